@@ -1,0 +1,36 @@
+//! Applies the three numbers of a step to tensors.
+
+use crate::Noise;
+use burn::tensor::Tensor;
+use tweedie_math::Transition;
+
+/// Applies a [`Transition`] to tensors: `state·x + clean·x̂₀ + noise·z`.
+pub trait Advance {
+    /// The next state. Draws `z` from `noise` only if the step has any.
+    fn advance<const D: usize>(
+        self,
+        x: Tensor<D>,
+        clean: Tensor<D>,
+        noise: &mut dyn Noise<D>,
+    ) -> Tensor<D>;
+}
+
+impl Advance for Transition {
+    fn advance<const D: usize>(
+        self,
+        x: Tensor<D>,
+        clean: Tensor<D>,
+        noise: &mut dyn Noise<D>,
+    ) -> Tensor<D> {
+        let mean = match (self.state, self.clean) {
+            (state, 0.0) => x * state,
+            (0.0, weight) => clean * weight,
+            (state, weight) => x * state + clean * weight,
+        };
+        if self.noise == 0.0 {
+            return mean;
+        }
+        let z = noise.normal_like(&mean);
+        mean + z * self.noise
+    }
+}

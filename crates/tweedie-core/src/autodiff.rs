@@ -1,0 +1,47 @@
+//! Reverse-mode products.
+
+use burn::tensor::Tensor;
+
+/// The transposed Jacobian of a function at a point, ready to be applied once: burn consumes the
+/// tape of a backward pass.
+#[derive(Debug)]
+pub struct Pullback<const D: usize, const E: usize> {
+    input: Tensor<D>,
+    output: Tensor<E>,
+}
+
+/// The value of `f` at `x` together with its [`Pullback`].
+///
+/// Only `x` is tracked: parameters of a network on a plain device are constants, which costs half
+/// of a full backward pass.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_core::vjp;
+///
+/// let x = Tensor::<1>::from_floats([1.0, 2.0], &Device::flex());
+/// let (value, pullback) = vjp(x, |x| x.clone() * x);
+/// let gradient = pullback.apply(value.ones_like());
+/// assert_eq!(gradient.into_data().try_into_vec::<f32>()?, [2.0, 4.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn vjp<const D: usize, const E: usize>(
+    x: Tensor<D>,
+    f: impl FnOnce(Tensor<D>) -> Tensor<E>,
+) -> (Tensor<E>, Pullback<D, E>) {
+    let input = x.without_autodiff().autodiff().require_grad();
+    let output = f(input.clone());
+    let value = output.clone().without_autodiff();
+    (value, Pullback { input, output })
+}
+
+impl<const D: usize, const E: usize> Pullback<D, E> {
+    /// `Jᵀ v`; zero if the output does not depend on the input.
+    #[must_use]
+    pub fn apply(self, v: Tensor<E>) -> Tensor<D> {
+        let gradients = (self.output * v).sum().backward();
+        self.input
+            .grad(&gradients)
+            .unwrap_or_else(|| self.input.without_autodiff().zeros_like())
+    }
+}

@@ -1,0 +1,86 @@
+//! What we believe about the clean signal: `x̂₀ = E[x₀ | x_t]`.
+
+use burn::tensor::Tensor;
+use tweedie_math::Level;
+
+/// Estimates the clean signal from a noisy one: `E[x₀ | x_t]` for `x_t = α x₀ + σ ε`.
+///
+/// `x` has shape `[batch, …]`; the whole batch is at one level. Samples are independent: what is
+/// said of one does not depend on its neighbours.
+pub trait Denoiser<const D: usize> {
+    /// The estimate of the clean signal, in the shape of `x`.
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D>;
+
+    /// Whether the estimate exists at `level`. A sampler asks this of every level on its path
+    /// before it starts; a network that predicts noise, for instance, says nothing about a signal
+    /// of which nothing is left.
+    fn supports(&self, level: Level) -> bool {
+        let _ = level;
+        true
+    }
+}
+
+impl<const D: usize, T: Denoiser<D> + ?Sized> Denoiser<D> for &T {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+        (**self).denoise(x, level)
+    }
+    fn supports(&self, level: Level) -> bool {
+        (**self).supports(level)
+    }
+}
+
+impl<const D: usize, T: Denoiser<D> + ?Sized> Denoiser<D> for Box<T> {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+        (**self).denoise(x, level)
+    }
+    fn supports(&self, level: Level) -> bool {
+        (**self).supports(level)
+    }
+}
+
+/// Tweedie's formula, read in every direction. Not finite where `σ = 0`.
+pub trait DenoiserExt<const D: usize>: Denoiser<D> {
+    /// The noise in `x`: `ε̂ = (x − α x̂₀)/σ`.
+    fn noise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+        let clean = self.denoise(x.clone(), level);
+        (x - clean * level.alpha()) / level.sigma()
+    }
+
+    /// The score `∇ log p(x_t) = −ε̂/σ`.
+    fn score(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+        self.noise(x, level) / -level.sigma()
+    }
+
+    /// The velocity `(α ε̂ − σ x̂₀)/√(α² + σ²)`.
+    fn velocity(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+        let clean = self.denoise(x.clone(), level);
+        let noise = (x - clean.clone() * level.alpha()) / level.sigma();
+        (noise * level.alpha() - clean * level.sigma()) / level.rms()
+    }
+}
+
+impl<const D: usize, T: Denoiser<D> + ?Sized> DenoiserExt<D> for T {}
+
+/// A closure as a [`Denoiser`]; made by [`from_fn`].
+#[derive(Clone, Copy, Debug)]
+pub struct FromFn<F>(F);
+
+/// Makes a denoiser of a closure.
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use tweedie_core::from_fn;
+/// use tweedie_math::Level;
+///
+/// // Data N(0, I): x̂₀ = α x / (α² + σ²).
+/// let denoiser = from_fn(|x: Tensor<4>, level: Level| x * (level.alpha() / level.rms().powi(2)));
+/// ```
+pub fn from_fn<const D: usize, F: Fn(Tensor<D>, Level) -> Tensor<D>>(f: F) -> FromFn<F> {
+    FromFn(f)
+}
+
+impl<const D: usize, F: Fn(Tensor<D>, Level) -> Tensor<D>> Denoiser<D> for FromFn<F> {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+        (self.0)(x, level)
+    }
+}

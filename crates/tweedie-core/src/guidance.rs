@@ -1,0 +1,58 @@
+//! Classifier-free guidance: `x̂₀ = u + s (c − u)`.
+//!
+//! # Reference
+//! Ho & Salimans 2022, arXiv:2207.12598. Their `w` is `s − 1`: `s = 1` is the conditional model,
+//! `s = 0` the unconditional one.
+
+use crate::Denoiser;
+use burn::tensor::Tensor;
+use tweedie_math::Level;
+
+/// Two denoisers and one knob. Linear in the estimate, hence in the noise and the score alike.
+#[derive(Clone, Copy, Debug)]
+pub struct ClassifierFree<C, U> {
+    conditional: C,
+    unconditional: U,
+    scale: f64,
+}
+
+impl<C, U> ClassifierFree<C, U> {
+    /// `unconditional + scale·(conditional − unconditional)`.
+    pub fn new(conditional: C, unconditional: U, scale: f64) -> Self {
+        Self {
+            conditional,
+            unconditional,
+            scale,
+        }
+    }
+}
+
+impl<const D: usize, C: Denoiser<D>, U: Denoiser<D>> Denoiser<D> for ClassifierFree<C, U> {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+        let u = self.unconditional.denoise(x.clone(), level);
+        let c = self.conditional.denoise(x, level);
+        u.clone() + (c - u) * self.scale
+    }
+
+    fn supports(&self, level: Level) -> bool {
+        self.conditional.supports(level) && self.unconditional.supports(level)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::from_fn;
+    use burn::tensor::Device;
+
+    #[test]
+    fn scale_one_is_the_conditional_model() {
+        let c = from_fn(|x: Tensor<2>, _| x * 2.0);
+        let u = from_fn(|x: Tensor<2>, _| x * -1.0);
+        for (scale, expected) in [(0.0, -1.0), (1.0, 2.0), (3.0, 8.0)] {
+            let guided = ClassifierFree::new(&c, &u, scale);
+            let x = guided.denoise(Tensor::ones([1, 1], &Device::flex()), Level::PURE_NOISE);
+            assert_eq!(x.into_scalar::<f32>(), expected);
+        }
+    }
+}

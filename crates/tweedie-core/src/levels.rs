@@ -1,0 +1,46 @@
+//! One level per sample of a batch, for training.
+
+use crate::shape::column;
+use burn::tensor::Tensor;
+use tweedie_math::Level;
+
+/// One level per sample of a batch.
+///
+/// Coefficients stay `f64` on the host; each becomes one column `[batch, 1, …]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Levels(Vec<Level>);
+
+impl Levels {
+    /// The levels of a batch, in its order.
+    #[must_use]
+    pub fn new(levels: Vec<Level>) -> Self {
+        Self(levels)
+    }
+
+    /// The levels.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Level] {
+        &self.0
+    }
+
+    /// `f` of each level, as a column that broadcasts against `like`.
+    ///
+    /// # Panics
+    /// If `like` does not have one sample per level.
+    #[must_use]
+    pub fn column<const D: usize>(&self, like: &Tensor<D>, f: impl Fn(Level) -> f64) -> Tensor<D> {
+        let values: Vec<f64> = self.0.iter().map(|&level| f(level)).collect();
+        column(&values, like)
+    }
+
+    /// `x_t = α x₀ + σ ε`, each sample at its own level.
+    ///
+    /// # Panics
+    /// If `clean` does not have one sample per level.
+    #[must_use]
+    pub fn corrupt<const D: usize>(&self, clean: Tensor<D>, noise: Tensor<D>) -> Tensor<D> {
+        let alpha = self.column(&clean, Level::alpha);
+        let sigma = self.column(&clean, Level::sigma);
+        clean * alpha + noise * sigma
+    }
+}

@@ -1,0 +1,48 @@
+//! The seams of `tweedie` on burn tensors: denoisers, randomness, gradients and exact oracles.
+//!
+//! *Tweedie's formula* says that a network which removes Gaussian noise knows the score of the
+//! noisy law: for `x_t = α x₀ + σ ε`,
+//!
+//! `E[x₀ | x_t] = (x_t + σ² ∇ log p(x_t)) / α`.
+//!
+//! A [`Denoiser`] is that conditional mean, asked about a [`Level`](tweedie_math::Level), and
+//! [`DenoiserExt`] reads it as noise, score or velocity. A network becomes one by
+//! [`Preconditioned`]. For Gaussians and their mixtures it is known in closed form
+//! ([`oracle`]), which is what the tests of every sampler measure against.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use tweedie_core::{DenoiserExt, oracle::Gaussian};
+//! use tweedie_math::Level;
+//!
+//! // Tweedie for data N(0, 1) and noise of σ = 0.7: x̂₀ = x/(1 + 0.49).
+//! let data = Gaussian::isotropic(&[0.0], 1.0)?;
+//! let level = Level::variance_exploding(0.7)?;
+//! let x = Tensor::<1>::from_floats([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0], &Device::flex());
+//! let x = x.reshape([7, 1]);
+//! let clean = x.clone() + DenoiserExt::score(&data, x, level) * 0.49;
+//! let clean = clean.into_data().try_into_vec::<f32>()?;
+//! assert!((clean[0] + 2.0134).abs() < 1e-4 && (clean[6] - 2.0134).abs() < 1e-4);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod advance;
+mod autodiff;
+mod denoiser;
+mod guidance;
+mod levels;
+mod noise;
+pub mod oracle;
+mod precondition;
+mod shape;
+mod threshold;
+
+pub use advance::Advance;
+pub use autodiff::{Pullback, vjp};
+pub use denoiser::{Denoiser, DenoiserExt, FromFn, from_fn};
+pub use guidance::ClassifierFree;
+pub use levels::Levels;
+pub use noise::{DeviceNoise, HostNoise, Noise, Replay};
+pub use precondition::{Network, Preconditioned, TimeInput};
+pub use shape::{column, per_sample_sum};
+pub use threshold::{DynamicThreshold, StaticClip};

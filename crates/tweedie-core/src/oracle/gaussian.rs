@@ -1,0 +1,295 @@
+//! One Gaussian: `x₀ ~ N(μ, C)`, hence `x_t ~ N(α μ, α² C + σ² I)`.
+//!
+//! `E[x₀ | x_t] = μ + α C (α² C + σ² I)⁻¹ (x_t − α μ)`, diagonal in the eigenbasis of `C`.
+
+use super::{OracleError, from_rows, matrix, row};
+use crate::Denoiser;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use nalgebra::{DMatrix, DVector, SymmetricEigen};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, StandardNormal};
+use std::f64::consts::TAU;
+use tweedie_math::Level;
+
+/// A Gaussian law with everything about it in closed form.
+///
+/// A step of gradient ascent on a posterior, with the numbers of a lecture:
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_core::oracle::Gaussian;
+/// use tweedie_math::Level;
+///
+/// // Prior N(0, I), y = A x + n with A = diag(1, ½) and σ² = 0.1.
+/// let prior = Gaussian::isotropic(&[0.0, 0.0], 1.0)?;
+/// let a = [vec![1.0, 0.0], vec![0.0, 0.5]];
+/// let posterior = prior.posterior(&a, &[0.8, -0.2], 0.1_f64.sqrt())?;
+/// let x = Tensor::<2>::from_floats([[1.5, -1.0]], &Device::flex());
+/// let next = x.clone() + posterior.score(x, Level::CLEAN) * 0.2;
+/// let next = next.into_data().try_into_vec::<f32>()?;
+/// assert!((next[0] + 0.2).abs() < 1e-5 && (next[1] + 0.5).abs() < 1e-5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gaussian {
+    mean: DVector<f64>,
+    /// Eigenvectors of the covariance as columns; `None` for the unit vectors.
+    basis: Option<DMatrix<f64>>,
+    variances: DVector<f64>,
+}
+
+impl Gaussian {
+    /// `N(mean, std² I)`.
+    ///
+    /// # Errors
+    /// [`OracleError::Definite`] if `std` is negative or not finite.
+    pub fn isotropic(mean: &[f64], std: f64) -> Result<Self, OracleError> {
+        Self::diagonal(mean, &vec![std; mean.len()])
+    }
+
+    /// `N(mean, diag(stds²))`.
+    ///
+    /// # Errors
+    /// [`OracleError::Size`] unless both have one length, [`OracleError::Definite`] if a standard
+    /// deviation is negative or not finite.
+    pub fn diagonal(mean: &[f64], stds: &[f64]) -> Result<Self, OracleError> {
+        check_size("stds", mean.len(), stds.len())?;
+        if let Some(&least) = stds.iter().find(|std| !(**std >= 0.0 && std.is_finite())) {
+            return Err(OracleError::Definite {
+                name: "stds",
+                expected: "at least 0",
+                least,
+            });
+        }
+        Ok(Self {
+            mean: DVector::from_column_slice(mean),
+            basis: None,
+            variances: DVector::from_iterator(stds.len(), stds.iter().map(|std| std * std)),
+        })
+    }
+
+    /// `N(mean, covariance)`, the covariance given by its rows.
+    ///
+    /// # Errors
+    /// [`OracleError::Size`] unless it is square of the mean's length, [`OracleError::Definite`]
+    /// if it has a negative eigenvalue.
+    pub fn full(mean: &[f64], covariance: &[Vec<f64>]) -> Result<Self, OracleError> {
+        check_size("covariance", mean.len(), covariance.len())?;
+        let covariance = from_rows("covariance", covariance, mean.len())?;
+        Self::from_host(DVector::from_column_slice(mean), &covariance)
+    }
+
+    fn from_host(mean: DVector<f64>, covariance: &DMatrix<f64>) -> Result<Self, OracleError> {
+        let symmetric = (covariance + covariance.transpose()) * 0.5;
+        let eigen = SymmetricEigen::new(symmetric);
+        let (least, largest) = (eigen.eigenvalues.min(), eigen.eigenvalues.max());
+        if least < -1e-12 * largest.abs() || !largest.is_finite() {
+            return Err(OracleError::Definite {
+                name: "covariance",
+                expected: "positive semidefinite",
+                least,
+            });
+        }
+        Ok(Self {
+            mean,
+            basis: Some(eigen.eigenvectors),
+            variances: eigen.eigenvalues.map(|value| value.max(0.0)),
+        })
+    }
+
+    /// The number of dimensions.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// `μ`.
+    #[must_use]
+    pub fn mean(&self) -> Vec<f64> {
+        self.mean.as_slice().to_vec()
+    }
+
+    /// `C`, by rows.
+    #[must_use]
+    pub fn covariance(&self) -> Vec<Vec<f64>> {
+        let covariance = self.covariance_host();
+        let rows = covariance.row_iter();
+        rows.map(|row| row.iter().copied().collect()).collect()
+    }
+
+    pub(super) fn mean_host(&self) -> &DVector<f64> {
+        &self.mean
+    }
+
+    pub(super) fn covariance_host(&self) -> DMatrix<f64> {
+        self.in_basis(&self.variances)
+    }
+
+    /// `Q diag(values) Qᵀ`.
+    fn in_basis(&self, values: &DVector<f64>) -> DMatrix<f64> {
+        let diagonal = DMatrix::from_diagonal(values);
+        match &self.basis {
+            Some(basis) => basis * diagonal * basis.transpose(),
+            None => diagonal,
+        }
+    }
+
+    /// `Cov[x₀ | x_t]`, the same for every `x_t`: `σ² C (α² C + σ² I)⁻¹`.
+    pub(super) fn conditional_covariance_host(&self, level: Level) -> DMatrix<f64> {
+        let (a2, s2) = (level.alpha().powi(2), level.sigma().powi(2));
+        self.in_basis(&self.variances.map(|c| s2 * c / (a2 * c + s2)))
+    }
+
+    /// `v` times `Q diag(values) Qᵀ`, for rows `v` of shape `[batch, dim]`.
+    fn scale(&self, v: Tensor<2>, values: &DVector<f64>) -> Tensor<2> {
+        let values = row(values, &v);
+        match &self.basis {
+            None => v * values,
+            Some(basis) => {
+                let basis = matrix(basis, &v);
+                (v.matmul(basis.clone()) * values).matmul(basis.transpose())
+            }
+        }
+    }
+
+    /// `x − α μ`.
+    fn centred(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
+        let mean = row(&self.mean, &x) * level.alpha();
+        x - mean
+    }
+
+    /// `log p_t(x)` in nats for each point: `[batch, dim]` to `[batch]`. At
+    /// [`Level::CLEAN`] this is the log-density of the data.
+    #[must_use]
+    pub fn log_density(&self, x: Tensor<2>, level: Level) -> Tensor<1> {
+        let batch = x.dims()[0];
+        let variances = self.level_variances(level);
+        let constant: f64 = variances.iter().map(|v| -0.5 * (TAU * v).ln()).sum();
+        let centred = self.centred(x, level);
+        let quadratic = centred.clone() * self.scale(centred, &variances.map(f64::recip));
+        quadratic.sum_dim(1).reshape([batch]) * -0.5 + constant
+    }
+
+    /// The score `∇ log p_t(x)`; also at [`Level::CLEAN`].
+    #[must_use]
+    pub fn score(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
+        let factors = self.level_variances(level).map(|v| -1.0 / v);
+        let centred = self.centred(x, level);
+        self.scale(centred, &factors)
+    }
+
+    /// The eigenvalues of `α² C + σ² I`.
+    fn level_variances(&self, level: Level) -> DVector<f64> {
+        let (a2, s2) = (level.alpha().powi(2), level.sigma().powi(2));
+        self.variances.map(|c| a2 * c + s2)
+    }
+
+    /// The exact flow of the probability-flow ODE from one level to another:
+    /// `x ↦ α_s μ + (α_s² C + σ_s² I)^½ (α_t² C + σ_t² I)^−½ (x − α_t μ)`.
+    #[must_use]
+    pub fn flow(&self, x: Tensor<2>, from: Level, to: Level) -> Tensor<2> {
+        let ratio = self
+            .level_variances(to)
+            .component_div(&self.level_variances(from))
+            .map(f64::sqrt);
+        let centred = self.centred(x, from);
+        let moved = self.scale(centred, &ratio);
+        let mean = row(&self.mean, &moved) * to.alpha();
+        moved + mean
+    }
+
+    /// The posterior `p(x₀ | y)` of `y = A x₀ + sigma n`, `A` given by its rows.
+    ///
+    /// # Errors
+    /// [`OracleError`] if sizes do not match or `A C Aᵀ + sigma² I` is singular.
+    pub fn posterior(&self, a: &[Vec<f64>], y: &[f64], sigma: f64) -> Result<Self, OracleError> {
+        self.condition(a, y, sigma).map(|(posterior, _)| posterior)
+    }
+
+    /// The posterior and the log-evidence `log p(y)`.
+    pub(super) fn condition(
+        &self,
+        a: &[Vec<f64>],
+        y: &[f64],
+        sigma: f64,
+    ) -> Result<(Self, f64), OracleError> {
+        check_size("y", a.len(), y.len())?;
+        let a = from_rows("a row of A", a, self.dim())?;
+        let covariance = self.covariance_host();
+        let noise = DMatrix::identity(y.len(), y.len()) * sigma.powi(2);
+        let observed = &a * &covariance * a.transpose() + noise;
+        let Some(cholesky) = observed.clone().cholesky() else {
+            return Err(OracleError::Definite {
+                name: "the covariance of y",
+                expected: "positive definite",
+                least: observed.symmetric_eigenvalues().min(),
+            });
+        };
+        let residual = DVector::from_column_slice(y) - &a * &self.mean;
+        let gain = cholesky.solve(&(&a * &covariance)).transpose();
+        let mean = &self.mean + &gain * &residual;
+        let posterior = Self::from_host(mean, &(&covariance - &gain * &a * &covariance))?;
+        let log_det = 2.0 * cholesky.l_dirty().diagonal().map(f64::ln).sum();
+        let quadratic = residual.dot(&cholesky.solve(&residual));
+        let log_evidence = -0.5 * (quadratic + log_det + y.len() as f64 * TAU.ln());
+        Ok((posterior, log_evidence))
+    }
+
+    /// One draw of `x₀`.
+    pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> DVector<f64> {
+        let z = self.variances.map(|variance| {
+            let z: f64 = StandardNormal.sample(rng);
+            variance.sqrt() * z
+        });
+        match &self.basis {
+            Some(basis) => &self.mean + basis * z,
+            None => &self.mean + z,
+        }
+    }
+
+    /// `count` draws of `x₀`: `[count, dim]`.
+    #[must_use]
+    pub fn sample(&self, count: usize, seed: u64, device: &Device) -> Tensor<2> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        stack((0..count).map(|_| self.draw(&mut rng)), self.dim(), device)
+    }
+}
+
+impl Denoiser<2> for Gaussian {
+    fn denoise(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
+        let factors = self
+            .variances
+            .zip_map(&self.level_variances(level), |c, v| level.alpha() * c / v);
+        let centred = self.centred(x, level);
+        let moved = self.scale(centred, &factors);
+        let mean = row(&self.mean, &moved);
+        moved + mean
+    }
+}
+
+/// Host points as a tensor `[count, dim]` in the device's default precision.
+pub(super) fn stack(
+    points: impl Iterator<Item = DVector<f64>>,
+    dim: usize,
+    device: &Device,
+) -> Tensor<2> {
+    let values: Vec<f64> = points.flat_map(|p| p.as_slice().to_vec()).collect();
+    let count = values.len() / dim;
+    Tensor::from_data(TensorData::new(values, [count, dim]), (device, DType::F32))
+}
+
+pub(super) fn check_size(
+    name: &'static str,
+    expected: usize,
+    found: usize,
+) -> Result<(), OracleError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(OracleError::Size {
+        name,
+        expected,
+        found,
+    })
+}

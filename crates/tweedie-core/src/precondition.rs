@@ -1,0 +1,137 @@
+//! A network dressed as a denoiser.
+
+use crate::{Denoiser, Levels};
+use burn::module::Module;
+use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use tweedie_math::{AnySchedule, Chain, Level, Prediction, Schedule};
+
+/// A raw network `F(x, c)`, where `c` is one number for each sample: `[batch]`.
+pub trait Network<const D: usize> {
+    /// The output, in the shape of `x`.
+    fn forward(&self, x: Tensor<D>, condition: Tensor<1>) -> Tensor<D>;
+}
+
+impl<const D: usize, T: Network<D> + ?Sized> Network<D> for &T {
+    fn forward(&self, x: Tensor<D>, condition: Tensor<1>) -> Tensor<D> {
+        (**self).forward(x, condition)
+    }
+}
+
+/// By which number a network is told the level. It depends on the log-SNR alone, so that a network
+/// trained on one schedule samples with any other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeInput {
+    /// The (fractional) index of a chain, `0 … N − 1`.
+    Index(Chain),
+    /// The log-SNR, within ±20.
+    LogSnr,
+    /// `¼ ln(σ/α)`, EDM's noise condition.
+    Sigma,
+    /// The time of a schedule, `0 … 1`.
+    Time(AnySchedule),
+}
+
+impl TimeInput {
+    /// The number that stands for `level`.
+    #[must_use]
+    pub fn of(&self, level: Level) -> f64 {
+        let log_snr = level.log_snr().clamp(-20.0, 20.0);
+        match self {
+            Self::Index(chain) => chain.index(level),
+            Self::LogSnr => log_snr,
+            Self::Sigma => -log_snr / 8.0,
+            Self::Time(schedule) => schedule.time(level.log_snr()),
+        }
+    }
+}
+
+/// A network with what its output means and how it is told the level: a [`Denoiser`].
+///
+/// `x̂₀ = skip·x + out·F(scale·x, c)`, the coefficients from the [`Prediction`] table.
+///
+/// ```
+/// use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
+/// use tweedie_core::{Denoiser, Network, Preconditioned, TimeInput};
+/// use tweedie_math::{Level, Prediction};
+///
+/// #[derive(Module, Debug)]
+/// struct Tiny { linear: Linear }
+///
+/// impl Network<2> for Tiny {
+///     fn forward(&self, x: Tensor<2>, condition: Tensor<1>) -> Tensor<2> {
+///         self.linear.forward(Tensor::cat(vec![x, condition.reshape([-1, 1])], 1))
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let network = Tiny { linear: LinearConfig::new(3, 2).init(&device) };
+/// let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
+/// let clean = model.denoise(Tensor::ones([5, 2], &device), Level::new(0.6, 0.8)?);
+/// assert_eq!(clean.dims(), [5, 2]);
+/// # Ok::<(), tweedie_math::LevelError>(())
+/// ```
+#[derive(Module, Debug)]
+pub struct Preconditioned<N: Module> {
+    network: N,
+    #[module(skip)]
+    prediction: Prediction,
+    #[module(skip)]
+    time: TimeInput,
+}
+
+impl<N: Module> Preconditioned<N> {
+    /// A network whose output is a `prediction` and which is told the level as `time`.
+    pub fn new(network: N, prediction: Prediction, time: TimeInput) -> Self {
+        Self {
+            network,
+            prediction,
+            time,
+        }
+    }
+
+    /// The network itself.
+    pub fn network(&self) -> &N {
+        &self.network
+    }
+
+    /// What its output means.
+    pub fn prediction(&self) -> Prediction {
+        self.prediction
+    }
+
+    /// How it is told the level.
+    pub fn time_input(&self) -> &TimeInput {
+        &self.time
+    }
+
+    /// The network's raw output for a batch, each sample at its own level: `x` is scaled and the
+    /// levels become its condition, both as in sampling.
+    pub fn predict<const D: usize>(&self, x: Tensor<D>, levels: &Levels) -> Tensor<D>
+    where
+        N: Network<D>,
+    {
+        let condition: Vec<f64> = levels.as_slice().iter().map(|&l| self.time.of(l)).collect();
+        let condition = TensorData::new(condition, [levels.as_slice().len()]);
+        let condition = Tensor::from_data(condition, (&x.device(), x.dtype()));
+        let scale = levels.column(&x, |level| self.prediction.input_scale(level));
+        self.network.forward(x * scale, condition)
+    }
+}
+
+impl<const D: usize, N: Module + Network<D>> Denoiser<D> for Preconditioned<N> {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+        let levels = Levels::new(vec![level; x.dims()[0]]);
+        let output = self.predict(x.clone(), &levels);
+        let to_clean = self.prediction.to_clean(level);
+        if to_clean.skip == 0.0 {
+            return output * to_clean.out;
+        }
+        x * to_clean.skip + output * to_clean.out
+    }
+
+    fn supports(&self, level: Level) -> bool {
+        self.prediction.determines_clean(level)
+    }
+}

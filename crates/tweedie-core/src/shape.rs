@@ -1,0 +1,25 @@
+//! Per-sample columns and sums.
+
+use burn::tensor::{Tensor, TensorData};
+
+/// One number per sample as a tensor `[batch, 1, …]` that broadcasts against `like`, on its device
+/// and in its precision.
+///
+/// # Panics
+/// If there is not one value per sample.
+#[must_use]
+pub fn column<const D: usize>(values: &[f64], like: &Tensor<D>) -> Tensor<D> {
+    let batch = like.dims()[0];
+    assert_eq!(values.len(), batch, "one value per sample of the batch");
+    let mut shape = [1; D];
+    shape[0] = batch;
+    let data = TensorData::new(values.to_vec(), shape);
+    Tensor::from_data(data, (&like.device(), like.dtype()))
+}
+
+/// The sum over everything but the batch: `[batch, …]` to `[batch]`.
+#[must_use]
+pub fn per_sample_sum<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    let batch = x.dims()[0];
+    x.reshape([batch as i32, -1]).sum_dim(1).reshape([batch])
+}

@@ -1,0 +1,119 @@
+//! Keeping an estimate within the range of its data.
+//!
+//! # Reference
+//! Ho et al. 2020 (static clip); Saharia et al. 2022, "Imagen", section 2.3 (dynamic),
+//! arXiv:2205.11487.
+
+use crate::{Denoiser, per_sample_sum};
+use burn::tensor::Tensor;
+use tweedie_math::Level;
+
+/// Clamps the estimate to `[min, max]`.
+#[derive(Clone, Copy, Debug)]
+pub struct StaticClip<M> {
+    denoiser: M,
+    min: f64,
+    max: f64,
+}
+
+impl<M> StaticClip<M> {
+    /// Clamps the estimates of `denoiser` to `[min, max]`.
+    pub fn new(denoiser: M, min: f64, max: f64) -> Self {
+        Self { denoiser, min, max }
+    }
+}
+
+impl<const D: usize, M: Denoiser<D>> Denoiser<D> for StaticClip<M> {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+        self.denoiser.denoise(x, level).clamp(self.min, self.max)
+    }
+
+    fn supports(&self, level: Level) -> bool {
+        self.denoiser.supports(level)
+    }
+}
+
+/// Clamps each sample to `[−s, s]` and divides it by `s`, where `s` is the `quantile` of its
+/// magnitudes, at least 1 and at most `limit`.
+#[derive(Clone, Copy, Debug)]
+pub struct DynamicThreshold<M> {
+    denoiser: M,
+    quantile: f64,
+    limit: f64,
+}
+
+impl<M> DynamicThreshold<M> {
+    /// Thresholds the estimates of `denoiser` at the quantile 0.995, as Imagen does, unlimited.
+    pub fn new(denoiser: M) -> Self {
+        Self {
+            denoiser,
+            quantile: 0.995,
+            limit: f64::INFINITY,
+        }
+    }
+
+    /// Another quantile, within `[0, 1]`.
+    #[must_use]
+    pub fn with_quantile(mut self, quantile: f64) -> Self {
+        self.quantile = quantile.clamp(0.0, 1.0);
+        self
+    }
+
+    /// The largest threshold; 1 makes this a static clip.
+    #[must_use]
+    pub fn with_limit(mut self, limit: f64) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+impl<const D: usize, M: Denoiser<D>> Denoiser<D> for DynamicThreshold<M> {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+        let clean = self.denoiser.denoise(x, level);
+        let mut shape = [1; D];
+        shape[0] = clean.dims()[0];
+        let threshold = magnitude_quantile(clean.clone(), self.quantile)
+            .clamp(1.0, self.limit.max(1.0).min(f64::from(f32::MAX)))
+            .reshape(shape);
+        // max and min by broadcasting: |x| ≤ s.
+        let unit = clean / threshold;
+        unit.clamp(-1.0, 1.0)
+    }
+
+    fn supports(&self, level: Level) -> bool {
+        self.denoiser.supports(level)
+    }
+}
+
+/// The quantile of `|x|` for each sample, linear between neighbours: `[batch]`.
+fn magnitude_quantile<const D: usize>(x: Tensor<D>, quantile: f64) -> Tensor<1> {
+    let batch = x.dims()[0];
+    let sorted = x.abs().reshape([batch as i32, -1]).sort(1);
+    let last = sorted.dims()[1] - 1;
+    let place = quantile * last as f64;
+    let low = place.floor() as usize;
+    let high = (low + 1).min(last);
+    let at = |i: usize| per_sample_sum(sorted.clone().slice([0..batch, i..i + 1]));
+    at(low) * (1.0 - place.fract()) + at(high) * place.fract()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::from_fn;
+    use burn::tensor::Device;
+
+    #[test]
+    fn each_sample_has_its_own_threshold() {
+        let model = DynamicThreshold::new(from_fn(|x: Tensor<2>, _| x)).with_quantile(0.75);
+        let x = Tensor::from_floats([[0.5, -0.25, 0.5, 0.1, 0.2], [4.0, -8.0, 2.0, 1.0, 0.0]], &Device::flex());
+        let y = model.denoise(x, Level::CLEAN).into_data();
+        // Quantiles 0.5 (raised to 1) and 4.
+        let expected = [0.5, -0.25, 0.5, 0.1, 0.2, 1.0, -1.0, 0.5, 0.25, 0.0];
+        assert_eq!(y.iter::<f32>().collect::<Vec<_>>(), expected);
+        let limited = DynamicThreshold::new(from_fn(|x: Tensor<2>, _| x)).with_limit(1.0);
+        let x = Tensor::from_floats([[3.0, -0.5]], &Device::flex());
+        let y = limited.denoise(x, Level::CLEAN).into_data();
+        assert_eq!(y.iter::<f32>().collect::<Vec<_>>(), [1.0, -0.5]);
+    }
+}

@@ -1,0 +1,57 @@
+//! What is known in closed form about Gaussian forward processes.
+
+use crate::{Level, Transition, forward};
+
+/// `KL(N(m₁, s₁²) ‖ N(m₂, s₂²))` in nats, for one dimension: `ln(s₂/s₁) + (s₁² + (m₁−m₂)²)/(2 s₂²) − ½`.
+///
+/// `s₁ = 0` gives `∞`; both standard deviations have to be positive for a finite value.
+///
+/// ```
+/// use tweedie_math::gaussian::kl;
+///
+/// assert_eq!(kl((0.3, 2.0), (0.3, 2.0)), 0.0);
+/// assert!((kl((1.0, 1.0), (0.0, 1.0)) - 0.5).abs() < 1e-12);
+/// ```
+#[must_use]
+pub fn kl((mean_p, std_p): (f64, f64), (mean_q, std_q): (f64, f64)) -> f64 {
+    let (ratio, shift) = (std_p / std_q, (mean_p - mean_q) / std_q);
+    0.5 * (ratio * ratio - 1.0 + shift * shift) - ratio.ln()
+}
+
+/// The posterior `q(x_s | x_t, x₀)` of the forward process, as a move from `from = t` to `to = s`.
+///
+/// `state = (α_t/α_s) σ_s²/σ_t²`, `clean = α_s (1 − (α_t/α_s)² σ_s²/σ_t²)`,
+/// `noise² = σ_s²/σ_t² (σ_t² − (α_t/α_s)² σ_s²)`, which for a DDPM chain is
+/// `(√ᾱ_{t−1} β_t x₀ + √α_t (1 − ᾱ_{t−1}) x_t)/(1 − ᾱ_t)` and `β̃_t`.
+///
+/// # Reference
+/// Ho et al. 2020, eq. 6 and 7, arXiv:2006.11239.
+#[must_use]
+pub fn posterior(from: Level, to: Level) -> Transition {
+    let step = forward::conditional(to, from);
+    let kept = (to.sigma() / from.sigma()).powi(2);
+    let state = step.state * kept;
+    Transition {
+        state,
+        clean: to.alpha() * (step.noise / from.sigma()).powi(2),
+        noise: (to.sigma() / from.sigma()) * step.noise,
+    }
+}
+
+/// The standard deviation of the prior `N(0, σ_T² I)` from which a chain starts at its noisiest
+/// level.
+///
+/// What it leaves out is the mean `α_T x₀`: the cost is [`prior_kl`].
+#[must_use]
+pub fn prior_std(level: Level) -> f64 {
+    level.sigma()
+}
+
+/// `KL(q(x_T | x₀) ‖ N(0, σ_T² I))` in nats for one coordinate of value `clean`: `(α x₀)²/(2σ²)`.
+#[must_use]
+pub fn prior_kl(level: Level, clean: f64) -> f64 {
+    kl(
+        (level.alpha() * clean, level.sigma()),
+        (0.0, prior_std(level)),
+    )
+}

@@ -1,0 +1,77 @@
+//! Euler's method on the reverse process: the probability flow and the reverse SDE.
+//!
+//! In the time of a schedule, with `Δ = s − t < 0`, slopes `α′, σ′` and rates `f, g²`:
+//!
+//! * flow: `x_s = x_t + Δ (α′ x̂₀ + σ′ ε̂)`, which is `dx = (f x − ½ g² s) dt`
+//! * SDE: `x_s = x_t + Δ (f x_t − g² s) + √(g² |Δ|) z`
+//!
+//! Unlike [`Ddim`](crate::Ddim) these depend on how the schedule runs through its levels, and are
+//! singular where it is (the SDE of a rectified flow at `t = 1`).
+//!
+//! # Reference
+//! Song et al. 2021, eq. 6 and 13, arXiv:2011.13456.
+
+use super::Kernel;
+use crate::{Level, Schedule, Transition};
+use serde::{Deserialize, Serialize};
+
+/// Euler's method on the probability-flow ODE, in the schedule's own time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProbabilityFlow<S> {
+    /// The process whose time is discretised; the visited levels have to lie on it.
+    pub schedule: S,
+}
+
+impl<S: Schedule> ProbabilityFlow<S> {
+    /// Euler's method in the time of `schedule`.
+    pub fn new(schedule: S) -> Self {
+        Self { schedule }
+    }
+}
+
+impl<S: Schedule> Kernel for ProbabilityFlow<S> {
+    fn transition(&self, from: Level, to: Level) -> Transition {
+        let (t, s) = times(&self.schedule, from, to);
+        let slope = self.schedule.slope(t);
+        let decay = slope.sigma / from.sigma();
+        Transition {
+            state: 1.0 + (s - t) * decay,
+            clean: (s - t) * (slope.alpha - decay * from.alpha()),
+            noise: 0.0,
+        }
+    }
+}
+
+/// The Euler–Maruyama method on the reverse SDE, in the schedule's own time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EulerMaruyama<S> {
+    /// The process whose time is discretised; the visited levels have to lie on it.
+    pub schedule: S,
+}
+
+impl<S: Schedule> EulerMaruyama<S> {
+    /// The Euler–Maruyama method in the time of `schedule`.
+    pub fn new(schedule: S) -> Self {
+        Self { schedule }
+    }
+}
+
+impl<S: Schedule> Kernel for EulerMaruyama<S> {
+    fn transition(&self, from: Level, to: Level) -> Transition {
+        let (t, s) = times(&self.schedule, from, to);
+        let rates = self.schedule.rates(t);
+        let pull = rates.g2 / from.sigma().powi(2);
+        Transition {
+            state: 1.0 + (s - t) * (rates.f + pull),
+            clean: (t - s) * pull * from.alpha(),
+            noise: (rates.g2 * (t - s)).sqrt(),
+        }
+    }
+}
+
+fn times(schedule: &impl Schedule, from: Level, to: Level) -> (f64, f64) {
+    (
+        schedule.time(from.log_snr()),
+        schedule.time(to.log_snr()),
+    )
+}

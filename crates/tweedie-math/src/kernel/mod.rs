@@ -1,0 +1,47 @@
+//! How a reverse step moves, in three numbers.
+
+mod ancestral;
+mod ddim;
+mod ito;
+mod reverse_diffusion;
+
+use crate::{Level, Transition};
+
+pub use ancestral::{Ancestral, PosteriorVariance};
+pub use ddim::Ddim;
+pub use ito::{EulerMaruyama, ProbabilityFlow};
+pub use reverse_diffusion::ReverseDiffusion;
+
+/// A sampler that evaluates the denoiser once a step.
+///
+/// The step from level `t` to level `s` is `x_s = state·x_t + clean·x̂₀ + noise·z`; a kernel is the
+/// pure function that gives the three numbers.
+///
+/// ```
+/// use tweedie_math::{Kernel, Level, Transition};
+///
+/// /// Renoises the estimate from scratch, as consistency models do.
+/// struct Renoise;
+///
+/// impl Kernel for Renoise {
+///     fn transition(&self, _: Level, to: Level) -> Transition {
+///         Transition { state: 0.0, clean: to.alpha(), noise: to.sigma() }
+///     }
+/// }
+/// ```
+pub trait Kernel {
+    /// The three numbers of the move from the level `from` to the level `to`.
+    fn transition(&self, from: Level, to: Level) -> Transition;
+}
+
+impl<K: Kernel + ?Sized> Kernel for &K {
+    fn transition(&self, from: Level, to: Level) -> Transition {
+        (**self).transition(from, to)
+    }
+}
+
+impl<K: Kernel + ?Sized> Kernel for Box<K> {
+    fn transition(&self, from: Level, to: Level) -> Transition {
+        (**self).transition(from, to)
+    }
+}

@@ -1,0 +1,27 @@
+//! The reverse-diffusion predictor: the forward step run backwards with the score.
+//!
+//! A forward step is `x_t = r x_s + G z` with `r = α_t/α_s`, `G² = σ_t² − r² σ_s²`; backwards,
+//! `x_s = (2 − r) x_t + G² ŝ(x_t) + G z`, with `ŝ = (α_t x̂₀ − x_t)/σ_t²`.
+//!
+//! # Reference
+//! Song et al. 2021, eq. 46 and algorithms 2 (VE) and 3 (VP), arXiv:2011.13456.
+
+use super::Kernel;
+use crate::{Level, Transition, forward};
+use serde::{Deserialize, Serialize};
+
+/// The reverse-diffusion predictor of Song et al.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReverseDiffusion;
+
+impl Kernel for ReverseDiffusion {
+    fn transition(&self, from: Level, to: Level) -> Transition {
+        let step = forward::conditional(to, from);
+        let pull = (step.noise / from.sigma()).powi(2);
+        Transition {
+            state: 2.0 - step.state - pull,
+            clean: pull * from.alpha(),
+            noise: step.noise,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! How much signal and how much noise: `x_t = α x₀ + σ ε`.
+
+use serde::{Deserialize, Serialize};
+
+/// One level of the forward process, `x_t = α x₀ + σ ε` with `ε ~ N(0, I)`.
+///
+/// Both ends are legal: `σ = 0` is clean data, `α = 0` is pure noise (zero terminal SNR, rectified
+/// flow at `t = 1`). Both at once, negative or non-finite values are not.
+///
+/// ```
+/// use tweedie_math::Level;
+///
+/// let level = Level::new(0.6, 0.8)?;
+/// assert_eq!(level.rms(), 1.0);
+/// assert_eq!(Level::PURE_NOISE.log_snr(), f64::NEG_INFINITY);
+/// assert!(Level::new(0.0, 0.0).is_err());
+/// # Ok::<(), tweedie_math::LevelError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct Level {
+    alpha: f64,
+    sigma: f64,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    alpha: f64,
+    sigma: f64,
+}
+
+impl TryFrom<Raw> for Level {
+    type Error = LevelError;
+
+    fn try_from(raw: Raw) -> Result<Self, LevelError> {
+        Self::new(raw.alpha, raw.sigma)
+    }
+}
+
+/// A pair `(α, σ)` that is no level.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+#[error("a level needs finite α ≥ 0 and σ ≥ 0, not both 0; got α = {alpha}, σ = {sigma}")]
+pub struct LevelError {
+    /// The refused signal coefficient.
+    pub alpha: f64,
+    /// The refused noise coefficient.
+    pub sigma: f64,
+}
+
+impl Level {
+    /// Data without noise: `α = 1`, `σ = 0`.
+    pub const CLEAN: Self = Self {
+        alpha: 1.0,
+        sigma: 0.0,
+    };
+    /// Noise without data: `α = 0`, `σ = 1`.
+    pub const PURE_NOISE: Self = Self {
+        alpha: 0.0,
+        sigma: 1.0,
+    };
+
+    /// The level `(α, σ)`.
+    ///
+    /// # Errors
+    /// [`LevelError`] unless both are finite, at least 0, and not both 0.
+    pub fn new(alpha: f64, sigma: f64) -> Result<Self, LevelError> {
+        let legal = alpha >= 0.0 && sigma >= 0.0 && alpha + sigma > 0.0;
+        if legal && alpha.is_finite() && sigma.is_finite() {
+            Ok(Self { alpha, sigma })
+        } else {
+            Err(LevelError { alpha, sigma })
+        }
+    }
+
+    /// The unit-variance level (`α² + σ² = 1`) of a log-SNR; `±∞` are its two ends.
+    #[must_use]
+    pub fn variance_preserving(log_snr: f64) -> Self {
+        Self {
+            alpha: logistic(log_snr).sqrt(),
+            sigma: logistic(-log_snr).sqrt(),
+        }
+    }
+
+    /// The variance-exploding level of noise `sigma`: `α = 1`.
+    ///
+    /// # Errors
+    /// [`LevelError`] unless `sigma` is finite and at least 0.
+    pub fn variance_exploding(sigma: f64) -> Result<Self, LevelError> {
+        Self::new(1.0, sigma)
+    }
+
+    /// For coefficients that a validated schedule computed.
+    pub(crate) fn trusted(alpha: f64, sigma: f64) -> Self {
+        debug_assert!(Self::new(alpha, sigma).is_ok(), "α = {alpha}, σ = {sigma}");
+        Self { alpha, sigma }
+    }
+
+    /// The signal coefficient `α`.
+    #[must_use]
+    pub fn alpha(self) -> f64 {
+        self.alpha
+    }
+
+    /// The noise coefficient `σ`.
+    #[must_use]
+    pub fn sigma(self) -> f64 {
+        self.sigma
+    }
+
+    /// `√(α² + σ²)`: the root mean square of `x_t` when the data have unit variance.
+    #[must_use]
+    pub fn rms(self) -> f64 {
+        self.alpha.hypot(self.sigma)
+    }
+
+    /// `α² / σ²`; `∞` for clean data.
+    #[must_use]
+    pub fn snr(self) -> f64 {
+        (self.alpha / self.sigma).powi(2)
+    }
+
+    /// `ln(α² / σ²)`; `+∞` for clean data, `−∞` for pure noise.
+    #[must_use]
+    pub fn log_snr(self) -> f64 {
+        2.0 * (self.alpha.ln() - self.sigma.ln())
+    }
+
+    /// `σ / α`: the noise level in the coordinate `x / α`, which EDM and k-diffusion call `σ`.
+    #[must_use]
+    pub fn noise_to_signal(self) -> f64 {
+        self.sigma / self.alpha
+    }
+
+    /// Whether `self` has more noise, relative to its signal, than `other`.
+    #[must_use]
+    pub fn is_noisier_than(self, other: Self) -> bool {
+        self.sigma * other.alpha > other.sigma * self.alpha
+    }
+}
+
+pub(crate) fn logistic(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nonsense_is_refused_with_its_numbers() {
+        for (alpha, sigma) in [(-0.1, 1.0), (1.0, -0.1), (0.0, 0.0), (f64::INFINITY, 1.0)] {
+            assert_eq!(Level::new(alpha, sigma), Err(LevelError { alpha, sigma }));
+        }
+        assert!(Level::new(f64::NAN, 1.0).is_err());
+        assert!(serde_json::from_str::<Level>(r#"{"alpha":0.0,"sigma":0.0}"#).is_err());
+    }
+
+    #[test]
+    fn the_ends_are_levels_like_others() {
+        assert_eq!(Level::CLEAN.log_snr(), f64::INFINITY);
+        assert_eq!(Level::PURE_NOISE.log_snr(), f64::NEG_INFINITY);
+        assert_eq!(Level::variance_preserving(f64::INFINITY), Level::CLEAN);
+        assert_eq!(
+            Level::variance_preserving(f64::NEG_INFINITY),
+            Level::PURE_NOISE
+        );
+        assert!(Level::PURE_NOISE.is_noisier_than(Level::CLEAN));
+        assert!(!Level::CLEAN.is_noisier_than(Level::CLEAN));
+    }
+}

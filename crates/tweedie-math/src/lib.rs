@@ -1,0 +1,60 @@
+//! The mathematics of diffusion models, without tensors.
+//!
+//! A forward process turns data `x₀` into noise through the levels `x_t = α x₀ + σ ε`. Everything
+//! a sampler or a trainer has to know about that process is a handful of `f64` numbers on the host,
+//! and this crate is where those numbers are computed, once:
+//!
+//! | question | type |
+//! |---|---|
+//! | how much signal, how much noise? | [`Level`] |
+//! | which level at which time? | [`Schedule`]: [`VariancePreserving`], [`SubVariancePreserving`], [`VarianceExploding`], [`OrnsteinUhlenbeck`], [`Cosine`], [`Sigmoid`], [`Rectified`], [`Edm`], [`Chain`] |
+//! | what does a network's output say about `x₀`? | [`Prediction`] |
+//! | how does a reverse step move? | [`Kernel`]: [`Ancestral`], [`Ddim`], [`ProbabilityFlow`], [`EulerMaruyama`], [`ReverseDiffusion`] |
+//! | which levels are visited, in which order? | [`Path`], [`Move`] |
+//! | with which weights does a solver combine slopes? | [`tableau`], [`multistep`] |
+//! | which levels does training see, and how much do they count? | [`TimeDensity`], [`Weighting`] |
+//! | what is known in closed form? | [`gaussian`] |
+//!
+//! ```
+//! use tweedie_math::{Ddim, Kernel, Path, Span, VariancePreserving};
+//!
+//! let path = Path::uniform(VariancePreserving::default(), Span::FULL, 50)?;
+//! let kernel = Ddim::ancestral();
+//! for mv in path.moves() {
+//!     let step = kernel.transition(mv.from, mv.to);
+//!     // x_s = step.state · x_t + step.clean · x̂₀ + step.noise · z
+//!     assert!(step.is_finite());
+//! }
+//! # Ok::<(), tweedie_math::PathError>(())
+//! ```
+
+pub mod forward;
+pub mod gaussian;
+mod kernel;
+mod level;
+pub mod multistep;
+mod path;
+mod prediction;
+mod schedule;
+mod spacing;
+pub mod tableau;
+mod time_density;
+mod transition;
+mod travel;
+mod weighting;
+
+pub use kernel::{
+    Ancestral, Ddim, EulerMaruyama, Kernel, PosteriorVariance, ProbabilityFlow, ReverseDiffusion,
+};
+pub use level::{Level, LevelError};
+pub use path::{Move, Path, PathError, Span};
+pub use prediction::{Affine, Prediction};
+pub use schedule::{
+    AnySchedule, Chain, Cosine, Edm, OrnsteinUhlenbeck, Rates, Rectified, Schedule, ScheduleError,
+    Sigmoid, Slope, SubVariancePreserving, VarianceExploding, VariancePreserving,
+};
+pub use spacing::Spacing;
+pub use tableau::Tableau;
+pub use time_density::{TimeDensity, stratified};
+pub use transition::Transition;
+pub use weighting::Weighting;

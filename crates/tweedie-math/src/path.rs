@@ -1,0 +1,340 @@
+//! The levels a chain visits, in order.
+
+use crate::{Chain, Level, Schedule, Spacing};
+use serde::{Deserialize, Serialize};
+
+/// The levels a chain visits. Down in noise is a reverse move; up is a forward one.
+///
+/// A path owns its pairs of levels: each [`Move`] starts where the one before it ended.
+///
+/// ```
+/// use tweedie_math::{Chain, Path, Spacing};
+///
+/// let chain = Chain::linear(1000, 1e-4, 0.02)?;
+/// let path = Path::respaced(&chain, Spacing::Trailing, 10)?;
+/// assert_eq!(path.len(), 10);
+/// assert_eq!(path.start(), chain.node(999));
+/// assert_eq!(path.end().sigma(), 0.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Level>", into = "Vec<Level>")]
+pub struct Path {
+    levels: Vec<Level>,
+}
+
+/// One move of a [`Path`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Move {
+    /// Where the chain stands.
+    pub from: Level,
+    /// Where it goes.
+    pub to: Level,
+}
+
+impl Move {
+    /// Whether the move adds noise: `to` has less signal, relative to its noise, than `from`.
+    #[must_use]
+    pub fn is_forward(self) -> bool {
+        self.to.is_noisier_than(self.from)
+    }
+}
+
+/// Between which times of a schedule a path runs: from `start`, the noisier, down to `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// The first time of the path.
+    pub start: f64,
+    /// The last one.
+    pub end: f64,
+}
+
+impl Span {
+    /// From `t = 1` to clean data at `t = 0`.
+    pub const FULL: Self = Self {
+        start: 1.0,
+        end: 0.0,
+    };
+
+    /// From `start` down to `end`.
+    #[must_use]
+    pub fn new(start: f64, end: f64) -> Self {
+        Self { start, end }
+    }
+}
+
+impl Default for Span {
+    /// From `t = 1` to `t = 10⁻³`, where Song et al. stop.
+    fn default() -> Self {
+        Self {
+            start: 1.0,
+            end: 1e-3,
+        }
+    }
+}
+
+/// A path that cannot be.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PathError {
+    /// Fewer than one step.
+    #[error("a path needs at least 1 step, got {steps}")]
+    NoSteps {
+        /// The number asked for.
+        steps: usize,
+    },
+    /// More steps than a chain has nodes.
+    #[error("a chain of {nodes} nodes can be respaced to at most {nodes} steps, got {steps}")]
+    TooManySteps {
+        /// The number asked for.
+        steps: usize,
+        /// The number of nodes.
+        nodes: usize,
+    },
+    /// A node that a chain does not have.
+    #[error("the spacing asks for node {index} of a chain of {nodes} nodes (0 to {last})", last = nodes - 1)]
+    NoNode {
+        /// The index asked for.
+        index: usize,
+        /// The number of nodes.
+        nodes: usize,
+    },
+    /// A time outside `[0, 1]`, or a span that does not fall.
+    #[error("a span has to fall within [0, 1], got {start} to {end}")]
+    Span {
+        /// Its first time.
+        start: f64,
+        /// Its last time.
+        end: f64,
+    },
+    /// An end without a finite log-SNR, where the spacing needs one.
+    #[error(
+        "this spacing needs a finite log-SNR at both ends; at t = {time} it is {log_snr}: \
+         choose a narrower span"
+    )]
+    Unbounded {
+        /// The time of that end.
+        time: f64,
+        /// Its log-SNR.
+        log_snr: f64,
+    },
+    /// A parameter outside its range.
+    #[error("{name} has to be {expected}, got {value}")]
+    Parameter {
+        /// The parameter's name.
+        name: &'static str,
+        /// What it has to be.
+        expected: &'static str,
+        /// What it was.
+        value: f64,
+    },
+}
+
+impl TryFrom<Vec<Level>> for Path {
+    type Error = PathError;
+
+    fn try_from(levels: Vec<Level>) -> Result<Self, PathError> {
+        Self::through(levels)
+    }
+}
+
+impl From<Path> for Vec<Level> {
+    fn from(path: Path) -> Self {
+        path.levels
+    }
+}
+
+impl Path {
+    /// `steps` moves, evenly spaced in the time of `schedule`.
+    ///
+    /// # Errors
+    /// [`PathError`] for no steps or a span that does not fall within `[0, 1]`.
+    pub fn uniform(schedule: impl Schedule, span: Span, steps: usize) -> Result<Self, PathError> {
+        check_steps(steps)?;
+        check_span(span)?;
+        let time = |i: usize| {
+            let weight = i as f64 / steps as f64;
+            span.start * (1.0 - weight) + span.end * weight
+        };
+        Self::through((0..=steps).map(|i| schedule.level(time(i))).collect())
+    }
+
+    /// `steps` moves, evenly spaced in log-SNR.
+    ///
+    /// # Errors
+    /// [`PathError`] as [`uniform`](Self::uniform), and where an end has no finite log-SNR.
+    pub fn log_snr(schedule: impl Schedule, span: Span, steps: usize) -> Result<Self, PathError> {
+        Self::warped(schedule, span, steps, |log_snr| log_snr, |warped| warped)
+    }
+
+    /// `steps` moves, evenly spaced in `(σ/α)^{1/ρ}`. Karras et al. take ρ = 7 and append clean
+    /// data: [`then_clean`](Self::then_clean).
+    ///
+    /// # Errors
+    /// [`PathError`] as [`log_snr`](Self::log_snr), and for ρ that is not above 0.
+    ///
+    /// # Reference
+    /// Karras et al. 2022, eq. 5, arXiv:2206.00364.
+    pub fn karras(
+        schedule: impl Schedule,
+        span: Span,
+        steps: usize,
+        rho: f64,
+    ) -> Result<Self, PathError> {
+        if !(rho > 0.0 && rho.is_finite()) {
+            return Err(PathError::Parameter {
+                name: "rho",
+                expected: "above 0",
+                value: rho,
+            });
+        }
+        Self::warped(
+            schedule,
+            span,
+            steps,
+            |log_snr| (-0.5 * log_snr / rho).exp(),
+            |warped| -2.0 * rho * warped.ln(),
+        )
+    }
+
+    /// `steps` moves with `σ/α` falling by a constant factor (k-diffusion's "exponential"): the
+    /// limit ρ → ∞ of [`karras`](Self::karras), which is [`log_snr`](Self::log_snr).
+    ///
+    /// # Errors
+    /// [`PathError`] as [`log_snr`](Self::log_snr).
+    pub fn exponential(
+        schedule: impl Schedule,
+        span: Span,
+        steps: usize,
+    ) -> Result<Self, PathError> {
+        Self::log_snr(schedule, span, steps)
+    }
+
+    /// `steps` nodes of a discrete chain, then clean data.
+    ///
+    /// # Errors
+    /// [`PathError`] for no steps, more than the chain has nodes, or an offset that leaves it.
+    pub fn respaced(chain: &Chain, spacing: Spacing, steps: usize) -> Result<Self, PathError> {
+        let node = |index: usize| {
+            let nodes = chain.len();
+            (index < nodes)
+                .then(|| chain.node(index))
+                .ok_or(PathError::NoNode { index, nodes })
+        };
+        let indices = spacing.indices(chain.len(), steps)?;
+        let levels = indices.into_iter().map(node).collect::<Result<_, _>>()?;
+        Ok(Self { levels }.then_clean())
+    }
+
+    /// The path through the given levels, in their order.
+    ///
+    /// # Errors
+    /// [`PathError::NoSteps`] for fewer than two levels.
+    pub fn through(levels: Vec<Level>) -> Result<Self, PathError> {
+        check_steps(levels.len().saturating_sub(1))?;
+        Ok(Self { levels })
+    }
+
+    /// For levels that come from a path.
+    pub(crate) fn trusted(levels: Vec<Level>) -> Self {
+        Self { levels }
+    }
+
+    /// Appends a move to clean data, unless the path already ends there.
+    #[must_use]
+    pub fn then_clean(mut self) -> Self {
+        if self.end().sigma() > 0.0 {
+            self.levels.push(Level::CLEAN);
+        }
+        self
+    }
+
+    /// The levels, in order: one more than there are moves.
+    #[must_use]
+    pub fn levels(&self) -> &[Level] {
+        &self.levels
+    }
+
+    /// The first level.
+    #[must_use]
+    pub fn start(&self) -> Level {
+        self.levels[0]
+    }
+
+    /// The last level.
+    #[must_use]
+    pub fn end(&self) -> Level {
+        self.levels[self.levels.len() - 1]
+    }
+
+    /// The number of moves.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.levels.len() - 1
+    }
+
+    /// Never: a path has at least one move.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The moves, in order.
+    pub fn moves(&self) -> impl ExactSizeIterator<Item = Move> + '_ {
+        self.levels.windows(2).map(|pair| Move {
+            from: pair[0],
+            to: pair[1],
+        })
+    }
+
+    /// The same levels in reverse order: from data to noise, to encode with a deterministic step.
+    #[must_use]
+    pub fn reversed(mut self) -> Self {
+        self.levels.reverse();
+        self
+    }
+
+    /// Evenly spaced in `warp(log-SNR)`.
+    fn warped(
+        schedule: impl Schedule,
+        span: Span,
+        steps: usize,
+        warp: impl Fn(f64) -> f64,
+        unwarp: impl Fn(f64) -> f64,
+    ) -> Result<Self, PathError> {
+        check_steps(steps)?;
+        check_span(span)?;
+        let end = |time: f64| {
+            let log_snr = schedule.level(time).log_snr();
+            if log_snr.is_finite() {
+                Ok(warp(log_snr))
+            } else {
+                Err(PathError::Unbounded { time, log_snr })
+            }
+        };
+        let (first, last) = (end(span.start)?, end(span.end)?);
+        let level = |i: usize| match i {
+            0 => schedule.level(span.start),
+            i if i == steps => schedule.level(span.end),
+            i => {
+                let warped = first + (last - first) * (i as f64 / steps as f64);
+                schedule.level(schedule.time(unwarp(warped)))
+            }
+        };
+        Self::through((0..=steps).map(level).collect())
+    }
+}
+
+pub(crate) fn check_steps(steps: usize) -> Result<(), PathError> {
+    if steps == 0 {
+        return Err(PathError::NoSteps { steps });
+    }
+    Ok(())
+}
+
+fn check_span(Span { start, end }: Span) -> Result<(), PathError> {
+    if 0.0 <= end && end < start && start <= 1.0 {
+        return Ok(());
+    }
+    Err(PathError::Span { start, end })
+}

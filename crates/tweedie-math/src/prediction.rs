@@ -1,0 +1,109 @@
+//! What a network predicts, as one affine map to the clean signal: `x̂₀ = skip·x_t + out·F`.
+
+use crate::Level;
+use serde::{Deserialize, Serialize};
+
+/// What the output `F` of a network means. With `x_t = α x₀ + σ ε` and `r = √(α² + σ²)`:
+///
+/// | prediction | `F` | `skip` | `out` | input |
+/// |---|---|---|---|---|
+/// | `Clean` | `x₀` | 0 | 1 | `x/r` |
+/// | `Noise` | `ε` | `1/α` | `−σ/α` | `x/r` |
+/// | `Score` | `∇ log p(x_t) = −ε/σ` | `1/α` | `σ²/α` | `x/r` |
+/// | `Velocity` | `(α ε − σ x₀)/r` | `α/r²` | `−σ/r` | `x/r` |
+/// | `Flow` | `ε − x₀` | `1/(α+σ)` | `−σ/(α+σ)` | `x/(α+σ)` |
+/// | `Karras` | see below | `α d²/(σ² + α² d²)` | `σ d/√(σ² + α² d²)` | `x/√(σ² + α² d²)` |
+///
+/// The table is Tweedie's formula, `x̂₀ = (x_t + σ² s)/α`, and stands here only. Its inverse,
+/// `F* = (x₀ − skip·x_t)/out`, is the training target. `Karras` is EDM's preconditioning with data
+/// of standard deviation `d`: input and target have unit variance at every level. The last column
+/// is what the network is shown, so that one trained on any schedule samples with any other.
+///
+/// # Reference
+/// Karras et al. 2022, table 1, arXiv:2206.00364; Salimans & Ho 2022 (velocity), arXiv:2202.00512.
+///
+/// ```
+/// use tweedie_math::{Level, Prediction};
+///
+/// let level = Level::new(0.6, 0.8)?;
+/// let (x0, noise) = (2.0, -0.5);
+/// let x = level.alpha() * x0 + level.sigma() * noise;
+/// let tweedie = Prediction::Noise.to_clean(level);
+/// assert!((tweedie.skip * x + tweedie.out * noise - x0).abs() < 1e-12);
+/// # Ok::<(), tweedie_math::LevelError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prediction {
+    /// The clean signal `x₀`.
+    Clean,
+    /// The noise `ε`.
+    Noise,
+    /// The score `∇ log p(x_t)`.
+    Score,
+    /// The velocity `v`.
+    Velocity,
+    /// The displacement `ε − x₀` of a rectified flow.
+    Flow,
+    /// EDM's preconditioned output.
+    Karras {
+        /// Standard deviation of the data.
+        sigma_data: f64,
+    },
+}
+
+/// `x̂₀ = skip·x_t + out·F`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Affine {
+    /// Factor of the noisy input.
+    pub skip: f64,
+    /// Factor of the network's output.
+    pub out: f64,
+}
+
+impl Affine {
+    /// The training target `F* = (x₀ − skip·x_t)/out`, written for numbers.
+    #[must_use]
+    pub fn target(self, clean: f64, noisy: f64) -> f64 {
+        (clean - self.skip * noisy) / self.out
+    }
+}
+
+impl Prediction {
+    /// The row of the table at `level`. Not finite where the output does not determine the clean
+    /// signal, see [`determines_clean`](Self::determines_clean).
+    #[must_use]
+    pub fn to_clean(self, level: Level) -> Affine {
+        let (a, s, r) = (level.alpha(), level.sigma(), level.rms());
+        let (skip, out) = match self {
+            Self::Clean => (0.0, 1.0),
+            Self::Noise => (1.0 / a, -s / a),
+            Self::Score => (1.0 / a, s * s / a),
+            Self::Velocity => (a / (r * r), -s / r),
+            Self::Flow => (1.0 / (a + s), -s / (a + s)),
+            Self::Karras { sigma_data: d } => {
+                let total = s.hypot(a * d);
+                (a * (d / total).powi(2), s * d / total)
+            }
+        };
+        Affine { skip, out }
+    }
+
+    /// Whether the clean signal follows from the output at `level`: noise and score say nothing
+    /// about it where no signal is left (`α = 0`).
+    #[must_use]
+    pub fn determines_clean(self, level: Level) -> bool {
+        let affine = self.to_clean(level);
+        affine.skip.is_finite() && affine.out.is_finite()
+    }
+
+    /// The factor by which `x_t` is scaled before the network sees it.
+    #[must_use]
+    pub fn input_scale(self, level: Level) -> f64 {
+        match self {
+            Self::Flow => 1.0 / (level.alpha() + level.sigma()),
+            Self::Karras { sigma_data } => 1.0 / level.sigma().hypot(level.alpha() * sigma_data),
+            _ => 1.0 / level.rms(),
+        }
+    }
+}

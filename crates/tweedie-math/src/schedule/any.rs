@@ -1,0 +1,74 @@
+//! One type for all schedules of this crate, for configurations that are read from a file.
+
+use super::{
+    Chain, Cosine, Edm, OrnsteinUhlenbeck, Rates, Rectified, Schedule, Sigmoid, Slope,
+    SubVariancePreserving, VarianceExploding, VariancePreserving,
+};
+use crate::Level;
+use serde::{Deserialize, Serialize};
+
+/// Any schedule of this crate.
+///
+/// ```
+/// use tweedie_math::{AnySchedule, Schedule};
+///
+/// let text = r#"{ "variance_preserving": { "beta_min": 0.1, "beta_max": 20.0 } }"#;
+/// let schedule: AnySchedule = serde_json::from_str(text)?;
+/// assert!(schedule.level(1.0).alpha() < 0.01);
+/// assert!(serde_json::from_str::<AnySchedule>(r#"{ "edm": { "sigma_max": -1.0 } }"#).is_err());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AnySchedule {
+    /// Variance preserving, linear β.
+    VariancePreserving(VariancePreserving),
+    /// Sub-variance preserving.
+    SubVariancePreserving(SubVariancePreserving),
+    /// Variance exploding, geometric.
+    VarianceExploding(VarianceExploding),
+    /// Ornstein–Uhlenbeck.
+    OrnsteinUhlenbeck(OrnsteinUhlenbeck),
+    /// Cosine.
+    Cosine(Cosine),
+    /// Sigmoid.
+    Sigmoid(Sigmoid),
+    /// Rectified flow.
+    Rectified(Rectified),
+    /// EDM.
+    Edm(Edm),
+    /// A discrete chain.
+    Chain(Chain),
+}
+
+impl AnySchedule {
+    fn inner(&self) -> &dyn Schedule {
+        match self {
+            Self::VariancePreserving(schedule) => schedule,
+            Self::SubVariancePreserving(schedule) => schedule,
+            Self::VarianceExploding(schedule) => schedule,
+            Self::OrnsteinUhlenbeck(schedule) => schedule,
+            Self::Cosine(schedule) => schedule,
+            Self::Sigmoid(schedule) => schedule,
+            Self::Rectified(schedule) => schedule,
+            Self::Edm(schedule) => schedule,
+            Self::Chain(schedule) => schedule,
+        }
+    }
+}
+
+impl Schedule for AnySchedule {
+    fn level(&self, t: f64) -> Level {
+        self.inner().level(t)
+    }
+    fn time(&self, log_snr: f64) -> f64 {
+        self.inner().time(log_snr)
+    }
+    fn rates(&self, t: f64) -> Rates {
+        self.inner().rates(t)
+    }
+    fn slope(&self, t: f64) -> Slope {
+        self.inner().slope(t)
+    }
+}

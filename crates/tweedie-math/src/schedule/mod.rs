@@ -1,0 +1,208 @@
+//! Which level at which time.
+
+mod any;
+mod chain;
+mod cosine;
+mod edm;
+mod ou;
+mod rectified;
+mod sigmoid;
+mod sub_vp;
+mod ve;
+mod vp;
+
+use crate::Level;
+use serde::{Deserialize, Serialize};
+
+pub use any::AnySchedule;
+pub use chain::Chain;
+pub use cosine::Cosine;
+pub use edm::Edm;
+pub use ou::OrnsteinUhlenbeck;
+pub use rectified::Rectified;
+pub use sigmoid::Sigmoid;
+pub use sub_vp::SubVariancePreserving;
+pub use ve::VarianceExploding;
+pub use vp::VariancePreserving;
+
+/// A forward process: the level at every time `t ∈ [0, 1]`, cleanest at 0, noisiest at 1.
+///
+/// The signal-to-noise ratio falls strictly as `t` grows, so that a level names its time.
+/// [`level`](Self::level) is the one required method; the schedules of this crate override the
+/// others by their closed forms.
+///
+/// ```
+/// use tweedie_math::{Level, Schedule};
+///
+/// /// Linear in the angle: α = cos(πt/2), σ = sin(πt/2).
+/// struct Angle;
+///
+/// impl Schedule for Angle {
+///     fn level(&self, t: f64) -> Level {
+///         let angle = 0.5 * std::f64::consts::PI * t.clamp(0.0, 1.0);
+///         Level::new(angle.cos().max(0.0), angle.sin()).unwrap_or(Level::CLEAN)
+///     }
+/// }
+///
+/// assert!((Angle.time(0.0) - 0.5).abs() < 1e-12); // SNR 1 is half way
+/// ```
+pub trait Schedule {
+    /// The level at time `t`; times outside `[0, 1]` count as the nearer end.
+    fn level(&self, t: f64) -> Level;
+
+    /// The time at which the log-SNR is `log_snr`; the nearer end when it is never reached.
+    fn time(&self, log_snr: f64) -> f64 {
+        let (mut low, mut high) = (0.0, 1.0);
+        for _ in 0..64 {
+            let middle = 0.5 * (low + high);
+            if self.level(middle).log_snr() > log_snr {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        0.5 * (low + high)
+    }
+
+    /// Drift and squared diffusion of the forward SDE `dx = f x dt + g dw` at time `t`.
+    ///
+    /// `f = (ln α)′`, `g² = −σ² (ln SNR)′`, by central differences unless overridden.
+    fn rates(&self, t: f64) -> Rates {
+        let (a, b) = ((t - 1e-5).max(0.0), (t + 1e-5).min(1.0));
+        let (from, to) = (self.level(a), self.level(b));
+        Rates {
+            f: (to.alpha() / from.alpha()).ln() / (b - a),
+            g2: -self.level(t).sigma().powi(2) * (to.log_snr() - from.log_snr()) / (b - a),
+        }
+    }
+
+    /// The slopes `α′` and `σ′` at time `t`, which give the probability flow
+    /// `dx/dt = α′ x̂₀ + σ′ ε̂`.
+    ///
+    /// From the [`rates`](Self::rates) unless overridden: `α′ = f α`, `σ′ = f σ + g²/(2σ)`.
+    fn slope(&self, t: f64) -> Slope {
+        let (level, rates) = (self.level(t), self.rates(t));
+        Slope {
+            alpha: rates.f * level.alpha(),
+            sigma: rates.f * level.sigma() + 0.5 * rates.g2 / level.sigma(),
+        }
+    }
+}
+
+/// Drift and squared diffusion of `dx = f x dt + g dw`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
+    /// `f = (ln α)′`.
+    pub f: f64,
+    /// `g² = −σ² (ln SNR)′`.
+    pub g2: f64,
+}
+
+/// How fast a level changes: `(α′, σ′)`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slope {
+    /// `α′`.
+    pub alpha: f64,
+    /// `σ′`.
+    pub sigma: f64,
+}
+
+/// A schedule that cannot be.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScheduleError {
+    /// A parameter outside its range.
+    #[error("{name} has to be {expected}, got {value}")]
+    Parameter {
+        /// The parameter's name.
+        name: &'static str,
+        /// What it has to be.
+        expected: &'static str,
+        /// What it was.
+        value: f64,
+    },
+    /// A chain without nodes, or with too few for what was asked.
+    #[error("a chain needs at least {expected} nodes, got {count}")]
+    TooShort {
+        /// The least number of nodes.
+        expected: usize,
+        /// The number given.
+        count: usize,
+    },
+    /// A β outside `(0, 1]`, or an ᾱ that does not fall within `[0, 1)`.
+    #[error("node {index}: {name} has to be {expected}, got {value}")]
+    Node {
+        /// The node's index, from 0.
+        index: usize,
+        /// `"β"` or `"ᾱ"`.
+        name: &'static str,
+        /// What it has to be.
+        expected: &'static str,
+        /// What it was.
+        value: f64,
+    },
+}
+
+impl<S: Schedule + ?Sized> Schedule for &S {
+    fn level(&self, t: f64) -> Level {
+        (**self).level(t)
+    }
+    fn time(&self, log_snr: f64) -> f64 {
+        (**self).time(log_snr)
+    }
+    fn rates(&self, t: f64) -> Rates {
+        (**self).rates(t)
+    }
+    fn slope(&self, t: f64) -> Slope {
+        (**self).slope(t)
+    }
+}
+
+impl<S: Schedule + ?Sized> Schedule for Box<S> {
+    fn level(&self, t: f64) -> Level {
+        (**self).level(t)
+    }
+    fn time(&self, log_snr: f64) -> f64 {
+        (**self).time(log_snr)
+    }
+    fn rates(&self, t: f64) -> Rates {
+        (**self).rates(t)
+    }
+    fn slope(&self, t: f64) -> Slope {
+        (**self).slope(t)
+    }
+}
+
+/// `value` if it satisfies `holds`, else a [`ScheduleError::Parameter`].
+fn parameter(
+    name: &'static str,
+    expected: &'static str,
+    value: f64,
+    holds: bool,
+) -> Result<f64, ScheduleError> {
+    if holds && value.is_finite() {
+        Ok(value)
+    } else {
+        Err(ScheduleError::Parameter {
+            name,
+            expected,
+            value,
+        })
+    }
+}
+
+/// Reads a schedule from its named parameters through its checking constructor.
+macro_rules! deserialize_checked {
+    ($name:ident { $($field:ident),+ }) => {
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                #[derive(serde::Deserialize)]
+                #[serde(deny_unknown_fields)]
+                struct Raw { $($field: f64),+ }
+                let raw = Raw::deserialize(from)?;
+                Self::new($(raw.$field),+).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+use deserialize_checked;

@@ -1,0 +1,60 @@
+//! Which nodes of a discrete chain a shorter one visits.
+
+use crate::{PathError, path::check_steps};
+use serde::{Deserialize, Serialize};
+
+/// How `steps` of the `N` nodes of a chain are chosen.
+///
+/// | spacing | nodes, before they are reversed | 10 of 1000 |
+/// |---|---|---|
+/// | `Leading { offset }` | `i ⌊N/steps⌋ + offset` | 900, 800 … 0 |
+/// | `Linspace` | `round(i (N−1)/(steps−1))` | 999, 888 … 0 |
+/// | `Trailing` | `round(N − i N/steps) − 1` | 999, 899 … 99 |
+///
+/// # Reference
+/// Lin et al. 2024, table 2, arXiv:2305.08891.
+///
+/// ```
+/// use tweedie_math::Spacing;
+///
+/// assert_eq!(Spacing::Trailing.indices(1000, 4)?, [999, 749, 499, 249]);
+/// assert_eq!(Spacing::Leading { offset: 1 }.indices(1000, 4)?, [751, 501, 251, 1]);
+/// # Ok::<(), tweedie_math::PathError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spacing {
+    /// Every `⌊N/steps⌋`-th node from 0, shifted by `offset`: never starts at the noisiest.
+    Leading {
+        /// Added to every index.
+        offset: usize,
+    },
+    /// Evenly from the first node to the last, both included.
+    Linspace,
+    /// Evenly down from the last node: the only one right for zero terminal SNR.
+    Trailing,
+}
+
+impl Spacing {
+    /// The indices of `steps` of `nodes` nodes, noisiest first.
+    ///
+    /// # Errors
+    /// [`PathError`] for no steps, or more than there are nodes.
+    pub fn indices(self, nodes: usize, steps: usize) -> Result<Vec<usize>, PathError> {
+        check_steps(steps)?;
+        if steps > nodes {
+            return Err(PathError::TooManySteps { steps, nodes });
+        }
+        let (n, k) = (nodes as f64, steps as f64);
+        let index = |i: usize| match self {
+            Self::Leading { offset } => i * (nodes / steps) + offset,
+            Self::Linspace if steps == 1 => 0,
+            Self::Linspace => (i as f64 * (n - 1.0) / (k - 1.0)).round_ties_even() as usize,
+            Self::Trailing => {
+                let place = n - (k - 1.0 - i as f64) * n / k;
+                (place.round_ties_even() as usize).saturating_sub(1)
+            }
+        };
+        Ok((0..steps).rev().map(index).collect())
+    }
+}

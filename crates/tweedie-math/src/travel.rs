@@ -1,0 +1,41 @@
+//! Time travel: going back up in noise and down again, to reconcile what was imposed.
+//!
+//! # Reference
+//! Lugmayr et al. 2022, "RePaint", section 4.2 and figure 9, arXiv:2201.09865; Wang et al. 2023,
+//! "DDNM", algorithm 4, arXiv:2212.00490.
+
+use crate::Path;
+
+impl Path {
+    /// Walks every `jump` moves `repeats` times: down, back up in one forward move, down again.
+    ///
+    /// A last stretch shorter than `jump` is repeated likewise. `jump = 0` or `repeats ≤ 1` leave
+    /// the path as it is.
+    ///
+    /// ```
+    /// use tweedie_math::{Path, Rectified, Span};
+    ///
+    /// let path = Path::uniform(Rectified, Span::FULL, 4)?.with_time_travel(2, 2);
+    /// let noise: Vec<f64> = path.levels().iter().map(|level| level.sigma()).collect();
+    /// assert_eq!(noise, [1.0, 0.75, 0.5, 1.0, 0.75, 0.5, 0.25, 0.0, 0.5, 0.25, 0.0]);
+    /// # Ok::<(), tweedie_math::PathError>(())
+    /// ```
+    #[must_use]
+    pub fn with_time_travel(self, jump: usize, repeats: usize) -> Self {
+        if jump == 0 || repeats <= 1 {
+            return self;
+        }
+        let mut levels = vec![self.start()];
+        let mut here = self.start();
+        for stretch in self.levels()[1..].chunks(jump) {
+            for lap in 0..repeats {
+                if lap > 0 {
+                    levels.push(here);
+                }
+                levels.extend_from_slice(stretch);
+            }
+            here = stretch[stretch.len() - 1];
+        }
+        Self::trusted(levels)
+    }
+}

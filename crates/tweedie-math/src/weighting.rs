@@ -1,0 +1,81 @@
+//! How much each level counts in a denoising loss.
+
+use crate::{Prediction, Schedule, prediction::Affine};
+use serde::{Deserialize, Serialize};
+
+/// The weight of a level in the training loss `E_t[w ‖F(x_t) − F*‖²]` of the network's output.
+///
+/// An error in the output is an error in the estimate, `x̂₀ − x₀ = out·(F − F*)`, so that a weight
+/// `v` on `‖x̂₀ − x₀‖²` is the weight `w = v·out²` here. In those terms:
+///
+/// | weighting | weight `v` of `‖x̂₀ − x₀‖²` |
+/// |---|---|
+/// | `Uniform` | `1/out²`, so that `w = 1`: DDPM's simple loss for noise |
+/// | `Snr` | `SNR`: the simple loss of noise, whatever is predicted |
+/// | `MinSnr { gamma }` | `min(SNR, γ)` |
+/// | `Edm { sigma_data }` | `(s² + d²)/(s d)²` with `s = σ/α`: `w = 1` for `Karras` |
+/// | `Likelihood` | `−½ SNR′(t)`, equal to `½ g²` on the score: the continuous bound |
+/// | `Elbo { steps }` | `½ N (SNR(t − 1/N) − SNR(t))`: the bound of a chain of `N` steps |
+///
+/// `Likelihood` and `Elbo` are bounds under uniform times; with another
+/// [`TimeDensity`](crate::TimeDensity) they are that bound reweighted. The first interval of
+/// `Elbo`, `t ≤ 1/N`, belongs to the decoder and weighs 0.
+///
+/// # Reference
+/// Ho et al. 2020, eq. 14; Salimans & Ho 2022, section 4, arXiv:2202.00512; Hang et al. 2023,
+/// eq. 8, arXiv:2303.09556; Karras et al. 2022, table 1; Song et al. 2021b, theorem 1,
+/// arXiv:2101.09258; Kingma et al. 2021, eq. 13 and 17, arXiv:2107.00630.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weighting {
+    /// Every level counts the same in the space of the network's output.
+    #[default]
+    Uniform,
+    /// The signal-to-noise ratio.
+    Snr,
+    /// The signal-to-noise ratio, cut at `gamma` (the paper: 5).
+    MinSnr {
+        /// The cut.
+        gamma: f64,
+    },
+    /// EDM's weight.
+    Edm {
+        /// Standard deviation of the data.
+        sigma_data: f64,
+    },
+    /// The likelihood weight of the continuous process.
+    Likelihood,
+    /// The evidence lower bound of a chain.
+    Elbo {
+        /// The chain's number of steps `N`.
+        steps: usize,
+    },
+}
+
+impl Weighting {
+    /// The weight `w` of the output's squared error at time `t`.
+    #[must_use]
+    pub fn weight(self, schedule: impl Schedule, prediction: Prediction, t: f64) -> f64 {
+        let level = schedule.level(t);
+        let Affine { out, .. } = prediction.to_clean(level);
+        let clean = match self {
+            Self::Uniform => return 1.0,
+            Self::Snr => level.snr(),
+            Self::MinSnr { gamma } => level.snr().min(gamma),
+            Self::Edm { sigma_data: d } => {
+                let s = level.noise_to_signal();
+                (s * s + d * d) / (s * d).powi(2)
+            }
+            Self::Likelihood => {
+                // −½ SNR′ = ½ SNR g²/σ², from g² = −σ² (ln SNR)′.
+                0.5 * level.snr() * schedule.rates(t).g2 / level.sigma().powi(2)
+            }
+            Self::Elbo { steps } => {
+                let n = steps as f64;
+                let before = (t - 1.0 / n).max(t.min(1.0 / n));
+                0.5 * n * (schedule.level(before).snr() - level.snr())
+            }
+        };
+        clean * out * out
+    }
+}

@@ -1,0 +1,29 @@
+//! Reproducible construction.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
+
+/// Builds a module whose initial parameters depend on `seed` alone.
+///
+/// burn draws parameters from one global generator when they are first used, so that the order of
+/// first uses would matter; here every parameter is touched at once, in the module's order.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use tweedie_models::{MlpConfig, seeded};
+///
+/// let device = Device::flex();
+/// let mlp = seeded(7, &device, |device| MlpConfig::new(2).init(device));
+/// ```
+pub fn seeded<M: Module>(seed: u64, device: &Device, build: impl FnOnce(&Device) -> M) -> M {
+    struct Touch;
+    impl ModuleVisitor for Touch {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let _ = param.val();
+        }
+    }
+    device.seed(seed);
+    let module = build(device);
+    module.visit(&mut Touch);
+    module
+}

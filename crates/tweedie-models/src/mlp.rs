@@ -1,0 +1,77 @@
+//! A multilayer perceptron for points in a few dimensions.
+//!
+//! `h ← h + W_k silu(V_k h + U_k γ(c))` for each layer, between two linear maps; `γ` is a
+//! [`TimeEmbedding`].
+
+use crate::TimeEmbedding;
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::{Initializer, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, activation::silu};
+use tweedie_core::Network;
+
+/// Configuration of an [`Mlp`].
+#[derive(Config, Debug)]
+pub struct MlpConfig {
+    /// Dimension of the points.
+    pub dim: usize,
+    /// Width of the hidden layers.
+    #[config(default = 128)]
+    pub width: usize,
+    /// Number of residual layers.
+    #[config(default = 3)]
+    pub depth: usize,
+    /// Factor of the condition before its sinusoids, which suit numbers up to 1000.
+    #[config(default = 1.0)]
+    pub time_scale: f64,
+}
+
+/// A residual multilayer perceptron.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    time: TimeEmbedding,
+    input: Linear,
+    layers: Vec<Layer>,
+    output: Linear,
+}
+
+#[derive(Module, Debug)]
+struct Layer {
+    hidden: Linear,
+    time: Linear,
+    back: Linear,
+}
+
+impl MlpConfig {
+    /// The network on `device`.
+    #[must_use]
+    pub fn init(&self, device: &Device) -> Mlp {
+        let linear = |from, to| LinearConfig::new(from, to).init(device);
+        Mlp {
+            time: TimeEmbedding::new(self.width, self.width, self.time_scale, device),
+            input: linear(self.dim, self.width),
+            layers: (0..self.depth)
+                .map(|_| Layer {
+                    hidden: linear(self.width, self.width),
+                    time: linear(self.width, self.width),
+                    back: linear(self.width, self.width),
+                })
+                .collect(),
+            output: LinearConfig::new(self.width, self.dim)
+                .with_initializer(Initializer::Zeros)
+                .init(device),
+        }
+    }
+}
+
+impl Network<2> for Mlp {
+    fn forward(&self, x: Tensor<2>, condition: Tensor<1>) -> Tensor<2> {
+        let time = silu(self.time.forward(condition));
+        let mut h = self.input.forward(x);
+        for layer in &self.layers {
+            let inner = layer.hidden.forward(h.clone()) + layer.time.forward(time.clone());
+            h = h + layer.back.forward(silu(inner));
+        }
+        self.output.forward(silu(h))
+    }
+}

@@ -1,0 +1,196 @@
+//! Trained weights with their configuration, in one directory.
+//!
+//! | file | content |
+//! |---|---|
+//! | `config.json` | [`ModelConfig`]: network, prediction, time input |
+//! | `weights.safetensors` | the parameters, `f32` or `f16` |
+
+use crate::{Unet, UnetConfig, UnetError};
+use burn::module::Module;
+use burn::store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use tweedie_core::{Denoiser, Preconditioned, TimeInput};
+use tweedie_math::{Level, Prediction};
+
+/// What a model is, apart from its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// The network.
+    pub network: UnetConfig,
+    /// What its output means.
+    pub prediction: Prediction,
+    /// How it is told the level.
+    pub time: TimeInput,
+    /// Height and width of the images it was trained on.
+    pub size: [usize; 2],
+}
+
+/// How weights are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    Full,
+    /// 16 bits: half the size, a relative error of 5e-4.
+    Half,
+}
+
+/// Why a model could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A file that could not be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A configuration that is not one.
+    #[error("{}: {source}", path.display())]
+    Config {
+        /// Which file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A configuration that no network can have.
+    #[error(transparent)]
+    Network(#[from] UnetError),
+    /// Weights that do not belong to the configuration.
+    #[error("{}: {message}", path.display())]
+    Weights {
+        /// Which file.
+        path: PathBuf,
+        /// Which tensors are missing or misshapen.
+        message: String,
+    },
+}
+
+/// A trained U-Net: a denoiser of images `[batch, channels, height, width]`.
+#[derive(Debug)]
+pub struct Model {
+    config: ModelConfig,
+    denoiser: Preconditioned<Unet>,
+}
+
+impl ModelConfig {
+    /// The model with fresh parameters.
+    ///
+    /// # Errors
+    /// [`ModelError::Network`] for a network that makes no sense.
+    pub fn init(&self, device: &Device) -> Result<Preconditioned<Unet>, ModelError> {
+        let network = self.network.init(device)?;
+        Ok(Preconditioned::new(network, self.prediction, self.time.clone()))
+    }
+}
+
+impl Model {
+    /// A model of its parts.
+    #[must_use]
+    pub fn new(config: ModelConfig, denoiser: Preconditioned<Unet>) -> Self {
+        Self { config, denoiser }
+    }
+
+    /// Reads a model from its directory.
+    ///
+    /// # Errors
+    /// [`ModelError`] names the file, and every tensor that is missing or misshapen.
+    pub fn open(directory: impl AsRef<Path>, device: &Device) -> Result<Self, ModelError> {
+        let read = |path: PathBuf| match std::fs::read(&path) {
+            Ok(bytes) => Ok((path, bytes)),
+            Err(source) => Err(ModelError::File { path, source }),
+        };
+        let (path, text) = read(directory.as_ref().join(CONFIG))?;
+        let config: ModelConfig = serde_json::from_slice(&text)
+            .map_err(|source| ModelError::Config { path, source })?;
+        let (path, bytes) = read(directory.as_ref().join(WEIGHTS))?;
+        let mut denoiser = config.init(device)?;
+        let mut store = SafetensorsStore::from_bytes(Some(bytes))
+            .with_from_adapter(HalfPrecisionAdapter::new());
+        let applied = denoiser.load_from(&mut store);
+        let applied = applied.map_err(|error| error.to_string());
+        match applied {
+            Ok(result) if result.unused.is_empty() => Ok(Self { config, denoiser }),
+            Ok(result) => Err(ModelError::Weights {
+                path,
+                message: format!("tensors that the network does not have: {:?}", result.unused),
+            }),
+            Err(message) => Err(ModelError::Weights { path, message }),
+        }
+    }
+
+    /// Writes the model into a directory, which is made if need be. Each file is written beside
+    /// its place and then moved there.
+    ///
+    /// # Errors
+    /// [`ModelError`] if a file cannot be written.
+    pub fn save(&self, directory: impl AsRef<Path>, precision: Precision) -> Result<(), ModelError> {
+        let directory = directory.as_ref();
+        std::fs::create_dir_all(directory).map_err(|source| ModelError::File {
+            path: directory.into(),
+            source,
+        })?;
+        let config = directory.join(CONFIG);
+        let text = serde_json::to_vec_pretty(&self.config).map_err(|source| ModelError::Config {
+            path: config.clone(),
+            source,
+        })?;
+        let weights = directory.join(WEIGHTS);
+        let mut store = SafetensorsStore::from_bytes(None);
+        if precision == Precision::Half {
+            store = store.with_to_adapter(HalfPrecisionAdapter::new());
+        }
+        let stored = self.denoiser.save_into(&mut store).and_then(|()| store.get_bytes());
+        let bytes = stored.map_err(|error| ModelError::Weights {
+            path: weights.clone(),
+            message: error.to_string(),
+        })?;
+        replace(weights, &bytes)?;
+        replace(config, &text)
+    }
+
+    /// What the model is.
+    #[must_use]
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The number of parameters.
+    #[must_use]
+    pub fn num_params(&self) -> usize {
+        self.denoiser.num_params()
+    }
+
+    /// `[batch, channels, height, width]` of `batch` images.
+    #[must_use]
+    pub fn shape(&self, batch: usize) -> [usize; 4] {
+        let [height, width] = self.config.size;
+        [batch, self.config.network.channels, height, width]
+    }
+}
+
+const CONFIG: &str = "config.json";
+const WEIGHTS: &str = "weights.safetensors";
+
+/// Writes a file under a temporary name and moves it to its place.
+fn replace(path: PathBuf, bytes: &[u8]) -> Result<(), ModelError> {
+    let temporary = path.with_extension("partial");
+    std::fs::write(&temporary, bytes)
+        .and_then(|()| std::fs::rename(&temporary, &path))
+        .map_err(|source| ModelError::File { path, source })
+}
+
+impl Denoiser<4> for Model {
+    fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
+        self.denoiser.denoise(x, level)
+    }
+
+    fn supports(&self, level: Level) -> bool {
+        self.denoiser.supports(level)
+    }
+}
