@@ -29,6 +29,7 @@
 mod advance;
 mod autodiff;
 mod denoiser;
+mod files;
 mod guidance;
 mod levels;
 mod noise;
@@ -40,6 +41,7 @@ mod threshold;
 pub use advance::Advance;
 pub use autodiff::{Pullback, vjp};
 pub use denoiser::{Denoiser, DenoiserExt, FromFn, from_fn};
+pub use files::replace_file;
 pub use guidance::ClassifierFree;
 pub use levels::Levels;
 pub use noise::{DeviceNoise, HostNoise, Noise, Replay};

@@ -1,1 +1,47 @@
-//! tweedie-image
+//! Images in and out of tensors, with the range of their values always said.
+//!
+//! | task | item |
+//! |---|---|
+//! | files to tensors and back | [`load`], [`save`], [`Range`] |
+//! | data sets: IDX files, folders of images, bundled data | [`Images`] |
+//! | contact sheets with labels | [`Sheet`], [`grid`] |
+//! | a chain as a film strip or an animation | [`film_strip`], [`save_gif`] |
+//! | clouds of points | [`scatter`] |
+//!
+//! Tensors are `[batch, channels, height, width]`, with 1 (grey) or 3 (RGB) channels.
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use tweedie_image::{Images, Range};
+//!
+//! let digits = Images::digits()?;
+//! let x = digits.tensor(Range::Signed, &Device::flex());
+//! assert_eq!(x.dims(), [1797, 1, 8, 8]);
+//! assert_eq!(x.min().into_scalar::<f32>(), -1.0);
+//! # Ok::<(), tweedie_image::ImageError>(())
+//! ```
+//!
+//! # Bundled data
+//! * Digits: 1,797 grey images 8×8, "Optical Recognition of Handwritten Digits", E. Alpaydin and
+//!   C. Kaynak, UCI Machine Learning Repository, CC BY 4.0.
+//! * Fashion-MNIST: the first 5,000 training and 500 test images 28×28, H. Xiao, K. Rasul and
+//!   R. Vollgraf, © 2017 Zalando SE, MIT licence (`data/FASHION-MNIST-LICENSE.txt`).
+
+mod data;
+mod error;
+mod files;
+mod film;
+mod picture;
+mod plot;
+mod range;
+mod sheet;
+mod text;
+
+pub use data::{Image, Images};
+pub use error::ImageError;
+pub use files::{load, save};
+pub use film::{film_strip, save_gif};
+pub use picture::{Picture, pictures};
+pub use plot::{Cloud, scatter};
+pub use range::Range;
+pub use sheet::{Sheet, grid};

@@ -287,13 +287,6 @@ impl Path {
         })
     }
 
-    /// The same levels in reverse order: from data to noise, to encode with a deterministic step.
-    #[must_use]
-    pub fn reversed(mut self) -> Self {
-        self.levels.reverse();
-        self
-    }
-
     /// Evenly spaced in `warp(log-SNR)`.
     fn warped(
         schedule: impl Schedule,

@@ -3,19 +3,20 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
-/// Builds a module whose initial parameters depend on `seed` alone.
+/// Fixes a module's initial parameters by `seed` alone.
 ///
 /// burn draws parameters from one global generator when they are first used, so that the order of
-/// first uses would matter; here every parameter is touched at once, in the module's order.
+/// first uses would matter; here every parameter that has not been used is drawn at once, in the
+/// module's order.
 ///
 /// ```
 /// use burn::tensor::Device;
 /// use tweedie_models::{MlpConfig, seeded};
 ///
 /// let device = Device::flex();
-/// let mlp = seeded(7, &device, |device| MlpConfig::new(2).init(device));
+/// let mlp = seeded(7, &device, MlpConfig::new(2).init(&device));
 /// ```
-pub fn seeded<M: Module>(seed: u64, device: &Device, build: impl FnOnce(&Device) -> M) -> M {
+pub fn seeded<M: Module>(seed: u64, device: &Device, module: M) -> M {
     struct Touch;
     impl ModuleVisitor for Touch {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -23,7 +24,6 @@ pub fn seeded<M: Module>(seed: u64, device: &Device, build: impl FnOnce(&Device)
         }
     }
     device.seed(seed);
-    let module = build(device);
     module.visit(&mut Touch);
     module
 }

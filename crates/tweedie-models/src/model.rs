@@ -11,7 +11,7 @@ use burn::store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use tweedie_core::{Denoiser, Preconditioned, TimeInput};
+use tweedie_core::{Denoiser, Preconditioned, TimeInput, replace_file};
 use tweedie_math::{Level, Prediction};
 
 /// What a model is, apart from its weights.
@@ -150,8 +150,11 @@ impl Model {
             path: weights.clone(),
             message: error.to_string(),
         })?;
-        replace(weights, &bytes)?;
-        replace(config, &text)
+        let write = |path: PathBuf, bytes: &[u8]| {
+            replace_file(&path, bytes).map_err(|source| ModelError::File { path, source })
+        };
+        write(weights, &bytes)?;
+        write(config, &text)
     }
 
     /// What the model is.
@@ -176,14 +179,6 @@ impl Model {
 
 const CONFIG: &str = "config.json";
 const WEIGHTS: &str = "weights.safetensors";
-
-/// Writes a file under a temporary name and moves it to its place.
-fn replace(path: PathBuf, bytes: &[u8]) -> Result<(), ModelError> {
-    let temporary = path.with_extension("partial");
-    std::fs::write(&temporary, bytes)
-        .and_then(|()| std::fs::rename(&temporary, &path))
-        .map_err(|source| ModelError::File { path, source })
-}
 
 impl Denoiser<4> for Model {
     fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {

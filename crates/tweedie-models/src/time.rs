@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_wave_has_period_2π_and_the_last_is_ten_thousand_times_slower() {
+    fn the_first_wave_has_period_two_pi_and_the_last_is_ten_thousand_times_slower() {
         let c = Tensor::from_floats([0.0, 1.5], &Device::flex());
         let waves: Vec<f32> = sinusoids(c, 6).into_data().iter::<f32>().collect();
         let expected = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0];

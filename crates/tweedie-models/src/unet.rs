@@ -380,7 +380,7 @@ mod tests {
         let device = Device::flex();
         let output = |seed: u64, disturb: bool| {
             let config = UnetConfig::new(1).with_width(8);
-            let network = seeded(seed, &device, |d| config.init(d).expect("a network"));
+            let network = seeded(seed, &device, config.init(&device).expect("a network"));
             if disturb {
                 let _ = Tensor::<1>::random([5], Distribution::Default, &device);
             }

@@ -1,1 +1,28 @@
-//! tweedie
+#![doc = include_str!("../../../README.md")]
+
+pub use burn;
+pub use tweedie_core as core;
+pub use tweedie_image as image;
+pub use tweedie_inverse as inverse;
+pub use tweedie_math as math;
+pub use tweedie_metrics as metrics;
+pub use tweedie_models as models;
+pub use tweedie_samplers as samplers;
+pub use tweedie_train as train;
+
+/// What most programs need.
+pub mod prelude {
+    pub use burn::tensor::{Device, Tensor};
+    pub use tweedie_core::{
+        Denoiser, DenoiserExt, DeviceNoise, HostNoise, Network, Noise, Preconditioned, TimeInput,
+        from_fn,
+    };
+    pub use tweedie_image::{Images, Range, Sheet};
+    pub use tweedie_math::{
+        Ancestral, Chain, Cosine, Ddim, Edm, Kernel, Level, Path, Prediction, Rectified, Schedule,
+        Spacing, Span, VariancePreserving, Weighting,
+    };
+    pub use tweedie_models::{Model, ModelConfig, UnetConfig};
+    pub use tweedie_samplers::{Heun, Sampler, Step};
+    pub use tweedie_train::{Objective, Settings, Trainer};
+}

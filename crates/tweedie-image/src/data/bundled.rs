@@ -1,0 +1,57 @@
+//! The data that come with the crate.
+
+use super::Images;
+use crate::ImageError;
+use flate2::read::GzDecoder;
+use std::path::Path;
+
+impl Images {
+    /// The 1,797 handwritten digits of 8×8 pixels with their classes 0 to 9 (UCI, CC BY 4.0).
+    ///
+    /// # Errors
+    /// None, unless the bundled file is damaged.
+    pub fn digits() -> Result<Self, ImageError> {
+        let path = Path::new("data/digits.csv.gz");
+        let wrong = |error: csv::Error| ImageError::Format {
+            path: path.into(),
+            message: error.to_string(),
+        };
+        let bytes = GzDecoder::new(include_bytes!("../../data/digits.csv.gz").as_slice());
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(bytes);
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        for record in reader.deserialize() {
+            let mut values: Vec<u8> = record.map_err(wrong)?;
+            labels.extend(values.pop());
+            pixels.extend(values);
+        }
+        Ok(Self {
+            pixels,
+            white: 16,
+            channels: 1,
+            size: [8, 8],
+            labels: Some(labels),
+        })
+    }
+
+    /// The first 5,000 training images of Fashion-MNIST, 28×28, with their classes.
+    ///
+    /// # Errors
+    /// None, unless the bundled file is damaged.
+    pub fn fashion_train() -> Result<Self, ImageError> {
+        let images = include_bytes!("../../data/fashion-train-images-idx3-ubyte.gz");
+        let labels = include_bytes!("../../data/fashion-train-labels-idx1-ubyte.gz");
+        Self::from_idx(Path::new("data/fashion-train-images-idx3-ubyte.gz"), images)?
+            .with_labels_from(Path::new("data/fashion-train-labels-idx1-ubyte.gz"), labels)
+    }
+
+    /// The first 500 test images of Fashion-MNIST, 28×28, with their classes.
+    ///
+    /// # Errors
+    /// None, unless the bundled file is damaged.
+    pub fn fashion_test() -> Result<Self, ImageError> {
+        let images = include_bytes!("../../data/fashion-test-images-idx3-ubyte.gz");
+        let labels = include_bytes!("../../data/fashion-test-labels-idx1-ubyte.gz");
+        Self::from_idx(Path::new("data/fashion-test-images-idx3-ubyte.gz"), images)?
+            .with_labels_from(Path::new("data/fashion-test-labels-idx1-ubyte.gz"), labels)
+    }
+}

@@ -1,0 +1,84 @@
+//! A folder of PNG and JPEG files of one size.
+
+use super::Images;
+use crate::ImageError;
+use crate::files::decode;
+use image::imageops::FilterType;
+use std::path::{Path, PathBuf};
+
+impl Images {
+    /// Reads all PNG and JPEG files of a folder, in the order of their names, as grey (1) or RGB
+    /// (3) images. With `size` (height and width) each is cropped to that shape at its centre and
+    /// scaled; without, all have to be of one size.
+    ///
+    /// # Errors
+    /// [`ImageError`] names the folder that is not there or has no images, the file that cannot be
+    /// decoded, or the first whose size differs.
+    pub fn folder(
+        path: impl AsRef<Path>,
+        channels: usize,
+        size: Option<[usize; 2]>,
+    ) -> Result<Self, ImageError> {
+        let path = path.as_ref();
+        if channels != 1 && channels != 3 {
+            return Err(ImageError::Channels { channels });
+        }
+        let files = image_files(path)?;
+        let mut pixels = Vec::new();
+        let mut expected = size.map(|[height, width]| ([width, height], PathBuf::new()));
+        for file in files {
+            let mut image = decode(&file)?;
+            if let Some([height, width]) = size {
+                image = image.resize_to_fill(width as u32, height as u32, FilterType::CatmullRom);
+            }
+            let found = [image.width() as usize, image.height() as usize];
+            let (expected, first) = expected.get_or_insert_with(|| (found, file.clone()));
+            if *expected != found {
+                return Err(ImageError::Size {
+                    path: file,
+                    found,
+                    expected: *expected,
+                    first: first.clone(),
+                });
+            }
+            if channels == 1 {
+                pixels.extend_from_slice(image.to_luma8().as_raw());
+            } else {
+                let rgb = image.to_rgb8();
+                for c in 0..3 {
+                    pixels.extend(rgb.as_raw().iter().skip(c).step_by(3));
+                }
+            }
+        }
+        let [width, height] = expected.map_or([0, 0], |(size, _)| size);
+        Ok(Self {
+            pixels,
+            white: u8::MAX,
+            channels,
+            size: [height, width],
+            labels: None,
+        })
+    }
+}
+
+fn image_files(folder: &Path) -> Result<Vec<PathBuf>, ImageError> {
+    let file = |source| ImageError::File {
+        path: folder.into(),
+        source,
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(file)? {
+        let path = entry.map_err(file)?.path();
+        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+        if ["png", "jpg", "jpeg"].iter().any(|known| extension == *known) {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(ImageError::Empty {
+            path: folder.into(),
+        });
+    }
+    files.sort();
+    Ok(files)
+}

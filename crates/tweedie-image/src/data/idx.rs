@@ -1,0 +1,108 @@
+//! IDX files, the format of MNIST and its kin: a header, then bytes; gzipped or not.
+
+use super::Images;
+use crate::ImageError;
+use crate::files::read;
+use flate2::read::GzDecoder;
+use std::io::Read;
+use std::path::Path;
+
+/// The most bytes a file may unpack to.
+const LIMIT: u64 = 1 << 30;
+
+impl Images {
+    /// Reads grey images from an IDX file (`…-images-idx3-ubyte`), gzipped or not.
+    ///
+    /// # Errors
+    /// [`ImageError::File`] or [`ImageError::Format`] names the file and what is wrong with it.
+    pub fn idx(path: impl AsRef<Path>) -> Result<Self, ImageError> {
+        let path = path.as_ref();
+        Self::from_idx(path, &read(path)?)
+    }
+
+    /// Adds the classes of an IDX file of labels (`…-labels-idx1-ubyte`), gzipped or not.
+    ///
+    /// # Errors
+    /// As [`idx`](Self::idx), and when there is not one label an image.
+    pub fn with_idx_labels(self, path: impl AsRef<Path>) -> Result<Self, ImageError> {
+        let path = path.as_ref();
+        self.with_labels_from(path, &read(path)?)
+    }
+
+    pub(super) fn from_idx(path: &Path, bytes: &[u8]) -> Result<Self, ImageError> {
+        let bytes = unpack(path, bytes)?;
+        let ([count, height, width], pixels) = parse::<3>(path, &bytes)?;
+        if count == 0 || height == 0 || width == 0 {
+            return Err(wrong(path, format!("{count} images of {height}×{width} pixels")));
+        }
+        Ok(Self {
+            pixels: pixels.to_vec(),
+            white: u8::MAX,
+            channels: 1,
+            size: [height, width],
+            labels: None,
+        })
+    }
+
+    pub(super) fn with_labels_from(mut self, path: &Path, bytes: &[u8]) -> Result<Self, ImageError> {
+        let bytes = unpack(path, bytes)?;
+        let ([count], labels) = parse::<1>(path, &bytes)?;
+        if count != self.count() {
+            let message = format!("{count} labels for {} images", self.count());
+            return Err(wrong(path, message));
+        }
+        self.labels = Some(labels.to_vec());
+        Ok(self)
+    }
+}
+
+fn wrong(path: &Path, message: String) -> ImageError {
+    ImageError::Format {
+        path: path.into(),
+        message,
+    }
+}
+
+fn unpack(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, ImageError> {
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(bytes.to_vec());
+    }
+    let mut unpacked = Vec::new();
+    let mut reader = GzDecoder::new(bytes).take(LIMIT + 1);
+    let read = reader.read_to_end(&mut unpacked);
+    let read = read.map_err(|error| wrong(path, format!("not a whole gzip file: {error}")))?;
+    if read as u64 > LIMIT {
+        return Err(wrong(path, format!("unpacks to more than {LIMIT} bytes")));
+    }
+    Ok(unpacked)
+}
+
+/// The sizes and the bytes of an IDX file of `N` dimensions.
+fn parse<'a, const N: usize>(
+    path: &Path,
+    bytes: &'a [u8],
+) -> Result<([usize; N], &'a [u8]), ImageError> {
+    let word = |i: usize| {
+        let word = bytes.get(4 * i..4 * i + 4)?;
+        word.try_into().ok().map(u32::from_be_bytes)
+    };
+    let magic = 0x0800 + N as u32;
+    if word(0) != Some(magic) {
+        let found = word(0).map_or("too few bytes".into(), |word| format!("{word:#06x}"));
+        return Err(wrong(path, format!("not an IDX file of bytes: expected {magic:#06x}, got {found}")));
+    }
+    let mut sizes = [0; N];
+    for (i, size) in sizes.iter_mut().enumerate() {
+        let Some(word) = word(i + 1) else {
+            return Err(wrong(path, "the header is cut off".into()));
+        };
+        *size = word as usize;
+    }
+    let body = &bytes[4 * (N + 1)..];
+    let expected = sizes.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+    if expected != Some(body.len()) {
+        let message = format!("the header says {sizes:?}, but {} bytes follow", body.len());
+        return Err(wrong(path, message));
+    }
+    Ok((sizes, body))
+}

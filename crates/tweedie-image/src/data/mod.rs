@@ -1,0 +1,102 @@
+//! Sets of images of one size.
+
+mod bundled;
+mod folder;
+mod idx;
+
+use crate::{ImageError, Range};
+use burn::data::dataset::Dataset;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+/// A set of images of one size, in memory, 8 bits a value.
+///
+/// It is a burn [`Dataset`] of [`Image`]s and gives tensors in either range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Images {
+    pixels: Vec<u8>,
+    /// The value that stands for white.
+    white: u8,
+    channels: usize,
+    size: [usize; 2],
+    labels: Option<Vec<u8>>,
+}
+
+/// One image of a set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image {
+    /// Values in `[0, 1]`, by channel, row and column.
+    pub pixels: Vec<f32>,
+    /// Channels, height and width.
+    pub shape: [usize; 3],
+    /// Its class, if the set has any.
+    pub label: Option<u8>,
+}
+
+impl Images {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.pixels.len() / self.values()
+    }
+
+    /// The number of channels: 1 or 3.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Height and width.
+    #[must_use]
+    pub fn size(&self) -> [usize; 2] {
+        self.size
+    }
+
+    /// The classes, one an image, if the set has any.
+    #[must_use]
+    pub fn labels(&self) -> Option<&[u8]> {
+        self.labels.as_deref()
+    }
+
+    /// All images: `[count, channels, height, width]`.
+    #[must_use]
+    pub fn tensor(&self, range: Range, device: &Device) -> Tensor<4> {
+        let ([height, width], white) = (self.size, f32::from(self.white));
+        let values: Vec<f32> = self.pixels.iter().map(|&v| f32::from(v) / white).collect();
+        let shape = [self.count(), self.channels, height, width];
+        let unit = Tensor::from_data(TensorData::new(values, shape), device);
+        Range::Unit.convert(range, unit)
+    }
+
+    /// The images of the given numbers: `[indices.len(), channels, height, width]`.
+    ///
+    /// # Panics
+    /// If a number is not below [`count`](Self::count).
+    #[must_use]
+    pub fn select(&self, indices: &[usize], range: Range, device: &Device) -> Tensor<4> {
+        let indices: Vec<i32> = indices.iter().map(|&i| i as i32).collect();
+        let count = indices.len();
+        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), device);
+        self.tensor(range, device).select(0, indices)
+    }
+
+    /// Values of one image.
+    fn values(&self) -> usize {
+        self.channels * self.size[0] * self.size[1]
+    }
+}
+
+impl Dataset<Image, ImageError> for Images {
+    fn get(&self, index: usize) -> Result<Image, ImageError> {
+        let values = &self.pixels[index * self.values()..(index + 1) * self.values()];
+        let white = f32::from(self.white);
+        Ok(Image {
+            pixels: values.iter().map(|&v| f32::from(v) / white).collect(),
+            shape: [self.channels, self.size[0], self.size[1]],
+            label: self.labels.as_ref().map(|labels| labels[index]),
+        })
+    }
+
+    fn len(&self) -> usize {
+        self.count()
+    }
+}

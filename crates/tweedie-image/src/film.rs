@@ -1,0 +1,88 @@
+//! A chain of images: as a strip, and as an animation.
+
+use crate::files::write;
+use crate::sheet::enlarge;
+use crate::{ImageError, Range, Sheet, grid, pictures};
+use burn::tensor::Tensor;
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::{Delay, DynamicImage, Frame};
+use std::path::Path;
+use std::time::Duration;
+
+/// A film strip: one column a moment, one row an image of the batch, labels on top.
+///
+/// # Errors
+/// [`ImageError::Channels`] for images that are neither grey nor RGB.
+///
+/// # Panics
+/// If the moments differ in shape.
+pub fn film_strip(
+    moments: &[(String, Tensor<4>)],
+    range: Range,
+    scale: usize,
+) -> Result<Sheet, ImageError> {
+    let batch = moments.first().map_or(0, |(_, x)| x.dims()[0]);
+    let labels = moments.iter().map(|(label, _)| label.clone());
+    let mut sheet = Sheet::new().with_scale(scale).with_columns(labels);
+    for i in 0..batch {
+        let row = moments.iter().map(|(_, x)| x.clone().narrow(0, i, 1));
+        sheet = sheet.with_row("", Tensor::cat(row.collect(), 0), range)?;
+    }
+    Ok(sheet)
+}
+
+/// Writes an animation: each moment is a grid of its batch with `columns` columns, shown for
+/// `pause`. The file appears whole or not at all.
+///
+/// # Errors
+/// [`ImageError::Channels`], [`ImageError::Drawing`] or [`ImageError::File`].
+pub fn save_gif(
+    path: impl AsRef<Path>,
+    moments: &[Tensor<4>],
+    range: Range,
+    columns: usize,
+    scale: usize,
+    pause: Duration,
+) -> Result<(), ImageError> {
+    let drawing = |error: image::ImageError| ImageError::Drawing(error.to_string());
+    let mut bytes = Vec::new();
+    {
+        let mut encoder = GifEncoder::new(&mut bytes);
+        encoder.set_repeat(Repeat::Infinite).map_err(drawing)?;
+        for moment in moments {
+            let single = moment.dims()[0] == 1;
+            let picture = match pictures(moment.clone(), range)?.pop() {
+                Some(picture) if single => enlarge(&picture, scale.max(1) as u32),
+                _ => grid(moment.clone(), range, columns)?.with_scale(scale).draw()?,
+            };
+            let frame = DynamicImage::ImageRgb8(picture).into_rgba8();
+            let delay = Delay::from_saturating_duration(pause);
+            let frame = Frame::from_parts(frame, 0, 0, delay);
+            encoder.encode_frame(frame).map_err(drawing)?;
+        }
+    }
+    write(path.as_ref(), &bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+    use image::AnimationDecoder;
+
+    #[test]
+    fn an_animation_comes_back() {
+        let device = Device::flex();
+        let moments = [0.0, 0.5, 1.0].map(|v| Tensor::<4>::full([1, 1, 4, 4], v, &device));
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("film.gif");
+        save_gif(&path, &moments, Range::Unit, 1, 2, Duration::from_millis(50)).expect("a file");
+        let file = std::io::BufReader::new(std::fs::File::open(&path).expect("the file"));
+        let decoder = image::codecs::gif::GifDecoder::new(file).expect("a GIF");
+        let frames = decoder.into_frames().collect_frames().expect("frames");
+        let first = |frame: &Frame| frame.buffer().get_pixel(7, 7).0[0];
+        assert_eq!(frames.iter().map(first).collect::<Vec<_>>(), [0, 128, 255]);
+        let strip = film_strip(&moments.map(|x| ("t".to_owned(), x)), Range::Unit, 4);
+        assert!(strip.and_then(|strip| strip.draw()).expect("a strip").width() > 48);
+    }
+}

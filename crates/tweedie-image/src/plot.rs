@@ -1,0 +1,92 @@
+//! Clouds of points in the plane, side by side.
+
+use crate::files::save_png;
+use crate::text::FONT;
+use crate::{ImageError, Picture};
+use burn::tensor::Tensor;
+use plotters::prelude::*;
+use plotters::style::{FontStyle, register_font};
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// One panel of a scatter plot.
+#[derive(Clone, Debug)]
+pub struct Cloud {
+    /// What it shows.
+    pub title: String,
+    /// Its points, `[count, 2]`.
+    pub points: Tensor<2>,
+}
+
+/// Draws clouds side by side, `columns` in a row, on common axes `[−extent, extent]²`, each over
+/// the points of `reference` in grey. The file appears whole or not at all.
+///
+/// # Errors
+/// [`ImageError::Drawing`] or [`ImageError::File`].
+///
+/// # Panics
+/// If points are not in the plane.
+pub fn scatter(
+    path: impl AsRef<Path>,
+    clouds: &[Cloud],
+    reference: &Tensor<2>,
+    extent: f64,
+    columns: usize,
+) -> Result<(), ImageError> {
+    let columns = columns.clamp(1, clouds.len().max(1));
+    let rows = clouds.len().div_ceil(columns).max(1);
+    let side = 300;
+    let (width, height) = ((columns * side) as u32, (rows * side) as u32);
+    let mut buffer = vec![255; (width * height * 3) as usize];
+    draw(&mut buffer, (width, height), (rows, columns), clouds, reference, extent)
+        .map_err(ImageError::Drawing)?;
+    match Picture::from_raw(width, height, buffer) {
+        Some(picture) => save_png(path.as_ref(), &picture),
+        None => Err(ImageError::Drawing("the buffer has the wrong size".into())),
+    }
+}
+
+fn draw(
+    buffer: &mut [u8],
+    size: (u32, u32),
+    split: (usize, usize),
+    clouds: &[Cloud],
+    reference: &Tensor<2>,
+    extent: f64,
+) -> Result<(), String> {
+    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    let registered = || register_font("sans-serif", FontStyle::Normal, FONT).is_ok();
+    if !REGISTERED.get_or_init(registered) {
+        return Err("the typeface cannot be read".into());
+    }
+    let root = BitMapBackend::with_buffer(buffer, size).into_drawing_area();
+    let text = |error: DrawingAreaErrorKind<_>| error.to_string();
+    let behind = points(reference);
+    for (cloud, area) in clouds.iter().zip(root.split_evenly(split)) {
+        let mut chart = ChartBuilder::on(&area)
+            .caption(&cloud.title, ("sans-serif", 15))
+            .margin(6)
+            .x_label_area_size(18)
+            .y_label_area_size(26)
+            .build_cartesian_2d(-extent..extent, -extent..extent)
+            .map_err(text)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .label_style(("sans-serif", 11))
+            .draw()
+            .map_err(text)?;
+        for (points, colour) in [(&behind, RGBColor(190, 190, 190)), (&points(&cloud.points), RGBColor(20, 80, 160))] {
+            let inside = points.iter().filter(|(x, y)| x.abs() < extent && y.abs() < extent);
+            let dots = inside.map(|&at| Circle::new(at, 1, colour.mix(0.6).filled()));
+            chart.draw_series(dots).map_err(text)?;
+        }
+    }
+    root.present().map_err(text)
+}
+
+fn points(x: &Tensor<2>) -> Vec<(f64, f64)> {
+    assert_eq!(x.dims()[1], 2, "points in the plane");
+    let values: Vec<f64> = x.to_data().iter::<f64>().collect();
+    values.chunks(2).map(|pair| (pair[0], pair[1])).collect()
+}

@@ -1,0 +1,172 @@
+//! Contact sheets: pictures in rows and columns, with labels.
+
+use crate::files::save_png;
+use crate::text::{self, LINE};
+use crate::{ImageError, Picture, Range, pictures};
+use burn::tensor::Tensor;
+use std::path::Path;
+
+/// Rows of pictures with labels, on white.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_image::{Range, Sheet};
+///
+/// let x = Tensor::<4>::zeros([3, 1, 8, 8], &Device::flex());
+/// let sheet = Sheet::new()
+///     .with_scale(4)
+///     .with_columns(["first", "second", "third"])
+///     .with_row("zeros", x, Range::Signed)?;
+/// assert!(sheet.draw()?.width() > 3 * 32);
+/// # Ok::<(), tweedie_image::ImageError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Sheet {
+    scale: u32,
+    columns: Vec<String>,
+    rows: Vec<(String, Vec<Picture>)>,
+}
+
+impl Default for Sheet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const GAP: u32 = 4;
+
+impl Sheet {
+    /// An empty sheet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            scale: 1,
+            columns: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Enlarges every pixel to `scale × scale`.
+    #[must_use]
+    pub fn with_scale(mut self, scale: usize) -> Self {
+        self.scale = scale.max(1) as u32;
+        self
+    }
+
+    /// Labels of the columns, from the left.
+    #[must_use]
+    pub fn with_columns<L: Into<String>>(mut self, labels: impl IntoIterator<Item = L>) -> Self {
+        self.columns = labels.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// A row: its label (which may be empty) and a batch of images.
+    ///
+    /// # Errors
+    /// [`ImageError::Channels`] for images that are neither grey nor RGB.
+    pub fn with_row(
+        mut self,
+        label: impl Into<String>,
+        images: Tensor<4>,
+        range: Range,
+    ) -> Result<Self, ImageError> {
+        self.rows.push((label.into(), pictures(images, range)?));
+        Ok(self)
+    }
+
+    /// Draws the sheet.
+    ///
+    /// # Errors
+    /// [`ImageError::Drawing`] if the typeface cannot be read.
+    pub fn draw(&self) -> Result<Picture, ImageError> {
+        let all = || self.rows.iter().flat_map(|(_, row)| row);
+        let widest = all().map(|p| p.width() * self.scale).max().unwrap_or(0);
+        let cell = self
+            .columns
+            .iter()
+            .map(|label| text::width(label))
+            .try_fold(widest, |widest, width| width.map(|width| widest.max(width)))?;
+        let margin = self
+            .rows
+            .iter()
+            .filter(|(label, _)| !label.is_empty())
+            .map(|(label, _)| text::width(label).map(|width| width + 2 * GAP))
+            .try_fold(0, |widest, width| width.map(|width| widest.max(width)))?;
+        let header = if self.columns.is_empty() { 0 } else { LINE + GAP };
+        let row_height = |row: &[Picture]| {
+            let tallest = row.iter().map(|p| p.height() * self.scale).max();
+            tallest.unwrap_or(0).max(LINE)
+        };
+        let count = self.rows.iter().map(|(_, row)| row.len()).max().unwrap_or(0) as u32;
+        let count = count.max(self.columns.len() as u32);
+        let height: u32 = self.rows.iter().map(|(_, row)| row_height(row) + GAP).sum();
+        let width = margin + GAP + count * (cell + GAP);
+        let mut sheet = Picture::from_pixel(width, header + height + GAP, image::Rgb([255; 3]));
+
+        let left = |column: u32| margin + GAP + column * (cell + GAP);
+        for (column, label) in (0..).zip(&self.columns) {
+            text::draw(&mut sheet, left(column), GAP, label)?;
+        }
+        let mut top = header + GAP;
+        for (label, row) in &self.rows {
+            text::draw(&mut sheet, GAP, top, label)?;
+            for (column, picture) in (0..).zip(row) {
+                let large = enlarge(picture, self.scale);
+                image::imageops::replace(&mut sheet, &large, left(column).into(), top.into());
+            }
+            top += row_height(row) + GAP;
+        }
+        Ok(sheet)
+    }
+
+    /// Writes the sheet as a PNG file, which appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`ImageError::File`] if it cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ImageError> {
+        save_png(path.as_ref(), &self.draw()?)
+    }
+}
+
+/// A sheet without labels: the images of a batch in rows of `columns`.
+///
+/// # Errors
+/// [`ImageError::Channels`] for images that are neither grey nor RGB.
+pub fn grid(images: Tensor<4>, range: Range, columns: usize) -> Result<Sheet, ImageError> {
+    let pictures = pictures(images, range)?;
+    let rows = pictures.chunks(columns.max(1));
+    Ok(Sheet {
+        rows: rows.map(|row| (String::new(), row.to_vec())).collect(),
+        ..Sheet::new()
+    })
+}
+
+pub(crate) fn enlarge(picture: &Picture, scale: u32) -> Picture {
+    Picture::from_fn(picture.width() * scale, picture.height() * scale, |x, y| {
+        *picture.get_pixel(x / scale, y / scale)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn pictures_and_labels_are_where_they_should_be() {
+        let device = Device::flex();
+        let black = Tensor::<4>::zeros([2, 1, 3, 3], &device);
+        let sheet = grid(black.clone(), Range::Unit, 1).expect("grey");
+        let drawn = sheet.with_scale(2).draw().expect("a sheet");
+        assert_eq!(drawn.dimensions(), (14, 44));
+        assert_eq!(drawn.get_pixel(4, 4).0, [0; 3]);
+        assert_eq!(drawn.get_pixel(9, 9).0, [0; 3]);
+        assert_eq!(drawn.get_pixel(10, 4).0, [255; 3]);
+        let labelled = Sheet::new().with_row("word", black, Range::Unit);
+        let drawn = labelled.and_then(|sheet| sheet.draw()).expect("a sheet");
+        let ink = drawn.pixels().filter(|pixel| pixel.0[0] < 128).count();
+        assert!(ink > 18 + 20, "only {ink} dark pixels");
+        let four = Tensor::<4>::zeros([1, 4, 3, 3], &device);
+        assert!(matches!(grid(four, Range::Unit, 1), Err(ImageError::Channels { channels: 4 })));
+    }
+}

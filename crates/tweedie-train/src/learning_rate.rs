@@ -1,0 +1,55 @@
+//! The learning rate as a function of the step: linear warm-up, then constant or a cosine to 0.
+//!
+//! # Reference
+//! Loshchilov & Hutter 2017, "SGDR", eq. 5, arXiv:1608.03983.
+
+use serde::{Deserialize, Serialize};
+use std::f64::consts::PI;
+
+/// What follows the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decay {
+    /// The peak, to the end.
+    #[default]
+    Constant,
+    /// Half a cosine, from the peak to 0 at the last step.
+    Cosine,
+}
+
+/// The learning rate of each step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LearningRate {
+    /// The largest rate.
+    pub peak: f64,
+    /// Steps of linear warm-up.
+    pub warmup: usize,
+    /// What follows.
+    pub decay: Decay,
+}
+
+impl LearningRate {
+    /// The rate of step `step` of `steps`, from 0.
+    ///
+    /// ```
+    /// use tweedie_train::{Decay, LearningRate};
+    ///
+    /// let rate = LearningRate { peak: 1e-3, warmup: 10, decay: Decay::Cosine };
+    /// assert!((rate.at(4, 110) - 0.5e-3).abs() < 1e-12);
+    /// assert!((rate.at(60, 110) - 0.5e-3).abs() < 1e-12);
+    /// ```
+    #[must_use]
+    pub fn at(&self, step: usize, steps: usize) -> f64 {
+        if step < self.warmup {
+            return self.peak * (step + 1) as f64 / self.warmup as f64;
+        }
+        match self.decay {
+            Decay::Constant => self.peak,
+            Decay::Cosine => {
+                let length = steps.saturating_sub(self.warmup).max(1) as f64;
+                let progress = (step - self.warmup) as f64 / length;
+                self.peak * 0.5 * (1.0 + (PI * progress.min(1.0)).cos())
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The denoising loss: `E_t E_ε [w(t) ‖F(x_t) − F*‖²]`, `x_t = α x₀ + σ ε`.
+//!
+//! `F* = (x₀ − skip·x_t)/out` is the inverse of the row of the
+//! [`Prediction`](tweedie_math::Prediction) table by which the network is read.
+//!
+//! # Reference
+//! Vincent 2011, "A Connection Between Score Matching and Denoising Autoencoders"; Ho et al. 2020,
+//! eq. 14, arXiv:2006.11239; Song et al. 2021, eq. 7, arXiv:2011.13456.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use tweedie_core::{Levels, Network, Preconditioned};
+use tweedie_math::{Schedule, TimeDensity, Weighting};
+
+/// A schedule, a weighting and a law of times.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Objective<S> {
+    /// The forward process.
+    pub schedule: S,
+    /// How much each level counts.
+    pub weighting: Weighting,
+    /// Which times are seen.
+    pub density: TimeDensity,
+}
+
+impl<S: Schedule> Objective<S> {
+    /// The uniform weighting at uniform times: DDPM's simple loss.
+    pub fn new(schedule: S) -> Self {
+        Self {
+            schedule,
+            weighting: Weighting::default(),
+            density: TimeDensity::default(),
+        }
+    }
+
+    /// Another weighting.
+    #[must_use]
+    pub fn with_weighting(mut self, weighting: Weighting) -> Self {
+        self.weighting = weighting;
+        self
+    }
+
+    /// Another law of times.
+    #[must_use]
+    pub fn with_density(mut self, density: TimeDensity) -> Self {
+        self.density = density;
+        self
+    }
+
+    /// The mean over the batch and all values: `[1]`. Each sample has its own time; `noise` is
+    /// `ε`, in the shape of `clean`.
+    ///
+    /// # Panics
+    /// If there is not one time per sample.
+    pub fn loss<const D: usize, N: Module + Network<D>>(
+        &self,
+        model: &Preconditioned<N>,
+        clean: Tensor<D>,
+        times: &[f64],
+        noise: Tensor<D>,
+    ) -> Tensor<1> {
+        let prediction = model.prediction();
+        let levels = Levels::new(times.iter().map(|&t| self.schedule.level(t)).collect());
+        let noisy = levels.corrupt(clean.clone(), noise);
+        let skip = levels.column(&clean, |level| prediction.to_clean(level).skip);
+        let out = levels.column(&clean, |level| prediction.to_clean(level).out);
+        let weights: Vec<f64> = times
+            .iter()
+            .map(|&t| self.weighting.weight(&self.schedule, prediction, t))
+            .collect();
+        let weight = tweedie_core::column(&weights, &clean);
+        let target = (clean - noisy.clone() * skip) / out;
+        let error = model.predict(noisy, &levels) - target;
+        (error.square() * weight).mean()
+    }
+}

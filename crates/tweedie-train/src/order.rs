@@ -1,0 +1,59 @@
+//! In which order examples are seen: a new permutation each epoch, as a function of the seed.
+
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+/// The examples of each step, a pure function of the seed: epoch `e` is a permutation drawn from
+/// stream `e`. Batches run across epochs, so that every example is seen equally often.
+///
+/// ```
+/// use tweedie_train::Order;
+///
+/// let mut order = Order::new(5, 7);
+/// let (first, second) = (order.batch(0, 4), order.batch(1, 4));
+/// let mut epoch: Vec<usize> = first.into_iter().chain(second).take(5).collect();
+/// epoch.sort_unstable();
+/// assert_eq!(epoch, [0, 1, 2, 3, 4]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Order {
+    seed: u64,
+    epoch: u64,
+    permutation: Vec<usize>,
+}
+
+impl Order {
+    /// The order of `len` examples.
+    #[must_use]
+    pub fn new(len: usize, seed: u64) -> Self {
+        Self {
+            seed,
+            epoch: 0,
+            permutation: permutation(len, seed, 0),
+        }
+    }
+
+    /// The examples of step `step`, from 0, in batches of `size`.
+    pub fn batch(&mut self, step: usize, size: usize) -> Vec<usize> {
+        let len = self.permutation.len();
+        (step * size..(step + 1) * size)
+            .map(|place| {
+                let epoch = (place / len) as u64;
+                if epoch != self.epoch {
+                    self.epoch = epoch;
+                    self.permutation = permutation(len, self.seed, epoch);
+                }
+                self.permutation[place % len]
+            })
+            .collect()
+    }
+}
+
+fn permutation(len: usize, seed: u64, epoch: u64) -> Vec<usize> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(epoch);
+    let mut permutation: Vec<usize> = (0..len).collect();
+    permutation.shuffle(&mut rng);
+    permutation
+}

@@ -1,0 +1,252 @@
+//! The training loop, one step at a time.
+
+use crate::{
+    CheckpointError, Decay, Ema, Examples, LearningRate, Objective, Order, clip_global_norm,
+};
+use burn::module::{Module, ModuleDisplay};
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::Device;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
+use tweedie_core::{HostNoise, Network, Noise, Preconditioned};
+use tweedie_math::{Schedule, stratified};
+
+/// How a run goes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Number of steps.
+    pub steps: usize,
+    /// Examples in each.
+    pub batch: usize,
+    /// The learning rate.
+    pub learning_rate: LearningRate,
+    /// AdamW's weight decay.
+    pub weight_decay: f64,
+    /// The largest norm of all gradients together.
+    pub clip: f64,
+    /// Decay of the running average.
+    pub ema: f64,
+    /// Everything random follows from it.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            steps: 10_000,
+            batch: 64,
+            learning_rate: LearningRate {
+                peak: 1e-3,
+                warmup: 100,
+                decay: Decay::Cosine,
+            },
+            weight_decay: 0.0,
+            clip: 1.0,
+            ema: 0.999,
+            seed: 0,
+        }
+    }
+}
+
+/// What happened in a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Report {
+    /// Steps done, this one included.
+    pub step: usize,
+    /// The loss.
+    pub loss: f64,
+    /// The norm of the gradients before they were clipped.
+    pub gradient_norm: f64,
+    /// Examples in the step.
+    pub batch: usize,
+}
+
+/// Why a run cannot begin or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// A setting outside its range.
+    #[error("{name} has to be {expected}, got {value}")]
+    Setting {
+        /// Which one.
+        name: &'static str,
+        /// What it has to be.
+        expected: &'static str,
+        /// What it was.
+        value: f64,
+    },
+    /// No examples.
+    #[error("there is nothing to train on: 0 examples")]
+    NoExamples,
+    /// The loss is no longer a number.
+    #[error("the loss became {loss} at step {step}: lower the learning rate (now {learning_rate:e})")]
+    Diverged {
+        /// The step.
+        step: usize,
+        /// Its loss.
+        loss: f64,
+        /// Its learning rate.
+        learning_rate: f64,
+    },
+    /// A checkpoint could not be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+/// A run: model, running average, optimizer and the number of steps done.
+pub struct Trainer<N: Module, S> {
+    pub(crate) settings: Settings,
+    pub(crate) objective: Objective<S>,
+    pub(crate) model: Preconditioned<N>,
+    pub(crate) ema: Ema<Preconditioned<N>>,
+    pub(crate) optimizer: ModuleOptimizer,
+    pub(crate) done: usize,
+    order: Option<Order>,
+}
+
+impl<N: Module + ModuleDisplay, S> std::fmt::Debug for Trainer<N, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trainer")
+            .field("settings", &self.settings)
+            .field("done", &self.done)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
+    /// A run from the model's present parameters.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] for a setting outside its range.
+    pub fn new(
+        model: Preconditioned<N>,
+        objective: Objective<S>,
+        settings: Settings,
+    ) -> Result<Self, TrainError> {
+        settings.check()?;
+        let model = model.train();
+        Ok(Self {
+            ema: Ema::new(&model, settings.ema),
+            optimizer: optimizer(&settings),
+            settings,
+            objective,
+            model,
+            done: 0,
+            order: None,
+        })
+    }
+
+    /// How the run goes.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The number of steps done.
+    #[must_use]
+    pub fn done(&self) -> usize {
+        self.done
+    }
+
+    /// The model with averaged weights, on the plain device.
+    #[must_use]
+    pub fn average(&self) -> &Preconditioned<N> {
+        self.ema.average()
+    }
+
+    /// One step; nothing when all are done.
+    ///
+    /// # Errors
+    /// [`TrainError::NoExamples`], or [`TrainError::Diverged`], which leaves the parameters as
+    /// they were.
+    pub fn step<const D: usize>(
+        &mut self,
+        examples: &impl Examples<D>,
+    ) -> Result<Option<Report>, TrainError>
+    where
+        N: Network<D>,
+    {
+        if self.done >= self.settings.steps {
+            return Ok(None);
+        }
+        if examples.is_empty() {
+            return Err(TrainError::NoExamples);
+        }
+        let (step, batch) = (self.done, self.settings.batch);
+        let device = self.plain_device();
+        let order = self
+            .order
+            .get_or_insert_with(|| Order::new(examples.len(), self.settings.seed));
+        let clean = examples.batch(&order.batch(step, batch), &device);
+
+        // Everything random in this step: times, noise, dropout.
+        let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
+        rng.set_stream(u64::MAX - step as u64);
+        let shift = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        let times: Vec<f64> = stratified(shift, batch)
+            .into_iter()
+            .map(|u| self.objective.density.time(&self.objective.schedule, u))
+            .collect();
+        let noise = HostNoise::seeded(rng.next_u64()).normal_like(&clean);
+        device.seed(rng.next_u64());
+
+        let loss = self.objective.loss(&self.model, clean, &times, noise);
+        let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
+        let (gradients, norm) = clip_global_norm(&self.model, gradients, self.settings.clip);
+        let report = Report {
+            step: step + 1,
+            loss: f64::from(loss.into_scalar::<f32>()),
+            gradient_norm: norm.map_or(0.0, |norm| f64::from(norm.into_scalar::<f32>())),
+            batch,
+        };
+        let learning_rate = self.settings.learning_rate.at(step, self.settings.steps);
+        if !(report.loss.is_finite() && report.gradient_norm.is_finite()) {
+            return Err(TrainError::Diverged {
+                step: step + 1,
+                loss: report.loss,
+                learning_rate,
+            });
+        }
+        self.model = self.optimizer.step(learning_rate, self.model.clone(), gradients);
+        self.ema = self.ema.clone().update(&self.model, step);
+        self.done += 1;
+        Ok(Some(report))
+    }
+
+    /// The device without gradients on which the average lives.
+    pub(crate) fn plain_device(&self) -> Device {
+        let devices = self.ema.average().devices();
+        devices.into_iter().next().unwrap_or_default()
+    }
+}
+
+pub(crate) fn optimizer(settings: &Settings) -> ModuleOptimizer {
+    AdamWConfig::new()
+        .with_weight_decay(settings.weight_decay as f32)
+        .init()
+}
+
+impl Settings {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] for the first that is outside its range.
+    pub fn check(&self) -> Result<(), TrainError> {
+        let check = |name, expected, value: f64, holds| {
+            if holds && value.is_finite() {
+                return Ok(());
+            }
+            Err(TrainError::Setting { name, expected, value })
+        };
+        check("steps", "at least 1", self.steps as f64, self.steps > 0)?;
+        check("batch", "at least 1", self.batch as f64, self.batch > 0)?;
+        let peak = self.learning_rate.peak;
+        check("the learning rate", "above 0", peak, peak > 0.0)?;
+        let decay = self.weight_decay;
+        check("the weight decay", "at least 0", decay, decay >= 0.0)?;
+        check("the clipping norm", "above 0", self.clip, self.clip > 0.0)?;
+        check("the decay of the average", "within [0, 1)", self.ema, (0.0..1.0).contains(&self.ema))
+    }
+}
