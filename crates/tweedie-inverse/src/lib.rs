@@ -1,1 +1,47 @@
-//! tweedie-inverse
+//! Inverse problems: what was measured, and how that bends the chain.
+//!
+//! A measurement is `y = A x₀ + noise`. An [`Operator`] is `A`; a [`NoiseModel`] scores what is
+//! left over; a [`Measurement`] is both with `y`, and is a [`Likelihood`] of clean signals. A
+//! posterior method wraps a seam of the sampler, so that every method works with every sampler:
+//!
+//! | method | wraps | file |
+//! |---|---|---|
+//! | [`Dps`]: `x̂₀ + (σ²/α) ∇ log p(y ∣ x̂₀(x_t))` | the denoiser | `guidance/dps.rs` |
+//! | [`DpsStep`]: DPS as published | the step | `step/dps.rs` |
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use tweedie_core::{HostNoise, Noise, from_fn};
+//! use tweedie_inverse::{Dps, GaussianNoise, Mask, Measurement};
+//! use tweedie_math::{Ddim, Level, Path, Span, VariancePreserving};
+//! use tweedie_samplers::Sampler;
+//!
+//! let device = Device::flex();
+//! let mut noise = HostNoise::seeded(7);
+//! // A prior N(0, I) on 8×8 images, of which a box of 4×4 pixels is lost.
+//! let prior = from_fn(|x: Tensor<4>, level: Level| x * (level.alpha() / level.rms().powi(2)));
+//! let truth = noise.normal([1, 1, 8, 8], &device);
+//! let mask = Mask::missing_box([8, 8], [2, 2], [4, 4], &device)?;
+//! let measured = Measurement::simulate(mask, GaussianNoise::new(0.5)?, truth, &mut noise);
+//!
+//! let path = Path::uniform(VariancePreserving::default(), Span::default(), 50)?;
+//! let sampler = Sampler::new(Ddim::ancestral(), path);
+//! let x = sampler.start([4, 1, 8, 8], &device, &mut noise);
+//! let restored = sampler.sample(&Dps::new(&prior, &measured), x, &mut noise)?;
+//! assert_eq!(restored.dims(), [4, 1, 8, 8]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod adjoint;
+mod guidance;
+mod measurement;
+mod noise_model;
+mod operator;
+mod step;
+
+pub use adjoint::adjoint_gap;
+pub use guidance::Dps;
+pub use measurement::{Likelihood, Measurement};
+pub use noise_model::{GaussianNoise, NoiseModel};
+pub use operator::{Downsample, Linear, Mask, Operator, OperatorError};
+pub use step::DpsStep;

@@ -211,10 +211,11 @@ impl Chain {
     #[must_use]
     pub fn at(&self, index: f64) -> Level {
         let index = index.clamp(0.0, (self.len() - 1) as f64);
-        let (low, weight) = (index.floor() as usize, index.fract());
-        if weight == 0.0 {
-            return self.node(low);
+        // A time i/(N − 1) may miss its node by rounding.
+        if (index - index.round()).abs() < 1e-9 {
+            return self.node(index.round() as usize);
         }
+        let (low, weight) = (index.floor() as usize, index.fract());
         let (a, b) = (self.node(low), self.node(low + 1));
         if b.alpha() > 0.0 {
             Level::variance_preserving((1.0 - weight) * a.log_snr() + weight * b.log_snr())
@@ -226,10 +227,8 @@ impl Chain {
 
     fn index_of_log_snr(&self, log_snr: f64) -> f64 {
         // The first node that is at least as noisy.
-        let mut high = self.alpha_bar.partition_point(|&alpha_bar| {
-            (alpha_bar / (1.0 - alpha_bar)).ln() > log_snr + 1e-12 * log_snr.abs()
-        });
-        high = high.min(self.len() - 1);
+        let is_cleaner = |&alpha_bar: &f64| (alpha_bar / (1.0 - alpha_bar)).ln() > log_snr;
+        let high = self.alpha_bar.partition_point(is_cleaner).min(self.len() - 1);
         let Some(low) = high.checked_sub(1) else {
             return 0.0;
         };

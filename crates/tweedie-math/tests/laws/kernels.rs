@@ -1,0 +1,170 @@
+use crate::{close, schedules};
+use proptest::prelude::*;
+use tweedie_math::{
+    Ancestral, Chain, Ddim, EulerMaruyama, Kernel, Level, PosteriorVariance, ProbabilityFlow,
+    ReverseDiffusion, Schedule, Transition, forward, gaussian,
+};
+
+/// Mean factor and variance of `x_s` given `x₀`, when the estimate is exact.
+fn law(step: Transition, from: Level) -> (f64, f64) {
+    let mean = step.state * from.alpha() + step.clean;
+    let variance = (step.state * from.sigma()).powi(2) + step.noise.powi(2);
+    (mean, variance)
+}
+
+proptest! {
+    #[test]
+    fn exact_kernels_keep_the_marginal(t in 0.02..1.0, share in 0.0..0.99, eta in 0.0..1.0) {
+        for (name, schedule) in schedules() {
+            let (from, to) = (schedule.level(t), schedule.level(t * share));
+            let steps = [
+                ("ancestral", Ancestral::default().transition(from, to)),
+                ("DDIM", Ddim::with_eta(eta).transition(from, to)),
+                ("posterior", gaussian::posterior(from, to)),
+            ];
+            for (kernel, step) in steps {
+                let (mean, variance) = law(step, from);
+                let name = format!("{kernel} on {name}");
+                close(&name, mean, to.alpha(), 1e-9);
+                close(&name, variance / to.sigma().powi(2).max(1e-300), f64::from(u8::from(to.sigma() > 0.0)), 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn ddim_at_one_is_ancestral(t in 0.02..1.0, share in 0.0..0.99) {
+        for (name, schedule) in schedules() {
+            let (from, to) = (schedule.level(t), schedule.level(t * share));
+            let (a, b) = (Ancestral::default().transition(from, to), Ddim::ancestral().transition(from, to));
+            close(name, a.state, b.state, 1e-9);
+            close(name, a.clean, b.clean, 1e-9);
+            close(name, a.noise, b.noise, 1e-9);
+        }
+    }
+
+    #[test]
+    fn deterministic_ddim_runs_both_ways(t in 0.05..0.95, s in 0.05..0.95) {
+        for (name, schedule) in schedules() {
+            let (a, b) = (schedule.level(t), schedule.level(s));
+            let (there, back) = (Ddim::deterministic().transition(a, b), Ddim::deterministic().transition(b, a));
+            close(name, there.state * back.state, 1.0, 1e-9);
+            close(name, back.state * there.clean + back.clean, 0.0, 1e-7);
+            prop_assert_eq!(there.noise, 0.0);
+        }
+    }
+
+    #[test]
+    fn the_forward_conditional_composes_to_the_marginal(t in 0.0..0.9, share in 0.01..1.0) {
+        for (name, schedule) in schedules() {
+            let (from, to) = (schedule.level(t), schedule.level(t + share * (1.0 - t)));
+            let (mean, variance) = law(forward::conditional(from, to), from);
+            close(name, mean, to.alpha(), 1e-9);
+            close(name, variance.sqrt(), to.sigma(), 1e-9);
+            let marginal = forward::marginal(to);
+            prop_assert_eq!((marginal.clean, marginal.noise), (to.alpha(), to.sigma()));
+        }
+    }
+}
+
+/// The law of one Euler step of length `h` differs from the marginal by O(h²).
+#[test]
+fn euler_kernels_are_right_to_first_order() {
+    for (name, schedule) in schedules() {
+        if name == "chain" {
+            continue; // its rates jump at the nodes
+        }
+        let t = 0.6;
+        let kernels: [(&str, Box<dyn Kernel>); 3] = [
+            ("flow", Box::new(ProbabilityFlow::new(&schedule))),
+            ("Euler–Maruyama", Box::new(EulerMaruyama::new(&schedule))),
+            ("reverse diffusion", Box::new(ReverseDiffusion)),
+        ];
+        for (kernel, step) in kernels {
+            let error = |h: f64| {
+                let (from, to) = (schedule.level(t), schedule.level(t - h));
+                let (mean, variance) = law(step.transition(from, to), from);
+                let scale = to.sigma().powi(2);
+                (mean - to.alpha()).abs() / to.rms() + (variance - scale).abs() / scale
+            };
+            // Straight flows are exact but for rounding.
+            let order = (error(1e-3) / error(1e-4).max(1e-14)).log10();
+            let exact = error(1e-3) < 1e-11;
+            assert!(exact || order > 1.9, "{kernel} on {name}: local order {order}");
+        }
+        let forward_error = |h: f64| {
+            let (from, to) = (schedule.level(t), schedule.level(t + h));
+            let (mean, variance) = law(forward::euler_maruyama(&schedule, t, h), from);
+            (mean - to.alpha()).abs() + (variance - to.sigma().powi(2)).abs()
+        };
+        let order = (forward_error(1e-3) / forward_error(1e-4).max(1e-14)).log10();
+        let exact = forward_error(1e-3) < 1e-11;
+        assert!(exact || order > 1.9, "forward on {name}: local order {order}");
+    }
+}
+
+#[test]
+fn ancestral_is_ddpm() {
+    let chain = Chain::linear(1000, 1e-4, 0.02).expect("DDPM's chain");
+    let (bar, beta) = (chain.alpha_bar(), chain.betas());
+    for i in [1, 2, 417, 999] {
+        let small = Ancestral::default().transition(chain.node(i), chain.node(i - 1));
+        // Ho et al. 2020, eq. 7.
+        let denominator = 1.0 - bar[i];
+        close("clean", small.clean, bar[i - 1].sqrt() * beta[i] / denominator, 1e-10);
+        let state = (1.0 - beta[i]).sqrt() * (1.0 - bar[i - 1]) / denominator;
+        close("state", small.state, state, 1e-10);
+        let tilde = (1.0 - bar[i - 1]) / denominator * beta[i];
+        close("β̃", small.noise.powi(2), tilde, 1e-12);
+        // Algorithm 2: (x − β/√(1−ᾱ) ε̂)/√α, with x̂₀ = (x − √(1−ᾱ) ε̂)/√ᾱ.
+        let alpha = 1.0 - beta[i];
+        close("x", small.state + small.clean / bar[i].sqrt(), 1.0 / alpha.sqrt(), 1e-9);
+        let noise = -small.clean * denominator.sqrt() / bar[i].sqrt();
+        close("ε̂", noise, -beta[i] / denominator.sqrt() / alpha.sqrt(), 1e-9);
+        let with = |variance| Ancestral::new(variance).transition(chain.node(i), chain.node(i - 1));
+        close("β", with(PosteriorVariance::Large).noise.powi(2), beta[i], 1e-12);
+        let between = with(PosteriorVariance::Interpolated(0.25)).noise.powi(2);
+        close("between", between.ln(), 0.25 * beta[i].ln() + 0.75 * tilde.ln(), 1e-10);
+    }
+    for variance in [PosteriorVariance::Small, PosteriorVariance::Large] {
+        let last = Ancestral::new(variance).transition(chain.node(0), Level::CLEAN);
+        assert_eq!((last.state, last.noise), (0.0, 0.0));
+        close("last", last.clean, 1.0, 1e-12);
+    }
+}
+
+#[test]
+fn reverse_diffusion_is_song_et_al() {
+    // VP, algorithm 3: x_s = (2 − √(1−β)) x + β s + √β z, with s = (√ᾱ x̂₀ − x)/(1 − ᾱ).
+    let chain = Chain::linear(1000, 1e-4, 0.02).expect("a chain");
+    let (from, beta) = (chain.node(500), chain.betas()[500]);
+    let step = ReverseDiffusion.transition(from, chain.node(499));
+    let variance = from.sigma().powi(2);
+    close("state", step.state, 2.0 - (1.0 - beta).sqrt() - beta / variance, 1e-10);
+    close("clean", step.clean, beta * from.alpha() / variance, 1e-10);
+    close("noise", step.noise, beta.sqrt(), 1e-10);
+    // VE, algorithm 2: x_s = x + (σ_t² − σ_s²) s + √(σ_t² − σ_s²) z.
+    let level = |sigma| Level::variance_exploding(sigma).expect("a level");
+    let step = ReverseDiffusion.transition(level(2.0), level(1.5));
+    close("VE noise", step.noise.powi(2), 1.75, 1e-12);
+    close("VE clean", step.clean, 1.75 / 4.0, 1e-12);
+    close("VE state", step.state, 1.0 - 1.75 / 4.0, 1e-12);
+}
+
+#[test]
+fn no_move_between_legal_ends_is_nan() {
+    let half = Level::new(0.6, 0.8).expect("a level");
+    let kernels: [&dyn Kernel; 4] = [
+        &Ancestral::default(),
+        &Ancestral::new(PosteriorVariance::Large),
+        &Ddim::ancestral(),
+        &Ddim::deterministic(),
+    ];
+    for kernel in kernels {
+        for (from, to) in [(Level::PURE_NOISE, half), (half, Level::CLEAN), (Level::PURE_NOISE, Level::CLEAN)] {
+            let step = kernel.transition(from, to);
+            assert!(step.is_finite(), "{from:?} → {to:?}: {step:?}");
+            let (mean, _) = law(step, from);
+            close("mean", mean, to.alpha(), 1e-12);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+use serde::{Serialize, de::DeserializeOwned};
+use std::fmt::Debug;
+use tweedie_math::{
+    Affine, Ancestral, AnySchedule, Chain, Cosine, Ddim, Edm, EulerMaruyama, Level, Move,
+    OrnsteinUhlenbeck, Path, PosteriorVariance, Prediction, ProbabilityFlow, Rates, Rectified,
+    ReverseDiffusion, Schedule, Sigmoid, Slope, Spacing, Span, SubVariancePreserving, TimeDensity,
+    Transition, VarianceExploding, VariancePreserving, Weighting,
+};
+
+#[track_caller]
+fn round<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+    let text = serde_json::to_string(value).expect("a value serialises");
+    let back: T = serde_json::from_str(&text).expect("what was written is read");
+    assert_eq!(&back, value, "{text}");
+}
+
+#[test]
+fn every_value_comes_back() {
+    let chain = Chain::linear(10, 1e-3, 0.2).expect("a chain");
+    let level = chain.node(3);
+    round(&level);
+    round(&chain);
+    round(&VariancePreserving::default());
+    round(&SubVariancePreserving::default());
+    round(&VarianceExploding::default());
+    round(&OrnsteinUhlenbeck::default());
+    round(&Cosine::default());
+    round(&Sigmoid::default());
+    round(&Rectified);
+    round(&Edm::default());
+    for schedule in [
+        AnySchedule::Rectified(Rectified),
+        AnySchedule::SubVariancePreserving(SubVariancePreserving::default()),
+        AnySchedule::Chain(chain),
+    ] {
+        round(&schedule);
+    }
+    round(&Prediction::Karras { sigma_data: 0.5 });
+    round(&Affine { skip: 0.1, out: 0.2 });
+    round(&Ancestral::new(PosteriorVariance::Interpolated(0.3)));
+    round(&Ddim::with_eta(0.3));
+    round(&ProbabilityFlow::new(Rectified));
+    round(&EulerMaruyama::new(Cosine::default()));
+    round(&ReverseDiffusion);
+    round(&Transition::IDENTITY);
+    round(&Move { from: level, to: Level::CLEAN });
+    round(&Path::uniform(Rectified, Span::FULL, 3).expect("a path"));
+    round(&Span::default());
+    round(&Spacing::Leading { offset: 1 });
+    round(&Weighting::MinSnr { gamma: 5.0 });
+    round(&TimeDensity::default());
+    round(&Rectified.rates(0.5));
+    round(&Rates { f: 0.0, g2: 1.0 });
+    round(&Slope { alpha: 0.0, sigma: 1.0 });
+}
+
+#[test]
+fn what_no_constructor_makes_no_file_makes() {
+    let refused = |text: &str| serde_json::from_str::<AnySchedule>(text).is_err();
+    assert!(refused(r#"{"variance_exploding":{"sigma_min":2.0,"sigma_max":1.0}}"#));
+    assert!(refused(r#"{"chain":{"alpha_bar":[0.5,0.7]}}"#));
+    assert!(refused(r#"{"cosine":{"offset":0.008,"unknown":1.0}}"#));
+    assert!(serde_json::from_str::<Path>(r#"[{"alpha":1.0,"sigma":0.0}]"#).is_err());
+}
