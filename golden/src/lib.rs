@@ -1,1 +1,98 @@
-//! x
+//! Replays recorded outputs of reference implementations.
+//!
+//! A folder holds pairs `X.json` and `X.safetensors`: the cases with their settings, and the
+//! tensors of each under `<id>/…`. Shapes, means, scales, settings and names are read from the
+//! files. Cases of a kind that is not implemented count as skipped, with the reason.
+
+mod betas;
+mod case;
+mod chain_moments;
+mod compare;
+mod edm;
+mod forward;
+mod model;
+mod mixture;
+mod settings;
+mod timesteps;
+mod trajectory;
+
+pub use case::GoldenError;
+pub use compare::{Comparison, Outcome};
+
+use case::File;
+use std::path::{Path, PathBuf};
+
+/// How a case went.
+#[derive(Debug)]
+pub struct Line {
+    /// The file, relative to the folder.
+    pub file: String,
+    /// The case.
+    pub id: String,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// Replays every case below `folder`, in the order of the files' names.
+///
+/// # Errors
+/// [`GoldenError`] for a folder without cases or a file that is not in the format.
+pub fn replay(folder: &Path) -> Result<Vec<Line>, GoldenError> {
+    let mut sidecars = Vec::new();
+    collect(folder, &mut sidecars)?;
+    sidecars.sort();
+    if sidecars.is_empty() {
+        return Err(GoldenError::Empty(folder.into()));
+    }
+    let mut lines = Vec::new();
+    for sidecar in sidecars {
+        let name = sidecar.strip_prefix(folder).unwrap_or(&sidecar);
+        let file = File::open(&sidecar)?;
+        for case in &file.cases {
+            lines.push(Line {
+                file: name.with_extension("").display().to_string(),
+                id: case.id.clone(),
+                outcome: run(&file, case),
+            });
+        }
+    }
+    Ok(lines)
+}
+
+/// The kind of a case follows from what its sidecar says of it.
+fn run(file: &File, case: &case::Case) -> Outcome {
+    let has = |key: &str| case.get(key).is_some();
+    let outcome = if has("beta_schedule") {
+        betas::run(file, case)
+    } else if has("cls") && has("steps_run") {
+        trajectory::run(file, case)
+    } else if has("cls") && has("count") {
+        timesteps::run(file, case)
+    } else if has("final_mean") {
+        chain_moments::run(file, case)
+    } else if file.stem == "ddpm" {
+        forward::run(file, case)
+    } else if file.stem == "edm" {
+        edm::run(file, case)
+    } else if file.stem == "gmm" {
+        mixture::run(file, case)
+    } else {
+        Ok(Outcome::skipped("this kind of case is not implemented yet"))
+    };
+    outcome.unwrap_or_else(|error| Outcome::Broken(error.to_string()))
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), GoldenError> {
+    let error = |source| GoldenError::Io(folder.into(), source);
+    for entry in std::fs::read_dir(folder).map_err(error)? {
+        let path = entry.map_err(error)?.path();
+        if path.is_dir() {
+            collect(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "json")
+            && path.with_extension("safetensors").exists()
+        {
+            found.push(path);
+        }
+    }
+    Ok(())
+}

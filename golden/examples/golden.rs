@@ -1,0 +1,54 @@
+//! Replays golden cases: `cargo xtask golden DIR`.
+
+use std::path::Path;
+use std::process::ExitCode;
+use tweedie_golden::{Outcome, replay};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let Some(folder) = std::env::args_os().nth(1) else {
+        eprintln!("error: name the folder of golden cases: cargo xtask golden DIR");
+        return ExitCode::from(2);
+    };
+    let lines = match replay(Path::new(&folder)) {
+        Ok(lines) => lines,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for line in lines {
+        let name = format!("{} {}", line.file, line.id);
+        match line.outcome {
+            Outcome::Ran(c) => {
+                let errors = format!(
+                    "abs {:.1e} rel {:.1e} tolerance {:.0e}",
+                    c.absolute, c.relative, c.tolerance
+                );
+                match c.broken {
+                    None => {
+                        passed += 1;
+                        println!("{name}: {errors} pass");
+                    }
+                    Some(what) => {
+                        failed += 1;
+                        println!("{name}: {errors} FAIL {what}");
+                    }
+                }
+            }
+            Outcome::Skipped(reason) => {
+                skipped += 1;
+                println!("{name}: unsupported: {reason}");
+            }
+            Outcome::Broken(reason) => {
+                failed += 1;
+                println!("{name}: FAIL {reason}");
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    ExitCode::from(u8::from(failed > 0))
+}

@@ -1,0 +1,196 @@
+//! A sidecar and its tensors.
+
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
+
+/// Why a golden file could not be read, or a case not be run as it says.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GoldenError {
+    /// A file or folder that could not be read.
+    #[error("{path}: {source}", path = .0.display(), source = .1)]
+    Io(PathBuf, std::io::Error),
+    /// A file that is not in the format.
+    #[error("{path}: {message}", path = .0.display(), message = .1)]
+    Format(PathBuf, String),
+    /// A folder without cases.
+    #[error("{path}: no pairs of .json and .safetensors files here", path = .0.display())]
+    Empty(PathBuf),
+    /// A tensor or a setting that is missing or has another type.
+    #[error("the case lacks {0}")]
+    Lacks(String),
+    /// Settings that the library refuses.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// One recorded tensor.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorded {
+    /// Its shape.
+    pub(crate) shape: Vec<usize>,
+    /// Its values, by rows.
+    pub(crate) values: Vec<f64>,
+}
+
+/// A sidecar with its tensors.
+#[derive(Debug)]
+pub(crate) struct File {
+    /// The file's name without extension.
+    pub(crate) stem: String,
+    /// What holds for all cases.
+    pub(crate) meta: Value,
+    /// The cases, in order.
+    pub(crate) cases: Vec<Case>,
+    tensors: HashMap<String, Recorded>,
+}
+
+/// One case of a sidecar.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    /// Its name.
+    pub(crate) id: String,
+    settings: Value,
+}
+
+impl File {
+    /// Reads a sidecar and the tensors beside it.
+    ///
+    /// # Errors
+    /// [`GoldenError`] names the file and what is wrong with it.
+    pub(crate) fn open(sidecar: &Path) -> Result<Self, GoldenError> {
+        let read = |path: &Path| {
+            std::fs::read(path).map_err(|source| GoldenError::Io(path.into(), source))
+        };
+        let format = |message: String| GoldenError::Format(sidecar.into(), message);
+        let meta: Value =
+            serde_json::from_slice(&read(sidecar)?).map_err(|error| format(error.to_string()))?;
+        // Files of other kinds have no list of cases: they are one case.
+        let listed = meta["cases"].as_array().cloned();
+        let single = || vec![serde_json::json!({ "id": "io" })];
+        let cases = listed.unwrap_or_else(single).into_iter().map(|settings| {
+            let id = settings["id"].as_str().unwrap_or("?").to_owned();
+            Case { id, settings }
+        });
+        let beside = sidecar.with_extension("safetensors");
+        let bytes = read(&beside)?;
+        let stored = SafeTensors::deserialize(&bytes)
+            .map_err(|error| GoldenError::Format(beside.clone(), error.to_string()))?;
+        let tensors = stored.tensors().into_iter().filter_map(|(name, view)| {
+            let values = values(view.dtype(), view.data())?;
+            let shape = view.shape().to_vec();
+            Some((name, Recorded { shape, values }))
+        });
+        Ok(Self {
+            stem: sidecar.file_stem().unwrap_or_default().to_string_lossy().into(),
+            cases: cases.collect(),
+            tensors: tensors.collect(),
+            meta,
+        })
+    }
+
+    /// A tensor that may be missing.
+    pub(crate) fn find(&self, name: &str) -> Option<&Recorded> {
+        self.tensors.get(name)
+    }
+
+    /// A tensor of a case, `<id>/<name>`.
+    pub(crate) fn tensor(&self, case: &Case, name: &str) -> Result<&Recorded, GoldenError> {
+        self.shared(&format!("{}/{name}", case.id))
+    }
+
+    /// A tensor of the file.
+    pub(crate) fn shared(&self, name: &str) -> Result<&Recorded, GoldenError> {
+        let lacks = || GoldenError::Lacks(format!("tensor {name}"));
+        self.find(name).ok_or_else(lacks)
+    }
+
+    /// Names of the tensors that start with `prefix`.
+    pub(crate) fn names(&self, prefix: &str) -> Vec<&str> {
+        let names = self.tensors.keys().map(String::as_str);
+        let mut names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+impl Case {
+    /// A setting that is there and not null.
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
+        self.settings.get(key).filter(|value| !value.is_null())
+    }
+
+    /// A setting of the case's `config`.
+    pub(crate) fn config(&self, key: &str) -> Option<&Value> {
+        self.get("config")?.get(key).filter(|value| !value.is_null())
+    }
+
+    /// A number.
+    pub(crate) fn number(&self, key: &str) -> Result<f64, GoldenError> {
+        let lacks = || GoldenError::Lacks(format!("number {key}"));
+        self.get(key).and_then(Value::as_f64).ok_or_else(lacks)
+    }
+
+    /// A count.
+    pub(crate) fn count(&self, key: &str) -> Result<usize, GoldenError> {
+        self.number(key).map(|number| number as usize)
+    }
+
+    /// A text; empty if it is missing.
+    pub(crate) fn text(&self, key: &str) -> &str {
+        self.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+impl Recorded {
+    /// The tensor in a precision of the library's.
+    pub(crate) fn tensor<const D: usize>(&self, dtype: DType) -> Result<Tensor<D>, GoldenError> {
+        let shape: [usize; D] = self.shape.clone().try_into().map_err(|shape: Vec<usize>| {
+            GoldenError::Lacks(format!("{D} dimensions in a tensor of shape {shape:?}"))
+        })?;
+        let data = TensorData::new(self.values.clone(), shape);
+        Ok(Tensor::from_data(data, (&Device::flex(), dtype)))
+    }
+
+    /// Part `i` along the first dimension.
+    pub(crate) fn part(&self, i: usize) -> Self {
+        let length: usize = self.shape[1..].iter().product();
+        Self {
+            shape: self.shape[1..].to_vec(),
+            values: self.values[i * length..(i + 1) * length].to_vec(),
+        }
+    }
+
+    /// All parts along the first dimension.
+    pub(crate) fn parts(&self) -> Vec<Self> {
+        (0..self.shape[0]).map(|i| self.part(i)).collect()
+    }
+
+    /// A matrix by its rows.
+    pub(crate) fn rows(&self) -> Vec<Vec<f64>> {
+        self.parts().into_iter().map(|row| row.values).collect()
+    }
+}
+
+/// The library's refusal of recorded settings.
+pub(crate) fn refused(error: impl std::fmt::Display) -> GoldenError {
+    GoldenError::Refused(error.to_string())
+}
+
+fn values(dtype: Dtype, data: &[u8]) -> Option<Vec<f64>> {
+    fn each<const N: usize>(data: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+        let chunks = data.chunks_exact(N).filter_map(|chunk| chunk.try_into().ok());
+        chunks.map(read).collect()
+    }
+    Some(match dtype {
+        Dtype::F64 => each(data, f64::from_le_bytes),
+        Dtype::F32 => each(data, |bytes| f32::from_le_bytes(bytes).into()),
+        Dtype::I64 => each(data, |bytes| i64::from_le_bytes(bytes) as f64),
+        Dtype::I32 => each(data, |bytes| i32::from_le_bytes(bytes).into()),
+        Dtype::U8 | Dtype::BOOL => data.iter().map(|&byte| byte.into()).collect(),
+        _ => return None,
+    })
+}

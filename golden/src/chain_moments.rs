@@ -1,0 +1,28 @@
+//! Mean and variance of a chain on one-dimensional Gaussian data, in closed form.
+
+use crate::case::{Case, File, GoldenError, refused};
+use crate::compare::{Comparison, DOUBLE, Outcome};
+use tweedie::math::{Chain, Ddim, Kernel, Path, Spacing};
+
+pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    let prior = &file.shared("mu_s")?.values;
+    let (mu, s2) = (prior[0], prior[1].powi(2));
+    let chain = Chain::linear(1000, 1e-4, 0.02).map_err(refused)?;
+    let spacing = Spacing::Leading { offset: 0 };
+    let path = Path::respaced(&chain, spacing, case.count("N")?).map_err(refused)?;
+    let kernel = Ddim::with_eta(case.number("eta")?);
+    let (mut mean, mut variance) = (0.0, 1.0);
+    for mv in path.moves() {
+        // x̂₀ = μ + g (x − α μ) is affine, so the law stays Gaussian.
+        let (alpha, sigma) = (mv.from.alpha(), mv.from.sigma());
+        let g = alpha * s2 / (alpha * alpha * s2 + sigma * sigma);
+        let step = kernel.transition(mv.from, mv.to);
+        let slope = step.state + step.clean * g;
+        mean = slope * mean + step.clean * (mu - g * alpha * mu);
+        variance = slope * slope * variance + step.noise.powi(2);
+    }
+    let mut comparison = Comparison::default();
+    comparison.values("mean", &[mean], &[case.number("final_mean")?], DOUBLE);
+    comparison.values("variance", &[variance], &[case.number("final_var")?], DOUBLE);
+    Ok(Outcome::Ran(comparison))
+}

@@ -1,0 +1,103 @@
+//! Recorded against computed.
+
+use crate::case::Recorded;
+use tweedie::burn::tensor::Tensor;
+
+/// Tolerance of arithmetic in `f64`.
+pub(crate) const DOUBLE: f64 = 1e-10;
+/// Tolerance of tensors in `f32`.
+pub(crate) const SINGLE: f64 = 1e-5;
+
+/// What came of a case.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It was run.
+    Ran(Comparison),
+    /// It was not, for a reason.
+    Skipped(String),
+    /// It could not be run as it says.
+    Broken(String),
+}
+
+impl Outcome {
+    /// A case that was not run.
+    pub(crate) fn skipped(reason: impl Into<String>) -> Self {
+        Self::Skipped(reason.into())
+    }
+}
+
+/// The largest errors of a case. An error counts in units of its tolerance, relative to the larger
+/// of 1 and the recorded value.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The largest absolute error.
+    pub absolute: f64,
+    /// The largest relative error.
+    pub relative: f64,
+    /// The tolerance that came closest to being broken.
+    pub tolerance: f64,
+    /// The largest error in units of its tolerance: passes up to 1.
+    pub worst: f64,
+    /// What broke, if anything did.
+    pub broken: Option<String>,
+}
+
+impl Default for Comparison {
+    fn default() -> Self {
+        Self {
+            absolute: 0.0,
+            relative: 0.0,
+            tolerance: DOUBLE,
+            worst: 0.0,
+            broken: None,
+        }
+    }
+}
+
+impl Comparison {
+    /// Whether everything was within its tolerance.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.broken.is_none()
+    }
+
+    /// Compares values.
+    pub(crate) fn values(&mut self, what: &str, found: &[f64], recorded: &[f64], tolerance: f64) {
+        if found.len() != recorded.len() {
+            let message = format!("{what}: {} values instead of {}", found.len(), recorded.len());
+            self.broken.get_or_insert(message);
+        }
+        for (i, (&a, &b)) in found.iter().zip(recorded).enumerate() {
+            // Equal covers infinities; anything else that is not a number is an error.
+            let error = if a == b { 0.0 } else { (a - b).abs() };
+            let error = if error.is_nan() { f64::INFINITY } else { error };
+            let worst = error / (tolerance * b.abs().max(1.0));
+            self.absolute = self.absolute.max(error);
+            self.relative = self.relative.max(error / b.abs().max(f64::MIN_POSITIVE).max(1e-12));
+            if worst > self.worst {
+                self.worst = worst;
+                self.tolerance = tolerance;
+            }
+            if worst > 1.0 {
+                let message = || format!("{what}[{i}] = {a:e} instead of {b:e}");
+                self.broken.get_or_insert_with(message);
+            }
+        }
+    }
+
+    /// Compares a tensor.
+    pub(crate) fn tensor<const D: usize>(
+        &mut self,
+        what: &str,
+        found: Tensor<D>,
+        recorded: &Recorded,
+        tolerance: f64,
+    ) {
+        if found.dims()[..] != recorded.shape[..] {
+            let message = format!("{what}: {:?} instead of {:?}", found.dims(), recorded.shape);
+            self.broken.get_or_insert(message);
+        }
+        let found: Vec<f64> = found.into_data().iter::<f64>().collect();
+        self.values(what, &found, &recorded.values, tolerance);
+    }
+}

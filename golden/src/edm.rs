@@ -1,0 +1,122 @@
+//! EDM: noise levels, Heun's and Euler's trajectories, preconditioning; schedules of the SDEs.
+
+use crate::case::{Case, File, GoldenError, Recorded, refused};
+use crate::compare::{Comparison, DOUBLE, Outcome};
+use crate::settings::gaussian;
+use tweedie::burn::tensor::{DType, Tensor};
+use tweedie::core::{Replay, from_fn};
+use tweedie::math::{
+    Cosine, Ddim, Edm, Level, Path, Prediction, Schedule, Span, SubVariancePreserving,
+    VarianceExploding, VariancePreserving, Weighting,
+};
+use tweedie::prelude::Denoiser;
+use tweedie::samplers::{Heun, Sampler, Step};
+
+pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    let mut comparison = Comparison::default();
+    match case.id.as_str() {
+        "sigmas" => {
+            for name in file.names("sigmas_N") {
+                let recorded = &file.shared(name)?.values;
+                let found: Vec<f64> = named_path(name)?.levels().iter().map(|l| l.sigma()).collect();
+                comparison.values(name, &found, recorded, DOUBLE);
+            }
+        }
+        "precond" => precondition(file, case, &mut comparison)?,
+        "sde" => schedules(file, case, &mut comparison)?,
+        id if id.starts_with("heun_N") => {
+            let path = path(case.count("N")?, 0.002, 80.0, 7.0)?;
+            let states = file.tensor(case, "xs")?;
+            let found = walk(file, Heun, &path, &states.part(0))?;
+            for (k, x) in found.into_iter().enumerate() {
+                comparison.tensor(&format!("xs[{}]", k + 1), x, &states.part(k + 1), DOUBLE);
+            }
+            let euler = walk(file, Ddim::deterministic(), &path, &states.part(0))?;
+            let name = format!("{}/x_final", id.replace("heun", "euler"));
+            if let (Some(x), Some(recorded)) = (euler.into_iter().last(), file.find(&name)) {
+                comparison.tensor("Euler", x, recorded, DOUBLE);
+            }
+        }
+        id if id.starts_with("stoch") => {
+            return Ok(Outcome::skipped("the stochastic sampler of EDM is not implemented yet"));
+        }
+        _ => return Ok(Outcome::skipped("this kind of case is not implemented yet")),
+    }
+    Ok(Outcome::Ran(comparison))
+}
+
+/// `N` levels from σ_max to σ_min, then clean data.
+fn path(n: usize, min: f64, max: f64, rho: f64) -> Result<Path, GoldenError> {
+    let edm = Edm::new(max).map_err(refused)?;
+    let path = Path::karras(edm, Span::new(1.0, min / max), n - 1, rho).map_err(refused)?;
+    Ok(path.then_clean())
+}
+
+/// `sigmas_N10_smin.01_smax50_rho3`: what is left out has EDM's value.
+fn named_path(name: &str) -> Result<Path, GoldenError> {
+    let field = |prefix: &str, default: f64| {
+        let fields = name.split('_').filter_map(|field| field.strip_prefix(prefix));
+        fields.filter_map(|value| value.parse().ok()).next().unwrap_or(default)
+    };
+    path(
+        field("N", 18.0) as usize,
+        field("smin", 0.002),
+        field("smax", 80.0),
+        field("rho", 7.0),
+    )
+}
+
+fn walk(
+    file: &File,
+    step: impl Step<4>,
+    path: &Path,
+    start: &Recorded,
+) -> Result<Vec<Tensor<4>>, GoldenError> {
+    let x = start.tensor::<4>(DType::F64)?;
+    let shape = x.dims();
+    let prior = gaussian(file, &shape)?;
+    let denoiser = from_fn(|x: Tensor<4>, level: Level| {
+        prior.denoise(x.reshape([shape[0], prior.dim()]), level).reshape(shape)
+    });
+    let sampler = Sampler::new(step, path.clone());
+    let mut nothing = Replay::new(Vec::new());
+    let states = sampler.trajectory(&denoiser, x, &mut nothing).map_err(refused)?;
+    Ok(states.map(|state| state.x).collect())
+}
+
+fn precondition(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
+    let sigma_data = case.number("sigma_data")?;
+    let karras = Prediction::Karras { sigma_data };
+    let weighting = Weighting::Edm { sigma_data };
+    let sigmas = &file.tensor(case, "sigma")?.values;
+    let edm = Edm::new(1e4).map_err(refused)?;
+    let mut each = |name: &str, f: &dyn Fn(Level) -> f64| -> Result<(), GoldenError> {
+        let levels = sigmas.iter().map(|&sigma| Level::variance_exploding(sigma).map_err(refused));
+        let found = levels.map(|level| level.map(f)).collect::<Result<Vec<_>, _>>()?;
+        comparison.values(name, &found, &file.tensor(case, name)?.values, DOUBLE);
+        Ok(())
+    };
+    each("c_skip", &|level| karras.to_clean(level).skip)?;
+    each("c_out", &|level| karras.to_clean(level).out)?;
+    each("c_in", &|level| karras.input_scale(level))?;
+    each("c_noise", &|level| tweedie::core::TimeInput::Sigma.of(level))?;
+    each("lambda", &|level| weighting.weight(edm, Prediction::Clean, edm.time(level.log_snr())))
+}
+
+fn schedules(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
+    let (vp, sub) = (VariancePreserving::default(), SubVariancePreserving::default());
+    let (ve, cosine) = (VarianceExploding::default(), Cosine::default());
+    let times = &file.tensor(case, "t")?.values;
+    let mut each = |name: &str, f: &dyn Fn(f64) -> f64| -> Result<(), GoldenError> {
+        let found: Vec<f64> = times.iter().map(|&t| f(t)).collect();
+        comparison.values(name, &found, &file.tensor(case, name)?.values, DOUBLE);
+        Ok(())
+    };
+    each("vp_alpha", &|t| vp.level(t).alpha())?;
+    each("vp_sigma", &|t| vp.level(t).sigma())?;
+    each("vp_beta", &|t| vp.rates(t).g2)?;
+    each("subvp_sigma", &|t| sub.level(t).sigma())?;
+    each("ve_sigma_smin.01_smax50", &|t| ve.level(t).sigma())?;
+    each("ve_g_smin.01_smax50", &|t| ve.rates(t).g2.sqrt())?;
+    each("cosine_alpha_bar_s.008", &|t| cosine.level(t).alpha().powi(2))
+}

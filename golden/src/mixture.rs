@@ -1,0 +1,123 @@
+//! A mixture of Gaussians with its posteriors.
+
+use crate::case::{Case, File, GoldenError, refused};
+use crate::compare::{Comparison, DOUBLE, Outcome};
+use tweedie::burn::tensor::{DType, Tensor};
+use tweedie::core::oracle::{Gaussian, GaussianMixture};
+use tweedie::core::vjp;
+use tweedie::math::Level;
+use tweedie::prelude::Denoiser;
+
+pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    if case.get("alpha").is_some() {
+        return at_a_level(file, case);
+    }
+    if let Some(name) = case.id.strip_prefix("posterior_") {
+        return posterior(file, name);
+    }
+    if case.id.starts_with("pf_ode") {
+        return Ok(Outcome::skipped("an adaptive solver of the probability flow is not implemented yet"));
+    }
+    if case.id == "samples_x0" {
+        let mut comparison = Comparison::default();
+        let mixture = prior(file)?;
+        comparison.values("mean", &mixture.mean(), &file.shared("prior_mean")?.values, DOUBLE);
+        let covariance = mixture.covariance().concat();
+        comparison.values("covariance", &covariance, &file.shared("prior_cov")?.values, DOUBLE);
+        return Ok(Outcome::Ran(comparison));
+    }
+    Ok(Outcome::skipped("this kind of case is not implemented yet"))
+}
+
+fn prior(file: &File) -> Result<GaussianMixture, GoldenError> {
+    let weights = &file.shared("weights")?.values;
+    let means = file.shared("means")?.rows();
+    let covariances = file.shared("covs")?.parts();
+    let components = weights.iter().zip(means).zip(covariances);
+    let components = components.map(|((&weight, mean), covariance)| {
+        let gaussian = Gaussian::full(&mean, &covariance.rows()).map_err(refused)?;
+        Ok((weight, gaussian))
+    });
+    GaussianMixture::new(components.collect::<Result<_, GoldenError>>()?).map_err(refused)
+}
+
+/// `A`, `y` and σ_y of a recorded measurement.
+fn measurement(file: &File, name: &str) -> Result<(Vec<Vec<f64>>, Vec<f64>, f64), GoldenError> {
+    let tensor = |field: &str| file.shared(&format!("posterior_{name}/{field}"));
+    Ok((
+        tensor("A")?.rows(),
+        tensor("y")?.values.clone(),
+        tensor("sigma_y")?.values[0],
+    ))
+}
+
+fn posterior(file: &File, name: &str) -> Result<Outcome, GoldenError> {
+    let (a, y, sigma) = measurement(file, name)?;
+    let mixture = prior(file)?;
+    let posterior = mixture.posterior(&a, &y, sigma).map_err(refused)?;
+    let mut comparison = Comparison::default();
+    let mut check = |field: &str, found: Vec<f64>| -> Result<(), GoldenError> {
+        let recorded = file.shared(&format!("posterior_{name}/{field}"))?;
+        comparison.values(field, &found, &recorded.values, DOUBLE);
+        Ok(())
+    };
+    let components = posterior.components();
+    check("weights", posterior.weights().to_vec())?;
+    check("means", components.iter().flat_map(Gaussian::mean).collect())?;
+    check("covs", components.iter().flat_map(|c| c.covariance().concat()).collect())?;
+    check("mean", posterior.mean())?;
+    check("cov", posterior.covariance().concat())?;
+    check("log_evidence", vec![mixture.log_evidence(&a, &y, sigma).map_err(refused)?])?;
+    Ok(Outcome::Ran(comparison))
+}
+
+fn at_a_level(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    let level = Level::new(case.number("alpha")?, case.number("sigma")?).map_err(refused)?;
+    let mixture = prior(file)?;
+    let x = file.tensor(case, "x")?.tensor::<2>(DType::F64)?;
+    let [count, dim] = x.dims();
+    let mut comparison = Comparison::default();
+    let c = &mut comparison;
+    let spread = mixture.conditional_covariance(x.clone(), level);
+    let jacobian = spread.clone() * (level.alpha() / level.sigma().powi(2));
+    // Near σ = 0 the score is a difference of nearly equal numbers divided by σ²: what f64 can
+    // resolve is the tolerance times 1/σ².
+    let steep = DOUBLE / level.sigma().powi(2).min(1.0);
+    c.tensor("logp", mixture.log_density(x.clone(), level), file.tensor(case, "logp")?, DOUBLE);
+    c.tensor("score", mixture.score(x.clone(), level), file.tensor(case, "score")?, DOUBLE);
+    c.tensor("denoised", mixture.denoise(x.clone(), level), file.tensor(case, "denoised")?, DOUBLE);
+    c.tensor("resp", mixture.responsibilities(&x, level), file.tensor(case, "resp")?, DOUBLE);
+    c.tensor("cov", spread, file.tensor(case, "cov")?, DOUBLE);
+    c.tensor("jac", jacobian, file.tensor(case, "jac")?, steep);
+    let prefix = format!("{}/", case.id);
+    for name in file.names(&prefix) {
+        let Some(name) = name.strip_prefix(&prefix).and_then(|n| n.strip_suffix("/score_cond")) else {
+            continue;
+        };
+        let (a, y, sigma) = measurement(file, name)?;
+        let posterior = mixture.posterior(&a, &y, sigma).map_err(refused)?;
+        let recorded = |field: &str| file.tensor(case, &format!("{name}/{field}"));
+        let score = posterior.score(x.clone(), level);
+        let guidance = score.clone() - mixture.score(x.clone(), level);
+        c.tensor("logp_cond", posterior.log_density(x.clone(), level), recorded("logp_cond")?, DOUBLE);
+        c.tensor("score_cond", score, recorded("score_cond")?, DOUBLE);
+        c.tensor("denoised_cond", posterior.denoise(x.clone(), level), recorded("denoised_cond")?, DOUBLE);
+        c.tensor("exact_guid", guidance, recorded("exact_guid")?, steep);
+        // DPS as published: ∇ ‖y − A x̂₀(x)‖.
+        let flat = |values: Vec<f64>, shape: [usize; 2]| {
+            Tensor::<2>::from_data(
+                tweedie::burn::tensor::TensorData::new(values, shape),
+                (&x.device(), DType::F64),
+            )
+        };
+        let matrix = flat(a.concat(), [a.len(), dim]).transpose();
+        let target = flat(y.clone(), [1, y.len()]);
+        let (norm, pullback) = vjp(x.clone(), |x| {
+            let residual = mixture.denoise(x, level).matmul(matrix) - target;
+            residual.square().sum_dim(1).sqrt().reshape([count])
+        });
+        let gradient = pullback.apply(norm.ones_like());
+        c.tensor("dps_grad", gradient, recorded("dps_grad")?, steep);
+    }
+    Ok(Outcome::Ran(comparison))
+}

@@ -1,0 +1,260 @@
+//! Whole runs of a peer's sampler, with its noise.
+
+use crate::case::{Case, File, GoldenError, Recorded, refused};
+use crate::compare::{Comparison, DOUBLE, Outcome, SINGLE};
+use crate::model::{clipped, model};
+use crate::settings::{chain, indices, spacing};
+use serde_json::Value;
+use tweedie::burn::tensor::{DType, Tensor, TensorData};
+use tweedie::core::{Advance, Replay};
+use tweedie::math::{Ancestral, Ddim, Kernel, Level, Move, Path, PosteriorVariance, Transition};
+use tweedie::prelude::{Denoiser, Heun, Noise, Step};
+
+pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    if case.get("finite").and_then(Value::as_bool) == Some(false) {
+        return Ok(Outcome::skipped(format!("the peer is not finite: {}", case.text("note"))));
+    }
+    let class = case.text("cls").trim_end_matches("Scheduler");
+    let churns = kwarg(case, "s_churn").is_some();
+    match class {
+        "DDPM" => ddpm(file, case),
+        "DDIM" => ddim(file, case),
+        "HeunDiscrete" => heun(file, case),
+        "EulerDiscrete" | "EDMEuler" if churns => Ok(Outcome::skipped("churn is not implemented yet")),
+        "EulerDiscrete" | "EDMEuler" => by_sigmas(file, case, Ddim::deterministic()),
+        "EulerAncestralDiscrete" => by_sigmas(file, case, Ddim::ancestral()),
+        "FlowMatchEulerDiscrete" if case.config("stochastic_sampling").is_some() => {
+            Ok(Outcome::skipped("stochastic flow matching is not implemented yet"))
+        }
+        "FlowMatchEulerDiscrete" => by_sigmas(file, case, Ddim::deterministic()),
+        _ => Ok(Outcome::skipped(format!("{class} is not implemented yet"))),
+    }
+}
+
+/// The state and the clean estimate after move number `k`.
+type Moved = Result<(Tensor<4>, Option<Tensor<4>>), GoldenError>;
+
+/// Walks the moves in both precisions and compares every state and estimate.
+fn walk(
+    file: &File,
+    case: &Case,
+    moves: &[Move],
+    step: impl Fn(&dyn Denoiser<4>, Tensor<4>, Move, &mut dyn Noise<4>, usize) -> Moved,
+) -> Result<Outcome, GoldenError> {
+    let states = file.tensor(case, "xs")?;
+    let estimates = file.tensor(case, "pred_original_sample").ok();
+    let mut comparison = Comparison::default();
+    for (dtype, tolerance) in [(DType::F64, DOUBLE), (DType::F32, SINGLE)] {
+        let draws = file.tensor(case, "noises").map(Recorded::parts).unwrap_or_default();
+        let draws = draws.iter().map(|z| z.tensor(dtype)).collect::<Result<_, _>>()?;
+        let mut noise = Replay::new(draws);
+        let model = model(file, case, dtype)?;
+        let mut x = states.part(0).tensor::<4>(dtype)?;
+        for (k, &mv) in moves.iter().enumerate() {
+            let (next, clean) = step(&*model, x, mv, &mut noise, k)?;
+            x = next;
+            if dtype == DType::F64 {
+                let state = states.part(k + 1);
+                comparison.tensor(&format!("xs[{}]", k + 1), x.clone(), &state, tolerance);
+                if let (Some(clean), Some(estimates)) = (clean, estimates) {
+                    let name = format!("pred_original_sample[{k}]");
+                    comparison.tensor(&name, clean, &estimates.part(k), tolerance);
+                }
+            }
+        }
+        if dtype == DType::F32 {
+            single_precision(file, case, x, &mut comparison)?;
+        }
+    }
+    Ok(Outcome::Ran(comparison))
+}
+
+/// A run in `f32` ends where the recorded run in `f64` does, and where the peer's in `f32` does up
+/// to the rounding that is recorded of the peer.
+fn single_precision(
+    file: &File,
+    case: &Case,
+    x: Tensor<4>,
+    comparison: &mut Comparison,
+) -> Result<(), GoldenError> {
+    let states = file.tensor(case, "xs")?;
+    let last = states.part(states.shape[0] - 1);
+    comparison.tensor("the last state in f32", x.clone(), &last, SINGLE);
+    let peers = SINGLE + case.number("f32_vs_f64_max_abs").unwrap_or(0.0);
+    comparison.tensor("x_final_f32", x, file.tensor(case, "x_final_f32")?, peers);
+    Ok(())
+}
+
+/// A step of a kernel.
+fn by_kernel(
+    kernel: &impl Kernel,
+    model: &dyn Denoiser<4>,
+    x: Tensor<4>,
+    mv: Move,
+    noise: &mut dyn Noise<4>,
+) -> Moved {
+    let state = kernel.step(model, x, mv, noise, &mut ());
+    Ok((state.x, state.clean))
+}
+
+fn ddpm(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    let chain = chain(|key| case.config(key))?;
+    let nodes = visited(file, case)?.into_iter().map(|i| chain.node(i));
+    let path = Path::through(nodes.chain([Level::CLEAN]).collect()).map_err(refused)?;
+    let moves: Vec<Move> = path.moves().collect();
+    let draws: Vec<usize> = case
+        .get("noise_used_at_step")
+        .and_then(Value::as_array)
+        .map(|steps| steps.iter().filter_map(Value::as_u64).map(|k| k as usize).collect())
+        .unwrap_or_default();
+    // The peer's variance has a floor of 1e-20, and it draws in a last step from a node above 0.
+    let floored = move |transition: Transition, k: usize| Transition {
+        noise: if draws.contains(&k) { transition.noise.max(1e-10) } else { 0.0 },
+        ..transition
+    };
+    let variance = case.config("variance_type").and_then(Value::as_str);
+    let variance = match variance.unwrap_or("fixed_small") {
+        "fixed_small" | "fixed_small_log" => PosteriorVariance::Small,
+        "fixed_large" => PosteriorVariance::Large,
+        "learned_range" => return learned(file, case, &moves),
+        other => return Ok(Outcome::skipped(format!("variance {other} is not implemented yet"))),
+    };
+    walk(file, case, &moves, |model, x, mv, noise, k| {
+        let transition = Ancestral::new(variance).transition(mv.from, mv.to);
+        by_kernel(&Fixed(floored(transition, k)), model, x, mv, noise)
+    })
+}
+
+/// The second half of the recorded channels says, for every value, where between β̃ and β its
+/// log-variance lies: −1 to 1.
+fn learned(file: &File, case: &Case, moves: &[Move]) -> Result<Outcome, GoldenError> {
+    let outputs = file.tensor(case, "model_outputs")?.parts();
+    walk(file, case, moves, |model, x, mv, noise, k| {
+        let shape = x.dims();
+        let output = outputs[k].tensor::<4>(DType::F64)?;
+        let place = output.narrow(1, shape[1], shape[1]).into_data();
+        let std = |v: f64| {
+            let variance = PosteriorVariance::Interpolated(0.5 * (v + 1.0));
+            Ancestral::new(variance).transition(mv.from, mv.to).noise
+        };
+        let std: Vec<f64> = place.iter::<f64>().map(std).collect();
+        let mean = Transition {
+            noise: 0.0,
+            ..Ancestral::default().transition(mv.from, mv.to)
+        };
+        let clean = model.denoise(x.clone(), mv.from);
+        let mean = mean.advance(x, clean.clone(), noise);
+        if mv.to == Level::CLEAN {
+            return Ok((mean, Some(clean)));
+        }
+        let options = (&mean.device(), mean.dtype());
+        let std = Tensor::from_data(TensorData::new(std, shape), options);
+        let z = noise.normal_like(&mean);
+        Ok((mean + z * std, Some(clean)))
+    })
+}
+
+fn ddim(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    let chain = chain(|key| case.config(key))?;
+    let nodes = visited(file, case)?;
+    let to_one = case.config("set_alpha_to_one").and_then(Value::as_bool) != Some(false);
+    let last = if to_one { Level::CLEAN } else { chain.node(0) };
+    // The peer's previous node is t − ⌊T/N⌋, which is not always the next of its list.
+    let stride = chain.len() / nodes.len();
+    let to = |t: usize| t.checked_sub(stride).map_or(last, |s| chain.node(s));
+    let moves: Vec<Move> = nodes
+        .iter()
+        .map(|&t| Move { from: chain.node(t), to: to(t) })
+        .collect();
+    let kernel = Ddim::with_eta(kwarg(case, "eta").and_then(Value::as_f64).unwrap_or(0.0));
+    let consistent = kwarg(case, "use_clipped_model_output").and_then(Value::as_bool) == Some(true);
+    walk(file, case, &moves, |model, x, mv, noise, _| {
+        if consistent {
+            let bounded = clipped(case, Box::new(model));
+            return by_kernel(&kernel, &*bounded, x, mv, noise);
+        }
+        // The peer moves by the noise of the unclipped estimate: only α_s x̂₀ is clipped.
+        let (moved, clean) = by_kernel(&kernel, model, x, mv, noise)?;
+        let clean = clean.ok_or_else(|| refused("a kernel gives its estimate"))?;
+        let estimate = clean.clone();
+        let constant = tweedie::core::from_fn(move |_: Tensor<4>, _| estimate.clone());
+        let bounded = clipped(case, Box::new(constant)).denoise(moved.clone(), mv.from);
+        let x = moved + (bounded.clone() - clean) * mv.to.alpha();
+        Ok((x, Some(bounded)))
+    })
+}
+
+fn heun(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    // Levels and states but the first and last are recorded twice, once for each evaluation.
+    let recorded = file.tensor(case, "sigmas")?;
+    let mut sigmas = recorded.values.clone();
+    sigmas.dedup();
+    let moves = moves_through(case, &sigmas)?;
+    let states = file.tensor(case, "xs")?;
+    let evaluations = states.shape[0] - 1;
+    let mut comparison = Comparison::default();
+    for (dtype, tolerance) in [(DType::F64, DOUBLE), (DType::F32, SINGLE)] {
+        let model = clipped(case, model(file, case, dtype)?);
+        let mut x = states.part(0).tensor::<4>(dtype)?;
+        for (k, &mv) in moves.iter().enumerate() {
+            x = Heun.step(&*model, x, mv, &mut Replay::new(Vec::new()), &mut ()).x;
+            let place = (2 * (k + 1)).min(evaluations);
+            if dtype == DType::F64 {
+                let name = format!("xs[{place}]");
+                comparison.tensor(&name, x.clone(), &states.part(place), tolerance);
+            }
+        }
+        if dtype == DType::F32 {
+            single_precision(file, case, x, &mut comparison)?;
+        }
+    }
+    Ok(Outcome::Ran(comparison))
+}
+
+/// A run through recorded noise levels.
+fn by_sigmas(file: &File, case: &Case, kernel: Ddim) -> Result<Outcome, GoldenError> {
+    let states = file.tensor(case, "xs")?.shape[0];
+    let sigmas = &file.tensor(case, "sigmas")?.values;
+    // A peer may record one level more than it visits.
+    let moves = moves_through(case, &sigmas[..states.min(sigmas.len())])?;
+    walk(file, case, &moves, |model, x, mv, noise, _| {
+        by_kernel(&kernel, model, x, mv, noise)
+    })
+}
+
+fn moves_through(case: &Case, sigmas: &[f64]) -> Result<Vec<Move>, GoldenError> {
+    let level = |&sigma: &f64| match case.text("model_kind") {
+        "flow" => Level::new(1.0 - sigma, sigma).map_err(refused),
+        _ => Level::variance_exploding(sigma).map_err(refused),
+    };
+    let levels = sigmas.iter().map(level).collect::<Result<Vec<_>, _>>()?;
+    Ok(Path::through(levels).map_err(refused)?.moves().collect())
+}
+
+/// The nodes of a run: the library's where a spacing says them, which has to agree with the
+/// recorded ones, or the recorded ones of a list.
+fn visited(file: &File, case: &Case) -> Result<Vec<usize>, GoldenError> {
+    let recorded = indices(file.tensor(case, "timesteps")?);
+    let Ok(steps) = case.count("num_inference_steps") else {
+        return Ok(recorded);
+    };
+    let nodes = chain(|key| case.config(key))?.len();
+    let found = spacing(case, "leading")?.indices(nodes, steps).map_err(refused)?;
+    if found != recorded {
+        return Err(refused(format!("nodes {found:?} instead of {recorded:?}")));
+    }
+    Ok(found)
+}
+
+fn kwarg<'a>(case: &'a Case, key: &str) -> Option<&'a Value> {
+    case.get("step_kwargs")?.get(key)
+}
+
+/// A transition that is known.
+struct Fixed(Transition);
+
+impl Kernel for Fixed {
+    fn transition(&self, _: Level, _: Level) -> Transition {
+        self.0
+    }
+}
