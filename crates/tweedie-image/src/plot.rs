@@ -73,7 +73,7 @@ fn draw(
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
-            .label_style(("sans-serif", 11))
+            .label_style(("sans-serif", 13))
             .draw()
             .map_err(text)?;
         for (points, colour) in [(&behind, RGBColor(190, 190, 190)), (&points(&cloud.points), RGBColor(20, 80, 160))] {
