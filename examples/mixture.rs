@@ -43,7 +43,10 @@ fn mixture(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
     let device = Device::default();
     let prior = GaussianMixture::new(vec![
-        (0.5, Gaussian::full(&[1.5, 0.5], &[vec![0.20, 0.12], vec![0.12, 0.10]])?),
+        (
+            0.5,
+            Gaussian::full(&[1.5, 0.5], &[vec![0.20, 0.12], vec![0.12, 0.10]])?,
+        ),
         (0.3, Gaussian::isotropic(&[-1.5, 1.0], 0.25)?),
         (0.2, Gaussian::diagonal(&[-0.5, -1.5], &[0.5, 0.1])?),
     ])?;
@@ -57,7 +60,11 @@ fn mixture(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let karras = Path::karras(vp, Span::default(), steps, 7.0)?.then_clean();
     let large = Ancestral::new(PosteriorVariance::Large);
     let samplers: Vec<(&str, Box<dyn Kernel>, &Path)> = vec![
-        ("DDPM, small variance", Box::new(Ancestral::default()), &uniform),
+        (
+            "DDPM, small variance",
+            Box::new(Ancestral::default()),
+            &uniform,
+        ),
         ("DDPM, large variance", Box::new(large), &uniform),
         ("DDIM η = 0.5", Box::new(Ddim::with_eta(0.5)), &karras),
         ("DDIM η = 0", Box::new(Ddim::deterministic()), &karras),
@@ -65,7 +72,10 @@ fn mixture(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         ("Euler–Maruyama", Box::new(EulerMaruyama::new(vp)), &uniform),
         ("reverse diffusion", Box::new(ReverseDiffusion), &uniform),
     ];
-    println!("sliced W₂ to exact draws ({steps} steps, {} points)", arguments.points);
+    println!(
+        "sliced W₂ to exact draws ({steps} steps, {} points)",
+        arguments.points
+    );
     println!("{:24} {:.4}", "other exact draws", distance(&again, &exact));
     let mut clouds = Vec::new();
     let mut report = |name: &str, points: Tensor<2>, truth: &Tensor<2>| {
@@ -95,8 +105,16 @@ fn mixture(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let sampler = Sampler::new(Ddim::ancestral(), uniform);
     println!("to exact draws from the posterior of y = x₁ + 0.3 n = 0.4");
     let x = sampler.start(shape, &device, &mut noise);
-    report("exact posterior, DDPM", sampler.sample(&posterior, x.clone(), &mut noise)?, &truth);
-    report("DPS, DDPM", sampler.sample(&Dps::new(&prior, &measured), x, &mut noise)?, &truth);
+    report(
+        "exact posterior, DDPM",
+        sampler.sample(&posterior, x.clone(), &mut noise)?,
+        &truth,
+    );
+    report(
+        "DPS, DDPM",
+        sampler.sample(&Dps::new(&prior, &measured), x, &mut noise)?,
+        &truth,
+    );
 
     if let Some(folder) = arguments.out.parent() {
         std::fs::create_dir_all(folder)?;

@@ -83,7 +83,10 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let guesses: Vec<Tensor<4>> = guesses.chunk(GUESSES, 0);
     let stacked = Tensor::stack::<5>(guesses.clone(), 0);
     let (variance, mean) = stacked.var_mean(0);
-    let (mean, std) = (mean.squeeze_dim::<4>(0), variance.sqrt().squeeze_dim::<4>(0));
+    let (mean, std) = (
+        mean.squeeze_dim::<4>(0),
+        variance.sqrt().squeeze_dim::<4>(0),
+    );
 
     let mut sheet = Sheet::new().with_scale(3).with_columns([
         "original", "measured", "sample 1", "sample 2", "sample 3", "sample 4", "mean", "std",
@@ -107,7 +110,11 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let values = kept.clone().sum().into_scalar::<f64>() * (count * GUESSES) as f64;
     let residual = Tensor::cat(guesses, 0) - measured.y.repeat_dim(0, GUESSES);
     let residual = (residual * kept).square().sum().into_scalar::<f64>() / values;
-    println!("measured pixels: off by {:.3}, noise {}", residual.sqrt(), arguments.sigma);
+    println!(
+        "measured pixels: off by {:.3}, noise {}",
+        residual.sqrt(),
+        arguments.sigma
+    );
 
     if let Some(folder) = arguments.out.parent() {
         std::fs::create_dir_all(folder)?;

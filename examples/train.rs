@@ -85,10 +85,15 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     settings.check()?;
     let images = arguments.images()?;
     let config = arguments.model(&images)?;
-    let (checkpoint, exported) = (arguments.out.join("checkpoint"), arguments.out.join("model"));
+    let (checkpoint, exported) = (
+        arguments.out.join("checkpoint"),
+        arguments.out.join("model"),
+    );
     if checkpoint.exists() && !arguments.resume {
         let place = checkpoint.display();
-        return Err(format!("{place} exists: --resume continues it, --out starts elsewhere").into());
+        return Err(
+            format!("{place} exists: --resume continues it, --out starts elsewhere").into(),
+        );
     }
 
     let device = Device::default();
@@ -122,11 +127,17 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         let stop = interrupted.load(Ordering::SeqCst);
         let last = report.step == settings.steps;
         if last || report.step % arguments.sample_every.max(1) == 0 {
-            let path = arguments.out.join(format!("samples-{:06}.png", report.step));
+            let path = arguments
+                .out
+                .join(format!("samples-{:06}.png", report.step));
             let samples = samples(trainer.average(), &config, &device)?;
             grid(samples, Range::Signed, 8)?.with_scale(3).save(&path)?;
             let loss = line.smoothed_loss().unwrap_or(report.loss);
-            line.say(format!("step {}: loss {loss:.4}, {}", report.step, path.display()));
+            line.say(format!(
+                "step {}: loss {loss:.4}, {}",
+                report.step,
+                path.display()
+            ));
         }
         if stop || last || report.step % arguments.save_every.max(1) == 0 {
             trainer.save(&checkpoint, &config)?;
@@ -154,7 +165,10 @@ fn samples(
     config: &ModelConfig,
     device: &Device,
 ) -> Result<Tensor<4>, Box<dyn Error>> {
-    let sampler = Sampler::new(Ddim::deterministic(), Path::uniform(schedule(), Span::FULL, 50)?);
+    let sampler = Sampler::new(
+        Ddim::deterministic(),
+        Path::uniform(schedule(), Span::FULL, 50)?,
+    );
     let mut noise = HostNoise::seeded(0);
     let shape = [64, config.network.channels, config.size[0], config.size[1]];
     let x = sampler.start(shape, device, &mut noise);

@@ -85,7 +85,11 @@ impl File {
             Some((name, Recorded { shape, values }))
         });
         Ok(Self {
-            stem: sidecar.file_stem().unwrap_or_default().to_string_lossy().into(),
+            stem: sidecar
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into(),
             cases: cases.collect(),
             tensors: tensors.collect(),
             meta,
@@ -125,7 +129,9 @@ impl Case {
 
     /// A setting of the case's `config`.
     pub(crate) fn config(&self, key: &str) -> Option<&Value> {
-        self.get("config")?.get(key).filter(|value| !value.is_null())
+        self.get("config")?
+            .get(key)
+            .filter(|value| !value.is_null())
     }
 
     /// A number.
@@ -182,7 +188,9 @@ pub(crate) fn refused(error: impl std::fmt::Display) -> GoldenError {
 
 fn values(dtype: Dtype, data: &[u8]) -> Option<Vec<f64>> {
     fn each<const N: usize>(data: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-        let chunks = data.chunks_exact(N).filter_map(|chunk| chunk.try_into().ok());
+        let chunks = data
+            .chunks_exact(N)
+            .filter_map(|chunk| chunk.try_into().ok());
         chunks.map(read).collect()
     }
     Some(match dtype {

@@ -23,6 +23,11 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     }
     let mut comparison = Comparison::default();
     comparison.values("mean", &[mean], &[case.number("final_mean")?], DOUBLE);
-    comparison.values("variance", &[variance], &[case.number("final_var")?], DOUBLE);
+    comparison.values(
+        "variance",
+        &[variance],
+        &[case.number("final_var")?],
+        DOUBLE,
+    );
     Ok(Outcome::Ran(comparison))
 }

@@ -64,16 +64,23 @@ impl Comparison {
     /// Compares values.
     pub(crate) fn values(&mut self, what: &str, found: &[f64], recorded: &[f64], tolerance: f64) {
         if found.len() != recorded.len() {
-            let message = format!("{what}: {} values instead of {}", found.len(), recorded.len());
+            let message = format!(
+                "{what}: {} values instead of {}",
+                found.len(),
+                recorded.len()
+            );
             self.broken.get_or_insert(message);
         }
         for (i, (&a, &b)) in found.iter().zip(recorded).enumerate() {
-            // Equal covers infinities; anything else that is not a number is an error.
-            let error = if a == b { 0.0 } else { (a - b).abs() };
+            // Equal infinities are equal; anything else that is not a number is an error.
+            let equal = a.to_bits() == b.to_bits();
+            let error = if equal { 0.0 } else { (a - b).abs() };
             let error = if error.is_nan() { f64::INFINITY } else { error };
             let worst = error / (tolerance * b.abs().max(1.0));
             self.absolute = self.absolute.max(error);
-            self.relative = self.relative.max(error / b.abs().max(f64::MIN_POSITIVE).max(1e-12));
+            self.relative = self
+                .relative
+                .max(error / b.abs().max(f64::MIN_POSITIVE).max(1e-12));
             if worst > self.worst {
                 self.worst = worst;
                 self.tolerance = tolerance;

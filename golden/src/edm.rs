@@ -18,7 +18,11 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         "sigmas" => {
             for name in file.names("sigmas_N") {
                 let recorded = &file.shared(name)?.values;
-                let found: Vec<f64> = named_path(name)?.levels().iter().map(|l| l.sigma()).collect();
+                let found: Vec<f64> = named_path(name)?
+                    .levels()
+                    .iter()
+                    .map(|l| l.sigma())
+                    .collect();
                 comparison.values(name, &found, recorded, DOUBLE);
             }
         }
@@ -38,14 +42,16 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             }
         }
         id if id.starts_with("stoch") => {
-            return Ok(Outcome::skipped("the stochastic sampler of EDM is not implemented yet"));
+            return Ok(Outcome::skipped(
+                "the stochastic sampler of EDM is not implemented yet",
+            ));
         }
         _ => return Ok(Outcome::skipped("this kind of case is not implemented yet")),
     }
     Ok(Outcome::Ran(comparison))
 }
 
-/// `N` levels from σ_max to σ_min, then clean data.
+/// `N` levels from `σ_max` to `σ_min`, then clean data.
 fn path(n: usize, min: f64, max: f64, rho: f64) -> Result<Path, GoldenError> {
     let edm = Edm::new(max).map_err(refused)?;
     let path = Path::karras(edm, Span::new(1.0, min / max), n - 1, rho).map_err(refused)?;
@@ -55,8 +61,13 @@ fn path(n: usize, min: f64, max: f64, rho: f64) -> Result<Path, GoldenError> {
 /// `sigmas_N10_smin.01_smax50_rho3`: what is left out has EDM's value.
 fn named_path(name: &str) -> Result<Path, GoldenError> {
     let field = |prefix: &str, default: f64| {
-        let fields = name.split('_').filter_map(|field| field.strip_prefix(prefix));
-        fields.filter_map(|value| value.parse().ok()).next().unwrap_or(default)
+        let fields = name
+            .split('_')
+            .filter_map(|field| field.strip_prefix(prefix));
+        fields
+            .filter_map(|value| value.parse().ok())
+            .next()
+            .unwrap_or(default)
     };
     path(
         field("N", 18.0) as usize,
@@ -76,11 +87,15 @@ fn walk(
     let shape = x.dims();
     let prior = gaussian(file, &shape)?;
     let denoiser = from_fn(|x: Tensor<4>, level: Level| {
-        prior.denoise(x.reshape([shape[0], prior.dim()]), level).reshape(shape)
+        prior
+            .denoise(x.reshape([shape[0], prior.dim()]), level)
+            .reshape(shape)
     });
     let sampler = Sampler::new(step, path.clone());
     let mut nothing = Replay::new(Vec::new());
-    let states = sampler.trajectory(&denoiser, x, &mut nothing).map_err(refused)?;
+    let states = sampler
+        .trajectory(&denoiser, x, &mut nothing)
+        .map_err(refused)?;
     Ok(states.map(|state| state.x).collect())
 }
 
@@ -91,20 +106,31 @@ fn precondition(file: &File, case: &Case, comparison: &mut Comparison) -> Result
     let sigmas = &file.tensor(case, "sigma")?.values;
     let edm = Edm::new(1e4).map_err(refused)?;
     let mut each = |name: &str, f: &dyn Fn(Level) -> f64| -> Result<(), GoldenError> {
-        let levels = sigmas.iter().map(|&sigma| Level::variance_exploding(sigma).map_err(refused));
-        let found = levels.map(|level| level.map(f)).collect::<Result<Vec<_>, _>>()?;
+        let levels = sigmas
+            .iter()
+            .map(|&sigma| Level::variance_exploding(sigma).map_err(refused));
+        let found = levels
+            .map(|level| level.map(f))
+            .collect::<Result<Vec<_>, _>>()?;
         comparison.values(name, &found, &file.tensor(case, name)?.values, DOUBLE);
         Ok(())
     };
     each("c_skip", &|level| karras.to_clean(level).skip)?;
     each("c_out", &|level| karras.to_clean(level).out)?;
     each("c_in", &|level| karras.input_scale(level))?;
-    each("c_noise", &|level| tweedie::core::TimeInput::Sigma.of(level))?;
-    each("lambda", &|level| weighting.weight(edm, Prediction::Clean, edm.time(level.log_snr())))
+    each("c_noise", &|level| {
+        tweedie::core::TimeInput::Sigma.of(level)
+    })?;
+    each("lambda", &|level| {
+        weighting.weight(edm, Prediction::Clean, edm.time(level.log_snr()))
+    })
 }
 
 fn schedules(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
-    let (vp, sub) = (VariancePreserving::default(), SubVariancePreserving::default());
+    let (vp, sub) = (
+        VariancePreserving::default(),
+        SubVariancePreserving::default(),
+    );
     let (ve, cosine) = (VarianceExploding::default(), Cosine::default());
     let times = &file.tensor(case, "t")?.values;
     let mut each = |name: &str, f: &dyn Fn(f64) -> f64| -> Result<(), GoldenError> {
@@ -118,5 +144,7 @@ fn schedules(file: &File, case: &Case, comparison: &mut Comparison) -> Result<()
     each("subvp_sigma", &|t| sub.level(t).sigma())?;
     each("ve_sigma_smin.01_smax50", &|t| ve.level(t).sigma())?;
     each("ve_g_smin.01_smax50", &|t| ve.rates(t).g2.sqrt())?;
-    each("cosine_alpha_bar_s.008", &|t| cosine.level(t).alpha().powi(2))
+    each("cosine_alpha_bar_s.008", &|t| {
+        cosine.level(t).alpha().powi(2)
+    })
 }

@@ -12,7 +12,10 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     if case.id == "add_noise" {
         return noising(file, case, &chain);
     }
-    let parts = case.id.strip_prefix("variance_").and_then(|rest| rest.rsplit_once("_N"));
+    let parts = case
+        .id
+        .strip_prefix("variance_")
+        .and_then(|rest| rest.rsplit_once("_N"));
     let Some((kind, steps)) = parts else {
         return Ok(Outcome::skipped("this kind of case is not implemented yet"));
     };
@@ -20,16 +23,30 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let variance = match kind {
         "fixed_small" | "fixed_small_log" => PosteriorVariance::Small,
         "fixed_large" | "fixed_large_log" => PosteriorVariance::Large,
-        _ => return Ok(Outcome::skipped(format!("variance {kind} is not implemented yet"))),
+        _ => {
+            return Ok(Outcome::skipped(format!(
+                "variance {kind} is not implemented yet"
+            )));
+        }
     };
     let stride = chain.len() / steps;
     let table = indices(file.tensor(case, "t")?).into_iter().map(|t| {
-        let to = t.checked_sub(stride).map_or(Level::CLEAN, |s| chain.node(s));
+        let to = t
+            .checked_sub(stride)
+            .map_or(Level::CLEAN, |s| chain.node(s));
         let noise = Ancestral::new(variance).transition(chain.node(t), to).noise;
         // The peer's table has a floor of 1e-20 and, for the large variance, an entry β₀ for the
         // last step, in which it draws no noise.
-        let last = if variance == PosteriorVariance::Large { chain.betas()[t] } else { 0.0 };
-        let squared = if to == Level::CLEAN { last } else { noise * noise };
+        let last = if variance == PosteriorVariance::Large {
+            chain.betas()[t]
+        } else {
+            0.0
+        };
+        let squared = if to == Level::CLEAN {
+            last
+        } else {
+            noise * noise
+        };
         let squared = squared.max(1e-20);
         match kind {
             "fixed_small_log" => squared.sqrt(),
@@ -50,12 +67,22 @@ fn noising(file: &File, case: &Case, chain: &Chain) -> Result<Outcome, GoldenErr
     let levels = Levels::new(nodes.into_iter().map(|t| chain.node(t)).collect());
     let noisy = levels.corrupt(clean.clone(), noise);
     let mut comparison = Comparison::default();
-    comparison.tensor("add_noise", noisy.clone(), file.tensor(case, "out")?, DOUBLE);
+    comparison.tensor(
+        "add_noise",
+        noisy.clone(),
+        file.tensor(case, "out")?,
+        DOUBLE,
+    );
     // The velocity is the target of its row: (x₀ − skip x)/out.
     let row = |level: Level| Prediction::Velocity.to_clean(level);
     let skip = levels.column(&clean, |level| row(level).skip);
     let out = levels.column(&clean, |level| row(level).out);
     let velocity = (clean - noisy * skip) / out;
-    comparison.tensor("get_velocity", velocity, file.shared("get_velocity/out")?, DOUBLE);
+    comparison.tensor(
+        "get_velocity",
+        velocity,
+        file.shared("get_velocity/out")?,
+        DOUBLE,
+    );
     Ok(Outcome::Ran(comparison))
 }

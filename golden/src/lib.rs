@@ -10,8 +10,8 @@ mod chain_moments;
 mod compare;
 mod edm;
 mod forward;
-mod model;
 mod mixture;
+mod model;
 mod settings;
 mod timesteps;
 mod trajectory;
@@ -88,7 +88,9 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), GoldenError> {
         let path = entry.map_err(error)?.path();
         if path.is_dir() {
             collect(&path, found)?;
-        } else if path.extension().is_some_and(|extension| extension == "json")
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
             && path.with_extension("safetensors").exists()
         {
             found.push(path);

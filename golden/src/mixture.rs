@@ -16,14 +16,26 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         return posterior(file, name);
     }
     if case.id.starts_with("pf_ode") {
-        return Ok(Outcome::skipped("an adaptive solver of the probability flow is not implemented yet"));
+        return Ok(Outcome::skipped(
+            "an adaptive solver of the probability flow is not implemented yet",
+        ));
     }
     if case.id == "samples_x0" {
         let mut comparison = Comparison::default();
         let mixture = prior(file)?;
-        comparison.values("mean", &mixture.mean(), &file.shared("prior_mean")?.values, DOUBLE);
+        comparison.values(
+            "mean",
+            &mixture.mean(),
+            &file.shared("prior_mean")?.values,
+            DOUBLE,
+        );
         let covariance = mixture.covariance().concat();
-        comparison.values("covariance", &covariance, &file.shared("prior_cov")?.values, DOUBLE);
+        comparison.values(
+            "covariance",
+            &covariance,
+            &file.shared("prior_cov")?.values,
+            DOUBLE,
+        );
         return Ok(Outcome::Ran(comparison));
     }
     Ok(Outcome::skipped("this kind of case is not implemented yet"))
@@ -41,8 +53,11 @@ fn prior(file: &File) -> Result<GaussianMixture, GoldenError> {
     GaussianMixture::new(components.collect::<Result<_, GoldenError>>()?).map_err(refused)
 }
 
-/// `A`, `y` and σ_y of a recorded measurement.
-fn measurement(file: &File, name: &str) -> Result<(Vec<Vec<f64>>, Vec<f64>, f64), GoldenError> {
+/// `A` by its rows, `y` and `σ_y`.
+type Measured = (Vec<Vec<f64>>, Vec<f64>, f64);
+
+/// `A`, `y` and `σ_y` of a recorded measurement.
+fn measurement(file: &File, name: &str) -> Result<Measured, GoldenError> {
     let tensor = |field: &str| file.shared(&format!("posterior_{name}/{field}"));
     Ok((
         tensor("A")?.rows(),
@@ -63,11 +78,23 @@ fn posterior(file: &File, name: &str) -> Result<Outcome, GoldenError> {
     };
     let components = posterior.components();
     check("weights", posterior.weights().to_vec())?;
-    check("means", components.iter().flat_map(Gaussian::mean).collect())?;
-    check("covs", components.iter().flat_map(|c| c.covariance().concat()).collect())?;
+    check(
+        "means",
+        components.iter().flat_map(Gaussian::mean).collect(),
+    )?;
+    check(
+        "covs",
+        components
+            .iter()
+            .flat_map(|c| c.covariance().concat())
+            .collect(),
+    )?;
     check("mean", posterior.mean())?;
     check("cov", posterior.covariance().concat())?;
-    check("log_evidence", vec![mixture.log_evidence(&a, &y, sigma).map_err(refused)?])?;
+    check(
+        "log_evidence",
+        vec![mixture.log_evidence(&a, &y, sigma).map_err(refused)?],
+    )?;
     Ok(Outcome::Ran(comparison))
 }
 
@@ -83,15 +110,38 @@ fn at_a_level(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     // Near σ = 0 the score is a difference of nearly equal numbers divided by σ²: what f64 can
     // resolve is the tolerance times 1/σ².
     let steep = DOUBLE / level.sigma().powi(2).min(1.0);
-    c.tensor("logp", mixture.log_density(x.clone(), level), file.tensor(case, "logp")?, DOUBLE);
-    c.tensor("score", mixture.score(x.clone(), level), file.tensor(case, "score")?, DOUBLE);
-    c.tensor("denoised", mixture.denoise(x.clone(), level), file.tensor(case, "denoised")?, DOUBLE);
-    c.tensor("resp", mixture.responsibilities(&x, level), file.tensor(case, "resp")?, DOUBLE);
+    c.tensor(
+        "logp",
+        mixture.log_density(x.clone(), level),
+        file.tensor(case, "logp")?,
+        DOUBLE,
+    );
+    c.tensor(
+        "score",
+        mixture.score(x.clone(), level),
+        file.tensor(case, "score")?,
+        DOUBLE,
+    );
+    c.tensor(
+        "denoised",
+        mixture.denoise(x.clone(), level),
+        file.tensor(case, "denoised")?,
+        DOUBLE,
+    );
+    c.tensor(
+        "resp",
+        mixture.responsibilities(&x, level),
+        file.tensor(case, "resp")?,
+        DOUBLE,
+    );
     c.tensor("cov", spread, file.tensor(case, "cov")?, DOUBLE);
     c.tensor("jac", jacobian, file.tensor(case, "jac")?, steep);
     let prefix = format!("{}/", case.id);
     for name in file.names(&prefix) {
-        let Some(name) = name.strip_prefix(&prefix).and_then(|n| n.strip_suffix("/score_cond")) else {
+        let Some(name) = name
+            .strip_prefix(&prefix)
+            .and_then(|n| n.strip_suffix("/score_cond"))
+        else {
             continue;
         };
         let (a, y, sigma) = measurement(file, name)?;
@@ -99,9 +149,19 @@ fn at_a_level(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         let recorded = |field: &str| file.tensor(case, &format!("{name}/{field}"));
         let score = posterior.score(x.clone(), level);
         let guidance = score.clone() - mixture.score(x.clone(), level);
-        c.tensor("logp_cond", posterior.log_density(x.clone(), level), recorded("logp_cond")?, DOUBLE);
+        c.tensor(
+            "logp_cond",
+            posterior.log_density(x.clone(), level),
+            recorded("logp_cond")?,
+            DOUBLE,
+        );
         c.tensor("score_cond", score, recorded("score_cond")?, DOUBLE);
-        c.tensor("denoised_cond", posterior.denoise(x.clone(), level), recorded("denoised_cond")?, DOUBLE);
+        c.tensor(
+            "denoised_cond",
+            posterior.denoise(x.clone(), level),
+            recorded("denoised_cond")?,
+            DOUBLE,
+        );
         c.tensor("exact_guid", guidance, recorded("exact_guid")?, steep);
         // DPS as published: ∇ ‖y − A x̂₀(x)‖.
         let flat = |values: Vec<f64>, shape: [usize; 2]| {

@@ -29,7 +29,9 @@ pub(crate) fn model(
     let outputs = file.tensor(case, "model_outputs")?.parts();
     let outputs = outputs.iter().map(|output| {
         // A network with learned variance has twice the channels.
-        output.tensor::<4>(dtype).map(|output| output.narrow(1, 0, shape[1]))
+        output
+            .tensor::<4>(dtype)
+            .map(|output| output.narrow(1, 0, shape[1]))
     });
     let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
     let asked = Cell::new(0);
@@ -46,7 +48,10 @@ pub(crate) fn model(
 
 /// The denoiser, clipped or thresholded as the case's configuration says. The peers' DDPM and DDIM
 /// clip unless told not to.
-pub(crate) fn clipped<'a>(case: &Case, model: Box<dyn Denoiser<4> + 'a>) -> Box<dyn Denoiser<4> + 'a> {
+pub(crate) fn clipped<'a>(
+    case: &Case,
+    model: Box<dyn Denoiser<4> + 'a>,
+) -> Box<dyn Denoiser<4> + 'a> {
     let number = |key: &str, default| case.config(key).and_then(Value::as_f64).unwrap_or(default);
     let flag = |key: &str| case.config(key).and_then(Value::as_bool);
     let clips_by_default = matches!(case.text("cls"), "DDPMScheduler" | "DDIMScheduler");

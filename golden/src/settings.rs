@@ -10,12 +10,19 @@ pub(crate) fn chain<'a>(get: impl Fn(&str) -> Option<&'a Value>) -> Result<Chain
     let number = |key: &str, default: f64| get(key).and_then(Value::as_f64).unwrap_or(default);
     let steps = number("num_train_timesteps", 1000.0) as usize;
     let (first, last) = (number("beta_start", 1e-4), number("beta_end", 0.02));
-    let chain = match get("beta_schedule").and_then(Value::as_str).unwrap_or("linear") {
+    let chain = match get("beta_schedule")
+        .and_then(Value::as_str)
+        .unwrap_or("linear")
+    {
         "linear" => Chain::linear(steps, first, last),
         "scaled_linear" => Chain::scaled_linear(steps, first, last),
         "squaredcos_cap_v2" => Chain::squared_cosine(steps, 0.999),
         "sigmoid" => Chain::sigmoid(steps, first, last),
-        other => return Err(GoldenError::Lacks(format!("a known beta_schedule: {other}"))),
+        other => {
+            return Err(GoldenError::Lacks(format!(
+                "a known beta_schedule: {other}"
+            )));
+        }
     };
     let chain = chain.map_err(refused)?;
     if get("rescale_betas_zero_snr").and_then(Value::as_bool) == Some(true) {
@@ -26,13 +33,18 @@ pub(crate) fn chain<'a>(get: impl Fn(&str) -> Option<&'a Value>) -> Result<Chain
 
 /// The spacing of a configuration; peers differ in their default.
 pub(crate) fn spacing(case: &Case, default: &str) -> Result<Spacing, GoldenError> {
-    let offset = case.config("steps_offset").and_then(Value::as_u64).unwrap_or(0) as usize;
+    let offset = case
+        .config("steps_offset")
+        .and_then(Value::as_u64)
+        .unwrap_or(0) as usize;
     let name = case.config("timestep_spacing").and_then(Value::as_str);
     match name.unwrap_or(default) {
         "leading" => Ok(Spacing::Leading { offset }),
         "linspace" => Ok(Spacing::Linspace),
         "trailing" => Ok(Spacing::Trailing),
-        other => Err(GoldenError::Lacks(format!("a known timestep_spacing: {other}"))),
+        other => Err(GoldenError::Lacks(format!(
+            "a known timestep_spacing: {other}"
+        ))),
     }
 }
 
@@ -42,7 +54,9 @@ pub(crate) fn prediction(case: &Case) -> Result<Prediction, GoldenError> {
         "epsilon" => Ok(Prediction::Noise),
         "sample" => Ok(Prediction::Clean),
         "v_prediction" => Ok(Prediction::Velocity),
-        other => Err(GoldenError::Lacks(format!("a known prediction_type: {other}"))),
+        other => Err(GoldenError::Lacks(format!(
+            "a known prediction_type: {other}"
+        ))),
     }
 }
 
@@ -66,5 +80,9 @@ pub(crate) fn gaussian(file: &File, shape: &[usize]) -> Result<Gaussian, GoldenE
 
 /// Numbers as indices.
 pub(crate) fn indices(recorded: &Recorded) -> Vec<usize> {
-    recorded.values.iter().map(|&value| value as usize).collect()
+    recorded
+        .values
+        .iter()
+        .map(|&value| value as usize)
+        .collect()
 }

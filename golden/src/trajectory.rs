@@ -12,7 +12,10 @@ use tweedie::prelude::{Denoiser, Heun, Noise, Step};
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     if case.get("finite").and_then(Value::as_bool) == Some(false) {
-        return Ok(Outcome::skipped(format!("the peer is not finite: {}", case.text("note"))));
+        return Ok(Outcome::skipped(format!(
+            "the peer is not finite: {}",
+            case.text("note")
+        )));
     }
     let class = case.text("cls").trim_end_matches("Scheduler");
     let churns = kwarg(case, "s_churn").is_some();
@@ -20,12 +23,14 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         "DDPM" => ddpm(file, case),
         "DDIM" => ddim(file, case),
         "HeunDiscrete" => heun(file, case),
-        "EulerDiscrete" | "EDMEuler" if churns => Ok(Outcome::skipped("churn is not implemented yet")),
+        "EulerDiscrete" | "EDMEuler" if churns => {
+            Ok(Outcome::skipped("churn is not implemented yet"))
+        }
         "EulerDiscrete" | "EDMEuler" => by_sigmas(file, case, Ddim::deterministic()),
         "EulerAncestralDiscrete" => by_sigmas(file, case, Ddim::ancestral()),
-        "FlowMatchEulerDiscrete" if case.config("stochastic_sampling").is_some() => {
-            Ok(Outcome::skipped("stochastic flow matching is not implemented yet"))
-        }
+        "FlowMatchEulerDiscrete" if case.config("stochastic_sampling").is_some() => Ok(
+            Outcome::skipped("stochastic flow matching is not implemented yet"),
+        ),
         "FlowMatchEulerDiscrete" => by_sigmas(file, case, Ddim::deterministic()),
         _ => Ok(Outcome::skipped(format!("{class} is not implemented yet"))),
     }
@@ -45,8 +50,14 @@ fn walk(
     let estimates = file.tensor(case, "pred_original_sample").ok();
     let mut comparison = Comparison::default();
     for (dtype, tolerance) in [(DType::F64, DOUBLE), (DType::F32, SINGLE)] {
-        let draws = file.tensor(case, "noises").map(Recorded::parts).unwrap_or_default();
-        let draws = draws.iter().map(|z| z.tensor(dtype)).collect::<Result<_, _>>()?;
+        let draws = file
+            .tensor(case, "noises")
+            .map(Recorded::parts)
+            .unwrap_or_default();
+        let draws = draws
+            .iter()
+            .map(|z| z.tensor(dtype))
+            .collect::<Result<_, _>>()?;
         let mut noise = Replay::new(draws);
         let model = model(file, case, dtype)?;
         let mut x = states.part(0).tensor::<4>(dtype)?;
@@ -105,11 +116,21 @@ fn ddpm(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let draws: Vec<usize> = case
         .get("noise_used_at_step")
         .and_then(Value::as_array)
-        .map(|steps| steps.iter().filter_map(Value::as_u64).map(|k| k as usize).collect())
+        .map(|steps| {
+            steps
+                .iter()
+                .filter_map(Value::as_u64)
+                .map(|k| k as usize)
+                .collect()
+        })
         .unwrap_or_default();
     // The peer's variance has a floor of 1e-20, and it draws in a last step from a node above 0.
     let floored = move |transition: Transition, k: usize| Transition {
-        noise: if draws.contains(&k) { transition.noise.max(1e-10) } else { 0.0 },
+        noise: if draws.contains(&k) {
+            transition.noise.max(1e-10)
+        } else {
+            0.0
+        },
         ..transition
     };
     let variance = case.config("variance_type").and_then(Value::as_str);
@@ -117,7 +138,11 @@ fn ddpm(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         "fixed_small" | "fixed_small_log" => PosteriorVariance::Small,
         "fixed_large" => PosteriorVariance::Large,
         "learned_range" => return learned(file, case, &moves),
-        other => return Ok(Outcome::skipped(format!("variance {other} is not implemented yet"))),
+        other => {
+            return Ok(Outcome::skipped(format!(
+                "variance {other} is not implemented yet"
+            )));
+        }
     };
     walk(file, case, &moves, |model, x, mv, noise, k| {
         let transition = Ancestral::new(variance).transition(mv.from, mv.to);
@@ -164,7 +189,10 @@ fn ddim(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let to = |t: usize| t.checked_sub(stride).map_or(last, |s| chain.node(s));
     let moves: Vec<Move> = nodes
         .iter()
-        .map(|&t| Move { from: chain.node(t), to: to(t) })
+        .map(|&t| Move {
+            from: chain.node(t),
+            to: to(t),
+        })
         .collect();
     let kernel = Ddim::with_eta(kwarg(case, "eta").and_then(Value::as_f64).unwrap_or(0.0));
     let consistent = kwarg(case, "use_clipped_model_output").and_then(Value::as_bool) == Some(true);
@@ -197,7 +225,9 @@ fn heun(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         let model = clipped(case, model(file, case, dtype)?);
         let mut x = states.part(0).tensor::<4>(dtype)?;
         for (k, &mv) in moves.iter().enumerate() {
-            x = Heun.step(&*model, x, mv, &mut Replay::new(Vec::new()), &mut ()).x;
+            x = Heun
+                .step(&*model, x, mv, &mut Replay::new(Vec::new()), &mut ())
+                .x;
             let place = (2 * (k + 1)).min(evaluations);
             if dtype == DType::F64 {
                 let name = format!("xs[{place}]");
@@ -239,7 +269,9 @@ fn visited(file: &File, case: &Case) -> Result<Vec<usize>, GoldenError> {
         return Ok(recorded);
     };
     let nodes = chain(|key| case.config(key))?.len();
-    let found = spacing(case, "leading")?.indices(nodes, steps).map_err(refused)?;
+    let found = spacing(case, "leading")?
+        .indices(nodes, steps)
+        .map_err(refused)?;
     if found != recorded {
         return Err(refused(format!("nodes {found:?} instead of {recorded:?}")));
     }

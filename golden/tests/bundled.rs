@@ -1,5 +1,11 @@
 //! The bundled golden cases pass.
 
+#![allow(
+    clippy::expect_used,
+    clippy::float_cmp,
+    reason = "a test may stop at once, and compares exactly where it means to"
+)]
+
 use std::path::Path;
 use tweedie_golden::{GoldenError, Outcome, replay};
 

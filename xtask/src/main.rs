@@ -1,1 +1,135 @@
-fn main(){}
+//! The project's own tasks: `cargo xtask check`, `cargo xtask golden DIR`.
+
+mod layers;
+mod lengths;
+
+use std::process::{Command, ExitCode};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["check"] => check(),
+        ["layers"] => layers::check(),
+        ["lengths"] => lengths::check(),
+        ["outside"] => outside(),
+        ["golden", folder] => cargo("run --quiet --example golden --").and_also(folder),
+        _ => Err("usage: cargo xtask check | layers | lengths | outside | golden DIR".into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Done = Result<(), String>;
+type Step = (&'static str, fn() -> Done);
+
+/// Everything that has to hold, cheapest first: the first failure ends it.
+fn check() -> Done {
+    let steps: [Step; 9] = [
+        // One style, so that a diff shows what changed and nothing else.
+        ("format", || cargo("fmt --all -- --check").run()),
+        // Arrows point one way: a layer can be read without those above it.
+        ("layers", layers::check),
+        // A file that fits a reader's head; one method each.
+        ("file lengths", lengths::check),
+        // Words: skipped where the tool is not installed, as on a fresh machine.
+        ("spelling", || optional("typos", &[])),
+        // Licences, advisories, duplicates: likewise.
+        ("dependencies", || optional("cargo-deny", &["check"])),
+        // What the compiler and clippy can see, as errors.
+        ("clippy", || {
+            cargo("clippy --workspace --all-targets -- -D warnings").run()
+        }),
+        // The README's command: unit tests, laws, oracles, golden cases, documentation.
+        ("tests", || cargo("test --workspace").run()),
+        // A newcomer's crate, outside the workspace, with a network of its own.
+        ("outside", outside),
+        // Links that lead nowhere, and items without documentation.
+        ("documentation", || {
+            cargo("doc --workspace --no-deps")
+                .with("RUSTDOCFLAGS", "-D warnings")
+                .run()
+        }),
+    ];
+    for (name, step) in steps {
+        eprintln!("── {name}");
+        step().map_err(|error| format!("{name}: {error}"))?;
+    }
+    eprintln!("── all checks passed");
+    Ok(())
+}
+
+/// Builds and runs the crate under `tests/outside`, which depends on `tweedie` by path. It shares
+/// the workspace's target folder, and with the same features nothing of burn is compiled again.
+fn outside() -> Done {
+    let manifest = root().join("tests/outside/Cargo.toml");
+    let lock = manifest.with_file_name("Cargo.lock");
+    // The versions of the workspace, so that its artefacts fit.
+    std::fs::copy(root().join("Cargo.lock"), lock).map_err(|error| error.to_string())?;
+    let target = root().join("target");
+    cargo("run --quiet --manifest-path")
+        .and(&manifest.display().to_string())
+        .with("CARGO_TARGET_DIR", &target.display().to_string())
+        .run()
+}
+
+fn root() -> std::path::PathBuf {
+    let manifest = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+/// Runs a tool if it is installed.
+fn optional(tool: &str, arguments: &[&str]) -> Done {
+    let mut command = Command::new(tool);
+    command.args(arguments).current_dir(root());
+    match command.status() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("   {tool} is not installed: skipped");
+            Ok(())
+        }
+        status => succeeded(tool, status),
+    }
+}
+
+struct Cargo(Command, String);
+
+/// A cargo command, its words separated by spaces.
+fn cargo(words: &str) -> Cargo {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(words.split(' ')).current_dir(root());
+    Cargo(command, format!("cargo {words}"))
+}
+
+impl Cargo {
+    fn and(mut self, word: &str) -> Self {
+        self.0.arg(word);
+        self
+    }
+
+    fn and_also(self, word: &str) -> Done {
+        self.and(word).run()
+    }
+
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    fn run(mut self) -> Done {
+        let status = self.0.status();
+        succeeded(&self.1, status)
+    }
+}
+
+fn succeeded(what: &str, status: std::io::Result<std::process::ExitStatus>) -> Done {
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{what}: {status}")),
+        Err(error) => Err(format!("{what}: {error}")),
+    }
+}

@@ -155,6 +155,7 @@ impl<const D: usize> Noise<D> for Replay<D> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
 
@@ -193,8 +194,17 @@ mod tests {
         let n = draw.len() as f64;
         let moment = |k| draw.iter().map(|&z| f64::from(z).powi(k)).sum::<f64>() / n;
         // Standard errors 0.0022, 0.0032, 0.0087, 0.022: five of each.
-        for (k, expected, bound) in [(1, 0.0, 0.011), (2, 1.0, 0.016), (3, 0.0, 0.043), (4, 3.0, 0.11)] {
-            assert!((moment(k) - expected).abs() < bound, "moment {k}: {}", moment(k));
+        for (k, expected, bound) in [
+            (1, 0.0, 0.011),
+            (2, 1.0, 0.016),
+            (3, 0.0, 0.043),
+            (4, 3.0, 0.11),
+        ] {
+            assert!(
+                (moment(k) - expected).abs() < bound,
+                "moment {k}: {}",
+                moment(k)
+            );
         }
     }
 

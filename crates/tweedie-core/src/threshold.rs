@@ -98,6 +98,7 @@ fn magnitude_quantile<const D: usize>(x: Tensor<D>, quantile: f64) -> Tensor<1> 
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
     use crate::from_fn;
@@ -106,7 +107,10 @@ mod tests {
     #[test]
     fn each_sample_has_its_own_threshold() {
         let model = DynamicThreshold::new(from_fn(|x: Tensor<2>, _| x)).with_quantile(0.75);
-        let x = Tensor::from_floats([[0.5, -0.25, 0.5, 0.1, 0.2], [4.0, -8.0, 2.0, 1.0, 0.0]], &Device::flex());
+        let x = Tensor::from_floats(
+            [[0.5, -0.25, 0.5, 0.1, 0.2], [4.0, -8.0, 2.0, 1.0, 0.0]],
+            &Device::flex(),
+        );
         let y = model.denoise(x, Level::CLEAN).into_data();
         // Quantiles 0.5 (raised to 1) and 4.
         let expected = [0.5, -0.25, 0.5, 0.1, 0.2, 1.0, -1.0, 0.5, 0.25, 0.0];

@@ -31,7 +31,9 @@ pub fn load(
 fn planes(raw: &[u16], channels: usize) -> Vec<f32> {
     let plane = |c: usize| raw.iter().skip(c).step_by(channels);
     let values = (0..channels).flat_map(plane);
-    values.map(|&v| f32::from(v) / f32::from(u16::MAX)).collect()
+    values
+        .map(|&v| f32::from(v) / f32::from(u16::MAX))
+        .collect()
 }
 
 pub(crate) fn decode(path: &Path) -> Result<image::DynamicImage, ImageError> {

@@ -53,7 +53,9 @@ pub fn save_gif(
             let single = moment.dims()[0] == 1;
             let picture = match pictures(moment.clone(), range)?.pop() {
                 Some(picture) if single => enlarge(&picture, scale.max(1) as u32),
-                _ => grid(moment.clone(), range, columns)?.with_scale(scale).draw()?,
+                _ => grid(moment.clone(), range, columns)?
+                    .with_scale(scale)
+                    .draw()?,
             };
             let frame = DynamicImage::ImageRgb8(picture).into_rgba8();
             let delay = Delay::from_saturating_duration(pause);
@@ -65,6 +67,7 @@ pub fn save_gif(
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
     use burn::tensor::Device;
@@ -76,13 +79,27 @@ mod tests {
         let moments = [0.0, 0.5, 1.0].map(|v| Tensor::<4>::full([1, 1, 4, 4], v, &device));
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("film.gif");
-        save_gif(&path, &moments, Range::Unit, 1, 2, Duration::from_millis(50)).expect("a file");
+        save_gif(
+            &path,
+            &moments,
+            Range::Unit,
+            1,
+            2,
+            Duration::from_millis(50),
+        )
+        .expect("a file");
         let file = std::io::BufReader::new(std::fs::File::open(&path).expect("the file"));
         let decoder = image::codecs::gif::GifDecoder::new(file).expect("a GIF");
         let frames = decoder.into_frames().collect_frames().expect("frames");
         let first = |frame: &Frame| frame.buffer().get_pixel(7, 7).0[0];
         assert_eq!(frames.iter().map(first).collect::<Vec<_>>(), [0, 128, 255]);
         let strip = film_strip(&moments.map(|x| ("t".to_owned(), x)), Range::Unit, 4);
-        assert!(strip.and_then(|strip| strip.draw()).expect("a strip").width() > 48);
+        assert!(
+            strip
+                .and_then(|strip| strip.draw())
+                .expect("a strip")
+                .width()
+                > 48
+        );
     }
 }

@@ -38,8 +38,15 @@ pub fn scatter(
     let side = 300;
     let (width, height) = ((columns * side) as u32, (rows * side) as u32);
     let mut buffer = vec![255; (width * height * 3) as usize];
-    draw(&mut buffer, (width, height), (rows, columns), clouds, reference, extent)
-        .map_err(ImageError::Drawing)?;
+    draw(
+        &mut buffer,
+        (width, height),
+        (rows, columns),
+        clouds,
+        reference,
+        extent,
+    )
+    .map_err(ImageError::Drawing)?;
     match Picture::from_raw(width, height, buffer) {
         Some(picture) => save_png(path.as_ref(), &picture),
         None => Err(ImageError::Drawing("the buffer has the wrong size".into())),
@@ -76,8 +83,13 @@ fn draw(
             .label_style(("sans-serif", 13))
             .draw()
             .map_err(text)?;
-        for (points, colour) in [(&behind, RGBColor(190, 190, 190)), (&points(&cloud.points), RGBColor(20, 80, 160))] {
-            let inside = points.iter().filter(|(x, y)| x.abs() < extent && y.abs() < extent);
+        for (points, colour) in [
+            (&behind, RGBColor(190, 190, 190)),
+            (&points(&cloud.points), RGBColor(20, 80, 160)),
+        ] {
+            let inside = points
+                .iter()
+                .filter(|(x, y)| x.abs() < extent && y.abs() < extent);
             let dots = inside.map(|&at| Circle::new(at, 1, colour.mix(0.6).filled()));
             chart.draw_series(dots).map_err(text)?;
         }

@@ -92,12 +92,21 @@ impl Sheet {
             .filter(|(label, _)| !label.is_empty())
             .map(|(label, _)| text::width(label).map(|width| width + 2 * GAP))
             .try_fold(0, |widest, width| width.map(|width| widest.max(width)))?;
-        let header = if self.columns.is_empty() { 0 } else { LINE + GAP };
+        let header = if self.columns.is_empty() {
+            0
+        } else {
+            LINE + GAP
+        };
         let row_height = |row: &[Picture]| {
             let tallest = row.iter().map(|p| p.height() * self.scale).max();
             tallest.unwrap_or(0).max(LINE)
         };
-        let count = self.rows.iter().map(|(_, row)| row.len()).max().unwrap_or(0) as u32;
+        let count = self
+            .rows
+            .iter()
+            .map(|(_, row)| row.len())
+            .max()
+            .unwrap_or(0) as u32;
         let count = count.max(self.columns.len() as u32);
         let height: u32 = self.rows.iter().map(|(_, row)| row_height(row) + GAP).sum();
         let width = margin + GAP + count * (cell + GAP);
@@ -148,6 +157,7 @@ pub(crate) fn enlarge(picture: &Picture, scale: u32) -> Picture {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
     use burn::tensor::Device;
@@ -167,6 +177,9 @@ mod tests {
         let ink = drawn.pixels().filter(|pixel| pixel.0[0] < 128).count();
         assert!(ink > 18 + 20, "only {ink} dark pixels");
         let four = Tensor::<4>::zeros([1, 4, 3, 3], &device);
-        assert!(matches!(grid(four, Range::Unit, 1), Err(ImageError::Channels { channels: 4 })));
+        assert!(matches!(
+            grid(four, Range::Unit, 1),
+            Err(ImageError::Channels { channels: 4 })
+        ));
     }
 }

@@ -280,6 +280,7 @@ impl Path {
     }
 
     /// The moves, in order.
+    #[must_use]
     pub fn moves(&self) -> impl ExactSizeIterator<Item = Move> + '_ {
         self.levels.windows(2).map(|pair| Move {
             from: pair[0],

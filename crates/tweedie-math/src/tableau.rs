@@ -153,7 +153,11 @@ pub const TSITOURAS: Tableau = Tableau {
         &[],
         &[0.161],
         &[-0.008_480_655_492_356_989, 0.335_480_655_492_357],
-        &[2.897_153_057_105_493_5, -6.359_448_489_975_075, 4.362_295_432_869_581_5],
+        &[
+            2.897_153_057_105_493_5,
+            -6.359_448_489_975_075,
+            4.362_295_432_869_581_5,
+        ],
         &[
             5.325_864_828_439_257,
             -11.748_883_564_062_828,
@@ -208,16 +212,19 @@ pub const ALL: [Tableau; 7] = [
 ];
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
 
-    /// Σ_i b_i Π … over the rooted trees up to order 5, with the values 1/γ(tree).
+    /// `Σ_i b_i Φ_i(tree)` over the rooted trees up to order 5, with `1/γ(tree)`, which it has to be.
     fn conditions(tableau: &Tableau, b: &[f64], order: usize) -> Vec<(f64, f64)> {
         let stages = tableau.stages();
         let c: Vec<f64> = (0..stages).map(|i| tableau.node(i)).collect();
-        let a = |i: usize, v: &[f64]| -> f64 { tableau.a[i].iter().zip(v).map(|(a, v)| a * v).sum() };
+        let a =
+            |i: usize, v: &[f64]| -> f64 { tableau.a[i].iter().zip(v).map(|(a, v)| a * v).sum() };
         let apply = |v: &[f64]| -> Vec<f64> { (0..stages).map(|i| a(i, v)).collect() };
-        let times = |u: &[f64], v: &[f64]| -> Vec<f64> { u.iter().zip(v).map(|(u, v)| u * v).collect() };
+        let times =
+            |u: &[f64], v: &[f64]| -> Vec<f64> { u.iter().zip(v).map(|(u, v)| u * v).collect() };
         let one = vec![1.0; stages];
         let c2 = times(&c, &c);
         let c3 = times(&c2, &c);
@@ -253,7 +260,11 @@ mod tests {
         for tableau in &ALL {
             assert_eq!(tableau.a.len(), tableau.stages(), "{}", tableau.name);
             for (sum, value) in conditions(tableau, tableau.b, tableau.order) {
-                assert!((sum - value).abs() < 1e-13, "{}: {sum} ≠ {value}", tableau.name);
+                assert!(
+                    (sum - value).abs() < 1e-13,
+                    "{}: {sum} ≠ {value}",
+                    tableau.name
+                );
             }
             if tableau.order < 5 {
                 let next = conditions(tableau, tableau.b, tableau.order + 1);
@@ -261,7 +272,11 @@ mod tests {
             }
             if let Some(embedded) = tableau.embedded {
                 for (sum, value) in conditions(tableau, embedded, tableau.order - 1) {
-                    assert!((sum - value).abs() < 1e-13, "{}: {sum} ≠ {value}", tableau.name);
+                    assert!(
+                        (sum - value).abs() < 1e-13,
+                        "{}: {sum} ≠ {value}",
+                        tableau.name
+                    );
                 }
                 assert_ne!(embedded, tableau.b);
             }
@@ -274,7 +289,11 @@ mod tests {
         let names: Vec<_> = reusing.map(|t| t.name).collect();
         assert_eq!(
             names,
-            ["Bogacki–Shampine 3(2)", "Dormand–Prince 5(4)", "Tsitouras 5(4)"]
+            [
+                "Bogacki–Shampine 3(2)",
+                "Dormand–Prince 5(4)",
+                "Tsitouras 5(4)"
+            ]
         );
     }
 }

@@ -79,7 +79,5 @@ impl TimeDensity {
 /// Kingma et al. 2021, appendix I.1, arXiv:2107.00630.
 #[must_use]
 pub fn stratified(u: f64, count: usize) -> Vec<f64> {
-    (0..count)
-        .map(|i| (i as f64 + u) / count as f64)
-        .collect()
+    (0..count).map(|i| (i as f64 + u) / count as f64).collect()
 }

@@ -17,7 +17,8 @@ pub fn energy_distance(a: &Tensor<2>, b: &Tensor<2>) -> f64 {
     let dim = a.dims()[1];
     assert_eq!(dim, b.dims()[1], "clouds of one dimension");
     let (a, b) = (points(a), points(b));
-    let square = 2.0 * mean_distance(&a, &b, dim) - mean_distance(&a, &a, dim) - mean_distance(&b, &b, dim);
+    let square =
+        2.0 * mean_distance(&a, &b, dim) - mean_distance(&a, &a, dim) - mean_distance(&b, &b, dim);
     square.max(0.0).sqrt()
 }
 
@@ -26,11 +27,14 @@ fn mean_distance(a: &[f64], b: &[f64], dim: usize) -> f64 {
         let square: f64 = x.iter().zip(y).map(|(x, y)| (x - y).powi(2)).sum();
         square.sqrt()
     };
-    let pairs = a.chunks(dim).flat_map(|x| b.chunks(dim).map(move |y| distance(x, y)));
+    let pairs = a
+        .chunks(dim)
+        .flat_map(|x| b.chunks(dim).map(move |y| distance(x, y)));
     pairs.sum::<f64>() / (a.len() / dim * (b.len() / dim)) as f64
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
     use burn::tensor::Device;

@@ -19,6 +19,7 @@ pub fn psnr<const D: usize>(x: Tensor<D>, reference: Tensor<D>, length: f64) -> 
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
     use burn::tensor::Device;

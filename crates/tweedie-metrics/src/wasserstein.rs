@@ -57,7 +57,13 @@ pub fn sliced_wasserstein(
         let direction: Vec<f64> = (0..dim).map(|_| StandardNormal.sample(&mut rng)).collect();
         let norm = direction.iter().map(|d| d * d).sum::<f64>().sqrt();
         let project = |points: &[f64]| -> Vec<f64> {
-            let dot = |point: &[f64]| point.iter().zip(&direction).map(|(x, d)| x * d).sum::<f64>();
+            let dot = |point: &[f64]| {
+                point
+                    .iter()
+                    .zip(&direction)
+                    .map(|(x, d)| x * d)
+                    .sum::<f64>()
+            };
             points.chunks(dim).map(|point| dot(point) / norm).collect()
         };
         sum += wasserstein_1d(&project(&a), &project(&b), p).powf(p);
@@ -71,6 +77,7 @@ pub(crate) fn points(x: &Tensor<2>) -> Vec<f64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
     use burn::tensor::Device;

@@ -40,11 +40,15 @@ impl SelfAttention {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, height, width] = x.dims();
         let (tokens, head) = (height * width, channels / self.heads);
-        let rows = self.norm.forward(x.clone()).reshape([batch, channels, tokens]);
+        let rows = self
+            .norm
+            .forward(x.clone())
+            .reshape([batch, channels, tokens]);
         let qkv = self.qkv.forward(rows.swap_dims(1, 2));
         let part = |i: usize| {
             let part = qkv.clone().narrow(2, i * channels, channels);
-            part.reshape([batch, tokens, self.heads, head]).swap_dims(1, 2)
+            part.reshape([batch, tokens, self.heads, head])
+                .swap_dims(1, 2)
         };
         let options = AttentionModuleOptions::default();
         let mixed = attention(part(0), part(1), part(2), None, None, options);

@@ -32,6 +32,7 @@ mod attention;
 mod initialise;
 mod mlp;
 mod model;
+mod patch;
 mod resample;
 mod resblock;
 mod time;

@@ -6,9 +6,9 @@
 //! | `weights.safetensors` | the parameters, `f32` or `f16` |
 
 use crate::{Unet, UnetConfig, UnetError};
-use burn::module::Module;
+use burn::module::{Module, ModuleMapper, Param};
 use burn::store::{HalfPrecisionAdapter, ModuleSnapshot, SafetensorsStore};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tweedie_core::{Denoiser, Preconditioned, TimeInput, replace_file};
@@ -85,7 +85,11 @@ impl ModelConfig {
     /// [`ModelError::Network`] for a network that makes no sense.
     pub fn init(&self, device: &Device) -> Result<Preconditioned<Unet>, ModelError> {
         let network = self.network.init(device)?;
-        Ok(Preconditioned::new(network, self.prediction, self.time.clone()))
+        Ok(Preconditioned::new(
+            network,
+            self.prediction,
+            self.time.clone(),
+        ))
     }
 }
 
@@ -106,19 +110,25 @@ impl Model {
             Err(source) => Err(ModelError::File { path, source }),
         };
         let (path, text) = read(directory.as_ref().join(CONFIG))?;
-        let config: ModelConfig = serde_json::from_slice(&text)
-            .map_err(|source| ModelError::Config { path, source })?;
+        let config: ModelConfig =
+            serde_json::from_slice(&text).map_err(|source| ModelError::Config { path, source })?;
         let (path, bytes) = read(directory.as_ref().join(WEIGHTS))?;
         let mut denoiser = config.init(device)?;
-        let mut store = SafetensorsStore::from_bytes(Some(bytes))
-            .with_from_adapter(HalfPrecisionAdapter::new());
+        let mut store = SafetensorsStore::from_bytes(Some(bytes));
         let applied = denoiser.load_from(&mut store);
         let applied = applied.map_err(|error| error.to_string());
         match applied {
-            Ok(result) if result.unused.is_empty() => Ok(Self { config, denoiser }),
+            Ok(result) if result.unused.is_empty() => {
+                // Parameters come in the precision of their file.
+                let denoiser = denoiser.map(&mut ToSingle);
+                Ok(Self { config, denoiser })
+            }
             Ok(result) => Err(ModelError::Weights {
                 path,
-                message: format!("tensors that the network does not have: {:?}", result.unused),
+                message: format!(
+                    "tensors that the network does not have: {:?}",
+                    result.unused
+                ),
             }),
             Err(message) => Err(ModelError::Weights { path, message }),
         }
@@ -129,23 +139,31 @@ impl Model {
     ///
     /// # Errors
     /// [`ModelError`] if a file cannot be written.
-    pub fn save(&self, directory: impl AsRef<Path>, precision: Precision) -> Result<(), ModelError> {
+    pub fn save(
+        &self,
+        directory: impl AsRef<Path>,
+        precision: Precision,
+    ) -> Result<(), ModelError> {
         let directory = directory.as_ref();
         std::fs::create_dir_all(directory).map_err(|source| ModelError::File {
             path: directory.into(),
             source,
         })?;
         let config = directory.join(CONFIG);
-        let text = serde_json::to_vec_pretty(&self.config).map_err(|source| ModelError::Config {
-            path: config.clone(),
-            source,
-        })?;
+        let text =
+            serde_json::to_vec_pretty(&self.config).map_err(|source| ModelError::Config {
+                path: config.clone(),
+                source,
+            })?;
         let weights = directory.join(WEIGHTS);
         let mut store = SafetensorsStore::from_bytes(None);
         if precision == Precision::Half {
             store = store.with_to_adapter(HalfPrecisionAdapter::new());
         }
-        let stored = self.denoiser.save_into(&mut store).and_then(|()| store.get_bytes());
+        let stored = self
+            .denoiser
+            .save_into(&mut store)
+            .and_then(|()| store.get_bytes());
         let bytes = stored.map_err(|error| ModelError::Weights {
             path: weights.clone(),
             message: error.to_string(),
@@ -174,6 +192,14 @@ impl Model {
     pub fn shape(&self, batch: usize) -> [usize; 4] {
         let [height, width] = self.config.size;
         [batch, self.config.network.channels, height, width]
+    }
+}
+
+struct ToSingle;
+
+impl ModuleMapper for ToSingle {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|value| value.cast(FloatDType::F32))
     }
 }
 

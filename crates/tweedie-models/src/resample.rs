@@ -52,6 +52,7 @@ impl Upsample {
             .with_align_corners(false);
         let x = interpolate(x, doubled);
         // ⌈h/2⌉ doubled is one too many for odd h.
-        self.conv.forward(x.narrow(2, 0, size[0]).narrow(3, 0, size[1]))
+        self.conv
+            .forward(x.narrow(2, 0, size[0]).narrow(3, 0, size[1]))
     }
 }

@@ -54,6 +54,7 @@ fn sinusoids(condition: Tensor<1>, width: usize) -> Tensor<2> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
 

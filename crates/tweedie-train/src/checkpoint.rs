@@ -65,7 +65,10 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
         let (partial, old) = (sibling(directory, "partial"), sibling(directory, "old"));
         let at = |path: &Path| {
             let path = path.to_path_buf();
-            move |error: String| CheckpointError::File { path, message: error }
+            move |error: String| CheckpointError::File {
+                path,
+                message: error,
+            }
         };
         remove(&partial).map_err(at(&partial))?;
         std::fs::create_dir_all(&partial).map_err(|e| at(&partial)(e.to_string()))?;
@@ -79,12 +82,19 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
         let run_path = partial.join(RUN);
         std::fs::write(&run_path, text).map_err(|e| at(&run_path)(e.to_string()))?;
         let path = partial.join(MODEL);
-        self.model.clone().save_file(&path).map_err(|e| at(&path)(e.to_string()))?;
+        self.model
+            .clone()
+            .save_file(&path)
+            .map_err(|e| at(&path)(e.to_string()))?;
         let path = partial.join(AVERAGE);
         let average = self.average().clone();
-        average.save_file(&path).map_err(|e| at(&path)(e.to_string()))?;
+        average
+            .save_file(&path)
+            .map_err(|e| at(&path)(e.to_string()))?;
         let path = partial.join(OPTIMIZER);
-        self.optimizer.save(&path).map_err(|e| at(&path)(e.to_string()))?;
+        self.optimizer
+            .save(&path)
+            .map_err(|e| at(&path)(e.to_string()))?;
 
         remove(&old).map_err(at(&old))?;
         if directory.exists() {
@@ -124,7 +134,13 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
         ] {
             if let Some((name, expected, found)) = difference(name.into(), &expected, &found) {
                 let path = path.clone();
-                return Err(CheckpointError::Mismatch { path, name, expected, found }.into());
+                return Err(CheckpointError::Mismatch {
+                    path,
+                    name,
+                    expected,
+                    found,
+                }
+                .into());
             }
         }
         let mut trainer = Self::new(fresh.clone(), objective, settings)?;
@@ -175,7 +191,10 @@ fn difference(name: String, expected: &Value, found: &Value) -> Option<(String, 
     if let (Value::Object(a), Value::Object(b)) = (expected, found) {
         let missing = Value::Null;
         return a.keys().chain(b.keys()).find_map(|key| {
-            let (a, b) = (a.get(key).unwrap_or(&missing), b.get(key).unwrap_or(&missing));
+            let (a, b) = (
+                a.get(key).unwrap_or(&missing),
+                b.get(key).unwrap_or(&missing),
+            );
             difference(format!("{name}.{key}"), a, b)
         });
     }

@@ -24,7 +24,7 @@ impl<const D: usize> Examples<D> for Tensor<D> {
         self.dims()[0]
     }
 
-    fn batch(&self, indices: &[usize], device: &Device) -> Tensor<D> {
+    fn batch(&self, indices: &[usize], device: &Device) -> Self {
         let indices: Vec<i32> = indices.iter().map(|&i| i as i32).collect();
         let count = indices.len();
         let indices = TensorData::new(indices, [count]);

@@ -34,7 +34,8 @@ impl ProgressLine {
         self.smoothed = Some(smoothed);
         let pace = self.bar.per_sec() * report.batch as f64;
         self.bar.set_position(report.step as u64);
-        self.bar.set_message(format!("loss {smoothed:.4}  {pace:.0} images/s"));
+        self.bar
+            .set_message(format!("loss {smoothed:.4}  {pace:.0} images/s"));
     }
 
     /// The loss, averaged over the last fifty steps or so.

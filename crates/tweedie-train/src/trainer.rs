@@ -81,7 +81,9 @@ pub enum TrainError {
     #[error("there is nothing to train on: 0 examples")]
     NoExamples,
     /// The loss is no longer a number.
-    #[error("the loss became {loss} at step {step}: lower the learning rate (now {learning_rate:e})")]
+    #[error(
+        "the loss became {loss} at step {step}: lower the learning rate (now {learning_rate:e})"
+    )]
     Diverged {
         /// The step.
         step: usize,
@@ -209,7 +211,9 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
                 learning_rate,
             });
         }
-        self.model = self.optimizer.step(learning_rate, self.model.clone(), gradients);
+        self.model = self
+            .optimizer
+            .step(learning_rate, self.model.clone(), gradients);
         self.ema = self.ema.clone().update(&self.model, step);
         self.done += 1;
         Ok(Some(report))
@@ -238,7 +242,11 @@ impl Settings {
             if holds && value.is_finite() {
                 return Ok(());
             }
-            Err(TrainError::Setting { name, expected, value })
+            Err(TrainError::Setting {
+                name,
+                expected,
+                value,
+            })
         };
         check("steps", "at least 1", self.steps as f64, self.steps > 0)?;
         check("batch", "at least 1", self.batch as f64, self.batch > 0)?;
@@ -247,6 +255,11 @@ impl Settings {
         let decay = self.weight_decay;
         check("the weight decay", "at least 0", decay, decay >= 0.0)?;
         check("the clipping norm", "above 0", self.clip, self.clip > 0.0)?;
-        check("the decay of the average", "within [0, 1)", self.ema, (0.0..1.0).contains(&self.ema))
+        check(
+            "the decay of the average",
+            "within [0, 1)",
+            self.ema,
+            (0.0..1.0).contains(&self.ema),
+        )
     }
 }

@@ -180,12 +180,7 @@ impl GaussianMixture {
         self.condition(a, y, sigma).map(|(_, evidence)| evidence)
     }
 
-    fn condition(
-        &self,
-        a: &[Vec<f64>],
-        y: &[f64],
-        sigma: f64,
-    ) -> Result<(Self, f64), OracleError> {
+    fn condition(&self, a: &[Vec<f64>], y: &[f64], sigma: f64) -> Result<(Self, f64), OracleError> {
         let conditioned = self
             .components
             .iter()

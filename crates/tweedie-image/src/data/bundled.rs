@@ -17,7 +17,9 @@ impl Images {
             message: error.to_string(),
         };
         let bytes = GzDecoder::new(include_bytes!("../../data/digits.csv.gz").as_slice());
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(bytes);
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .from_reader(bytes);
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for record in reader.deserialize() {
             let mut values: Vec<u8> = record.map_err(wrong)?;

@@ -70,7 +70,10 @@ fn image_files(folder: &Path) -> Result<Vec<PathBuf>, ImageError> {
     for entry in std::fs::read_dir(folder).map_err(file)? {
         let path = entry.map_err(file)?.path();
         let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-        if ["png", "jpg", "jpeg"].iter().any(|known| extension == *known) {
+        if ["png", "jpg", "jpeg"]
+            .iter()
+            .any(|known| extension == *known)
+        {
             files.push(path);
         }
     }

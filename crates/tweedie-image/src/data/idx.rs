@@ -33,7 +33,10 @@ impl Images {
         let bytes = unpack(path, bytes)?;
         let ([count, height, width], pixels) = parse::<3>(path, &bytes)?;
         if count == 0 || height == 0 || width == 0 {
-            return Err(wrong(path, format!("{count} images of {height}×{width} pixels")));
+            return Err(wrong(
+                path,
+                format!("{count} images of {height}×{width} pixels"),
+            ));
         }
         Ok(Self {
             pixels: pixels.to_vec(),
@@ -44,7 +47,11 @@ impl Images {
         })
     }
 
-    pub(super) fn with_labels_from(mut self, path: &Path, bytes: &[u8]) -> Result<Self, ImageError> {
+    pub(super) fn with_labels_from(
+        mut self,
+        path: &Path,
+        bytes: &[u8],
+    ) -> Result<Self, ImageError> {
         let bytes = unpack(path, bytes)?;
         let ([count], labels) = parse::<1>(path, &bytes)?;
         if count != self.count() {
@@ -89,7 +96,10 @@ fn parse<'a, const N: usize>(
     let magic = 0x0800 + N as u32;
     if word(0) != Some(magic) {
         let found = word(0).map_or("too few bytes".into(), |word| format!("{word:#06x}"));
-        return Err(wrong(path, format!("not an IDX file of bytes: expected {magic:#06x}, got {found}")));
+        return Err(wrong(
+            path,
+            format!("not an IDX file of bytes: expected {magic:#06x}, got {found}"),
+        ));
     }
     let mut sizes = [0; N];
     for (i, size) in sizes.iter_mut().enumerate() {
@@ -99,7 +109,9 @@ fn parse<'a, const N: usize>(
         *size = word as usize;
     }
     let body = &bytes[4 * (N + 1)..];
-    let expected = sizes.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+    let expected = sizes
+        .iter()
+        .try_fold(1_usize, |product, &size| product.checked_mul(size));
     if expected != Some(body.len()) {
         let message = format!("the header says {sizes:?}, but {} bytes follow", body.len());
         return Err(wrong(path, message));

@@ -70,8 +70,5 @@ impl<S: Schedule> Kernel for EulerMaruyama<S> {
 }
 
 fn times(schedule: &impl Schedule, from: Level, to: Level) -> (f64, f64) {
-    (
-        schedule.time(from.log_snr()),
-        schedule.time(to.log_snr()),
-    )
+    (schedule.time(from.log_snr()), schedule.time(to.log_snr()))
 }

@@ -228,7 +228,10 @@ impl Chain {
     fn index_of_log_snr(&self, log_snr: f64) -> f64 {
         // The first node that is at least as noisy.
         let is_cleaner = |&alpha_bar: &f64| (alpha_bar / (1.0 - alpha_bar)).ln() > log_snr;
-        let high = self.alpha_bar.partition_point(is_cleaner).min(self.len() - 1);
+        let high = self
+            .alpha_bar
+            .partition_point(is_cleaner)
+            .min(self.len() - 1);
         let Some(low) = high.checked_sub(1) else {
             return 0.0;
         };

@@ -52,7 +52,11 @@ impl VariancePreserving {
         let slope = self.beta_max - self.beta_min;
         let root = (self.beta_min.powi(2) + 2.0 * slope * integral).max(0.0);
         let time = 2.0 * integral / (self.beta_min + root.sqrt());
-        if integral > 0.0 { time.clamp(0.0, 1.0) } else { 0.0 }
+        if integral > 0.0 {
+            time.clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
     }
 }
 

@@ -89,7 +89,10 @@ fn euler_kernels_are_right_to_first_order() {
             // Straight flows are exact but for rounding.
             let order = (error(1e-3) / error(1e-4).max(1e-14)).log10();
             let exact = error(1e-3) < 1e-11;
-            assert!(exact || order > 1.9, "{kernel} on {name}: local order {order}");
+            assert!(
+                exact || order > 1.9,
+                "{kernel} on {name}: local order {order}"
+            );
         }
         let forward_error = |h: f64| {
             let (from, to) = (schedule.level(t), schedule.level(t + h));
@@ -98,7 +101,10 @@ fn euler_kernels_are_right_to_first_order() {
         };
         let order = (forward_error(1e-3) / forward_error(1e-4).max(1e-14)).log10();
         let exact = forward_error(1e-3) < 1e-11;
-        assert!(exact || order > 1.9, "forward on {name}: local order {order}");
+        assert!(
+            exact || order > 1.9,
+            "forward on {name}: local order {order}"
+        );
     }
 }
 
@@ -110,20 +116,45 @@ fn ancestral_is_ddpm() {
         let small = Ancestral::default().transition(chain.node(i), chain.node(i - 1));
         // Ho et al. 2020, eq. 7.
         let denominator = 1.0 - bar[i];
-        close("clean", small.clean, bar[i - 1].sqrt() * beta[i] / denominator, 1e-10);
+        close(
+            "clean",
+            small.clean,
+            bar[i - 1].sqrt() * beta[i] / denominator,
+            1e-10,
+        );
         let state = (1.0 - beta[i]).sqrt() * (1.0 - bar[i - 1]) / denominator;
         close("state", small.state, state, 1e-10);
         let tilde = (1.0 - bar[i - 1]) / denominator * beta[i];
         close("β̃", small.noise.powi(2), tilde, 1e-12);
         // Algorithm 2: (x − β/√(1−ᾱ) ε̂)/√α, with x̂₀ = (x − √(1−ᾱ) ε̂)/√ᾱ.
         let alpha = 1.0 - beta[i];
-        close("x", small.state + small.clean / bar[i].sqrt(), 1.0 / alpha.sqrt(), 1e-9);
+        close(
+            "x",
+            small.state + small.clean / bar[i].sqrt(),
+            1.0 / alpha.sqrt(),
+            1e-9,
+        );
         let noise = -small.clean * denominator.sqrt() / bar[i].sqrt();
-        close("ε̂", noise, -beta[i] / denominator.sqrt() / alpha.sqrt(), 1e-9);
+        close(
+            "ε̂",
+            noise,
+            -beta[i] / denominator.sqrt() / alpha.sqrt(),
+            1e-9,
+        );
         let with = |variance| Ancestral::new(variance).transition(chain.node(i), chain.node(i - 1));
-        close("β", with(PosteriorVariance::Large).noise.powi(2), beta[i], 1e-12);
+        close(
+            "β",
+            with(PosteriorVariance::Large).noise.powi(2),
+            beta[i],
+            1e-12,
+        );
         let between = with(PosteriorVariance::Interpolated(0.25)).noise.powi(2);
-        close("between", between.ln(), 0.25 * beta[i].ln() + 0.75 * tilde.ln(), 1e-10);
+        close(
+            "between",
+            between.ln(),
+            0.25 * beta[i].ln() + 0.75 * tilde.ln(),
+            1e-10,
+        );
     }
     for variance in [PosteriorVariance::Small, PosteriorVariance::Large] {
         let last = Ancestral::new(variance).transition(chain.node(0), Level::CLEAN);
@@ -139,7 +170,12 @@ fn reverse_diffusion_is_song_et_al() {
     let (from, beta) = (chain.node(500), chain.betas()[500]);
     let step = ReverseDiffusion.transition(from, chain.node(499));
     let variance = from.sigma().powi(2);
-    close("state", step.state, 2.0 - (1.0 - beta).sqrt() - beta / variance, 1e-10);
+    close(
+        "state",
+        step.state,
+        2.0 - (1.0 - beta).sqrt() - beta / variance,
+        1e-10,
+    );
     close("clean", step.clean, beta * from.alpha() / variance, 1e-10);
     close("noise", step.noise, beta.sqrt(), 1e-10);
     // VE, algorithm 2: x_s = x + (σ_t² − σ_s²) s + √(σ_t² − σ_s²) z.
@@ -160,7 +196,11 @@ fn no_move_between_legal_ends_is_nan() {
         &Ddim::deterministic(),
     ];
     for kernel in kernels {
-        for (from, to) in [(Level::PURE_NOISE, half), (half, Level::CLEAN), (Level::PURE_NOISE, Level::CLEAN)] {
+        for (from, to) in [
+            (Level::PURE_NOISE, half),
+            (half, Level::CLEAN),
+            (Level::PURE_NOISE, Level::CLEAN),
+        ] {
             let step = kernel.transition(from, to);
             assert!(step.is_finite(), "{from:?} → {to:?}: {step:?}");
             let (mean, _) = law(step, from);

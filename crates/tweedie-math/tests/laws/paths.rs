@@ -1,6 +1,8 @@
 use crate::{close, schedules};
 use proptest::prelude::*;
-use tweedie_math::{Chain, Level, Path, PathError, Rectified, Schedule, Spacing, Span, VariancePreserving};
+use tweedie_math::{
+    Chain, Level, Path, PathError, Rectified, Schedule, Spacing, Span, VariancePreserving,
+};
 
 proptest! {
     #[test]
@@ -65,8 +67,12 @@ fn spacings_are_even_where_they_say() {
             close("gap", *gap / gaps[0], 1.0, 1e-6);
         }
     };
-    gaps(&Path::uniform(vp, span, 20).expect("a path"), &|l| vp.time(l.log_snr()));
-    gaps(&Path::log_snr(vp, span, 20).expect("a path"), &|l| l.log_snr());
+    gaps(&Path::uniform(vp, span, 20).expect("a path"), &|l| {
+        vp.time(l.log_snr())
+    });
+    gaps(&Path::log_snr(vp, span, 20).expect("a path"), &|l| {
+        l.log_snr()
+    });
     let karras = Path::karras(vp, span, 20, 7.0).expect("a path");
     gaps(&karras, &|l| l.noise_to_signal().powf(1.0 / 7.0));
 }
@@ -77,23 +83,40 @@ fn nonsense_is_refused_with_its_numbers() {
     let text = |path: Result<Path, PathError>| path.map_err(|error| error.to_string()).err();
     let none = text(Path::uniform(vp, Span::FULL, 0));
     assert_eq!(none.as_deref(), Some("a path needs at least 1 step, got 0"));
-    for (start, end) in [(1.0, 1.0), (0.5, 0.7), (1.1, 0.0), (1.0, -0.1), (f64::NAN, 0.0)] {
+    for (start, end) in [
+        (1.0, 1.0),
+        (0.5, 0.7),
+        (1.1, 0.0),
+        (1.0, -0.1),
+        (f64::NAN, 0.0),
+    ] {
         let path = Path::uniform(vp, Span::new(start, end), 5);
-        assert!(matches!(path, Err(PathError::Span { .. })), "{start} to {end}");
+        assert!(
+            matches!(path, Err(PathError::Span { .. })),
+            "{start} to {end}"
+        );
     }
     // A log-SNR spacing cannot start at pure noise or end at clean data.
     let unbounded = Path::log_snr(Rectified, Span::default(), 5);
-    assert!(matches!(unbounded, Err(PathError::Unbounded { time: 1.0, log_snr }) if log_snr == f64::NEG_INFINITY));
+    assert!(
+        matches!(unbounded, Err(PathError::Unbounded { time: 1.0, log_snr }) if log_snr == f64::NEG_INFINITY)
+    );
     assert!(Path::karras(vp, Span::FULL, 5, 7.0).is_err());
     assert!(Path::karras(vp, Span::default(), 5, 0.0).is_err());
     let chain = Chain::linear(10, 0.1, 0.2).expect("a chain");
     assert!(matches!(
         Path::respaced(&chain, Spacing::Linspace, 11),
-        Err(PathError::TooManySteps { steps: 11, nodes: 10 })
+        Err(PathError::TooManySteps {
+            steps: 11,
+            nodes: 10
+        })
     ));
     assert!(matches!(
         Path::respaced(&chain, Spacing::Leading { offset: 1 }, 10),
-        Err(PathError::NoNode { index: 10, nodes: 10 })
+        Err(PathError::NoNode {
+            index: 10,
+            nodes: 10
+        })
     ));
     assert!(Path::through(vec![Level::CLEAN]).is_err());
 }

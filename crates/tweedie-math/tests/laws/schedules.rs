@@ -66,7 +66,11 @@ fn rates_integrate_back_to_the_levels() {
             log_alpha += rates.f * h;
             // Exact for constant rates over the small step.
             let growth = (2.0 * rates.f * h).exp();
-            let fresh = if rates.f == 0.0 { h } else { (growth - 1.0) / (2.0 * rates.f) };
+            let fresh = if rates.f == 0.0 {
+                h
+            } else {
+                (growth - 1.0) / (2.0 * rates.f)
+            };
             variance = growth * variance + rates.g2 * fresh;
         }
         let to = schedule.level(end);
@@ -80,7 +84,10 @@ fn both_ends_are_levels() {
     for (name, schedule) in schedules() {
         let (clean, noisy) = (schedule.level(0.0), schedule.level(1.0));
         assert!(noisy.is_noisier_than(clean), "{name}");
-        assert!(!noisy.log_snr().is_nan() && !clean.log_snr().is_nan(), "{name}");
+        assert!(
+            !noisy.log_snr().is_nan() && !clean.log_snr().is_nan(),
+            "{name}"
+        );
         close(name, schedule.time(f64::INFINITY), 0.0, 0.0);
         close(name, schedule.time(f64::NEG_INFINITY), 1.0, 0.0);
         close(name, schedule.time(clean.log_snr()), 0.0, 1e-9);
@@ -89,7 +96,11 @@ fn both_ends_are_levels() {
     for name in ["cosine", "sigmoid", "rectified"] {
         let found = schedules().into_iter().find(|(other, _)| *other == name);
         let (_, schedule) = found.expect("in the list");
-        assert_eq!(schedule.level(1.0).alpha(), 0.0, "{name} ends in pure noise");
+        assert_eq!(
+            schedule.level(1.0).alpha(),
+            0.0,
+            "{name} ends in pure noise"
+        );
         assert_eq!(schedule.level(0.0).sigma(), 0.0, "{name} starts clean");
     }
 }
@@ -103,7 +114,10 @@ fn conventions() -> Result<(), ScheduleError> {
     close("VP g²", vp.rates(t).g2, 0.1 + t * 19.9, 1e-12);
     close("VP variance", vp.level(t).rms(), 1.0, 1e-12);
     // OU is VP with β ≡ 2.
-    let (ou, vp) = (OrnsteinUhlenbeck::new(1.0)?, VariancePreserving::new(2.0, 2.0)?);
+    let (ou, vp) = (
+        OrnsteinUhlenbeck::new(1.0)?,
+        VariancePreserving::new(2.0, 2.0)?,
+    );
     close("OU α", ou.level(t).alpha(), vp.level(t).alpha(), 1e-12);
     close("OU σ", ou.level(t).sigma(), vp.level(t).sigma(), 1e-12);
     assert_eq!(ou.rates(t), vp.rates(t));
@@ -112,11 +126,21 @@ fn conventions() -> Result<(), ScheduleError> {
     let level = sub.level(t);
     let vp = VariancePreserving::default();
     close("sub-VP α", level.alpha(), vp.level(t).alpha(), 1e-12);
-    close("sub-VP σ", level.sigma(), 1.0 - level.alpha().powi(2), 1e-12);
+    close(
+        "sub-VP σ",
+        level.sigma(),
+        1.0 - level.alpha().powi(2),
+        1e-12,
+    );
     let g2 = vp.beta(t) * (1.0 - (-2.0 * vp.beta_integral(t)).exp());
     close("sub-VP g²", sub.rates(t).g2, g2, 1e-12);
     // VE: σ = σ_min (σ_max/σ_min)^t.
-    close("VE", VarianceExploding::default().level(0.5).sigma(), 0.5_f64.sqrt(), 1e-12);
+    close(
+        "VE",
+        VarianceExploding::default().level(0.5).sigma(),
+        0.5_f64.sqrt(),
+        1e-12,
+    );
     // Rectified flow at pure noise: finite slopes where the rates are not.
     assert_eq!(Rectified.slope(1.0).alpha, -1.0);
     Ok(())
@@ -134,8 +158,8 @@ fn a_chain_is_exact_at_its_nodes() -> Result<(), ScheduleError> {
     for chain in chains {
         let betas = chain.betas();
         let mut product = 1.0;
-        for i in 0..chain.len() {
-            product *= 1.0 - betas[i];
+        for (i, beta) in betas.into_iter().enumerate() {
+            product *= 1.0 - beta;
             close("ᾱ", chain.node(i).alpha().powi(2), product, 1e-12);
             close("index", chain.index(chain.node(i)), i as f64, 1e-12);
             let t = i as f64 / (chain.len() - 1) as f64;
@@ -153,10 +177,18 @@ fn zero_terminal_snr_moves_the_last_node_alone_to_pure_noise() -> Result<(), Sch
     let chain = Chain::linear(1000, 1e-4, 0.02)?;
     let rescaled = chain.with_zero_terminal_snr()?;
     assert_eq!(rescaled.node(999), Level::PURE_NOISE);
-    close("first", rescaled.node(0).alpha(), chain.node(0).alpha(), 1e-15);
+    close(
+        "first",
+        rescaled.node(0).alpha(),
+        chain.node(0).alpha(),
+        1e-15,
+    );
     assert!(matches!(
         Chain::from_betas(&[0.1])?.with_zero_terminal_snr(),
-        Err(ScheduleError::TooShort { expected: 2, count: 1 })
+        Err(ScheduleError::TooShort {
+            expected: 2,
+            count: 1
+        })
     ));
     Ok(())
 }

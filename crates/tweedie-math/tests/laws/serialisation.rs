@@ -36,14 +36,20 @@ fn every_value_comes_back() {
         round(&schedule);
     }
     round(&Prediction::Karras { sigma_data: 0.5 });
-    round(&Affine { skip: 0.1, out: 0.2 });
+    round(&Affine {
+        skip: 0.1,
+        out: 0.2,
+    });
     round(&Ancestral::new(PosteriorVariance::Interpolated(0.3)));
     round(&Ddim::with_eta(0.3));
     round(&ProbabilityFlow::new(Rectified));
     round(&EulerMaruyama::new(Cosine::default()));
     round(&ReverseDiffusion);
     round(&Transition::IDENTITY);
-    round(&Move { from: level, to: Level::CLEAN });
+    round(&Move {
+        from: level,
+        to: Level::CLEAN,
+    });
     round(&Path::uniform(Rectified, Span::FULL, 3).expect("a path"));
     round(&Span::default());
     round(&Spacing::Leading { offset: 1 });
@@ -51,13 +57,18 @@ fn every_value_comes_back() {
     round(&TimeDensity::default());
     round(&Rectified.rates(0.5));
     round(&Rates { f: 0.0, g2: 1.0 });
-    round(&Slope { alpha: 0.0, sigma: 1.0 });
+    round(&Slope {
+        alpha: 0.0,
+        sigma: 1.0,
+    });
 }
 
 #[test]
 fn what_no_constructor_makes_no_file_makes() {
     let refused = |text: &str| serde_json::from_str::<AnySchedule>(text).is_err();
-    assert!(refused(r#"{"variance_exploding":{"sigma_min":2.0,"sigma_max":1.0}}"#));
+    assert!(refused(
+        r#"{"variance_exploding":{"sigma_min":2.0,"sigma_max":1.0}}"#
+    ));
     assert!(refused(r#"{"chain":{"alpha_bar":[0.5,0.7]}}"#));
     assert!(refused(r#"{"cosine":{"offset":0.008,"unknown":1.0}}"#));
     assert!(serde_json::from_str::<Path>(r#"[{"alpha":1.0,"sigma":0.0}]"#).is_err());

@@ -11,19 +11,49 @@ fn weightings_meet_where_the_papers_say() {
         let snr = level.snr();
         let weight = |weighting: Weighting, prediction| weighting.weight(VP(), prediction, t);
         // DDPM's simple loss is the SNR weight of x₀.
-        close("SNR of noise", weight(Weighting::Snr, Prediction::Noise), 1.0, 1e-9);
-        close("SNR of x₀", weight(Weighting::Snr, Prediction::Clean), snr, 1e-9);
+        close(
+            "SNR of noise",
+            weight(Weighting::Snr, Prediction::Noise),
+            1.0,
+            1e-9,
+        );
+        close(
+            "SNR of x₀",
+            weight(Weighting::Snr, Prediction::Clean),
+            snr,
+            1e-9,
+        );
         // Hang et al., section 3.4.
         let min = Weighting::MinSnr { gamma: 5.0 };
-        close("min of noise", weight(min, Prediction::Noise), snr.min(5.0) / snr, 1e-9);
-        close("min of velocity", weight(min, Prediction::Velocity), snr.min(5.0) / (snr + 1.0), 1e-9);
+        close(
+            "min of noise",
+            weight(min, Prediction::Noise),
+            snr.min(5.0) / snr,
+            1e-9,
+        );
+        close(
+            "min of velocity",
+            weight(min, Prediction::Velocity),
+            snr.min(5.0) / (snr + 1.0),
+            1e-9,
+        );
         // EDM's weight makes its own prediction uniform.
         let karras = Prediction::Karras { sigma_data: 0.5 };
-        close("EDM", weight(Weighting::Edm { sigma_data: 0.5 }, karras), 1.0, 1e-9);
+        close(
+            "EDM",
+            weight(Weighting::Edm { sigma_data: 0.5 }, karras),
+            1.0,
+            1e-9,
+        );
         close("uniform", weight(Weighting::Uniform, karras), 1.0, 0.0);
         // Song et al.: λ = g² (times ½) on the score.
         let rates = VP().rates(t);
-        close("likelihood", weight(Weighting::Likelihood, Prediction::Score), 0.5 * rates.g2, 1e-9);
+        close(
+            "likelihood",
+            weight(Weighting::Likelihood, Prediction::Score),
+            0.5 * rates.g2,
+            1e-9,
+        );
     }
 }
 
@@ -74,7 +104,10 @@ fn the_named_laws_are_normal() {
         times.iter().filter(|&&u| inside(u)).count() as f64 / times.len() as f64
     };
     let edm = TimeDensity::LogNormal { mean, std };
-    let logit = TimeDensity::LogitNormal { mean: 0.5, std: 0.7 };
+    let logit = TimeDensity::LogitNormal {
+        mean: 0.5,
+        std: 0.7,
+    };
     for (k, expected) in [(1.0, 0.682_689), (2.0, 0.954_500)] {
         let found = share(&|u| {
             let t = edm.time(VP(), u);
@@ -89,7 +122,10 @@ fn the_named_laws_are_normal() {
         close("logit-normal", found, expected, 1e-4);
     }
     let uniform = TimeDensity::Uniform { min: 0.2, max: 0.6 };
-    assert_eq!((uniform.time(VP(), 0.0), uniform.time(VP(), 0.5)), (0.2, 0.4));
+    assert_eq!(
+        (uniform.time(VP(), 0.0), uniform.time(VP(), 0.5)),
+        (0.2, 0.4)
+    );
 }
 
 #[test]

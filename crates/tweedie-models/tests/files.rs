@@ -1,0 +1,110 @@
+//! A model on disk.
+
+#![allow(
+    clippy::expect_used,
+    clippy::float_cmp,
+    reason = "a test may stop at once, and compares exactly where it means to"
+)]
+
+use burn::tensor::{Device, Tensor};
+use std::fs;
+use tweedie_core::{Denoiser, HostNoise, Noise, TimeInput};
+use tweedie_math::{AnySchedule, Cosine, Level, Prediction};
+use tweedie_models::{Model, ModelConfig, ModelError, Precision, UnetConfig, seeded};
+
+fn config() -> ModelConfig {
+    ModelConfig {
+        network: UnetConfig::new(1)
+            .with_width(8)
+            .with_groups(4)
+            .with_time_scale(1000.0),
+        prediction: Prediction::Karras { sigma_data: 0.5 },
+        time: TimeInput::Time(AnySchedule::Cosine(Cosine::default())),
+        size: [8, 8],
+    }
+}
+
+fn model(config: ModelConfig) -> Model {
+    let device = Device::flex();
+    let denoiser = seeded(1, &device, config.init(&device).expect("a network"));
+    Model::new(config, denoiser)
+}
+
+fn output(model: &Model) -> Tensor<4> {
+    let x = HostNoise::seeded(2).normal(model.shape(2), &Device::flex());
+    model.denoise(x, Level::new(0.6, 0.8).expect("a level"))
+}
+
+#[test]
+fn a_model_comes_back() -> Result<(), ModelError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = model(config());
+    let expected = output(&model);
+    model.save(folder.path(), Precision::Full)?;
+    let back = Model::open(folder.path(), &Device::flex())?;
+    assert_eq!(back.config(), model.config());
+    assert_eq!(output(&back).into_data(), expected.clone().into_data());
+    let full = fs::metadata(folder.path().join("weights.safetensors"))
+        .expect("a file")
+        .len();
+    model.save(folder.path(), Precision::Half)?;
+    let half = fs::metadata(folder.path().join("weights.safetensors"))
+        .expect("a file")
+        .len();
+    assert!(half < full * 6 / 10, "{half} of {full} bytes");
+    let back = Model::open(folder.path(), &Device::flex())?;
+    let error = (output(&back) - expected).abs().max().into_scalar::<f32>();
+    assert!(error < 5e-3, "{error}");
+    Ok(())
+}
+
+#[test]
+fn what_is_not_a_model_says_why() -> Result<(), ModelError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = |folder: &std::path::Path| match Model::open(folder, &Device::flex()) {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("opened"),
+    };
+    assert!(text(&folder.path().join("nowhere")).contains("config.json"));
+    model(config()).save(folder.path(), Precision::Full)?;
+    let (configuration, weights) = (
+        folder.path().join("config.json"),
+        folder.path().join("weights.safetensors"),
+    );
+    let stored = fs::read_to_string(&configuration).expect("a file");
+
+    // The weights of another network.
+    fs::write(
+        &configuration,
+        stored.replace("\"width\": 8", "\"width\": 16"),
+    )
+    .expect("a file");
+    assert!(
+        text(folder.path()).contains("weights.safetensors"),
+        "{}",
+        text(folder.path())
+    );
+    // A network that cannot be, a field that is not known, no JSON.
+    fs::write(
+        &configuration,
+        stored.replace("\"width\": 8", "\"width\": 6"),
+    )
+    .expect("a file");
+    assert!(
+        text(folder.path()).contains("groups = 4 has to divide"),
+        "{}",
+        text(folder.path())
+    );
+    fs::write(&configuration, stored.replacen('{', "{\"unknown\": 1,", 1)).expect("a file");
+    assert!(text(folder.path()).contains("unknown"));
+    fs::write(&configuration, "{").expect("a file");
+    assert!(text(folder.path()).contains("config.json"));
+    // Weights that are cut off.
+    fs::write(&configuration, &stored).expect("a file");
+    let bytes = fs::read(&weights).expect("a file");
+    fs::write(&weights, &bytes[..bytes.len() / 2]).expect("a file");
+    assert!(text(folder.path()).contains("weights.safetensors"));
+    fs::write(&weights, b"").expect("a file");
+    assert!(text(folder.path()).contains("weights.safetensors"));
+    Ok(())
+}

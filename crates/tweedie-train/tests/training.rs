@@ -1,0 +1,296 @@
+//! Training: resumption, averages, clipping, refusals.
+
+#![allow(
+    clippy::expect_used,
+    clippy::float_cmp,
+    reason = "a test may stop at once, and compares exactly where it means to"
+)]
+
+use burn::module::Module;
+use burn::nn::LinearConfig;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use std::path::Path as Folder;
+use tweedie_core::oracle::Gaussian;
+use tweedie_core::{Denoiser, HostNoise, Noise, Preconditioned, TimeInput};
+use tweedie_math::{Prediction, Schedule, TimeDensity, VariancePreserving, Weighting};
+use tweedie_models::{Mlp, MlpConfig, Unet, UnetConfig, seeded};
+use tweedie_train::{
+    CheckpointError, Ema, Examples, Objective, Settings, TrainError, Trainer, clip_global_norm,
+};
+
+type Run = Trainer<Unet, VariancePreserving>;
+
+fn objective() -> Objective<VariancePreserving> {
+    Objective::new(VariancePreserving::default())
+}
+
+fn fresh(width: usize) -> Preconditioned<Unet> {
+    let device = Device::flex();
+    // Dropout on, so that its randomness is resumed as well.
+    let config = UnetConfig::new(1)
+        .with_width(width)
+        .with_blocks(1)
+        .with_groups(4)
+        .with_dropout(0.2);
+    let network = seeded(3, &device, config.init(&device).expect("a network"));
+    Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr)
+}
+
+fn settings(steps: usize) -> Settings {
+    Settings {
+        steps,
+        batch: 4,
+        ..Settings::default()
+    }
+}
+
+fn images() -> Tensor<4> {
+    HostNoise::seeded(1).normal([10, 1, 8, 8], &Device::flex())
+}
+
+fn bits(model: &Preconditioned<Unet>) -> Vec<u32> {
+    let x = HostNoise::seeded(2).normal([2, 1, 8, 8], &Device::flex());
+    let clean = model.denoise(x, VariancePreserving::default().level(0.5));
+    clean.into_data().iter::<f32>().map(f32::to_bits).collect()
+}
+
+#[test]
+fn interrupted_and_resumed_is_uninterrupted_bit_for_bit() -> Result<(), TrainError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("checkpoint");
+    let mut whole = Run::new(fresh(8), objective(), settings(7))?;
+    let mut losses = Vec::new();
+    while let Some(report) = whole.step(&images())? {
+        losses.push(report.loss);
+    }
+    let mut first = Run::new(fresh(8), objective(), settings(7))?;
+    for _ in 0..3 {
+        first.step(&images())?;
+    }
+    first.save(&place, &"a U-Net")?;
+    first.step(&images())?; // lost, as after a crash
+    first.save(folder.path().join("elsewhere"), &"a U-Net")?;
+    drop(first);
+    // Another process would draw other random numbers in between.
+    let _ = Tensor::<1>::random([5], burn::tensor::Distribution::Default, &Device::flex());
+    let mut second = Run::resume(&place, fresh(8), objective(), settings(7), &"a U-Net")?;
+    assert_eq!(second.done(), 3);
+    let mut resumed = losses[..3].to_vec();
+    while let Some(report) = second.step(&images())? {
+        resumed.push(report.loss);
+    }
+    assert_eq!(losses, resumed);
+    assert_eq!(bits(whole.average()), bits(second.average()));
+    assert_ne!(bits(whole.average()), bits(&fresh(8)));
+    Ok(())
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_refused_by_name() -> Result<(), TrainError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("checkpoint");
+    let mut run = Run::new(fresh(8), objective(), settings(7))?;
+    run.step(&images())?;
+    run.save(&place, &"a U-Net")?;
+    let resume = |place: &Folder, objective, settings, model: &str| {
+        Run::resume(place, fresh(8), objective, settings, &model)
+            .map_err(|e| e.to_string())
+            .err()
+    };
+    let file = place.join("run.json").display().to_string();
+    let other = Settings {
+        batch: 5,
+        ..settings(7)
+    };
+    assert_eq!(
+        resume(&place, objective(), other, "a U-Net"),
+        Some(format!(
+            "{file}: the checkpoint has settings.batch 4, this run 5"
+        ))
+    );
+    assert_eq!(
+        resume(&place, objective(), settings(7), "another"),
+        Some(format!(
+            "{file}: the checkpoint has model \"a U-Net\", this run \"another\""
+        ))
+    );
+    let weighted = objective().with_weighting(Weighting::Snr);
+    assert!(resume(&place, weighted, settings(7), "a U-Net").is_some());
+    assert!(
+        resume(folder.path(), objective(), settings(7), "a U-Net").is_some(),
+        "no checkpoint"
+    );
+    // More steps are no other run.
+    assert_eq!(resume(&place, objective(), settings(9), "a U-Net"), None);
+    // Weights of another network.
+    let wrong = Run::resume(&place, fresh(16), objective(), settings(7), &"a U-Net");
+    assert!(matches!(
+        wrong,
+        Err(TrainError::Checkpoint(CheckpointError::File { .. }))
+    ));
+    // A torn file.
+    std::fs::write(place.join("model.bpk"), b"not a record").expect("a file");
+    assert!(resume(&place, objective(), settings(7), "a U-Net").is_some());
+    Ok(())
+}
+
+#[test]
+fn nonsense_is_refused_before_work() {
+    let refused = |settings: Settings| match Run::new(fresh(8), objective(), settings) {
+        Err(TrainError::Setting { name, .. }) => name,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(settings(0)), "steps");
+    assert_eq!(
+        refused(Settings {
+            batch: 0,
+            ..settings(1)
+        }),
+        "batch"
+    );
+    assert_eq!(
+        refused(Settings {
+            clip: 0.0,
+            ..settings(1)
+        }),
+        "the clipping norm"
+    );
+    assert_eq!(
+        refused(Settings {
+            ema: 1.0,
+            ..settings(1)
+        }),
+        "the decay of the average"
+    );
+    struct Nothing;
+    impl Examples<4> for Nothing {
+        fn len(&self) -> usize {
+            0
+        }
+        fn batch(&self, _: &[usize], device: &Device) -> Tensor<4> {
+            Tensor::zeros([1, 1, 8, 8], device)
+        }
+    }
+    let mut run = Run::new(fresh(8), objective(), settings(1)).expect("a run");
+    assert!(matches!(run.step(&Nothing), Err(TrainError::NoExamples)));
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_run_with_its_step() {
+    let mut run = Run::new(fresh(8), objective(), settings(5)).expect("a run");
+    let before = bits(run.average());
+    let broken = images() * f64::NAN;
+    assert!(matches!(
+        run.step(&broken),
+        Err(TrainError::Diverged { step: 1, .. })
+    ));
+    assert_eq!((bits(run.average()), run.done()), (before, 0));
+}
+
+#[test]
+fn an_average_follows_its_formula() {
+    let device = Device::flex();
+    let one = |bias: f64| {
+        LinearConfig::new(1, 1)
+            .with_initializer(burn::nn::Initializer::Constant { value: bias })
+            .init(&device)
+    };
+    let model = one(0.0);
+    let ema = Ema::new(&model, 0.9);
+    // (1 + k)/(10 + k) until it exceeds the final decay.
+    assert_eq!(
+        [ema.decay(0), ema.decay(8), ema.decay(1000)],
+        [0.1, 0.5, 0.9]
+    );
+    // The average is matched by parameter: the same module, mapped to 1.
+    struct ToOne;
+    impl burn::module::ModuleMapper for ToOne {
+        fn map_float<const D: usize>(
+            &mut self,
+            param: burn::module::Param<Tensor<D>>,
+        ) -> burn::module::Param<Tensor<D>> {
+            param.map(|value| value.ones_like())
+        }
+    }
+    let moved = model.map(&mut ToOne);
+    let ema = ema.update(&moved, 0).update(&moved, 8);
+    // 0 → 0.9 → 0.5·0.9 + 0.5.
+    let weight = ema.average().weight.val().into_scalar::<f32>();
+    assert!((weight - 0.95).abs() < 1e-6, "{weight}");
+}
+
+#[test]
+fn clipping_bounds_the_norm_of_all_gradients_together() {
+    let device = Device::flex().autodiff();
+    let linear = seeded(0, &device, LinearConfig::new(3, 2).init(&device));
+    let gradients = || {
+        let loss = linear.forward(Tensor::<2>::ones([1, 3], &device)).sum() * 2.0;
+        GradientsParams::from_grads(loss.backward(), &linear)
+    };
+    // Six weights and two biases, each with gradient 2.
+    let exact = 2.0 * 8.0_f64.sqrt();
+    for (max, expected) in [(1.0, 2.0 / exact), (100.0, 2.0)] {
+        let (clipped, norm) = clip_global_norm(&linear, gradients(), max);
+        let norm = norm.expect("gradients").into_scalar::<f64>();
+        assert!((norm - exact).abs() < 1e-5);
+        let weight = clipped.get::<2>(linear.weight.id).expect("a gradient");
+        assert!((weight.max().into_scalar::<f64>() - expected).abs() < 1e-6);
+    }
+}
+
+/// Denoising score matching finds Tweedie's denoiser, for any weighting and law of times.
+#[test]
+fn training_finds_the_exact_denoiser() -> Result<(), TrainError> {
+    let device = Device::flex();
+    let prior = Gaussian::diagonal(&[1.0, -0.5], &[0.5, 0.2]).expect("a Gaussian");
+    let data = prior.sample(4096, 0, &device);
+    let edm = TimeDensity::LogNormal {
+        mean: -0.5,
+        std: 1.0,
+    };
+    for (prediction, weighting, density) in [
+        (
+            Prediction::Velocity,
+            Weighting::Uniform,
+            TimeDensity::default(),
+        ),
+        (
+            Prediction::Karras { sigma_data: 0.5 },
+            Weighting::Edm { sigma_data: 0.5 },
+            edm,
+        ),
+        (
+            Prediction::Noise,
+            Weighting::MinSnr { gamma: 5.0 },
+            TimeDensity::default(),
+        ),
+    ] {
+        let network: Mlp = seeded(0, &device, MlpConfig::new(2).with_width(64).init(&device));
+        let model = Preconditioned::new(network, prediction, TimeInput::LogSnr);
+        let objective = objective().with_weighting(weighting).with_density(density);
+        let settings = Settings {
+            steps: 1000,
+            batch: 256,
+            ema: 0.98,
+            ..Settings::default()
+        };
+        let mut run = Trainer::new(model, objective, settings)?;
+        while run.step(&data)?.is_some() {}
+        for t in [0.2, 0.4] {
+            let level = VariancePreserving::default().level(t);
+            let x = data.clone().narrow(0, 0, 1000) * level.alpha()
+                + HostNoise::seeded(4).normal([1000, 2], &device) * level.sigma();
+            let exact = prior.denoise(x.clone(), level);
+            let error = (run.average().denoise(x.clone(), level) - exact.clone())
+                .square()
+                .mean();
+            let scale = (exact - prior.denoise(x, VariancePreserving::default().level(1.0)))
+                .square()
+                .mean();
+            let share = error.into_scalar::<f64>() / scale.into_scalar::<f64>();
+            assert!(share < 0.1, "{prediction:?} at t = {t}: {share}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! No file longer than a reader can hold.
+
+use std::path::{Path, PathBuf};
+
+const LIMIT: usize = 400;
+const FOLDERS: [&str; 6] = ["crates", "examples", "benches", "golden", "tests", "xtask"];
+
+/// Names of files that say nothing of what is in them.
+const NAMELESS: [&str; 4] = ["utils.rs", "helpers.rs", "common.rs", "base.rs"];
+
+/// Looks at every Rust file of the project.
+pub(crate) fn check() -> Result<(), String> {
+    let root = crate::root();
+    let mut files = Vec::new();
+    for folder in FOLDERS {
+        collect(&root.join(folder), &mut files).map_err(|error| format!("{folder}: {error}"))?;
+    }
+    let mut wrong = Vec::new();
+    for file in files {
+        let shown = file
+            .strip_prefix(&root)
+            .unwrap_or(&file)
+            .display()
+            .to_string();
+        let text = std::fs::read_to_string(&file).map_err(|error| format!("{shown}: {error}"))?;
+        let lines = text.lines().count();
+        if lines > LIMIT {
+            wrong.push(format!("{shown} has {lines} lines, more than {LIMIT}"));
+        }
+        let name = file.file_name().unwrap_or_default();
+        if NAMELESS.iter().any(|nameless| name == *nameless) {
+            wrong.push(format!("{shown} has a name that says nothing"));
+        }
+    }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(wrong.join("; "))
+    }
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            if path.file_name().is_some_and(|name| name != "target") {
+                collect(&path, files)?;
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
