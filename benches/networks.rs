@@ -1,6 +1,7 @@
 //! Forward passes and training steps of U-Nets, in two published sizes.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+#![allow(clippy::expect_used, reason = "a benchmark may stop at once")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! What a step costs beside the network: a denoiser that does next to nothing.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+#![allow(clippy::expect_used, reason = "a benchmark may stop at once")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::time::Duration;

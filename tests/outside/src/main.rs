@@ -1,8 +1,12 @@
 //! A network of one's own, trained and sampled through the facade alone.
 
-use tweedie::burn::module::Module;
-use tweedie::burn::nn::{Linear, LinearConfig};
-use tweedie::burn::tensor::activation::silu;
+// burn's derive macros look for the name `burn`.
+use tweedie::burn::{
+    self,
+    module::Module,
+    nn::{Linear, LinearConfig},
+    tensor::activation::silu,
+};
 use tweedie::core::oracle::Gaussian;
 use tweedie::models::seeded;
 use tweedie::prelude::*;
@@ -31,11 +35,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let network = seeded(0, &device, network);
     let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
     let schedule = VariancePreserving::default();
-    let settings = Settings { steps: 400, batch: 128, ..Settings::default() };
+    let settings = Settings {
+        steps: 400,
+        batch: 128,
+        ..Settings::default()
+    };
     let mut trainer = Trainer::new(model, Objective::new(schedule), settings)?;
     while trainer.step(&data)?.is_some() {}
 
-    let sampler = Sampler::new(Heun, Path::karras(schedule, Span::default(), 20, 7.0)?.then_clean());
+    let sampler = Sampler::new(
+        Heun,
+        Path::karras(schedule, Span::default(), 20, 7.0)?.then_clean(),
+    );
     let mut noise = HostNoise::seeded(1);
     let x = sampler.start([500, 2], &device, &mut noise);
     let x = sampler.sample(trainer.average(), x, &mut noise)?;
