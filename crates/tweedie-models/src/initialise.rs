@@ -7,7 +7,8 @@ use burn::tensor::{Device, Tensor};
 ///
 /// burn draws parameters from one global generator when they are first used, so that the order of
 /// first uses would matter; here every parameter that has not been used is drawn at once, in the
-/// module's order.
+/// module's order. The generator is one for the whole process: no other thread should draw from the
+/// device meanwhile.
 ///
 /// ```
 /// use burn::tensor::Device;

@@ -15,7 +15,8 @@
 //! | [`ProgressLine`]: loss, pace and time left | `progress.rs` |
 //!
 //! Every random number of step `k` follows from the seed and `k`: a run that was interrupted and
-//! resumed is, bit for bit, the run that was not.
+//! resumed is, bit for bit, the run that was not. (Dropout draws from burn's generator, which is one
+//! for the whole process: train one network with dropout at a time in each.)
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};

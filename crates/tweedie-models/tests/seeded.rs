@@ -1,0 +1,29 @@
+//! Reproducible construction. Alone in its process: burn's generator is one for all threads.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Distribution, Tensor};
+use tweedie_models::{MlpConfig, seeded};
+
+struct Collect(Vec<f32>);
+
+impl ModuleVisitor for Collect {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0.extend(param.val().into_data().iter::<f32>());
+    }
+}
+
+#[test]
+fn a_seed_fixes_the_parameters() {
+    let device = Device::flex();
+    let parameters = |seed: u64, disturb: bool| {
+        let network = seeded(seed, &device, MlpConfig::new(2).init(&device));
+        if disturb {
+            let _ = Tensor::<1>::random([5], Distribution::Default, &device);
+        }
+        let mut collect = Collect(Vec::new());
+        network.visit(&mut collect);
+        collect.0
+    };
+    assert_eq!(parameters(3, false), parameters(3, true));
+    assert_ne!(parameters(3, false), parameters(4, false));
+}
