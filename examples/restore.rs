@@ -6,7 +6,7 @@
 use clap::Parser;
 use indicatif::ProgressBar;
 use std::error::Error;
-use std::path::{Path as File, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use tweedie::inverse::{DpsStep, GaussianNoise, Mask, Measurement};
 use tweedie::metrics::psnr;
@@ -29,10 +29,10 @@ struct Arguments {
     #[arg(long, default_value_t = 100)]
     steps: usize,
     /// Step size of DPS
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     zeta: f64,
     /// Standard deviation of the measurement's noise, on [−1, 1]
-    #[arg(long, default_value_t = 0.05)]
+    #[arg(long, default_value_t = 0.05, allow_negative_numbers = true)]
     sigma: f64,
     /// Everything random follows from it
     #[arg(long, default_value_t = 0)]
@@ -52,6 +52,13 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let model = Model::open(&arguments.model, &device)?;
     let path = Path::uniform(Cosine::default(), Span::FULL, arguments.steps)?;
     let noise_model = GaussianNoise::new(arguments.sigma)?;
+    if !(arguments.zeta >= 0.0 && arguments.zeta.is_finite()) {
+        return Err(format!(
+            "--zeta has to be finite and at least 0, got {}",
+            arguments.zeta
+        )
+        .into());
+    }
     let images = Images::fashion_test()?;
     if model.shape(1) != [1, 1, images.size()[0], images.size()[1]] {
         let shape = model.shape(1);
@@ -120,7 +127,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         std::fs::create_dir_all(folder)?;
     }
     sheet.save(&arguments.out)?;
-    println!("picture: {}", File::new(&arguments.out).display());
+    println!("picture: {}", arguments.out.display());
     Ok(ExitCode::SUCCESS)
 }
 

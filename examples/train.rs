@@ -56,7 +56,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1)]
     patch: usize,
     /// Largest learning rate
-    #[arg(long, default_value_t = 2e-3)]
+    #[arg(long, default_value_t = 2e-3, allow_negative_numbers = true)]
     rate: f64,
     /// Decay of the running average of the weights
     #[arg(long, default_value_t = 0.995)]
@@ -100,8 +100,10 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let data = images.tensor(Range::Signed, &device);
     let model = seeded(arguments.seed, &device, config.init(&device)?);
     let objective = Objective::new(schedule());
+    // What a checkpoint has to agree with.
+    let description = (&config, images.count());
     let mut trainer = if arguments.resume {
-        Trainer::resume(&checkpoint, model, objective, settings, &config)?
+        Trainer::resume(&checkpoint, model, objective, settings, &description)?
     } else {
         Trainer::new(model, objective, settings)?
     };
@@ -140,7 +142,7 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             ));
         }
         if stop || last || report.step % arguments.save_every.max(1) == 0 {
-            trainer.save(&checkpoint, &config)?;
+            trainer.save(&checkpoint, &description)?;
             let average = Model::new(config.clone(), trainer.average().clone());
             average.save(&exported, Precision::Half)?;
         }

@@ -43,6 +43,12 @@ pub enum ImageError {
         /// From where they are known.
         first: PathBuf,
     },
+    /// A height or width of 0 was asked for.
+    #[error("an image has at least 1×1 pixels, {}×{} were asked for", size[0], size[1])]
+    NoPixels {
+        /// Height and width.
+        size: [usize; 2],
+    },
     /// A tensor with neither 1 nor 3 channels.
     #[error("an image has 1 or 3 channels, got {channels}")]
     Channels {

@@ -113,6 +113,11 @@ fn what_is_wrong_is_said_with_its_file() {
         empty.ends_with("no .png, .jpg or .jpeg files in this folder"),
         "{empty}"
     );
+    let nothing = Images::folder(folder.path(), 1, Some([0, 8]));
+    assert!(matches!(
+        nothing,
+        Err(ImageError::NoPixels { size: [0, 8] })
+    ));
     save(at("a.png"), ramp(1, 4, 6), Range::Unit).expect("a file");
     save(at("b.png"), ramp(1, 6, 4), Range::Unit).expect("a file");
     let sizes = text(Images::folder(folder.path(), 1, None));

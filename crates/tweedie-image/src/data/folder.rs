@@ -23,6 +23,9 @@ impl Images {
         if channels != 1 && channels != 3 {
             return Err(ImageError::Channels { channels });
         }
+        if let Some(size) = size.filter(|size| size.contains(&0)) {
+            return Err(ImageError::NoPixels { size });
+        }
         let files = image_files(path)?;
         let mut pixels = Vec::new();
         let mut expected = size.map(|[height, width]| ([width, height], PathBuf::new()));
