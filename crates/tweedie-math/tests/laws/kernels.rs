@@ -32,6 +32,15 @@ proptest! {
     }
 
     #[test]
+    fn eta_scales_the_standard_deviation(t in 0.02..1.0, share in 0.0..0.99, eta in 0.0..1.0) {
+        for (name, schedule) in schedules() {
+            let (from, to) = (schedule.level(t), schedule.level(t * share));
+            let noise = |eta| Ddim::with_eta(eta).transition(from, to).noise;
+            close(name, noise(eta), eta * noise(1.0), 1e-12);
+        }
+    }
+
+    #[test]
     fn ddim_at_one_is_ancestral(t in 0.02..1.0, share in 0.0..0.99) {
         for (name, schedule) in schedules() {
             let (from, to) = (schedule.level(t), schedule.level(t * share));
