@@ -26,7 +26,7 @@ struct Arguments {
     #[arg(long, default_value = "out/restore.png")]
     out: PathBuf,
     /// Steps of each chain
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 80)]
     steps: usize,
     /// Step size of DPS
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]

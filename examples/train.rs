@@ -16,7 +16,7 @@ use tweedie::image::grid;
 use tweedie::math::AnySchedule;
 use tweedie::models::{Precision, seeded};
 use tweedie::prelude::*;
-use tweedie::train::{Decay, LearningRate, ProgressLine};
+use tweedie::train::{Decay, LearningRate, ProgressLine, has_checkpoint};
 use tweedie_examples::finish;
 
 #[global_allocator]
@@ -31,9 +31,9 @@ struct Arguments {
     /// Crop and scale every image of a folder to this height and width
     #[arg(long)]
     size: Option<usize>,
-    /// Read a folder as grey (1) or RGB (3)
-    #[arg(long, default_value_t = 3)]
-    channels: usize,
+    /// Read a folder as grey (1) or RGB (3, if left out)
+    #[arg(long)]
+    channels: Option<usize>,
     /// Where everything is written
     #[arg(long, default_value = "out/train")]
     out: PathBuf,
@@ -65,10 +65,10 @@ struct Arguments {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Write a grid of samples every so many steps
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 500, value_parser = at_least_one)]
     sample_every: usize,
     /// Write a checkpoint every so many steps
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 500, value_parser = at_least_one)]
     save_every: usize,
     /// Continue from the checkpoint in the output folder
     #[arg(long)]
@@ -89,7 +89,7 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         arguments.out.join("checkpoint"),
         arguments.out.join("model"),
     );
-    if checkpoint.exists() && !arguments.resume {
+    if has_checkpoint(&checkpoint) && !arguments.resume {
         let place = checkpoint.display();
         return Err(
             format!("{place} exists: --resume continues it, --out starts elsewhere").into(),
@@ -100,8 +100,10 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let data = images.tensor(Range::Signed, &device);
     let model = seeded(arguments.seed, &device, config.init(&device)?);
     let objective = Objective::new(schedule());
-    // What a checkpoint has to agree with.
-    let description = (&config, images.count());
+    let description = Description {
+        config: &config,
+        images: images.count(),
+    };
     let mut trainer = if arguments.resume {
         Trainer::resume(&checkpoint, model, objective, settings, &description)?
     } else {
@@ -128,7 +130,7 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         line.show(&report);
         let stop = interrupted.load(Ordering::SeqCst);
         let last = report.step == settings.steps;
-        if last || report.step % arguments.sample_every.max(1) == 0 {
+        if last || report.step.is_multiple_of(arguments.sample_every) {
             let path = arguments
                 .out
                 .join(format!("samples-{:06}.png", report.step));
@@ -141,7 +143,7 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
                 path.display()
             ));
         }
-        if stop || last || report.step % arguments.save_every.max(1) == 0 {
+        if stop || last || report.step.is_multiple_of(arguments.save_every) {
             trainer.save(&checkpoint, &description)?;
             let average = Model::new(config.clone(), trainer.average().clone());
             average.save(&exported, Precision::Half)?;
@@ -155,6 +157,20 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     line.finish();
     println!("model: {}", exported.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a checkpoint has to agree with, beside its settings.
+#[derive(serde::Serialize)]
+struct Description<'a> {
+    config: &'a ModelConfig,
+    images: usize,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err("has to be a number, at least 1".into()),
+    }
 }
 
 fn schedule() -> AnySchedule {
@@ -195,9 +211,14 @@ impl Arguments {
 
     fn images(&self) -> Result<Images, Box<dyn Error>> {
         let size = self.size.map(|size| [size, size]);
+        if let Some(path) = self.data.as_ref().filter(|path| path.is_dir()) {
+            return Ok(Images::folder(path, self.channels.unwrap_or(3), size)?);
+        }
+        if self.size.is_some() || self.channels.is_some() {
+            return Err("--size and --channels are for a folder of images".into());
+        }
         Ok(match &self.data {
             None => Images::digits()?,
-            Some(path) if path.is_dir() => Images::folder(path, self.channels, size)?,
             Some(path) => Images::idx(path)?,
         })
     }

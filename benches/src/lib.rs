@@ -1,1 +1,1 @@
-//! Benchmarks: `cargo bench --profile dev -p tweedie-benches`; figures in `docs/BENCHMARKS.md`.
+//! Benchmarks: `cargo bench --profile dev --bench networks --bench samplers`; figures in `docs/BENCHMARKS.md`.

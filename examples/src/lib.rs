@@ -11,7 +11,9 @@ pub fn finish<E: Display>(result: Result<ExitCode, E>) -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error}");
+            let text = error.to_string();
+            let line: Vec<&str> = text.split_whitespace().collect();
+            eprintln!("error: {}", line.join(" "));
             ExitCode::from(BAD_INPUT)
         }
     }

@@ -39,8 +39,6 @@ pub(crate) struct Recorded {
 /// A sidecar with its tensors.
 #[derive(Debug)]
 pub(crate) struct File {
-    /// The file's name without extension.
-    pub(crate) stem: String,
     /// What holds for all cases.
     pub(crate) meta: Value,
     /// The cases, in order.
@@ -85,11 +83,6 @@ impl File {
             Some((name, Recorded { shape, values }))
         });
         Ok(Self {
-            stem: sidecar
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into(),
             cases: cases.collect(),
             tensors: tensors.collect(),
             meta,

@@ -2,12 +2,13 @@
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome};
-use tweedie::math::{Chain, Ddim, Kernel, Path, Spacing};
+use crate::settings::chain;
+use tweedie::math::{Ddim, Kernel, Path, Spacing};
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let prior = &file.shared("mu_s")?.values;
     let (mu, s2) = (prior[0], prior[1].powi(2));
-    let chain = Chain::linear(1000, 1e-4, 0.02).map_err(refused)?;
+    let chain = chain(|key| case.config(key))?;
     let spacing = Spacing::Leading { offset: 0 };
     let path = Path::respaced(&chain, spacing, case.count("N")?).map_err(refused)?;
     let kernel = Ddim::with_eta(case.number("eta")?);

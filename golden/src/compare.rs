@@ -73,7 +73,7 @@ impl Comparison {
         }
         for (i, (&a, &b)) in found.iter().zip(recorded).enumerate() {
             // Equal infinities are equal; anything else that is not a number is an error.
-            let equal = a.to_bits() == b.to_bits();
+            let equal = a.to_bits() == b.to_bits() && !a.is_nan();
             let error = if equal { 0.0 } else { (a - b).abs() };
             let error = if error.is_nan() { f64::INFINITY } else { error };
             let worst = error / (tolerance * b.abs().max(1.0));

@@ -12,6 +12,12 @@ use tweedie::math::{
 use tweedie::prelude::Denoiser;
 use tweedie::samplers::{Heun, Sampler, Step};
 
+/// Whether a case is one of these.
+pub(crate) fn knows(id: &str) -> bool {
+    let whole = ["sigmas", "precond", "sde"].contains(&id);
+    whole || id.starts_with("heun_N") || id.starts_with("stoch_N")
+}
+
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let mut comparison = Comparison::default();
     match case.id.as_str() {

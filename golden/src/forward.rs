@@ -2,13 +2,13 @@
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome};
-use crate::settings::indices;
+use crate::settings::{chain, indices};
 use tweedie::burn::tensor::DType;
 use tweedie::core::Levels;
 use tweedie::math::{Ancestral, Chain, Kernel, Level, PosteriorVariance, Prediction};
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    let chain = Chain::linear(1000, 1e-4, 0.02).map_err(refused)?;
+    let chain = chain(|key| case.config(key))?;
     if case.id == "add_noise" {
         return noising(file, case, &chain);
     }

@@ -62,6 +62,7 @@ pub fn replay(folder: &Path) -> Result<Vec<Line>, GoldenError> {
 /// The kind of a case follows from what its sidecar says of it.
 fn run(file: &File, case: &case::Case) -> Outcome {
     let has = |key: &str| case.get(key).is_some();
+    let recorded = |name: &str| file.find(&format!("{}/{name}", case.id)).is_some();
     let outcome = if has("beta_schedule") {
         betas::run(file, case)
     } else if has("cls") && has("steps_run") {
@@ -70,12 +71,12 @@ fn run(file: &File, case: &case::Case) -> Outcome {
         timesteps::run(file, case)
     } else if has("final_mean") {
         chain_moments::run(file, case)
-    } else if file.stem == "ddpm" {
+    } else if recorded("variance") || recorded("x0") {
         forward::run(file, case)
-    } else if file.stem == "edm" {
-        edm::run(file, case)
-    } else if file.stem == "gmm" {
+    } else if file.find("means").is_some() && file.find("covs").is_some() {
         mixture::run(file, case)
+    } else if edm::knows(&case.id) {
+        edm::run(file, case)
     } else {
         Ok(Outcome::skipped("this kind of case is not implemented yet"))
     };

@@ -2,11 +2,12 @@
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome};
-use crate::settings::spacing;
+use crate::settings::{chain, spacing};
 use tweedie::math::Spacing;
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    let (nodes, steps) = (1000, case.count("N")?);
+    let nodes = chain(|key| case.config(key))?.len();
+    let steps = case.count("N")?;
     let spacing = spacing(case, "leading")?;
     let class = case.text("cls").trim_end_matches("Scheduler");
     let recorded = file.tensor(case, "timesteps")?;

@@ -20,8 +20,9 @@ const LAYERS: [(&str, &[&str], bool); 8] = [
 ];
 
 /// Features of burn that name a backend: only the facade may pass them on.
-const BACKENDS: [&str; 10] = [
-    "cpu", "cuda", "flex", "metal", "rayon", "rocm", "simd", "vulkan", "webgpu", "wgpu",
+const BACKENDS: [&str; 13] = [
+    "cpu", "cuda", "default", "flex", "metal", "ndarray", "rayon", "rocm", "simd", "vulkan",
+    "webgpu", "wgpu", "x86-v4",
 ];
 
 /// Compares the manifests with the arrows; development dependencies are free.
@@ -36,6 +37,10 @@ pub(crate) fn check() -> Result<(), String> {
         let name = text(&package["name"]);
         let Some((_, allowed, knows_burn)) = LAYERS.iter().find(|(layer, ..)| *layer == name)
         else {
+            let inside = text(&package["manifest_path"]).contains("/crates/");
+            if inside && name != "tweedie" {
+                wrong.push(format!("{name} is under crates/ but in no layer"));
+            }
             continue;
         };
         for dependency in list(&package["dependencies"]) {

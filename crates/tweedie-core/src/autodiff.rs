@@ -39,7 +39,11 @@ impl<const D: usize, const E: usize> Pullback<D, E> {
     /// `Jᵀ v`; zero if the output does not depend on the input.
     #[must_use]
     pub fn apply(self, v: Tensor<E>) -> Tensor<D> {
-        let gradients = (self.output * v).sum().backward();
+        let product = (self.output * v).sum();
+        if !product.is_tracked() {
+            return self.input.without_autodiff().zeros_like();
+        }
+        let gradients = product.backward();
         self.input
             .grad(&gradients)
             .unwrap_or_else(|| self.input.without_autodiff().zeros_like())

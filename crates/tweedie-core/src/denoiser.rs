@@ -12,7 +12,7 @@ pub trait Denoiser<const D: usize> {
     fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D>;
 
     /// Whether the estimate exists at `level`. A sampler asks this of every level on its path
-    /// before it starts; a network that predicts noise, for instance, says nothing about a signal
+    /// that it starts a reverse move from, before the first; a network that predicts noise, for instance, says nothing about a signal
     /// of which nothing is left.
     fn supports(&self, level: Level) -> bool {
         let _ = level;

@@ -150,7 +150,7 @@ impl<const D: usize> Noise<D> for Replay<D> {
             panic!("replay: more noise was asked for than was recorded");
         };
         assert_eq!(next.dims(), like.dims(), "replay: shape of recorded noise");
-        next
+        next.cast(like.dtype()).to_device(&like.device())
     }
 }
 

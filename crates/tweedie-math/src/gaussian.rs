@@ -50,8 +50,5 @@ pub fn prior_std(level: Level) -> f64 {
 /// `KL(q(x_T | x₀) ‖ N(0, σ_T² I))` in nats for one coordinate of value `clean`: `(α x₀)²/(2σ²)`.
 #[must_use]
 pub fn prior_kl(level: Level, clean: f64) -> f64 {
-    kl(
-        (level.alpha() * clean, level.sigma()),
-        (0.0, prior_std(level)),
-    )
+    0.5 * (level.alpha() * clean / prior_std(level)).powi(2)
 }

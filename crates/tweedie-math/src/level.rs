@@ -159,6 +159,8 @@ mod tests {
 
     #[test]
     fn the_ends_are_levels_like_others() {
+        let level = Level::new(0.6, 0.8).expect("a level");
+        assert!((level.log_snr() - (0.36_f64 / 0.64).ln()).abs() < 1e-12);
         assert_eq!(Level::CLEAN.log_snr(), f64::INFINITY);
         assert_eq!(Level::PURE_NOISE.log_snr(), f64::NEG_INFINITY);
         assert_eq!(Level::variance_preserving(f64::INFINITY), Level::CLEAN);

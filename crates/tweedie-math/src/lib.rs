@@ -23,7 +23,7 @@
 //! for mv in path.moves() {
 //!     let step = kernel.transition(mv.from, mv.to);
 //!     // x_s = step.state · x_t + step.clean · x̂₀ + step.noise · z
-//!     assert!(step.is_finite());
+//!     assert!(step.is_valid());
 //! }
 //! # Ok::<(), tweedie_math::PathError>(())
 //! ```

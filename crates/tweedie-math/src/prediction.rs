@@ -1,6 +1,7 @@
 //! What a network predicts, as one affine map to the clean signal: `x̂₀ = skip·x_t + out·F`.
 
 use crate::Level;
+use crate::schedule::{ScheduleError, parameter};
 use serde::{Deserialize, Serialize};
 
 /// What the output `F` of a network means. With `x_t = α x₀ + σ ε` and `r = √(α² + σ²)`:
@@ -70,6 +71,19 @@ impl Affine {
 }
 
 impl Prediction {
+    /// Checks the parameters.
+    ///
+    /// # Errors
+    /// [`ScheduleError::Parameter`] unless `sigma_data` is positive.
+    pub fn check(self) -> Result<(), ScheduleError> {
+        match self {
+            Self::Karras { sigma_data } => {
+                parameter("sigma_data", "above 0", sigma_data, sigma_data > 0.0).map(|_| ())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The row of the table at `level`. Not finite where the output does not determine the clean
     /// signal, see [`determines_clean`](Self::determines_clean).
     #[must_use]
@@ -95,6 +109,21 @@ impl Prediction {
     pub fn determines_clean(self, level: Level) -> bool {
         let affine = self.to_clean(level);
         affine.skip.is_finite() && affine.out.is_finite()
+    }
+
+    /// How an error of the output becomes one of the noise estimate: `ε̂ − ε = −(α/σ) out (F − F*)`;
+    /// the factor `α out/σ`, finite at both ends but for [`Clean`](Self::Clean) and clean data.
+    #[must_use]
+    pub fn to_noise(self, level: Level) -> f64 {
+        let (a, s) = (level.alpha(), level.sigma());
+        match self {
+            Self::Clean => a / s,
+            Self::Noise => -1.0,
+            Self::Score => s,
+            Self::Velocity => -a / level.rms(),
+            Self::Flow => -a / (a + s),
+            Self::Karras { sigma_data } => a * sigma_data / s.hypot(a * sigma_data),
+        }
     }
 
     /// The factor by which `x_t` is scaled before the network sees it.

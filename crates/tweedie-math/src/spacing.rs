@@ -47,7 +47,7 @@ impl Spacing {
         }
         let (n, k) = (nodes as f64, steps as f64);
         let index = |i: usize| match self {
-            Self::Leading { offset } => i * (nodes / steps) + offset,
+            Self::Leading { offset } => (i * (nodes / steps)).saturating_add(offset),
             Self::Linspace if steps == 1 => 0,
             Self::Linspace => (i as f64 * (n - 1.0) / (k - 1.0)).round_ties_even() as usize,
             Self::Trailing => {

@@ -1,6 +1,6 @@
 //! Which times training sees.
 
-use crate::Schedule;
+use crate::schedule::{Schedule, ScheduleError, parameter};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
@@ -60,7 +60,29 @@ impl Default for TimeDensity {
 }
 
 impl TimeDensity {
+    /// Checks the parameters.
+    ///
+    /// # Errors
+    /// [`ScheduleError::Parameter`] for a range outside `[0, 1]` or empty, or a standard deviation
+    /// that is not positive.
+    pub fn check(self) -> Result<(), ScheduleError> {
+        match self {
+            Self::Uniform { min, max } => {
+                parameter("min", "within [0, 1)", min, (0.0..1.0).contains(&min))?;
+                parameter("max", "above min, at most 1", max, max > min && max <= 1.0)
+            }
+            Self::LogNormal { mean, std } | Self::LogitNormal { mean, std } => {
+                parameter("mean", "finite", mean, true)?;
+                parameter("std", "above 0", std, std > 0.0)
+            }
+        }
+        .map(|_| ())
+    }
+
     /// The time below which a share `u ∈ (0, 1)` of all times lies.
+    ///
+    /// # Panics
+    /// If `u` is outside `[0, 1]`.
     #[must_use]
     pub fn time(self, schedule: impl Schedule, u: f64) -> f64 {
         let normal = |mean: f64, std: f64| mean + std * Normal::standard().inverse_cdf(u);

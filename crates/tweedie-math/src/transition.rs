@@ -30,9 +30,11 @@ impl Transition {
         noise: 0.0,
     };
 
-    /// Whether all three numbers are finite; a singular step is refused before a run.
+    /// Whether all three numbers are finite and the noise is not negative; a step that is singular
+    /// or makes no sense is refused before a run.
     #[must_use]
-    pub fn is_finite(self) -> bool {
-        self.state.is_finite() && self.clean.is_finite() && self.noise.is_finite()
+    pub fn is_valid(self) -> bool {
+        let noise = (0.0..f64::INFINITY).contains(&self.noise);
+        self.state.is_finite() && self.clean.is_finite() && noise
     }
 }

@@ -1,6 +1,7 @@
 //! How much each level counts in a denoising loss.
 
-use crate::{Prediction, Schedule, prediction::Affine};
+use crate::schedule::{ScheduleError, parameter};
+use crate::{Prediction, Schedule};
 use serde::{Deserialize, Serialize};
 
 /// The weight of a level in the training loss `E_t[w ‖F(x_t) − F*‖²]` of the network's output.
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// | `Elbo { steps }` | `½ N (SNR(t − 1/N) − SNR(t))`: the bound of a chain of `N` steps |
 ///
 /// `Likelihood` and `Elbo` are bounds under uniform times; with another
-/// [`TimeDensity`](crate::TimeDensity) they are that bound reweighted. The first interval of
+/// [`TimeDensity`](crate::TimeDensity) they are that bound reweighted. Both diverge at clean data. The first interval of
 /// `Elbo`, `t ≤ 1/N`, belongs to the decoder and weighs 0.
 ///
 /// # Reference
@@ -53,15 +54,36 @@ pub enum Weighting {
 }
 
 impl Weighting {
+    /// Checks the parameters.
+    ///
+    /// # Errors
+    /// [`ScheduleError::Parameter`] unless γ, `sigma_data` and the number of steps are positive.
+    pub fn check(self) -> Result<(), ScheduleError> {
+        let (name, value) = match self {
+            Self::MinSnr { gamma } => ("gamma", gamma),
+            Self::Edm { sigma_data } => ("sigma_data", sigma_data),
+            Self::Elbo { steps } => ("steps", steps as f64),
+            Self::Uniform | Self::Snr | Self::Likelihood => return Ok(()),
+        };
+        parameter(name, "above 0", value, value > 0.0).map(|_| ())
+    }
+
     /// The weight `w` of the output's squared error at time `t`.
     #[must_use]
     pub fn weight(self, schedule: impl Schedule, prediction: Prediction, t: f64) -> f64 {
         let level = schedule.level(t);
-        let Affine { out, .. } = prediction.to_clean(level);
+        // An error of the noise is α/σ times one of x₀: SNR ‖x̂₀ − x₀‖² = ‖ε̂ − ε‖².
+        let noise = prediction.to_noise(level).powi(2);
         let clean = match self {
             Self::Uniform => return 1.0,
-            Self::Snr => level.snr(),
-            Self::MinSnr { gamma } => level.snr().min(gamma),
+            Self::Snr => return noise,
+            Self::MinSnr { gamma } => {
+                let cut = gamma * level.noise_to_signal().powi(2);
+                return noise * cut.min(1.0);
+            }
+            Self::Edm { sigma_data } if prediction == (Prediction::Karras { sigma_data }) => {
+                return 1.0;
+            }
             Self::Edm { sigma_data: d } => {
                 let s = level.noise_to_signal();
                 (s * s + d * d) / (s * d).powi(2)
@@ -76,6 +98,6 @@ impl Weighting {
                 0.5 * n * (schedule.level(before).snr() - level.snr())
             }
         };
-        clean * out * out
+        clean * prediction.to_clean(level).out.powi(2)
     }
 }

@@ -19,7 +19,8 @@ pub fn energy_distance(a: &Tensor<2>, b: &Tensor<2>) -> f64 {
     let (a, b) = (points(a), points(b));
     let square =
         2.0 * mean_distance(&a, &b, dim) - mean_distance(&a, &a, dim) - mean_distance(&b, &b, dim);
-    square.max(0.0).sqrt()
+    // Rounding may go below 0; what is not a number stays so.
+    if square < 0.0 { 0.0 } else { square.sqrt() }
 }
 
 fn mean_distance(a: &[f64], b: &[f64], dim: usize) -> f64 {

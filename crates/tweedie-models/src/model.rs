@@ -61,6 +61,17 @@ pub enum ModelError {
     /// A configuration that no network can have.
     #[error(transparent)]
     Network(#[from] UnetError),
+    /// A prediction with a parameter outside its range.
+    #[error(transparent)]
+    Prediction(#[from] tweedie_math::ScheduleError),
+    /// An image size that is 0 or that the network's patches do not fill.
+    #[error("images of {}×{} pixels do not consist of patches of {patch}×{patch}", size[0], size[1])]
+    Size {
+        /// Height and width.
+        size: [usize; 2],
+        /// Side of a patch.
+        patch: usize,
+    },
     /// Weights that do not belong to the configuration.
     #[error("{}: {message}", path.display())]
     Weights {
@@ -82,8 +93,21 @@ impl ModelConfig {
     /// The model with fresh parameters.
     ///
     /// # Errors
-    /// [`ModelError::Network`] for a network that makes no sense.
+    /// [`ModelError::Network`], [`ModelError::Prediction`] or [`ModelError::Size`] for a configuration
+    /// that makes no sense.
     pub fn init(&self, device: &Device) -> Result<Preconditioned<Unet>, ModelError> {
+        self.prediction.check()?;
+        let ([height, width], patch) = (self.size, self.network.patch.max(1));
+        if height == 0
+            || width == 0
+            || !height.is_multiple_of(patch)
+            || !width.is_multiple_of(patch)
+        {
+            return Err(ModelError::Size {
+                size: self.size,
+                patch,
+            });
+        }
         let network = self.network.init(device)?;
         Ok(Preconditioned::new(
             network,
@@ -114,24 +138,27 @@ impl Model {
             serde_json::from_slice(&text).map_err(|source| ModelError::Config { path, source })?;
         let (path, bytes) = read(directory.as_ref().join(WEIGHTS))?;
         let mut denoiser = config.init(device)?;
-        let mut store = SafetensorsStore::from_bytes(Some(bytes));
+        let mut store = SafetensorsStore::from_bytes(Some(bytes)).allow_partial(true);
+        let wrong = |message: String| ModelError::Weights { path, message };
         let applied = denoiser.load_from(&mut store);
-        let applied = applied.map_err(|error| error.to_string());
-        match applied {
-            Ok(result) if result.unused.is_empty() => {
-                // Parameters come in the precision of their file.
-                let denoiser = denoiser.map(&mut ToSingle);
-                Ok(Self { config, denoiser })
-            }
-            Ok(result) => Err(ModelError::Weights {
-                path,
-                message: format!(
-                    "tensors that the network does not have: {:?}",
-                    result.unused
-                ),
-            }),
-            Err(message) => Err(ModelError::Weights { path, message }),
+        let applied = applied.map_err(|error| wrong(in_one_line(&error.to_string())))?;
+        let missing = applied.missing.iter().map(|(name, _)| format!("no {name}"));
+        let unused = applied.unused.iter().map(|name| format!("unknown {name}"));
+        let broken = applied
+            .errors
+            .iter()
+            .map(|error| in_one_line(&error.to_string()));
+        let all: Vec<String> = broken.chain(missing).chain(unused).collect();
+        if !all.is_empty() {
+            let message = format!("not the weights of this network: {}", all.join(", "));
+            return Err(ModelError::Weights {
+                path: directory.as_ref().join(WEIGHTS),
+                message,
+            });
         }
+        // Parameters come in the precision of their file.
+        let denoiser = denoiser.map(&mut ToSingle);
+        Ok(Self { config, denoiser })
     }
 
     /// Writes the model into a directory, which is made if need be. Each file is written beside
@@ -193,6 +220,10 @@ impl Model {
         let [height, width] = self.config.size;
         [batch, self.config.network.channels, height, width]
     }
+}
+
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 struct ToSingle;

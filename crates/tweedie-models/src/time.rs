@@ -20,10 +20,11 @@ pub struct TimeEmbedding {
 }
 
 impl TimeEmbedding {
-    /// An embedding of `features` numbers from `width` sinusoids. The condition is multiplied by
+    /// An embedding of `features` numbers from about `width` sinusoids, as many sines as cosines. The condition is multiplied by
     /// `scale` first: the frequencies suit numbers from 0 to 1000.
     #[must_use]
     pub fn new(width: usize, features: usize, scale: f64, device: &Device) -> Self {
+        let width = 2 * (width / 2).max(1);
         Self {
             first: LinearConfig::new(width, features).init(device),
             second: LinearConfig::new(features, features).init(device),

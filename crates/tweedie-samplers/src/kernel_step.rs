@@ -26,6 +26,6 @@ impl<const D: usize, K: Kernel> Step<D> for K {
     }
 
     fn supports(&self, mv: Move) -> bool {
-        self.transition(mv.from, mv.to).is_finite()
+        self.transition(mv.from, mv.to).is_valid()
     }
 }

@@ -5,7 +5,8 @@
 //! | `run.json` | steps done, settings, objective and the caller's description of the model |
 //! | `model.bpk`, `average.bpk`, `optimizer.bpk` | parameters, their average, AdamW's moments |
 //!
-//! It is written beside its place and then moved there, so that a crash leaves the one before.
+//! It is written beside its place and then moved there. A crash between the two moves leaves the one
+//! before under the name `….old`, from where it is taken back.
 
 use crate::trainer::optimizer;
 use crate::{Ema, Objective, Settings, TrainError, Trainer};
@@ -70,6 +71,7 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
                 message: error,
             }
         };
+        take_back(directory).map_err(at(directory))?;
         remove(&partial).map_err(at(&partial))?;
         std::fs::create_dir_all(&partial).map_err(|e| at(&partial)(e.to_string()))?;
         let run = Run {
@@ -119,6 +121,9 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
     ) -> Result<Self, TrainError> {
         let directory = directory.as_ref();
         let path = directory.join(RUN);
+        if let Err(message) = take_back(directory) {
+            return Err(CheckpointError::File { path, message }.into());
+        }
         let file = |path: &Path, message: String| CheckpointError::File {
             path: path.to_path_buf(),
             message,
@@ -157,6 +162,22 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
         trainer.done = run.done;
         Ok(trainer)
     }
+}
+
+/// Whether a run was saved to `directory`.
+#[must_use]
+pub fn has_checkpoint(directory: impl AsRef<Path>) -> bool {
+    let directory = directory.as_ref();
+    directory.exists() || sibling(directory, "old").exists()
+}
+
+/// Undoes the first of the two moves of a `save` that was cut off between them.
+fn take_back(directory: &Path) -> Result<(), String> {
+    let old = sibling(directory, "old");
+    if directory.exists() || !old.exists() {
+        return Ok(());
+    }
+    std::fs::rename(old, directory).map_err(|error| error.to_string())
 }
 
 const RUN: &str = "run.json";

@@ -38,7 +38,11 @@ impl<M: Module> Ema<M> {
         self.decay.min((1.0 + k as f64) / (10.0 + k as f64))
     }
 
-    /// Takes in `model` as update number `k`, from 0.
+    /// Takes in `model` as update number `k`, from 0. Parameters are matched by burn's identity of
+    /// them, which clones and trained successors share.
+    ///
+    /// # Panics
+    /// If `model` lacks a parameter of the average: it is another module.
     #[must_use]
     pub fn update(self, model: &M, k: usize) -> Self {
         let keep = self.decay(k);
@@ -78,7 +82,7 @@ impl ModuleMapper for Lerp {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let fresh = self.fresh.remove(&param.id);
         let Some(fresh) = fresh.and_then(|value| value.downcast::<Tensor<D>>().ok()) else {
-            return param;
+            panic!("average: the model has no parameter {}", param.id)
         };
         let keep = self.keep;
         param.map(|old| old * keep + *fresh * (1.0 - keep))

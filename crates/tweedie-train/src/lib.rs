@@ -50,7 +50,7 @@ mod order;
 mod progress;
 mod trainer;
 
-pub use checkpoint::CheckpointError;
+pub use checkpoint::{CheckpointError, has_checkpoint};
 pub use clip::clip_global_norm;
 pub use data::Examples;
 pub use ema::Ema;

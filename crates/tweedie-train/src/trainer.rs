@@ -92,6 +92,18 @@ pub enum TrainError {
         /// Its learning rate.
         learning_rate: f64,
     },
+    /// An objective or a prediction with a parameter outside its range.
+    #[error(transparent)]
+    Objective(#[from] tweedie_math::ScheduleError),
+    /// A prediction that does not determine the clean signal at a time that training sees.
+    #[error(
+        "the prediction says nothing of x₀ at time {time}, which the objective draws: narrow its \
+         times, or predict the velocity"
+    )]
+    Undetermined {
+        /// The time.
+        time: f64,
+    },
     /// A checkpoint could not be written or read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -121,13 +133,27 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
     /// A run from the model's present parameters.
     ///
     /// # Errors
-    /// [`TrainError::Setting`] for a setting outside its range.
+    /// [`TrainError::Setting`] for a setting outside its range, [`TrainError::Objective`] for such a
+    /// parameter of the objective or the prediction, [`TrainError::Undetermined`] for a prediction
+    /// that does not exist at the noisiest time.
     pub fn new(
         model: Preconditioned<N>,
         objective: Objective<S>,
         settings: Settings,
     ) -> Result<Self, TrainError> {
         settings.check()?;
+        objective.weighting.check()?;
+        objective.density.check()?;
+        model.prediction().check()?;
+        let time = objective
+            .density
+            .time(&objective.schedule, 1.0 - f64::EPSILON);
+        if !model
+            .prediction()
+            .determines_clean(objective.schedule.level(time))
+        {
+            return Err(TrainError::Undetermined { time });
+        }
         let model = model.train();
         Ok(Self {
             ema: Ema::new(&model, settings.ema),

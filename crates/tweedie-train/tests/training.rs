@@ -17,6 +17,7 @@ use tweedie_math::{Prediction, Schedule, TimeDensity, VariancePreserving, Weight
 use tweedie_models::{Mlp, MlpConfig, Unet, UnetConfig, seeded};
 use tweedie_train::{
     CheckpointError, Ema, Examples, Objective, Settings, TrainError, Trainer, clip_global_norm,
+    has_checkpoint,
 };
 
 type Run = Trainer<Unet, VariancePreserving>;
@@ -92,6 +93,10 @@ fn a_checkpoint_of_another_run_is_refused_by_name() -> Result<(), TrainError> {
     );
     // More steps are no other run.
     assert_eq!(resume(&place, objective(), settings(9), "a U-Net"), None);
+    // Cut off between the two moves of a save: the one before is taken back.
+    std::fs::rename(&place, folder.path().join("checkpoint.old")).expect("a move");
+    assert!(has_checkpoint(&place));
+    assert_eq!(resume(&place, objective(), settings(7), "a U-Net"), None);
     // Weights of another network.
     let wrong = Run::resume(&place, fresh(16), objective(), settings(7), &"a U-Net");
     assert!(matches!(

@@ -138,7 +138,7 @@ impl Gaussian {
     /// `Cov[x₀ | x_t]`, the same for every `x_t`: `σ² C (α² C + σ² I)⁻¹`.
     pub(super) fn conditional_covariance_host(&self, level: Level) -> DMatrix<f64> {
         let (a2, s2) = (level.alpha().powi(2), level.sigma().powi(2));
-        self.in_basis(&self.variances.map(|c| s2 * c / (a2 * c + s2)))
+        self.in_basis(&self.variances.map(|c| ratio(s2 * c, a2 * c + s2)))
     }
 
     /// `v` times `Q diag(values) Qᵀ`, for rows `v` of shape `[batch, dim]`.
@@ -260,12 +260,19 @@ impl Denoiser<2> for Gaussian {
     fn denoise(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
         let factors = self
             .variances
-            .zip_map(&self.level_variances(level), |c, v| level.alpha() * c / v);
+            .zip_map(&self.level_variances(level), |c, v| {
+                ratio(level.alpha() * c, v)
+            });
         let centred = self.centred(x, level);
         let moved = self.scale(centred, &factors);
         let mean = row(&self.mean, &moved);
         moved + mean
     }
+}
+
+/// `a/b`, and 0 for 0/0: a direction without variance is known.
+fn ratio(a: f64, b: f64) -> f64 {
+    if a == 0.0 { 0.0 } else { a / b }
 }
 
 /// Host points as a tensor `[count, dim]` in the device's default precision.

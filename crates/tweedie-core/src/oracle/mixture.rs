@@ -34,15 +34,19 @@ pub struct GaussianMixture {
 }
 
 impl GaussianMixture {
-    /// The mixture of weighted components; the weights are normalised.
+    /// The mixture of weighted components; the weights are normalised, and components of weight 0
+    /// left out.
     ///
     /// # Errors
     /// [`OracleError::Weights`] for weights that are negative, not finite or sum to nothing,
     /// [`OracleError::Size`] for components of different dimensions.
     pub fn new(components: Vec<(f64, Gaussian)>) -> Result<Self, OracleError> {
-        let (weights, components): (Vec<f64>, Vec<Gaussian>) = components.into_iter().unzip();
+        let legal_weights = components.iter().all(|(weight, _)| *weight >= 0.0);
+        // Components without weight take no part.
+        let weighted = components.into_iter().filter(|(weight, _)| *weight > 0.0);
+        let (weights, components): (Vec<f64>, Vec<Gaussian>) = weighted.unzip();
         let total: f64 = weights.iter().sum();
-        let legal = weights.iter().all(|&w| w >= 0.0) && total > 0.0 && total.is_finite();
+        let legal = legal_weights && total > 0.0 && total.is_finite();
         let (true, Some(first)) = (legal, components.first()) else {
             return Err(OracleError::Weights);
         };
@@ -102,9 +106,8 @@ impl GaussianMixture {
     fn log_joint(&self, x: &Tensor<2>, level: Level) -> Tensor<2> {
         let columns = self.weights.iter().zip(&self.components);
         let columns = columns.map(|(weight, component)| {
-            // A component without weight takes no part, rather than −∞ − ∞.
-            let log_weight = weight.max(f64::MIN_POSITIVE).ln();
-            (component.log_density(x.clone(), level) + log_weight).unsqueeze_dim::<2>(1)
+            let density = component.log_density(x.clone(), level) + weight.ln();
+            density.unsqueeze_dim::<2>(1)
         });
         Tensor::cat(columns.collect(), 1)
     }

@@ -42,10 +42,16 @@ impl<M, L> Dps<M, L> {
 }
 
 impl<const D: usize, M: Denoiser<D>, L: Likelihood<D>> Denoiser<D> for Dps<M, L> {
+    /// # Panics
+    /// If the prior's estimate has no gradient: a denoiser that is itself guided cuts it off.
     fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
         let mut clean = x.clone();
         let (log_likelihood, pullback) = vjp(x, |x| {
             let estimate = self.prior.denoise(x, level);
+            assert!(
+                estimate.is_tracked(),
+                "DPS: the prior's estimate has no gradient"
+            );
             clean = estimate.clone().without_autodiff();
             self.likelihood.log_likelihood(estimate)
         });

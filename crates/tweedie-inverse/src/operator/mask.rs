@@ -47,7 +47,7 @@ impl Mask<4> {
         extent: [usize; 2],
         device: &Device,
     ) -> Result<Self, OperatorError> {
-        let end = [corner[0] + extent[0], corner[1] + extent[1]];
+        let end = [0, 1].map(|i| corner[i].saturating_add(extent[i]));
         if end[0] > size[0] || end[1] > size[1] {
             return Err(OperatorError::Box {
                 size,

@@ -7,7 +7,7 @@
 //! # Reference
 //! Chung et al. 2023, algorithm 1 and appendix C.2, arXiv:2209.14687.
 
-use crate::Operator;
+use crate::{Operator, noise_model::assert_measured};
 use burn::tensor::Tensor;
 use tweedie_core::{Advance, Denoiser, Noise, per_sample_sum, vjp};
 use tweedie_math::{Kernel, Move};
@@ -29,6 +29,8 @@ pub struct DpsStep<const D: usize, K, A> {
 impl<const D: usize, K: Kernel, A: Operator<D>> Step<D> for DpsStep<D, K, A> {
     type Memory = ();
 
+    /// # Panics
+    /// If the denoiser's estimate has no gradient, or `y` has not the shape of `A x`.
     fn step(
         &self,
         denoiser: &dyn Denoiser<D>,
@@ -40,8 +42,14 @@ impl<const D: usize, K: Kernel, A: Operator<D>> Step<D> for DpsStep<D, K, A> {
         let mut clean = x.clone();
         let (norm, pullback) = vjp(x.clone(), |x| {
             let estimate = denoiser.denoise(x, mv.from);
+            assert!(
+                estimate.is_tracked(),
+                "DPS: the denoiser's estimate has no gradient"
+            );
             clean = estimate.clone().without_autodiff();
-            let residual = self.operator.apply(estimate) - self.y.clone();
+            let mean = self.operator.apply(estimate);
+            assert_measured(&self.y, &mean);
+            let residual = mean - self.y.clone();
             // The norm has no gradient at 0; the smallest number gives it the gradient 0.
             let smallest = f64::from(f32::MIN_POSITIVE);
             (per_sample_sum(residual.square()) + smallest).sqrt()
@@ -59,6 +67,6 @@ impl<const D: usize, K: Kernel, A: Operator<D>> Step<D> for DpsStep<D, K, A> {
     }
 
     fn supports(&self, mv: Move) -> bool {
-        self.kernel.transition(mv.from, mv.to).is_finite()
+        self.kernel.transition(mv.from, mv.to).is_valid()
     }
 }

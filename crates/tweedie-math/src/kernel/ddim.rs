@@ -18,8 +18,8 @@ pub struct Ddim {
 }
 
 impl Ddim {
-    /// η = 0: an exponential integrator of the probability flow. It also runs upwards in noise
-    /// and then encodes data.
+    /// η = 0: an exponential integrator of the probability flow. The transition also holds
+    /// upwards in noise.
     #[must_use]
     pub fn deterministic() -> Self {
         Self { eta: 0.0 }
@@ -42,7 +42,12 @@ impl Kernel for Ddim {
     fn transition(&self, from: Level, to: Level) -> Transition {
         let ratio = to.sigma() / from.sigma();
         let fresh = self.eta * ratio * forward::conditional(to, from).noise;
-        let noise = fresh.min(to.sigma());
+        // η that is not a number has to stay so.
+        let noise = if fresh > to.sigma() {
+            to.sigma()
+        } else {
+            fresh
+        };
         let kept = ((to.sigma() - noise) * (to.sigma() + noise)).sqrt();
         let state = kept / from.sigma();
         Transition {

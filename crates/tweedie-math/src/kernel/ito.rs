@@ -69,6 +69,18 @@ impl<S: Schedule> Kernel for EulerMaruyama<S> {
     }
 }
 
+/// The times of two levels, or NaN where a level does not lie on the schedule: the transition is then
+/// refused.
 fn times(schedule: &impl Schedule, from: Level, to: Level) -> (f64, f64) {
-    (schedule.time(from.log_snr()), schedule.time(to.log_snr()))
+    let time = |level: Level| {
+        let t = schedule.time(level.log_snr());
+        let found = schedule.level(t);
+        let gap = (found.alpha() - level.alpha()).abs() + (found.sigma() - level.sigma()).abs();
+        if gap < 1e-6 * level.rms() {
+            t
+        } else {
+            f64::NAN
+        }
+    };
+    (time(from), time(to))
 }

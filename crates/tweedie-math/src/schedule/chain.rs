@@ -94,7 +94,7 @@ impl Chain {
     ///
     /// # Errors
     /// [`ScheduleError::TooShort`] for an empty list, [`ScheduleError::Node`] for a β outside
-    /// `(0, 1]`, or one below 1 that is not the last.
+    /// `(0, 1]`, or one that is 1 and not the last.
     pub fn from_betas(betas: &[f64]) -> Result<Self, ScheduleError> {
         let mut product = 1.0;
         let mut alpha_bar = Vec::with_capacity(betas.len());

@@ -5,7 +5,7 @@
 //! # Reference
 //! Nichol & Dhariwal 2021, "Improved DDPM", eq. 17, arXiv:2102.09672.
 
-use super::{Rates, Schedule, ScheduleError, deserialize_checked, parameter};
+use super::{Rates, Schedule, ScheduleError, Slope, deserialize_checked, parameter};
 use crate::Level;
 use serde::Serialize;
 use std::f64::consts::FRAC_PI_2;
@@ -68,5 +68,15 @@ impl Schedule for Cosine {
         let (angle, rest) = self.angles(t);
         let f = -FRAC_PI_2 / (1.0 + self.offset) * angle.sin() / rest.sin();
         Rates { f, g2: -2.0 * f }
+    }
+
+    fn slope(&self, t: f64) -> Slope {
+        // α′ = −a′ sin a/cos a₀, finite at pure noise, and σ′ = −α α′/σ from α² + σ² = 1.
+        let (level, (angle, _)) = (self.level(t), self.angles(t));
+        let alpha = -FRAC_PI_2 / (1.0 + self.offset) * angle.sin() / self.first_angle().cos();
+        Slope {
+            alpha,
+            sigma: -level.alpha() * alpha / level.sigma(),
+        }
     }
 }

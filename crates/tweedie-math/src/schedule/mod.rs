@@ -66,13 +66,16 @@ pub trait Schedule {
 
     /// Drift and squared diffusion of the forward SDE `dx = f x dt + g dw` at time `t`.
     ///
-    /// `f = (ln α)′`, `g² = −σ² (ln SNR)′`, by central differences unless overridden.
+    /// `f = (ln α)′` and `g² = (σ²)′ − 2 f σ²`, which is `−σ² (ln SNR)′`, by central differences
+    /// unless overridden.
     fn rates(&self, t: f64) -> Rates {
         let (a, b) = ((t - 1e-5).max(0.0), (t + 1e-5).min(1.0));
         let (from, to) = (self.level(a), self.level(b));
+        let f = (to.alpha() / from.alpha()).ln() / (b - a);
+        let growth = (to.sigma() - from.sigma()) * (to.sigma() + from.sigma()) / (b - a);
         Rates {
-            f: (to.alpha() / from.alpha()).ln() / (b - a),
-            g2: -self.level(t).sigma().powi(2) * (to.log_snr() - from.log_snr()) / (b - a),
+            f,
+            g2: growth - 2.0 * f * self.level(t).sigma().powi(2),
         }
     }
 
@@ -174,7 +177,7 @@ impl<S: Schedule + ?Sized> Schedule for Box<S> {
 }
 
 /// `value` if it satisfies `holds`, else a [`ScheduleError::Parameter`].
-fn parameter(
+pub(crate) fn parameter(
     name: &'static str,
     expected: &'static str,
     value: f64,

@@ -23,13 +23,22 @@ impl Sigmoid {
     /// The part of a logistic curve of temperature `tau` between `start` and `end`.
     ///
     /// # Errors
-    /// [`ScheduleError::Parameter`] unless `start < end` and `0 < tau`, all finite.
+    /// [`ScheduleError::Parameter`] unless `start < end` and `0 < tau`, all finite, and the
+    /// curve rises between them.
     pub fn new(start: f64, end: f64, tau: f64) -> Result<Self, ScheduleError> {
-        Ok(Self {
+        let schedule = Self {
             start: parameter("start", "finite", start, true)?,
             end: parameter("end", "above start", end, end > start)?,
             tau: parameter("tau", "above 0", tau, tau > 0.0)?,
-        })
+        };
+        // Far out the curve is flat to the last digit.
+        parameter(
+            "tau",
+            "large enough to see the curve rise",
+            tau,
+            schedule.total() > 1e-9,
+        )?;
+        Ok(schedule)
     }
 
     fn argument(self, t: f64) -> f64 {
@@ -38,9 +47,9 @@ impl Sigmoid {
 
     /// `S(b) − S(a)`, without cancellation.
     fn rise(a: f64, b: f64) -> f64 {
-        let (pa, pb) = (logistic(a), logistic(b));
+        let (pa, pb) = (logistic(-a), logistic(b));
         // S(b) − S(a) = S(b) S(−a) (1 − e^{a−b}).
-        -pb * (1.0 - pa) * (a - b).exp_m1()
+        -pb * pa * (a - b).exp_m1()
     }
 
     fn total(self) -> f64 {

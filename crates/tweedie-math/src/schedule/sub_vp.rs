@@ -5,7 +5,7 @@
 //! # Reference
 //! Song et al. 2021, eq. 12 and appendix C, arXiv:2011.13456.
 
-use super::{Rates, Schedule, ScheduleError, VariancePreserving, deserialize_checked};
+use super::{Rates, Schedule, ScheduleError, Slope, VariancePreserving, deserialize_checked};
 use crate::Level;
 use serde::Serialize;
 
@@ -46,6 +46,15 @@ impl Schedule for SubVariancePreserving {
         Rates {
             f: -0.5 * beta,
             g2: -beta * (-2.0 * self.drift.beta_integral(t)).exp_m1(),
+        }
+    }
+
+    fn slope(&self, t: f64) -> Slope {
+        // σ = 1 − e^{−B}.
+        let (beta, alpha) = (self.drift.beta(t), self.level(t).alpha());
+        Slope {
+            alpha: -0.5 * beta * alpha,
+            sigma: beta * alpha * alpha,
         }
     }
 }

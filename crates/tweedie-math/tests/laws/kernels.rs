@@ -211,9 +211,42 @@ fn no_move_between_legal_ends_is_nan() {
             (Level::PURE_NOISE, Level::CLEAN),
         ] {
             let step = kernel.transition(from, to);
-            assert!(step.is_finite(), "{from:?} → {to:?}: {step:?}");
+            assert!(step.is_valid(), "{from:?} → {to:?}: {step:?}");
             let (mean, _) = law(step, from);
             close("mean", mean, to.alpha(), 1e-12);
         }
     }
+}
+
+#[test]
+fn what_makes_no_sense_is_no_valid_transition() {
+    let (from, to) = (
+        Level::new(0.6, 0.8).expect("a level"),
+        Level::new(0.8, 0.6).expect("a level"),
+    );
+    for eta in [-0.5, f64::NAN] {
+        assert!(
+            !Ddim::with_eta(eta).transition(from, to).is_valid(),
+            "η = {eta}"
+        );
+    }
+    let interpolated = Ancestral::new(PosteriorVariance::Interpolated(f64::NAN));
+    assert!(!interpolated.transition(from, to).is_valid());
+    // Levels of another process than the one whose time is discretised.
+    let ve = tweedie_math::VarianceExploding::default();
+    assert!(!ProbabilityFlow::new(ve).transition(from, to).is_valid());
+    assert!(
+        !EulerMaruyama::new(ve)
+            .transition(ve.level(0.5), Level::CLEAN)
+            .is_valid()
+    );
+    assert!(
+        ProbabilityFlow::new(ve)
+            .transition(ve.level(0.5), ve.level(0.4))
+            .is_valid()
+    );
+    // The flow is finite at pure noise.
+    let cosine = tweedie_math::Cosine::default();
+    let first = ProbabilityFlow::new(cosine).transition(cosine.level(1.0), cosine.level(0.9));
+    assert!(first.is_valid(), "{first:?}");
 }

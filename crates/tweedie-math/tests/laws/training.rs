@@ -1,6 +1,9 @@
 use crate::{close, schedules};
 use proptest::prelude::*;
-use tweedie_math::{Prediction, Schedule, TimeDensity, VariancePreserving, Weighting, stratified};
+use tweedie_math::{
+    Chain, Cosine, Prediction, Schedule, TimeDensity, VariancePreserving, Weighting, gaussian,
+    stratified,
+};
 
 const VP: fn() -> VariancePreserving = VariancePreserving::default;
 
@@ -54,6 +57,59 @@ fn weightings_meet_where_the_papers_say() {
             0.5 * rates.g2,
             1e-9,
         );
+    }
+}
+
+#[test]
+fn weights_are_finite_at_both_ends() {
+    let karras = Prediction::Karras { sigma_data: 0.5 };
+    for t in [0.0, 1.0] {
+        let weight =
+            |weighting: Weighting, prediction| weighting.weight(Cosine::default(), prediction, t);
+        close("SNR", weight(Weighting::Snr, Prediction::Noise), 1.0, 0.0);
+        close(
+            "EDM",
+            weight(Weighting::Edm { sigma_data: 0.5 }, karras),
+            1.0,
+            0.0,
+        );
+        let cut = Weighting::MinSnr { gamma: 5.0 };
+        for prediction in [Prediction::Noise, Prediction::Velocity, karras] {
+            assert!(weight(cut, prediction).is_finite(), "{prediction:?} at {t}");
+        }
+    }
+    assert!(Weighting::Elbo { steps: 0 }.check().is_err());
+    assert!(Weighting::MinSnr { gamma: f64::NAN }.check().is_err());
+    assert!(TimeDensity::Uniform { min: 0.5, max: 0.5 }.check().is_err());
+    assert!(
+        TimeDensity::LogNormal {
+            mean: 0.0,
+            std: 0.0
+        }
+        .check()
+        .is_err()
+    );
+    assert!(Prediction::Karras { sigma_data: 0.0 }.check().is_err());
+    assert!(TimeDensity::default().check().is_ok());
+}
+
+/// The x₀ weight of DDPM's bound, `ᾱ_{t−1} (1 − α_t)²/(1 − ᾱ_t)²/(2 σ_q²)`, is half a fall of the SNR.
+#[test]
+fn the_weight_of_the_bound_is_half_a_fall_of_the_snr() {
+    let chain = Chain::linear(1000, 1e-4, 0.02).expect("a chain");
+    let (bar, beta) = (chain.alpha_bar(), chain.betas());
+    for i in [1, 10, 500, 999] {
+        let posterior = gaussian::posterior(chain.node(i), chain.node(i - 1));
+        let weight = 0.5 * (posterior.clean / posterior.noise).powi(2);
+        let printed = bar[i - 1] * beta[i].powi(2) / (1.0 - bar[i]).powi(2);
+        close(
+            "printed",
+            weight,
+            printed / (2.0 * posterior.noise.powi(2)),
+            1e-9,
+        );
+        let fall = chain.node(i - 1).snr() - chain.node(i).snr();
+        close("fall", weight, 0.5 * fall, 1e-9);
     }
 }
 

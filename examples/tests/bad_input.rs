@@ -1,0 +1,137 @@
+//! Input that makes no sense: one clear line, exit code 2, nothing written.
+
+#![allow(clippy::expect_used, reason = "a test may stop at once")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// An example that cargo built beside this test.
+fn example(name: &str) -> Command {
+    let test = std::env::current_exe().expect("this test");
+    let profile = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("a target folder");
+    Command::new(profile.join("examples").join(name))
+}
+
+fn refused(output: &Output, contains: &str, case: &str) {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{case}: {text}");
+    assert!(
+        text.starts_with("error: ") && text.contains(contains),
+        "{case}: {text}"
+    );
+    assert_eq!(text.lines().count(), 1, "{case}: {text}");
+}
+
+/// An image file of some size.
+fn image(path: PathBuf, width: u32, height: u32) {
+    use tweedie::prelude::*;
+    let x = Tensor::<4>::zeros([1, 1, height as usize, width as usize], &Device::flex());
+    tweedie::image::save(path, x, Range::Unit).expect("a file");
+}
+
+#[test]
+fn training_refuses_before_it_writes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    for name in ["empty", "mixed", "corrupt"] {
+        fs::create_dir(at(name)).expect("a folder");
+    }
+    image(at("mixed").join("a.png"), 8, 8);
+    image(at("mixed").join("b.png"), 8, 10);
+    fs::write(at("corrupt").join("a.png"), b"\x89PNG\r\n\x1a\n cut").expect("a file");
+    fs::write(at("text.idx"), b"no images").expect("a file");
+    let data = |name: &str| ["--data".to_owned(), at(name).display().to_string()];
+    let word = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    for (arguments, contains) in [
+        (data("nowhere").to_vec(), "nowhere"),
+        (data("empty").to_vec(), "no .png, .jpg or .jpeg files"),
+        (data("corrupt").to_vec(), "a.png"),
+        (data("mixed").to_vec(), "8×10 pixels, expected 8×8"),
+        (data("text.idx").to_vec(), "not an IDX file"),
+        (word("--steps 0"), "steps has to be at least 1"),
+        (word("--batch 0"), "batch has to be at least 1"),
+        (word("--width 9"), "groups"),
+        (word("--patch 3"), "--patch 3"),
+        (word("--rate nan"), "learning rate"),
+        (word("--size 8"), "folder of images"),
+        (word("--resume"), "run.json"),
+    ] {
+        let out = at("out");
+        let output = example("train")
+            .args(&arguments)
+            .arg("--out")
+            .arg(&out)
+            .output();
+        refused(
+            &output.expect("the example"),
+            contains,
+            &format!("{arguments:?}"),
+        );
+        assert!(!out.exists(), "{arguments:?} wrote something");
+    }
+}
+
+#[test]
+fn training_does_not_touch_a_checkpoint_of_another_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("out");
+    let train = |more: &[&str]| {
+        let small = ["--batch", "2", "--width", "8", "--steps", "1", "--out"];
+        example("train")
+            .args(small)
+            .arg(&out)
+            .args(more)
+            .output()
+            .expect("the example")
+    };
+    let first = train(&[]);
+    assert!(
+        first.status.success(),
+        "{}",
+        String::from_utf8_lossy(&first.stderr)
+    );
+    let stored = || fs::read(out.join("checkpoint/run.json")).expect("a file");
+    let before = stored();
+    refused(&train(&[]), "--resume continues it", "a second run");
+    refused(
+        &train(&["--resume", "--seed", "5"]),
+        "settings.seed 0, this run 5",
+        "another seed",
+    );
+    refused(
+        &train(&["--resume", "--blocks", "2"]),
+        "blocks 1, this run 2",
+        "another network",
+    );
+    assert_eq!(stored(), before);
+    assert!(
+        train(&["--resume"]).status.success(),
+        "nothing left to do is no error"
+    );
+}
+
+#[test]
+fn the_other_examples_refuse_before_they_write() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("picture.png");
+    for (name, arguments, contains) in [
+        ("restore", "--model nowhere", "nowhere"),
+        ("restore", "--steps 0", "at least 1 step"),
+        ("restore", "--sigma -1", "above 0"),
+        ("restore", "--zeta nan", "--zeta"),
+        ("mixture", "--steps 0", "at least 1 step"),
+        ("mixture", "--points 0", "--points"),
+    ] {
+        let output = example(name)
+            .args(arguments.split(' '))
+            .arg("--out")
+            .arg(&out)
+            .output();
+        refused(&output.expect("the example"), contains, arguments);
+        assert!(!out.exists(), "{name} {arguments} wrote something");
+    }
+}
