@@ -30,6 +30,13 @@ impl Transition {
         noise: 0.0,
     };
 
+    /// What a kernel gives where it has no answer.
+    pub(crate) const INVALID: Self = Self {
+        state: f64::NAN,
+        clean: f64::NAN,
+        noise: f64::NAN,
+    };
+
     /// Whether all three numbers are finite and the noise is not negative; a step that is singular
     /// or makes no sense is refused before a run.
     #[must_use]

@@ -31,7 +31,9 @@ impl<S: Schedule> ProbabilityFlow<S> {
 
 impl<S: Schedule> Kernel for ProbabilityFlow<S> {
     fn transition(&self, from: Level, to: Level) -> Transition {
-        let (t, s) = times(&self.schedule, from, to);
+        let Some((t, s)) = times(&self.schedule, from, to) else {
+            return Transition::INVALID;
+        };
         let slope = self.schedule.slope(t);
         let decay = slope.sigma / from.sigma();
         Transition {
@@ -58,7 +60,9 @@ impl<S: Schedule> EulerMaruyama<S> {
 
 impl<S: Schedule> Kernel for EulerMaruyama<S> {
     fn transition(&self, from: Level, to: Level) -> Transition {
-        let (t, s) = times(&self.schedule, from, to);
+        let Some((t, s)) = times(&self.schedule, from, to) else {
+            return Transition::INVALID;
+        };
         let rates = self.schedule.rates(t);
         let pull = rates.g2 / from.sigma().powi(2);
         Transition {
@@ -69,18 +73,13 @@ impl<S: Schedule> Kernel for EulerMaruyama<S> {
     }
 }
 
-/// The times of two levels, or NaN where a level does not lie on the schedule: the transition is then
-/// refused.
-fn times(schedule: &impl Schedule, from: Level, to: Level) -> (f64, f64) {
+/// The times of two levels, if both lie on the schedule.
+fn times(schedule: &impl Schedule, from: Level, to: Level) -> Option<(f64, f64)> {
     let time = |level: Level| {
         let t = schedule.time(level.log_snr());
         let found = schedule.level(t);
         let gap = (found.alpha() - level.alpha()).abs() + (found.sigma() - level.sigma()).abs();
-        if gap < 1e-6 * level.rms() {
-            t
-        } else {
-            f64::NAN
-        }
+        (gap < 1e-6 * level.rms()).then_some(t)
     };
-    (time(from), time(to))
+    Some((time(from)?, time(to)?))
 }
