@@ -11,7 +11,8 @@
 //! | what does a network's output say about `x₀`? | [`Prediction`] |
 //! | how does a reverse step move? | [`Kernel`]: [`Ancestral`], [`Ddim`], [`ProbabilityFlow`], [`EulerMaruyama`], [`ReverseDiffusion`] |
 //! | which levels are visited, in which order? | [`Path`], [`Move`] |
-//! | with which weights does a solver combine slopes? | [`tableau`], [`multistep`] |
+//! | how does a step that looks back move? | [`multistep`]: Adams–Bashforth, DEIS, DPM-Solver++, UniPC, iPNDM |
+//! | with which weights does a one-step solver combine slopes? | [`tableau`] |
 //! | which levels does training see, and how much do they count? | [`TimeDensity`], [`Weighting`] |
 //! | what is known in closed form? | [`gaussian`] |
 //!
@@ -47,6 +48,7 @@ pub use kernel::{
     Ancestral, Ddim, EulerMaruyama, Kernel, PosteriorVariance, ProbabilityFlow, ReverseDiffusion,
 };
 pub use level::{Level, LevelError};
+pub use multistep::Multistep;
 pub use path::{Move, Path, PathError, Span};
 pub use prediction::{Affine, Prediction};
 pub use schedule::{

@@ -118,6 +118,9 @@ pub enum PathError {
         /// Its log-SNR.
         log_snr: f64,
     },
+    /// A level without signal, where the path has to be stated in `σ/α`.
+    #[error("σ/α has to be finite on the whole path: choose a span that starts where α > 0")]
+    NoSignal,
     /// A parameter outside its range.
     #[error("{name} has to be {expected}, got {value}")]
     Parameter {
@@ -233,6 +236,34 @@ impl Path {
     pub fn through(levels: Vec<Level>) -> Result<Self, PathError> {
         check_steps(levels.len().saturating_sub(1))?;
         Ok(Self { levels })
+    }
+
+    /// `steps` moves that stay at `level`, for chains that explore one law (Langevin, MALA).
+    ///
+    /// # Errors
+    /// [`PathError::NoSteps`] for no steps.
+    pub fn staying(level: Level, steps: usize) -> Result<Self, PathError> {
+        check_steps(steps)?;
+        Ok(Self::trusted(vec![level; steps + 1]))
+    }
+
+    /// The same path walked the other way: from data to noise.
+    #[must_use]
+    pub fn reversed(mut self) -> Self {
+        self.levels.reverse();
+        self
+    }
+
+    /// The same log-SNRs at `α = 1`: the coordinate `x/α` of EDM and k-diffusion.
+    ///
+    /// # Errors
+    /// [`PathError::NoSignal`] if a level has none.
+    pub fn without_scaling(self) -> Result<Self, PathError> {
+        let unscaled = |level: Level| {
+            Level::variance_exploding(level.noise_to_signal()).map_err(|_| PathError::NoSignal)
+        };
+        let levels = self.levels.into_iter().map(unscaled);
+        Ok(Self::trusted(levels.collect::<Result<_, _>>()?))
     }
 
     /// For levels that come from a path.

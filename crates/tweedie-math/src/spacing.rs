@@ -41,20 +41,31 @@ impl Spacing {
     /// # Errors
     /// [`PathError`] for no steps, or more than there are nodes.
     pub fn indices(self, nodes: usize, steps: usize) -> Result<Vec<usize>, PathError> {
+        let positions = self.positions(nodes, steps)?;
+        let round = |position: f64| position.round_ties_even() as usize;
+        Ok(positions.into_iter().map(round).collect())
+    }
+
+    /// The same before they are rounded: places between nodes, for a
+    /// [`Chain`](crate::Chain) that is asked [`at`](crate::Chain::at) them.
+    ///
+    /// # Errors
+    /// [`PathError`] for no steps, or more than there are nodes.
+    pub fn positions(self, nodes: usize, steps: usize) -> Result<Vec<f64>, PathError> {
         check_steps(steps)?;
         if steps > nodes {
             return Err(PathError::TooManySteps { steps, nodes });
         }
         let (n, k) = (nodes as f64, steps as f64);
-        let index = |i: usize| match self {
-            Self::Leading { offset } => (i * (nodes / steps)).saturating_add(offset),
-            Self::Linspace if steps == 1 => 0,
-            Self::Linspace => (i as f64 * (n - 1.0) / (k - 1.0)).round_ties_even() as usize,
+        let position = |i: usize| match self {
+            Self::Leading { offset } => (i * (nodes / steps)).saturating_add(offset) as f64,
+            Self::Linspace if steps == 1 => 0.0,
+            Self::Linspace => i as f64 * (n - 1.0) / (k - 1.0),
             Self::Trailing => {
                 let place = n - (k - 1.0 - i as f64) * n / k;
-                (place.round_ties_even() as usize).saturating_sub(1)
+                place.max(1.0) - 1.0
             }
         };
-        Ok((0..steps).rev().map(index).collect())
+        Ok((0..steps).rev().map(position).collect())
     }
 }

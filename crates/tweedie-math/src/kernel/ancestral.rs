@@ -23,7 +23,7 @@ pub enum PosteriorVariance {
     Interpolated(f64),
 }
 
-/// DDPM's ancestral sampler. A step to clean data (`σ_s = 0`) adds no noise.
+/// DDPM's ancestral sampler. A step to clean data (`σ_s = 0`) adds no noise; there is none upwards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ancestral {
     /// Which variance the step has.
@@ -40,6 +40,9 @@ impl Ancestral {
 
 impl Kernel for Ancestral {
     fn transition(&self, from: Level, to: Level) -> Transition {
+        if to.is_noisier_than(from) {
+            return Transition::INVALID;
+        }
         let posterior = gaussian::posterior(from, to);
         let small = posterior.noise;
         let large = forward::conditional(to, from).noise;

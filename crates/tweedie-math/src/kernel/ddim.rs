@@ -40,6 +40,9 @@ impl Ddim {
 
 impl Kernel for Ddim {
     fn transition(&self, from: Level, to: Level) -> Transition {
+        if self.eta != 0.0 && to.is_noisier_than(from) {
+            return Transition::INVALID;
+        }
         let ratio = to.sigma() / from.sigma();
         let fresh = self.eta * ratio * forward::conditional(to, from).noise;
         // η that is not a number has to stay so.

@@ -16,6 +16,9 @@ pub struct ReverseDiffusion;
 
 impl Kernel for ReverseDiffusion {
     fn transition(&self, from: Level, to: Level) -> Transition {
+        if to.is_noisier_than(from) {
+            return Transition::INVALID;
+        }
         let step = forward::conditional(to, from);
         let pull = (step.noise / from.sigma()).powi(2);
         Transition {

@@ -8,6 +8,12 @@
 //! Tsitouras 2011, "Runge–Kutta pairs of order 5(4) satisfying only the first column simplifying
 //! assumption".
 
+mod embedded;
+mod fixed;
+
+pub use embedded::{BOGACKI_SHAMPINE, DORMAND_PRINCE, TSITOURAS};
+pub use fixed::{EULER, HEUN, MIDPOINT, RK4};
+
 /// The coefficients of an explicit Runge–Kutta method.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tableau {
@@ -21,6 +27,8 @@ pub struct Tableau {
     pub b: &'static [f64],
     /// The weights of the embedded method, one order lower.
     pub embedded: Option<&'static [f64]>,
+    /// For each slope, the coefficients of `θ, θ², …` of its weight at the part `θ` of the step.
+    pub dense: Option<&'static [&'static [f64]]>,
 }
 
 impl Tableau {
@@ -42,163 +50,31 @@ impl Tableau {
         let (last, weights) = (self.a[self.stages() - 1], self.b);
         weights[last.len()] == 0.0 && *last == weights[..last.len()]
     }
+
+    /// Whether a slope is evaluated at the end of the step.
+    #[must_use]
+    pub fn reaches_the_end(&self) -> bool {
+        (0..self.stages()).any(|i| (self.node(i) - 1.0).abs() < 1e-9)
+    }
+
+    /// The weights that give the solution at the part `θ ∈ [0, 1]` of the step from its slopes:
+    /// `y(θ) = y + h Σ_i b_i(θ) k_i`. The method's own polynomial, or else the cubic Hermite one, which
+    /// needs the slope at the end and is none without it.
+    #[must_use]
+    pub fn dense_weights(&self, theta: f64) -> Option<Vec<f64>> {
+        if let Some(polynomials) = self.dense {
+            let value = |p: &&[f64]| theta * p.iter().rev().fold(0.0, |sum, c| sum * theta + c);
+            return Some(polynomials.iter().map(value).collect());
+        }
+        let rest = 1.0 - theta;
+        let whole = theta * theta * (3.0 - 2.0 * theta);
+        let mut weights: Vec<f64> = self.b.iter().map(|b| whole * b).collect();
+        let last = weights.len() - 1;
+        weights[0] += theta * rest * rest;
+        weights[last] -= theta * theta * rest;
+        self.is_first_same_as_last().then_some(weights)
+    }
 }
-
-/// Euler's method.
-pub const EULER: Tableau = Tableau {
-    name: "Euler",
-    order: 1,
-    a: &[&[]],
-    b: &[1.0],
-    embedded: None,
-};
-
-/// The explicit midpoint method.
-pub const MIDPOINT: Tableau = Tableau {
-    name: "midpoint",
-    order: 2,
-    a: &[&[], &[1.0 / 2.0]],
-    b: &[0.0, 1.0],
-    embedded: None,
-};
-
-/// Heun's method, the explicit trapezoidal rule.
-pub const HEUN: Tableau = Tableau {
-    name: "Heun",
-    order: 2,
-    a: &[&[], &[1.0]],
-    b: &[1.0 / 2.0, 1.0 / 2.0],
-    embedded: Some(&[1.0, 0.0]),
-};
-
-/// The classical method of order 4.
-pub const RK4: Tableau = Tableau {
-    name: "RK4",
-    order: 4,
-    a: &[&[], &[1.0 / 2.0], &[0.0, 1.0 / 2.0], &[0.0, 0.0, 1.0]],
-    b: &[1.0 / 6.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 6.0],
-    embedded: None,
-};
-
-/// Bogacki–Shampine 3(2).
-pub const BOGACKI_SHAMPINE: Tableau = Tableau {
-    name: "Bogacki–Shampine 3(2)",
-    order: 3,
-    a: &[
-        &[],
-        &[1.0 / 2.0],
-        &[0.0, 3.0 / 4.0],
-        &[2.0 / 9.0, 1.0 / 3.0, 4.0 / 9.0],
-    ],
-    b: &[2.0 / 9.0, 1.0 / 3.0, 4.0 / 9.0, 0.0],
-    embedded: Some(&[7.0 / 24.0, 1.0 / 4.0, 1.0 / 3.0, 1.0 / 8.0]),
-};
-
-/// Dormand–Prince 5(4).
-pub const DORMAND_PRINCE: Tableau = Tableau {
-    name: "Dormand–Prince 5(4)",
-    order: 5,
-    a: &[
-        &[],
-        &[1.0 / 5.0],
-        &[3.0 / 40.0, 9.0 / 40.0],
-        &[44.0 / 45.0, -56.0 / 15.0, 32.0 / 9.0],
-        &[
-            19372.0 / 6561.0,
-            -25360.0 / 2187.0,
-            64448.0 / 6561.0,
-            -212.0 / 729.0,
-        ],
-        &[
-            9017.0 / 3168.0,
-            -355.0 / 33.0,
-            46732.0 / 5247.0,
-            49.0 / 176.0,
-            -5103.0 / 18656.0,
-        ],
-        &[
-            35.0 / 384.0,
-            0.0,
-            500.0 / 1113.0,
-            125.0 / 192.0,
-            -2187.0 / 6784.0,
-            11.0 / 84.0,
-        ],
-    ],
-    b: &[
-        35.0 / 384.0,
-        0.0,
-        500.0 / 1113.0,
-        125.0 / 192.0,
-        -2187.0 / 6784.0,
-        11.0 / 84.0,
-        0.0,
-    ],
-    embedded: Some(&[
-        5179.0 / 57600.0,
-        0.0,
-        7571.0 / 16695.0,
-        393.0 / 640.0,
-        -92097.0 / 339_200.0,
-        187.0 / 2100.0,
-        1.0 / 40.0,
-    ]),
-};
-
-/// Tsitouras 5(4).
-pub const TSITOURAS: Tableau = Tableau {
-    name: "Tsitouras 5(4)",
-    order: 5,
-    a: &[
-        &[],
-        &[0.161],
-        &[-0.008_480_655_492_356_989, 0.335_480_655_492_357],
-        &[
-            2.897_153_057_105_493_5,
-            -6.359_448_489_975_075,
-            4.362_295_432_869_581_5,
-        ],
-        &[
-            5.325_864_828_439_257,
-            -11.748_883_564_062_828,
-            7.495_539_342_889_836_5,
-            -0.092_495_066_361_755_25,
-        ],
-        &[
-            5.861_455_442_946_42,
-            -12.920_969_317_847_11,
-            8.159_367_898_576_159,
-            -0.071_584_973_281_401,
-            -0.028_269_050_394_068_383,
-        ],
-        &[
-            0.096_460_766_818_065_23,
-            0.01,
-            0.479_889_650_414_499_6,
-            1.379_008_574_103_742,
-            -3.290_069_515_436_081,
-            2.324_710_524_099_774,
-        ],
-    ],
-    b: &[
-        0.096_460_766_818_065_23,
-        0.01,
-        0.479_889_650_414_499_6,
-        1.379_008_574_103_742,
-        -3.290_069_515_436_081,
-        2.324_710_524_099_774,
-        0.0,
-    ],
-    embedded: Some(&[
-        0.096_460_766_818_065_23 - 0.001_780_011_052_225_777_2,
-        0.01 - 0.000_816_434_459_656_746_9,
-        0.479_889_650_414_499_6 + 0.007_880_878_010_261_995,
-        1.379_008_574_103_742 - 0.144_711_007_173_262_9,
-        -3.290_069_515_436_081 + 0.582_357_165_452_555_2,
-        2.324_710_524_099_774 - 0.458_082_105_929_186_95,
-        1.0 / 66.0,
-    ]),
-};
 
 /// All of them.
 pub const ALL: [Tableau; 7] = [
@@ -281,6 +157,30 @@ mod tests {
                 assert_ne!(embedded, tableau.b);
             }
         }
+    }
+
+    #[test]
+    fn dense_output_meets_the_conditions_of_its_order() {
+        let sizes = [1, 2, 3, 3, 4, 4, 4, 4];
+        for (tableau, order) in [(BOGACKI_SHAMPINE, 3), (DORMAND_PRINCE, 4), (TSITOURAS, 4)] {
+            let name = tableau.name;
+            for theta in [0.0, 0.13, 0.5, 0.77, 1.0] {
+                let weights = tableau.dense_weights(theta).expect("an interpolant");
+                let sums = conditions(&tableau, &weights, order);
+                for ((sum, value), size) in sums.into_iter().zip(sizes) {
+                    let value = value * f64::powi(theta, size);
+                    assert!(
+                        (sum - value).abs() < 1e-12,
+                        "{name}, θ = {theta}: {sum} ≠ {value}"
+                    );
+                }
+            }
+            let end = tableau.dense_weights(1.0).expect("an interpolant");
+            for (found, b) in end.iter().zip(tableau.b) {
+                assert!((found - b).abs() < 1e-12, "{name}: {found} ≠ {b}");
+            }
+        }
+        assert!(RK4.dense_weights(0.5).is_none());
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn exponential_moment(k: usize, h: f64) -> f64 {
 }
 
 /// `Σ_k (coefficient of (τ−a)^k in ℓ_j) · moment_k` for each `j`.
-fn weights(nodes: &[f64], a: f64, moments: &[f64]) -> Vec<f64> {
+pub(super) fn weights(nodes: &[f64], a: f64, moments: &[f64]) -> Vec<f64> {
     let weight = |j: usize| {
         let mut polynomial = vec![1.0];
         for (_, &node) in nodes.iter().enumerate().filter(|&(m, _)| m != j) {

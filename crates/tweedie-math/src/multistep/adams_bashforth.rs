@@ -1,0 +1,53 @@
+//! Adams–Bashforth in `σ/α`: the linear multistep method of k-diffusion ("LMS").
+//!
+//! `d(x/α) = ε̂ d(σ/α)`, with `ε̂` a polynomial in `σ/α` through the last levels:
+//! `x_s = (α_s/α_t) x_t + α_s Σ_j ε̂_j ∫ ℓ_j d(σ/α)`. The same as DEIS' "ρAB".
+//!
+//! # Reference
+//! Zhang & Chen 2023, eq. 14 (ρAB), arXiv:2204.13902; Liu et al. 2022, "PNDM", for the classical
+//! weights, arXiv:2202.09778.
+
+use super::{Combination, Multistep, Order, Variable, finite_prefix, weights};
+use crate::Level;
+use serde::{Deserialize, Serialize};
+
+/// Adams–Bashforth on the noise, in `σ/α`. Needs a level with some signal to start from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdamsBashforth {
+    /// How many estimates are combined.
+    pub order: Order,
+}
+
+impl AdamsBashforth {
+    /// The method of `order`.
+    #[must_use]
+    pub fn new(order: Order) -> Self {
+        Self { order }
+    }
+}
+
+impl Multistep for AdamsBashforth {
+    fn combination(&self, visited: &[Level], to: Level) -> Combination {
+        let nodes = finite_prefix(visited, self.order.get(), Level::noise_to_signal);
+        let (a, b) = (visited[0].noise_to_signal(), to.noise_to_signal());
+        let weights = weights::adams_bashforth(&nodes, a, b);
+        Combination {
+            // Not a number where nothing is left of the signal.
+            state: to.alpha() / visited[0].alpha(),
+            past: weights.iter().map(|weight| to.alpha() * weight).collect(),
+            noise: 0.0,
+        }
+    }
+
+    fn lookback(&self) -> usize {
+        self.order.get()
+    }
+
+    fn variable(&self) -> Variable {
+        Variable::Noise
+    }
+
+    fn order(&self) -> usize {
+        self.order.get()
+    }
+}

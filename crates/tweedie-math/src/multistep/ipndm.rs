@@ -1,0 +1,68 @@
+//! iPNDM: DDIM's move along the noise that Adams and Bashforth extrapolate for equal steps.
+//!
+//! `x_s = (α_s/α_t) x_t + (σ_s − α_s σ_t/α_t) Σ_j c_j ε̂_j` with the weights `3/2, −1/2`;
+//! `23, −16, 5` over 12; `55, −59, 37, −9` over 24. The weights are those of equal steps in time and
+//! of an equal pace through the levels, so two estimates reach order 2 and more do not go beyond.
+//!
+//! # Reference
+//! Liu et al. 2022, "Pseudo Numerical Methods for Diffusion Models on Manifolds", eq. 9 and 12,
+//! arXiv:2202.09778; Zhang & Chen 2023, appendix H (without Runge–Kutta start), arXiv:2204.13902.
+
+use super::{Combination, Multistep, Order, Variable};
+use crate::Level;
+use serde::{Deserialize, Serialize};
+
+/// The weights of equal steps, latest first.
+const EQUAL_STEPS: [&[f64]; 4] = [
+    &[1.0],
+    &[3.0 / 2.0, -1.0 / 2.0],
+    &[23.0 / 12.0, -16.0 / 12.0, 5.0 / 12.0],
+    &[55.0 / 24.0, -59.0 / 24.0, 37.0 / 24.0, -9.0 / 24.0],
+];
+
+/// iPNDM: the first moves take as many estimates as there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipndm {
+    /// How many estimates are combined.
+    pub order: Order,
+}
+
+impl Ipndm {
+    /// The method with the given number of estimates.
+    #[must_use]
+    pub fn new(order: Order) -> Self {
+        Self { order }
+    }
+}
+
+impl Default for Ipndm {
+    /// Four estimates, as published.
+    fn default() -> Self {
+        Self::new(Order::Fourth)
+    }
+}
+
+impl Multistep for Ipndm {
+    fn combination(&self, visited: &[Level], to: Level) -> Combination {
+        let count = visited.len().min(self.order.get());
+        let state = to.alpha() / visited[0].alpha();
+        let weight = to.sigma() - state * visited[0].sigma();
+        Combination {
+            state,
+            past: EQUAL_STEPS[count - 1].iter().map(|c| weight * c).collect(),
+            noise: 0.0,
+        }
+    }
+
+    fn lookback(&self) -> usize {
+        self.order.get()
+    }
+
+    fn variable(&self) -> Variable {
+        Variable::Noise
+    }
+
+    fn order(&self) -> usize {
+        self.order.get().min(2)
+    }
+}

@@ -1,0 +1,113 @@
+//! UniPC: an exponential predictor, corrected by the evaluation that the next move makes anyway.
+//!
+//! With `p` estimates, the predictor "UniP-p" is a polynomial in `λ` through the last `p` levels and
+//! the corrector "UniC-p" one through those and the level reached, so that the whole is of order
+//! `p + 1`. The paper's system `R a = b/B(h)` has just these solutions; `B(h)` cancels but where the
+//! paper takes ½ for the one unknown: the predictor with two estimates, the corrector with one.
+//!
+//! # Reference
+//! Zhao et al. 2023, "UniPC", algorithms 1 and 2, section 3.4, arXiv:2302.04867.
+
+use super::{Combination, Order, Variable, exponential, half_log_snr, midpoint};
+use crate::Level;
+use serde::{Deserialize, Serialize};
+
+/// The function `B(h)` of UniPC, with `h = ±(λ_s − λ_t)` for noise and clean signal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UniPcRule {
+    /// `B₁(h) = h`.
+    Bh1,
+    /// `B₂(h) = e^h − 1`.
+    #[default]
+    Bh2,
+}
+
+/// The coefficients of UniPC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UniPc {
+    /// `p`: how many estimates the predictor combines. The method is of order `p + 1`.
+    pub order: Order,
+    /// Which estimate.
+    pub variable: Variable,
+    /// `B(h)`.
+    pub rule: UniPcRule,
+}
+
+impl UniPc {
+    /// UniPC-p on the clean signal with `B₂`.
+    #[must_use]
+    pub fn new(order: Order) -> Self {
+        Self {
+            order,
+            ..Self::default()
+        }
+    }
+
+    /// On another estimate.
+    #[must_use]
+    pub fn with_variable(self, variable: Variable) -> Self {
+        Self { variable, ..self }
+    }
+
+    /// With another `B(h)`.
+    #[must_use]
+    pub fn with_rule(self, rule: UniPcRule) -> Self {
+        Self { rule, ..self }
+    }
+
+    /// UniP: the move from `visited[0]` to `to`.
+    #[must_use]
+    pub fn predictor(&self, visited: &[Level], to: Level) -> Combination {
+        let nodes = &visited[..visited.len().min(self.order.get())];
+        match *nodes {
+            [here, before] => {
+                let rule = midpoint(self.variable, 0.0, [here, before], here, to);
+                let first = exponential(self.variable, 0.0, &[here], here, to);
+                let scale = self.scale(here, to);
+                blend(first, &rule, scale)
+            }
+            _ => exponential(self.variable, 0.0, nodes, visited[0], to),
+        }
+    }
+
+    /// UniC: the same move once the estimate at `to` is known; its factor stands first.
+    #[must_use]
+    pub fn corrector(&self, visited: &[Level], to: Level) -> Combination {
+        let nodes = &visited[..visited.len().min(self.order.get())];
+        let from = visited[0];
+        let known: Vec<Level> = [to].iter().chain(nodes).copied().collect();
+        if nodes.len() > 1 {
+            return exponential(self.variable, 0.0, &known, from, to);
+        }
+        let mut first = exponential(self.variable, 0.0, nodes, from, to);
+        let half = 0.5 * self.scale(from, to) * first.past[0];
+        first.past = vec![half, first.past[0] - half];
+        first
+    }
+
+    /// `B(h)/(e^h − 1)`.
+    fn scale(&self, from: Level, to: Level) -> f64 {
+        let h = half_log_snr(to) - half_log_snr(from);
+        let h = match self.variable {
+            Variable::Clean => -h,
+            Variable::Noise => h,
+        };
+        match self.rule {
+            UniPcRule::Bh1 if h.is_finite() => h / h.exp_m1(),
+            _ => 1.0,
+        }
+    }
+}
+
+/// `first + scale·(rule − first)`.
+fn blend(first: Combination, rule: &Combination, scale: f64) -> Combination {
+    let weights = rule.past.iter().enumerate().map(|(j, weight)| {
+        let base = first.past.get(j).copied().unwrap_or(0.0);
+        base + scale * (weight - base)
+    });
+    Combination {
+        past: weights.collect(),
+        ..first
+    }
+}
