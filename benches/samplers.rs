@@ -36,7 +36,7 @@ fn samplers(criterion: &mut Criterion) {
         walk(criterion, "DDPM", Ancestral::default(), shape);
         walk(criterion, "DDIM η = 0", Ddim::deterministic(), shape);
         walk(criterion, "DDIM η = 1", Ddim::ancestral(), shape);
-        walk(criterion, "Heun", Heun, shape);
+        walk(criterion, "Heun", RungeKutta::heun(), shape);
     }
     let x = Tensor::<4>::zeros([16, 3, 256, 256], &Device::flex());
     criterion.bench_function("noise/16×3×256×256", |bencher| {

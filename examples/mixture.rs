@@ -92,7 +92,7 @@ fn mixture(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         report(name, sampler.sample(&prior, x, &mut noise)?, &exact);
     }
     let mut noise = HostNoise::seeded(0);
-    let heun = Sampler::new(Heun, karras.clone());
+    let heun = Sampler::new(RungeKutta::heun(), karras.clone());
     let x = heun.start(shape, &device, &mut noise);
     report("Heun", heun.sample(&prior, x, &mut noise)?, &exact);
 

@@ -10,7 +10,7 @@ use tweedie::math::{
     VarianceExploding, VariancePreserving, Weighting,
 };
 use tweedie::prelude::Denoiser;
-use tweedie::samplers::{Heun, Sampler, Step};
+use tweedie::samplers::{RungeKutta, Sampler, Step};
 
 /// Whether a case is one of these.
 pub(crate) fn knows(id: &str) -> bool {
@@ -37,7 +37,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         id if id.starts_with("heun_N") => {
             let path = path(case.count("N")?, 0.002, 80.0, 7.0)?;
             let states = file.tensor(case, "xs")?;
-            let found = walk(file, Heun, &path, &states.part(0))?;
+            let found = walk(file, RungeKutta::heun(), &path, &states.part(0))?;
             for (k, x) in found.into_iter().enumerate() {
                 comparison.tensor(&format!("xs[{}]", k + 1), x, &states.part(k + 1), DOUBLE);
             }

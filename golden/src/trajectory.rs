@@ -8,7 +8,8 @@ use serde_json::Value;
 use tweedie::burn::tensor::{DType, Tensor, TensorData};
 use tweedie::core::{Advance, Replay};
 use tweedie::math::{Ancestral, Ddim, Kernel, Level, Move, Path, PosteriorVariance, Transition};
-use tweedie::prelude::{Denoiser, Heun, Noise, Step};
+use tweedie::prelude::{Denoiser, Noise, RungeKutta, Step};
+use tweedie::samplers::History;
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     if case.get("finite").and_then(Value::as_bool) == Some(false) {
@@ -104,7 +105,7 @@ fn by_kernel(
     mv: Move,
     noise: &mut dyn Noise<4>,
 ) -> Moved {
-    let state = kernel.step(model, x, mv, noise, &mut ());
+    let state = kernel.step(model, x, mv, noise, &mut History::default());
     Ok((state.x, state.clean))
 }
 
@@ -168,7 +169,7 @@ fn learned(file: &File, case: &Case, moves: &[Move]) -> Result<Outcome, GoldenEr
             ..Ancestral::default().transition(mv.from, mv.to)
         };
         let clean = model.denoise(x.clone(), mv.from);
-        let mean = mean.advance(x, clean.clone(), noise);
+        let mean = mean.advance(mv, x, clean.clone(), noise);
         if mv.to == Level::CLEAN {
             return Ok((mean, Some(clean)));
         }
@@ -225,7 +226,7 @@ fn heun(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         let model = clipped(case, model(file, case, dtype)?);
         let mut x = states.part(0).tensor::<4>(dtype)?;
         for (k, &mv) in moves.iter().enumerate() {
-            x = Heun
+            x = RungeKutta::heun()
                 .step(&*model, x, mv, &mut Replay::new(Vec::new()), &mut ())
                 .x;
             let place = (2 * (k + 1)).min(evaluations);

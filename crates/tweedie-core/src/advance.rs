@@ -2,13 +2,14 @@
 
 use crate::Noise;
 use burn::tensor::Tensor;
-use tweedie_math::Transition;
+use tweedie_math::{Move, Transition};
 
 /// Applies a [`Transition`] to tensors: `state·x + clean·x̂₀ + noise·z`.
 pub trait Advance {
-    /// The next state. Draws `z` from `noise` only if the step has any.
+    /// The state after `mv`. Draws the noise of the move only if the step has any.
     fn advance<const D: usize>(
         self,
+        mv: Move,
         x: Tensor<D>,
         clean: Tensor<D>,
         noise: &mut dyn Noise<D>,
@@ -18,6 +19,7 @@ pub trait Advance {
 impl Advance for Transition {
     fn advance<const D: usize>(
         self,
+        mv: Move,
         x: Tensor<D>,
         clean: Tensor<D>,
         noise: &mut dyn Noise<D>,
@@ -30,7 +32,7 @@ impl Advance for Transition {
         if self.noise == 0.0 {
             return mean;
         }
-        let z = noise.normal_like(&mean);
+        let z = noise.increment(mv, &mean);
         mean + z * self.noise
     }
 }

@@ -11,18 +11,39 @@ pub trait Denoiser<const D: usize> {
     /// The estimate of the clean signal, in the shape of `x`.
     fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D>;
 
-    /// Whether the estimate exists at `level`. A sampler asks this of every level on its path
-    /// that it starts a reverse move from, before the first; a network that predicts noise, for instance, says nothing about a signal
-    /// of which nothing is left.
+    /// The estimate with what is known of its variance, from one evaluation.
+    fn posterior(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+        Posterior {
+            clean: self.denoise(x, level),
+            interpolation: None,
+        }
+    }
+
+    /// Whether the estimate exists at `level`. A sampler asks this of every level on its path that
+    /// it starts a reverse move from, before the first; a network that predicts noise, for
+    /// instance, says nothing about a signal of which nothing is left.
     fn supports(&self, level: Level) -> bool {
         let _ = level;
         true
     }
 }
 
+/// The clean estimate and, from a network with learned variance, the variance of an ancestral step.
+#[derive(Clone, Debug)]
+pub struct Posterior<const D: usize> {
+    /// `x̂₀`, in the shape of `x`.
+    pub clean: Tensor<D>,
+    /// Where the step's log-variance lies between `ln β̃` (0) and `ln β` (1), for every value; none
+    /// if the denoiser does not say.
+    pub interpolation: Option<Tensor<D>>,
+}
+
 impl<const D: usize, T: Denoiser<D> + ?Sized> Denoiser<D> for &T {
     fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
         (**self).denoise(x, level)
+    }
+    fn posterior(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+        (**self).posterior(x, level)
     }
     fn supports(&self, level: Level) -> bool {
         (**self).supports(level)
@@ -32,6 +53,9 @@ impl<const D: usize, T: Denoiser<D> + ?Sized> Denoiser<D> for &T {
 impl<const D: usize, T: Denoiser<D> + ?Sized> Denoiser<D> for Box<T> {
     fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
         (**self).denoise(x, level)
+    }
+    fn posterior(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+        (**self).posterior(x, level)
     }
     fn supports(&self, level: Level) -> bool {
         (**self).supports(level)

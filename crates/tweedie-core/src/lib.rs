@@ -28,9 +28,12 @@
 
 mod advance;
 mod autodiff;
+mod brownian;
+mod counting;
 mod denoiser;
 mod files;
 mod guidance;
+mod learned;
 mod levels;
 mod noise;
 pub mod oracle;
@@ -40,9 +43,12 @@ mod threshold;
 
 pub use advance::Advance;
 pub use autodiff::{Pullback, vjp};
-pub use denoiser::{Denoiser, DenoiserExt, FromFn, from_fn};
+pub use brownian::BrownianTree;
+pub use counting::Counting;
+pub use denoiser::{Denoiser, DenoiserExt, FromFn, Posterior, from_fn};
 pub use files::replace_file;
 pub use guidance::ClassifierFree;
+pub use learned::LearnedRange;
 pub use levels::Levels;
 pub use noise::{DeviceNoise, HostNoise, Noise, Replay};
 pub use precondition::{Network, Preconditioned, TimeInput};

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution as _, StandardNormal};
 use rayon::prelude::*;
+use tweedie_math::Move;
 
 /// A source of standard normal tensors.
 pub trait Noise<const D: usize> {
@@ -15,17 +16,30 @@ pub trait Noise<const D: usize> {
     fn normal(&mut self, shape: [usize; D], device: &Device) -> Tensor<D> {
         self.normal_like(&Tensor::zeros(shape, device))
     }
+
+    /// The noise of the move `mv`: the increment of a Brownian path, divided by its standard
+    /// deviation. Fresh values, unless the source keeps a path ([`BrownianTree`](crate::BrownianTree)).
+    fn increment(&mut self, mv: Move, like: &Tensor<D>) -> Tensor<D> {
+        let _ = mv;
+        self.normal_like(like)
+    }
 }
 
 impl<const D: usize, T: Noise<D> + ?Sized> Noise<D> for &mut T {
     fn normal_like(&mut self, like: &Tensor<D>) -> Tensor<D> {
         (**self).normal_like(like)
     }
+    fn increment(&mut self, mv: Move, like: &Tensor<D>) -> Tensor<D> {
+        (**self).increment(mv, like)
+    }
 }
 
 impl<const D: usize, T: Noise<D> + ?Sized> Noise<D> for Box<T> {
     fn normal_like(&mut self, like: &Tensor<D>) -> Tensor<D> {
         (**self).normal_like(like)
+    }
+    fn increment(&mut self, mv: Move, like: &Tensor<D>) -> Tensor<D> {
+        (**self).increment(mv, like)
     }
 }
 
@@ -78,36 +92,40 @@ impl HostNoise {
         }
         &mut self.streams[..batch]
     }
-
-    fn fill<T: Copy + Default + Send>(
-        &mut self,
-        batch: usize,
-        count: usize,
-        from: impl Fn(f64) -> T + Sync,
-    ) -> Vec<T> {
-        let mut values = vec![T::default(); batch * count];
-        values
-            .par_chunks_mut(count.max(1))
-            .zip(self.streams(batch))
-            .for_each(|(sample, stream)| {
-                for value in sample {
-                    *value = from(StandardNormal.sample(stream));
-                }
-            });
-        values
-    }
 }
 
 impl<const D: usize> Noise<D> for HostNoise {
     fn normal_like(&mut self, like: &Tensor<D>) -> Tensor<D> {
-        let shape = like.dims();
-        let (batch, count) = (shape[0], shape[1..].iter().product());
-        let data = match like.dtype() {
-            DType::F64 => TensorData::new(self.fill(batch, count, |z| z), shape),
-            _ => TensorData::new(self.fill(batch, count, |z| z as f32), shape),
-        };
-        Tensor::from_data(data, (&like.device(), like.dtype()))
+        draw(self.streams(like.dims()[0]), like)
     }
+}
+
+/// `N(0, 1)` values in the shape, precision and on the device of `like`, each sample from its stream.
+pub(crate) fn draw<const D: usize>(streams: &mut [ChaCha8Rng], like: &Tensor<D>) -> Tensor<D> {
+    let shape = like.dims();
+    let count = shape[1..].iter().product();
+    let data = match like.dtype() {
+        DType::F64 => TensorData::new(fill(streams, count, |z| z), shape),
+        _ => TensorData::new(fill(streams, count, |z| z as f32), shape),
+    };
+    Tensor::from_data(data, (&like.device(), like.dtype()))
+}
+
+fn fill<T: Copy + Default + Send>(
+    streams: &mut [ChaCha8Rng],
+    count: usize,
+    from: impl Fn(f64) -> T + Sync,
+) -> Vec<T> {
+    let mut values = vec![T::default(); streams.len() * count];
+    values
+        .par_chunks_mut(count.max(1))
+        .zip(streams)
+        .for_each(|(sample, stream)| {
+            for value in sample {
+                *value = from(StandardNormal.sample(stream));
+            }
+        });
+    values
 }
 
 /// The device's own generator: fast, but one global stream for each process and backend.

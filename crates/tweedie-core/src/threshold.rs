@@ -4,7 +4,7 @@
 //! Ho et al. 2020 (static clip); Saharia et al. 2022, "Imagen", section 2.3 (dynamic),
 //! arXiv:2205.11487.
 
-use crate::{Denoiser, per_sample_sum};
+use crate::{Denoiser, Posterior, per_sample_sum};
 use burn::tensor::Tensor;
 use tweedie_math::Level;
 
@@ -26,6 +26,14 @@ impl<M> StaticClip<M> {
 impl<const D: usize, M: Denoiser<D>> Denoiser<D> for StaticClip<M> {
     fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
         self.denoiser.denoise(x, level).clamp(self.min, self.max)
+    }
+
+    fn posterior(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+        let posterior = self.denoiser.posterior(x, level);
+        Posterior {
+            clean: posterior.clean.clamp(self.min, self.max),
+            ..posterior
+        }
     }
 
     fn supports(&self, level: Level) -> bool {
@@ -65,19 +73,29 @@ impl<M> DynamicThreshold<M> {
         self.limit = limit;
         self
     }
-}
 
-impl<const D: usize, M: Denoiser<D>> Denoiser<D> for DynamicThreshold<M> {
-    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
-        let clean = self.denoiser.denoise(x, level);
+    fn threshold<const D: usize>(&self, clean: Tensor<D>) -> Tensor<D> {
         let mut shape = [1; D];
         shape[0] = clean.dims()[0];
         let threshold = magnitude_quantile(clean.clone(), self.quantile)
             .clamp(1.0, self.limit.max(1.0).min(f64::from(f32::MAX)))
             .reshape(shape);
         // max and min by broadcasting: |x| ≤ s.
-        let unit = clean / threshold;
-        unit.clamp(-1.0, 1.0)
+        (clean / threshold).clamp(-1.0, 1.0)
+    }
+}
+
+impl<const D: usize, M: Denoiser<D>> Denoiser<D> for DynamicThreshold<M> {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+        self.threshold(self.denoiser.denoise(x, level))
+    }
+
+    fn posterior(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+        let posterior = self.denoiser.posterior(x, level);
+        Posterior {
+            clean: self.threshold(posterior.clean),
+            ..posterior
+        }
     }
 
     fn supports(&self, level: Level) -> bool {

@@ -1,6 +1,7 @@
 //! How much signal and how much noise: `x_t = α x₀ + σ ε`.
 
 use serde::{Deserialize, Serialize};
+use std::f64::consts::FRAC_PI_2;
 
 /// One level of the forward process, `x_t = α x₀ + σ ε` with `ε ~ N(0, I)`.
 ///
@@ -130,6 +131,23 @@ impl Level {
     #[must_use]
     pub fn noise_to_signal(self) -> f64 {
         self.sigma / self.alpha
+    }
+
+    /// The angle `atan2(σ, α)`: 0 for clean data, π/2 for pure noise. On the unit circle
+    /// `α = cos φ`, `σ = sin φ` the probability flow is `dx/dφ = v`, the velocity.
+    #[must_use]
+    pub fn angle(self) -> f64 {
+        self.sigma.atan2(self.alpha)
+    }
+
+    /// The unit-variance level of an angle, which is cut to `[0, π/2]`.
+    #[must_use]
+    pub fn at_angle(angle: f64) -> Self {
+        if angle >= FRAC_PI_2 {
+            return Self::PURE_NOISE;
+        }
+        let (sigma, alpha) = angle.max(0.0).sin_cos();
+        Self { alpha, sigma }
     }
 
     /// Whether `self` has more noise, relative to its signal, than `other`.

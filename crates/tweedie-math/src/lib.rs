@@ -29,6 +29,7 @@
 //! # Ok::<(), tweedie_math::PathError>(())
 //! ```
 
+mod curve;
 pub mod forward;
 pub mod gaussian;
 mod kernel;

@@ -4,10 +4,25 @@
 //! [`Path`](tweedie_math::Path), which says through which levels. Both are values; the state of a
 //! run lives in its iterator, so one sampler serves many threads.
 //!
-//! | step | file |
-//! |---|---|
-//! | every [`Kernel`](tweedie_math::Kernel): DDPM, DDIM, Euler, Euler–Maruyama, reverse diffusion | `kernel_step.rs` |
-//! | [`Heun`], second order | `heun.rs` |
+//! | step | evaluations a move | file |
+//! |---|---|---|
+//! | every [`Kernel`](tweedie_math::Kernel): DDPM, DDIM, Euler, Euler–Maruyama, reverse diffusion | 1 | `multistep.rs` |
+//! | every [`Multistep`](tweedie_math::Multistep) method: Adams–Bashforth, DEIS, DPM-Solver++ (2M, 3M, their SDEs), iPNDM | 1 | `multistep.rs` |
+//! | [`UniPc`] | 1 | `uni_pc.rs` |
+//! | [`Pndm`] | 1, at first 2 or 4 | `pndm.rs` |
+//! | [`RungeKutta`]: midpoint, Heun, RK4, any tableau | 2, 2, 4 | `runge_kutta.rs` |
+//! | [`DpmSolver`], singlestep | 2, 3 | `dpm_solver.rs` |
+//! | [`Adaptive`]: Bogacki–Shampine, Dormand–Prince, Tsitouras | as many as it takes | `adaptive.rs` |
+//! | [`AdaptiveSde`] | as many as it takes | `adaptive_sde.rs` |
+//! | [`FreshNoise`]: the ancestral form of a deterministic step | the step's | `fresh_noise.rs` |
+//! | [`Churn`]: EDM's stochastic sampler | the step's | `churn.rs` |
+//! | [`DpmSde`] | 2 | `dpm_sde.rs` |
+//! | [`LearnedAncestral`]: DDPM with learned variance | 1 | `learned.rs` |
+//! | [`PredictorCorrector`] | both | `predictor_corrector.rs` |
+//! | [`Langevin`], [`AnnealedLangevin`], [`Mala`] | 1, `T`, 2 | `langevin.rs`, `annealed.rs`, `mala.rs` |
+//!
+//! The [`likelihood`] of data is that of the flow or of the chain; [`slerp`] goes from one latent to
+//! another.
 //!
 //! ```
 //! use burn::tensor::Device;
@@ -26,11 +41,45 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod heun;
-mod kernel_step;
+mod adaptive;
+mod adaptive_sde;
+mod annealed;
+mod any_step;
+mod churn;
+mod dpm_sde;
+mod dpm_solver;
+mod fresh_noise;
+mod integrator;
+mod interpolate;
+mod langevin;
+mod learned;
+pub mod likelihood;
+mod mala;
+mod multistep;
+mod pndm;
+mod predictor_corrector;
+mod runge_kutta;
 mod sampler;
 mod step;
+mod uni_pc;
 
-pub use heun::Heun;
-pub use sampler::{SampleError, Sampler};
+pub use adaptive::{Adaptive, AdaptiveError, Solution};
+pub use adaptive_sde::AdaptiveSde;
+pub use annealed::AnnealedLangevin;
+pub use any_step::AnyStep;
+pub use churn::Churn;
+pub use dpm_sde::DpmSde;
+pub use dpm_solver::DpmSolver;
+pub use fresh_noise::FreshNoise;
+pub use integrator::{Controller, Tolerance};
+pub use interpolate::slerp;
+pub use langevin::Langevin;
+pub use learned::LearnedAncestral;
+pub use mala::Mala;
+pub use multistep::History;
+pub use pndm::{Pndm, PndmStart};
+pub use predictor_corrector::PredictorCorrector;
+pub use runge_kutta::RungeKutta;
+pub use sampler::{SampleError, Sampler, Trajectory};
 pub use step::{State, Step};
+pub use uni_pc::{Correctable, UniPc};

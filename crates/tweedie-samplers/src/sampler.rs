@@ -2,20 +2,21 @@
 
 use crate::{State, Step};
 use burn::tensor::{Device, Tensor};
-use tweedie_core::{Advance, Denoiser, Noise};
+use tweedie_core::{Counting, Denoiser, Noise, Replay};
 use tweedie_math::{Level, Move, Path, forward, gaussian};
 
 /// A step and the path it walks.
 ///
 /// A move of the path that goes up in noise is a forward one: fresh noise is added, exactly, and
-/// the step forgets what it remembered. That is RePaint's time travel, for any step.
+/// the step forgets what it remembered. That is RePaint's time travel, for any step. Walking the path
+/// from its end to its start by the step itself is [`encode`](Self::encode).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampler<S> {
     step: S,
     path: Path,
 }
 
-/// Why a run cannot begin.
+/// Why a run cannot begin, or had to end.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SampleError {
@@ -29,14 +30,25 @@ pub enum SampleError {
         /// The level.
         level: Level,
     },
-    /// The step is singular for a move of the path.
+    /// The step cannot make a move of the path.
     #[error(
-        "the step is singular from (α = {}, σ = {}) to (α = {}, σ = {})",
+        "the step cannot move from (α = {}, σ = {}) to (α = {}, σ = {})",
         mv.from.alpha(), mv.from.sigma(), mv.to.alpha(), mv.to.sigma()
     )]
     Step {
         /// The move.
         mv: Move,
+    },
+    /// A value that is not a number, or not finite.
+    #[error(
+        "the state is not finite at α = {}, σ = {}, after {evaluations} evaluations of the denoiser",
+        level.alpha(), level.sigma()
+    )]
+    NotFinite {
+        /// The level at which it appeared.
+        level: Level,
+        /// How often the denoiser had been asked.
+        evaluations: usize,
     },
 }
 
@@ -84,8 +96,29 @@ impl<S> Sampler<S> {
         Ok(last.map_or(x, |state| state.x))
     }
 
-    /// The same walk as an iterator over its states: stop early, keep some, show progress, all
-    /// with the adaptors of iterators.
+    /// [`sample`](Self::sample), looking at every state on the way.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample); [`SampleError::NotFinite`] as soon as a state is not finite.
+    pub fn try_sample<const D: usize>(
+        &self,
+        denoiser: &dyn Denoiser<D>,
+        x: Tensor<D>,
+        noise: &mut dyn Noise<D>,
+    ) -> Result<Tensor<D>, SampleError>
+    where
+        S: Step<D>,
+    {
+        let mut last = x.clone();
+        for state in self.trajectory(denoiser, x, noise)?.checked() {
+            last = state?.x;
+        }
+        Ok(last)
+    }
+
+    /// The same walk as an iterator over its states, which knows its length: stop early, keep some,
+    /// show progress, all with the adaptors of iterators. Every state says how many evaluations of
+    /// the denoiser it took to get there.
     ///
     /// # Errors
     /// As [`sample`](Self::sample).
@@ -94,37 +127,76 @@ impl<S> Sampler<S> {
         denoiser: &'a dyn Denoiser<D>,
         x: Tensor<D>,
         noise: &'a mut dyn Noise<D>,
-    ) -> Result<impl Iterator<Item = State<D>> + 'a, SampleError>
+    ) -> Result<Trajectory<'a, D, S>, SampleError>
     where
         S: Step<D>,
-        S::Memory: 'a,
     {
-        self.check(denoiser)?;
-        let mut memory = S::Memory::default();
-        Ok(self.path.moves().scan(x, move |x, mv| {
-            let here = x.clone();
-            let state = if mv.is_forward() {
-                memory = S::Memory::default();
-                let up = forward::conditional(mv.from, mv.to);
-                let nothing = here.zeros_like();
-                State {
-                    level: mv.to,
-                    x: up.advance(here, nothing, noise),
-                    clean: None,
-                }
-            } else {
-                self.step.step(denoiser, here, mv, noise, &mut memory)
-            };
-            *x = state.x.clone();
-            Some(state)
-        }))
+        let is_reverse = |mv: &Move| !mv.is_forward();
+        self.check(denoiser, self.path.moves().filter(is_reverse))?;
+        Ok(Trajectory {
+            step: &self.step,
+            moves: self.path.moves().collect::<Vec<_>>().into_iter(),
+            denoiser: Counting::new(denoiser),
+            x: Some(x),
+            noise: Box::new(noise),
+            memory: S::Memory::default(),
+            renoises: true,
+        })
     }
 
-    fn check<const D: usize>(&self, denoiser: &dyn Denoiser<D>) -> Result<(), SampleError>
+    /// Walks the path from its end to its start: from data `x`, at the path's last level, to the
+    /// latent from which the same sampler makes them again, up to its discretisation error.
+    ///
+    /// The step has to be deterministic, and the path to end at some noise.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample).
+    pub fn encode<const D: usize>(
+        &self,
+        denoiser: &dyn Denoiser<D>,
+        x: Tensor<D>,
+    ) -> Result<Tensor<D>, SampleError>
     where
         S: Step<D>,
     {
-        for mv in self.path.moves().filter(|mv| !mv.is_forward()) {
+        let last = self.encoding(denoiser, x.clone())?.last();
+        Ok(last.map_or(x, |state| state.x))
+    }
+
+    /// [`encode`](Self::encode) as an iterator over its states.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample).
+    pub fn encoding<'a, const D: usize>(
+        &'a self,
+        denoiser: &'a dyn Denoiser<D>,
+        x: Tensor<D>,
+    ) -> Result<Trajectory<'a, D, S>, SampleError>
+    where
+        S: Step<D>,
+    {
+        let path = self.path.clone().reversed();
+        self.check(denoiser, path.moves())?;
+        Ok(Trajectory {
+            step: &self.step,
+            moves: path.moves().collect::<Vec<_>>().into_iter(),
+            denoiser: Counting::new(denoiser),
+            x: Some(x),
+            noise: Box::new(Replay::new(Vec::new())),
+            memory: S::Memory::default(),
+            renoises: false,
+        })
+    }
+
+    fn check<const D: usize>(
+        &self,
+        denoiser: &dyn Denoiser<D>,
+        moves: impl Iterator<Item = Move>,
+    ) -> Result<(), SampleError>
+    where
+        S: Step<D>,
+    {
+        for mv in moves {
             if !denoiser.supports(mv.from) {
                 return Err(SampleError::Denoiser { level: mv.from });
             }
@@ -133,5 +205,81 @@ impl<S> Sampler<S> {
             }
         }
         Ok(())
+    }
+}
+
+/// The states of a run, in order; see [`Sampler::trajectory`].
+pub struct Trajectory<'a, const D: usize, S: Step<D>> {
+    step: &'a S,
+    moves: std::vec::IntoIter<Move>,
+    denoiser: Counting<&'a dyn Denoiser<D>>,
+    /// Taken while a step works on it, so that the step may reuse its memory.
+    x: Option<Tensor<D>>,
+    noise: Box<dyn Noise<D> + 'a>,
+    memory: S::Memory,
+    renoises: bool,
+}
+
+impl<'a, const D: usize, S: Step<D>> Trajectory<'a, D, S> {
+    /// Ends with an error at the first state that is not finite. Looking at it waits for the device.
+    ///
+    /// # Errors
+    /// The items are [`SampleError::NotFinite`] or a state.
+    pub fn checked(self) -> impl Iterator<Item = Result<State<D>, SampleError>> + 'a
+    where
+        S::Memory: 'a,
+    {
+        let mut ended = false;
+        self.map_while(move |state| {
+            if ended {
+                return None;
+            }
+            // A sum of zeros, unless a value is infinite or no number.
+            let zero = (state.x.clone() * 0.0).sum().into_scalar::<f64>();
+            ended = zero != 0.0;
+            Some(if ended {
+                Err(SampleError::NotFinite {
+                    level: state.level,
+                    evaluations: state.evaluations,
+                })
+            } else {
+                Ok(state)
+            })
+        })
+    }
+}
+
+impl<const D: usize, S: Step<D>> Iterator for Trajectory<'_, D, S> {
+    type Item = State<D>;
+
+    fn next(&mut self) -> Option<State<D>> {
+        let mv = self.moves.next()?;
+        let here = self.x.take()?;
+        let mut state = if self.renoises && mv.is_forward() {
+            self.memory = S::Memory::default();
+            let up = forward::conditional(mv.from, mv.to);
+            let fresh = self.noise.normal_like(&here);
+            State::new(mv.to, here * up.state + fresh * up.noise, None)
+        } else {
+            let (denoiser, noise) = (&self.denoiser, &mut *self.noise);
+            self.step.step(denoiser, here, mv, noise, &mut self.memory)
+        };
+        state.evaluations = self.denoiser.evaluations();
+        self.x = Some(state.x.clone());
+        Some(state)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.moves.size_hint()
+    }
+}
+
+impl<const D: usize, S: Step<D>> ExactSizeIterator for Trajectory<'_, D, S> {}
+
+impl<const D: usize, S: Step<D>> std::fmt::Debug for Trajectory<'_, D, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trajectory")
+            .field("moves", &self.moves)
+            .finish_non_exhaustive()
     }
 }

@@ -11,11 +11,26 @@ pub struct State<const D: usize> {
     pub level: Level,
     /// The state at that level.
     pub x: Tensor<D>,
-    /// The clean estimate that the move was based on; none after a forward move.
+    /// The clean estimate that the move was based on; none after a move that only added noise.
     pub clean: Option<Tensor<D>>,
+    /// How often the denoiser has been asked since the run began; 0 from a bare step.
+    pub evaluations: usize,
 }
 
-/// One way to move a chain down in noise.
+impl<const D: usize> State<D> {
+    /// The state `x` at `level`, which followed from the estimate `clean`.
+    #[must_use]
+    pub fn new(level: Level, x: Tensor<D>, clean: Option<Tensor<D>>) -> Self {
+        Self {
+            level,
+            x,
+            clean,
+            evaluations: 0,
+        }
+    }
+}
+
+/// One way to move a chain between two levels of noise.
 ///
 /// A step is a value and is shared between runs; what a method remembers between moves is its
 /// `Memory`, which a run owns.
@@ -37,5 +52,11 @@ pub trait Step<const D: usize> {
     fn supports(&self, mv: Move) -> bool {
         let _ = mv;
         true
+    }
+
+    /// The power of the step length with which the error falls: of the state for a deterministic
+    /// step, of mean and covariance (the weak order) for one that adds noise.
+    fn order(&self) -> usize {
+        1
     }
 }

@@ -21,8 +21,9 @@ pub mod prelude {
     pub use tweedie_math::{
         Ancestral, Chain, Cosine, Ddim, Edm, Kernel, Level, Path, Prediction, Rectified, Schedule,
         Spacing, Span, VariancePreserving, Weighting,
+        multistep::{DpmSolverMultistep, Multistep, Order},
     };
     pub use tweedie_models::{Model, ModelConfig, UnetConfig};
-    pub use tweedie_samplers::{Heun, Sampler, Step};
+    pub use tweedie_samplers::{RungeKutta, Sampler, State, Step};
     pub use tweedie_train::{Objective, Settings, Trainer};
 }

@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     while trainer.step(&data)?.is_some() {}
 
     let sampler = Sampler::new(
-        Heun,
+        RungeKutta::heun(),
         Path::karras(schedule, Span::default(), 20, 7.0)?.then_clean(),
     );
     let mut noise = HostNoise::seeded(1);

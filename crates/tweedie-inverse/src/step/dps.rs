@@ -58,12 +58,8 @@ impl<const D: usize, K: Kernel, A: Operator<D>> Step<D> for DpsStep<D, K, A> {
         let moved = self
             .kernel
             .transition(mv.from, mv.to)
-            .advance(x, clean.clone(), noise);
-        State {
-            level: mv.to,
-            x: moved - gradient * self.zeta,
-            clean: Some(clean),
-        }
+            .advance(mv, x, clean.clone(), noise);
+        State::new(mv.to, moved - gradient * self.zeta, Some(clean))
     }
 
     fn supports(&self, mv: Move) -> bool {

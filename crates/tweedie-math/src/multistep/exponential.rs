@@ -83,9 +83,9 @@ pub fn exponential(
     }
 }
 
-/// The same with two estimates by the midpoint rule: the slope between them acts at the middle of
-/// the move, `W (m₀ + (m₀ − m₁)/(2r))`, where `W` is the weight of first order and
-/// `r = (λ₀ − λ₁)/h`.
+/// The same with two estimates by the midpoint rule: the whole weight on the value that the line
+/// through them has at the middle of the move. For `m₀` at its start that is `W (m₀ + (m₀ − m₁)/(2r))`,
+/// where `W` is the weight of first order and `r = (λ₀ − λ₁)/h`.
 #[must_use]
 pub fn midpoint(
     variable: Variable,
@@ -95,9 +95,9 @@ pub fn midpoint(
     to: Level,
 ) -> Combination {
     let first = first_order(variable, eta, from, to);
-    let gap = half_log_snr(nodes[0]) - half_log_snr(nodes[1]);
-    let slope = 0.5 * (half_log_snr(to) - half_log_snr(from)) / gap;
-    if !slope.is_finite() || slope == 0.0 {
+    let [near, far, a, b] = [nodes[0], nodes[1], from, to].map(half_log_snr);
+    let slope = (0.5 * (a + b) - near) / (near - far);
+    if !slope.is_finite() {
         return first;
     }
     let weight = first.past[0];

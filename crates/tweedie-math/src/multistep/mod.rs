@@ -10,11 +10,11 @@
 //! | [`Deis`] (tAB) | `ε̂` | the schedule's time |
 //! | [`ExponentialAdamsBashforth`] (DEIS in `λ`) | `ε̂` or `x̂₀` | `λ = ln(α/σ)` |
 //! | [`DpmSolverMultistep`] (DPM-Solver, DPM-Solver++, their SDEs) | `ε̂` or `x̂₀` | `λ`, with a midpoint rule at order 2 |
-//! | [`UniPc`] | `ε̂` or `x̂₀` | `λ`, corrected by the next evaluation |
+//! | [`UniPcWeights`] (UniPC) | `ε̂` or `x̂₀` | `λ`, corrected by the next evaluation |
 //! | [`Ipndm`] | `ε̂` | nothing: the weights of equal steps |
 //!
-//! All of them are pure functions of levels; [`weights`](self) are the integrals of Lagrange's
-//! polynomials.
+//! All of them are pure functions of levels; [`adams_bashforth`] and [`exponential_adams_bashforth`]
+//! are the integrals of Lagrange's polynomials that they share.
 
 mod adams_bashforth;
 mod deis;
@@ -32,7 +32,7 @@ pub use deis::Deis;
 pub use dpm_solver::DpmSolverMultistep;
 pub use exponential::{ExponentialAdamsBashforth, exponential, midpoint};
 pub use ipndm::Ipndm;
-pub use uni_pc::{UniPc, UniPcRule};
+pub use uni_pc::{UniPcRule, UniPcWeights};
 pub use weights::{adams_bashforth, exponential_adams_bashforth};
 
 /// Which estimate a method interpolates.

@@ -23,9 +23,9 @@ pub enum UniPcRule {
     Bh2,
 }
 
-/// The coefficients of UniPC.
+/// The weights of UniPC; its step is `UniPc` of `tweedie-samplers`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UniPc {
+pub struct UniPcWeights {
     /// `p`: how many estimates the predictor combines. The method is of order `p + 1`.
     pub order: Order,
     /// Which estimate.
@@ -34,28 +34,7 @@ pub struct UniPc {
     pub rule: UniPcRule,
 }
 
-impl UniPc {
-    /// UniPC-p on the clean signal with `B₂`.
-    #[must_use]
-    pub fn new(order: Order) -> Self {
-        Self {
-            order,
-            ..Self::default()
-        }
-    }
-
-    /// On another estimate.
-    #[must_use]
-    pub fn with_variable(self, variable: Variable) -> Self {
-        Self { variable, ..self }
-    }
-
-    /// With another `B(h)`.
-    #[must_use]
-    pub fn with_rule(self, rule: UniPcRule) -> Self {
-        Self { rule, ..self }
-    }
-
+impl UniPcWeights {
     /// UniP: the move from `visited[0]` to `to`.
     #[must_use]
     pub fn predictor(&self, visited: &[Level], to: Level) -> Combination {

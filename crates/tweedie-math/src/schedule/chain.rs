@@ -220,8 +220,7 @@ impl Chain {
         if b.alpha() > 0.0 {
             Level::variance_preserving((1.0 - weight) * a.log_snr() + weight * b.log_snr())
         } else {
-            let angle = (1.0 - weight) * angle(a) + weight * FRAC_PI_2;
-            Level::trusted(angle.cos(), angle.sin())
+            Level::at_angle((1.0 - weight) * a.angle() + weight * FRAC_PI_2)
         }
     }
 
@@ -239,15 +238,11 @@ impl Chain {
         let weight = if b.alpha() > 0.0 {
             (a.log_snr() - log_snr) / (a.log_snr() - b.log_snr())
         } else {
-            let here = angle(Level::variance_preserving(log_snr));
-            (here - angle(a)) / (FRAC_PI_2 - angle(a))
+            let here = Level::variance_preserving(log_snr).angle();
+            (here - a.angle()) / (FRAC_PI_2 - a.angle())
         };
         low as f64 + weight.clamp(0.0, 1.0)
     }
-}
-
-fn angle(level: Level) -> f64 {
-    level.sigma().atan2(level.alpha())
 }
 
 fn linspace(first: f64, last: f64, count: usize) -> Vec<f64> {

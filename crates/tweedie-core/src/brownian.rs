@@ -1,0 +1,235 @@
+//! A Brownian path that stays the same when steps are refined.
+//!
+//! The noise of the reverse process is a Brownian motion `W` in the time `τ = α²/σ²`: along exact
+//! data `x₀`, `α x/σ² = τ x₀ + W(τ)`, and an ancestral move from `τ_t` to `τ_s` adds
+//! `(σ_s²/α_s) (W(τ_s) − W(τ_t))`. The path is bisected in `ln τ`: every node of the tree has its own
+//! place in the counter-based stream of every sample, so that its value depends on the seed alone,
+//! not on the order or the number of questions.
+//!
+//! # Reference
+//! Kidger et al. 2021, "Neural SDEs as infinite-dimensional GANs" (virtual Brownian tree),
+//! arXiv:2102.03657; El Alaoui & Montanari 2022 (the time `τ`), arXiv:2104.00912.
+
+use crate::noise::draw;
+use crate::{HostNoise, Noise};
+use burn::tensor::Tensor;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use std::collections::HashMap;
+use tweedie_math::{Level, Move};
+
+/// The log-SNR is covered within ±50.
+const REACH: f64 = 50.0;
+/// The interval is halved this often: nodes lie 6·10⁻⁶ apart.
+const DEPTH: u32 = 24;
+
+/// Noise whose increments belong to one Brownian path for each sample.
+///
+/// Two runs with the same seed and different steps follow the same path, and a rejected step can be
+/// taken again in parts. Only the nodes of the last question are kept: each new one costs up to 24
+/// normal draws. A path is walked once; moves back up in noise need fresh noise.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_core::{BrownianTree, Noise};
+/// use tweedie_math::{Level, Move};
+///
+/// let [a, b, c] = [-2.0, -1.0, 1.0].map(Level::variance_preserving);
+/// let like = Tensor::<2>::zeros([4, 3], &Device::flex());
+/// let mut path = BrownianTree::seeded(7);
+/// // √(τ_c − τ_a) z(a, c) = √(τ_b − τ_a) z(a, b) + √(τ_c − τ_b) z(b, c)
+/// let mut part = |from: Level, to: Level| {
+///     path.increment(Move { from, to }, &like) * (to.snr() - from.snr()).sqrt()
+/// };
+/// let gap = (part(a, c) - part(a, b) - part(b, c)).abs().max().into_scalar::<f32>();
+/// assert!(gap < 1e-5);
+/// ```
+#[derive(Clone, Debug)]
+pub struct BrownianTree<const D: usize> {
+    seed: u64,
+    first: u64,
+    fresh: HostNoise,
+    /// `W/√τ` at the nodes of the last question.
+    nodes: HashMap<u32, Tensor<D>>,
+}
+
+impl<const D: usize> BrownianTree<D> {
+    /// The paths of a seed.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        Self {
+            seed,
+            first: 0,
+            fresh: HostNoise::seeded(seed),
+            nodes: HashMap::new(),
+        }
+    }
+
+    /// The same paths for a batch whose first sample is number `first` of the whole job.
+    #[must_use]
+    pub fn starting_at(self, first: u64) -> Self {
+        Self {
+            first,
+            fresh: self.fresh.starting_at(first),
+            nodes: HashMap::new(),
+            ..self
+        }
+    }
+
+    /// `N(0, 1)` values that belong to node `k`.
+    fn normal_at(&self, k: u32, like: &Tensor<D>) -> Tensor<D> {
+        let stream = |sample: usize| {
+            let mut stream = ChaCha8Rng::seed_from_u64(self.seed);
+            stream.set_stream(self.first + sample as u64);
+            // Behind everything that `fresh` will ever draw.
+            stream.set_word_pos((u128::from(k) + 1) << 32);
+            stream
+        };
+        let mut streams: Vec<ChaCha8Rng> = (0..like.dims()[0]).map(stream).collect();
+        draw(&mut streams, like)
+    }
+
+    /// `W/√τ` at node `k`, by bisection; the nodes on the way go to `kept`.
+    fn value(&mut self, k: u32, like: &Tensor<D>, kept: &mut HashMap<u32, Tensor<D>>) -> Tensor<D> {
+        let known = |node: u32| kept.get(&node).or_else(|| self.nodes.get(&node)).cloned();
+        let end = |node: u32| known(node).unwrap_or_else(|| self.normal_at(node, like));
+        let (mut low, mut high) = (0, 1 << DEPTH);
+        let (mut w_low, mut w_high) = (end(low), end(high));
+        // The ends are independent up to e^{−REACH}.
+        let mut visited = vec![(low, w_low.clone()), (high, w_high.clone())];
+        while low != k && high != k {
+            let middle = low + (high - low) / 2;
+            let w = known(middle).unwrap_or_else(|| {
+                let [a, m, b] = [low, middle, high].map(log_snr);
+                // τ_a/τ_b and τ_m/τ_b, and the Brownian bridge between a and b.
+                let (ea, em) = ((a - b).exp(), (m - b).exp());
+                let whole = -(a - b).exp_m1();
+                let (left, right) = (ea * (m - a).exp_m1() / whole, -(m - b).exp_m1() / whole);
+                let spread = (left * right * whole / em).sqrt();
+                w_low.clone() * (right * (ea / em).sqrt())
+                    + w_high.clone() * (left / em.sqrt())
+                    + self.normal_at(middle, like) * spread
+            });
+            visited.push((middle, w.clone()));
+            if k < middle {
+                (high, w_high) = (middle, w);
+            } else {
+                (low, w_low) = (middle, w);
+            }
+        }
+        kept.extend(visited);
+        if k == low { w_low } else { w_high }
+    }
+}
+
+fn log_snr(node: u32) -> f64 {
+    REACH * (f64::from(node) / f64::from(1_u32 << (DEPTH - 1)) - 1.0)
+}
+
+fn nearest_node(level: Level) -> u32 {
+    let place = level.log_snr().clamp(-REACH, REACH) / REACH + 1.0;
+    (place * f64::from(1_u32 << (DEPTH - 1))).round() as u32
+}
+
+impl<const D: usize> Noise<D> for BrownianTree<D> {
+    /// Fresh noise, independent of the path.
+    fn normal_like(&mut self, like: &Tensor<D>) -> Tensor<D> {
+        self.fresh.normal_like(like)
+    }
+
+    /// Fresh noise if the two levels fall on one node.
+    fn increment(&mut self, mv: Move, like: &Tensor<D>) -> Tensor<D> {
+        let nodes = (nearest_node(mv.from), nearest_node(mv.to));
+        let (a, b) = (nodes.0.min(nodes.1), nodes.0.max(nodes.1));
+        if a == b {
+            return self.normal_like(like);
+        }
+        if self.nodes.values().any(|w| w.dims() != like.dims()) {
+            self.nodes.clear();
+        }
+        let mut kept = HashMap::new();
+        let (w_a, w_b) = (
+            self.value(a, like, &mut kept),
+            self.value(b, like, &mut kept),
+        );
+        self.nodes = kept;
+        let ratio = log_snr(a) - log_snr(b);
+        (w_b - w_a * (0.5 * ratio).exp()) / (-ratio.exp_m1()).sqrt()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact by construction")]
+mod tests {
+    use super::*;
+    use burn::tensor::{DType, Device};
+
+    fn increments(seed: u64, log_snrs: &[f64], like: &Tensor<2>) -> Vec<Tensor<2>> {
+        let mut path = BrownianTree::seeded(seed);
+        let levels: Vec<Level> = log_snrs
+            .iter()
+            .map(|&l| Level::variance_preserving(l))
+            .collect();
+        levels
+            .windows(2)
+            .map(|pair| {
+                let (from, to) = (pair[0], pair[1]);
+                path.increment(Move { from, to }, like) * (to.snr() - from.snr()).sqrt()
+            })
+            .collect()
+    }
+
+    fn like(samples: usize) -> Tensor<2> {
+        Tensor::zeros([samples, 2], (&Device::flex(), DType::F64))
+    }
+
+    fn values(x: &Tensor<2>) -> Vec<f64> {
+        x.to_data().iter::<f64>().collect()
+    }
+
+    #[test]
+    fn a_refined_path_has_the_same_sums() {
+        let coarse = increments(3, &[-8.0, 1.0, 6.0], &like(5));
+        let grid: Vec<f64> = (0..=90).map(|i| -8.0 + 0.1 * f64::from(i)).collect();
+        let fine = increments(3, &grid, &like(5));
+        let sum = fine
+            .into_iter()
+            .reduce(|a, b| a + b)
+            .unwrap_or_else(|| like(5));
+        for (a, b) in values(&sum).iter().zip(values(&coarse[0])) {
+            assert!((a - b).abs() < 1e-9, "{a} instead of {b}");
+        }
+        // Samples have paths of their own, whatever the batch.
+        assert_eq!(
+            values(&coarse[0])[..2],
+            values(&increments(3, &[-8.0, 1.0], &like(1))[0])
+        );
+        assert_ne!(
+            values(&coarse[0]),
+            values(&increments(4, &[-8.0, 1.0], &like(5))[0])
+        );
+    }
+
+    #[test]
+    fn increments_are_normal_and_independent() {
+        let draws = 20_000;
+        let grid = [-6.0, -5.9, -2.0, 0.0, 0.003, 4.0];
+        let parts: Vec<Vec<f64>> = increments(1, &grid, &like(draws / 2))
+            .iter()
+            .zip(grid.windows(2))
+            .map(|(part, pair)| {
+                let scale = (pair[1].exp() - pair[0].exp()).sqrt();
+                values(part).iter().map(|z| z / scale).collect()
+            })
+            .collect();
+        let mean = |f: &dyn Fn(usize) -> f64| (0..draws).map(f).sum::<f64>() / draws as f64;
+        for (i, a) in parts.iter().enumerate() {
+            // Five standard errors of mean, variance and correlation.
+            assert!(mean(&|k| a[k]).abs() < 0.036);
+            assert!((mean(&|k| a[k] * a[k]) - 1.0).abs() < 0.05);
+            for b in &parts[..i] {
+                assert!(mean(&|k| a[k] * b[k]).abs() < 0.036);
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Counts evaluations.
+
+use crate::{Denoiser, Posterior};
+use burn::tensor::Tensor;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tweedie_math::Level;
+
+/// A denoiser that counts how often it is asked: the number of function evaluations (NFE).
+///
+/// One evaluation is one call for a whole batch, whatever happens inside.
+#[derive(Debug, Default)]
+pub struct Counting<M> {
+    denoiser: M,
+    evaluations: AtomicUsize,
+}
+
+impl<M> Counting<M> {
+    /// Counts from 0.
+    pub fn new(denoiser: M) -> Self {
+        Self {
+            denoiser,
+            evaluations: AtomicUsize::new(0),
+        }
+    }
+
+    /// How often it has been asked.
+    pub fn evaluations(&self) -> usize {
+        self.evaluations.load(Ordering::Relaxed)
+    }
+
+    fn count(&self) -> &M {
+        self.evaluations.fetch_add(1, Ordering::Relaxed);
+        &self.denoiser
+    }
+}
+
+impl<const D: usize, M: Denoiser<D>> Denoiser<D> for Counting<M> {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+        self.count().denoise(x, level)
+    }
+
+    fn posterior(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+        self.count().posterior(x, level)
+    }
+
+    fn supports(&self, level: Level) -> bool {
+        self.denoiser.supports(level)
+    }
+}

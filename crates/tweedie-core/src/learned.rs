@@ -1,0 +1,52 @@
+//! Networks that also learn the variance of an ancestral step.
+//!
+//! The network has twice the channels: the first half is its prediction, the second a number
+//! `v ∈ [−1, 1]` for every value, and the step's variance is `exp(w ln β + (1 − w) ln β̃)` with
+//! `w = (v + 1)/2`.
+//!
+//! # Reference
+//! Nichol & Dhariwal 2021, eq. 15, arXiv:2102.09672.
+
+use crate::{Denoiser, Levels, Network, Posterior, Preconditioned};
+use burn::module::Module;
+use burn::tensor::Tensor;
+use tweedie_math::Level;
+
+/// A [`Preconditioned`] network of `2C` output channels for `C` input channels (dimension 1).
+#[derive(Module, Debug)]
+pub struct LearnedRange<N: Module> {
+    network: Preconditioned<N>,
+}
+
+impl<N: Module> LearnedRange<N> {
+    /// Reads the second half of the network's channels as the variance.
+    pub fn new(network: Preconditioned<N>) -> Self {
+        Self { network }
+    }
+}
+
+impl<const D: usize, N: Module + Network<D>> Denoiser<D> for LearnedRange<N> {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+        self.posterior(x, level).clean
+    }
+
+    /// # Panics
+    /// If the network does not have twice the channels of `x`.
+    fn posterior(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+        let channels = x.dims()[1];
+        let levels = Levels::new(vec![level; x.dims()[0]]);
+        let both = self.network.predict(x.clone(), &levels);
+        let found = both.dims()[1];
+        assert_eq!(found, 2 * channels, "learned variance: output channels");
+        let output = both.clone().narrow(1, 0, channels);
+        let to_clean = self.network.prediction().to_clean(level);
+        Posterior {
+            clean: x * to_clean.skip + output * to_clean.out,
+            interpolation: Some((both.narrow(1, channels, channels) + 1.0) * 0.5),
+        }
+    }
+
+    fn supports(&self, level: Level) -> bool {
+        self.network.prediction().determines_clean(level)
+    }
+}

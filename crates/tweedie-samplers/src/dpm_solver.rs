@@ -1,0 +1,116 @@
+//! DPM-Solver and DPM-Solver++, singlestep.
+//!
+//! With `h = λ_s − λ_t`, `λ = ln(α/σ)`, and `m` the estimate, `m_r` the one at `λ_t + r h`:
+//!
+//! * order 2: `m_½` by the move of first order, then the midpoint rule with it;
+//! * order 3: `m_⅓` by the move of first order, `m_⅔` along the line through `m_0` and `m_⅓`, then
+//!   the line through `m_0` and `m_⅔`.
+//!
+//! Two or three evaluations a move. Where an end of a move has no finite `λ`, it is of first order.
+//!
+//! # Reference
+//! Lu et al. 2022, "DPM-Solver", algorithms 1 and 2, arXiv:2206.00927 (on `ε̂`); Lu et al. 2022,
+//! "DPM-Solver++", algorithm 1, arXiv:2211.01095 (on `x̂₀`).
+
+use crate::multistep::{History, estimate};
+use crate::{State, Step};
+use burn::tensor::Tensor;
+use tweedie_core::{Denoiser, Noise};
+use tweedie_math::multistep::{Combination, Variable, exponential, midpoint};
+use tweedie_math::{Level, Move};
+
+/// DPM-Solver (on the noise) or DPM-Solver++ (on the clean signal) of order 2 or 3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DpmSolver {
+    stages: Stages,
+    variable: Variable,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stages {
+    Two,
+    Three,
+}
+
+impl DpmSolver {
+    /// "DPM-Solver-2" or "DPM-Solver++(2S)".
+    #[must_use]
+    pub fn second(variable: Variable) -> Self {
+        Self {
+            stages: Stages::Two,
+            variable,
+        }
+    }
+
+    /// "DPM-Solver-3" or "DPM-Solver++(3S)".
+    #[must_use]
+    pub fn third(variable: Variable) -> Self {
+        Self {
+            stages: Stages::Three,
+            variable,
+        }
+    }
+}
+
+impl<const D: usize> Step<D> for DpmSolver {
+    type Memory = ();
+
+    fn step(
+        &self,
+        denoiser: &dyn Denoiser<D>,
+        x: Tensor<D>,
+        mv: Move,
+        _: &mut dyn Noise<D>,
+        (): &mut (),
+    ) -> State<D> {
+        let Move { from, to } = mv;
+        let clean = denoiser.denoise(x.clone(), from);
+        // The known estimates; the move to a level with a rule's weights; a new estimate there.
+        let mut known = History::default();
+        known.remember(from, estimate(self.variable, &x, &clean, from), 1);
+        let moved = |known: &History<D>, rule: Combination| known.combine(&rule, x.clone(), None);
+        let look = |known: &mut History<D>, x: Tensor<D>, level: Level| {
+            let clean = denoiser.denoise(x.clone(), level);
+            known.remember(level, estimate(self.variable, &x, &clean, level), 2);
+        };
+        let line = |nodes: &[Level], to: Level| exponential(self.variable, 0.0, nodes, from, to);
+        let x = match (
+            self.stages,
+            mv.log_linear(1.0 / 3.0),
+            mv.log_linear(2.0 / 3.0),
+        ) {
+            (Stages::Two, Some(_), Some(_)) => {
+                let middle = mv.log_linear(0.5).unwrap_or(from);
+                let there = moved(&known, line(&[from], middle));
+                look(&mut known, there, middle);
+                moved(
+                    &known,
+                    midpoint(self.variable, 0.0, [middle, from], from, to),
+                )
+            }
+            (Stages::Three, Some(third), Some(two_thirds)) => {
+                let start = known.clone();
+                let there = moved(&known, line(&[from], third));
+                look(&mut known, there, third);
+                let there = moved(&known, line(&[third, from], two_thirds));
+                known = start;
+                look(&mut known, there, two_thirds);
+                moved(&known, line(&[two_thirds, from], to))
+            }
+            _ => moved(&known, line(&[from], to)),
+        };
+        State::new(to, x, Some(clean))
+    }
+
+    fn supports(&self, mv: Move) -> bool {
+        let first = exponential(self.variable, 0.0, &[mv.from], mv.from, mv.to);
+        mv.from.sigma() > 0.0 && first.is_valid()
+    }
+
+    fn order(&self) -> usize {
+        match self.stages {
+            Stages::Two => 2,
+            Stages::Three => 3,
+        }
+    }
+}

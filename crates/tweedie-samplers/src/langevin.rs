@@ -1,0 +1,134 @@
+//! Langevin dynamics at one level: the corrector of Song et al., and the unadjusted Langevin
+//! algorithm (ULA).
+//!
+//! `x ← x + ε ∇ log p(x_t) + √(2ε) z` leaves the law at the level where it is, up to a bias of the
+//! order of ε, whatever the moves before have left.
+//!
+//! | rule | ε |
+//! |---|---|
+//! | [`fixed`](Langevin::fixed) | a number |
+//! | [`signal_to_noise`](Langevin::signal_to_noise) | `2 (r ‖z‖/‖s‖)²`, for each sample |
+//! | the same [`on_chain`](Langevin::on_chain) | `2 (1 − β_i) (r ‖z‖/‖s‖)²` |
+//! | [`annealed`](Langevin::annealed) | `ε₀ (σ/σ_L)²/2`, with σ relative to α |
+//!
+//! # Reference
+//! Song et al. 2021, algorithms 4 (VE) and 5 (VP), arXiv:2011.13456; Song & Ermon 2019, algorithm 1
+//! (annealed), arXiv:1907.05600; Roberts & Tweedie 1996 (ULA).
+
+use crate::{State, Step};
+use burn::tensor::Tensor;
+use tweedie_core::{Denoiser, Noise, per_sample_sum};
+use tweedie_math::{Chain, Level, Move};
+
+/// One move of Langevin dynamics at a level; a [`Path::staying`](tweedie_math::Path::staying) makes a
+/// chain of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Langevin {
+    size: Size,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Size {
+    Fixed(f64),
+    SignalToNoise(f64, Option<Chain>),
+    Annealed(f64, f64),
+}
+
+impl Langevin {
+    /// The same ε everywhere.
+    #[must_use]
+    pub fn fixed(epsilon: f64) -> Self {
+        Self {
+            size: Size::Fixed(epsilon),
+        }
+    }
+
+    /// Song's rule with the ratio `r` (0.16 for their CIFAR-10 models). The norms are those of each
+    /// sample; the published code takes their means over the batch.
+    #[must_use]
+    pub fn signal_to_noise(r: f64) -> Self {
+        Self {
+            size: Size::SignalToNoise(r, None),
+        }
+    }
+
+    /// Song's rule for a VP chain: ε times `1 − β_i` of the level's node. No effect on other rules.
+    #[must_use]
+    pub fn on_chain(self, chain: Chain) -> Self {
+        match self.size {
+            Size::SignalToNoise(r, _) => Self {
+                size: Size::SignalToNoise(r, Some(chain)),
+            },
+            _ => self,
+        }
+    }
+
+    /// The rule of annealed Langevin dynamics: `epsilon` is the step of the least noisy level, whose
+    /// `σ/α` is `last`.
+    #[must_use]
+    pub fn annealed(epsilon: f64, last: f64) -> Self {
+        Self {
+            size: Size::Annealed(epsilon, last),
+        }
+    }
+
+    /// ε, one for the batch or one for each sample.
+    fn epsilon<const D: usize>(&self, level: Level, score: &Tensor<D>, z: &Tensor<D>) -> Tensor<D> {
+        let number = |epsilon: f64| Tensor::full([1; D], epsilon, (&score.device(), score.dtype()));
+        match &self.size {
+            Size::Fixed(epsilon) => number(*epsilon),
+            Size::Annealed(epsilon, last) => {
+                let relative = level.noise_to_signal() / last;
+                number(0.5 * epsilon * relative.powi(2) * level.alpha().powi(2))
+            }
+            Size::SignalToNoise(r, chain) => {
+                let kept = chain.as_ref().map_or(1.0, |chain| {
+                    let node = chain.index(level).round() as usize;
+                    1.0 - chain.betas()[node]
+                });
+                let square = |x: &Tensor<D>| {
+                    let mut shape = [1; D];
+                    shape[0] = x.dims()[0];
+                    per_sample_sum(x.clone().square()).reshape(shape)
+                };
+                square(z) / square(score) * (2.0 * kept * r * r)
+            }
+        }
+    }
+}
+
+impl<const D: usize> Step<D> for Langevin {
+    type Memory = ();
+
+    fn step(
+        &self,
+        denoiser: &dyn Denoiser<D>,
+        x: Tensor<D>,
+        mv: Move,
+        noise: &mut dyn Noise<D>,
+        (): &mut (),
+    ) -> State<D> {
+        let level = mv.to;
+        let clean = denoiser.denoise(x.clone(), level);
+        let score = score(&x, &clean, level);
+        let z = noise.normal_like(&x);
+        let epsilon = self.epsilon(level, &score, &z);
+        let x = x + score * epsilon.clone() + z * (epsilon * 2.0).sqrt();
+        State::new(level, x, Some(clean))
+    }
+
+    fn supports(&self, mv: Move) -> bool {
+        let positive = |number: f64| number > 0.0 && number.is_finite();
+        let legal = match self.size {
+            Size::Fixed(epsilon) => positive(epsilon),
+            Size::SignalToNoise(r, _) => positive(r),
+            Size::Annealed(epsilon, last) => positive(epsilon) && positive(last),
+        };
+        legal && mv.from == mv.to && mv.to.sigma() > 0.0
+    }
+}
+
+/// `∇ log p(x_t) = (α x̂₀ − x)/σ²`.
+pub(crate) fn score<const D: usize>(x: &Tensor<D>, clean: &Tensor<D>, level: Level) -> Tensor<D> {
+    (clean.clone() * level.alpha() - x.clone()) / level.sigma().powi(2)
+}

@@ -1,0 +1,150 @@
+//! The variational bound of a discrete chain, term by term.
+//!
+//! `−log p(x₀) ≤ L_T + Σ L_{t−1} + L₀` in nats, along the levels of a path:
+//!
+//! * `L_T = KL(q(x_T|x₀) ‖ N(0, σ_T² I))`,
+//! * `L_{t−1} = KL(q(x_s|x_t, x₀) ‖ p(x_s|x_t))` for each move `t → s`, at one draw of `x_t`,
+//! * `L₀ = −log p(x₀|x_1)`, a Gaussian around the estimate at the path's last noisy level.
+//!
+//! # Reference
+//! Ho et al. 2020, eq. 5 and 13, arXiv:2006.11239.
+
+use crate::SampleError;
+use burn::tensor::Tensor;
+use std::f64::consts::{SQRT_2, TAU};
+use tweedie_core::{Denoiser, Noise, per_sample_sum};
+use tweedie_math::{Ancestral, Kernel, Path, PosteriorVariance, forward, gaussian};
+
+/// How the last estimate becomes a law of the data.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Decoder {
+    /// The density of the Gaussian, for continuous data.
+    #[default]
+    Density,
+    /// Its integral over a bin, for data that were quantised; the bins at `least` and `most` reach
+    /// to infinity (Ho et al., eq. 13).
+    Discretised {
+        /// The width of a bin.
+        bin: f64,
+        /// The least value of the data.
+        least: f64,
+        /// The largest one.
+        most: f64,
+    },
+}
+
+/// The bound of an ancestral chain along a path that ends clean.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VariationalBound {
+    path: Path,
+    variance: PosteriorVariance,
+    decoder: Decoder,
+}
+
+/// The terms of the bound, in nats for each sample: `[batch]`.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// `L_T`.
+    pub prior: Tensor<1>,
+    /// `L_{t−1}`, in the order of the path: from the noisiest move to the last but one.
+    pub steps: Vec<Tensor<1>>,
+    /// `L₀`.
+    pub decoder: Tensor<1>,
+}
+
+impl Bound {
+    /// `L_T + Σ L_{t−1} + L₀`, which is at least `−log p(x₀)`.
+    #[must_use]
+    pub fn total(&self) -> Tensor<1> {
+        let rest = self.prior.clone() + self.decoder.clone();
+        self.steps.iter().fold(rest, |sum, step| sum + step.clone())
+    }
+}
+
+impl VariationalBound {
+    /// The bound along `path`, its last level clean, for an ancestral chain of the given variance.
+    #[must_use]
+    pub fn new(path: Path, variance: PosteriorVariance) -> Self {
+        Self {
+            path: path.then_clean(),
+            variance,
+            decoder: Decoder::Density,
+        }
+    }
+
+    /// With another decoder.
+    #[must_use]
+    pub fn with_decoder(self, decoder: Decoder) -> Self {
+        Self { decoder, ..self }
+    }
+
+    /// The terms for data `clean`, each at a draw of its own.
+    ///
+    /// # Errors
+    /// [`SampleError`] if the denoiser does not support a level, or the path goes up in noise.
+    pub fn terms<const D: usize>(
+        &self,
+        denoiser: &dyn Denoiser<D>,
+        clean: Tensor<D>,
+        noise: &mut dyn Noise<D>,
+    ) -> Result<Bound, SampleError> {
+        let kernel = Ancestral::new(self.variance);
+        for mv in self.path.moves() {
+            if !denoiser.supports(mv.from) {
+                return Err(SampleError::Denoiser { level: mv.from });
+            }
+            if !kernel.transition(mv.from, mv.to).is_valid() {
+                return Err(SampleError::Step { mv });
+            }
+        }
+        let dimensions = (clean.shape().num_elements() / clean.dims()[0]) as f64;
+        let square = |x: Tensor<D>| per_sample_sum(x.square());
+        let mut steps = Vec::with_capacity(self.path.len() - 1);
+        let mut decoder = None;
+        for mv in self.path.moves() {
+            let level = mv.from;
+            let noisy = clean.clone() * level.alpha() + noise.normal_like(&clean) * level.sigma();
+            let estimate = denoiser.denoise(noisy, level);
+            if mv.to.sigma() == 0.0 {
+                let std = forward::conditional(mv.to, mv.from).noise;
+                decoder = Some(self.decoder.cost(&clean, estimate, std));
+                break;
+            }
+            let (q, p) = (
+                gaussian::posterior(mv.from, mv.to),
+                kernel.transition(mv.from, mv.to),
+            );
+            // KL of two Gaussians whose means differ by `clean·(x₀ − x̂₀)`.
+            let spread = dimensions * gaussian::kl((0.0, q.noise), (0.0, p.noise));
+            let shift = square(estimate - clean.clone()) * (0.5 * (q.clean / p.noise).powi(2));
+            steps.push(shift + spread);
+        }
+        let prior = square(clean.clone()) * gaussian::prior_kl(self.path.start(), 1.0);
+        Ok(Bound {
+            decoder: decoder.unwrap_or_else(|| prior.zeros_like()),
+            prior,
+            steps,
+        })
+    }
+}
+
+impl Decoder {
+    /// `−log p(x₀)` for `N(estimate, std²)`.
+    fn cost<const D: usize>(self, clean: &Tensor<D>, estimate: Tensor<D>, std: f64) -> Tensor<1> {
+        let centred = (clean.clone() - estimate) / std;
+        match self {
+            Self::Density => per_sample_sum(centred.square() * 0.5 + (0.5 * TAU.ln() + std.ln())),
+            Self::Discretised { bin, least, most } => {
+                let half = 0.5 * bin / std;
+                let below = |x: Tensor<D>| ((x / SQRT_2).erf() + 1.0) * 0.5;
+                let upper = below(centred.clone() + half);
+                let lower = below(centred - half);
+                // The outermost bins have no outer edge.
+                let edge = 0.25 * bin;
+                let upper = upper.mask_fill(clean.clone().greater_scalar(most - edge), 1.0);
+                let lower = lower.mask_fill(clean.clone().lower_scalar(least + edge), 0.0);
+                per_sample_sum((upper - lower).clamp_min(1e-12).log() * -1.0)
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The Metropolis-adjusted Langevin algorithm: Langevin dynamics without bias.
+//!
+//! A move of [`Langevin`](crate::Langevin) dynamics, `x′ = x + ε s(x) + √(2ε) z`, is taken with
+//! probability `min(1, p(x′) q(x|x′)/(p(x) q(x′|x)))`, `q(x′|x) = N(x′; x + ε s(x), 2ε I)`, and
+//! otherwise the sample stays. It needs the log-density, which oracles and energy models have.
+//!
+//! # Reference
+//! Roberts & Tweedie 1996, "Exponential convergence of Langevin distributions and their discrete
+//! approximations", section 1.4.
+
+use crate::langevin::score;
+use crate::{State, Step};
+use burn::tensor::Tensor;
+use std::f64::consts::SQRT_2;
+use tweedie_core::{Denoiser, Noise, per_sample_sum};
+use tweedie_math::{Level, Move};
+
+/// MALA at one level. `log_density` maps `[batch, …]` to `[batch]`, in nats up to a constant. A
+/// sample that a move leaves as it was has been rejected.
+#[derive(Clone, Copy, Debug)]
+pub struct Mala<F> {
+    epsilon: f64,
+    log_density: F,
+}
+
+impl<F> Mala<F> {
+    /// The step size ε and `log p_t(x)` at a level.
+    pub fn new(epsilon: f64, log_density: F) -> Self {
+        Self {
+            epsilon,
+            log_density,
+        }
+    }
+}
+
+impl<const D: usize, F: Fn(Tensor<D>, Level) -> Tensor<1>> Step<D> for Mala<F> {
+    type Memory = ();
+
+    fn step(
+        &self,
+        denoiser: &dyn Denoiser<D>,
+        x: Tensor<D>,
+        mv: Move,
+        noise: &mut dyn Noise<D>,
+        (): &mut (),
+    ) -> State<D> {
+        let (level, epsilon) = (mv.to, self.epsilon);
+        let drift = |x: &Tensor<D>| {
+            let clean = denoiser.denoise(x.clone(), level);
+            (score(x, &clean, level) * epsilon, clean)
+        };
+        let square = |x: Tensor<D>| per_sample_sum(x.square()) / (4.0 * epsilon);
+        let (forth, clean) = drift(&x);
+        let step = noise.normal_like(&x) * (2.0 * epsilon).sqrt();
+        let proposed = x.clone() + forth.clone() + step.clone();
+        let (back, _) = drift(&proposed);
+        // ln q(x′|x) = −‖step‖²/4ε, ln q(x|x′) = −‖x − x′ − ε s(x′)‖²/4ε
+        let ratio = (self.log_density)(proposed.clone(), level)
+            - (self.log_density)(x.clone(), level)
+            + square(step.clone())
+            - square(forth + step + back);
+        let mut shape = [1; D];
+        shape[0] = x.dims()[0];
+        let z = noise.normal_like(&x.clone().slice(shape.map(|n| 0..n)));
+        // u = Φ(z) is uniform.
+        let u = ((z / SQRT_2).erf() + 1.0) * 0.5;
+        let stay = u.log().greater_equal(ratio.reshape(shape)).expand(x.dims());
+        State::new(level, proposed.mask_where(stay, x), Some(clean))
+    }
+
+    fn supports(&self, mv: Move) -> bool {
+        let positive = self.epsilon > 0.0 && self.epsilon.is_finite();
+        positive && mv.from == mv.to && mv.to.sigma() > 0.0
+    }
+}

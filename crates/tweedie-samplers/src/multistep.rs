@@ -1,0 +1,119 @@
+//! Every method that combines the estimates of its last levels is a step:
+//! `x_s = state·x_t + Σ_j past_j·m_j + noise·z`.
+//!
+//! That is every kernel (DDPM, DDIM, Euler, Euler–Maruyama, reverse diffusion), which looks at the
+//! present estimate alone, and all of [`tweedie_math::multistep`].
+
+use crate::{State, Step};
+use burn::tensor::Tensor;
+use tweedie_core::{Denoiser, Noise};
+use tweedie_math::multistep::{Combination, Multistep, Variable};
+use tweedie_math::{Level, Move};
+
+/// The estimates of the last levels, latest first.
+#[derive(Clone, Debug)]
+pub struct History<const D: usize> {
+    visited: Vec<Level>,
+    estimates: Vec<Tensor<D>>,
+}
+
+impl<const D: usize> Default for History<D> {
+    fn default() -> Self {
+        Self {
+            visited: Vec::new(),
+            estimates: Vec::new(),
+        }
+    }
+}
+
+impl<const D: usize> History<D> {
+    /// The levels whose estimates are known, latest first.
+    #[must_use]
+    pub fn visited(&self) -> &[Level] {
+        &self.visited
+    }
+
+    /// Adds the estimate at `level` and forgets all but the last `most`.
+    pub(crate) fn remember(&mut self, level: Level, estimate: Tensor<D>, most: usize) {
+        self.visited.insert(0, level);
+        self.visited.truncate(most);
+        self.estimates.insert(0, estimate);
+        self.estimates.truncate(most);
+    }
+
+    /// `state·x + Σ_j past_j·m_j`, with `latest` before the estimates of the history.
+    pub(crate) fn combine(
+        &self,
+        combination: &Combination,
+        x: Tensor<D>,
+        latest: Option<&Tensor<D>>,
+    ) -> Tensor<D> {
+        let estimates = latest.into_iter().chain(&self.estimates);
+        let weighted = combination.past.iter().zip(estimates);
+        let terms = weighted.filter(|(weight, _)| **weight != 0.0);
+        let terms = terms.map(|(&weight, estimate)| estimate.clone() * weight);
+        let first = match combination.state {
+            0.0 => None,
+            1.0 => Some(x.clone()),
+            state => Some(x.clone() * state),
+        };
+        let sum = first.into_iter().chain(terms).reduce(|a, b| a + b);
+        sum.unwrap_or_else(|| x.zeros_like())
+    }
+}
+
+/// The estimate that a method works on, from the clean one at `x`.
+pub(crate) fn estimate<const D: usize>(
+    variable: Variable,
+    x: &Tensor<D>,
+    clean: &Tensor<D>,
+    level: Level,
+) -> Tensor<D> {
+    match variable {
+        Variable::Clean => clean.clone(),
+        Variable::Noise => (x.clone() - clean.clone() * level.alpha()) / level.sigma(),
+    }
+}
+
+/// `mean + std·z` with the noise of the move; no draw if there is none.
+pub(crate) fn add_noise<const D: usize>(
+    mean: Tensor<D>,
+    std: f64,
+    mv: Move,
+    noise: &mut dyn Noise<D>,
+) -> Tensor<D> {
+    if std == 0.0 {
+        return mean;
+    }
+    let z = noise.increment(mv, &mean);
+    mean + z * std
+}
+
+impl<const D: usize, M: Multistep> Step<D> for M {
+    type Memory = History<D>;
+
+    fn step(
+        &self,
+        denoiser: &dyn Denoiser<D>,
+        x: Tensor<D>,
+        mv: Move,
+        noise: &mut dyn Noise<D>,
+        memory: &mut History<D>,
+    ) -> State<D> {
+        let clean = denoiser.denoise(x.clone(), mv.from);
+        let estimate = estimate(self.variable(), &x, &clean, mv.from);
+        memory.remember(mv.from, estimate, self.lookback());
+        let combination = self.combination(memory.visited(), mv.to);
+        let mean = memory.combine(&combination, x, None);
+        let x = add_noise(mean, combination.noise, mv, noise);
+        State::new(mv.to, x, Some(clean))
+    }
+
+    fn supports(&self, mv: Move) -> bool {
+        mv.from.sigma() > 0.0 && self.combination(&[mv.from], mv.to).is_valid()
+    }
+
+    fn order(&self) -> usize {
+        Multistep::order(self)
+    }
+}

@@ -1,0 +1,115 @@
+//! UniPC: every evaluation first corrects the move that led to it, then predicts the next.
+//!
+//! The weights, and what they mean, are those of [`UniPcWeights`]. One
+//! evaluation a move, order `p + 1`; the last state is a predicted one.
+//!
+//! # Reference
+//! Zhao et al. 2023, "UniPC", algorithms 1 and 2, arXiv:2302.04867.
+
+use crate::multistep::{History, estimate};
+use crate::{State, Step};
+use burn::tensor::Tensor;
+use tweedie_core::{Denoiser, Noise};
+use tweedie_math::multistep::{Order, UniPcRule, UniPcWeights, Variable};
+use tweedie_math::{Level, Move};
+
+/// UniPC-p, of order `p + 1`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UniPc {
+    weights: UniPcWeights,
+}
+
+impl UniPc {
+    /// UniPC on the clean signal with `B₂(h) = e^h − 1`, combining `p` estimates.
+    #[must_use]
+    pub fn new(p: Order) -> Self {
+        Self {
+            weights: UniPcWeights {
+                order: p,
+                ..UniPcWeights::default()
+            },
+        }
+    }
+
+    /// On another estimate.
+    #[must_use]
+    pub fn with_variable(mut self, variable: Variable) -> Self {
+        self.weights.variable = variable;
+        self
+    }
+
+    /// With another `B(h)`.
+    #[must_use]
+    pub fn with_rule(mut self, rule: UniPcRule) -> Self {
+        self.weights.rule = rule;
+        self
+    }
+}
+
+/// What UniPC remembers: its estimates, and the move that a next evaluation can correct.
+#[derive(Clone, Debug)]
+pub struct Correctable<const D: usize> {
+    history: History<D>,
+    last: Option<(Tensor<D>, usize)>,
+}
+
+impl<const D: usize> Default for Correctable<D> {
+    fn default() -> Self {
+        Self {
+            history: History::default(),
+            last: None,
+        }
+    }
+}
+
+impl<const D: usize> Correctable<D> {
+    /// UniC: the move to `to` again, now that the estimate there is known.
+    fn correct(
+        &self,
+        weights: &UniPcWeights,
+        x: Tensor<D>,
+        to: Level,
+        estimate: &Tensor<D>,
+    ) -> Tensor<D> {
+        let Some((before, used)) = &self.last else {
+            return x;
+        };
+        let visited = &self.history.visited()[..*used];
+        let rule = weights.corrector(visited, to);
+        if !rule.is_valid() {
+            return x;
+        }
+        self.history.combine(&rule, before.clone(), Some(estimate))
+    }
+}
+
+impl<const D: usize> Step<D> for UniPc {
+    type Memory = Correctable<D>;
+
+    fn step(
+        &self,
+        denoiser: &dyn Denoiser<D>,
+        x: Tensor<D>,
+        mv: Move,
+        _: &mut dyn Noise<D>,
+        memory: &mut Correctable<D>,
+    ) -> State<D> {
+        let clean = denoiser.denoise(x.clone(), mv.from);
+        let estimate = estimate(self.weights.variable, &x, &clean, mv.from);
+        let x = memory.correct(&self.weights, x, mv.from, &estimate);
+        let most = self.weights.order.get();
+        memory.history.remember(mv.from, estimate, most);
+        let visited = memory.history.visited();
+        let rule = self.weights.predictor(visited, mv.to);
+        memory.last = Some((x.clone(), visited.len()));
+        State::new(mv.to, memory.history.combine(&rule, x, None), Some(clean))
+    }
+
+    fn supports(&self, mv: Move) -> bool {
+        mv.from.sigma() > 0.0 && self.weights.predictor(&[mv.from], mv.to).is_valid()
+    }
+
+    fn order(&self) -> usize {
+        self.weights.order.get() + 1
+    }
+}

@@ -1,0 +1,348 @@
+//! Measured order = declared order.
+//!
+//! Deterministic steps walk the probability flow of a Gaussian, which is known, or of a mixture, which
+//! is integrated to twelve digits. Multistep methods get their first estimates from exact states, as
+//! their own first moves are of lower order.
+//!
+//! For steps with noise the chain of a Gaussian prior is affine: started at the mean, without noise, it
+//! gives the mean; and the sum of its squared responses to one standard deviation of the start and to
+//! each increment of the noise gives the variance. Nothing is sampled.
+
+use crate::registry::{Entry, Kind, converging};
+use crate::{device, mixture, values};
+use burn::tensor::{DType, Tensor, TensorData};
+use tweedie_core::oracle::Gaussian;
+use tweedie_core::{Denoiser, Noise, Replay};
+use tweedie_math::multistep::{Combination, DpmSolverMultistep, Multistep, Order};
+use tweedie_math::{Level, Move, Path, Span, VariancePreserving};
+use tweedie_samplers::{Adaptive, AnyStep, Churn, DpmSde, RungeKutta, Sampler, Step, Tolerance};
+
+const STEPS: [usize; 5] = [16, 32, 64, 128, 256];
+const MEAN: [f64; 2] = [2.0, -1.0];
+const STD: [f64; 2] = [0.3, 0.7];
+
+fn prior() -> Gaussian {
+    Gaussian::diagonal(&MEAN, &STD).expect("a Gaussian")
+}
+
+fn path(kind: Kind, steps: usize) -> Path {
+    let vp = VariancePreserving::default();
+    match kind {
+        Kind::InTime | Kind::StochasticInTime => Path::uniform(vp, Span::new(0.6, 0.2), steps),
+        Kind::InRatio => {
+            let sigma = |i: usize| 2.4 - 0.9 * i as f64 / steps as f64;
+            let level = |i| Level::variance_exploding(sigma(i)).expect("a level");
+            Path::through((0..=steps).map(level).collect())
+        }
+        Kind::FromNoise => Path::log_snr(vp, Span::new(1.0, 0.1), steps),
+        _ => Path::log_snr(vp, Span::new(0.5, 0.15), steps),
+    }
+    .expect("a path")
+}
+
+/// The slope of `ln error` over `ln steps`.
+pub(crate) fn fitted(points: &[(f64, f64)]) -> f64 {
+    let n = points.len() as f64;
+    let mean = |f: &dyn Fn(f64, f64) -> f64| points.iter().map(|&(x, y)| f(x, y)).sum::<f64>() / n;
+    let (mx, my) = (mean(&|x, _| x), mean(&|_, y| y));
+    -mean(&|x, y| (x - mx) * (y - my)) / mean(&|x, _| (x - mx).powi(2))
+}
+
+/// The exact states at the levels of a path.
+fn exact(kind: Kind, path: &Path) -> Vec<Tensor<2>> {
+    let x = Tensor::<2>::from_data([[0.7, -0.4]], (&device(), DType::F64));
+    let rest = if kind == Kind::OnMixture {
+        let solver = Adaptive::dormand_prince().with_tolerance(Tolerance::both(1e-12));
+        let solution = solver.solve(&mixture(), x.clone(), path);
+        solution.expect("a flow").states
+    } else {
+        let flow = |&level| prior().flow(x.clone(), path.start(), level);
+        path.levels()[1..].iter().map(flow).collect()
+    };
+    [x].into_iter().chain(rest).collect()
+}
+
+/// The error of the last state after a start from exact ones.
+fn flow_error(entry: &Entry, steps: usize) -> f64 {
+    let known = match entry.kind {
+        Kind::FromNoise => 0,
+        _ => Step::<2>::order(&entry.step) - 1,
+    };
+    let path = path(entry.kind, steps);
+    let exact = exact(entry.kind, &path);
+    let prior: Box<dyn Denoiser<2>> = match entry.kind {
+        Kind::OnMixture => Box::new(mixture()),
+        _ => Box::new(prior()),
+    };
+    let (mut x, mut memory) = (exact[0].clone(), None);
+    for (k, mv) in path.moves().enumerate() {
+        let mut nothing = Replay::new(Vec::new());
+        let next = entry.step.step(&*prior, x, mv, &mut nothing, &mut memory);
+        x = if k < known {
+            exact[k + 1].clone()
+        } else {
+            next.x
+        };
+    }
+    let gap = x - exact[steps].clone();
+    gap.square().sum().sqrt().into_scalar::<f64>()
+}
+
+/// One unit of one increment of a Brownian path in the time `α²/σ²`, a row of the batch for each part
+/// of it, between the levels of a path and half-way points of its moves; behind them one unit of one
+/// draw that belongs to no move, a row for each.
+struct Impulse {
+    times: Vec<f64>,
+    draws: usize,
+}
+
+impl Impulse {
+    fn along(path: &Path) -> Self {
+        let half = |mv: Move| [mv.from, mv.log_linear(0.5).expect("a level")];
+        let levels = path.moves().flat_map(half).chain([path.end()]);
+        Self {
+            times: levels.map(Level::snr).collect(),
+            draws: 0,
+        }
+    }
+
+    /// The mean, the start, the parts of the path, and as many draws as moves.
+    fn rows(&self) -> usize {
+        2 + (self.times.len() - 1) * 3 / 2
+    }
+}
+
+impl Noise<2> for Impulse {
+    fn normal_like(&mut self, like: &Tensor<2>) -> Tensor<2> {
+        let row = self.times.len() + 1 + self.draws;
+        self.draws += 1;
+        let zero = like.zeros_like();
+        zero.slice_fill([row..row + 1, 0..2], 1.0)
+    }
+
+    fn increment(&mut self, mv: Move, like: &Tensor<2>) -> Tensor<2> {
+        let (from, to) = (mv.from.snr(), mv.to.snr());
+        let part = |pair: &[f64]| {
+            let inside = pair[0] > from - 1e-9 * from && pair[1] < to + 1e-9 * to;
+            let share = if inside {
+                (pair[1] - pair[0]) / (to - from)
+            } else {
+                0.0
+            };
+            [share.sqrt(); 2]
+        };
+        let parts = self.times.windows(2).flat_map(part);
+        let rows = [0.0; 4].into_iter().chain(parts);
+        let rows = rows.chain(std::iter::repeat(0.0)).take(2 * self.rows());
+        let data = TensorData::new(rows.collect(), like.dims());
+        Tensor::from_data(data, (&like.device(), like.dtype()))
+    }
+}
+
+/// The error of mean and standard deviation at the end.
+fn law_error(entry: &Entry, steps: usize) -> f64 {
+    law_error_with(entry, steps, Impulse::along)
+}
+
+fn law_error_with<N: Noise<2>>(entry: &Entry, steps: usize, noise: impl Fn(&Path) -> N) -> f64 {
+    let path = path(entry.kind, steps);
+    let (rows, mut noise) = (Impulse::along(&path).rows(), noise(&path));
+    let law = |level: Level, k: usize| {
+        (
+            level.alpha() * MEAN[k],
+            (level.alpha() * STD[k]).hypot(level.sigma()),
+        )
+    };
+    let first = [law(path.start(), 0), law(path.start(), 1)];
+    let mut start: Vec<f64> = (0..rows).flat_map(|_| [first[0].0, first[1].0]).collect();
+    start[2] += first[0].1;
+    start[3] += first[1].1;
+    let start = Tensor::from_data(TensorData::new(start, [rows, 2]), (&device(), DType::F64));
+    let sampler = Sampler::new(entry.step.clone(), path.clone());
+    let x = values(sampler.sample(&prior(), start, &mut noise).expect("a run"));
+    let error = |k: usize| {
+        let (mean, std) = law(path.end(), k);
+        let response = |row: usize| x[2 * row + k] - x[k];
+        let found = (1..rows).map(|row| response(row).powi(2)).sum::<f64>();
+        (x[k] - mean).powi(2) + (found.sqrt() - std).powi(2)
+    };
+    (error(0) + error(1)).sqrt()
+}
+
+fn error(entry: &Entry, steps: usize) -> f64 {
+    match entry.kind {
+        Kind::Stochastic | Kind::StochasticInTime => law_error(entry, steps),
+        _ => flow_error(entry, steps),
+    }
+}
+
+fn measured(entry: &Entry) -> (f64, String) {
+    let point = |steps: usize| (steps as f64, error(entry, steps * entry.refined));
+    let points = STEPS.map(point);
+    let found = fitted(&points.map(|(n, error)| (n.ln(), error.ln())));
+    let errors = points.map(|(_, error)| format!("{error:.1e}")).join(" ");
+    (
+        found,
+        format!("{}: order {found:.2}, errors {errors}", entry.name),
+    )
+}
+
+#[test]
+fn every_step_converges_at_its_declared_order() {
+    let mut wrong = Vec::new();
+    for entry in converging() {
+        let declared = Step::<2>::order(&entry.step);
+        let (found, line) = measured(&entry);
+        println!("{declared} {line}");
+        if (found - declared as f64).abs() >= 0.15 {
+            wrong.push(format!("{line}, declared {declared}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The third order as published: half of the second divided difference.
+struct Published;
+
+impl Multistep for Published {
+    fn combination(&self, visited: &[Level], to: Level) -> Combination {
+        let solver = DpmSolverMultistep::plus_plus(Order::Third);
+        let whole = solver.combination(visited, to);
+        let [Some(a), Some(b), Some(c)] = [0, 1, 2].map(|i| visited.get(i)) else {
+            return whole;
+        };
+        let lambda = |level: &Level| 0.5 * level.log_snr();
+        let (h0, h1) = (lambda(a) - lambda(b), lambda(b) - lambda(c));
+        // The factor of the divided difference f[a, b, c], by its weight on the oldest estimate, beyond
+        // what the lines through a and b and their slope take of it.
+        let f_abc = [
+            1.0 / (h0 * (h0 + h1)),
+            -1.0 / (h0 * h1),
+            1.0 / (h1 * (h0 + h1)),
+        ];
+        let h = lambda(&to) - lambda(a);
+        let second = h * h - 2.0 * (h - 1.0 + (-h).exp());
+        let past = whole.past.iter().zip(f_abc);
+        let past = past
+            .map(|(w, f)| w - 0.5 * to.alpha() * second * f)
+            .collect();
+        Combination { past, ..whole }
+    }
+
+    fn lookback(&self) -> usize {
+        3
+    }
+
+    fn order(&self) -> usize {
+        2
+    }
+}
+
+#[test]
+fn the_published_third_order_is_a_second_one() {
+    let entry = |name, step| Entry {
+        name,
+        step,
+        kind: Kind::Deterministic,
+        refined: 8,
+    };
+    let (published, line) = measured(&entry("published 3M", AnyStep::new(Published)));
+    assert!((published - 2.0).abs() < 0.15, "{line}");
+    let ours = AnyStep::new(DpmSolverMultistep::plus_plus(Order::Third));
+    let (ours, line) = measured(&entry("3M", ours));
+    assert!((ours - 3.0).abs() < 0.15, "{line}");
+}
+
+/// Fresh noise for every move, though the two moves of DPM++ SDE overlap.
+struct Uncorrelated(Impulse);
+
+impl Noise<2> for Uncorrelated {
+    fn normal_like(&mut self, like: &Tensor<2>) -> Tensor<2> {
+        let row = 2 + self.0.draws;
+        self.0.draws += 1;
+        like.zeros_like().slice_fill([row..row + 1, 0..2], 1.0)
+    }
+}
+
+#[test]
+fn overlapping_moves_need_one_path() {
+    let entry = Entry {
+        name: "DpmSde",
+        step: AnyStep::new(DpmSde::new()),
+        kind: Kind::Stochastic,
+        refined: 1,
+    };
+    let point = |steps: usize| {
+        let fresh = |path: &Path| Uncorrelated(Impulse::along(path));
+        let error = law_error_with(&entry, steps, fresh);
+        ((steps as f64).ln(), error.ln())
+    };
+    let fresh = fitted(&STEPS.map(point));
+    assert!((fresh - 1.0).abs() < 0.15, "{fresh}");
+}
+
+#[test]
+fn churn_keeps_the_order_of_its_step() {
+    let point = |steps: usize| {
+        let entry = Entry {
+            name: "Churn",
+            step: AnyStep::new(Churn::new(RungeKutta::heun(), 4.0, steps)),
+            kind: Kind::Stochastic,
+            refined: 1,
+        };
+        ((steps as f64).ln(), error(&entry, steps).ln())
+    };
+    let found = fitted(&STEPS.map(point));
+    assert!((found - 2.0).abs() < 0.15, "{found}");
+}
+
+#[test]
+fn no_step_is_left_out() {
+    // Measured elsewhere, by what they are for.
+    let elsewhere = [
+        "Adaptive",
+        "AdaptiveSde",
+        "AnnealedLangevin",
+        "AnyStep",
+        "Churn",
+        "Langevin",
+        "Mala",
+        "PredictorCorrector",
+    ];
+    let names: Vec<String> = converging()
+        .iter()
+        .map(|entry| entry.name.to_owned())
+        .collect();
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = [
+        "src",
+        "../tweedie-math/src/kernel",
+        "../tweedie-math/src/multistep",
+    ];
+    let mut found = 0;
+    for folder in folders {
+        for file in std::fs::read_dir(here.join(folder)).expect("a folder") {
+            let file = file.expect("a file").path();
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            for line in text.lines().filter(|line| line.starts_with("impl")) {
+                let Some((head, name)) = line.split_once(" for ") else {
+                    continue;
+                };
+                let of = ["Step<D>", "Kernel", "Multistep"];
+                let name: String = name.chars().take_while(|c| c.is_alphanumeric()).collect();
+                // Blanket implementations are for `K`, `M`, `&K`, `Box<K>`.
+                if of.iter().any(|of| head.ends_with(of)) && name.len() > 1 && name != "Box" {
+                    found += 1;
+                    let known = names
+                        .iter()
+                        .any(|known| known.split([' ', ',']).next() == Some(&name));
+                    assert!(
+                        known || elsewhere.contains(&&*name),
+                        "{name} is not measured"
+                    );
+                }
+            }
+        }
+    }
+    assert!(found >= 25, "only {found} steps were found in the sources");
+}
