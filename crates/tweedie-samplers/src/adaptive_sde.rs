@@ -16,11 +16,10 @@
 
 use crate::integrator::Tolerance;
 use crate::langevin::score;
-use crate::multistep::add_noise;
 use crate::{State, Step};
 use burn::tensor::Tensor;
-use tweedie_core::{Advance, Denoiser, Noise};
-use tweedie_math::{EulerMaruyama, Kernel, Move, Schedule};
+use tweedie_core::{Denoiser, Noise};
+use tweedie_math::{EulerMaruyama, Kernel, Level, Move, Schedule};
 
 /// The reverse SDE of a schedule, with adaptive steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,7 +54,7 @@ impl<S: Schedule> AdaptiveSde<S> {
         Self { most_steps, ..self }
     }
 
-    fn time(&self, level: tweedie_math::Level) -> f64 {
+    fn time(&self, level: Level) -> f64 {
         self.schedule.time(level.log_snr())
     }
 }
@@ -97,13 +96,14 @@ impl<const D: usize, S: Schedule> Step<D> for AdaptiveSde<S> {
                 from: here,
                 to: there,
             };
-            let predicted = euler.transition(here, there);
-            let predicted = predicted.advance(part, x.clone(), clean.clone(), noise);
+            let z = noise.increment(part, &x);
+            let rule = euler.transition(here, there);
+            let mean = x.clone() * rule.state + clean.clone() * rule.clean;
+            let predicted = mean + z.clone() * rule.noise;
             let guess = denoiser.denoise(predicted.clone(), there);
             let rates = self.schedule.rates(s);
             let drift = score(&predicted, &guess, there) * rates.g2 - predicted.clone() * rates.f;
-            let again = x.clone() + drift * (t - s);
-            let again = add_noise(again, (rates.g2 * (t - s)).sqrt(), part, noise);
+            let again = x.clone() + drift * (t - s) + z * (rates.g2 * (t - s)).sqrt();
             let corrected = (predicted.clone() + again) * 0.5;
             let difference = predicted.clone() - corrected.clone();
             let error = self.tolerance.ratio(difference, &predicted, &before);
@@ -114,16 +114,14 @@ impl<const D: usize, S: Schedule> Step<D> for AdaptiveSde<S> {
                     clean = denoiser.denoise(x.clone(), here);
                 }
             }
-            let factor = (0.9 * error.max(1e-10).powf(-0.9)).clamp(0.1, 5.0);
-            // `max` takes the number where the error is none. A step that a level cut short does not
-            // shorten those after it.
-            let length = if error <= 1.0 { h } else { tried };
-            h = length
-                * if last && error <= 1.0 {
-                    1.0
-                } else {
-                    factor.max(0.1)
-                };
+            // `max` takes the number where the error is none.
+            let factor = (0.9 * error.max(1e-10).powf(-0.9)).clamp(0.1, 5.0).max(0.1);
+            h = match error <= 1.0 {
+                // A step that a level cut short does not shorten those after it.
+                true if last => h,
+                true => h * factor,
+                false => tried * factor,
+            };
             if steps >= self.most_steps && t > end {
                 x = x * f64::NAN;
                 break;

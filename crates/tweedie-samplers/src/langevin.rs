@@ -44,7 +44,8 @@ impl Langevin {
     }
 
     /// Song's rule with the ratio `r` (0.16 for their CIFAR-10 models). The norms are those of each
-    /// sample; the published code takes their means over the batch.
+    /// sample; the published code takes their means over the batch. It is made for images, whose norms
+    /// are close to their average: in a few dimensions the score may vanish, and ε has no bound.
     #[must_use]
     pub fn signal_to_noise(r: f64) -> Self {
         Self {

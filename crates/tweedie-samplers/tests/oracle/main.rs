@@ -6,8 +6,12 @@
     reason = "a test may stop at once, and compares exactly where it means to"
 )]
 
+mod adaptive;
+mod law;
+mod likelihood;
 mod order;
 mod registry;
+mod runs;
 
 use burn::tensor::{Device, Tensor};
 use tweedie_core::oracle::{Gaussian, GaussianMixture};

@@ -1,0 +1,166 @@
+//! Solvers that choose their steps.
+
+use crate::{device, mixture, values};
+use burn::tensor::{DType, Tensor};
+use tweedie_core::oracle::Gaussian;
+use tweedie_core::{BrownianTree, HostNoise, Noise, from_fn};
+use tweedie_math::{Level, Path, Rectified, Schedule, Span, VarianceExploding, VariancePreserving};
+use tweedie_samplers::{
+    Adaptive, AdaptiveError, AdaptiveSde, Controller, SampleError, Sampler, Tolerance,
+};
+
+const VP: fn() -> VariancePreserving = VariancePreserving::default;
+
+fn pairs() -> [(&'static str, Adaptive); 3] {
+    [
+        ("Bogacki–Shampine", Adaptive::bogacki_shampine()),
+        ("Dormand–Prince", Adaptive::dormand_prince()),
+        ("Tsitouras", Adaptive::tsitouras()),
+    ]
+}
+
+fn prior() -> Gaussian {
+    Gaussian::diagonal(&[2.0, -1.0], &[0.3, 0.7]).expect("a Gaussian")
+}
+
+fn start() -> Tensor<2> {
+    Tensor::from_data(
+        [[0.7, -0.4], [-1.1, 0.9], [0.2, 1.6]],
+        (&device(), DType::F64),
+    )
+}
+
+/// The largest error at a path's levels, and the number of evaluations.
+fn error(solver: Adaptive, path: &Path) -> (f64, usize) {
+    let solution = solver.solve(&prior(), start(), path).expect("a flow");
+    let gap = |(x, &level): (&Tensor<2>, &Level)| {
+        let exact = prior().flow(start(), path.start(), level);
+        (x.clone() - exact).abs().max().into_scalar::<f64>()
+    };
+    let gaps = solution.states.iter().zip(&path.levels()[1..]).map(gap);
+    (gaps.fold(0.0, f64::max), solution.evaluations)
+}
+
+#[test]
+fn the_error_follows_the_tolerance_at_every_level() {
+    let schedules: [(&str, &dyn Schedule); 3] = [
+        ("VP", &VP()),
+        ("rectified", &Rectified),
+        (
+            "VE",
+            &VarianceExploding::new(0.01, 5.0).expect("a schedule"),
+        ),
+    ];
+    for (name, schedule) in schedules {
+        // 37 outputs, most of them within steps, and pure noise at the start of the second.
+        let path = Path::uniform(schedule, Span::new(1.0, 0.01), 37).expect("a path");
+        for (pair, solver) in pairs() {
+            let mut cost = 0;
+            for tolerance in [1e-4, 1e-6, 1e-8] {
+                let solver = solver.with_tolerance(Tolerance::both(tolerance));
+                let (error, evaluations) = error(solver, &path);
+                assert!(
+                    error < 30.0 * tolerance,
+                    "{name}, {pair}, {tolerance}: {error}"
+                );
+                assert!(
+                    evaluations > cost,
+                    "{name}, {pair}: a smaller tolerance costs more"
+                );
+                cost = evaluations;
+            }
+        }
+    }
+}
+
+#[test]
+fn it_goes_up_as_well_as_down() {
+    let down = Path::uniform(VP(), Span::default(), 5).expect("a path");
+    let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(1e-9));
+    let x = solver.solve(&prior(), start(), &down).expect("a flow");
+    let x = x.states.last().cloned().expect("a state");
+    let back = solver.solve(&prior(), x, &down.reversed()).expect("a flow");
+    let back = back.states.last().cloned().expect("a state");
+    assert!((back - start()).abs().max().into_scalar::<f64>() < 1e-6);
+}
+
+#[test]
+fn a_kink_is_stepped_over_in_small_steps() {
+    // The estimate jumps half-way: steps across are rejected until they are short.
+    let jump = from_fn(|x: Tensor<2>, level: Level| {
+        let side = if level.sigma() > 0.6 { 1.0 } else { -1.0 };
+        x.zeros_like() + side
+    });
+    let path = Path::uniform(VP(), Span::default(), 1).expect("a path");
+    for controller in [
+        Controller::default(),
+        Controller {
+            proportional: 0.3,
+            integral: 0.3,
+            derivative: 0.1,
+        },
+    ] {
+        let solver = Adaptive::dormand_prince().with_controller(controller);
+        let solution = solver.solve(&jump, start(), &path).expect("a flow");
+        assert!(solution.rejected > 5, "{} rejected", solution.rejected);
+    }
+}
+
+#[test]
+fn what_cannot_be_solved_says_so() {
+    let solver = Adaptive::tsitouras().with_most_steps(200);
+    let path = Path::uniform(VP(), Span::default(), 3).expect("a path");
+    let solve = |path: &Path| solver.solve(&prior(), start(), path).err();
+    assert_eq!(
+        solve(&path.clone().then_clean()),
+        Some(AdaptiveError::Clean)
+    );
+    assert_eq!(
+        solve(&path.clone().with_time_travel(1, 2)),
+        Some(AdaptiveError::Turns)
+    );
+    let broken = from_fn(
+        |x: Tensor<2>, level: Level| {
+            if level.sigma() < 0.6 { x * f64::NAN } else { x }
+        },
+    );
+    let error = solver.solve(&broken, start(), &path).err();
+    let Some(AdaptiveError::Stuck { level, .. }) = error else {
+        panic!("{error:?}")
+    };
+    assert!(
+        (level.sigma() - 0.6).abs() < 0.01,
+        "stuck at σ = {}",
+        level.sigma()
+    );
+    // As a step it has no error of its own: the run finds where.
+    let sampler = Sampler::new(solver, path.clone());
+    let run = sampler.try_sample(&broken, start(), &mut HostNoise::seeded(0));
+    assert!(matches!(run, Err(SampleError::NotFinite { level, .. }) if level.sigma() < 0.6));
+}
+
+#[test]
+fn a_smaller_tolerance_follows_the_same_brownian_path() {
+    let prior = mixture();
+    let whole = Path::through(vec![VP().level(1.0), VP().level(1e-2)]).expect("a path");
+    let x = HostNoise::seeded(3).normal([200, 2], &device());
+    let run = |tolerance: f64, noise: &mut dyn Noise<2>| {
+        let step = AdaptiveSde::new(VP()).with_tolerance(Tolerance::both(tolerance));
+        let x = Sampler::new(step, whole.clone()).try_sample(&prior, x.clone(), noise);
+        values(x.expect("a run"))
+    };
+    let gap = |a: &[f64], b: &[f64]| {
+        let squares = a.iter().zip(b).map(|(a, b)| (a - b).powi(2));
+        (squares.sum::<f64>() / a.len() as f64).sqrt()
+    };
+    let tree = || BrownianTree::seeded(7);
+    let reference = run(5e-3, &mut tree());
+    let (coarse, fine) = (run(0.2, &mut tree()), run(0.03, &mut tree()));
+    let (far, near) = (gap(&coarse, &reference), gap(&fine, &reference));
+    let other = gap(&run(0.03, &mut HostNoise::seeded(1)), &reference);
+    println!("{far} {near} {other}");
+    assert!(
+        near < 0.5 * far && near < 0.1 * other,
+        "{far}, {near}; other noise {other}"
+    );
+}

@@ -1,0 +1,248 @@
+//! 20,000 draws of every sampler against the law they should have.
+//!
+//! Two numbers, each in units of its Monte-Carlo error: the sliced Wasserstein distance to exact draws,
+//! over the distance between exact draws; and the largest error of a mean or a covariance, over its
+//! standard error.
+
+use crate::registry::{Kind, converging};
+use crate::{device, mixture, values};
+use burn::tensor::Tensor;
+use tweedie_core::oracle::{Gaussian, GaussianMixture};
+use tweedie_core::{BrownianTree, Denoiser, HostNoise, Noise, from_fn};
+use tweedie_math::multistep::{DpmSolverMultistep, Order};
+use tweedie_math::{
+    Ancestral, Cosine, Ddim, Edm, Level, OrnsteinUhlenbeck, Path, Rectified, ReverseDiffusion,
+    Schedule, Span, SubVariancePreserving, VarianceExploding, VariancePreserving,
+};
+use tweedie_metrics::sliced_wasserstein;
+use tweedie_samplers::{
+    Adaptive, AdaptiveSde, AnnealedLangevin, AnyStep, Churn, Langevin, Mala, PredictorCorrector,
+    RungeKutta, Sampler, Step,
+};
+
+const COUNT: usize = 20_000;
+const VP: fn() -> VariancePreserving = VariancePreserving::default;
+
+/// What draws are compared with.
+struct Truth {
+    prior: GaussianMixture,
+    exact: Tensor<2>,
+    floor: f64,
+}
+
+impl Truth {
+    fn new() -> Self {
+        let prior = mixture();
+        let exact = prior.sample(COUNT, 1, &device());
+        let distance = |seed| {
+            let other = prior.sample(COUNT, seed, &device());
+            sliced_wasserstein(&other, &exact, 2.0, 50, 0)
+        };
+        let floor = (2..7).map(distance).sum::<f64>() / 5.0;
+        Self {
+            prior,
+            exact,
+            floor,
+        }
+    }
+
+    /// The distance over that between exact draws, and the moments' largest error in standard errors.
+    fn errors(&self, x: &Tensor<2>) -> (f64, f64) {
+        let distance = sliced_wasserstein(x, &self.exact, 2.0, 50, 0) / self.floor;
+        let (mean, covariance) = (self.prior.mean(), self.prior.covariance());
+        let x = values(x.clone());
+        // A sum over the draws with its standard error.
+        let moment = |f: &dyn Fn(&[f64]) -> f64, expected: f64| {
+            let terms: Vec<f64> = x.chunks(2).map(f).collect();
+            let n = terms.len() as f64;
+            let average = terms.iter().sum::<f64>() / n;
+            let spread = terms.iter().map(|t| (t - average).powi(2)).sum::<f64>() / n;
+            (average - expected).abs() / (spread / n).sqrt()
+        };
+        let mut worst = 0.0_f64;
+        for i in 0..2 {
+            worst = worst.max(moment(&|p| p[i], mean[i]));
+            for j in 0..=i {
+                let product = |p: &[f64]| (p[i] - mean[i]) * (p[j] - mean[j]);
+                worst = worst.max(moment(&product, covariance[i][j]));
+            }
+        }
+        (distance, worst)
+    }
+
+    #[track_caller]
+    fn assert_law(&self, name: &str, x: &Tensor<2>, distance: f64, moments: f64) {
+        let found = self.errors(x);
+        println!(
+            "{name}: {:.2} floors, {:.2} standard errors",
+            found.0, found.1
+        );
+        assert!(found.0 < distance, "{name}: {} floors", found.0);
+        assert!(found.1 < moments, "{name}: {} standard errors", found.1);
+    }
+
+    fn run(&self, step: impl Step<2>, path: Path, noise: &mut dyn Noise<2>) -> Tensor<2> {
+        let sampler = Sampler::new(step, path);
+        let x = sampler.start([COUNT, 2], &device(), noise);
+        sampler.try_sample(&self.prior, x, noise).expect("a run")
+    }
+}
+
+fn path(schedule: impl Schedule, steps: usize) -> Path {
+    let span = Span::new(0.999, 1e-3);
+    let path = Path::karras(schedule, span, steps, 7.0);
+    path.expect("a path").then_clean()
+}
+
+#[test]
+fn every_step_with_noise_draws_from_the_law() {
+    let truth = Truth::new();
+    for entry in converging() {
+        if !matches!(entry.kind, Kind::Stochastic | Kind::StochasticInTime) {
+            continue;
+        }
+        let first_order = Step::<2>::order(&entry.step) == 1;
+        let steps = if first_order { 400 } else { 60 };
+        let path = path(VP(), steps);
+        // The one whose moves overlap needs the noise of a path.
+        let x = if entry.name == "DpmSde" {
+            truth.run(entry.step, path, &mut BrownianTree::seeded(5))
+        } else {
+            truth.run(entry.step, path, &mut HostNoise::seeded(5))
+        };
+        truth.assert_law(entry.name, &x, 3.0, 5.0);
+    }
+}
+
+#[test]
+fn every_process_leads_to_the_law() {
+    let truth = Truth::new();
+    let schedules: [(&str, &dyn Schedule); 7] = [
+        ("VP", &VP()),
+        ("sub-VP", &SubVariancePreserving::default()),
+        ("VE", &VarianceExploding::default()),
+        ("OU", &OrnsteinUhlenbeck::default()),
+        ("cosine", &Cosine::default()),
+        ("rectified", &Rectified),
+        ("EDM", &Edm::default()),
+    ];
+    let solver = DpmSolverMultistep::plus_plus(Order::Second);
+    for (name, schedule) in schedules {
+        let path = path(schedule, 60);
+        let mut noise = HostNoise::seeded(5);
+        let x = truth.run(solver, path.clone(), &mut noise);
+        truth.assert_law(&format!("{name}, flow"), &x, 3.0, 5.0);
+        let x = truth.run(solver.with_eta(1.0), path, &mut noise);
+        truth.assert_law(&format!("{name}, SDE"), &x, 3.0, 5.0);
+    }
+}
+
+#[test]
+fn the_other_samplers_draw_from_the_law() {
+    let truth = Truth::new();
+    let mut noise = HostNoise::seeded(5);
+    let churn = Churn::new(RungeKutta::heun(), 10.0, 40);
+    let x = truth.run(churn, path(VP(), 40), &mut noise);
+    truth.assert_law("churn", &x, 3.0, 5.0);
+    let x = truth.run(Adaptive::bogacki_shampine(), path(VP(), 5), &mut noise);
+    truth.assert_law("adaptive", &x, 3.0, 5.0);
+    let mut brownian = BrownianTree::seeded(3);
+    let whole = Path::through(vec![VP().level(1.0), VP().level(1e-3)]).expect("a path");
+    let x = truth.run(AdaptiveSde::new(VP()), whole.then_clean(), &mut brownian);
+    truth.assert_law("adaptive SDE", &x, 3.0, 5.0);
+    // Half as many moves as the predictor needs alone.
+    let corrector = Langevin::annealed(0.05, 1.0);
+    let step = PredictorCorrector::new(ReverseDiffusion, corrector);
+    let x = truth.run(step, path(VP(), 200), &mut noise);
+    truth.assert_law("predictor–corrector", &x, 3.0, 5.0);
+}
+
+#[test]
+fn the_signal_to_noise_rule_holds_in_many_dimensions() {
+    // Where norms are what they are on average; in the plane a score may vanish.
+    let (dim, count) = (400, 500);
+    let prior = Gaussian::isotropic(&vec![1.0; dim], 0.5).expect("a Gaussian");
+    let variance = |corrector: Option<Langevin>| {
+        let path = path(VarianceExploding::new(0.01, 20.0).expect("a schedule"), 30);
+        let step: AnyStep<2> = match corrector {
+            Some(corrector) => {
+                AnyStep::new(PredictorCorrector::new(ReverseDiffusion, corrector).with_repeats(4))
+            }
+            None => AnyStep::new(ReverseDiffusion),
+        };
+        let mut noise = HostNoise::seeded(4);
+        let sampler = Sampler::new(step, path);
+        let x = sampler.start([count, dim], &device(), &mut noise);
+        let x = sampler.try_sample(&prior, x, &mut noise).expect("a run");
+        (x - 1.0).square().mean().into_scalar::<f64>()
+    };
+    let (alone, corrected) = (
+        variance(None),
+        variance(Some(Langevin::signal_to_noise(0.16))),
+    );
+    let error = |variance: f64| (variance / 0.25 - 1.0).abs();
+    println!("variance {alone} alone, {corrected} corrected, 0.25 exact");
+    assert!(error(corrected) < 0.05 && error(corrected) < 0.5 * error(alone));
+}
+
+#[test]
+fn chains_at_one_level_stay_in_its_law() {
+    let truth = Truth::new();
+    let mut noise = HostNoise::seeded(5);
+    // Where the clusters still overlap.
+    let level = Level::variance_exploding(0.7).expect("a level");
+    let noisy = |noise: &mut HostNoise| {
+        let clean = truth.prior.sample(COUNT, 4, &device());
+        clean.clone() + noise.normal_like(&clean) * level.sigma()
+    };
+    let reference = noisy(&mut HostNoise::seeded(8));
+    let distance = |x: &Tensor<2>| sliced_wasserstein(x, &reference, 2.0, 50, 0);
+    let floor = distance(&noisy(&mut HostNoise::seeded(9)));
+    let stay = |steps| Path::staying(level, steps).expect("a path");
+    let prior = &truth.prior;
+    let start = || noisy(&mut HostNoise::seeded(10)) * 0.3;
+    let run = |step: AnyStep<2>, steps, noise: &mut HostNoise| {
+        let sampler = Sampler::new(step, stay(steps));
+        distance(&sampler.try_sample(prior, start(), noise).expect("a run")) / floor
+    };
+    let small = run(AnyStep::new(Langevin::fixed(0.02)), 300, &mut noise);
+    assert!(small < 2.0, "ULA, ε = 0.02: {small} floors");
+    // A large step is biased, and the Metropolis test takes the bias away.
+    let large = run(AnyStep::new(Langevin::fixed(0.5)), 60, &mut noise);
+    assert!(large > 4.0, "ULA, ε = 0.5: {large} floors");
+    let exact = mixture();
+    let adjusted = Mala::new(0.5, move |x, level| exact.log_density(x, level));
+    let adjusted = run(AnyStep::new(adjusted), 60, &mut noise);
+    assert!(adjusted < 2.0, "MALA, ε = 0.5: {adjusted} floors");
+}
+
+#[test]
+fn annealed_langevin_dynamics_finds_the_clusters() {
+    let truth = Truth::new();
+    let ve = VarianceExploding::new(0.02, 10.0).expect("a schedule");
+    let levels = Path::log_snr(ve, Span::FULL, 20).expect("a path");
+    let step = AnnealedLangevin::new(40, 2e-4, levels.end());
+    let x = truth.run(step, levels.then_clean(), &mut HostNoise::seeded(5));
+    truth.assert_law("annealed Langevin dynamics", &x, 6.0, 20.0);
+}
+
+#[test]
+fn a_wrong_score_is_seen() {
+    // The law test can fail: a denoiser that is 5 % too cautious is told apart.
+    let truth = Truth::new();
+    let wrong = from_fn(|x: Tensor<2>, level: Level| truth.prior.denoise(x, level) * 0.95);
+    let mut noise = HostNoise::seeded(5);
+    for step in [
+        AnyStep::new(Ancestral::default()),
+        AnyStep::new(Ddim::deterministic()),
+    ] {
+        let sampler = Sampler::new(step, path(VP(), 300));
+        let x = sampler.start([COUNT, 2], &device(), &mut noise);
+        let x = sampler.sample(&wrong, x, &mut noise).expect("a run");
+        let (distance, moments) = truth.errors(&x);
+        assert!(
+            distance > 2.0 && moments > 5.0,
+            "{distance} floors, {moments} standard errors"
+        );
+    }
+}

@@ -1,0 +1,207 @@
+//! Likelihoods against the exact log-density of a mixture.
+
+use crate::{device, mixture, values};
+use burn::tensor::{DType, Tensor};
+use tweedie_core::oracle::{Gaussian, GaussianMixture};
+use tweedie_core::{HostNoise, Noise};
+use tweedie_math::{
+    Level, Path, PosteriorVariance, Rectified, Schedule, Span, VarianceExploding,
+    VariancePreserving,
+};
+use tweedie_samplers::likelihood::{
+    Decoder, FlowLikelihood, Probe, Trace, VariationalBound, bits_per_dimension, dequantise,
+};
+use tweedie_samplers::{AdaptiveError, SampleError, Tolerance};
+
+const VP: fn() -> VariancePreserving = VariancePreserving::default;
+
+/// Draws at a level, in `f64`.
+fn draws(prior: &GaussianMixture, count: usize, level: Level) -> Tensor<2> {
+    let x = prior.sample(count, 11, &device()).into_data();
+    let x = Tensor::<2>::from_data(x.convert::<f64>(), (&device(), DType::F64));
+    let z = HostNoise::seeded(12).normal_like(&x);
+    x * level.alpha() + z * level.sigma()
+}
+
+#[test]
+fn the_flow_has_the_exact_density() {
+    let prior = mixture();
+    let schedules: [(&str, &dyn Schedule); 3] = [
+        ("VP", &VP()),
+        (
+            "VE",
+            &VarianceExploding::new(0.01, 500.0).expect("a schedule"),
+        ),
+        ("rectified", &Rectified),
+    ];
+    for (name, schedule) in schedules {
+        let (clean, noisy) = (schedule.level(1e-3), schedule.level(0.9999));
+        let x = draws(&prior, 40, clean);
+        let exact = values(prior.log_density(x.clone(), clean));
+        let flow = FlowLikelihood::new().with_tolerance(Tolerance::both(1e-6));
+        let mut noise = HostNoise::seeded(3);
+        let found = flow.log_density(&prior, x.clone(), clean, noisy, &mut noise);
+        let found = found.expect("a density");
+        assert!(found.standard_error.is_none() && found.evaluations > 20);
+        for (a, b) in values(found.log_density).iter().zip(&exact) {
+            assert!((a - b).abs() < 0.01, "{name}: {a} instead of {b}");
+        }
+        // The latent is where the flow goes.
+        let latent = values(found.latent);
+        let spread = latent.iter().map(|z| z * z).sum::<f64>() / latent.len() as f64;
+        assert!(
+            (spread.sqrt() / noisy.sigma() - 1.0).abs() < 0.3,
+            "{name}: {spread}"
+        );
+    }
+}
+
+#[test]
+fn random_probes_are_within_their_standard_error() {
+    // Ten dimensions, correlated, so that the two laws of probes differ.
+    let dim = 10;
+    let covariance: Vec<Vec<f64>> = (0..dim)
+        .map(|i: i32| {
+            (0..dim)
+                .map(|j| 0.5 * 0.8_f64.powi((i - j).abs()))
+                .collect()
+        })
+        .collect();
+    let component = |mean: f64| Gaussian::full(&[mean; 10], &covariance).expect("a Gaussian");
+    let prior = GaussianMixture::new(vec![(0.6, component(1.0)), (0.4, component(-1.0))]);
+    let prior = prior.expect("a mixture");
+    let (clean, noisy) = (VP().level(1e-3), VP().level(1.0));
+    let x = draws(&prior, 30, clean);
+    let exact = values(prior.log_density(x.clone(), clean));
+    for law in [Probe::Rademacher, Probe::Gaussian] {
+        let trace = Trace::Hutchinson { probes: 20, law };
+        let flow = FlowLikelihood::new().with_trace(trace);
+        let found = flow
+            .log_density(&prior, x.clone(), clean, noisy, &mut HostNoise::seeded(3))
+            .expect("a density");
+        let errors = values(found.standard_error.expect("an error"));
+        let found = values(found.log_density);
+        let scores: Vec<f64> = found
+            .iter()
+            .zip(&exact)
+            .zip(&errors)
+            .map(|((a, b), e)| (a - b) / e)
+            .collect();
+        // 19 degrees of freedom: 3 standard errors hold 99.3 %; the mean of 30 is within 3/√30.
+        let inside = scores.iter().filter(|score| score.abs() < 3.0).count();
+        let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+        let spread = scores.iter().map(|s| s * s).sum::<f64>() / scores.len() as f64;
+        println!("{law:?}: {inside} of 30 inside, mean {mean:.2}, square {spread:.2}");
+        assert!(inside >= 29, "{law:?}: {scores:?}");
+        assert!(
+            mean.abs() < 0.6 && (0.4..2.0).contains(&spread),
+            "{law:?}: {mean}, {spread}"
+        );
+    }
+}
+
+#[test]
+fn the_bound_is_tight_for_the_exact_denoiser() {
+    let prior = mixture();
+    let count = 4000;
+    let x = draws(&prior, count, Level::CLEAN);
+    // L₀ decodes at σ = 0.01, which is small against the clusters.
+    let span = Span::new(1.0, 1e-3);
+    let exact = values(prior.log_density(x.clone(), Level::CLEAN));
+    let gap = |steps: usize| {
+        let path = Path::log_snr(VP(), span, steps).expect("a path");
+        let bound = VariationalBound::new(path, PosteriorVariance::Small);
+        let terms = bound.terms(&prior, x.clone(), &mut HostNoise::seeded(5));
+        let terms = terms.expect("a bound");
+        assert_eq!(terms.steps.len(), steps);
+        let gaps: Vec<f64> = values(terms.total())
+            .iter()
+            .zip(&exact)
+            .map(|(t, e)| t + e)
+            .collect();
+        let mean = gaps.iter().sum::<f64>() / count as f64;
+        let variance = gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / count as f64;
+        (mean, (variance / count as f64).sqrt())
+    };
+    // It lies above the exact value by a gap that falls as 1/steps, to nothing.
+    let ((coarse, _), (fine, error)) = (gap(400), gap(800));
+    let limit = 2.0 * fine - coarse;
+    println!("{coarse:.3}, {fine:.3} nats above, in the limit {limit:.3} ± {error:.3}");
+    assert!(coarse > fine && fine > 0.0, "{coarse}, {fine}");
+    assert!((coarse / fine - 2.0).abs() < 0.5, "{coarse}, {fine}");
+    // Errors of 2·fine and of coarse together.
+    assert!(
+        limit.abs() < 3.0 * 5.0_f64.sqrt() * error,
+        "{limit} ± {error}"
+    );
+}
+
+#[test]
+fn quantised_data_have_bits() {
+    let (bin, count) = (2.0 / 255.0, 1000);
+    // Wide against a bin, inside [−1, 1]: the probability of a bin is density times width.
+    let prior = Gaussian::isotropic(&[0.1, -0.2], 0.2).expect("a Gaussian");
+    let mixture = GaussianMixture::new(vec![(1.0, prior)]).expect("a mixture");
+    let x = draws(&mixture, count, Level::CLEAN);
+    let x = (x / bin).round() * bin;
+    let exact = values(mixture.log_density(x.clone(), Level::CLEAN));
+    let exact = exact.iter().sum::<f64>() / count as f64;
+    let exact = bits_per_dimension(exact, 2, bin);
+    let path = Path::log_snr(VP(), Span::new(1.0, 1e-2), 3000).expect("a path");
+    let decoder = Decoder::Discretised {
+        bin,
+        least: -1.0,
+        most: 1.0,
+    };
+    let bound = VariationalBound::new(path, PosteriorVariance::Small).with_decoder(decoder);
+    let terms = bound
+        .terms(&mixture, x.clone(), &mut HostNoise::seeded(5))
+        .expect("a bound");
+    let total = values(terms.total()).iter().sum::<f64>() / count as f64;
+    // Bins are probabilities already: no width enters.
+    let bound = bits_per_dimension(-total, 2, 1.0);
+    let gap = bound - exact;
+    assert!(
+        -0.01 < gap && gap < 0.04,
+        "bound: {bound} bits instead of {exact}"
+    );
+    let level = VP().level(1e-4);
+    let smooth = dequantise(x, bin, &mut HostNoise::seeded(6));
+    let flow = FlowLikelihood::new();
+    let found = flow.log_density(
+        &mixture,
+        smooth * level.alpha(),
+        level,
+        VP().level(1.0),
+        &mut HostNoise::seeded(0),
+    );
+    let found = values(found.expect("a density").log_density)
+        .iter()
+        .sum::<f64>()
+        / count as f64;
+    // x = α x₀: the density of the data is α per dimension larger.
+    let found = bits_per_dimension(found + 2.0 * level.alpha().ln(), 2, bin);
+    assert!(
+        (found - exact).abs() < 0.02,
+        "flow: {found} bits instead of {exact}"
+    );
+}
+
+#[test]
+fn what_has_no_likelihood_says_so() {
+    let prior = mixture();
+    let x = draws(&prior, 2, Level::CLEAN);
+    let flow = FlowLikelihood::new();
+    let found = flow.log_density(
+        &prior,
+        x.clone(),
+        Level::CLEAN,
+        VP().level(1.0),
+        &mut HostNoise::seeded(0),
+    );
+    assert_eq!(found.err(), Some(AdaptiveError::Clean));
+    let path = Path::uniform(VP(), Span::default(), 4).expect("a path");
+    let bound = VariationalBound::new(path.with_time_travel(2, 2), PosteriorVariance::Small);
+    let found = bound.terms(&prior, x, &mut HostNoise::seeded(0));
+    assert!(matches!(found.err(), Some(SampleError::Step { .. })));
+}
