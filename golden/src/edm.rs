@@ -10,7 +10,7 @@ use tweedie::math::{
     VarianceExploding, VariancePreserving, Weighting,
 };
 use tweedie::prelude::Denoiser;
-use tweedie::samplers::{RungeKutta, Sampler, Step};
+use tweedie::samplers::{Churn, RungeKutta, Sampler, Step};
 
 /// Whether a case is one of these.
 pub(crate) fn knows(id: &str) -> bool {
@@ -47,11 +47,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
                 comparison.tensor("Euler", x, recorded, DOUBLE);
             }
         }
-        id if id.starts_with("stoch") => {
-            return Ok(Outcome::skipped(
-                "the stochastic sampler of EDM is not implemented yet",
-            ));
-        }
+        id if id.starts_with("stoch_N") => stochastic(file, case, &mut comparison)?,
         _ => return Ok(Outcome::skipped("this kind of case is not implemented yet")),
     }
     Ok(Outcome::Ran(comparison))
@@ -89,6 +85,16 @@ fn walk(
     path: &Path,
     start: &Recorded,
 ) -> Result<Vec<Tensor<4>>, GoldenError> {
+    walk_with(file, step, path, start, Replay::new(Vec::new()))
+}
+
+fn walk_with(
+    file: &File,
+    step: impl Step<4>,
+    path: &Path,
+    start: &Recorded,
+    mut noise: Replay<4>,
+) -> Result<Vec<Tensor<4>>, GoldenError> {
     let x = start.tensor::<4>(DType::F64)?;
     let shape = x.dims();
     let prior = gaussian(file, &shape)?;
@@ -98,11 +104,35 @@ fn walk(
             .reshape(shape)
     });
     let sampler = Sampler::new(step, path.clone());
-    let mut nothing = Replay::new(Vec::new());
     let states = sampler
-        .trajectory(&denoiser, x, &mut nothing)
+        .trajectory(&denoiser, x, &mut noise)
         .map_err(refused)?;
     Ok(states.map(|state| state.x).collect())
+}
+
+/// Algorithm 2, with recorded noise.
+fn stochastic(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
+    let steps: usize = case
+        .id
+        .trim_start_matches("stoch_N")
+        .parse()
+        .map_err(refused)?;
+    let path = path(steps, 0.002, 80.0, 7.0)?;
+    let churn = Churn::new(RungeKutta::heun(), case.number("S_churn")?, steps)
+        .within(case.number("S_min")?, case.number("S_max")?)
+        .with_noise_scale(case.number("S_noise")?);
+    // Noise is recorded for every step, and used where γ > 0.
+    let gamma = &file.tensor(case, "gamma")?.values;
+    let draws = file.tensor(case, "noises")?.parts();
+    let used = draws.iter().zip(gamma).filter(|(_, gamma)| **gamma > 0.0);
+    let used = used.map(|(z, _)| z.tensor(DType::F64));
+    let noise = Replay::new(used.collect::<Result<_, _>>()?);
+    let states = file.tensor(case, "xs")?.parts();
+    let found = walk_with(file, churn, &path, &states[0], noise)?;
+    for (k, (x, state)) in found.into_iter().zip(&states[1..]).enumerate() {
+        comparison.tensor(&format!("xs[{}]", k + 1), x, state, DOUBLE);
+    }
+    Ok(())
 }
 
 fn precondition(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {

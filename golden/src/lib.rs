@@ -4,14 +4,20 @@
 //! tensors of each under `<id>/…`. Shapes, means, scales, settings and names are read from the
 //! files. Cases of a kind that is not implemented count as skipped, with the reason.
 
+mod azula;
 mod betas;
 mod case;
 mod chain_moments;
+mod churn;
 mod compare;
 mod edm;
 mod forward;
 mod mixture;
 mod model;
+mod multistep;
+mod pndm;
+mod repaint;
+mod score_sde;
 mod settings;
 mod timesteps;
 mod trajectory;
@@ -69,6 +75,12 @@ fn run(file: &File, case: &case::Case) -> Outcome {
         trajectory::run(file, case)
     } else if has("cls") && has("count") {
         timesteps::run(file, case)
+    } else if has("cls") && recorded("means") || recorded("index") {
+        score_sde::run(file, case)
+    } else if has("schedule") && has("sampler") || file.find("schedule_t").is_some() {
+        azula::run(file, case)
+    } else if has("jump_length") || case.id.starts_with("jump_N") {
+        repaint::run(file, case)
     } else if has("final_mean") {
         chain_moments::run(file, case)
     } else if recorded("variance") || recorded("x0") {

@@ -4,9 +4,11 @@ use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::oracle::{Gaussian, GaussianMixture};
-use tweedie::core::vjp;
-use tweedie::math::Level;
+use tweedie::core::{HostNoise, vjp};
+use tweedie::math::{Level, Path, Schedule, VarianceExploding, VariancePreserving};
 use tweedie::prelude::Denoiser;
+use tweedie::samplers::likelihood::FlowLikelihood;
+use tweedie::samplers::{Adaptive, Tolerance};
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     if case.get("alpha").is_some() {
@@ -16,9 +18,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         return posterior(file, name);
     }
     if case.id.starts_with("pf_ode") {
-        return Ok(Outcome::skipped(
-            "an adaptive solver of the probability flow is not implemented yet",
-        ));
+        return flow(file, case);
     }
     if case.id == "samples_x0" {
         let mut comparison = Comparison::default();
@@ -40,6 +40,47 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     }
     Ok(Outcome::skipped("this kind of case is not implemented yet"))
 }
+
+/// The end points of the probability flow and the density there.
+fn flow(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    let mixture = prior(file)?;
+    let schedule: Box<dyn Schedule> = match case.id.as_str() {
+        "pf_ode_vp" => Box::new(VariancePreserving::default()),
+        "pf_ode_ve" => Box::new(VarianceExploding::default()),
+        other => return Err(GoldenError::Lacks(format!("a known process: {other}"))),
+    };
+    let [start, end] = ["t_start", "t_end"].map(|key| Ok(schedule.level(case.number(key)?)));
+    let (start, end) = (start?, end?);
+    let tensor = |name: &str| file.tensor(case, name)?.tensor::<2>(DType::F64);
+    let solver = Adaptive::dormand_prince().with_tolerance(Tolerance::both(1e-12));
+    let path = Path::through(vec![start, end]).map_err(refused)?;
+    let solution = solver
+        .solve(&mixture, tensor("x_start")?, &path)
+        .map_err(refused)?;
+    let mut comparison = Comparison::default();
+    for x in solution.states {
+        comparison.tensor("x_end", x, file.tensor(case, "x_end")?, ADAPTIVE);
+    }
+    let x = tensor("x_end")?;
+    let flow = FlowLikelihood::new().with_solver(solver);
+    let mut noise = HostNoise::seeded(0);
+    let found = flow
+        .log_density(&mixture, x, end, start, &mut noise)
+        .map_err(refused)?;
+    // The record starts from the exact law, not from that of pure noise.
+    let pure = Gaussian::isotropic(&vec![0.0; mixture.dim()], start.sigma()).map_err(refused)?;
+    let difference = mixture.log_density(found.latent.clone(), start)
+        - pure.log_density(found.latent, Level::CLEAN);
+    let log_density = found.log_density + difference;
+    let recorded = file.tensor(case, "logp_end_ode")?;
+    comparison.tensor("logp_end_ode", log_density.clone(), recorded, ADAPTIVE);
+    let exact = file.tensor(case, "logp_end_exact")?;
+    comparison.tensor("logp_end_exact", log_density, exact, ADAPTIVE);
+    Ok(Outcome::Ran(comparison))
+}
+
+/// Tolerance of solvers that choose their steps, both at 10⁻¹².
+const ADAPTIVE: f64 = 1e-9;
 
 fn prior(file: &File) -> Result<GaussianMixture, GoldenError> {
     let weights = &file.shared("weights")?.values;

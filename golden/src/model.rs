@@ -1,12 +1,12 @@
 //! The denoiser of a run: exact, or what was recorded of a network.
 
-use crate::case::{Case, File, GoldenError};
+use crate::case::{Case, File, GoldenError, Recorded};
 use crate::settings::{gaussian, prediction};
 use serde_json::Value;
 use std::cell::Cell;
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{DynamicThreshold, StaticClip, from_fn};
-use tweedie::math::Level;
+use tweedie::math::{Affine, Level};
 use tweedie::prelude::Denoiser;
 
 /// The denoiser of a run. Estimates of a network are clipped as the run says, but for DDIM, which
@@ -26,24 +26,35 @@ pub(crate) fn model(
         })));
     }
     let prediction = prediction(case)?;
-    let outputs = file.tensor(case, "model_outputs")?.parts();
-    let outputs = outputs.iter().map(|output| {
-        // A network with learned variance has twice the channels.
-        output
-            .tensor::<4>(dtype)
-            .map(|output| output.narrow(1, 0, shape[1]))
-    });
-    let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
-    let asked = Cell::new(0);
-    let recorded = from_fn(move |x: Tensor<4>, level: Level| {
-        let k = asked.replace(asked.get() + 1);
-        let row = prediction.to_clean(level);
-        x * row.skip + outputs[k].clone() * row.out
-    });
+    let recorded = recorded(file, case, dtype, move |_, level| {
+        prediction.to_clean(level)
+    })?;
     if case.text("cls") == "DDPMScheduler" {
-        return Ok(clipped(case, Box::new(recorded)));
+        return Ok(clipped(case, recorded));
     }
-    Ok(Box::new(recorded))
+    Ok(recorded)
+}
+
+/// What was recorded of a network, output by output; `to_clean` says what output number `k` means at a
+/// level.
+pub(crate) fn recorded(
+    file: &File,
+    case: &Case,
+    dtype: DType,
+    to_clean: impl Fn(usize, Level) -> Affine + 'static,
+) -> Result<Box<dyn Denoiser<4>>, GoldenError> {
+    let channels = file.tensor(case, "xs")?.shape[2];
+    let outputs = file.tensor(case, "model_outputs")?.parts();
+    // A network with learned variance has twice the channels.
+    let tensor = |output: &Recorded| Ok(output.tensor::<4>(dtype)?.narrow(1, 0, channels));
+    let outputs = outputs.iter().map(tensor);
+    let outputs = outputs.collect::<Result<Vec<_>, GoldenError>>()?;
+    let asked = Cell::new(0);
+    Ok(Box::new(from_fn(move |x: Tensor<4>, level: Level| {
+        let k = asked.replace(asked.get() + 1);
+        let row = to_clean(k, level);
+        x * row.skip + outputs[k].clone() * row.out
+    })))
 }
 
 /// The denoiser, clipped or thresholded as the case's configuration says. The peers' DDPM and DDIM

@@ -2,8 +2,11 @@
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome};
+use crate::pndm;
 use crate::settings::{chain, spacing};
+use serde_json::Value;
 use tweedie::math::Spacing;
+use tweedie::samplers::PndmStart;
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let nodes = chain(|key| case.config(key))?.len();
@@ -11,47 +14,53 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let spacing = spacing(case, "leading")?;
     let class = case.text("cls").trim_end_matches("Scheduler");
     let recorded = file.tensor(case, "timesteps")?;
-    let found = match (class, spacing) {
-        ("DDPM" | "DDIM", _) => spacing.indices(nodes, steps),
-        (
-            "EulerDiscrete" | "EulerAncestralDiscrete",
-            Spacing::Leading { .. } | Spacing::Trailing,
-        ) => spacing.indices(nodes, steps),
+    let whole = |indices: Vec<usize>| indices.into_iter().map(|i| i as f64).collect();
+    let twice = |nodes: Vec<f64>| {
+        let pairs = nodes.into_iter().flat_map(|node| [node, node]);
+        pairs.skip(1).collect()
+    };
+    // Peers differ in whether they round the evenly spaced nodes.
+    let positions = || match spacing {
+        Spacing::Linspace => spacing.positions(nodes, steps),
+        _ => spacing.indices(nodes, steps).map(whole),
+    };
+    let found = match class {
+        "DDPM" | "DDIM" => spacing.indices(nodes, steps).map(whole),
+        "EulerDiscrete" | "EulerAncestralDiscrete" => positions(),
         // Each node but the first is visited twice.
-        ("HeunDiscrete", Spacing::Leading { .. } | Spacing::Trailing) => {
-            let twice = |indices: Vec<usize>| {
-                let pairs = indices.into_iter().flat_map(|index| [index, index]);
-                pairs.skip(1).collect()
-            };
-            spacing.indices(nodes, steps).map(twice)
-        }
-        ("DPMSolverMultistep" | "UniPCMultistep", Spacing::Trailing) => {
-            spacing.indices(nodes, steps)
-        }
-        // These peers space one step more and drop the last.
-        ("DPMSolverMultistep" | "UniPCMultistep", _) if steps < nodes => {
-            let drop_last = |mut indices: Vec<usize>| {
+        "HeunDiscrete" => positions().map(twice),
+        "DPMSolverMultistep" | "UniPCMultistep" => match spacing {
+            Spacing::Trailing => spacing.indices(nodes, steps).map(whole),
+            _ if steps == nodes => {
+                return Ok(Outcome::skipped(
+                    "the peer visits a node twice: it spaces one step more than the chain has",
+                ));
+            }
+            // These peers space one step more and drop the last.
+            _ => spacing.indices(nodes, steps + 1).map(|mut indices| {
                 indices.pop();
-                indices
+                whole(indices)
+            }),
+        },
+        "PNDM" => {
+            let flag = case.config("skip_prk_steps").and_then(Value::as_bool);
+            let start = match flag {
+                Some(true) => PndmStart::ImprovedEuler,
+                _ => PndmStart::RungeKutta,
             };
-            spacing.indices(nodes, steps + 1).map(drop_last)
-        }
-        ("DPMSolverMultistep" | "UniPCMultistep", _) => {
-            return Ok(Outcome::skipped(
-                "the peer repeats nodes: more steps than the chain has",
-            ));
-        }
-        ("EulerDiscrete" | "EulerAncestralDiscrete" | "HeunDiscrete", Spacing::Linspace) => {
-            return Ok(Outcome::skipped("nodes at fractional indices"));
+            let chain = chain(|key| case.config(key))?;
+            Ok(whole(pndm::visited(&chain, spacing, steps, start)?))
         }
         _ => return Ok(Outcome::skipped(format!("{class} is not implemented yet"))),
     };
-    let found: Vec<f64> = found
-        .map_err(refused)?
-        .into_iter()
-        .map(|i| i as f64)
-        .collect();
+    let found = found.map_err(refused)?;
     let mut comparison = Comparison::default();
-    comparison.values("timesteps", &found, &recorded.values, DOUBLE);
+    // Nodes between those of the chain are recorded in f32.
+    let tolerance = if found.iter().all(|t| t.fract() == 0.0) {
+        DOUBLE
+    } else {
+        f64::from(f32::EPSILON)
+    };
+    comparison.values("timesteps", &found, &recorded.values, tolerance);
     Ok(Outcome::Ran(comparison))
 }

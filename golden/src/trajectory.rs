@@ -4,12 +4,13 @@ use crate::case::{Case, File, GoldenError, Recorded, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome, SINGLE};
 use crate::model::{clipped, model};
 use crate::settings::{chain, indices, spacing};
+use crate::{churn, multistep, pndm};
 use serde_json::Value;
-use tweedie::burn::tensor::{DType, Tensor, TensorData};
-use tweedie::core::{Advance, Replay};
+use tweedie::burn::tensor::{DType, Tensor};
+use tweedie::core::{Posterior, Replay};
 use tweedie::math::{Ancestral, Ddim, Kernel, Level, Move, Path, PosteriorVariance, Transition};
 use tweedie::prelude::{Denoiser, Noise, RungeKutta, Step};
-use tweedie::samplers::History;
+use tweedie::samplers::{History, LearnedAncestral};
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     if case.get("finite").and_then(Value::as_bool) == Some(false) {
@@ -19,38 +20,58 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         )));
     }
     let class = case.text("cls").trim_end_matches("Scheduler");
-    let churns = kwarg(case, "s_churn").is_some();
     match class {
         "DDPM" => ddpm(file, case),
         "DDIM" => ddim(file, case),
         "HeunDiscrete" => heun(file, case),
-        "EulerDiscrete" | "EDMEuler" if churns => {
-            Ok(Outcome::skipped("churn is not implemented yet"))
-        }
+        "EulerDiscrete" | "EDMEuler" if kwarg(case, "s_churn").is_some() => churn::run(file, case),
         "EulerDiscrete" | "EDMEuler" => by_sigmas(file, case, Ddim::deterministic()),
         "EulerAncestralDiscrete" => by_sigmas(file, case, Ddim::ancestral()),
-        "FlowMatchEulerDiscrete" if case.config("stochastic_sampling").is_some() => Ok(
-            Outcome::skipped("stochastic flow matching is not implemented yet"),
-        ),
+        // All noise is fresh: as much as η may give.
+        "FlowMatchEulerDiscrete" if case.config("stochastic_sampling").is_some() => {
+            by_sigmas(file, case, Ddim::with_eta(1e9))
+        }
         "FlowMatchEulerDiscrete" => by_sigmas(file, case, Ddim::deterministic()),
+        "DPMSolverMultistep" => multistep::dpm_solver(file, case),
+        "UniPCMultistep" => multistep::uni_pc(file, case),
+        "PNDM" => pndm::run(file, case),
         _ => Ok(Outcome::skipped(format!("{class} is not implemented yet"))),
     }
 }
 
 /// The state and the clean estimate after move number `k`.
-type Moved = Result<(Tensor<4>, Option<Tensor<4>>), GoldenError>;
+pub(crate) type Moved = Result<(Tensor<4>, Option<Tensor<4>>), GoldenError>;
 
 /// Walks the moves in both precisions and compares every state and estimate.
-fn walk(
+pub(crate) fn walk(
     file: &File,
     case: &Case,
     moves: &[Move],
     step: impl Fn(&dyn Denoiser<4>, Tensor<4>, Move, &mut dyn Noise<4>, usize) -> Moved,
 ) -> Result<Outcome, GoldenError> {
+    walk_by(
+        file,
+        case,
+        moves,
+        SINGLE,
+        |dtype| model(file, case, dtype),
+        step,
+    )
+}
+
+/// The same with another denoiser, and another tolerance in `f32`.
+pub(crate) fn walk_by(
+    file: &File,
+    case: &Case,
+    moves: &[Move],
+    single: f64,
+    model: impl Fn(DType) -> Result<Box<dyn Denoiser<4>>, GoldenError>,
+    step: impl Fn(&dyn Denoiser<4>, Tensor<4>, Move, &mut dyn Noise<4>, usize) -> Moved,
+) -> Result<Outcome, GoldenError> {
     let states = file.tensor(case, "xs")?;
     let estimates = file.tensor(case, "pred_original_sample").ok();
     let mut comparison = Comparison::default();
-    for (dtype, tolerance) in [(DType::F64, DOUBLE), (DType::F32, SINGLE)] {
+    for (dtype, tolerance) in [(DType::F64, DOUBLE), (DType::F32, single)] {
         let draws = file
             .tensor(case, "noises")
             .map(Recorded::parts)
@@ -60,7 +81,7 @@ fn walk(
             .map(|z| z.tensor(dtype))
             .collect::<Result<_, _>>()?;
         let mut noise = Replay::new(draws);
-        let model = model(file, case, dtype)?;
+        let model = model(dtype)?;
         let mut x = states.part(0).tensor::<4>(dtype)?;
         for (k, &mv) in moves.iter().enumerate() {
             let (next, clean) = step(&*model, x, mv, &mut noise, k)?;
@@ -75,7 +96,7 @@ fn walk(
             }
         }
         if dtype == DType::F32 {
-            single_precision(file, case, x, &mut comparison)?;
+            single_precision(file, case, x, single, &mut comparison)?;
         }
     }
     Ok(Outcome::Ran(comparison))
@@ -83,22 +104,47 @@ fn walk(
 
 /// A run in `f32` ends where the recorded run in `f64` does, and where the peer's in `f32` does up
 /// to the rounding that is recorded of the peer.
-fn single_precision(
+pub(crate) fn single_precision(
     file: &File,
     case: &Case,
     x: Tensor<4>,
+    tolerance: f64,
     comparison: &mut Comparison,
 ) -> Result<(), GoldenError> {
     let states = file.tensor(case, "xs")?;
     let last = states.part(states.shape[0] - 1);
-    comparison.tensor("the last state in f32", x.clone(), &last, SINGLE);
-    let peers = SINGLE + case.number("f32_vs_f64_max_abs").unwrap_or(0.0);
+    comparison.tensor("the last state in f32", x.clone(), &last, tolerance);
+    let peers = tolerance + case.number("f32_vs_f64_max_abs").unwrap_or(0.0);
     comparison.tensor("x_final_f32", x, file.tensor(case, "x_final_f32")?, peers);
     Ok(())
 }
 
+/// The tolerance in `f32` of a run with recorded outputs. They do not answer to the state, so that
+/// nothing contracts the rounding of the first states: it grows with `1/α` until the end.
+pub(crate) fn open_loop(
+    file: &File,
+    case: &Case,
+    levels: impl Iterator<Item = Level>,
+) -> Result<f64, GoldenError> {
+    let states = file.tensor(case, "xs")?.parts();
+    let size = |state: &Recorded| {
+        state
+            .values
+            .iter()
+            .fold(0.0_f64, |most, x| most.max(x.abs()))
+    };
+    let grown = states
+        .iter()
+        .zip(levels)
+        .map(|(state, level)| size(state) / level.alpha());
+    Ok(f64::max(
+        SINGLE,
+        2.0 * f64::from(f32::EPSILON) * grown.fold(0.0, f64::max),
+    ))
+}
+
 /// A step of a kernel.
-fn by_kernel(
+pub(crate) fn by_kernel(
     kernel: &impl Kernel,
     model: &dyn Denoiser<4>,
     x: Tensor<4>,
@@ -156,28 +202,35 @@ fn ddpm(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 fn learned(file: &File, case: &Case, moves: &[Move]) -> Result<Outcome, GoldenError> {
     let outputs = file.tensor(case, "model_outputs")?.parts();
     walk(file, case, moves, |model, x, mv, noise, k| {
-        let shape = x.dims();
-        let output = outputs[k].tensor::<4>(DType::F64)?;
-        let place = output.narrow(1, shape[1], shape[1]).into_data();
-        let std = |v: f64| {
-            let variance = PosteriorVariance::Interpolated(0.5 * (v + 1.0));
-            Ancestral::new(variance).transition(mv.from, mv.to).noise
+        let channels = x.dims()[1];
+        let output = outputs[k].tensor::<4>(x.dtype())?;
+        let place = output.narrow(1, channels, channels);
+        let learned = Learned {
+            model,
+            interpolation: (place + 1.0) * 0.5,
         };
-        let std: Vec<f64> = place.iter::<f64>().map(std).collect();
-        let mean = Transition {
-            noise: 0.0,
-            ..Ancestral::default().transition(mv.from, mv.to)
-        };
-        let clean = model.denoise(x.clone(), mv.from);
-        let mean = mean.advance(mv, x, clean.clone(), noise);
-        if mv.to == Level::CLEAN {
-            return Ok((mean, Some(clean)));
-        }
-        let options = (&mean.device(), mean.dtype());
-        let std = Tensor::from_data(TensorData::new(std, shape), options);
-        let z = noise.normal_like(&mean);
-        Ok((mean + z * std, Some(clean)))
+        let state = LearnedAncestral.step(&learned, x, mv, noise, &mut ());
+        Ok((state.x, state.clean))
     })
+}
+
+/// A denoiser with a recorded variance.
+struct Learned<'a> {
+    model: &'a dyn Denoiser<4>,
+    interpolation: Tensor<4>,
+}
+
+impl Denoiser<4> for Learned<'_> {
+    fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
+        self.model.denoise(x, level)
+    }
+
+    fn posterior(&self, x: Tensor<4>, level: Level) -> Posterior<4> {
+        Posterior {
+            clean: self.denoise(x, level),
+            interpolation: Some(self.interpolation.clone()),
+        }
+    }
 }
 
 fn ddim(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
@@ -236,7 +289,7 @@ fn heun(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             }
         }
         if dtype == DType::F32 {
-            single_precision(file, case, x, &mut comparison)?;
+            single_precision(file, case, x, SINGLE, &mut comparison)?;
         }
     }
     Ok(Outcome::Ran(comparison))
@@ -253,9 +306,10 @@ fn by_sigmas(file: &File, case: &Case, kernel: Ddim) -> Result<Outcome, GoldenEr
     })
 }
 
-fn moves_through(case: &Case, sigmas: &[f64]) -> Result<Vec<Move>, GoldenError> {
+pub(crate) fn moves_through(case: &Case, sigmas: &[f64]) -> Result<Vec<Move>, GoldenError> {
     let level = |&sigma: &f64| match case.text("model_kind") {
         "flow" => Level::new(1.0 - sigma, sigma).map_err(refused),
+        "vps" => Ok(Level::variance_preserving(-2.0 * sigma.ln())),
         _ => Level::variance_exploding(sigma).map_err(refused),
     };
     let levels = sigmas.iter().map(level).collect::<Result<Vec<_>, _>>()?;
@@ -279,7 +333,7 @@ fn visited(file: &File, case: &Case) -> Result<Vec<usize>, GoldenError> {
     Ok(found)
 }
 
-fn kwarg<'a>(case: &'a Case, key: &str) -> Option<&'a Value> {
+pub(crate) fn kwarg<'a>(case: &'a Case, key: &str) -> Option<&'a Value> {
     case.get("step_kwargs")?.get(key)
 }
 

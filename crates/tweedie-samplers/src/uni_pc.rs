@@ -17,6 +17,7 @@ use tweedie_math::{Level, Move};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UniPc {
     weights: UniPcWeights,
+    predicts_only: bool,
 }
 
 impl UniPc {
@@ -28,7 +29,15 @@ impl UniPc {
                 order: p,
                 ..UniPcWeights::default()
             },
+            predicts_only: false,
         }
+    }
+
+    /// UniP alone, of order `p`.
+    #[must_use]
+    pub fn predicting_only(mut self) -> Self {
+        self.predicts_only = true;
+        self
     }
 
     /// On another estimate.
@@ -96,7 +105,11 @@ impl<const D: usize> Step<D> for UniPc {
     ) -> State<D> {
         let clean = denoiser.denoise(x.clone(), mv.from);
         let estimate = estimate(self.weights.variable, &x, &clean, mv.from);
-        let x = memory.correct(&self.weights, x, mv.from, &estimate);
+        let x = if self.predicts_only {
+            x
+        } else {
+            memory.correct(&self.weights, x, mv.from, &estimate)
+        };
         let most = self.weights.order.get();
         memory.history.remember(mv.from, estimate, most);
         let visited = memory.history.visited();
@@ -110,6 +123,6 @@ impl<const D: usize> Step<D> for UniPc {
     }
 
     fn order(&self) -> usize {
-        self.weights.order.get() + 1
+        self.weights.order.get() + usize::from(!self.predicts_only)
     }
 }

@@ -50,11 +50,11 @@ impl UniPcWeights {
         }
     }
 
-    /// UniC: the same move once the estimate at `to` is known; its factor stands first.
+    /// UniC: the same move once the estimate at `to` is known; its factor stands first. `nodes` are
+    /// the levels whose estimates the predictor combined, latest first.
     #[must_use]
-    pub fn corrector(&self, visited: &[Level], to: Level) -> Combination {
-        let nodes = &visited[..visited.len().min(self.order.get())];
-        let from = visited[0];
+    pub fn corrector(&self, nodes: &[Level], to: Level) -> Combination {
+        let from = nodes[0];
         let known: Vec<Level> = [to].iter().chain(nodes).copied().collect();
         if nodes.len() > 1 {
             return exponential(self.variable, 0.0, &known, from, to);

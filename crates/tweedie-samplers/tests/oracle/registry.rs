@@ -215,6 +215,8 @@ pub(crate) fn converging() -> Vec<Entry> {
         let step = UniPc::new(order).with_rule(rule).with_variable(variable);
         add(name, FromNoise, AnyStep::new(step));
     }
+    let predictor = UniPc::new(Order::Third).predicting_only();
+    add("UniPc 3, predictor", FromNoise, AnyStep::new(predictor));
     add("Ipndm 1", InTime, AnyStep::new(Ipndm::new(Order::First)));
     add("Ipndm 2", InTime, AnyStep::new(Ipndm::new(Order::Second)));
     add("Ipndm 4", InTime, AnyStep::new(Ipndm::default()));

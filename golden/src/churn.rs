@@ -1,0 +1,47 @@
+//! Euler's method with churn.
+
+use crate::case::{Case, File, GoldenError};
+use crate::compare::Outcome;
+use crate::model::recorded;
+use crate::trajectory::{kwarg, moves_through, open_loop, walk_by};
+use serde_json::Value;
+use tweedie::math::{Ddim, Prediction};
+use tweedie::samplers::{Churn, Step};
+
+/// The peer's network looks at the state before it is churned, and its output is then read at the
+/// raised level: but for a velocity, which the peer reads at the level before (a documented bug).
+pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    let moves = moves_through(case, &file.tensor(case, "sigmas")?.values)?;
+    let number = |key: &str, default: f64| {
+        let value = kwarg(case, key).and_then(Value::as_f64);
+        value.unwrap_or(default)
+    };
+    let churn = Churn::new(Ddim::deterministic(), number("s_churn", 0.0), moves.len())
+        .within(number("s_tmin", 0.0), number("s_tmax", f64::INFINITY))
+        .with_noise_scale(number("s_noise", 1.0));
+    let before: Vec<_> = moves.iter().map(|mv| mv.from).collect();
+    let prediction = match (case.text("model_kind"), case.text("prediction_type")) {
+        ("edm", _) => Prediction::Karras { sigma_data: 0.5 },
+        (_, "v_prediction") => Prediction::Velocity,
+        _ => Prediction::Noise,
+    };
+    let model = |dtype| {
+        let before = before.clone();
+        recorded(file, case, dtype, move |k, raised| match prediction {
+            Prediction::Velocity => prediction.to_clean(before[k]),
+            _ => prediction.to_clean(raised),
+        })
+    };
+    let single = open_loop(file, case, before.iter().copied())?;
+    walk_by(
+        file,
+        case,
+        &moves,
+        single,
+        model,
+        |model, x, mv, noise, _| {
+            let state = churn.step(model, x, mv, noise, &mut ());
+            Ok((state.x, state.clean))
+        },
+    )
+}

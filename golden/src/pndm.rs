@@ -1,0 +1,110 @@
+//! PNDM, whose states are recorded once for each evaluation.
+
+use crate::case::{Case, File, GoldenError, refused};
+use crate::compare::{Comparison, DOUBLE, Outcome};
+use crate::model::recorded;
+use crate::settings::{chain, indices, spacing};
+use crate::trajectory::{open_loop, single_precision};
+use serde_json::Value;
+use tweedie::burn::tensor::DType;
+use tweedie::core::Replay;
+use tweedie::math::{Chain, Level, Move, Prediction, Spacing};
+use tweedie::samplers::{History, Pndm, PndmStart, Step};
+
+/// The nodes that the peer visits, one for each evaluation.
+pub(crate) fn visited(
+    chain: &Chain,
+    spacing: Spacing,
+    steps: usize,
+    start: PndmStart,
+) -> Result<Vec<usize>, GoldenError> {
+    let nodes = spacing.indices(chain.len(), steps).map_err(refused)?;
+    if start == PndmStart::ImprovedEuler {
+        // The second node is visited twice.
+        let again = nodes.get(1).copied().unwrap_or(nodes[0]);
+        let head = nodes.iter().take(2).copied();
+        return Ok(head
+            .chain([again])
+            .chain(nodes.iter().skip(2).copied())
+            .collect());
+    }
+    // Every interval of the first four nodes at its start, twice half-way, and at its end.
+    let half = chain.len() / steps / 2;
+    let mut list = Vec::new();
+    for pair in nodes[..4.min(nodes.len())].windows(2) {
+        list.extend([pair[0], pair[1] + half, pair[1] + half, pair[1]]);
+    }
+    list.extend_from_slice(&nodes[3.min(nodes.len())..]);
+    Ok(list)
+}
+
+pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    if case.text("prediction_type") == "v_prediction" {
+        return Ok(Outcome::skipped(
+            "the peer extrapolates the velocity instead of the noise, which is ten times less exact here",
+        ));
+    }
+    let chain = chain(|key| case.config(key))?;
+    let flag = |key: &str| case.config(key).and_then(Value::as_bool) == Some(true);
+    let (start, calls) = if flag("skip_prk_steps") {
+        (PndmStart::ImprovedEuler, [2].as_slice())
+    } else {
+        (PndmStart::RungeKutta, [4, 4, 4].as_slice())
+    };
+    let steps = case.count("num_inference_steps")?;
+    let recorded_nodes = indices(file.tensor(case, "timesteps")?);
+    let nodes = visited(&chain, spacing(case, "leading")?, steps, start)?;
+    if nodes != recorded_nodes {
+        return Err(refused(format!(
+            "nodes {nodes:?} instead of {recorded_nodes:?}"
+        )));
+    }
+    let last = if flag("set_alpha_to_one") {
+        Level::CLEAN
+    } else {
+        chain.node(0)
+    };
+    // A move goes down by the same number of nodes each time, whatever its list says next. That of an
+    // improved Euler start is found from its second evaluation; a Runge–Kutta one goes where it looks.
+    let stride = chain.len() / steps;
+    let states = file.tensor(case, "xs")?;
+    let mut comparison = Comparison::default();
+    for dtype in [DType::F64, DType::F32] {
+        let model = recorded(file, case, dtype, |_, level| {
+            Prediction::Noise.to_clean(level)
+        })?;
+        let method = Pndm::new(&chain).with_start(start);
+        let mut memory = History::default();
+        let mut x = states.part(0).tensor::<4>(dtype)?;
+        let (mut call, mut calls) = (0, calls.iter());
+        while call < nodes.len() {
+            let evaluations = *calls.next().unwrap_or(&1);
+            let node = match evaluations {
+                2 => nodes[call + 1] + stride,
+                _ => nodes[call],
+            };
+            let to = match evaluations {
+                4 => Some(nodes[call + 3]),
+                _ => node.checked_sub(stride),
+            };
+            let to = to.map_or(last, |s| chain.node(s));
+            let mv = Move {
+                from: chain.node(node),
+                to,
+            };
+            let mut nothing = Replay::new(Vec::new());
+            x = method.step(&*model, x, mv, &mut nothing, &mut memory).x;
+            call += evaluations;
+            if dtype == DType::F64 {
+                let name = format!("xs[{call}]");
+                comparison.tensor(&name, x.clone(), &states.part(call), DOUBLE);
+            }
+        }
+        if dtype == DType::F32 {
+            let levels = nodes.iter().map(|&i| chain.node(i));
+            let tolerance = open_loop(file, case, levels)?;
+            single_precision(file, case, x, tolerance, &mut comparison)?;
+        }
+    }
+    Ok(Outcome::Ran(comparison))
+}
