@@ -8,13 +8,12 @@ use clap::Parser;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tweedie::core::oracle::{Gaussian, GaussianMixture};
 use tweedie::image::{Cloud, scatter};
 use tweedie::inverse::{Dps, GaussianNoise, Mask, Measurement};
 use tweedie::math::{EulerMaruyama, PosteriorVariance, ProbabilityFlow, ReverseDiffusion};
 use tweedie::metrics::sliced_wasserstein;
 use tweedie::prelude::*;
-use tweedie_examples::finish;
+use tweedie_examples::{finish, three_clusters};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -42,14 +41,7 @@ fn mixture(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         return Err("--points has to be at least 1".into());
     }
     let device = Device::default();
-    let prior = GaussianMixture::new(vec![
-        (
-            0.5,
-            Gaussian::full(&[1.5, 0.5], &[vec![0.20, 0.12], vec![0.12, 0.10]])?,
-        ),
-        (0.3, Gaussian::isotropic(&[-1.5, 1.0], 0.25)?),
-        (0.2, Gaussian::diagonal(&[-0.5, -1.5], &[0.5, 0.1])?),
-    ])?;
+    let prior = three_clusters()?;
     let exact = prior.sample(arguments.points, 1, &device);
     let again = prior.sample(arguments.points, 2, &device);
     let distance = |x: &Tensor<2>, y: &Tensor<2>| sliced_wasserstein(x, y, 2.0, 100, 0);

@@ -1,7 +1,23 @@
-//! What the example programs share: how they end.
+//! What the example programs share: how they end, and a prior that is known.
 
 use std::fmt::Display;
 use std::process::ExitCode;
+use tweedie::core::oracle::{Gaussian, GaussianMixture, OracleError};
+
+/// A mixture of three Gaussians in the plane.
+///
+/// # Errors
+/// None for these numbers.
+pub fn three_clusters() -> Result<GaussianMixture, OracleError> {
+    GaussianMixture::new(vec![
+        (
+            0.5,
+            Gaussian::full(&[1.5, 0.5], &[vec![0.20, 0.12], vec![0.12, 0.10]])?,
+        ),
+        (0.3, Gaussian::isotropic(&[-1.5, 1.0], 0.25)?),
+        (0.2, Gaussian::diagonal(&[-0.5, -1.5], &[0.5, 0.1])?),
+    ])
+}
 
 /// Exit code for input that makes no sense.
 const BAD_INPUT: u8 = 2;

@@ -46,7 +46,7 @@ const DEPTH: u32 = 24;
 /// ```
 #[derive(Clone, Debug)]
 pub struct BrownianTree<const D: usize> {
-    seed: u64,
+    root: ChaCha8Rng,
     first: u64,
     fresh: HostNoise,
     /// `W/√τ` at the nodes of the last question.
@@ -58,7 +58,7 @@ impl<const D: usize> BrownianTree<D> {
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self {
-            seed,
+            root: ChaCha8Rng::seed_from_u64(seed),
             first: 0,
             fresh: HostNoise::seeded(seed),
             nodes: HashMap::new(),
@@ -79,7 +79,7 @@ impl<const D: usize> BrownianTree<D> {
     /// `N(0, 1)` values that belong to node `k`.
     fn normal_at(&self, k: u32, like: &Tensor<D>) -> Tensor<D> {
         let stream = |sample: usize| {
-            let mut stream = ChaCha8Rng::seed_from_u64(self.seed);
+            let mut stream = self.root.clone();
             stream.set_stream(self.first + sample as u64);
             // Behind everything that `fresh` will ever draw.
             stream.set_word_pos((u128::from(k) + 1) << 32);
@@ -94,8 +94,8 @@ impl<const D: usize> BrownianTree<D> {
         let known = |node: u32| kept.get(&node).or_else(|| self.nodes.get(&node)).cloned();
         let end = |node: u32| known(node).unwrap_or_else(|| self.normal_at(node, like));
         let (mut low, mut high) = (0, 1 << DEPTH);
+        // Independent of each other, up to e^{−REACH}.
         let (mut w_low, mut w_high) = (end(low), end(high));
-        // The ends are independent up to e^{−REACH}.
         let mut visited = vec![(low, w_low.clone()), (high, w_high.clone())];
         while low != k && high != k {
             let middle = low + (high - low) / 2;

@@ -7,6 +7,7 @@
 //! | contact sheets with labels | [`Sheet`], [`grid`] |
 //! | a chain as a film strip or an animation | [`film_strip`], [`save_gif`] |
 //! | clouds of points | [`scatter`] |
+//! | curves on logarithmic axes | [`log_log`] |
 //!
 //! Tensors are `[batch, channels, height, width]`, with 1 (grey) or 3 (RGB) channels.
 //!
@@ -27,6 +28,7 @@
 //! * Fashion-MNIST: the first 5,000 training and 500 test images 28×28, H. Xiao, K. Rasul and
 //!   R. Vollgraf, © 2017 Zalando SE, MIT licence (`data/FASHION-MNIST-LICENSE.txt`).
 
+mod chart;
 mod data;
 mod error;
 mod files;
@@ -37,6 +39,7 @@ mod range;
 mod sheet;
 mod text;
 
+pub use chart::{Curve, Panel, log_log};
 pub use data::{Image, Images};
 pub use error::ImageError;
 pub use files::{load, save};

@@ -61,11 +61,7 @@ fn draw(
     reference: &Tensor<2>,
     extent: f64,
 ) -> Result<(), String> {
-    static REGISTERED: OnceLock<bool> = OnceLock::new();
-    let registered = || register_font("sans-serif", FontStyle::Normal, FONT).is_ok();
-    if !REGISTERED.get_or_init(registered) {
-        return Err("the typeface cannot be read".into());
-    }
+    typeface()?;
     let root = BitMapBackend::with_buffer(buffer, size).into_drawing_area();
     let text = |error: DrawingAreaErrorKind<_>| error.to_string();
     let behind = points(reference);
@@ -95,6 +91,16 @@ fn draw(
         }
     }
     root.present().map_err(text)
+}
+
+/// Gives plotters its typeface, once.
+pub(crate) fn typeface() -> Result<(), String> {
+    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    let registered = || register_font("sans-serif", FontStyle::Normal, FONT).is_ok();
+    if *REGISTERED.get_or_init(registered) {
+        return Ok(());
+    }
+    Err("the typeface cannot be read".into())
 }
 
 fn points(x: &Tensor<2>) -> Vec<(f64, f64)> {

@@ -79,19 +79,6 @@ pub struct Solution<const D: usize> {
 }
 
 impl Adaptive {
-    /// The pair of a tableau; one without an error estimate takes every step that it tries.
-    #[must_use]
-    pub fn new(tableau: Tableau) -> Self {
-        Self {
-            integrator: Integrator {
-                tableau,
-                tolerance: Tolerance::default(),
-                controller: Controller::default(),
-                most_steps: 10_000,
-            },
-        }
-    }
-
     /// Bogacki & Shampine's pair of order 3(2).
     #[must_use]
     pub fn bogacki_shampine() -> Self {
@@ -129,6 +116,17 @@ impl Adaptive {
     pub fn with_most_steps(mut self, most_steps: usize) -> Self {
         self.integrator.most_steps = most_steps;
         self
+    }
+
+    fn new(tableau: Tableau) -> Self {
+        Self {
+            integrator: Integrator {
+                tableau,
+                tolerance: Tolerance::default(),
+                controller: Controller::default(),
+                most_steps: 10_000,
+            },
+        }
     }
 
     pub(crate) fn integrator(&self) -> &Integrator {

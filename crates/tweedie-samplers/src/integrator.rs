@@ -154,66 +154,54 @@ impl Integrator {
         step: Option<f64>,
     ) -> Result<Solved<Y>, Stuck> {
         let (mut t, end) = (times[0], times[times.len() - 1]);
-        let direction = (end - t).signum();
-        let span = (end - t).abs();
+        let (direction, span) = ((end - t).signum(), (end - t).abs());
         let mut h = step
             .unwrap_or_else(|| 0.1 * self.guess(&y, &slope))
             .min(span);
         let mut errors = [1.0; 3];
-        let mut waiting = times[1..].iter().peekable();
         let mut outputs = Vec::with_capacity(times.len() - 1);
         let (mut accepted, mut rejected) = (0, 0);
-        let embedded = self.tableau.embedded.unwrap_or(self.tableau.b);
-        let difference: Vec<f64> = zip(self.tableau.b, embedded, |b, e| b - e);
-        while waiting.peek().is_some() {
-            // Half of a tiny rest, so that no step is shorter than rounding.
+        while outputs.len() < times.len() - 1 {
             let rest = (end - t).abs();
-            let last = h >= rest * (1.0 - 1e-12);
-            let signed = direction * if last { rest } else { h.min(rest) };
+            // A step that would leave next to nothing takes it along.
+            let is_last = h >= rest * (1.0 - 1e-12);
+            let signed = direction * h.min(rest);
             let slopes = self.slopes(&mut f, t, &y, slope.clone(), signed);
             let after = combine(y.clone(), signed, self.tableau.b, &slopes);
-            let error = match difference.iter().position(|d| *d != 0.0) {
-                Some(_) => combine(y.clone().times(0.0), signed, &difference, &slopes).ratio(
-                    &y,
-                    &after,
-                    self.tolerance,
-                ),
-                None => 1.0,
-            };
+            let error = self.error(&y, &after, signed, &slopes);
             if error <= 1.0 {
-                accepted += 1;
-                let reached = if last { end } else { t + signed };
-                while let Some(&&at) = waiting.peek() {
-                    let theta = (at - t) / signed;
-                    if last && at == end || (theta - 1.0).abs() < 1e-12 {
-                        outputs.push(after.clone());
-                    } else if theta < 1.0 {
-                        let weights = self.tableau.dense_weights(theta);
-                        let weights = weights.unwrap_or_else(|| {
-                            zip(self.tableau.b, self.tableau.b, |b, _| b * theta)
-                        });
-                        outputs.push(combine(y.clone(), signed, &weights, &slopes));
-                    } else {
+                let reached = if is_last { end } else { t + signed };
+                for &at in &times[outputs.len() + 1..] {
+                    if direction * (at - reached) > 0.0 {
                         break;
                     }
-                    waiting.next();
+                    let theta = (at - t) / (reached - t);
+                    outputs.push(match self.tableau.dense_weights(theta) {
+                        Some(weights) if theta < 1.0 => {
+                            combine(y.clone(), signed, &weights, &slopes)
+                        }
+                        _ => after.clone(),
+                    });
                 }
-                slope = match slopes.last() {
-                    Some(last) if self.tableau.is_first_same_as_last() => last.clone(),
-                    _ if waiting.peek().is_some() => f(reached, &after),
-                    _ => slope,
+                slope = match slopes.into_iter().last() {
+                    Some(last) if self.tableau.is_first_same_as_last() => last,
+                    _ => f(reached, &after),
                 };
                 (t, y) = (reached, after);
                 errors = [error, errors[0], errors[1]];
-                h *= self.controller.factor(errors, self.tableau.order);
+                // A step that the end cut short says nothing of those after it.
+                if !is_last {
+                    h *= self.controller.factor(errors, self.tableau.order);
+                }
+                accepted += 1;
             } else {
-                rejected += 1;
                 let shrink = if error.is_finite() {
                     0.9 * error.powf(-1.0 / self.tableau.order as f64)
                 } else {
-                    0.2
+                    0.0
                 };
                 h = signed.abs() * shrink.clamp(0.2, 0.9);
+                rejected += 1;
                 let steps = accepted + rejected;
                 if h < 1e-12 * span || steps >= self.most_steps {
                     return Err(Stuck {
@@ -248,6 +236,15 @@ impl Integrator {
         slopes
     }
 
+    /// The difference to the embedded solution, in units of the tolerance.
+    fn error<Y: Vector>(&self, before: &Y, after: &Y, h: f64, slopes: &[Y]) -> f64 {
+        let embedded = self.tableau.embedded.unwrap_or(self.tableau.b);
+        let weights = self.tableau.b.iter().zip(embedded).map(|(b, e)| b - e);
+        let nothing = before.clone().times(0.0);
+        let difference = combine(nothing, h, &weights.collect::<Vec<_>>(), slopes);
+        difference.ratio(before, after, self.tolerance)
+    }
+
     /// The time in which the solution changes by its own size.
     fn guess<Y: Vector>(&self, y: &Y, slope: &Y) -> f64 {
         let size = y.clone().ratio(y, y, self.tolerance);
@@ -264,8 +261,4 @@ impl Integrator {
 fn combine<Y: Vector>(y: Y, h: f64, weights: &[f64], slopes: &[Y]) -> Y {
     let terms = weights.iter().zip(slopes).filter(|(w, _)| **w != 0.0);
     terms.fold(y, |y, (weight, slope)| y.plus(h * weight, slope))
-}
-
-fn zip(a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) -> Vec<f64> {
-    a.iter().zip(b).map(|(&a, &b)| f(a, b)).collect()
 }

@@ -21,7 +21,7 @@
 //! | [`PredictorCorrector`] | both | `predictor_corrector.rs` |
 //! | [`Langevin`], [`AnnealedLangevin`], [`Mala`] | 1, `T`, 2 | `langevin.rs`, `annealed.rs`, `mala.rs` |
 //!
-//! The [`likelihood`] of data is that of the flow or of the chain; [`slerp`] goes from one latent to
+//! [`affine_law`] gives the law that a sampler draws from, exactly, for a Gaussian prior. The [`likelihood`] of data is that of the flow or of the chain; [`slerp`] goes from one latent to
 //! another.
 //!
 //! ```
@@ -43,6 +43,7 @@
 
 mod adaptive;
 mod adaptive_sde;
+mod affine;
 mod annealed;
 mod any_step;
 mod churn;
@@ -65,6 +66,7 @@ mod uni_pc;
 
 pub use adaptive::{Adaptive, AdaptiveError, Solution};
 pub use adaptive_sde::AdaptiveSde;
+pub use affine::{AffineError, Coupling, affine_law};
 pub use annealed::AnnealedLangevin;
 pub use any_step::AnyStep;
 pub use churn::Churn;

@@ -7,6 +7,7 @@
 )]
 
 mod kernels;
+mod multistep;
 mod numbers;
 mod paths;
 mod predictions;

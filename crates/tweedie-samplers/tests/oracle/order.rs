@@ -4,18 +4,19 @@
 //! is integrated to twelve digits. Multistep methods get their first estimates from exact states, as
 //! their own first moves are of lower order.
 //!
-//! For steps with noise the chain of a Gaussian prior is affine: started at the mean, without noise, it
-//! gives the mean; and the sum of its squared responses to one standard deviation of the start and to
-//! each increment of the noise gives the variance. Nothing is sampled.
+//! Steps with noise are measured by mean and standard deviation on a Gaussian prior, which
+//! [`affine_law`] finds without sampling.
 
 use crate::registry::{Entry, Kind, converging};
-use crate::{device, mixture, values};
-use burn::tensor::{DType, Tensor, TensorData};
+use crate::{device, mixture};
+use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::Gaussian;
-use tweedie_core::{Denoiser, Noise, Replay};
+use tweedie_core::{Denoiser, Replay};
 use tweedie_math::multistep::{Combination, DpmSolverMultistep, Multistep, Order};
-use tweedie_math::{Level, Move, Path, Span, VariancePreserving};
-use tweedie_samplers::{Adaptive, AnyStep, Churn, DpmSde, RungeKutta, Sampler, Step, Tolerance};
+use tweedie_math::{Level, Path, Span, VariancePreserving};
+use tweedie_samplers::{
+    Adaptive, AnyStep, Churn, Coupling, DpmSde, RungeKutta, Sampler, Step, Tolerance, affine_law,
+};
 
 const STEPS: [usize; 5] = [16, 32, 64, 128, 256];
 const MEAN: [f64; 2] = [2.0, -1.0];
@@ -88,90 +89,23 @@ fn flow_error(entry: &Entry, steps: usize) -> f64 {
     gap.square().sum().sqrt().into_scalar::<f64>()
 }
 
-/// One unit of one increment of a Brownian path in the time `α²/σ²`, a row of the batch for each part
-/// of it, between the levels of a path and half-way points of its moves; behind them one unit of one
-/// draw that belongs to no move, a row for each.
-struct Impulse {
-    times: Vec<f64>,
-    draws: usize,
-}
-
-impl Impulse {
-    fn along(path: &Path) -> Self {
-        let half = |mv: Move| [mv.from, mv.log_linear(0.5).expect("a level")];
-        let levels = path.moves().flat_map(half).chain([path.end()]);
-        Self {
-            times: levels.map(Level::snr).collect(),
-            draws: 0,
-        }
-    }
-
-    /// The mean, the start, the parts of the path, and as many draws as moves.
-    fn rows(&self) -> usize {
-        2 + (self.times.len() - 1) * 3 / 2
-    }
-}
-
-impl Noise<2> for Impulse {
-    fn normal_like(&mut self, like: &Tensor<2>) -> Tensor<2> {
-        let row = self.times.len() + 1 + self.draws;
-        self.draws += 1;
-        let zero = like.zeros_like();
-        zero.slice_fill([row..row + 1, 0..2], 1.0)
-    }
-
-    fn increment(&mut self, mv: Move, like: &Tensor<2>) -> Tensor<2> {
-        let (from, to) = (mv.from.snr(), mv.to.snr());
-        let part = |pair: &[f64]| {
-            let inside = pair[0] > from - 1e-9 * from && pair[1] < to + 1e-9 * to;
-            let share = if inside {
-                (pair[1] - pair[0]) / (to - from)
-            } else {
-                0.0
-            };
-            [share.sqrt(); 2]
-        };
-        let parts = self.times.windows(2).flat_map(part);
-        let rows = [0.0; 4].into_iter().chain(parts);
-        let rows = rows.chain(std::iter::repeat(0.0)).take(2 * self.rows());
-        let data = TensorData::new(rows.collect(), like.dims());
-        Tensor::from_data(data, (&like.device(), like.dtype()))
-    }
-}
-
 /// The error of mean and standard deviation at the end.
-fn law_error(entry: &Entry, steps: usize) -> f64 {
-    law_error_with(entry, steps, Impulse::along)
-}
-
-fn law_error_with<N: Noise<2>>(entry: &Entry, steps: usize, noise: impl Fn(&Path) -> N) -> f64 {
+fn law_error(entry: &Entry, steps: usize, coupling: Coupling) -> f64 {
     let path = path(entry.kind, steps);
-    let (rows, mut noise) = (Impulse::along(&path).rows(), noise(&path));
-    let law = |level: Level, k: usize| {
-        (
-            level.alpha() * MEAN[k],
-            (level.alpha() * STD[k]).hypot(level.sigma()),
-        )
-    };
-    let first = [law(path.start(), 0), law(path.start(), 1)];
-    let mut start: Vec<f64> = (0..rows).flat_map(|_| [first[0].0, first[1].0]).collect();
-    start[2] += first[0].1;
-    start[3] += first[1].1;
-    let start = Tensor::from_data(TensorData::new(start, [rows, 2]), (&device(), DType::F64));
-    let sampler = Sampler::new(entry.step.clone(), path.clone());
-    let x = values(sampler.sample(&prior(), start, &mut noise).expect("a run"));
+    let end = path.end();
+    let sampler = Sampler::new(entry.step.clone(), path);
+    let law = affine_law(&sampler, &prior(), &prior(), coupling, &device()).expect("a law");
     let error = |k: usize| {
-        let (mean, std) = law(path.end(), k);
-        let response = |row: usize| x[2 * row + k] - x[k];
-        let found = (1..rows).map(|row| response(row).powi(2)).sum::<f64>();
-        (x[k] - mean).powi(2) + (found.sqrt() - std).powi(2)
+        let exact = (end.alpha() * STD[k]).hypot(end.sigma());
+        let mean = law.mean()[k] - end.alpha() * MEAN[k];
+        mean.powi(2) + (law.covariance()[k][k].sqrt() - exact).powi(2)
     };
     (error(0) + error(1)).sqrt()
 }
 
 fn error(entry: &Entry, steps: usize) -> f64 {
     match entry.kind {
-        Kind::Stochastic | Kind::StochasticInTime => law_error(entry, steps),
+        Kind::Stochastic | Kind::StochasticInTime => law_error(entry, steps, Coupling::OnePath),
         _ => flow_error(entry, steps),
     }
 }
@@ -253,17 +187,6 @@ fn the_published_third_order_is_a_second_one() {
     assert!((ours - 3.0).abs() < 0.15, "{line}");
 }
 
-/// Fresh noise for every move, though the two moves of DPM++ SDE overlap.
-struct Uncorrelated(Impulse);
-
-impl Noise<2> for Uncorrelated {
-    fn normal_like(&mut self, like: &Tensor<2>) -> Tensor<2> {
-        let row = 2 + self.0.draws;
-        self.0.draws += 1;
-        like.zeros_like().slice_fill([row..row + 1, 0..2], 1.0)
-    }
-}
-
 #[test]
 fn overlapping_moves_need_one_path() {
     let entry = Entry {
@@ -273,8 +196,7 @@ fn overlapping_moves_need_one_path() {
         refined: 1,
     };
     let point = |steps: usize| {
-        let fresh = |path: &Path| Uncorrelated(Impulse::along(path));
-        let error = law_error_with(&entry, steps, fresh);
+        let error = law_error(&entry, steps, Coupling::Fresh);
         ((steps as f64).ln(), error.ln())
     };
     let fresh = fitted(&STEPS.map(point));

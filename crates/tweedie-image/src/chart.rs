@@ -1,0 +1,142 @@
+//! Curves on logarithmic axes, panel beside panel.
+
+use crate::files::save_png;
+use crate::plot::typeface;
+use crate::{ImageError, Picture};
+use plotters::prelude::*;
+use std::path::Path;
+
+/// One panel: its titles and its curves.
+#[derive(Clone, Debug, Default)]
+pub struct Panel {
+    /// What it shows.
+    pub title: String,
+    /// What is counted along the abscissa.
+    pub x: String,
+    /// Its curves, in the order of the legend.
+    pub curves: Vec<Curve>,
+}
+
+/// One curve, named in the legend.
+#[derive(Clone, Debug)]
+pub struct Curve {
+    /// Its name.
+    pub name: String,
+    /// Its points; only positive ones can be shown.
+    pub points: Vec<(f64, f64)>,
+}
+
+const WIDTH: u32 = 620;
+const HEIGHT: u32 = 800;
+const LEGEND: u32 = 200;
+
+/// Draws panels side by side, both axes of each logarithmic, with a legend below. The file appears
+/// whole or not at all.
+///
+/// # Errors
+/// [`ImageError::Drawing`] if a panel has no positive point, or [`ImageError::File`].
+pub fn log_log(path: impl AsRef<Path>, panels: &[Panel]) -> Result<(), ImageError> {
+    let size = (WIDTH * panels.len().max(1) as u32, HEIGHT);
+    let mut buffer = vec![255; (size.0 * size.1 * 3) as usize];
+    draw(&mut buffer, size, panels).map_err(ImageError::Drawing)?;
+    match Picture::from_raw(size.0, size.1, buffer) {
+        Some(picture) => save_png(path.as_ref(), &picture),
+        None => Err(ImageError::Drawing("the buffer has the wrong size".into())),
+    }
+}
+
+fn draw(buffer: &mut [u8], size: (u32, u32), panels: &[Panel]) -> Result<(), String> {
+    typeface()?;
+    let root = BitMapBackend::with_buffer(buffer, size).into_drawing_area();
+    let text = |error: DrawingAreaErrorKind<_>| error.to_string();
+    for (panel, area) in panels.iter().zip(root.split_evenly((1, panels.len()))) {
+        let (above, below) = area.split_vertically(HEIGHT - LEGEND);
+        let points = panel.curves.iter().flat_map(|curve| curve.points.iter());
+        let shown: Vec<(f64, f64)> = points.copied().filter(is_positive).collect();
+        if shown.is_empty() {
+            return Err(format!("no point of \"{}\" can be shown", panel.title));
+        }
+        let range = |of: fn(&(f64, f64)) -> f64| {
+            let least = shown.iter().map(of).fold(f64::INFINITY, f64::min);
+            let most = shown.iter().map(of).fold(0.0, f64::max);
+            (least * 0.85..most * 1.2).log_scale()
+        };
+        let mut chart = ChartBuilder::on(&above)
+            .caption(&panel.title, ("sans-serif", 17))
+            .margin(10)
+            .x_label_area_size(36)
+            .y_label_area_size(52)
+            .build_cartesian_2d(range(|p| p.0), range(|p| p.1))
+            .map_err(text)?;
+        chart
+            .configure_mesh()
+            .x_desc(&panel.x)
+            .light_line_style(TRANSPARENT)
+            .label_style(("sans-serif", 13))
+            .x_labels(4)
+            .x_label_formatter(&|x| format!("{x:.0}"))
+            .y_label_formatter(&|y| format!("{y:.0e}"))
+            .draw()
+            .map_err(text)?;
+        let count = panel.curves.len();
+        for (i, curve) in panel.curves.iter().enumerate() {
+            // Neighbours in the legend lie far apart on the circle of hues.
+            let hue = HSLColor(i as f64 * 0.382 % 1.0, 0.8, [0.3, 0.45, 0.55][i % 3]);
+            let points: Vec<_> = curve.points.iter().copied().filter(is_positive).collect();
+            let line = LineSeries::new(points.clone(), hue.stroke_width(2));
+            chart.draw_series(line).map_err(text)?;
+            let dots = points
+                .into_iter()
+                .map(|at| Circle::new(at, 3, hue.filled()));
+            chart.draw_series(dots).map_err(text)?;
+            // Two columns below.
+            let rows = count.div_ceil(2);
+            let place = ((i / rows * 300 + 60) as i32, (i % rows * 19 + 8) as i32);
+            let middle = place.1 + 7;
+            let key = PathElement::new(
+                [(place.0, middle), (place.0 + 22, middle)],
+                hue.stroke_width(3),
+            );
+            below.draw(&key).map_err(text)?;
+            let name = Text::new(
+                curve.name.clone(),
+                (place.0 + 30, place.1),
+                ("sans-serif", 14),
+            );
+            below.draw(&name).map_err(text)?;
+        }
+    }
+    root.present().map_err(text)
+}
+
+fn is_positive((x, y): &(f64, f64)) -> bool {
+    *x > 0.0 && *y > 0.0 && y.is_finite()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chart_is_written_and_an_empty_one_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("chart.png");
+        let curve = Curve {
+            name: "second order".into(),
+            points: [8.0, 16.0, 32.0].map(|n| (n, 1.0 / (n * n))).to_vec(),
+        };
+        let panel = Panel {
+            title: "error".into(),
+            x: "steps".into(),
+            curves: vec![curve],
+        };
+        log_log(&path, &[panel.clone(), panel]).expect("a file");
+        let picture = image::open(&path).expect("a picture").into_rgb8();
+        assert_eq!(picture.dimensions(), (2 * WIDTH, HEIGHT));
+        let coloured = picture.pixels().filter(|p| p.0[0] != p.0[1]).count();
+        assert!(coloured > 500, "{coloured} coloured pixels");
+        let empty = log_log(folder.path().join("none.png"), &[Panel::default()]);
+        assert!(matches!(empty, Err(ImageError::Drawing(_))));
+        assert!(!folder.path().join("none.png").exists());
+    }
+}

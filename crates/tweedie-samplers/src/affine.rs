@@ -1,0 +1,163 @@
+//! The law that a sampler draws from, exactly, for a Gaussian prior.
+//!
+//! With a Gaussian prior the denoiser is affine, and so is every chain whose step sizes do not depend
+//! on the state: its end is `x = m + Σ_k r_k z_k` with independent standard normal `z_k`, one for each
+//! coordinate of the start and of each increment of the noise. One run of a batch gives the mean
+//! (all `z = 0`) and every response `r_k` (one `z = 1`); the covariance is `Σ r_k r_kᵀ`. Nothing is
+//! sampled, so that the error of a stochastic method is seen to the last digit.
+
+use crate::{SampleError, Sampler, Step};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use tweedie_core::Noise;
+use tweedie_core::oracle::{Gaussian, OracleError};
+use tweedie_math::{Level, Move, Path};
+
+/// How the noise of moves that overlap is related.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Coupling {
+    /// The increments of one Brownian path, as [`BrownianTree`](tweedie_core::BrownianTree) gives.
+    #[default]
+    OnePath,
+    /// Fresh noise at every draw.
+    Fresh,
+}
+
+/// Why a law could not be found.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AffineError {
+    /// The run was refused.
+    #[error(transparent)]
+    Run(#[from] SampleError),
+    /// What was found is no Gaussian.
+    #[error(transparent)]
+    Law(#[from] OracleError),
+}
+
+/// The law at the end of `sampler`'s path for a Gaussian prior, started from the law of `start` at the
+/// path's first level: the prior itself, or `N(0, 0)` for a start from pure noise.
+///
+/// Not for steps whose size depends on the state (adaptive ones, the signal-to-noise rule).
+///
+/// ```
+/// use burn::tensor::Device;
+/// use tweedie_core::oracle::Gaussian;
+/// use tweedie_math::{Ancestral, Path, Span, VariancePreserving};
+/// use tweedie_samplers::{Coupling, Sampler, affine_law};
+///
+/// let prior = Gaussian::isotropic(&[2.0], 0.5)?;
+/// let path = Path::uniform(VariancePreserving::default(), Span::FULL, 200)?;
+/// let ddpm = Sampler::new(Ancestral::default(), path);
+/// let law = affine_law(&ddpm, &prior, &prior, Coupling::OnePath, &Device::flex())?;
+/// // What DDPM's small variance lacks after 200 steps: 0.48 instead of 0.5.
+/// let std = law.covariance()[0][0].sqrt();
+/// assert!((law.mean()[0] - 2.0).abs() < 0.01 && (0.47..0.49).contains(&std));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`AffineError`] if the run is refused, or its end is not finite.
+pub fn affine_law<S: Step<2>>(
+    sampler: &Sampler<S>,
+    prior: &Gaussian,
+    start: &Gaussian,
+    coupling: Coupling,
+    device: &Device,
+) -> Result<Gaussian, AffineError> {
+    let (dim, first) = (prior.dim(), sampler.path().start());
+    let mut noise = Impulse::along(sampler.path(), coupling);
+    // A run of one sample counts the draws.
+    let still = Tensor::<2>::zeros([1, dim], (device, DType::F64));
+    let still = start.flow(still, Level::PURE_NOISE, first);
+    sampler.sample(prior, still.clone(), &mut noise)?;
+    let sources = noise.restart();
+    // The mean, a standard deviation away along each axis, and one row for each draw and coordinate.
+    let axes = Tensor::<2, Int>::eye(dim, device).float().cast(DType::F64);
+    let axes = start.flow(axes, Level::PURE_NOISE, first);
+    let x = Tensor::cat(
+        vec![still.clone(), axes, still.repeat_dim(0, sources * dim)],
+        0,
+    );
+    let x = sampler.sample(prior, x, &mut noise)?;
+    let x: Vec<f64> = x.into_data().iter::<f64>().collect();
+    let (mean, rows) = x.split_at(dim);
+    let mut covariance = vec![vec![0.0; dim]; dim];
+    for row in rows.chunks(dim) {
+        let response: Vec<f64> = row.iter().zip(mean).map(|(x, m)| x - m).collect();
+        for (line, left) in covariance.iter_mut().zip(&response) {
+            for (value, right) in line.iter_mut().zip(&response) {
+                *value += left * right;
+            }
+        }
+    }
+    Ok(Gaussian::full(mean, &covariance)?)
+}
+
+/// Noise that is one unit of one source in each row of the batch, behind the rows of the mean and the
+/// start. Sources are the parts of a Brownian path in the time `α²/σ²`, between the levels of a path and
+/// half-way points of its moves, then every draw that belongs to no move.
+struct Impulse {
+    coupling: Coupling,
+    times: Vec<f64>,
+    draws: usize,
+}
+
+impl Impulse {
+    fn along(path: &Path, coupling: Coupling) -> Self {
+        let levels = path.moves().flat_map(|mv| {
+            let half = mv.log_linear(0.5);
+            [Some(mv.from), half].into_iter().flatten()
+        });
+        let levels = levels.chain([path.end()]);
+        let times = match coupling {
+            Coupling::OnePath => levels.map(Level::snr).collect(),
+            Coupling::Fresh => vec![0.0],
+        };
+        Self {
+            coupling,
+            times,
+            draws: 0,
+        }
+    }
+
+    /// The number of sources that were met; the next run begins.
+    fn restart(&mut self) -> usize {
+        self.times.len() - 1 + std::mem::take(&mut self.draws)
+    }
+
+    /// `weight(source)` in the row and column of every source and coordinate.
+    fn tensor(like: &Tensor<2>, weight: impl Fn(usize) -> f64) -> Tensor<2> {
+        let [rows, dim] = like.dims();
+        let mut values = vec![0.0; rows * dim];
+        for row in 1 + dim..rows {
+            let (source, coordinate) = ((row - 1 - dim) / dim, (row - 1 - dim) % dim);
+            values[row * dim + coordinate] = weight(source);
+        }
+        let data = TensorData::new(values, [rows, dim]);
+        Tensor::from_data(data, (&like.device(), like.dtype()))
+    }
+}
+
+impl Noise<2> for Impulse {
+    fn normal_like(&mut self, like: &Tensor<2>) -> Tensor<2> {
+        let this = self.times.len() - 1 + self.draws;
+        self.draws += 1;
+        Self::tensor(like, |source| f64::from(u8::from(source == this)))
+    }
+
+    fn increment(&mut self, mv: Move, like: &Tensor<2>) -> Tensor<2> {
+        if self.coupling == Coupling::Fresh {
+            return self.normal_like(like);
+        }
+        let (from, to) = (mv.from.snr(), mv.to.snr());
+        let share = |source: usize| match self.times.get(source..source + 2) {
+            // A part that is the whole move, which may be infinite.
+            Some(&[a, b]) if a <= from && b >= to => 1.0,
+            Some(&[a, b]) if a >= from * (1.0 - 1e-9) && b <= to * (1.0 + 1e-9) => {
+                ((b - a) / (to - from)).sqrt()
+            }
+            _ => 0.0,
+        };
+        Self::tensor(like, share)
+    }
+}

@@ -1,0 +1,403 @@
+//! Every sampler on one exact prior, error against evaluations: `cargo run --example samplers`.
+//!
+//! The prior is a mixture of Gaussians in the plane, whose denoiser is known in closed form, so that
+//! all error is the sampler's. Deterministic samplers are held against the exact flow of each point;
+//! those with noise by the law they draw from on a Gaussian, which is found without sampling; and all
+//! by the sliced Wasserstein distance of their draws.
+
+use clap::Parser;
+use indicatif::ProgressBar;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tweedie::burn::tensor::DType;
+use tweedie::core::oracle::{Gaussian, GaussianMixture};
+use tweedie::core::{BrownianTree, Replay};
+use tweedie::image::{Curve, Panel, log_log};
+use tweedie::math::multistep::{AdamsBashforth, Deis, Ipndm, Variable};
+use tweedie::math::{EulerMaruyama, PosteriorVariance, ReverseDiffusion};
+use tweedie::metrics::sliced_wasserstein;
+use tweedie::prelude::*;
+use tweedie::samplers::{
+    Adaptive, AdaptiveSde, AnyStep, Coupling, DpmSde, DpmSolver, FreshNoise, Langevin, Pndm,
+    PredictorCorrector, Tolerance, UniPc, affine_law,
+};
+use tweedie_examples::{finish, three_clusters};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Every sampler on one exact prior.
+#[derive(Parser)]
+struct Arguments {
+    /// The picture to write
+    #[arg(long, default_value = "out/samplers.png")]
+    out: PathBuf,
+    /// Points drawn by each
+    #[arg(long, default_value_t = 10_000)]
+    points: usize,
+}
+
+/// A step, how often it evaluates the denoiser in a move, and whether it adds noise.
+struct Entry {
+    name: &'static str,
+    step: AnyStep<2>,
+    evaluations: usize,
+    noisy: bool,
+}
+
+/// Budgets of evaluations.
+const BUDGETS: [usize; 5] = [8, 16, 32, 64, 128];
+
+fn entries() -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut add = |name, evaluations, noisy, step| {
+        entries.push(Entry {
+            name,
+            step,
+            evaluations,
+            noisy,
+        });
+    };
+    let vp = VariancePreserving::default();
+    add(
+        "DDIM η = 0 (Euler)",
+        1,
+        false,
+        AnyStep::new(Ddim::deterministic()),
+    );
+    add("midpoint", 2, false, AnyStep::new(RungeKutta::midpoint()));
+    add("Heun", 2, false, AnyStep::new(RungeKutta::heun()));
+    add("RK4", 4, false, AnyStep::new(RungeKutta::rk4()));
+    add(
+        "Adams–Bashforth 2 (LMS)",
+        1,
+        false,
+        AnyStep::new(AdamsBashforth::new(Order::Second)),
+    );
+    add(
+        "Adams–Bashforth 4 (LMS)",
+        1,
+        false,
+        AnyStep::new(AdamsBashforth::new(Order::Fourth)),
+    );
+    add(
+        "DEIS 3",
+        1,
+        false,
+        AnyStep::new(Deis::new(Order::Third, vp)),
+    );
+    add("iPNDM 4", 1, false, AnyStep::new(Ipndm::default()));
+    add("PNDM", 1, false, AnyStep::new(Pndm::new(vp)));
+    add(
+        "DPM-Solver-2",
+        2,
+        false,
+        AnyStep::new(DpmSolver::second(Variable::Noise)),
+    );
+    add(
+        "DPM-Solver-3",
+        3,
+        false,
+        AnyStep::new(DpmSolver::third(Variable::Noise)),
+    );
+    add(
+        "DPM-Solver++ 2S",
+        2,
+        false,
+        AnyStep::new(DpmSolver::second(Variable::Clean)),
+    );
+    add(
+        "DPM-Solver++ 2M",
+        1,
+        false,
+        AnyStep::new(DpmSolverMultistep::plus_plus(Order::Second)),
+    );
+    add(
+        "DPM-Solver++ 3M",
+        1,
+        false,
+        AnyStep::new(DpmSolverMultistep::plus_plus(Order::Third)),
+    );
+    add("UniPC 2", 1, false, AnyStep::new(UniPc::new(Order::Second)));
+    add("UniPC 3", 1, false, AnyStep::new(UniPc::new(Order::Third)));
+    add(
+        "DDPM, small variance",
+        1,
+        true,
+        AnyStep::new(Ancestral::default()),
+    );
+    let large = Ancestral::new(PosteriorVariance::Large);
+    add("DDPM, large variance", 1, true, AnyStep::new(large));
+    add("DDIM η = 0.5", 1, true, AnyStep::new(Ddim::with_eta(0.5)));
+    add(
+        "Euler–Maruyama",
+        1,
+        true,
+        AnyStep::new(EulerMaruyama::new(vp)),
+    );
+    add("reverse diffusion", 1, true, AnyStep::new(ReverseDiffusion));
+    let corrector = Langevin::annealed(0.05, 1.0);
+    let corrected = PredictorCorrector::new(ReverseDiffusion, corrector);
+    add(
+        "reverse diffusion, Langevin",
+        2,
+        true,
+        AnyStep::new(corrected),
+    );
+    let two = DpmSolver::second(Variable::Clean);
+    add(
+        "DPM++ 2S ancestral",
+        2,
+        true,
+        AnyStep::new(FreshNoise::new(two)),
+    );
+    add("DPM++ SDE", 2, true, AnyStep::new(DpmSde::new()));
+    let multistep = |order| DpmSolverMultistep::plus_plus(order).with_eta(1.0);
+    add(
+        "DPM++ 2M SDE",
+        1,
+        true,
+        AnyStep::new(multistep(Order::Second)),
+    );
+    add(
+        "DPM++ 3M SDE",
+        1,
+        true,
+        AnyStep::new(multistep(Order::Third)),
+    );
+    entries
+}
+
+fn main() -> ExitCode {
+    finish(samplers(&Arguments::parse()))
+}
+
+/// Where errors are measured.
+struct Bench {
+    device: Device,
+    prior: GaussianMixture,
+    gaussian: Gaussian,
+    /// Starts of 500 flows, and where they belong.
+    starts: Tensor<2>,
+    ends: Tensor<2>,
+    exact: Tensor<2>,
+    points: usize,
+}
+
+/// `steps` moves from noise to almost clean data.
+fn path(steps: usize) -> Result<Path, Box<dyn Error>> {
+    Ok(Path::karras(
+        VariancePreserving::default(),
+        Span::default(),
+        steps,
+        7.0,
+    )?)
+}
+
+impl Bench {
+    fn new(points: usize) -> Result<Self, Box<dyn Error>> {
+        let device = Device::default();
+        let prior = three_clusters()?;
+        let starts =
+            HostNoise::seeded(1).normal_like(&Tensor::zeros([500, 2], (&device, DType::F64)));
+        let solver = Adaptive::dormand_prince().with_tolerance(Tolerance::both(1e-10));
+        let mut states = solver.solve(&prior, starts.clone(), &path(1)?)?.states;
+        Ok(Self {
+            gaussian: Gaussian::diagonal(&[2.0, -1.0], &[0.3, 0.7])?,
+            ends: states.pop().ok_or("a path has a last level")?,
+            exact: prior.sample(points, 1, &device),
+            device,
+            prior,
+            starts,
+            points,
+        })
+    }
+
+    /// The sliced Wasserstein distance of the given order to exact draws.
+    fn distance(&self, x: &Tensor<2>, order: f64) -> f64 {
+        sliced_wasserstein(x, &self.exact, order, 50, 0)
+    }
+
+    /// The median distance of a point of the mixture's flow to where it belongs.
+    fn flow_error(&self, ends: Tensor<2>) -> f64 {
+        let gaps = (ends - self.ends.clone()).square().sum_dim(1).sqrt();
+        let mut gaps: Vec<f64> = gaps.into_data().iter::<f64>().collect();
+        gaps.sort_by(f64::total_cmp);
+        gaps[gaps.len() / 2]
+    }
+
+    /// The error of mean and standard deviation of a chain on a Gaussian.
+    fn law_error(&self, step: &AnyStep<2>, path: Path) -> Result<f64, Box<dyn Error>> {
+        let (end, prior) = (path.end(), &self.gaussian);
+        let sampler = Sampler::new(step.clone(), path);
+        let law = affine_law(&sampler, prior, prior, Coupling::OnePath, &self.device)?;
+        let error = |k: usize| {
+            let std = (end.alpha() * prior.covariance()[k][k].sqrt()).hypot(end.sigma());
+            let mean = law.mean()[k] - end.alpha() * prior.mean()[k];
+            mean.powi(2) + (law.covariance()[k][k].sqrt() - std).powi(2)
+        };
+        Ok((error(0) + error(1)).sqrt())
+    }
+
+    fn error(&self, entry: &Entry, steps: usize) -> Result<f64, Box<dyn Error>> {
+        if entry.noisy {
+            return self.law_error(&entry.step, path(steps)?);
+        }
+        let sampler = Sampler::new(entry.step.clone(), path(steps)?);
+        let mut nothing = Replay::new(Vec::new());
+        let ends = sampler.sample(&self.prior, self.starts.clone(), &mut nothing)?;
+        Ok(self.flow_error(ends))
+    }
+
+    /// The slope of the error of a Gaussian's flow or law between 64 and 256 moves.
+    fn order(&self, entry: &Entry) -> Result<f64, Box<dyn Error>> {
+        let error = |steps: usize| -> Result<f64, Box<dyn Error>> {
+            let span = Span::new(1.0, 0.1);
+            let path = Path::log_snr(VariancePreserving::default(), span, steps)?;
+            if entry.noisy {
+                return self.law_error(&entry.step, path);
+            }
+            let exact = self
+                .gaussian
+                .flow(self.starts.clone(), path.start(), path.end());
+            let sampler = Sampler::new(entry.step.clone(), path);
+            let mut nothing = Replay::new(Vec::new());
+            let x = sampler.sample(&self.gaussian, self.starts.clone(), &mut nothing)?;
+            Ok((x - exact).square().sum().sqrt().into_scalar::<f64>())
+        };
+        Ok((error(64)? / error(256)?).log2() / 2.0)
+    }
+
+    /// Draws from the mixture by a step.
+    fn draw(
+        &self,
+        step: AnyStep<2>,
+        path: Path,
+        on_path: bool,
+    ) -> Result<State<2>, Box<dyn Error>> {
+        // Moves that overlap need the noise of one path, which costs more to draw.
+        let mut noise: Box<dyn Noise<2>> = match on_path {
+            true => Box::new(BrownianTree::seeded(0)),
+            false => Box::new(HostNoise::seeded(0)),
+        };
+        let sampler = Sampler::new(step, path.then_clean());
+        let x = sampler.start([self.points, 2], &self.device, &mut *noise);
+        let last = sampler.trajectory(&self.prior, x, &mut *noise)?.last();
+        Ok(last.ok_or("a path has a last level")?)
+    }
+}
+
+fn samplers(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    if arguments.points == 0 {
+        return Err("--points has to be at least 1".into());
+    }
+    let bench = Bench::new(arguments.points)?;
+    let entries = entries();
+    let bar = ProgressBar::new(entries.len() as u64 + 1).with_message("samplers");
+    let mut flows = panel("flow of a mixture: median error of a point");
+    let mut laws = panel("SDE on a Gaussian: error of mean and std, exactly");
+    let mut draws = panel("SDE on a mixture: sliced W1 of the draws");
+    let mut lines = Vec::new();
+    for entry in &entries {
+        let (mut errors, mut distances, mut w2) = (Vec::new(), Vec::new(), Vec::new());
+        for budget in BUDGETS {
+            let steps = budget / entry.evaluations;
+            errors.push((budget as f64, bench.error(entry, steps)?));
+            let on_path = entry.name == "DPM++ SDE";
+            let last = bench.draw(entry.step.clone(), path(steps - 1)?, on_path)?;
+            distances.push((last.evaluations as f64, bench.distance(&last.x, 1.0)));
+            w2.push(format!("{:.3}", bench.distance(&last.x, 2.0)));
+        }
+        let (declared, measured) = (Step::<2>::order(&entry.step), bench.order(entry)?);
+        let (name, evaluations, error) = (entry.name, entry.evaluations, errors[2].1);
+        lines.push(format!(
+            "{name:28} {evaluations} {declared:8} {measured:8.2}   {error:.1e}   {}",
+            w2.join(" ")
+        ));
+        let curve = |points| Curve {
+            name: name.to_owned(),
+            points,
+        };
+        if entry.noisy {
+            laws.curves.push(curve(errors));
+            draws.curves.push(curve(distances));
+        } else {
+            flows.curves.push(curve(errors));
+        }
+        bar.inc(1);
+    }
+    adaptive(&bench, &mut flows, &mut draws)?;
+    let between = |seed, order| {
+        let other = bench.prior.sample(arguments.points, seed, &bench.device);
+        bench.distance(&other, order)
+    };
+    let mut floors = [2, 3, 4, 5, 6].map(|seed| between(seed, 2.0));
+    floors.sort_by(f64::total_cmp);
+    let (floor, first) = (between(2, 1.0), draws.curves[0].points[0].1);
+    for (name, points) in [
+        ("other exact draws", [floor, floor]),
+        ("as the root of the steps", [first, first / 4.0]),
+    ] {
+        draws.curves.push(Curve {
+            name: name.to_owned(),
+            points: [8.0, 128.0].into_iter().zip(points).collect(),
+        });
+    }
+    bar.finish_and_clear();
+    println!(
+        "name, evaluations a move, order declared and measured, error after 32 evaluations (of a"
+    );
+    println!(
+        "flow's points, or of an SDE's mean and std), sliced W₂ of {} draws after",
+        bench.points
+    );
+    println!(
+        "8, 16, 32, 64, 128 evaluations; between exact draws {:.3} to {:.3}",
+        floors[0], floors[4]
+    );
+    for line in lines {
+        println!("{line}");
+    }
+    if let Some(folder) = arguments.out.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    log_log(&arguments.out, &[flows, laws, draws])?;
+    println!("picture: {}", arguments.out.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn panel(title: &str) -> Panel {
+    Panel {
+        title: title.to_owned(),
+        x: "evaluations of the denoiser".to_owned(),
+        curves: Vec::new(),
+    }
+}
+
+/// Solvers that choose their steps: one point for each tolerance.
+fn adaptive(bench: &Bench, flows: &mut Panel, draws: &mut Panel) -> Result<(), Box<dyn Error>> {
+    let mut errors = Vec::new();
+    for tolerance in [1e-1, 1e-2, 1e-3, 1e-4, 1e-5] {
+        let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(tolerance));
+        let mut solution = solver.solve(&bench.prior, bench.starts.clone(), &path(1)?)?;
+        let ends = solution.states.pop().ok_or("a path has a last level")?;
+        errors.push((solution.evaluations as f64, bench.flow_error(ends)));
+    }
+    flows.curves.push(Curve {
+        name: "Tsitouras, adaptive".to_owned(),
+        points: errors,
+    });
+    let mut distances = Vec::new();
+    for tolerance in [0.4, 0.2, 0.1, 0.05] {
+        let step = AdaptiveSde::new(VariancePreserving::default());
+        let step = AnyStep::new(step.with_tolerance(Tolerance::both(tolerance)));
+        let last = bench.draw(step, path(1)?, true)?;
+        distances.push((last.evaluations as f64, bench.distance(&last.x, 1.0)));
+    }
+    draws.curves.push(Curve {
+        name: "adaptive SDE".to_owned(),
+        points: distances,
+    });
+    Ok(())
+}
