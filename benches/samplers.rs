@@ -5,17 +5,21 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::time::Duration;
+use tweedie::math::multistep::{AdamsBashforth, Deis, ExponentialAdamsBashforth, Ipndm, Variable};
+use tweedie::math::{EulerMaruyama, ReverseDiffusion};
 use tweedie::prelude::*;
+use tweedie::samplers::{Churn, DpmSde, DpmSolver, Langevin, Pndm, PredictorCorrector, UniPc};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const STEPS: usize = 10;
 
+/// Ten moves with a denoiser that does next to nothing.
 fn walk<S: Step<4>>(criterion: &mut Criterion, name: &str, step: S, shape: [usize; 4]) {
     let device = Device::flex();
-    let path = Path::uniform(VariancePreserving::default(), Span::FULL, STEPS).expect("a path");
-    let sampler = Sampler::new(step, path);
+    let path = Path::uniform(VariancePreserving::default(), Span::default(), STEPS);
+    let sampler = Sampler::new(step, path.expect("a path"));
     let denoiser = from_fn(|x: Tensor<4>, _| x * 0.1);
     let x = HostNoise::seeded(0).normal(shape, &device);
     let [batch, _, size, _] = shape;
@@ -31,12 +35,88 @@ fn walk<S: Step<4>>(criterion: &mut Criterion, name: &str, step: S, shape: [usiz
     });
 }
 
+/// The fewest passes: the denoiser's, then `a x + Σ b_j m_j` over so many tensors, all of which are kept
+/// as a step keeps its estimates; ten times.
+fn passes(criterion: &mut Criterion, terms: usize, shape: [usize; 4]) {
+    let device = Device::flex();
+    let x: Tensor<4> = HostNoise::seeded(0).normal(shape, &device);
+    let others: Vec<Tensor<4>> = (1..terms).map(|_| x.clone() + 1.0).collect();
+    let name = format!(
+        "axpby, {terms} terms/{STEPS} steps/{}×3×{}×{1}",
+        shape[0], shape[2]
+    );
+    criterion.bench_function(&name, |bencher| {
+        bencher.iter(|| {
+            let mut state = x.clone();
+            for _ in 0..STEPS {
+                let estimate = state.clone() * 0.1;
+                state = state * 0.9 + estimate.clone() * 0.2;
+                for other in &others[1..] {
+                    state = state + other.clone() * 0.05;
+                }
+            }
+            state.into_data()
+        });
+    });
+}
+
 fn samplers(criterion: &mut Criterion) {
     for shape in [[16, 3, 256, 256], [1, 3, 32, 32]] {
+        for terms in [2, 3, 4] {
+            passes(criterion, terms, shape);
+        }
+        let vp = VariancePreserving::default();
+        let noise = |order| ExponentialAdamsBashforth::new(order, Variable::Noise);
         walk(criterion, "DDPM", Ancestral::default(), shape);
         walk(criterion, "DDIM η = 0", Ddim::deterministic(), shape);
         walk(criterion, "DDIM η = 1", Ddim::ancestral(), shape);
+        walk(criterion, "Euler–Maruyama", EulerMaruyama::new(vp), shape);
+        walk(criterion, "reverse diffusion", ReverseDiffusion, shape);
         walk(criterion, "Heun", RungeKutta::heun(), shape);
+        walk(criterion, "RK4", RungeKutta::rk4(), shape);
+        walk(
+            criterion,
+            "LMS 4",
+            AdamsBashforth::new(Order::Fourth),
+            shape,
+        );
+        walk(criterion, "DEIS 3", Deis::new(Order::Third, vp), shape);
+        walk(
+            criterion,
+            "exponential AB 2, noise",
+            noise(Order::Second),
+            shape,
+        );
+        walk(criterion, "iPNDM 4", Ipndm::default(), shape);
+        walk(criterion, "PNDM", Pndm::new(vp), shape);
+        walk(
+            criterion,
+            "DPM++ 2M",
+            DpmSolverMultistep::plus_plus(Order::Second),
+            shape,
+        );
+        walk(
+            criterion,
+            "DPM++ 3M",
+            DpmSolverMultistep::plus_plus(Order::Third),
+            shape,
+        );
+        let sde = DpmSolverMultistep::plus_plus(Order::Second).with_eta(1.0);
+        walk(criterion, "DPM++ 2M SDE", sde, shape);
+        walk(
+            criterion,
+            "DPM++ 2S",
+            DpmSolver::second(Variable::Clean),
+            shape,
+        );
+        walk(criterion, "DPM++ SDE", DpmSde::new(), shape);
+        walk(criterion, "UniPC 2", UniPc::new(Order::Second), shape);
+        walk(criterion, "UniPC 3", UniPc::new(Order::Third), shape);
+        let churn = Churn::new(RungeKutta::heun(), 4.0, STEPS);
+        walk(criterion, "Heun with churn", churn, shape);
+        let corrector = Langevin::signal_to_noise(0.16);
+        let corrected = PredictorCorrector::new(ReverseDiffusion, corrector);
+        walk(criterion, "predictor–corrector", corrected, shape);
     }
     let x = Tensor::<4>::zeros([16, 3, 256, 256], &Device::flex());
     criterion.bench_function("noise/16×3×256×256", |bencher| {
@@ -50,7 +130,7 @@ criterion_group! {
     config = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_secs(1))
-        .measurement_time(Duration::from_secs(5));
+        .measurement_time(Duration::from_secs(3));
     targets = samplers
 }
 criterion_main!(group);

@@ -14,7 +14,7 @@ use tweedie_math::{Level, Move};
 #[derive(Clone, Debug)]
 pub struct History<const D: usize> {
     visited: Vec<Level>,
-    estimates: Vec<Tensor<D>>,
+    estimates: Vec<Scaled<D>>,
 }
 
 impl<const D: usize> Default for History<D> {
@@ -34,7 +34,7 @@ impl<const D: usize> History<D> {
     }
 
     /// Adds the estimate at `level` and forgets all but the last `most`.
-    pub(crate) fn remember(&mut self, level: Level, estimate: Tensor<D>, most: usize) {
+    pub(crate) fn remember(&mut self, level: Level, estimate: Scaled<D>, most: usize) {
         self.visited.insert(0, level);
         self.visited.truncate(most);
         self.estimates.insert(0, estimate);
@@ -46,19 +46,25 @@ impl<const D: usize> History<D> {
         &self,
         combination: &Combination,
         x: Tensor<D>,
-        latest: Option<&Tensor<D>>,
+        latest: Option<&Scaled<D>>,
     ) -> Tensor<D> {
         let estimates = latest.into_iter().chain(&self.estimates);
-        let weighted = combination.past.iter().zip(estimates);
-        let terms = weighted.filter(|(weight, _)| **weight != 0.0);
-        let terms = terms.map(|(&weight, estimate)| estimate.clone() * weight);
-        let first = match combination.state {
-            0.0 => None,
-            1.0 => Some(x.clone()),
-            state => Some(x.clone() * state),
-        };
-        let sum = first.into_iter().chain(terms).reduce(|a, b| a + b);
-        sum.unwrap_or_else(|| x.zeros_like())
+        let terms = combination.past.iter().zip(estimates);
+        let terms = terms.map(|(weight, m)| (weight * m.scale, &m.tensor));
+        sum(x, combination.state, terms)
+    }
+}
+
+/// An estimate `scale·tensor`: the number is multiplied into a weight, which saves a pass.
+#[derive(Clone, Debug)]
+pub(crate) struct Scaled<const D: usize> {
+    tensor: Tensor<D>,
+    scale: f64,
+}
+
+impl<const D: usize> From<Tensor<D>> for Scaled<D> {
+    fn from(tensor: Tensor<D>) -> Self {
+        Self { tensor, scale: 1.0 }
     }
 }
 
@@ -68,11 +74,32 @@ pub(crate) fn estimate<const D: usize>(
     x: &Tensor<D>,
     clean: &Tensor<D>,
     level: Level,
-) -> Tensor<D> {
+) -> Scaled<D> {
     match variable {
-        Variable::Clean => clean.clone(),
-        Variable::Noise => (x.clone() - clean.clone() * level.alpha()) / level.sigma(),
+        Variable::Clean => clean.clone().into(),
+        // ε̂ = (x − α x̂₀)/σ
+        Variable::Noise => Scaled {
+            tensor: x.clone() - clean.clone() * level.alpha(),
+            scale: 1.0 / level.sigma(),
+        },
     }
+}
+
+/// `state·x + Σ_j weight_j m_j`. `x` is consumed, so that its memory can be used again.
+pub(crate) fn sum<'a, const D: usize>(
+    x: Tensor<D>,
+    state: f64,
+    terms: impl Iterator<Item = (f64, &'a Tensor<D>)>,
+) -> Tensor<D> {
+    let mut terms = terms
+        .filter(|(weight, _)| *weight != 0.0)
+        .map(|(weight, m)| m.clone() * weight);
+    let first = match state {
+        0.0 => terms.next().unwrap_or_else(|| x.zeros_like()),
+        1.0 => x,
+        state => x * state,
+    };
+    terms.fold(first, |sum, term| sum + term)
 }
 
 /// `mean + std·z` with the noise of the move; no draw if there is none.

@@ -15,11 +15,11 @@
 //! Liu et al. 2022, "Pseudo Numerical Methods for Diffusion Models on Manifolds", eq. 9 to 13,
 //! arXiv:2202.09778.
 
-use crate::multistep::{History, estimate};
+use crate::multistep::History;
 use crate::{State, Step};
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, Noise};
-use tweedie_math::multistep::{Ipndm, Multistep, Variable};
+use tweedie_math::multistep::{Ipndm, Multistep};
 use tweedie_math::{Ddim, Kernel, Level, Move, Schedule};
 
 /// How PNDM makes its first moves.
@@ -73,11 +73,14 @@ impl<const D: usize, S: Schedule> Step<D> for Pndm<S> {
     ) -> State<D> {
         let method = Ipndm::default();
         let clean = denoiser.denoise(x.clone(), mv.from);
-        let e1 = estimate(Variable::Noise, &x, &clean, mv.from);
-        memory.remember(mv.from, e1.clone(), method.lookback());
+        let noise_in = |x: &Tensor<D>, clean: Tensor<D>, level: Level| {
+            (x.clone() - clean * level.alpha()) / level.sigma()
+        };
+        let e1 = noise_in(&x, clean.clone(), mv.from);
+        memory.remember(mv.from, e1.clone().into(), method.lookback());
         let look = |x: Tensor<D>, level: Level| {
             let clean = denoiser.denoise(x.clone(), level);
-            estimate(Variable::Noise, &x, &clean, level)
+            noise_in(&x, clean, level)
         };
         let moved = |noise: &Tensor<D>, to: Level| {
             let ratio = to.alpha() / mv.from.alpha();

@@ -5,6 +5,9 @@
 //!
 //! `k_i = Δα x̂₀ + Δσ ε̂` at `θ = c_i` and `x_t + Σ_j a_ij k_j`, `x_s = x_t + Σ_i b_i k_i`.
 //!
+//! All of these are combinations of `x_t` and the stages' estimates, whose numbers are found on the host:
+//! a stage costs the passes of its terms and no more.
+//!
 //! For `α = 1` Heun's method is algorithm 1 of EDM; on a variance-preserving path,
 //! [`Path::without_scaling`](tweedie_math::Path::without_scaling) makes it so. Euler's method is
 //! DDIM. A move to clean data by a method that evaluates a slope at its end is Euler's: there is no
@@ -13,10 +16,11 @@
 //! # Reference
 //! Karras et al. 2022, algorithm 1, arXiv:2206.00364; Hairer, Nørsett & Wanner 1993, chapter II.
 
+use crate::multistep::sum;
 use crate::{State, Step};
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, Noise};
-use tweedie_math::{Level, Move, Tableau, tableau};
+use tweedie_math::{Move, Tableau, tableau};
 
 /// A Runge–Kutta method with the steps of the path; see [`Adaptive`](crate::Adaptive) for its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,25 +74,39 @@ impl<const D: usize> Step<D> for RungeKutta {
     ) -> State<D> {
         let d_alpha = mv.to.alpha() - mv.from.alpha();
         let d_sigma = mv.to.sigma() - mv.from.sigma();
-        let slope = |x: Tensor<D>, level: Level| {
-            let clean = denoiser.denoise(x.clone(), level);
-            // Δα x̂₀ + Δσ (x − α x̂₀)/σ
-            let by_x = d_sigma / level.sigma();
-            let by_clean = d_alpha - by_x * level.alpha();
-            (x * by_x + clean.clone() * by_clean, clean)
-        };
         let tableau = self.for_move(mv);
-        let (first, clean) = slope(x.clone(), mv.from);
-        let mut slopes = vec![first];
-        for i in 1..tableau.stages() {
+        // Slopes and states as numbers before x_t and the estimates x̂₀ of the stages so far.
+        let mut estimates: Vec<Tensor<D>> = Vec::new();
+        let mut slopes: Vec<Vec<f64>> = Vec::new();
+        let state_at = |weights: &[f64], slopes: &[Vec<f64>]| {
+            let mut state = vec![0.0; slopes.len() + 1];
+            state[0] = 1.0;
+            for (weight, slope) in weights.iter().zip(slopes) {
+                let sums = state.iter_mut().zip(slope);
+                sums.for_each(|(sum, part)| *sum += weight * part);
+            }
+            state
+        };
+        let tensor = |state: &[f64], x: Tensor<D>, estimates: &[Tensor<D>]| {
+            sum(x, state[0], state[1..].iter().copied().zip(estimates))
+        };
+        for i in 0..tableau.stages() {
             // A last slope that has no weight is for those who go on from it.
             if tableau.b[i..].iter().all(|&b| b == 0.0) {
                 break;
             }
-            let stage = advance(x.clone(), tableau.a[i], &slopes);
-            slopes.push(slope(stage, mv.chord(tableau.node(i))).0);
+            let level = mv.chord(tableau.node(i));
+            let state = state_at(tableau.a[i], &slopes);
+            let stage = tensor(&state, x.clone(), &estimates);
+            estimates.push(denoiser.denoise(stage, level));
+            // Δα x̂₀ + Δσ (x − α x̂₀)/σ
+            let by_x = d_sigma / level.sigma();
+            let mut slope: Vec<f64> = state.iter().map(|part| by_x * part).collect();
+            slope.push(d_alpha - by_x * level.alpha());
+            slopes.push(slope);
         }
-        State::new(mv.to, advance(x, tableau.b, &slopes), Some(clean))
+        let x = tensor(&state_at(tableau.b, &slopes), x, &estimates);
+        State::new(mv.to, x, estimates.into_iter().next())
     }
 
     fn supports(&self, mv: Move) -> bool {
@@ -99,10 +117,4 @@ impl<const D: usize> Step<D> for RungeKutta {
     fn order(&self) -> usize {
         self.tableau.order
     }
-}
-
-/// `x + Σ_i weight_i k_i`.
-fn advance<const D: usize>(x: Tensor<D>, weights: &[f64], slopes: &[Tensor<D>]) -> Tensor<D> {
-    let terms = weights.iter().zip(slopes).filter(|(w, _)| **w != 0.0);
-    terms.fold(x, |x, (&weight, slope)| x + slope.clone() * weight)
 }

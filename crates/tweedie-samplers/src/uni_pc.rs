@@ -6,7 +6,7 @@
 //! # Reference
 //! Zhao et al. 2023, "UniPC", algorithms 1 and 2, arXiv:2302.04867.
 
-use crate::multistep::{History, estimate};
+use crate::multistep::{History, Scaled, estimate};
 use crate::{State, Step};
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, Noise};
@@ -78,7 +78,7 @@ impl<const D: usize> Correctable<D> {
         weights: &UniPcWeights,
         x: Tensor<D>,
         to: Level,
-        estimate: &Tensor<D>,
+        estimate: &Scaled<D>,
     ) -> Tensor<D> {
         let Some((before, used)) = &self.last else {
             return x;
