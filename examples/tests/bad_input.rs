@@ -125,6 +125,10 @@ fn the_other_examples_refuse_before_they_write() {
         ("restore", "--zeta nan", "--zeta"),
         ("mixture", "--steps 0", "at least 1 step"),
         ("mixture", "--points 0", "--points"),
+        ("samplers", "--points 0", "--points"),
+        ("trajectory", "--model nowhere", "nowhere"),
+        ("trajectory", "--steps 0", "at least 1 step"),
+        ("trajectory", "--images 0", "--images"),
     ] {
         let output = example(name)
             .args(arguments.split(' '))

@@ -26,8 +26,8 @@ const DEPTH: u32 = 24;
 /// Noise whose increments belong to one Brownian path for each sample.
 ///
 /// Two runs with the same seed and different steps follow the same path, and a rejected step can be
-/// taken again in parts. Only the nodes of the last question are kept: each new one costs up to 24
-/// normal draws. A path is walked once; moves back up in noise need fresh noise.
+/// taken again in parts. Only the nodes of the last question are kept; a walk that goes on from there
+/// draws up to 24 normal numbers for one. A path is walked once; moves back up in noise need fresh noise.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -50,7 +50,7 @@ pub struct BrownianTree<const D: usize> {
     first: u64,
     fresh: HostNoise,
     /// `W/√τ` at the nodes of the last question.
-    nodes: HashMap<u32, Tensor<D>>,
+    nodes: Nodes<D>,
 }
 
 impl<const D: usize> BrownianTree<D> {
@@ -89,46 +89,72 @@ impl<const D: usize> BrownianTree<D> {
         draw(&mut streams, like)
     }
 
-    /// `W/√τ` at node `k`, by bisection; the nodes on the way go to `kept`.
-    fn value(&mut self, k: u32, like: &Tensor<D>, kept: &mut HashMap<u32, Tensor<D>>) -> Tensor<D> {
-        let known = |node: u32| kept.get(&node).or_else(|| self.nodes.get(&node)).cloned();
-        let end = |node: u32| known(node).unwrap_or_else(|| self.normal_at(node, like));
+    /// `W/√τ` at a place among the nodes: by bisection down to its neighbours, and linear in `τ`
+    /// between them. The nodes on the way go to `kept`.
+    fn value(&self, place: f64, like: &Tensor<D>, kept: &mut Nodes<D>) -> Tensor<D> {
+        let known = |node: u32, kept: &Nodes<D>| {
+            let found = kept.get(&node).or_else(|| self.nodes.get(&node));
+            found.cloned()
+        };
+        let end = |node: u32, kept: &Nodes<D>| {
+            known(node, kept).unwrap_or_else(|| self.normal_at(node, like))
+        };
         let (mut low, mut high) = (0, 1 << DEPTH);
         // Independent of each other, up to e^{−REACH}.
-        let (mut w_low, mut w_high) = (end(low), end(high));
-        let mut visited = vec![(low, w_low.clone()), (high, w_high.clone())];
-        while low != k && high != k {
+        let (mut w_low, mut w_high) = (end(low, kept), end(high, kept));
+        kept.insert(low, w_low.clone());
+        kept.insert(high, w_high.clone());
+        while high - low > 1 {
             let middle = low + (high - low) / 2;
-            let w = known(middle).unwrap_or_else(|| {
-                let [a, m, b] = [low, middle, high].map(log_snr);
-                // τ_a/τ_b and τ_m/τ_b, and the Brownian bridge between a and b.
-                let (ea, em) = ((a - b).exp(), (m - b).exp());
-                let whole = -(a - b).exp_m1();
-                let (left, right) = (ea * (m - a).exp_m1() / whole, -(m - b).exp_m1() / whole);
-                let spread = (left * right * whole / em).sqrt();
-                w_low.clone() * (right * (ea / em).sqrt())
-                    + w_high.clone() * (left / em.sqrt())
-                    + self.normal_at(middle, like) * spread
+            let w = known(middle, kept).unwrap_or_else(|| {
+                let bridge = Bridge::at([low, middle, high].map(|node| log_snr(node.into())));
+                let mean = w_low.clone() * bridge.low + w_high.clone() * bridge.high;
+                mean + self.normal_at(middle, like) * bridge.spread
             });
-            visited.push((middle, w.clone()));
-            if k < middle {
+            kept.insert(middle, w.clone());
+            if place < f64::from(middle) {
                 (high, w_high) = (middle, w);
             } else {
                 (low, w_low) = (middle, w);
             }
         }
-        kept.extend(visited);
-        if k == low { w_low } else { w_high }
+        let bridge = Bridge::at([low.into(), place, high.into()].map(log_snr));
+        w_low * bridge.low + w_high * bridge.high
     }
 }
 
-fn log_snr(node: u32) -> f64 {
-    REACH * (f64::from(node) / f64::from(1_u32 << (DEPTH - 1)) - 1.0)
+type Nodes<const D: usize> = HashMap<u32, Tensor<D>>;
+
+/// `W/√τ` between two nodes where it is known: `low·w_a + high·w_b + spread·z`.
+struct Bridge {
+    low: f64,
+    high: f64,
+    spread: f64,
 }
 
-fn nearest_node(level: Level) -> u32 {
+impl Bridge {
+    /// The bridge at `m` between `a` and `b`, all as `ln τ`.
+    fn at([a, m, b]: [f64; 3]) -> Self {
+        // τ_a/τ_b and τ_m/τ_b; the parts of τ_b − τ_a on either side of τ_m.
+        let (ea, em) = ((a - b).exp(), (m - b).exp());
+        let whole = -(a - b).exp_m1();
+        let (left, right) = (ea * (m - a).exp_m1() / whole, -(m - b).exp_m1() / whole);
+        Self {
+            low: right * (ea / em).sqrt(),
+            high: left / em.sqrt(),
+            spread: (left * right * whole / em).max(0.0).sqrt(),
+        }
+    }
+}
+
+fn log_snr(place: f64) -> f64 {
+    REACH * (place / f64::from(1_u32 << (DEPTH - 1)) - 1.0)
+}
+
+/// Where a level lies among the nodes.
+fn place(level: Level) -> f64 {
     let place = level.log_snr().clamp(-REACH, REACH) / REACH + 1.0;
-    (place * f64::from(1_u32 << (DEPTH - 1))).round() as u32
+    place * f64::from(1_u32 << (DEPTH - 1))
 }
 
 impl<const D: usize> Noise<D> for BrownianTree<D> {
@@ -137,21 +163,20 @@ impl<const D: usize> Noise<D> for BrownianTree<D> {
         self.fresh.normal_like(like)
     }
 
-    /// Fresh noise if the two levels fall on one node.
+    /// Fresh noise if the two levels lie closer than two nodes do.
     fn increment(&mut self, mv: Move, like: &Tensor<D>) -> Tensor<D> {
-        let nodes = (nearest_node(mv.from), nearest_node(mv.to));
-        let (a, b) = (nodes.0.min(nodes.1), nodes.0.max(nodes.1));
-        if a == b {
+        let (from, to) = (place(mv.from), place(mv.to));
+        let (a, b) = (from.min(to), from.max(to));
+        if b - a < 1.0 {
             return self.normal_like(like);
         }
-        if self.nodes.values().any(|w| w.dims() != like.dims()) {
+        let stale = |w: &Tensor<D>| w.dims() != like.dims() || w.dtype() != like.dtype();
+        if self.nodes.values().any(stale) {
             self.nodes.clear();
         }
         let mut kept = HashMap::new();
-        let (w_a, w_b) = (
-            self.value(a, like, &mut kept),
-            self.value(b, like, &mut kept),
-        );
+        let w_a = self.value(a, like, &mut kept);
+        let w_b = self.value(b, like, &mut kept);
         self.nodes = kept;
         let ratio = log_snr(a) - log_snr(b);
         (w_b - w_a * (0.5 * ratio).exp()) / (-ratio.exp_m1()).sqrt()

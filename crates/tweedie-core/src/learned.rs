@@ -50,3 +50,41 @@ impl<const D: usize, N: Module + Network<D>> Denoiser<D> for LearnedRange<N> {
         self.network.prediction().determines_clean(level)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TimeInput;
+    use burn::module::Module;
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::{DType, Device};
+    use tweedie_math::Prediction;
+
+    /// Says `x` and, of the variance, −1 to 1 by the sign of `x`.
+    #[derive(Module, Debug)]
+    struct Doubled {
+        unused: Linear,
+    }
+
+    impl Network<2> for Doubled {
+        fn forward(&self, x: Tensor<2>, _: Tensor<1>) -> Tensor<2> {
+            Tensor::cat(vec![x.clone(), x.sign()], 1)
+        }
+    }
+
+    #[test]
+    fn the_second_half_of_the_channels_is_the_variance() {
+        let device = Device::flex();
+        let unused = LinearConfig::new(1, 1).init(&device);
+        let network = Preconditioned::new(Doubled { unused }, Prediction::Clean, TimeInput::LogSnr);
+        let network = LearnedRange::new(network);
+        let x = Tensor::<2>::from_data([[0.5, -2.0]], (&device, DType::F64));
+        let level = Level::variance_preserving(0.0);
+        let posterior = network.posterior(x.clone(), level);
+        let values = |x: Tensor<2>| x.into_data().iter::<f64>().collect::<Vec<_>>();
+        let place = posterior.interpolation.expect("a variance");
+        assert_eq!(values(place), [1.0, 0.0]);
+        assert_eq!(values(posterior.clean), values(x.clone()));
+        assert_eq!(values(network.denoise(x.clone(), level)), values(x));
+    }
+}

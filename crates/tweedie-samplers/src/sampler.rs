@@ -92,8 +92,10 @@ impl<S> Sampler<S> {
     where
         S: Step<D>,
     {
-        let last = self.trajectory(denoiser, x.clone(), noise)?.last();
-        Ok(last.map_or(x, |state| state.x))
+        Ok(self
+            .trajectory(denoiser, x.clone(), noise)?
+            .end()
+            .unwrap_or(x))
     }
 
     /// [`sample`](Self::sample), looking at every state on the way.
@@ -159,8 +161,7 @@ impl<S> Sampler<S> {
     where
         S: Step<D>,
     {
-        let last = self.encoding(denoiser, x.clone())?.last();
-        Ok(last.map_or(x, |state| state.x))
+        Ok(self.encoding(denoiser, x.clone())?.end().unwrap_or(x))
     }
 
     /// [`encode`](Self::encode) as an iterator over its states.
@@ -221,6 +222,12 @@ pub struct Trajectory<'a, const D: usize, S: Step<D>> {
 }
 
 impl<'a, const D: usize, S: Step<D>> Trajectory<'a, D, S> {
+    /// Walks to the end; no state is kept on the way, so that each step may reuse the last one's memory.
+    fn end(mut self) -> Option<Tensor<D>> {
+        while self.next().is_some() {}
+        self.x
+    }
+
     /// Ends with an error at the first state that is not finite. Looking at it waits for the device.
     ///
     /// # Errors
