@@ -1,5 +1,7 @@
 //! What the example programs share: how they end, and a prior that is known.
 
+pub mod measure;
+
 use std::fmt::Display;
 use std::process::ExitCode;
 use tweedie::core::oracle::{Gaussian, GaussianMixture, OracleError};

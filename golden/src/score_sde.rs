@@ -77,6 +77,10 @@ fn variance_exploding(file: &File, case: &Case) -> Result<Outcome, GoldenError> 
                     }
                     let memory = &mut History::default();
                     x = ReverseDiffusion.step(&model, x, mv, &mut noise, memory).x;
+                    // The peer's last move adds noise; the paper's does not.
+                    if k == 0 {
+                        x = x + z * sigma;
+                    }
                 }
                 call += 1;
                 if dtype == DType::F64 {

@@ -225,7 +225,7 @@ impl Denoiser<4> for Learned<'_> {
         self.model.denoise(x, level)
     }
 
-    fn posterior(&self, x: Tensor<4>, level: Level) -> Posterior<4> {
+    fn estimate(&self, x: Tensor<4>, level: Level) -> Posterior<4> {
         Posterior {
             clean: self.denoise(x, level),
             interpolation: Some(self.interpolation.clone()),

@@ -39,8 +39,8 @@ impl<const D: usize, M: Denoiser<D>> Denoiser<D> for Counting<M> {
         self.count().denoise(x, level)
     }
 
-    fn posterior(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
-        self.count().posterior(x, level)
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+        self.count().estimate(x, level)
     }
 
     fn supports(&self, level: Level) -> bool {

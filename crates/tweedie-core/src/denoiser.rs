@@ -12,7 +12,7 @@ pub trait Denoiser<const D: usize> {
     fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D>;
 
     /// The estimate with what is known of its variance, from one evaluation.
-    fn posterior(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
         Posterior {
             clean: self.denoise(x, level),
             interpolation: None,
@@ -42,8 +42,8 @@ impl<const D: usize, T: Denoiser<D> + ?Sized> Denoiser<D> for &T {
     fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
         (**self).denoise(x, level)
     }
-    fn posterior(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
-        (**self).posterior(x, level)
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+        (**self).estimate(x, level)
     }
     fn supports(&self, level: Level) -> bool {
         (**self).supports(level)
@@ -54,8 +54,8 @@ impl<const D: usize, T: Denoiser<D> + ?Sized> Denoiser<D> for Box<T> {
     fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
         (**self).denoise(x, level)
     }
-    fn posterior(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
-        (**self).posterior(x, level)
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+        (**self).estimate(x, level)
     }
     fn supports(&self, level: Level) -> bool {
         (**self).supports(level)

@@ -4,7 +4,7 @@
 //! Ho & Salimans 2022, arXiv:2207.12598. Their `w` is `s − 1`: `s = 1` is the conditional model,
 //! `s = 0` the unconditional one.
 
-use crate::Denoiser;
+use crate::{Denoiser, Posterior};
 use burn::tensor::Tensor;
 use tweedie_math::Level;
 
@@ -32,6 +32,16 @@ impl<const D: usize, C: Denoiser<D>, U: Denoiser<D>> Denoiser<D> for ClassifierF
         let u = self.unconditional.denoise(x.clone(), level);
         let c = self.conditional.denoise(x, level);
         u.clone() + (c - u) * self.scale
+    }
+
+    /// The variance is the conditional model's.
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+        let u = self.unconditional.denoise(x.clone(), level);
+        let conditional = self.conditional.estimate(x, level);
+        Posterior {
+            clean: u.clone() + (conditional.clean - u) * self.scale,
+            ..conditional
+        }
     }
 
     fn supports(&self, level: Level) -> bool {

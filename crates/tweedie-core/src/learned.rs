@@ -27,21 +27,20 @@ impl<N: Module> LearnedRange<N> {
 
 impl<const D: usize, N: Module + Network<D>> Denoiser<D> for LearnedRange<N> {
     fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
-        self.posterior(x, level).clean
+        self.estimate(x, level).clean
     }
 
     /// # Panics
     /// If the network does not have twice the channels of `x`.
-    fn posterior(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
         let channels = x.dims()[1];
         let levels = Levels::new(vec![level; x.dims()[0]]);
         let both = self.network.predict(x.clone(), &levels);
         let found = both.dims()[1];
         assert_eq!(found, 2 * channels, "learned variance: output channels");
         let output = both.clone().narrow(1, 0, channels);
-        let to_clean = self.network.prediction().to_clean(level);
         Posterior {
-            clean: x * to_clean.skip + output * to_clean.out,
+            clean: self.network.clean(x, output, level),
             interpolation: Some((both.narrow(1, channels, channels) + 1.0) * 0.5),
         }
     }
@@ -80,7 +79,7 @@ mod tests {
         let network = LearnedRange::new(network);
         let x = Tensor::<2>::from_data([[0.5, -2.0]], (&device, DType::F64));
         let level = Level::variance_preserving(0.0);
-        let posterior = network.posterior(x.clone(), level);
+        let posterior = network.estimate(x.clone(), level);
         let values = |x: Tensor<2>| x.into_data().iter::<f64>().collect::<Vec<_>>();
         let place = posterior.interpolation.expect("a variance");
         assert_eq!(values(place), [1.0, 0.0]);

@@ -8,7 +8,7 @@ use tweedie_math::{AnySchedule, Chain, Level, Prediction, Schedule};
 
 /// A raw network `F(x, c)`, where `c` is one number for each sample: `[batch]`.
 pub trait Network<const D: usize> {
-    /// The output, in the shape of `x`.
+    /// The output, in the shape of `x`; with learned variance, of twice its channels.
     fn forward(&self, x: Tensor<D>, condition: Tensor<1>) -> Tensor<D>;
 }
 
@@ -120,15 +120,27 @@ impl<N: Module> Preconditioned<N> {
     }
 }
 
-impl<const D: usize, N: Module + Network<D>> Denoiser<D> for Preconditioned<N> {
-    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
-        let levels = Levels::new(vec![level; x.dims()[0]]);
-        let output = self.predict(x.clone(), &levels);
+impl<N: Module> Preconditioned<N> {
+    /// `x̂₀ = skip·x + out·F` for an output `F` at `level`.
+    pub(crate) fn clean<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        output: Tensor<D>,
+        level: Level,
+    ) -> Tensor<D> {
         let to_clean = self.prediction.to_clean(level);
         if to_clean.skip == 0.0 {
             return output * to_clean.out;
         }
         x * to_clean.skip + output * to_clean.out
+    }
+}
+
+impl<const D: usize, N: Module + Network<D>> Denoiser<D> for Preconditioned<N> {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+        let levels = Levels::new(vec![level; x.dims()[0]]);
+        let output = self.predict(x.clone(), &levels);
+        self.clean(x, output, level)
     }
 
     fn supports(&self, level: Level) -> bool {

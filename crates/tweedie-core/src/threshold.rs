@@ -28,8 +28,8 @@ impl<const D: usize, M: Denoiser<D>> Denoiser<D> for StaticClip<M> {
         self.denoiser.denoise(x, level).clamp(self.min, self.max)
     }
 
-    fn posterior(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
-        let posterior = self.denoiser.posterior(x, level);
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+        let posterior = self.denoiser.estimate(x, level);
         Posterior {
             clean: posterior.clean.clamp(self.min, self.max),
             ..posterior
@@ -90,8 +90,8 @@ impl<const D: usize, M: Denoiser<D>> Denoiser<D> for DynamicThreshold<M> {
         self.threshold(self.denoiser.denoise(x, level))
     }
 
-    fn posterior(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
-        let posterior = self.denoiser.posterior(x, level);
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+        let posterior = self.denoiser.estimate(x, level);
         Posterior {
             clean: self.threshold(posterior.clean),
             ..posterior

@@ -42,7 +42,9 @@ impl Spacing {
     /// [`PathError`] for no steps, or more than there are nodes.
     pub fn indices(self, nodes: usize, steps: usize) -> Result<Vec<usize>, PathError> {
         let positions = self.positions(nodes, steps)?;
-        let round = |position: f64| position.round_ties_even() as usize;
+        // Peers round before they count from 0, which decides ties.
+        let base = if self == Self::Trailing { 1.0 } else { 0.0 };
+        let round = |position: f64| ((position + base).round_ties_even() - base) as usize;
         Ok(positions.into_iter().map(round).collect())
     }
 

@@ -5,6 +5,9 @@
 //! multiple of it. An embedded Runge–Kutta pair integrates `v` with steps that keep the error within
 //! a tolerance.
 //!
+//! One step serves the whole batch, and is as short as its worst sample needs: within the tolerance, a
+//! sample depends on its neighbours.
+//!
 //! [`Adaptive::solve`] walks a whole path, steps freely and interpolates at its levels by the pair's
 //! own polynomial; as a [`Step`] it lands on every level, which costs an evaluation each.
 //!
@@ -34,6 +37,20 @@ pub enum AdaptiveError {
     /// A path that does not go one way.
     #[error("the levels of the path have to go one way, down or up in noise")]
     Turns,
+    /// A tolerance that is not positive, a controller that is not finite, or no probes.
+    #[error("{name} has to be {expected}")]
+    Parameter {
+        /// What it is.
+        name: &'static str,
+        /// What it has to be.
+        expected: &'static str,
+    },
+    /// The noisy level of a likelihood is not the noisier one.
+    #[error("the noisy level has to have more noise than the clean one, relative to its signal")]
+    Swapped,
+    /// A likelihood of an estimate without a gradient.
+    #[error("the denoiser's estimate has no gradient, so that the divergence cannot be found")]
+    Untracked,
     /// The denoiser has no estimate at a level.
     #[error("the denoiser gives no clean estimate at α = {}, σ = {}", level.alpha(), level.sigma())]
     Denoiser {
@@ -46,7 +63,7 @@ pub enum AdaptiveError {
         level.alpha(), level.sigma()
     )]
     Stuck {
-        /// How far it came.
+        /// How far it came, as the level of unit variance with that signal-to-noise ratio.
         level: Level,
         /// The number of steps, accepted and rejected.
         steps: usize,
@@ -111,7 +128,7 @@ impl Adaptive {
         self
     }
 
-    /// Gives up after this many steps between two outputs; 10,000 unless told.
+    /// Gives up after this many steps, accepted and rejected; 10,000 unless told.
     #[must_use]
     pub fn with_most_steps(mut self, most_steps: usize) -> Self {
         self.integrator.most_steps = most_steps;
@@ -129,6 +146,23 @@ impl Adaptive {
         }
     }
 
+    /// Whether tolerance and controller make sense.
+    pub(crate) fn checked(&self) -> Result<(), AdaptiveError> {
+        if !self.integrator.tolerance.is_valid() {
+            return Err(AdaptiveError::Parameter {
+                name: "the tolerance",
+                expected: "finite and above 0",
+            });
+        }
+        if !self.integrator.controller.is_valid() {
+            return Err(AdaptiveError::Parameter {
+                name: "the controller",
+                expected: "finite",
+            });
+        }
+        Ok(())
+    }
+
     pub(crate) fn integrator(&self) -> &Integrator {
         &self.integrator
     }
@@ -137,13 +171,14 @@ impl Adaptive {
     ///
     /// # Errors
     /// [`AdaptiveError`] if the path turns or has a level without noise, if the denoiser does not
-    /// support it, or if the tolerance cannot be reached.
+    /// support it, if a parameter makes no sense, or if the tolerance cannot be reached.
     pub fn solve<const D: usize>(
         &self,
         denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         path: &Path,
     ) -> Result<Solution<D>, AdaptiveError> {
+        self.checked()?;
         let levels = path.levels();
         let angles = check(denoiser, levels)?;
         let denoiser = Counting::new(denoiser);
@@ -211,6 +246,9 @@ impl<const D: usize> Step<D> for Adaptive {
         if mv.to.sigma() == 0.0 {
             return State::new(mv.to, clean.clone() * mv.to.alpha(), Some(clean));
         }
+        if (mv.to.angle() - mv.from.angle()).abs() < 1e-12 {
+            return State::new(mv.to, y * mv.to.rms(), Some(clean));
+        }
         let times = [mv.from.angle(), mv.to.angle()];
         let field = |angle: f64, y: &Tensor<D>| velocity(denoiser, y, angle).0;
         let solved = self
@@ -227,9 +265,10 @@ impl<const D: usize> Step<D> for Adaptive {
     }
 
     fn supports(&self, mv: Move) -> bool {
-        mv.from.sigma() > 0.0
+        mv.from.sigma() > 0.0 && self.checked().is_ok()
     }
 
+    /// The method's; the error follows the tolerance, not the moves.
     fn order(&self) -> usize {
         self.integrator.tableau.order
     }

@@ -6,7 +6,9 @@
 //! * `x̃ = x + Δ (f x′ − g² s(x′))(t+Δ) + √(g²(t+Δ)|Δ|) z`, and `x″ = (x′ + x̃)/2`.
 //!
 //! A step is accepted if `‖x′ − x″‖` is within the tolerance for every sample of the batch, and moves
-//! to `x″`. The next one is `0.9 e^{−0.9}` times as long. A rejected step is taken again in parts of
+//! to `x″`. The next one is `0.9 e^{−0.9}` times as long, within `[0.1, 5]`; the first takes a hundredth
+//! of the way. The tolerance is `a + r max(|x′|, |x′ before|)`, where the paper has the larger of the two.
+//! One step serves the whole batch. A rejected step is taken again in parts of
 //! the same noise only if the noise is a path, [`BrownianTree`](tweedie_core::BrownianTree); other
 //! noise makes the steps that fail less likely, which is a bias.
 //!
@@ -114,8 +116,11 @@ impl<const D: usize, S: Schedule> Step<D> for AdaptiveSde<S> {
                     clean = denoiser.denoise(x.clone(), here);
                 }
             }
-            // `max` takes the number where the error is none.
-            let factor = (0.9 * error.max(1e-10).powf(-0.9)).clamp(0.1, 5.0).max(0.1);
+            let factor = if error.is_finite() {
+                (0.9 * error.max(1e-10).powf(-0.9)).clamp(0.1, 5.0)
+            } else {
+                0.1
+            };
             h = match error <= 1.0 {
                 // A step that a level cut short does not shorten those after it.
                 true if last => h,
@@ -133,6 +138,7 @@ impl<const D: usize, S: Schedule> Step<D> for AdaptiveSde<S> {
 
     fn supports(&self, mv: Move) -> bool {
         let whole = EulerMaruyama::new(&self.schedule).transition(mv.from, mv.to);
-        mv.from.sigma() > 0.0 && !mv.is_forward() && whole.is_valid()
+        let legal = mv.from.sigma() > 0.0 && self.tolerance.is_valid();
+        legal && !mv.is_forward() && whole.is_valid()
     }
 }

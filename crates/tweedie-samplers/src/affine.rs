@@ -37,7 +37,8 @@ pub enum AffineError {
 /// The law at the end of `sampler`'s path for a Gaussian prior, started from the law of `start` at the
 /// path's first level: the prior itself, or `N(0, 0)` for a start from pure noise.
 ///
-/// Not for steps whose size depends on the state (adaptive ones, the signal-to-noise rule).
+/// Not for steps whose size depends on the state (adaptive ones, the signal-to-noise rule). The device
+/// has to know `f64`.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -109,10 +110,13 @@ impl Impulse {
             [Some(mv.from), half].into_iter().flatten()
         });
         let levels = levels.chain([path.end()]);
-        let times = match coupling {
+        let mut times = match coupling {
             Coupling::OnePath => levels.map(Level::snr).collect(),
             Coupling::Fresh => vec![0.0],
         };
+        // A path that goes down twice meets the same increments twice.
+        times.sort_by(f64::total_cmp);
+        times.dedup_by(|b, a| *b <= *a * (1.0 + 1e-12));
         Self {
             coupling,
             times,

@@ -49,22 +49,16 @@ impl<const D: usize> Step<D> for AnnealedLangevin {
         // The law changes its scale from level to level where α does.
         let scaled = x * (mv.to.alpha() / mv.from.alpha());
         let start = State::new(mv.to, scaled, None);
-        let stay = Move {
-            from: mv.to,
-            to: mv.to,
-        };
+        let stay = Move::staying(mv.to);
         (0..self.repeats).fold(start, |state, _| {
             self.langevin.step(denoiser, state.x, stay, noise, &mut ())
         })
     }
 
     fn supports(&self, mv: Move) -> bool {
-        let stay = Move {
-            from: mv.to,
-            to: mv.to,
-        };
+        let stay = Move::staying(mv.to);
         let ends_clean = mv.to.sigma() == 0.0 && mv.from.sigma() > 0.0;
-        let legal = mv.from.alpha() > 0.0 && !mv.is_forward();
+        let legal = mv.from.alpha() > 0.0 && !mv.is_forward() && self.repeats > 0;
         legal && (ends_clean || Step::<D>::supports(&self.langevin, stay))
     }
 }

@@ -29,7 +29,8 @@ impl<S> Churn<S> {
     pub fn new(step: S, churn: f64, steps: usize) -> Self {
         Self {
             step,
-            gamma: (churn / steps as f64).min(SQRT_2 - 1.0),
+            // What is no number stays so, and is refused.
+            gamma: (churn / steps as f64).clamp(f64::NEG_INFINITY, SQRT_2 - 1.0),
             least: 0.0,
             most: f64::INFINITY,
             scale: 1.0,
@@ -90,10 +91,12 @@ impl<const D: usize, S: Step<D>> Step<D> for Churn<S> {
 
     fn supports(&self, mv: Move) -> bool {
         let from = self.raised(mv.from);
-        let legal = self.gamma >= 0.0 && self.scale.is_finite();
+        let scale = (0.0..f64::INFINITY).contains(&self.scale);
+        let legal = self.gamma >= 0.0 && scale && self.least <= self.most;
         legal && !mv.is_forward() && self.step.supports(Move { from, to: mv.to })
     }
 
+    /// That of a one-step method.
     fn order(&self) -> usize {
         self.step.order()
     }

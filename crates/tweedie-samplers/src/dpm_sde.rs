@@ -31,7 +31,7 @@ impl DpmSde {
         }
     }
 
-    /// η times that noise.
+    /// η times that noise, as a standard deviation.
     #[must_use]
     pub fn with_eta(self, eta: f64) -> Self {
         Self {

@@ -30,7 +30,7 @@ impl<S> FreshNoise<S> {
         Self { step, eta: 1.0 }
     }
 
-    /// η times that noise: 0 gives `step` itself.
+    /// η times that noise, as a standard deviation: 0 gives `step` itself.
     #[must_use]
     pub fn with_eta(self, eta: f64) -> Self {
         Self { eta, ..self }
@@ -75,6 +75,7 @@ impl<const D: usize, S: Step<D>> Step<D> for FreshNoise<S> {
         self.split(mv).is_some_and(lower)
     }
 
+    /// That of a one-step method.
     fn order(&self) -> usize {
         self.step.order()
     }

@@ -19,7 +19,7 @@ use tweedie_math::Tableau;
 /// How large an error may be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
-    /// `a`, in units of the state of unit variance.
+    /// `a`. On the flow, states are of unit variance; on the SDE they are those of the path.
     pub absolute: f64,
     /// `r`, relative to the state.
     pub relative: f64,
@@ -42,6 +42,12 @@ impl Tolerance {
         }
     }
 
+    /// Whether both are positive.
+    pub(crate) fn is_valid(self) -> bool {
+        let legal = |number: f64| number > 0.0 && number.is_finite();
+        legal(self.absolute) && legal(self.relative)
+    }
+
     /// The largest root mean square over a sample of `error/(a + r max(|before|, |after|))`.
     pub(crate) fn ratio<const D: usize>(
         self,
@@ -49,7 +55,7 @@ impl Tolerance {
         before: &Tensor<D>,
         after: &Tensor<D>,
     ) -> f64 {
-        let count = error.shape().num_elements() / error.dims()[0];
+        let count = error.shape().num_elements() / error.dims()[0].max(1);
         let size = before.clone().abs().max_pair(after.clone().abs());
         let scaled = error / (size * self.relative + self.absolute);
         let worst = per_sample_sum(scaled.square()).max().into_scalar::<f64>();
@@ -80,6 +86,11 @@ impl Default for Controller {
 }
 
 impl Controller {
+    /// Whether all are finite.
+    pub(crate) fn is_valid(self) -> bool {
+        (self.proportional + self.integral + self.derivative).is_finite()
+    }
+
     /// The factor for the next step, from the last errors, latest first.
     fn factor(self, errors: [f64; 3], order: usize) -> f64 {
         let (p, i, d) = (self.proportional, self.integral, self.derivative);
@@ -155,9 +166,9 @@ impl Integrator {
     ) -> Result<Solved<Y>, Stuck> {
         let (mut t, end) = (times[0], times[times.len() - 1]);
         let (direction, span) = ((end - t).signum(), (end - t).abs());
-        let mut h = step
-            .unwrap_or_else(|| 0.1 * self.guess(&y, &slope))
-            .min(span);
+        // A state of zero says nothing of its own scale.
+        let guess = || (0.1 * self.guess(&y, &slope)).max(1e-6 * span);
+        let mut h = step.filter(|h| *h > 0.0).unwrap_or_else(guess).min(span);
         let mut errors = [1.0; 3];
         let mut outputs = Vec::with_capacity(times.len() - 1);
         let (mut accepted, mut rejected) = (0, 0);
@@ -202,14 +213,14 @@ impl Integrator {
                 };
                 h = signed.abs() * shrink.clamp(0.2, 0.9);
                 rejected += 1;
-                let steps = accepted + rejected;
-                if h < 1e-12 * span || steps >= self.most_steps {
-                    return Err(Stuck {
-                        time: t,
-                        steps,
-                        error,
-                    });
-                }
+            }
+            let (steps, ended) = (accepted + rejected, outputs.len() == times.len() - 1);
+            if !ended && (h < 1e-12 * span || steps >= self.most_steps) {
+                return Err(Stuck {
+                    time: t,
+                    steps,
+                    error,
+                });
             }
         }
         Ok(Solved {

@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use tweedie_core::{column, per_sample_sum};
 
 /// The point at the part `weight` of the arc from `a` to `b`, sample by sample. Samples that point
-/// the same way are interpolated along the line between them.
+/// the same way or opposite ways are interpolated along the line between them.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -40,8 +40,8 @@ pub fn slerp<const D: usize>(a: Tensor<D>, b: Tensor<D>, weight: f64) -> Tensor<
             let angle = (ab / (aa * bb).sqrt()).clamp(-1.0, 1.0).acos();
             let part = |w: f64| (w * angle).sin() / angle.sin();
             let parts = (part(1.0 - weight), part(weight));
-            // The same direction, or none at all.
-            let defined = angle > 1e-4 && parts.0.is_finite() && parts.1.is_finite();
+            // The same direction, the opposite one, or none at all.
+            let defined = angle.sin() > 1e-4 && parts.0.is_finite() && parts.1.is_finite();
             if defined {
                 parts
             } else {

@@ -9,7 +9,7 @@
 //! | [`fixed`](Langevin::fixed) | a number |
 //! | [`signal_to_noise`](Langevin::signal_to_noise) | `2 (r ‖z‖/‖s‖)²`, for each sample |
 //! | the same [`on_chain`](Langevin::on_chain) | `2 (1 − β_i) (r ‖z‖/‖s‖)²` |
-//! | [`annealed`](Langevin::annealed) | `ε₀ (σ/σ_L)²/2`, with σ relative to α |
+//! | [`annealed`](Langevin::annealed) | `α² ε₀ (σ/σ_L)²/2`, with `σ/α` for both σ |
 //!
 //! # Reference
 //! Song et al. 2021, algorithms 4 (VE) and 5 (VP), arXiv:2011.13456; Song & Ermon 2019, algorithm 1
@@ -84,8 +84,7 @@ impl Langevin {
             }
             Size::SignalToNoise(r, chain) => {
                 let kept = chain.as_ref().map_or(1.0, |chain| {
-                    let node = chain.index(level).round() as usize;
-                    1.0 - chain.betas()[node]
+                    1.0 - chain.beta(chain.index(level).round() as usize)
                 });
                 let square = |x: &Tensor<D>| {
                     let mut shape = [1; D];

@@ -29,7 +29,7 @@ impl<const D: usize> Step<D> for LearnedAncestral {
         let Posterior {
             clean,
             interpolation,
-        } = denoiser.posterior(x.clone(), mv.from);
+        } = denoiser.estimate(x.clone(), mv.from);
         let small = Ancestral::default().transition(mv.from, mv.to);
         let large = Ancestral::new(PosteriorVariance::Large).transition(mv.from, mv.to);
         let Some(w) = interpolation.filter(|_| small.noise > 0.0) else {

@@ -21,8 +21,8 @@
 //! | [`PredictorCorrector`] | both | `predictor_corrector.rs` |
 //! | [`Langevin`], [`AnnealedLangevin`], [`Mala`] | 1, `T`, 2 | `langevin.rs`, `annealed.rs`, `mala.rs` |
 //!
-//! [`affine_law`] gives the law that a sampler draws from, exactly, for a Gaussian prior. The [`likelihood`] of data is that of the flow or of the chain; [`slerp`] goes from one latent to
-//! another.
+//! [`affine_law`] gives the law that a sampler draws from, exactly, for a Gaussian prior. The
+//! [`likelihood`] of data is that of the flow or of the chain; [`slerp`] goes from one latent to another.
 //!
 //! ```
 //! use burn::tensor::Device;

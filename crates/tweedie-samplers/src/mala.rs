@@ -64,7 +64,9 @@ impl<const D: usize, F: Fn(Tensor<D>, Level) -> Tensor<1>> Step<D> for Mala<F> {
         let z = noise.normal_like(&x.clone().slice(shape.map(|n| 0..n)));
         // u = Φ(z) is uniform.
         let u = ((z / SQRT_2).erf() + 1.0) * 0.5;
-        let stay = u.log().greater_equal(ratio.reshape(shape)).expand(x.dims());
+        // A ratio that is no number is no reason to move.
+        let moves = u.log().lower(ratio.reshape(shape));
+        let stay = moves.bool_not().expand(x.dims());
         State::new(level, proposed.mask_where(stay, x), Some(clean))
     }
 

@@ -54,9 +54,12 @@ impl<S: Schedule> Pndm<S> {
         Self { start, ..self }
     }
 
-    fn half_way(&self, mv: Move) -> Level {
-        let [t, s] = [mv.from, mv.to].map(|level| self.schedule.time(level.log_snr()));
-        self.schedule.level(0.5 * (t + s))
+    fn half_way(&self, mv: Move) -> Option<Level> {
+        let (t, s) = (
+            self.schedule.time_of(mv.from)?,
+            self.schedule.time_of(mv.to)?,
+        );
+        Some(self.schedule.level(0.5 * (t + s)))
     }
 }
 
@@ -88,15 +91,14 @@ impl<const D: usize, S: Schedule> Step<D> for Pndm<S> {
         };
         // No noise is left to look at where a move ends clean.
         let ends_clean = mv.to.sigma() == 0.0;
-        let x = match (self.start, memory.visited().len()) {
-            (PndmStart::RungeKutta, 1..=3) if !ends_clean => {
-                let middle = self.half_way(mv);
+        let x = match (self.start, memory.visited().len(), self.half_way(mv)) {
+            (PndmStart::RungeKutta, 1..=3, Some(middle)) if !ends_clean => {
                 let e2 = look(moved(&e1, middle), middle);
                 let e3 = look(moved(&e2, middle), middle);
                 let e4 = look(moved(&e3, mv.to), mv.to);
                 moved(&((e1 + (e2 + e3) * 2.0 + e4) / 6.0), mv.to)
             }
-            (PndmStart::ImprovedEuler, 1) if !ends_clean => {
+            (PndmStart::ImprovedEuler, 1, _) if !ends_clean => {
                 let e2 = look(moved(&e1, mv.to), mv.to);
                 moved(&((e1 + e2) / 2.0), mv.to)
             }
@@ -110,7 +112,10 @@ impl<const D: usize, S: Schedule> Step<D> for Pndm<S> {
 
     fn supports(&self, mv: Move) -> bool {
         let ddim = Ddim::deterministic().transition(mv.from, mv.to);
-        mv.from.sigma() > 0.0 && mv.from.alpha() > 0.0 && ddim.is_valid()
+        // Half-way lies on the schedule only if the ends do; a last move to clean data has none.
+        let needs_middle = self.start == PndmStart::RungeKutta && mv.to.sigma() > 0.0;
+        let legal = mv.from.sigma() > 0.0 && mv.from.alpha() > 0.0 && ddim.is_valid();
+        legal && (!needs_middle || self.half_way(mv).is_some())
     }
 
     fn order(&self) -> usize {

@@ -13,7 +13,7 @@
 use crate::{Langevin, State, Step};
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, Noise};
-use tweedie_math::{Level, Move};
+use tweedie_math::Move;
 
 /// Any predictor with any corrector that works at one level.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,16 +64,9 @@ impl<P, C> PredictorCorrector<P, C> {
             return state;
         }
         (0..self.repeats).fold(state, |state, _| {
-            let stay = staying(state.level);
+            let stay = Move::staying(state.level);
             self.corrector.step(denoiser, state.x, stay, noise, memory)
         })
-    }
-}
-
-fn staying(level: Level) -> Move {
-    Move {
-        from: level,
-        to: level,
     }
 }
 
@@ -101,7 +94,7 @@ impl<const D: usize, P: Step<D>, C: Step<D>> Step<D> for PredictorCorrector<P, C
 
     fn supports(&self, mv: Move) -> bool {
         let level = if self.first { mv.from } else { mv.to };
-        let corrects = level.sigma() == 0.0 || self.corrector.supports(staying(level));
+        let corrects = level.sigma() == 0.0 || self.corrector.supports(Move::staying(level));
         self.predictor.supports(mv) && !mv.is_forward() && corrects
     }
 }

@@ -30,14 +30,34 @@ pub enum SampleError {
         /// The level.
         level: Level,
     },
-    /// The step cannot make a move of the path.
+    /// The step cannot make a move of the path: it is singular there, or a parameter is out of range.
     #[error(
-        "the step cannot move from (α = {}, σ = {}) to (α = {}, σ = {})",
+        "the step cannot move from (α = {}, σ = {}) to (α = {}, σ = {}): it is singular there, or one of \
+         its parameters is out of range",
         mv.from.alpha(), mv.from.sigma(), mv.to.alpha(), mv.to.sigma()
     )]
     Step {
         /// The move.
         mv: Move,
+    },
+    /// A path that cannot be encoded along.
+    #[error(
+        "to encode, every move has to go up in noise; from (α = {}, σ = {}) to (α = {}, σ = {}) does not",
+        mv.from.alpha(), mv.from.sigma(), mv.to.alpha(), mv.to.sigma()
+    )]
+    Encode {
+        /// The move.
+        mv: Move,
+    },
+    /// A parameter outside its range.
+    #[error("{name} has to be {expected}, got {value}")]
+    Parameter {
+        /// The parameter's name.
+        name: &'static str,
+        /// What it has to be.
+        expected: &'static str,
+        /// What it was.
+        value: f64,
     },
     /// A value that is not a number, or not finite.
     #[error(
@@ -149,7 +169,7 @@ impl<S> Sampler<S> {
     /// Walks the path from its end to its start: from data `x`, at the path's last level, to the
     /// latent from which the same sampler makes them again, up to its discretisation error.
     ///
-    /// The step has to be deterministic, and the path to end at some noise.
+    /// The step has to be deterministic, the path to end at some noise and to fall all the way.
     ///
     /// # Errors
     /// As [`sample`](Self::sample).
@@ -177,7 +197,14 @@ impl<S> Sampler<S> {
         S: Step<D>,
     {
         let path = self.path.clone().reversed();
+        // Steps that draw noise refuse to go up; those that look at the end of a move ask about it.
+        if let Some(mv) = path.moves().find(|mv| !mv.is_forward()) {
+            return Err(SampleError::Encode { mv });
+        }
         self.check(denoiser, path.moves())?;
+        if !denoiser.supports(path.end()) {
+            return Err(SampleError::Denoiser { level: path.end() });
+        }
         Ok(Trajectory {
             step: &self.step,
             moves: path.moves().collect::<Vec<_>>().into_iter(),

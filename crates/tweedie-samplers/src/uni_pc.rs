@@ -10,7 +10,7 @@ use crate::multistep::{History, Scaled, estimate};
 use crate::{State, Step};
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, Noise};
-use tweedie_math::multistep::{Order, UniPcRule, UniPcWeights, Variable};
+use tweedie_math::multistep::{Combination, Order, UniPcRule, UniPcWeights, Variable};
 use tweedie_math::{Level, Move};
 
 /// UniPC-p, of order `p + 1`.
@@ -55,24 +55,25 @@ impl UniPc {
     }
 }
 
-/// What UniPC remembers: its estimates, and the move that a next evaluation can correct.
+/// What UniPC remembers: its estimates, and the numbers by which it last predicted.
 #[derive(Clone, Debug)]
 pub struct Correctable<const D: usize> {
     history: History<D>,
-    last: Option<(Tensor<D>, usize)>,
+    predicted: Option<Combination>,
 }
 
 impl<const D: usize> Default for Correctable<D> {
     fn default() -> Self {
         Self {
             history: History::default(),
-            last: None,
+            predicted: None,
         }
     }
 }
 
 impl<const D: usize> Correctable<D> {
-    /// UniC: the move to `to` again, now that the estimate there is known.
+    /// UniC, as a change of the state that UniP led to: the two differ in the factors of the estimates
+    /// alone. What was done to the state since then stays.
     fn correct(
         &self,
         weights: &UniPcWeights,
@@ -80,15 +81,22 @@ impl<const D: usize> Correctable<D> {
         to: Level,
         estimate: &Scaled<D>,
     ) -> Tensor<D> {
-        let Some((before, used)) = &self.last else {
+        let Some(predicted) = &self.predicted else {
             return x;
         };
-        let visited = &self.history.visited()[..*used];
-        let rule = weights.corrector(visited, to);
-        if !rule.is_valid() {
+        let nodes = &self.history.visited()[..predicted.past.len()];
+        let corrected = weights.corrector(nodes, to);
+        if !corrected.is_valid() {
             return x;
         }
-        self.history.combine(&rule, before.clone(), Some(estimate))
+        let before = [0.0].iter().chain(&predicted.past);
+        let change = corrected.past.iter().zip(before).map(|(c, p)| c - p);
+        let change = Combination {
+            state: 1.0,
+            past: change.collect(),
+            noise: 0.0,
+        };
+        self.history.combine(&change, x, Some(estimate))
     }
 }
 
@@ -112,10 +120,10 @@ impl<const D: usize> Step<D> for UniPc {
         };
         let most = self.weights.order.get();
         memory.history.remember(mv.from, estimate, most);
-        let visited = memory.history.visited();
-        let rule = self.weights.predictor(visited, mv.to);
-        memory.last = Some((x.clone(), visited.len()));
-        State::new(mv.to, memory.history.combine(&rule, x, None), Some(clean))
+        let rule = self.weights.predictor(memory.history.visited(), mv.to);
+        let x = memory.history.combine(&rule, x, None);
+        memory.predicted = Some(rule);
+        State::new(mv.to, x, Some(clean))
     }
 
     fn supports(&self, mv: Move) -> bool {

@@ -14,16 +14,18 @@ pub use tweedie_train as train;
 pub mod prelude {
     pub use burn::tensor::{Device, Tensor};
     pub use tweedie_core::{
-        Denoiser, DenoiserExt, DeviceNoise, HostNoise, Network, Noise, Preconditioned, TimeInput,
-        from_fn,
+        BrownianTree, Denoiser, DenoiserExt, DeviceNoise, HostNoise, Network, Noise,
+        Preconditioned, TimeInput, from_fn,
     };
     pub use tweedie_image::{Images, Range, Sheet};
     pub use tweedie_math::{
         Ancestral, Chain, Cosine, Ddim, Edm, Kernel, Level, Path, Prediction, Rectified, Schedule,
         Spacing, Span, VariancePreserving, Weighting,
-        multistep::{DpmSolverMultistep, Multistep, Order},
+        multistep::{DpmSolverMultistep, Order, Variable},
     };
     pub use tweedie_models::{Model, ModelConfig, UnetConfig};
-    pub use tweedie_samplers::{RungeKutta, Sampler, State, Step};
+    pub use tweedie_samplers::{
+        Adaptive, AnyStep, DpmSolver, RungeKutta, Sampler, State, Step, UniPc, likelihood,
+    };
     pub use tweedie_train::{Objective, Settings, Trainer};
 }

@@ -75,11 +75,5 @@ impl<S: Schedule> Kernel for EulerMaruyama<S> {
 
 /// The times of two levels, if both lie on the schedule.
 fn times(schedule: &impl Schedule, from: Level, to: Level) -> Option<(f64, f64)> {
-    let time = |level: Level| {
-        let t = schedule.time(level.log_snr());
-        let found = schedule.level(t);
-        let gap = (found.alpha() - level.alpha()).abs() + (found.sigma() - level.sigma()).abs();
-        (gap < 1e-6 * level.rms()).then_some(t)
-    };
-    Some((time(from)?, time(to)?))
+    Some((schedule.time_of(from)?, schedule.time_of(to)?))
 }

@@ -32,28 +32,16 @@ pub use reverse_diffusion::ReverseDiffusion;
 pub trait Kernel {
     /// The three numbers of the move from the level `from` to the level `to`.
     fn transition(&self, from: Level, to: Level) -> Transition;
-
-    /// The power of the step length with which the error falls: of the state for a deterministic
-    /// kernel, of mean and covariance (the weak order) for one that adds noise.
-    fn order(&self) -> usize {
-        1
-    }
 }
 
 impl<K: Kernel + ?Sized> Kernel for &K {
     fn transition(&self, from: Level, to: Level) -> Transition {
         (**self).transition(from, to)
     }
-    fn order(&self) -> usize {
-        (**self).order()
-    }
 }
 
 impl<K: Kernel + ?Sized> Kernel for Box<K> {
     fn transition(&self, from: Level, to: Level) -> Transition {
         (**self).transition(from, to)
-    }
-    fn order(&self) -> usize {
-        (**self).order()
     }
 }

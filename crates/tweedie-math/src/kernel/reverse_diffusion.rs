@@ -24,7 +24,7 @@ impl Kernel for ReverseDiffusion {
         Transition {
             state: 2.0 - step.state - pull,
             clean: pull * from.alpha(),
-            noise: step.noise,
+            noise: if to.sigma() > 0.0 { step.noise } else { 0.0 },
         }
     }
 }

@@ -7,7 +7,7 @@
 //! Zhang & Chen 2023, eq. 14 (ρAB), arXiv:2204.13902; Liu et al. 2022, "PNDM", for the classical
 //! weights, arXiv:2202.09778.
 
-use super::{Combination, Multistep, Order, Variable, finite_prefix, weights};
+use super::{Combination, Multistep, Order, Variable, distinct_prefix, weights};
 use crate::Level;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,7 @@ impl AdamsBashforth {
 
 impl Multistep for AdamsBashforth {
     fn combination(&self, visited: &[Level], to: Level) -> Combination {
-        let nodes = finite_prefix(visited, self.order.get(), Level::noise_to_signal);
+        let nodes = distinct_prefix(visited, self.order.get(), Level::noise_to_signal);
         let (a, b) = (visited[0].noise_to_signal(), to.noise_to_signal());
         let weights = weights::adams_bashforth(&nodes, a, b);
         Combination {

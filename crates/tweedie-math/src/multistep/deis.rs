@@ -9,11 +9,11 @@
 //! 15, arXiv:2204.13902.
 
 use super::weights::weights;
-use super::{Combination, Multistep, Order, Variable};
+use super::{Combination, Multistep, Order, Variable, distinct_prefix};
 use crate::{Level, Schedule};
 use serde::{Deserialize, Serialize};
 
-/// tAB-DEIS. Needs a level with some signal to start from.
+/// tAB-DEIS. Needs a level with some signal to start from, and levels of its schedule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deis<S> {
     /// The process in whose time the noise is a polynomial.
@@ -31,11 +31,13 @@ impl<S: Schedule> Deis<S> {
 
 impl<S: Schedule> Multistep for Deis<S> {
     fn combination(&self, visited: &[Level], to: Level) -> Combination {
-        let time = |level: Level| self.schedule.time(level.log_snr());
+        let times = [visited[0], to].map(|level| self.schedule.time_of(level));
+        let [Some(a), Some(b)] = times else {
+            return Combination::invalid();
+        };
         let ratio = |t: f64| self.schedule.level(t).noise_to_signal();
-        let nodes = visited.iter().take(self.order.get());
-        let nodes: Vec<f64> = nodes.map(|&level| time(level)).collect();
-        let (a, b) = (nodes[0], time(to));
+        let time = |level: Level| self.schedule.time(level.log_snr());
+        let nodes = distinct_prefix(visited, self.order.get(), time);
         let moment = |k: usize| match k {
             0 => to.noise_to_signal() - visited[0].noise_to_signal(),
             _ => {

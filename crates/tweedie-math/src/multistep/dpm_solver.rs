@@ -62,7 +62,8 @@ impl DpmSolverMultistep {
         }
     }
 
-    /// The same with fresh noise: 1 is the reverse SDE ("SDE-DPM-Solver++", "2M SDE").
+    /// The same with fresh noise: 1 is the reverse SDE ("SDE-DPM-Solver++", "2M SDE"). η is the fraction
+    /// of its `g²`, where that of [`Ddim`](crate::Ddim) scales a standard deviation.
     #[must_use]
     pub fn with_eta(self, eta: f64) -> Self {
         Self { eta, ..self }

@@ -55,7 +55,8 @@ impl Multistep for ExponentialAdamsBashforth {
 }
 
 /// The move from `from` to `to` with the estimate known at `nodes` and a polynomial in `λ` through
-/// them; nodes without a finite `λ`, and those behind them, are left out.
+/// them; a node without a finite `λ`, or one that stands there already, and those behind it are left
+/// out.
 #[must_use]
 pub fn exponential(
     variable: Variable,
@@ -65,7 +66,7 @@ pub fn exponential(
     to: Level,
 ) -> Combination {
     let (a, b) = (half_log_snr(from), half_log_snr(to));
-    let nodes = super::finite_prefix(nodes, nodes.len(), half_log_snr);
+    let nodes = super::distinct_prefix(nodes, nodes.len(), half_log_snr);
     let first = first_order(variable, eta, from, to);
     if !a.is_finite() || !b.is_finite() || nodes.len() < 2 {
         return first;
@@ -114,13 +115,16 @@ fn first_order(variable: Variable, eta: f64, from: Level, to: Level) -> Combinat
             // e^{−h}
             let decay = (from.alpha() * to.sigma()) / (to.alpha() * from.sigma());
             let kept = decay.powf(eta);
+            let state = to.sigma() / from.sigma() * kept;
             Combination {
-                state: to.sigma() / from.sigma() * kept,
-                past: vec![to.alpha() * (1.0 - decay * kept)],
+                state,
+                past: vec![to.alpha() - from.alpha() * state],
                 noise: to.sigma() * ((1.0 - kept) * (1.0 + kept)).sqrt(),
             }
         }
         Variable::Noise => {
+            // Clean data get no noise.
+            let eta = if to.sigma() > 0.0 { eta } else { 0.0 };
             let ratio = to.alpha() / from.alpha();
             let grown = ratio * from.sigma();
             let fresh = eta * (grown - to.sigma()) * (grown + to.sigma());

@@ -84,6 +84,15 @@ pub struct Combination {
 }
 
 impl Combination {
+    /// What a method gives where it has no answer.
+    fn invalid() -> Self {
+        Self {
+            state: f64::NAN,
+            past: Vec::new(),
+            noise: 0.0,
+        }
+    }
+
     /// Whether all numbers are finite and the noise is not negative.
     #[must_use]
     pub fn is_valid(&self) -> bool {
@@ -114,7 +123,10 @@ pub trait Multistep {
         Variable::Clean
     }
 
-    /// Its order: see [`Kernel::order`].
+    /// The power of the step length with which the error of the flow falls, or, for a method that adds
+    /// noise, that of mean and covariance (the weak order). A chain's first moves have fewer estimates
+    /// and a lower order: at pure noise, where chains begin, that costs next to nothing; further down
+    /// it limits the whole to order 2.
     fn order(&self) -> usize {
         1
     }
@@ -133,10 +145,6 @@ impl<K: Kernel> Multistep for K {
             noise,
         }
     }
-
-    fn order(&self) -> usize {
-        Kernel::order(self)
-    }
 }
 
 /// `λ = ln(α/σ)`, half the log-SNR.
@@ -144,8 +152,15 @@ fn half_log_snr(level: Level) -> f64 {
     0.5 * level.log_snr()
 }
 
-/// The levels up to the first that `f` does not map to a finite number, with those numbers.
-fn finite_prefix(visited: &[Level], most: usize, f: impl Fn(Level) -> f64) -> Vec<f64> {
-    let numbers = visited.iter().take(most).map(|&level| f(level));
-    numbers.take_while(|number| number.is_finite()).collect()
+/// The nodes that `f` makes of levels, up to the first that is not finite or stands there already.
+fn distinct_prefix(visited: &[Level], most: usize, f: impl Fn(Level) -> f64) -> Vec<f64> {
+    let mut nodes = Vec::new();
+    for &level in visited.iter().take(most) {
+        let node = f(level);
+        if !node.is_finite() || nodes.contains(&node) {
+            break;
+        }
+        nodes.push(node);
+    }
+    nodes
 }

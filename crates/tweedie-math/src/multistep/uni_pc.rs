@@ -73,7 +73,7 @@ impl UniPcWeights {
             Variable::Noise => h,
         };
         match self.rule {
-            UniPcRule::Bh1 if h.is_finite() => h / h.exp_m1(),
+            UniPcRule::Bh1 if h.is_finite() && h != 0.0 => h / h.exp_m1(),
             _ => 1.0,
         }
     }

@@ -188,9 +188,17 @@ impl Chain {
     /// `β₀ … β_{N−1}`, with `β_i = 1 − ᾱ_i/ᾱ_{i−1}`.
     #[must_use]
     pub fn betas(&self) -> Vec<f64> {
-        let before = std::iter::once(&1.0).chain(&self.alpha_bar);
-        let pairs = self.alpha_bar.iter().zip(before);
-        pairs.map(|(here, before)| 1.0 - here / before).collect()
+        (0..self.len()).map(|i| self.beta(i)).collect()
+    }
+
+    /// `β_i`; the last one for a larger `i`.
+    #[must_use]
+    pub fn beta(&self, i: usize) -> f64 {
+        let i = i.min(self.len() - 1);
+        let before = i
+            .checked_sub(1)
+            .map_or(1.0, |before| self.alpha_bar[before]);
+        1.0 - self.alpha_bar[i] / before
     }
 
     /// The level of node `i`; the last one for a larger `i`.

@@ -64,6 +64,14 @@ pub trait Schedule {
         0.5 * (low + high)
     }
 
+    /// The time of a level that lies on the schedule, up to 10⁻⁶ of its size; none for another.
+    fn time_of(&self, level: Level) -> Option<f64> {
+        let t = self.time(level.log_snr());
+        let found = self.level(t);
+        let gap = (found.alpha() - level.alpha()).abs() + (found.sigma() - level.sigma()).abs();
+        (gap < 1e-6 * level.rms()).then_some(t)
+    }
+
     /// Drift and squared diffusion of the forward SDE `dx = f x dt + g dw` at time `t`.
     ///
     /// `f = (ln α)′` and `g² = (σ²)′ − 2 f σ²`, which is `−σ² (ln SNR)′`, by central differences

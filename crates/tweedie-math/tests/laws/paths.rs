@@ -57,6 +57,15 @@ proptest! {
 }
 
 #[test]
+fn ties_of_a_trailing_spacing_are_rounded_before_they_count_from_zero() {
+    // 1000 − 12.5 i, rounded to even, less 1: what the peers visit.
+    let found = Spacing::Trailing.indices(1000, 80).expect("indices");
+    assert_eq!(found[..5], [999, 987, 974, 961, 949]);
+    let positions = Spacing::Trailing.positions(1000, 80).expect("positions");
+    assert_eq!(positions[..3], [999.0, 986.5, 974.0]);
+}
+
+#[test]
 fn spacings_are_even_where_they_say() {
     let vp = VariancePreserving::default();
     let span = Span::default();

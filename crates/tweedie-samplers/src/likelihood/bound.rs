@@ -22,7 +22,7 @@ pub enum Decoder {
     #[default]
     Density,
     /// Its integral over a bin, for data that were quantised; the bins at `least` and `most` reach
-    /// to infinity (Ho et al., eq. 13).
+    /// to infinity (Ho et al., eq. 13). A probability below 10⁻¹² counts as that.
     Discretised {
         /// The width of a bin.
         bin: f64,
@@ -81,13 +81,15 @@ impl VariationalBound {
     /// The terms for data `clean`, each at a draw of its own.
     ///
     /// # Errors
-    /// [`SampleError`] if the denoiser does not support a level, or the path goes up in noise.
+    /// [`SampleError`] if the denoiser does not support a level, the path goes up in noise, or the
+    /// decoder's bins make no sense.
     pub fn terms<const D: usize>(
         &self,
         denoiser: &dyn Denoiser<D>,
         clean: Tensor<D>,
         noise: &mut dyn Noise<D>,
     ) -> Result<Bound, SampleError> {
+        self.decoder.check()?;
         let kernel = Ancestral::new(self.variance);
         for mv in self.path.moves() {
             if !denoiser.supports(mv.from) {
@@ -97,7 +99,7 @@ impl VariationalBound {
                 return Err(SampleError::Step { mv });
             }
         }
-        let dimensions = (clean.shape().num_elements() / clean.dims()[0]) as f64;
+        let dimensions = (clean.shape().num_elements() / clean.dims()[0].max(1)) as f64;
         let square = |x: Tensor<D>| per_sample_sum(x.square());
         let mut steps = Vec::with_capacity(self.path.len() - 1);
         let mut decoder = None;
@@ -129,6 +131,26 @@ impl VariationalBound {
 }
 
 impl Decoder {
+    fn check(self) -> Result<(), SampleError> {
+        let Self::Discretised { bin, least, most } = self else {
+            return Ok(());
+        };
+        let error = |name, expected, value| {
+            Err(SampleError::Parameter {
+                name,
+                expected,
+                value,
+            })
+        };
+        if !(bin > 0.0 && bin.is_finite()) {
+            return error("bin", "above 0", bin);
+        }
+        if least >= most || (most - least).is_nan() {
+            return error("most", "above least", most);
+        }
+        Ok(())
+    }
+
     /// `−log p(x₀)` for `N(estimate, std²)`.
     fn cost<const D: usize>(self, clean: &Tensor<D>, estimate: Tensor<D>, std: f64) -> Tensor<1> {
         let centred = (clean.clone() - estimate) / std;

@@ -13,6 +13,7 @@ use crate::adaptive::check;
 use crate::integrator::{Tolerance, Vector};
 use crate::{Adaptive, AdaptiveError};
 use burn::tensor::Tensor;
+use std::cell::Cell;
 use std::f64::consts::TAU;
 use tweedie_core::{Counting, Denoiser, Noise, per_sample_sum};
 use tweedie_math::{Level, gaussian};
@@ -103,14 +104,25 @@ impl FlowLikelihood {
         noisy: Level,
         noise: &mut dyn Noise<D>,
     ) -> Result<LogDensity<D>, AdaptiveError> {
+        self.solver.checked()?;
+        if let Trace::Hutchinson { probes: 0, .. } = self.trace {
+            return Err(AdaptiveError::Parameter {
+                name: "the number of probes",
+                expected: "at least 1",
+            });
+        }
         let angles = check(denoiser, &[clean, noisy])?;
-        let batch = x.dims()[0];
+        if !noisy.is_noisier_than(clean) {
+            return Err(AdaptiveError::Swapped);
+        }
+        let batch = x.dims()[0].max(1);
         let dimensions = (x.shape().num_elements() / batch) as f64;
         let denoiser = Counting::new(denoiser);
         let vectors = self.trace.vectors(&x, noise);
+        let tracked = Cell::new(true);
         let field = |angle: f64, at: &Augmented<D>| {
             let level = Level::at_angle(angle);
-            let (estimate, products) = products(&denoiser, &at.x, level, &vectors);
+            let (estimate, products) = products(&denoiser, &at.x, level, &vectors, &tracked);
             let trace = self.trace.estimates(products);
             Augmented {
                 x: (at.x.clone() * level.alpha() - estimate) / level.sigma(),
@@ -127,6 +139,9 @@ impl FlowLikelihood {
             x: y,
         };
         let slope = field(angles[0], &start);
+        if !tracked.get() {
+            return Err(AdaptiveError::Untracked);
+        }
         let integrator = self.solver.integrator();
         let solved = integrator.solve(field, start.clone(), slope, &angles, None)?;
         let end = solved.outputs.into_iter().last().unwrap_or(start);

@@ -7,6 +7,7 @@
 //! Hutchinson 1989; Grathwohl et al. 2019, "FFJORD", section 3.1, arXiv:1810.01367.
 
 use burn::tensor::{Tensor, TensorData};
+use std::cell::Cell;
 use tweedie_core::{Denoiser, Noise, per_sample_sum, vjp};
 use tweedie_math::Level;
 
@@ -28,7 +29,7 @@ pub enum Trace {
 /// The law of a random probe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Probe {
-    /// `±1`: the least variance of all.
+    /// `±1`: the least variance among laws with independent entries.
     #[default]
     Rademacher,
     /// `N(0, 1)`.
@@ -56,7 +57,7 @@ impl Trace {
                 };
                 (0..count).map(unit).collect()
             }
-            Self::Hutchinson { probes, law } => (0..probes.max(1))
+            Self::Hutchinson { probes, law } => (0..probes)
                 .map(|_| {
                     let z = noise.normal_like(x);
                     match law {
@@ -77,16 +78,22 @@ impl Trace {
     }
 }
 
-/// The estimate at `x` and `v_kᵀ J v_k` for every vector: `[batch, vectors]`.
+/// The estimate at `x` and `v_kᵀ J v_k` for every vector: `[batch, vectors]`. `tracked` turns false if
+/// the estimate has no gradient.
 pub(super) fn products<const D: usize>(
     denoiser: &dyn Denoiser<D>,
     x: &Tensor<D>,
     level: Level,
     vectors: &[Tensor<D>],
+    tracked: &Cell<bool>,
 ) -> (Tensor<D>, Tensor<2>) {
     let mut value = None;
     let columns = vectors.iter().map(|v| {
-        let (clean, pullback) = vjp(x.clone(), |x| denoiser.denoise(x, level));
+        let (clean, pullback) = vjp(x.clone(), |x| {
+            let clean = denoiser.denoise(x, level);
+            tracked.set(tracked.get() && clean.is_tracked());
+            clean
+        });
         value = Some(clean);
         let product = per_sample_sum(pullback.apply(v.clone()) * v.clone());
         product.unsqueeze_dim::<2>(1)

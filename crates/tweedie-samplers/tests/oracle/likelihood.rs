@@ -3,7 +3,7 @@
 use crate::{device, mixture, values};
 use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::{Gaussian, GaussianMixture};
-use tweedie_core::{HostNoise, Noise};
+use tweedie_core::{Denoiser, HostNoise, Noise, from_fn};
 use tweedie_math::{
     Level, Path, PosteriorVariance, Rectified, Schedule, Span, VarianceExploding,
     VariancePreserving,
@@ -188,6 +188,33 @@ fn quantised_data_have_bits() {
 }
 
 #[test]
+fn the_bins_of_a_decoder_hold_all_probability() {
+    // Nine values from −1 to 1; whatever the estimate, their probabilities sum to 1.
+    let (bin, path) = (0.25, Path::through(vec![VP().level(0.2)]));
+    assert!(path.is_err(), "one level is no path");
+    let path = Path::uniform(VP(), Span::new(0.4, 0.2), 1).expect("a path");
+    let decoder = Decoder::Discretised {
+        bin,
+        least: -1.0,
+        most: 1.0,
+    };
+    let bound = VariationalBound::new(path, PosteriorVariance::Large).with_decoder(decoder);
+    for estimate in [-1.4, -0.3, 0.0, 0.9] {
+        let constant = from_fn(move |x: Tensor<2>, _| x.zeros_like() + estimate);
+        let values_of = (0..9)
+            .map(|i| -1.0 + 0.25 * f64::from(i))
+            .collect::<Vec<_>>();
+        let data = burn::tensor::TensorData::new(values_of, [9, 1]);
+        let x = Tensor::<2>::from_data(data, (&device(), DType::F64));
+        let terms = bound
+            .terms(&constant, x, &mut HostNoise::seeded(0))
+            .expect("a bound");
+        let total: f64 = values(terms.decoder).iter().map(|cost| (-cost).exp()).sum();
+        assert!((total - 1.0).abs() < 1e-9, "{estimate}: {total}");
+    }
+}
+
+#[test]
 fn what_has_no_likelihood_says_so() {
     let prior = mixture();
     let x = draws(&prior, 2, Level::CLEAN);
@@ -200,6 +227,26 @@ fn what_has_no_likelihood_says_so() {
         &mut HostNoise::seeded(0),
     );
     assert_eq!(found.err(), Some(AdaptiveError::Clean));
+    let (low, high) = (VP().level(1e-3), VP().level(1.0));
+    let mut noise = HostNoise::seeded(0);
+    let found = flow.log_density(&prior, x.clone(), high, low, &mut noise);
+    assert_eq!(found.err(), Some(AdaptiveError::Swapped));
+    let cut = from_fn(|x: Tensor<2>, level: Level| prior.denoise(x.without_autodiff(), level));
+    let found = flow.log_density(&cut, x.clone(), low, high, &mut noise);
+    assert_eq!(found.err(), Some(AdaptiveError::Untracked));
+    let law = Probe::default();
+    let none = flow.with_trace(Trace::Hutchinson { probes: 0, law });
+    let found = none.log_density(&prior, x.clone(), low, high, &mut noise);
+    assert!(matches!(found.err(), Some(AdaptiveError::Parameter { .. })));
+    let path = Path::uniform(VP(), Span::default(), 4).expect("a path");
+    for (bin, least, most) in [(0.0, -1.0, 1.0), (0.1, 1.0, -1.0), (f64::NAN, -1.0, 1.0)] {
+        let decoder = Decoder::Discretised { bin, least, most };
+        let bound = VariationalBound::new(path.clone(), PosteriorVariance::Small);
+        let found = bound
+            .with_decoder(decoder)
+            .terms(&prior, x.clone(), &mut noise);
+        assert!(matches!(found.err(), Some(SampleError::Parameter { .. })));
+    }
     let path = Path::uniform(VP(), Span::default(), 4).expect("a path");
     let bound = VariationalBound::new(path.with_time_travel(2, 2), PosteriorVariance::Small);
     let found = bound.terms(&prior, x, &mut HostNoise::seeded(0));

@@ -49,11 +49,11 @@ pub(crate) fn converging() -> Vec<Entry> {
     };
     let mut entries = Vec::new();
     let mut add = |name, kind, step| {
-        // The third estimate helps so much at first that order 2 shows late.
-        let refined = if name == "DpmSolverMultistep 3M SDE" {
-            8
-        } else {
-            1
+        let refined = match name {
+            // The third estimate helps so much at first that order 2 shows late.
+            "DpmSolverMultistep 3M SDE" => 8,
+            "Deis 4" => 2,
+            _ => 1,
         };
         entries.push(Entry {
             name,
@@ -96,6 +96,7 @@ pub(crate) fn converging() -> Vec<Entry> {
         ("Deis 1", Order::First),
         ("Deis 2", Order::Second),
         ("Deis 3", Order::Third),
+        ("Deis 4", Order::Fourth),
     ] {
         add(name, InTime, AnyStep::new(Deis::new(order, VP())));
     }
@@ -269,6 +270,29 @@ pub(crate) fn converging() -> Vec<Entry> {
     ] {
         add(name, Stochastic, AnyStep::new(step.with_eta(1.0)));
     }
+    for (name, step) in [
+        (
+            "DpmSolverMultistep 1M SDE, noise",
+            DpmSolverMultistep::on_noise(Order::First).with_eta(1.0),
+        ),
+        (
+            "DpmSolverMultistep 2M SDE, noise",
+            DpmSolverMultistep::on_noise(Order::Second).with_eta(1.0),
+        ),
+        (
+            "DpmSolverMultistep 2M SDE, η = 0.5",
+            DpmSolverMultistep::plus_plus(Order::Second).with_eta(0.5),
+        ),
+    ] {
+        add(name, Stochastic, AnyStep::new(step));
+    }
+    add(
+        "DpmSde, η = 0.5",
+        Stochastic,
+        AnyStep::new(DpmSde::new().with_eta(0.5)),
+    );
+    let half = FreshNoise::new(DpmSolver::second(Variable::Clean)).with_eta(0.5);
+    add("FreshNoise, 2S++, η = 0.5", Stochastic, AnyStep::new(half));
     add(
         "FreshNoise, Euler",
         Stochastic,

@@ -89,14 +89,78 @@ fn a_batch_is_its_samples_and_threads_do_not_matter() {
 #[test]
 fn time_travel_starts_every_step_anew() {
     let prior = mixture();
-    let path = Path::log_snr(VP(), Span::new(1.0, 0.01), 24).expect("a path");
-    let path = path.with_time_travel(8, 2);
+    let path = Path::log_snr(VP(), Span::new(1.0, 0.01), 8).expect("a path");
+    let (top, end) = (path.start(), path.end());
     for entry in converging() {
-        let sampler = Sampler::new(entry.step, path.clone());
+        let travelling = Sampler::new(entry.step.clone(), path.clone().with_time_travel(8, 2));
+        let once = Sampler::new(entry.step, path.clone());
+        let mut noise = HostNoise::seeded(2);
+        let x = once.start([3, 2], &device(), &mut noise);
+        let mut other = noise.clone();
+        let travelled = travelling
+            .try_sample(&prior, x.clone(), &mut noise)
+            .expect("a run");
+        // The same by hand: a run, the noise between the ends, another run.
+        let down = once.sample(&prior, x, &mut other).expect("a run");
+        let up = forward::conditional(end, top);
+        let fresh = other.normal_like(&down);
+        let again = once.sample(&prior, down * up.state + fresh * up.noise, &mut other);
+        assert_eq!(
+            values(travelled),
+            values(again.expect("a run")),
+            "{}",
+            entry.name
+        );
+    }
+}
+
+#[test]
+fn a_level_that_stands_twice_is_walked_over() {
+    let prior = mixture();
+    let levels = uniform(6).levels().to_vec();
+    let twice = [&levels[..3], &levels[2..]].concat();
+    for entry in converging() {
+        let sampler = Sampler::new(entry.step, Path::through(twice.clone()).expect("a path"));
         let mut noise = HostNoise::seeded(2);
         let x = sampler.start([3, 2], &device(), &mut noise);
-        let end = sampler.try_sample(&prior, x, &mut noise).expect("a run");
-        assert!(values(end).iter().all(|x| x.abs() < 5.0), "{}", entry.name);
+        let end = sampler.try_sample(&prior, x, &mut noise);
+        assert!(end.is_ok(), "{}: {end:?}", entry.name);
+    }
+}
+
+#[test]
+fn what_is_done_between_moves_stays() {
+    // With a constant estimate every solver of the flow makes the same moves, whatever stands between.
+    struct Shift;
+    impl Kernel for Shift {
+        fn transition(&self, _: Level, _: Level) -> tweedie_math::Transition {
+            tweedie_math::Transition {
+                state: 1.5,
+                ..tweedie_math::Transition::IDENTITY
+            }
+        }
+    }
+    let constant = from_fn(|x: Tensor<2>, _| x.zeros_like() + 0.3);
+    let path = Path::log_snr(VP(), Span::new(0.9, 0.1), 6).expect("a path");
+    let x = Tensor::<2>::from_data([[0.7, -0.4]], (&device(), DType::F64));
+    let end = |step: AnyStep<2>| {
+        let step = PredictorCorrector::new(step, Shift);
+        let run =
+            Sampler::new(step, path.clone()).sample(&constant, x.clone(), &mut Replay::new(vec![]));
+        values(run.expect("a run"))
+    };
+    let reference = end(AnyStep::new(Ddim::deterministic()));
+    for (name, step) in [
+        ("UniPC", AnyStep::new(UniPc::new(Order::Third))),
+        (
+            "3M++",
+            AnyStep::new(DpmSolverMultistep::plus_plus(Order::Third)),
+        ),
+        ("Heun", AnyStep::new(RungeKutta::heun())),
+    ] {
+        for (a, b) in end(step).iter().zip(&reference) {
+            assert!((a - b).abs() < 1e-9, "{name}: {a} instead of {b}");
+        }
     }
 }
 
@@ -179,6 +243,38 @@ fn what_cannot_work_is_refused_before_any_evaluation() {
         let run = Sampler::new(step, uniform(5)).encode(&never, x());
         assert!(matches!(run, Err(SampleError::Step { .. })));
     }
+    // Nor along levels that do not rise.
+    let stay = Path::staying(VP().level(0.5), 3).expect("a path");
+    let run = Sampler::new(Langevin::fixed(0.1), stay).encode(&never, x());
+    assert!(matches!(run, Err(SampleError::Encode { .. })));
+    let run = Sampler::new(Ddim::ancestral(), uniform(5).reversed()).encode(&never, x());
+    assert!(matches!(run, Err(SampleError::Encode { .. })));
+    // A churn that is no number is no churn.
+    for churn in [f64::NAN, 0.0] {
+        let churn = Churn::new(RungeKutta::heun(), churn, 0);
+        let run = Sampler::new(churn, uniform(5)).sample(&never, x(), &mut noise);
+        assert!(matches!(run, Err(SampleError::Step { .. })));
+    }
+}
+
+#[test]
+fn encoding_reaches_pure_noise() {
+    let prior = Gaussian::diagonal(&[2.0, -1.0], &[0.3, 0.7]).expect("a Gaussian");
+    let path = Path::uniform(Rectified, Span::new(1.0, 0.01), 400).expect("a path");
+    let x = Tensor::<2>::from_data([[1.9, -0.3]], (&device(), DType::F64));
+    let exact = prior.flow(x.clone(), path.end(), path.start());
+    for step in [
+        AnyStep::new(Ddim::deterministic()),
+        AnyStep::new(RungeKutta::heun()),
+        AnyStep::new(DpmSolverMultistep::plus_plus(Order::Second)),
+        AnyStep::new(UniPc::new(Order::Second)),
+    ] {
+        let z = Sampler::new(step, path.clone())
+            .encode(&prior, x.clone())
+            .expect("a latent");
+        let gap = (z - exact.clone()).abs().max().into_scalar::<f64>();
+        assert!(gap < 0.1, "{gap}");
+    }
 }
 
 #[test]
@@ -256,8 +352,10 @@ fn a_spherical_mean_keeps_the_length() {
         let gap = (slerp(a.clone(), b.clone(), weight) - end).abs().max();
         assert!(gap.into_scalar::<f64>() < 1e-6);
     }
-    let same = slerp(a.clone(), a.clone(), 0.3) - a;
+    let same = slerp(a.clone(), a.clone(), 0.3) - a.clone();
     assert!(same.abs().max().into_scalar::<f64>() < 1e-6);
+    let opposite = slerp(a.clone(), -a.clone(), 0.25) - a * 0.5;
+    assert!(opposite.abs().max().into_scalar::<f64>() < 1e-6);
 }
 
 #[test]
@@ -288,7 +386,7 @@ fn learned_variance_lies_between_the_two_bounds() {
         fn denoise(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
             self.0.denoise(x, level)
         }
-        fn posterior(&self, x: Tensor<2>, level: Level) -> Posterior<2> {
+        fn estimate(&self, x: Tensor<2>, level: Level) -> Posterior<2> {
             let place = Tensor::from_data([[0.5, 1.0]], (&x.device(), x.dtype()));
             Posterior {
                 clean: self.denoise(x, level),

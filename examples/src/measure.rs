@@ -1,0 +1,163 @@
+//! What `samplers` measures.
+
+use std::error::Error;
+use tweedie::burn::tensor::DType;
+use tweedie::core::oracle::{Gaussian, GaussianMixture};
+use tweedie::core::{BrownianTree, Replay};
+use tweedie::metrics::sliced_wasserstein;
+use tweedie::prelude::*;
+use tweedie::samplers::{Adaptive, AnyStep, Coupling, Tolerance, affine_law};
+
+use crate::three_clusters;
+
+/// A step that is measured.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name.
+    pub name: &'static str,
+    /// The step.
+    pub step: AnyStep<2>,
+    /// How often it evaluates the denoiser in a move.
+    pub evaluations: usize,
+    /// How often it does so besides, in its first moves.
+    pub besides: usize,
+    /// Whether it adds noise.
+    pub noisy: bool,
+}
+
+/// Where errors are measured.
+#[derive(Debug)]
+pub struct Bench {
+    /// Where all of it runs.
+    pub device: Device,
+    /// The mixture.
+    pub prior: GaussianMixture,
+    gaussian: Gaussian,
+    /// Starts of 500 flows.
+    pub starts: Tensor<2>,
+    ends: Tensor<2>,
+    exact: Tensor<2>,
+    /// How many points are drawn.
+    pub points: usize,
+}
+
+/// `steps` moves from noise to almost clean data.
+///
+/// # Errors
+/// For no steps.
+pub fn path(steps: usize) -> Result<Path, Box<dyn Error>> {
+    Ok(Path::karras(
+        VariancePreserving::default(),
+        Span::default(),
+        steps,
+        7.0,
+    )?)
+}
+
+impl Bench {
+    /// Compares with `points` exact draws.
+    ///
+    /// # Errors
+    /// None for these numbers.
+    pub fn new(points: usize) -> Result<Self, Box<dyn Error>> {
+        let device = Device::default();
+        let prior = three_clusters()?;
+        let starts =
+            HostNoise::seeded(1).normal_like(&Tensor::zeros([500, 2], (&device, DType::F64)));
+        let solver = Adaptive::dormand_prince().with_tolerance(Tolerance::both(1e-10));
+        let mut states = solver.solve(&prior, starts.clone(), &path(1)?)?.states;
+        Ok(Self {
+            gaussian: Gaussian::diagonal(&[2.0, -1.0], &[0.3, 0.7])?,
+            ends: states.pop().ok_or("a path has a last level")?,
+            exact: prior.sample(points, 1, &device),
+            device,
+            prior,
+            starts,
+            points,
+        })
+    }
+
+    /// The sliced Wasserstein distance of the given order to exact draws.
+    #[must_use]
+    pub fn distance(&self, x: &Tensor<2>, order: f64) -> f64 {
+        sliced_wasserstein(x, &self.exact, order, 50, 0)
+    }
+
+    /// The median distance of a point of the mixture's flow to where it belongs.
+    pub fn flow_error(&self, ends: Tensor<2>) -> f64 {
+        let gaps = (ends - self.ends.clone()).square().sum_dim(1).sqrt();
+        let mut gaps: Vec<f64> = gaps.into_data().iter::<f64>().collect();
+        gaps.sort_by(f64::total_cmp);
+        gaps[gaps.len() / 2]
+    }
+
+    /// The error of mean and standard deviation of a chain on a Gaussian.
+    fn law_error(&self, step: &AnyStep<2>, path: Path) -> Result<f64, Box<dyn Error>> {
+        let (end, prior) = (path.end(), &self.gaussian);
+        let sampler = Sampler::new(step.clone(), path);
+        let law = affine_law(&sampler, prior, prior, Coupling::OnePath, &self.device)?;
+        let error = |k: usize| {
+            let std = (end.alpha() * prior.covariance()[k][k].sqrt()).hypot(end.sigma());
+            let mean = law.mean()[k] - end.alpha() * prior.mean()[k];
+            mean.powi(2) + (law.covariance()[k][k].sqrt() - std).powi(2)
+        };
+        Ok((error(0) + error(1)).sqrt())
+    }
+
+    /// The error of a step after so many moves: of the mixture's flow, or of its law on a Gaussian.
+    ///
+    /// # Errors
+    /// If the run is refused.
+    pub fn error(&self, entry: &Entry, steps: usize) -> Result<f64, Box<dyn Error>> {
+        if entry.noisy {
+            return self.law_error(&entry.step, path(steps)?);
+        }
+        let sampler = Sampler::new(entry.step.clone(), path(steps)?);
+        let mut nothing = Replay::new(Vec::new());
+        let ends = sampler.sample(&self.prior, self.starts.clone(), &mut nothing)?;
+        Ok(self.flow_error(ends))
+    }
+
+    /// The slope of the error of a Gaussian's flow or law between 64 and 256 moves.
+    ///
+    /// # Errors
+    /// If the run is refused.
+    pub fn order(&self, entry: &Entry) -> Result<f64, Box<dyn Error>> {
+        let error = |steps: usize| -> Result<f64, Box<dyn Error>> {
+            let span = Span::new(1.0, 0.1);
+            let path = Path::log_snr(VariancePreserving::default(), span, steps)?;
+            if entry.noisy {
+                return self.law_error(&entry.step, path);
+            }
+            let exact = self
+                .gaussian
+                .flow(self.starts.clone(), path.start(), path.end());
+            let sampler = Sampler::new(entry.step.clone(), path);
+            let mut nothing = Replay::new(Vec::new());
+            let x = sampler.sample(&self.gaussian, self.starts.clone(), &mut nothing)?;
+            Ok((x - exact).square().sum().sqrt().into_scalar::<f64>())
+        };
+        Ok((error(64)? / error(256)?).log2() / 2.0)
+    }
+
+    /// Draws from the mixture by a step, along one Brownian path if `on_path`.
+    ///
+    /// # Errors
+    /// If the run is refused.
+    pub fn draw(
+        &self,
+        step: AnyStep<2>,
+        path: Path,
+        on_path: bool,
+    ) -> Result<State<2>, Box<dyn Error>> {
+        // A path costs more to draw than fresh noise.
+        let mut noise: Box<dyn Noise<2>> = match on_path {
+            true => Box::new(BrownianTree::seeded(0)),
+            false => Box::new(HostNoise::seeded(0)),
+        };
+        let sampler = Sampler::new(step, path.then_clean());
+        let x = sampler.start([self.points, 2], &self.device, &mut *noise);
+        let last = sampler.trajectory(&self.prior, x, &mut *noise)?.last();
+        Ok(last.ok_or("a path has a last level")?)
+    }
+}
