@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::cell::RefCell;
 use tweedie::math::Level;
 use tweedie::math::multistep::{
-    Combination, Multistep, Order, UniPcRule, Variable, exponential, midpoint,
+    Combination, DpmSolverMultistep, Multistep, Order, UniPcRule, Variable, exponential,
 };
 use tweedie::samplers::{Correctable, History, Step, UniPc};
 
@@ -23,15 +23,19 @@ struct Peer {
 impl Multistep for Peer {
     fn combination(&self, visited: &[Level], to: Level) -> Combination {
         let nodes = &visited[..visited.len().min(self.order)];
-        let polynomial = exponential(self.variable, self.eta, nodes, visited[0], to);
+        let solver = DpmSolverMultistep {
+            order: Order::Third,
+            variable: self.variable,
+            eta: self.eta,
+        };
         match *nodes {
-            [here, before] if self.midpoint => {
-                midpoint(self.variable, self.eta, [here, before], here, to)
-            }
+            // "heun": a line instead of the midpoint rule.
+            [here, _] if !self.midpoint => exponential(self.variable, self.eta, nodes, here, to),
             [here, before, first] if to.sigma() > 0.0 => {
-                halved(self.variable, polynomial, [here, before, first], to)
+                let exact = solver.combination(nodes, to);
+                halved(self.variable, exact, [here, before, first], to)
             }
-            _ => polynomial,
+            _ => solver.combination(nodes, to),
         }
     }
 

@@ -7,12 +7,13 @@
 //! * `L₀ = −log p(x₀|x_1)`, a Gaussian around the estimate at the path's last noisy level.
 //!
 //! # Reference
-//! Ho et al. 2020, eq. 5 and 13, arXiv:2006.11239.
+//! Ho et al. 2020, eq. 5 and 13, arXiv:2006.11239; Nichol & Dhariwal 2021, section 3.1 (learned
+//! variance), arXiv:2102.09672.
 
 use crate::SampleError;
 use burn::tensor::Tensor;
 use std::f64::consts::{SQRT_2, TAU};
-use tweedie_core::{Denoiser, Noise, per_sample_sum};
+use tweedie_core::{Denoiser, Noise, Posterior, per_sample_sum};
 use tweedie_math::{Ancestral, Kernel, Path, PosteriorVariance, forward, gaussian};
 
 /// How the last estimate becomes a law of the data.
@@ -38,6 +39,7 @@ pub enum Decoder {
 pub struct VariationalBound {
     path: Path,
     variance: PosteriorVariance,
+    is_learned: bool,
     decoder: Decoder,
 }
 
@@ -68,7 +70,18 @@ impl VariationalBound {
         Self {
             path: path.then_clean(),
             variance,
+            is_learned: false,
             decoder: Decoder::Density,
+        }
+    }
+
+    /// With the variance that the denoiser states for each value
+    /// ([`LearnedRange`](tweedie_core::LearnedRange)); where it states none, that of the chain.
+    #[must_use]
+    pub fn with_learned_variance(self) -> Self {
+        Self {
+            is_learned: true,
+            ..self
         }
     }
 
@@ -106,7 +119,10 @@ impl VariationalBound {
         for mv in self.path.moves() {
             let level = mv.from;
             let noisy = clean.clone() * level.alpha() + noise.normal_like(&clean) * level.sigma();
-            let estimate = denoiser.denoise(noisy, level);
+            let Posterior {
+                clean: estimate,
+                interpolation,
+            } = denoiser.estimate(noisy, level);
             if mv.to.sigma() == 0.0 {
                 let std = forward::conditional(mv.to, mv.from).noise;
                 decoder = Some(self.decoder.cost(&clean, estimate, std));
@@ -116,10 +132,23 @@ impl VariationalBound {
                 gaussian::posterior(mv.from, mv.to),
                 kernel.transition(mv.from, mv.to),
             );
-            // KL of two Gaussians whose means differ by `clean·(x₀ − x̂₀)`.
-            let spread = dimensions * gaussian::kl((0.0, q.noise), (0.0, p.noise));
-            let shift = square(estimate - clean.clone()) * (0.5 * (q.clean / p.noise).powi(2));
-            steps.push(shift + spread);
+            // Two Gaussians whose means differ by `clean·(x₀ − x̂₀)`.
+            let error = (estimate - clean.clone()).square() * (0.5 * q.clean.powi(2));
+            steps.push(match interpolation.filter(|_| self.is_learned) {
+                Some(w) => {
+                    let large = Ancestral::new(PosteriorVariance::Large);
+                    let large = large.transition(mv.from, mv.to).noise;
+                    // ln (q/p), and KL = ½ ((q/p)² − 1) − ln (q/p) + shift/p².
+                    let ratio = w * (q.noise / large).ln();
+                    let square = (ratio.clone() * 2.0).exp();
+                    let shift = error * square.clone() / q.noise.powi(2);
+                    per_sample_sum((square - 1.0) * 0.5 - ratio + shift)
+                }
+                None => {
+                    let spread = dimensions * gaussian::kl((0.0, q.noise), (0.0, p.noise));
+                    per_sample_sum(error) / p.noise.powi(2) + spread
+                }
+            });
         }
         let prior = square(clean.clone()) * gaussian::prior_kl(self.path.start(), 1.0);
         Ok(Bound {

@@ -3,7 +3,7 @@
 use crate::{device, mixture, values};
 use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::{Gaussian, GaussianMixture};
-use tweedie_core::{Denoiser, HostNoise, Noise, from_fn};
+use tweedie_core::{Denoiser, HostNoise, Noise, Posterior, from_fn};
 use tweedie_math::{
     Level, Path, PosteriorVariance, Rectified, Schedule, Span, VarianceExploding,
     VariancePreserving,
@@ -185,6 +185,44 @@ fn quantised_data_have_bits() {
         (found - exact).abs() < 0.02,
         "flow: {found} bits instead of {exact}"
     );
+}
+
+#[test]
+fn a_learned_variance_at_either_end_is_that_variance() {
+    /// Says the same place between the two variances everywhere.
+    struct Says(GaussianMixture, f64);
+    impl Denoiser<2> for Says {
+        fn denoise(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
+            self.0.denoise(x, level)
+        }
+        fn estimate(&self, x: Tensor<2>, level: Level) -> Posterior<2> {
+            Posterior {
+                interpolation: Some(x.zeros_like() + self.1),
+                clean: self.0.denoise(x, level),
+            }
+        }
+    }
+    let path = Path::log_snr(VP(), Span::new(1.0, 1e-2), 6).expect("a path");
+    let x = draws(&mixture(), 5, Level::CLEAN);
+    let total = |bound: VariationalBound, denoiser: &dyn Denoiser<2>| {
+        let terms = bound.terms(denoiser, x.clone(), &mut HostNoise::seeded(1));
+        values(terms.expect("a bound").total())
+    };
+    let bound = |variance| VariationalBound::new(path.clone(), variance);
+    let small = PosteriorVariance::Small;
+    for (place, variance) in [
+        (0.0, small),
+        (1.0, PosteriorVariance::Large),
+        (0.3, PosteriorVariance::Interpolated(0.3)),
+    ] {
+        let learned = total(
+            bound(small).with_learned_variance(),
+            &Says(mixture(), place),
+        );
+        for (a, b) in learned.iter().zip(total(bound(variance), &mixture())) {
+            assert!((a - b).abs() < 1e-9, "{place}: {a} instead of {b}");
+        }
+    }
 }
 
 #[test]
