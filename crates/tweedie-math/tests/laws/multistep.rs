@@ -87,6 +87,12 @@ proptest! {
                 compare("UniC", constant(&corrector, &visited, to), flow);
             }
         }
+        // Where estimates agree, more of them change nothing, with noise neither.
+        for variable in [Variable::Clean, Variable::Noise] {
+            let solver = |order| DpmSolverMultistep { order, variable, eta: 0.7 };
+            let many = constant(&solver(order), &visited, to);
+            compare("SDE, eta = 0.7", many, constant(&solver(Order::First), &visited[..1], to));
+        }
         // The whole noise of the SDE is DDPM's.
         let sde = DpmSolverMultistep::plus_plus(order).with_eta(1.0);
         compare("SDE", constant(&sde, &visited, to), Ancestral::default().transition(visited[0], to));

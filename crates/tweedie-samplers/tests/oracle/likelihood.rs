@@ -26,16 +26,16 @@ fn draws(prior: &GaussianMixture, count: usize, level: Level) -> Tensor<2> {
 #[test]
 fn the_flow_has_the_exact_density() {
     let prior = mixture();
-    let schedules: [(&str, &dyn Schedule); 3] = [
-        ("VP", &VP()),
-        (
-            "VE",
-            &VarianceExploding::new(0.01, 500.0).expect("a schedule"),
-        ),
-        ("rectified", &Rectified),
+    let ve = VarianceExploding::new(0.01, 500.0).expect("a schedule");
+    let schedules: [(&str, &dyn Schedule, f64); 4] = [
+        ("VP", &VP(), 1e-3),
+        ("VE", &ve, 1e-3),
+        // σ = 1: the state is larger than the data.
+        ("VE, noisy", &ve, 0.425),
+        ("rectified", &Rectified, 1e-3),
     ];
-    for (name, schedule) in schedules {
-        let (clean, noisy) = (schedule.level(1e-3), schedule.level(0.9999));
+    for (name, schedule, end) in schedules {
+        let (clean, noisy) = (schedule.level(end), schedule.level(0.9999));
         let x = draws(&prior, 40, clean);
         let exact = values(prior.log_density(x.clone(), clean));
         let flow = FlowLikelihood::new().with_tolerance(Tolerance::both(1e-6));

@@ -12,8 +12,8 @@ use tweedie_math::{
     PosteriorVariance, Rectified, Schedule, Span, VarianceExploding, VariancePreserving, forward,
 };
 use tweedie_samplers::{
-    Adaptive, AnyStep, Churn, Langevin, LearnedAncestral, PredictorCorrector, RungeKutta,
-    SampleError, Sampler, Step, UniPc, slerp,
+    Adaptive, AnnealedLangevin, AnyStep, Churn, Langevin, LearnedAncestral, PredictorCorrector,
+    RungeKutta, SampleError, Sampler, Step, UniPc, slerp,
 };
 
 const VP: fn() -> VariancePreserving = VariancePreserving::default;
@@ -126,6 +126,18 @@ fn a_level_that_stands_twice_is_walked_over() {
         let end = sampler.try_sample(&prior, x, &mut noise);
         assert!(end.is_ok(), "{}: {end:?}", entry.name);
     }
+}
+
+#[test]
+fn annealed_langevin_dynamics_follows_the_scale_of_its_levels() {
+    // With next to no steps, the state only changes its scale, as the law does.
+    let [from, to] = [0.5, 0.3].map(|t| VP().level(t));
+    let path = Path::through(vec![from, to]).expect("a path");
+    let x = Tensor::<2>::from_data([[0.7, -0.4]], (&device(), DType::F64));
+    let sampler = Sampler::new(AnnealedLangevin::new(2, 1e-20, to), path);
+    let end = sampler.sample(&mixture(), x.clone(), &mut HostNoise::seeded(0));
+    let gap = end.expect("a run") - x * (to.alpha() / from.alpha());
+    assert!(gap.abs().max().into_scalar::<f64>() < 1e-8);
 }
 
 #[test]
