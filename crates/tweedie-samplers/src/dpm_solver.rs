@@ -68,7 +68,7 @@ impl<const D: usize> Step<D> for DpmSolver {
         // The known estimates; the move to a level with a rule's weights; a new estimate there.
         let mut known = History::default();
         known.remember(from, estimate(self.variable, &x, &clean, from), 1);
-        let moved = |known: &History<D>, rule: Combination| known.combine(&rule, x.clone(), None);
+        let moved = |known: &History<D>, rule: Combination| known.combine(&rule, x.clone());
         let look = |known: &mut History<D>, x: Tensor<D>, level: Level| {
             let clean = denoiser.denoise(x.clone(), level);
             known.remember(level, estimate(self.variable, &x, &clean, level), 2);

@@ -41,15 +41,9 @@ impl<const D: usize> History<D> {
         self.estimates.truncate(most);
     }
 
-    /// `state·x + Σ_j past_j·m_j`, with `latest` before the estimates of the history.
-    pub(crate) fn combine(
-        &self,
-        combination: &Combination,
-        x: Tensor<D>,
-        latest: Option<&Scaled<D>>,
-    ) -> Tensor<D> {
-        let estimates = latest.into_iter().chain(&self.estimates);
-        let terms = combination.past.iter().zip(estimates);
+    /// `state·x + Σ_j past_j·m_j`.
+    pub(crate) fn combine(&self, combination: &Combination, x: Tensor<D>) -> Tensor<D> {
+        let terms = combination.past.iter().zip(&self.estimates);
         let terms = terms.map(|(weight, m)| (weight * m.scale, &m.tensor));
         sum(x, combination.state, terms)
     }
@@ -131,7 +125,7 @@ impl<const D: usize, M: Multistep> Step<D> for M {
         let estimate = estimate(self.variable(), &x, &clean, mv.from);
         memory.remember(mv.from, estimate, self.lookback());
         let combination = self.combination(memory.visited(), mv.to);
-        let mean = memory.combine(&combination, x, None);
+        let mean = memory.combine(&combination, x);
         let x = add_noise(mean, combination.noise, mv, noise);
         State::new(mv.to, x, Some(clean))
     }

@@ -104,7 +104,7 @@ impl<const D: usize, S: Schedule> Step<D> for Pndm<S> {
             }
             _ => {
                 let rule = method.combination(memory.visited(), mv.to);
-                memory.combine(&rule, x, None)
+                memory.combine(&rule, x)
             }
         };
         State::new(mv.to, x, Some(clean))

@@ -6,7 +6,7 @@
 //! # Reference
 //! Zhao et al. 2023, "UniPC", algorithms 1 and 2, arXiv:2302.04867.
 
-use crate::multistep::{History, Scaled, estimate};
+use crate::multistep::{History, estimate};
 use crate::{State, Step};
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, Noise};
@@ -72,31 +72,24 @@ impl<const D: usize> Default for Correctable<D> {
 }
 
 impl<const D: usize> Correctable<D> {
-    /// UniC, as a change of the state that UniP led to: the two differ in the factors of the estimates
-    /// alone. What was done to the state since then stays.
-    fn correct(
-        &self,
-        weights: &UniPcWeights,
-        x: Tensor<D>,
-        to: Level,
-        estimate: &Scaled<D>,
-    ) -> Tensor<D> {
+    /// UniC, as a change of the state that UniP led to: the factors of the estimate at `here` and of
+    /// those before it. The two differ in nothing else, and what was done to the state since then stays.
+    fn correction(&self, weights: &UniPcWeights, here: Level) -> Vec<f64> {
         let Some(predicted) = &self.predicted else {
-            return x;
+            return Vec::new();
         };
         let nodes = &self.history.visited()[..predicted.past.len()];
-        let corrected = weights.corrector(nodes, to);
+        let corrected = weights.corrector(nodes, here);
         if !corrected.is_valid() {
-            return x;
+            return Vec::new();
         }
         let before = [0.0].iter().chain(&predicted.past);
-        let change = corrected.past.iter().zip(before).map(|(c, p)| c - p);
-        let change = Combination {
-            state: 1.0,
-            past: change.collect(),
-            noise: 0.0,
-        };
-        self.history.combine(&change, x, Some(estimate))
+        corrected
+            .past
+            .iter()
+            .zip(before)
+            .map(|(c, p)| c - p)
+            .collect()
     }
 }
 
@@ -113,15 +106,23 @@ impl<const D: usize> Step<D> for UniPc {
     ) -> State<D> {
         let clean = denoiser.denoise(x.clone(), mv.from);
         let estimate = estimate(self.weights.variable, &x, &clean, mv.from);
-        let x = if self.predicts_only {
-            x
+        let correction = if self.predicts_only {
+            Vec::new()
         } else {
-            memory.correct(&self.weights, x, mv.from, &estimate)
+            memory.correction(&self.weights, mv.from)
         };
-        let most = self.weights.order.get();
+        // The correction reaches further back than the prediction.
+        let most = self.weights.order.get().max(correction.len());
         memory.history.remember(mv.from, estimate, most);
         let rule = self.weights.predictor(memory.history.visited(), mv.to);
-        let x = memory.history.combine(&rule, x, None);
+        // Both at once: state·(x + Σ change_j m_j) + Σ past_j m_j.
+        let at = |factors: &[f64], j: usize| factors.get(j).copied().unwrap_or(0.0);
+        let factor = |j| rule.state * at(&correction, j) + at(&rule.past, j);
+        let both = Combination {
+            past: (0..most).map(factor).collect(),
+            ..rule.clone()
+        };
+        let x = memory.history.combine(&both, x);
         memory.predicted = Some(rule);
         State::new(mv.to, x, Some(clean))
     }
