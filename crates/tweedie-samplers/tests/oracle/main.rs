@@ -7,9 +7,12 @@
 )]
 
 mod adaptive;
+mod latents;
 mod law;
 mod likelihood;
 mod order;
+mod published;
+mod refusals;
 mod registry;
 mod runs;
 

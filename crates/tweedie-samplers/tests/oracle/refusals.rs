@@ -1,0 +1,89 @@
+//! What is refused before a run, and found during one.
+
+use crate::device;
+use burn::tensor::Tensor;
+use tweedie_core::Denoiser;
+use tweedie_core::{HostNoise, from_fn};
+use tweedie_math::{
+    Ancestral, Ddim, EulerMaruyama, Level, Path, Rectified, Schedule, Span, VariancePreserving,
+};
+use tweedie_samplers::{AnyStep, Churn, Langevin, RungeKutta, SampleError, Sampler};
+
+const VP: fn() -> VariancePreserving = VariancePreserving::default;
+
+fn uniform(steps: usize) -> Path {
+    Path::uniform(VP(), Span::default(), steps).expect("a path")
+}
+
+#[test]
+fn what_cannot_work_is_refused_before_any_evaluation() {
+    struct NoiseOnly;
+    impl Denoiser<2> for NoiseOnly {
+        fn denoise(&self, _: Tensor<2>, _: Level) -> Tensor<2> {
+            unreachable!("refused before any evaluation")
+        }
+        fn supports(&self, level: Level) -> bool {
+            level.alpha() > 0.0
+        }
+    }
+    let never = from_fn(|_: Tensor<2>, _| -> Tensor<2> { unreachable!("refused") });
+    let x = || Tensor::<2>::ones([1, 2], &device());
+    let mut noise = HostNoise::seeded(0);
+    let to_pure = Path::uniform(Rectified, Span::FULL, 5).expect("a path");
+    let run = Sampler::new(Ddim::deterministic(), to_pure.clone());
+    let run = run.sample(&NoiseOnly, x(), &mut noise);
+    assert!(matches!(run, Err(SampleError::Denoiser { level }) if level == Level::PURE_NOISE));
+    let singular = Sampler::new(EulerMaruyama::new(Rectified), to_pure.clone());
+    let run = singular.sample(&never, x(), &mut noise);
+    assert!(matches!(run, Err(SampleError::Step { .. })));
+    let run = Sampler::new(Ddim::with_eta(-0.1), to_pure).sample(&never, x(), &mut noise);
+    assert!(matches!(run, Err(SampleError::Step { .. })));
+    let churn = Churn::new(RungeKutta::heun(), -1.0, 10);
+    let run = Sampler::new(churn, uniform(5)).sample(&never, x(), &mut noise);
+    assert!(matches!(run, Err(SampleError::Step { .. })));
+    // Data without noise has no noise to look at, and no noise can be drawn on the way up.
+    let full = Path::uniform(VP(), Span::FULL, 5).expect("a path");
+    let run = Sampler::new(Ddim::deterministic(), full).encode(&never, x());
+    assert!(matches!(run, Err(SampleError::Step { .. })));
+    for step in [
+        AnyStep::new(Ancestral::default()),
+        AnyStep::new(Ddim::ancestral()),
+    ] {
+        let run = Sampler::new(step, uniform(5)).encode(&never, x());
+        assert!(matches!(run, Err(SampleError::Step { .. })));
+    }
+    // Nor along levels that do not rise.
+    let stay = Path::staying(VP().level(0.5), 3).expect("a path");
+    let run = Sampler::new(Langevin::fixed(0.1), stay).encode(&never, x());
+    assert!(matches!(run, Err(SampleError::Encode { .. })));
+    let run = Sampler::new(Ddim::ancestral(), uniform(5).reversed()).encode(&never, x());
+    assert!(matches!(run, Err(SampleError::Encode { .. })));
+    // A churn that is no number is no churn.
+    for churn in [f64::NAN, 0.0] {
+        let churn = Churn::new(RungeKutta::heun(), churn, 0);
+        let run = Sampler::new(churn, uniform(5)).sample(&never, x(), &mut noise);
+        assert!(matches!(run, Err(SampleError::Step { .. })));
+    }
+}
+
+#[test]
+fn what_is_not_finite_is_found_where_it_appears() {
+    let path = uniform(10);
+    let third = path.levels()[3];
+    let breaks = |bad: f64| {
+        from_fn(move |x: Tensor<2>, level: Level| {
+            let level_is_low = !level.is_noisier_than(third);
+            if level_is_low { x * bad } else { x * 0.5 }
+        })
+    };
+    let sampler = Sampler::new(Ddim::deterministic(), path.clone());
+    for bad in [f64::NAN, f64::INFINITY] {
+        let x = Tensor::<2>::ones([1, 2], &device());
+        let run = sampler.try_sample(&breaks(bad), x, &mut HostNoise::seeded(0));
+        let expected = SampleError::NotFinite {
+            level: path.levels()[4],
+            evaluations: 4,
+        };
+        assert_eq!(run.err(), Some(expected));
+    }
+}
