@@ -11,6 +11,7 @@ mod latents;
 mod law;
 mod likelihood;
 mod order;
+mod peers;
 mod published;
 mod refusals;
 mod registry;
