@@ -12,7 +12,7 @@
 
 use crate::SampleError;
 use burn::tensor::Tensor;
-use std::f64::consts::{SQRT_2, TAU};
+use std::f64::consts::{LN_2, SQRT_2, TAU};
 use tweedie_core::{Denoiser, Noise, Posterior, per_sample_sum};
 use tweedie_math::{Ancestral, Kernel, Path, PosteriorVariance, forward, gaussian};
 
@@ -60,6 +60,18 @@ impl Bound {
     pub fn total(&self) -> Tensor<1> {
         let rest = self.prior.clone() + self.decoder.clone();
         self.steps.iter().fold(rest, |sum, step| sum + step.clone())
+    }
+
+    /// The same terms in bits for each of `dimensions`: nats over `D ln 2`. With
+    /// [`Decoder::Discretised`] the total is that of the quantised data.
+    #[must_use]
+    pub fn in_bits(&self, dimensions: usize) -> Self {
+        let scaled = |term: &Tensor<1>| term.clone() / (dimensions as f64 * LN_2);
+        Self {
+            prior: scaled(&self.prior),
+            steps: self.steps.iter().map(scaled).collect(),
+            decoder: scaled(&self.decoder),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::integrator::{Tolerance, Vector};
 use crate::{Adaptive, AdaptiveError};
 use burn::tensor::Tensor;
 use std::cell::Cell;
-use std::f64::consts::TAU;
+use std::f64::consts::{LN_2, TAU};
 use tweedie_core::{Counting, Denoiser, Noise, per_sample_sum};
 use tweedie_math::{Level, gaussian};
 
@@ -53,6 +53,16 @@ pub struct LogDensity<const D: usize> {
     pub latent: Tensor<D>,
     /// How often the denoiser was asked; each time with a gradient.
     pub evaluations: usize,
+}
+
+impl<const D: usize> LogDensity<D> {
+    /// Bits per dimension of data in bins of width `bin`: `[batch]`; see
+    /// [`bits_per_dimension`](super::bits_per_dimension).
+    #[must_use]
+    pub fn bits_per_dimension(&self, bin: f64) -> Tensor<1> {
+        let dimensions: usize = self.latent.dims()[1..].iter().product();
+        self.log_density.clone() / -(dimensions as f64 * LN_2) - bin.log2()
+    }
 }
 
 impl Default for FlowLikelihood {

@@ -157,9 +157,8 @@ fn quantised_data_have_bits() {
     let terms = bound
         .terms(&mixture, x.clone(), &mut HostNoise::seeded(5))
         .expect("a bound");
-    let total = values(terms.total()).iter().sum::<f64>() / count as f64;
     // Bins are probabilities already: no width enters.
-    let bound = bits_per_dimension(-total, 2, 1.0);
+    let bound = values(terms.in_bits(2).total()).iter().sum::<f64>() / count as f64;
     let gap = bound - exact;
     assert!(
         -0.01 < gap && gap < 0.04,
@@ -175,12 +174,9 @@ fn quantised_data_have_bits() {
         VP().level(1.0),
         &mut HostNoise::seeded(0),
     );
-    let found = values(found.expect("a density").log_density)
-        .iter()
-        .sum::<f64>()
-        / count as f64;
-    // x = α x₀: the density of the data is α per dimension larger.
-    let found = bits_per_dimension(found + 2.0 * level.alpha().ln(), 2, bin);
+    let found = found.expect("a density").bits_per_dimension(bin);
+    // x = α x₀: the density of the data is larger by α in each dimension.
+    let found = values(found).iter().sum::<f64>() / count as f64 - level.alpha().log2();
     assert!(
         (found - exact).abs() < 0.02,
         "flow: {found} bits instead of {exact}"
