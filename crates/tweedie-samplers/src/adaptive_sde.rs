@@ -24,6 +24,21 @@ use tweedie_core::{Denoiser, Noise};
 use tweedie_math::{EulerMaruyama, Kernel, Level, Move, Schedule};
 
 /// The reverse SDE of a schedule, with adaptive steps.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use tweedie_core::{BrownianTree, oracle::Gaussian};
+/// use tweedie_math::{Path, Span, VariancePreserving};
+/// use tweedie_samplers::{AdaptiveSde, Sampler};
+///
+/// let vp = VariancePreserving::default();
+/// let path = Path::uniform(vp, Span::default(), 1)?.then_clean();
+/// let sampler = Sampler::new(AdaptiveSde::new(vp), path);
+/// let mut noise = BrownianTree::seeded(7);
+/// let x = sampler.start([4, 2], &Device::flex(), &mut noise);
+/// let x = sampler.try_sample(&Gaussian::isotropic(&[1.0, 2.0], 0.3)?, x, &mut noise)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdaptiveSde<S> {
     schedule: S,

@@ -13,6 +13,16 @@ use tweedie_core::{Denoiser, Noise};
 use tweedie_math::{Level, Move};
 
 /// Annealed Langevin dynamics.
+///
+/// ```
+/// use tweedie_math::{Path, Span, VarianceExploding};
+/// use tweedie_samplers::{AnnealedLangevin, Sampler};
+///
+/// let path = Path::log_snr(VarianceExploding::default(), Span::FULL, 10)?;
+/// let step = AnnealedLangevin::new(100, 2e-5, path.end());
+/// let sampler = Sampler::new(step, path.then_clean());
+/// # Ok::<(), tweedie_math::PathError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AnnealedLangevin {
     langevin: Langevin,

@@ -14,6 +14,19 @@ use tweedie_core::{Denoiser, Noise};
 use tweedie_math::{Level, Move};
 
 /// Churn before every move of `step`; EDM takes [`RungeKutta::heun`](crate::RungeKutta::heun).
+///
+/// ```
+/// use tweedie_math::{Path, Span, VariancePreserving};
+/// use tweedie_samplers::{Churn, RungeKutta, Sampler};
+///
+/// let path = Path::karras(VariancePreserving::default(), Span::default(), 256, 7.0)?;
+/// // EDM on ImageNet-64.
+/// let churn = Churn::new(RungeKutta::heun(), 40.0, 256)
+///     .within(0.05, 50.0)
+///     .with_noise_scale(1.003);
+/// let sampler = Sampler::new(churn, path.then_clean());
+/// # Ok::<(), tweedie_math::PathError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Churn<S> {
     step: S,

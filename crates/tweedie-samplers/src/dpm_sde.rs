@@ -17,6 +17,20 @@ use tweedie_core::{Advance, Denoiser, Noise};
 use tweedie_math::{Ddim, Kernel, Move};
 
 /// DPM++ SDE.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use tweedie_core::{BrownianTree, oracle::Gaussian};
+/// use tweedie_math::{Path, Span, VariancePreserving};
+/// use tweedie_samplers::{DpmSde, Sampler};
+///
+/// let path = Path::karras(VariancePreserving::default(), Span::default(), 20, 7.0)?;
+/// let sampler = Sampler::new(DpmSde::new(), path.then_clean());
+/// let mut noise = BrownianTree::seeded(7);
+/// let x = sampler.start([4, 2], &Device::flex(), &mut noise);
+/// let x = sampler.sample(&Gaussian::isotropic(&[1.0, 2.0], 0.3)?, x, &mut noise)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DpmSde {
     kernel: Ddim,

@@ -20,6 +20,16 @@ use tweedie_math::multistep::{Combination, Variable, exponential, midpoint};
 use tweedie_math::{Level, Move};
 
 /// DPM-Solver (on the noise) or DPM-Solver++ (on the clean signal) of order 2 or 3.
+///
+/// ```
+/// use tweedie_math::multistep::Variable;
+/// use tweedie_math::{Path, Span, VariancePreserving};
+/// use tweedie_samplers::{DpmSolver, Sampler};
+///
+/// let path = Path::karras(VariancePreserving::default(), Span::default(), 7, 7.0)?;
+/// let sampler = Sampler::new(DpmSolver::third(Variable::Clean), path.then_clean());
+/// # Ok::<(), tweedie_math::PathError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DpmSolver {
     stages: Stages,

@@ -18,6 +18,16 @@ use tweedie_core::{Denoiser, Noise};
 use tweedie_math::{Ddim, Kernel, Level, Move};
 
 /// `step` to a lower level, then fresh noise up to the one asked for.
+///
+/// ```
+/// use tweedie_math::multistep::Variable;
+/// use tweedie_math::{Path, Span, VariancePreserving};
+/// use tweedie_samplers::{DpmSolver, FreshNoise, Sampler};
+///
+/// let path = Path::karras(VariancePreserving::default(), Span::default(), 25, 7.0)?;
+/// let sampler = Sampler::new(FreshNoise::new(DpmSolver::second(Variable::Clean)), path.then_clean());
+/// # Ok::<(), tweedie_math::PathError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FreshNoise<S> {
     step: S,

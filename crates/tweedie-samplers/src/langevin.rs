@@ -22,6 +22,16 @@ use tweedie_math::{Chain, Level, Move};
 
 /// One move of Langevin dynamics at a level; a [`Path::staying`](tweedie_math::Path::staying) makes a
 /// chain of them.
+///
+/// ```
+/// use tweedie_math::{Level, Path};
+/// use tweedie_samplers::{Langevin, Sampler};
+///
+/// // ULA: a thousand moves in the law of x = x₀ + 0.5 ε.
+/// let path = Path::staying(Level::variance_exploding(0.5)?, 1000)?;
+/// let sampler = Sampler::new(Langevin::fixed(0.01), path);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Langevin {
     size: Size,

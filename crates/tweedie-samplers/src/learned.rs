@@ -12,6 +12,16 @@ use tweedie_core::{Advance, Denoiser, Noise, Posterior};
 use tweedie_math::{Ancestral, Kernel, Move, PosteriorVariance, Transition};
 
 /// Ancestral sampling with learned variance.
+///
+/// ```
+/// use tweedie_math::{Chain, Path, Spacing};
+/// use tweedie_samplers::{LearnedAncestral, Sampler};
+///
+/// let chain = Chain::squared_cosine(4000, 0.999)?;
+/// let path = Path::respaced(&chain, Spacing::Linspace, 100)?;
+/// let sampler = Sampler::new(LearnedAncestral, path);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LearnedAncestral;
 

@@ -17,6 +17,17 @@ use tweedie_math::{Level, Move};
 
 /// MALA at one level. `log_density` maps `[batch, …]` to `[batch]`, in nats up to a constant. A
 /// sample that a move leaves as it was has been rejected.
+///
+/// ```
+/// use tweedie_core::oracle::Gaussian;
+/// use tweedie_math::{Level, Path};
+/// use tweedie_samplers::{Mala, Sampler};
+///
+/// let prior = Gaussian::isotropic(&[1.0, 2.0], 0.3)?;
+/// let step = Mala::new(0.05, |x, level| prior.log_density(x, level));
+/// let sampler = Sampler::new(step, Path::staying(Level::variance_exploding(0.5)?, 1000)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Mala<F> {
     epsilon: f64,

@@ -33,6 +33,16 @@ pub enum PndmStart {
 }
 
 /// PNDM in the time of a schedule, which says where half-way is. [`Ipndm`] needs neither.
+///
+/// ```
+/// use tweedie_math::{Chain, Path, Spacing};
+/// use tweedie_samplers::{Pndm, Sampler};
+///
+/// let chain = Chain::linear(1000, 1e-4, 0.02)?;
+/// let path = Path::respaced(&chain, Spacing::Leading { offset: 1 }, 50)?;
+/// let sampler = Sampler::new(Pndm::new(chain), path);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pndm<S> {
     schedule: S,

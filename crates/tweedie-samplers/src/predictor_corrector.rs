@@ -16,6 +16,16 @@ use tweedie_core::{Denoiser, Noise};
 use tweedie_math::Move;
 
 /// Any predictor with any corrector that works at one level.
+///
+/// ```
+/// use tweedie_math::{Path, ReverseDiffusion, Span, VarianceExploding};
+/// use tweedie_samplers::{Langevin, PredictorCorrector, Sampler};
+///
+/// let step = PredictorCorrector::new(ReverseDiffusion, Langevin::signal_to_noise(0.16));
+/// let path = Path::uniform(VarianceExploding::default(), Span::FULL, 1000)?;
+/// let sampler = Sampler::new(step, path.then_clean());
+/// # Ok::<(), tweedie_math::PathError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct PredictorCorrector<P, C = Langevin> {
     predictor: P,

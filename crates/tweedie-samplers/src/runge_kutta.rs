@@ -23,6 +23,15 @@ use tweedie_core::{Denoiser, Noise};
 use tweedie_math::{Move, Tableau, tableau};
 
 /// A Runge–Kutta method with the steps of the path; see [`Adaptive`](crate::Adaptive) for its own.
+///
+/// ```
+/// use tweedie_math::{Path, Span, VariancePreserving};
+/// use tweedie_samplers::{RungeKutta, Sampler};
+///
+/// let path = Path::karras(VariancePreserving::default(), Span::default(), 18, 7.0)?;
+/// let sampler = Sampler::new(RungeKutta::heun(), path.then_clean().without_scaling()?);
+/// # Ok::<(), tweedie_math::PathError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RungeKutta {
     tableau: Tableau,

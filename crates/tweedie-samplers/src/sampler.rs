@@ -10,6 +10,27 @@ use tweedie_math::{Level, Move, Path, forward, gaussian};
 /// A move of the path that goes up in noise is a forward one: fresh noise is added, exactly, and
 /// the step forgets what it remembered. That is RePaint's time travel, for any step. Walking the path
 /// from its end to its start by the step itself is [`encode`](Self::encode).
+///
+/// ```
+/// use burn::tensor::Device;
+/// use tweedie_core::{HostNoise, oracle::Gaussian};
+/// use tweedie_math::{Ddim, Path, Span, VariancePreserving};
+/// use tweedie_samplers::Sampler;
+///
+/// let prior = Gaussian::isotropic(&[1.0, 2.0], 0.3)?;
+/// let path = Path::log_snr(VariancePreserving::default(), Span::default(), 200)?;
+/// let sampler = Sampler::new(Ddim::deterministic(), path);
+/// let mut noise = HostNoise::seeded(7);
+/// let z = sampler.start([1, 2], &Device::flex(), &mut noise);
+/// let mut x = z.clone();
+/// for state in sampler.trajectory(&prior, z.clone(), &mut noise)? {
+///     // state.level, state.clean, state.evaluations: show it, keep it, or stop here.
+///     x = state.x;
+/// }
+/// let again = sampler.encode(&prior, x)?;
+/// assert!((again - z).abs().max().into_scalar::<f32>() < 0.1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampler<S> {
     step: S,

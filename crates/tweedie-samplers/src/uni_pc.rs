@@ -14,6 +14,16 @@ use tweedie_math::multistep::{Combination, Order, UniPcRule, UniPcWeights, Varia
 use tweedie_math::{Level, Move};
 
 /// UniPC-p, of order `p + 1`.
+///
+/// ```
+/// use tweedie_math::multistep::Order;
+/// use tweedie_math::{Path, Span, VariancePreserving};
+/// use tweedie_samplers::{Sampler, UniPc};
+///
+/// let path = Path::karras(VariancePreserving::default(), Span::default(), 20, 7.0)?;
+/// let sampler = Sampler::new(UniPc::new(Order::Second), path.then_clean());
+/// # Ok::<(), tweedie_math::PathError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UniPc {
     weights: UniPcWeights,

@@ -12,6 +12,17 @@ use crate::Level;
 use serde::{Deserialize, Serialize};
 
 /// Adams–Bashforth on the noise, in `σ/α`. Needs a level with some signal to start from.
+///
+/// ```
+/// use tweedie_math::Level;
+/// use tweedie_math::multistep::{AdamsBashforth, Multistep, Order};
+///
+/// // Equal steps of σ: 3/2 and −1/2 of the step.
+/// let [a, b, c] = [1.2, 1.0, 0.8].map(Level::variance_exploding);
+/// let step = AdamsBashforth::new(Order::Second).combination(&[b?, a?], c?);
+/// assert!((step.past[0] + 0.3).abs() < 1e-12 && (step.past[1] - 0.1).abs() < 1e-12);
+/// # Ok::<(), tweedie_math::LevelError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdamsBashforth {
     /// How many estimates are combined.

@@ -14,6 +14,16 @@ use crate::{Level, Schedule};
 use serde::{Deserialize, Serialize};
 
 /// tAB-DEIS. Needs a level with some signal to start from, and levels of its schedule.
+///
+/// ```
+/// use tweedie_math::multistep::{Deis, Multistep, Order};
+/// use tweedie_math::{Schedule, VariancePreserving};
+///
+/// let vp = VariancePreserving::default();
+/// let [before, here, to] = [0.5, 0.45, 0.4].map(|t| vp.level(t));
+/// let step = Deis::new(Order::Second, vp).combination(&[here, before], to);
+/// assert!(step.is_valid() && step.past.len() == 2);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deis<S> {
     /// The process in whose time the noise is a polynomial.

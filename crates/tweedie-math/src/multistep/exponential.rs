@@ -19,6 +19,17 @@ use crate::Level;
 use serde::{Deserialize, Serialize};
 
 /// Exponential Adams–Bashforth in `λ`.
+///
+/// ```
+/// use tweedie_math::multistep::{ExponentialAdamsBashforth, Multistep, Order, Variable};
+/// use tweedie_math::{Ddim, Kernel, Level};
+///
+/// // With one estimate it is DDIM.
+/// let [from, to] = [0.0, 1.0].map(Level::variance_preserving);
+/// let method = ExponentialAdamsBashforth::new(Order::First, Variable::Clean);
+/// let (step, ddim) = (method.combination(&[from], to), Ddim::deterministic().transition(from, to));
+/// assert!((step.state - ddim.state).abs() < 1e-12 && (step.past[0] - ddim.clean).abs() < 1e-12);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExponentialAdamsBashforth {
     /// How many estimates are combined.

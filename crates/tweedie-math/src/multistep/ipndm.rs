@@ -21,6 +21,16 @@ const EQUAL_STEPS: [&[f64]; 4] = [
 ];
 
 /// iPNDM: the first moves take as many estimates as there are.
+///
+/// ```
+/// use tweedie_math::Level;
+/// use tweedie_math::multistep::{Ipndm, Multistep, Order};
+///
+/// let [a, b, c] = [1.2, 1.0, 0.8].map(Level::variance_exploding);
+/// let step = Ipndm::new(Order::Second).combination(&[b?, a?], c?);
+/// assert!((step.past[0] + 0.3).abs() < 1e-12 && (step.past[1] - 0.1).abs() < 1e-12);
+/// # Ok::<(), tweedie_math::LevelError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ipndm {
     /// How many estimates are combined.

@@ -35,6 +35,22 @@ pub enum Decoder {
 }
 
 /// The bound of an ancestral chain along a path that ends clean.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use tweedie_core::{HostNoise, oracle::Gaussian};
+/// use tweedie_math::{Chain, Path, PosteriorVariance, Spacing};
+/// use tweedie_samplers::likelihood::VariationalBound;
+///
+/// let prior = Gaussian::isotropic(&[0.3, -0.2], 0.5)?;
+/// let x = prior.sample(4, 1, &Device::flex());
+/// let chain = Chain::linear(100, 1e-3, 0.2)?;
+/// let path = Path::respaced(&chain, Spacing::Trailing, 100)?;
+/// let bound = VariationalBound::new(path, PosteriorVariance::Small);
+/// let terms = bound.terms(&prior, x, &mut HostNoise::seeded(7))?;
+/// assert_eq!((terms.steps.len(), terms.total().dims()), (99, [4]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct VariationalBound {
     path: Path,
