@@ -70,6 +70,11 @@ fn halved(variable: Variable, exact: Combination, nodes: [Level; 3], to: Level) 
     }
 }
 
+fn solver_order(case: &Case) -> usize {
+    let order = case.config("solver_order").and_then(Value::as_u64);
+    order.unwrap_or(2) as usize
+}
+
 pub(crate) fn dpm_solver(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let moves = moves_through(case, &file.tensor(case, "sigmas")?.values)?;
     let text = |key: &str, default| case.config(key).and_then(Value::as_str).unwrap_or(default);
@@ -85,10 +90,7 @@ pub(crate) fn dpm_solver(file: &File, case: &Case) -> Result<Outcome, GoldenErro
     } else {
         0.0
     };
-    let order = case
-        .config("solver_order")
-        .and_then(Value::as_u64)
-        .unwrap_or(2) as usize;
+    let order = solver_order(case);
     let count = moves.len();
     let few = flag("lower_order_final", true) && count < 15;
     let order_at = |k: usize| match count - 1 - k {
@@ -122,10 +124,7 @@ pub(crate) fn dpm_solver(file: &File, case: &Case) -> Result<Outcome, GoldenErro
 
 pub(crate) fn uni_pc(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let moves = moves_through(case, &file.tensor(case, "sigmas")?.values)?;
-    let order = case
-        .config("solver_order")
-        .and_then(Value::as_u64)
-        .unwrap_or(2) as usize;
+    let order = solver_order(case);
     let rule = match case.config("solver_type").and_then(Value::as_str) {
         Some("bh1") => UniPcRule::Bh1,
         _ => UniPcRule::Bh2,

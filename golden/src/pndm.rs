@@ -6,8 +6,9 @@ use crate::model::recorded;
 use crate::settings::{chain, indices, spacing};
 use crate::trajectory::{open_loop, single_precision};
 use serde_json::Value;
-use tweedie::burn::tensor::DType;
+use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::Replay;
+use tweedie::math::multistep::{Ipndm, Multistep};
 use tweedie::math::{Chain, Level, Move, Prediction, Spacing};
 use tweedie::samplers::{History, Pndm, PndmStart, Step};
 
@@ -39,11 +40,6 @@ pub(crate) fn visited(
 }
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    if case.text("prediction_type") == "v_prediction" {
-        return Ok(Outcome::skipped(
-            "the peer extrapolates the velocity instead of the noise, which is ten times less exact here",
-        ));
-    }
     let chain = chain(|key| case.config(key))?;
     let flag = |key: &str| case.config(key).and_then(Value::as_bool) == Some(true);
     let (start, calls) = if flag("skip_prk_steps") {
@@ -68,6 +64,9 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     // improved Euler start is found from its second evaluation; a Runge–Kutta one goes where it looks.
     let stride = chain.len() / steps;
     let states = file.tensor(case, "xs")?;
+    if case.text("prediction_type") == "v_prediction" {
+        return velocities(file, case, &chain, &nodes, last);
+    }
     let mut comparison = Comparison::default();
     for dtype in [DType::F64, DType::F32] {
         let model = recorded(file, case, dtype, |_, level| {
@@ -105,6 +104,51 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             let tolerance = open_loop(file, case, levels)?;
             single_precision(file, case, x, tolerance, &mut comparison)?;
         }
+    }
+    Ok(Outcome::Ran(comparison))
+}
+
+/// The peer extrapolates the velocity where the paper has the noise, and reads that as a noise at the
+/// present state (a documented bug, ten times less exact here): with `ε̂ = α v + σ x`, DDIM's move is
+/// `(state + w σ) x + α Σ_j w c_j v_j`.
+fn velocities(
+    file: &File,
+    case: &Case,
+    chain: &Chain,
+    nodes: &[usize],
+    last: Level,
+) -> Result<Outcome, GoldenError> {
+    let (states, outputs) = (
+        file.tensor(case, "xs")?,
+        file.tensor(case, "model_outputs")?,
+    );
+    let stride = chain.len() / case.count("num_inference_steps")?;
+    let (method, mut comparison) = (Ipndm::default(), Comparison::default());
+    let mut known: Vec<Tensor<4>> = Vec::new();
+    let v = |call: usize| outputs.part(call).tensor::<4>(DType::F64);
+    for call in 0..nodes.len() {
+        // The second evaluation makes the first move again, with the mean of two velocities.
+        let (node, before) = match call {
+            1 => (nodes[1] + stride, 0),
+            _ => (nodes[call], call),
+        };
+        let (from, to) = (chain.node(node), node.checked_sub(stride));
+        let to = to.map_or(last, |s| chain.node(s));
+        let used = if call == 1 {
+            vec![(v(0)? + v(1)?) / 2.0]
+        } else {
+            known.insert(0, v(call)?);
+            known.truncate(method.lookback());
+            known.clone()
+        };
+        let rule = method.combination(&vec![from; used.len()], to);
+        let weight: f64 = rule.past.iter().sum();
+        let x = states.part(before).tensor::<4>(DType::F64)?;
+        let start = x * (rule.state + weight * from.sigma());
+        let terms = rule.past.iter().zip(used);
+        let x = terms.fold(start, |x, (w, v)| x + v * (from.alpha() * w));
+        let name = format!("xs[{}]", call + 1);
+        comparison.tensor(&name, x, &states.part(call + 1), DOUBLE);
     }
     Ok(Outcome::Ran(comparison))
 }

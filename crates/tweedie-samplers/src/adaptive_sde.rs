@@ -8,8 +8,8 @@
 //! A step is accepted if `‖x′ − x″‖` is within the tolerance for every sample of the batch, and moves
 //! to `x″`. The next one is `0.9 e^{−0.9}` times as long, within `[0.1, 5]`; the first takes a hundredth
 //! of the way. The tolerance is `a + r max(|x′|, |x′ before|)`, where the paper has the larger of the two.
-//! One step serves the whole batch. A rejected step is taken again in parts of
-//! the same noise only if the noise is a path, [`BrownianTree`](tweedie_core::BrownianTree); other
+//! One step serves the whole batch. A rejected step is taken again in parts of the same noise only if
+//! the noise is a path, [`BrownianTree`](tweedie_core::BrownianTree); other
 //! noise makes the steps that fail less likely, which is a bias.
 //!
 //! # Reference
@@ -98,6 +98,10 @@ impl<const D: usize, S: Schedule> Step<D> for AdaptiveSde<S> {
         let (mut t, end) = (self.time(mv.from), self.time(mv.to));
         let euler = EulerMaruyama::new(&self.schedule);
         let mut h = memory.unwrap_or(0.01 * (t - end));
+        if t <= end {
+            // A level that stands twice.
+            return State::new(mv.to, x, Some(clean));
+        }
         let mut before = x.clone();
         let mut steps = 0;
         let first = clean.clone();

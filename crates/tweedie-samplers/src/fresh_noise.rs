@@ -66,7 +66,8 @@ impl<const D: usize, S: Step<D>> Step<D> for FreshNoise<S> {
         noise: &mut dyn Noise<D>,
         (): &mut (),
     ) -> State<D> {
-        let (down, fresh) = self.split(mv).unwrap_or((mv.to, 0.0));
+        // Not a number where `supports` says no.
+        let (down, fresh) = self.split(mv).unwrap_or((mv.to, f64::NAN));
         let lower = Move {
             from: mv.from,
             to: down,

@@ -7,7 +7,7 @@
 //! Zhang & Chen 2023, eq. 14 (ρAB), arXiv:2204.13902; Liu et al. 2022, "PNDM", for the classical
 //! weights, arXiv:2202.09778.
 
-use super::{Combination, Multistep, Order, Variable, distinct_prefix, weights};
+use super::{Combination, Multistep, Order, Variable, distinct_prefix, over_ratio, weights};
 use crate::Level;
 use serde::{Deserialize, Serialize};
 
@@ -42,12 +42,7 @@ impl Multistep for AdamsBashforth {
         let nodes = distinct_prefix(visited, self.order.get(), Level::noise_to_signal);
         let (a, b) = (visited[0].noise_to_signal(), to.noise_to_signal());
         let weights = weights::adams_bashforth(&nodes, a, b);
-        Combination {
-            // Not a number where nothing is left of the signal.
-            state: to.alpha() / visited[0].alpha(),
-            past: weights.iter().map(|weight| to.alpha() * weight).collect(),
-            noise: 0.0,
-        }
+        over_ratio(visited[0], to, &weights)
     }
 
     fn lookback(&self) -> usize {

@@ -9,7 +9,7 @@
 //! 15, arXiv:2204.13902.
 
 use super::weights::weights;
-use super::{Combination, Multistep, Order, Variable, distinct_prefix};
+use super::{Combination, Multistep, Order, Variable, distinct_prefix, over_ratio};
 use crate::{Level, Schedule};
 use serde::{Deserialize, Serialize};
 
@@ -56,12 +56,7 @@ impl<S: Schedule> Multistep for Deis<S> {
             }
         };
         let moments: Vec<f64> = (0..nodes.len()).map(moment).collect();
-        let weights = weights(&nodes, a, &moments);
-        Combination {
-            state: to.alpha() / visited[0].alpha(),
-            past: weights.iter().map(|weight| to.alpha() * weight).collect(),
-            noise: 0.0,
-        }
+        over_ratio(visited[0], to, &weights(&nodes, a, &moments))
     }
 
     fn lookback(&self) -> usize {

@@ -7,7 +7,8 @@
 //! * `x̂₀`: `x_s = (σ_s/σ_t) e^{−ηh} x_t + α_s ∫ (1+η) e^{(1+η)(λ−λ_s)} x̂₀ dλ + σ_s √(1 − e^{−2ηh}) z`
 //! * `ε̂`: `x_s = (α_s/α_t) x_t − (1+η) σ_s ∫ e^{λ_s−λ} ε̂ dλ + σ_s √(η (e^{2h} − 1)) z`
 //!
-//! Where an end of a move has no finite `λ` (pure noise, clean data), the move is of first order.
+//! Where an end of a move has no finite `λ` (pure noise, clean data), the move is of first order; clean
+//! data get no noise.
 //!
 //! # Reference
 //! Zhang & Chen 2023, "DEIS", arXiv:2204.13902 (ε̂); Lu et al. 2022, "DPM-Solver++", eq. 8 and 15,

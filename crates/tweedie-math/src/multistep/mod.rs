@@ -152,6 +152,16 @@ fn half_log_snr(level: Level) -> f64 {
     0.5 * level.log_snr()
 }
 
+/// `x_s = (α_s/α_t) x_t + α_s Σ_j w_j ε̂_j`, with `w_j = ∫ ℓ_j d(σ/α)`. Not a number where nothing is left
+/// of the signal.
+fn over_ratio(from: Level, to: Level, weights: &[f64]) -> Combination {
+    Combination {
+        state: to.alpha() / from.alpha(),
+        past: weights.iter().map(|weight| to.alpha() * weight).collect(),
+        noise: 0.0,
+    }
+}
+
 /// The nodes that `f` makes of levels, up to the first that is not finite or stands there already.
 fn distinct_prefix(visited: &[Level], most: usize, f: impl Fn(Level) -> f64) -> Vec<f64> {
     let mut nodes = Vec::new();

@@ -223,6 +223,22 @@ fn parameters_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn an_sde_walks_over_a_level_that_stands_twice() {
+    let [a, b] = [0.9, 0.1].map(|t| VP().level(t));
+    let run = |levels: Vec<Level>| {
+        let path = Path::through(levels).expect("a path");
+        let sampler = Sampler::new(AdaptiveSde::new(VP()), path);
+        let mut noise = BrownianTree::seeded(0);
+        values(
+            sampler
+                .try_sample(&prior(), start(), &mut noise)
+                .expect("a run"),
+        )
+    };
+    assert_eq!(run(vec![a, a, b]), run(vec![a, b]));
+}
+
+#[test]
 fn an_sde_that_breaks_is_given_up_soon() {
     let broken = from_fn(
         |x: Tensor<2>, level: Level| {
