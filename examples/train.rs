@@ -113,7 +113,7 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     println!(
         "{} images {}×{}×{}, {} parameters, {} of {} steps done; output in {}",
         images.count(),
-        config.network.channels,
+        config.channels,
         config.size[0],
         config.size[1],
         trainer.average().num_params(),
@@ -149,7 +149,8 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         }
         if stop || last || report.step.is_multiple_of(arguments.save_every) {
             trainer.save(&checkpoint, &description)?;
-            let average = Model::new(config.clone(), trainer.average().clone());
+            let average = trainer.average().clone().into_network();
+            let average = Model::new(config.clone(), average);
             average.save(&exported, Precision::Half)?;
         }
         if stop {
@@ -192,7 +193,7 @@ fn samples(
         Path::uniform(schedule(), Span::FULL, 50)?,
     );
     let mut noise = HostNoise::seeded(0);
-    let shape = [64, config.network.channels, config.size[0], config.size[1]];
+    let shape = [64, config.channels, config.size[0], config.size[1]];
     let x = sampler.start(shape, device, &mut noise);
     Ok(sampler.sample(model, x, &mut noise)?)
 }
@@ -229,11 +230,9 @@ impl Arguments {
 
     fn model(&self, images: &Images) -> Result<ModelConfig, Box<dyn Error>> {
         let network = UnetConfig::new(images.channels())
-            .with_width(self.width)
-            .with_multipliers(self.multipliers.clone())
+            .with_widths(self.multipliers.iter().map(|factor| factor * self.width))
             .with_blocks(self.blocks)
-            .with_attention(vec![self.multipliers.len().saturating_sub(1)])
-            .with_groups(8)
+            .with_groups(Some(8))
             .with_patch(self.patch)
             .with_time_scale(1000.0);
         network.check()?;
@@ -242,11 +241,12 @@ impl Arguments {
             let patch = self.patch;
             return Err(format!("--patch {patch} has to divide {height}×{width} pixels").into());
         }
-        Ok(ModelConfig {
+        let time = TimeInput::Time(schedule());
+        Ok(ModelConfig::new(
             network,
-            prediction: Prediction::Velocity,
-            time: TimeInput::Time(schedule()),
-            size: images.size(),
-        })
+            Prediction::Velocity,
+            time,
+            images.size(),
+        ))
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct Recorded {
 /// A sidecar with its tensors.
 #[derive(Debug)]
 pub(crate) struct File {
+    /// The folder it lies in.
+    pub(crate) folder: PathBuf,
     /// What holds for all cases.
     pub(crate) meta: Value,
     /// The cases, in order.
@@ -83,6 +85,7 @@ impl File {
             Some((name, Recorded { shape, values }))
         });
         Ok(Self {
+            folder: sidecar.parent().unwrap_or(sidecar).into(),
             cases: cases.collect(),
             tensors: tensors.collect(),
             meta,

@@ -92,6 +92,27 @@ impl Comparison {
         }
     }
 
+    /// Compares a tensor, whose errors count relative to its largest value, or to 1 if that is
+    /// larger.
+    pub(crate) fn scaled<const D: usize>(
+        &mut self,
+        what: &str,
+        found: Tensor<D>,
+        recorded: &Recorded,
+        tolerance: f64,
+    ) {
+        let largest = recorded
+            .values
+            .iter()
+            .fold(1.0, |most: f64, x| most.max(x.abs()));
+        let values = recorded.values.iter().map(|x| x / largest);
+        let recorded = Recorded {
+            shape: recorded.shape.clone(),
+            values: values.collect(),
+        };
+        self.tensor(what, found / largest, &recorded, tolerance);
+    }
+
     /// Compares a tensor.
     pub(crate) fn tensor<const D: usize>(
         &mut self,

@@ -15,6 +15,7 @@ mod forward;
 mod mixture;
 mod model;
 mod multistep;
+mod networks;
 mod pndm;
 mod repaint;
 mod score_sde;
@@ -69,7 +70,9 @@ pub fn replay(folder: &Path) -> Result<Vec<Line>, GoldenError> {
 fn run(file: &File, case: &case::Case) -> Outcome {
     let has = |key: &str| case.get(key).is_some();
     let recorded = |name: &str| file.find(&format!("{}/{name}", case.id)).is_some();
-    let outcome = if has("beta_schedule") {
+    let outcome = if networks::knows(file) {
+        networks::run(file)
+    } else if has("beta_schedule") {
         betas::run(file, case)
     } else if has("cls") && has("steps_run") {
         trajectory::run(file, case)

@@ -23,6 +23,11 @@ impl<N: Module> LearnedRange<N> {
     pub fn new(network: Preconditioned<N>) -> Self {
         Self { network }
     }
+
+    /// The network, with what its first half means and how it is told the level.
+    pub fn network(&self) -> &Preconditioned<N> {
+        &self.network
+    }
 }
 
 impl<const D: usize, N: Module + Network<D>> Denoiser<D> for LearnedRange<N> {

@@ -29,6 +29,8 @@ pub enum TimeInput {
     LogSnr,
     /// `¼ ln(σ/α)`, EDM's noise condition.
     Sigma,
+    /// `σ/α`, the noise that is added to unscaled data, as NCSN++ is told.
+    NoiseLevel,
     /// The time of a schedule, `0 … 1`.
     Time(AnySchedule),
 }
@@ -42,6 +44,7 @@ impl TimeInput {
             Self::Index(chain) => chain.index(level),
             Self::LogSnr => log_snr,
             Self::Sigma => -log_snr / 8.0,
+            Self::NoiseLevel => (-log_snr / 2.0).exp(),
             Self::Time(schedule) => schedule.time(level.log_snr()),
         }
     }
@@ -94,6 +97,11 @@ impl<N: Module> Preconditioned<N> {
     /// The network itself.
     pub fn network(&self) -> &N {
         &self.network
+    }
+
+    /// The network, taken out.
+    pub fn into_network(self) -> N {
+        self.network
     }
 
     /// What its output means.

@@ -177,6 +177,7 @@ impl Perfect {
             TimeInput::Index(chain) => chain.at(condition),
             TimeInput::LogSnr => Level::variance_preserving(condition),
             TimeInput::Sigma => Level::variance_preserving(-8.0 * condition),
+            TimeInput::NoiseLevel => Level::variance_preserving(-2.0 * condition.ln()),
             TimeInput::Time(schedule) => {
                 Level::variance_preserving(schedule.level(condition).log_snr())
             }
@@ -204,12 +205,14 @@ fn a_network_trained_on_one_schedule_samples_with_any_other() {
         TimeInput::Index(chain.clone()),
         TimeInput::LogSnr,
         TimeInput::Sigma,
+        TimeInput::NoiseLevel,
         TimeInput::Time(AnySchedule::Edm(Edm::default())),
     ];
     let predictions = [
         Prediction::Clean,
         Prediction::Noise,
         Prediction::Score,
+        Prediction::ScaledScore,
         Prediction::Velocity,
         Prediction::Karras { sigma_data: 0.5 },
     ];

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 /// | `Clean` | `x₀` | 0 | 1 | `x/r` |
 /// | `Noise` | `ε` | `1/α` | `−σ/α` | `x/r` |
 /// | `Score` | `∇ log p(x_t) = −ε/σ` | `1/α` | `σ²/α` | `x/r` |
+/// | `ScaledScore` | `∇ log p(x_t/α) = −α ε/σ` | `1/α` | `σ²/α²` | `x/α` |
 /// | `Velocity` | `(α ε − σ x₀)/r` | `α/r²` | `−σ/r` | `x/r` |
 /// | `Flow` | `ε − x₀` | `1/(α+σ)` | `−σ/(α+σ)` | `x/(α+σ)` |
 /// | `Karras` | see below | `α d²/(σ² + α² d²)` | `σ d/√(σ² + α² d²)` | `x/√(σ² + α² d²)` |
@@ -42,6 +43,8 @@ pub enum Prediction {
     Noise,
     /// The score `∇ log p(x_t)`.
     Score,
+    /// The score of `x_t/α`, as NCSN++ predicts it: of data with noise added and nothing scaled.
+    ScaledScore,
     /// The velocity `v`.
     Velocity,
     /// The displacement `ε − x₀` of a rectified flow.
@@ -93,6 +96,7 @@ impl Prediction {
             Self::Clean => (0.0, 1.0),
             Self::Noise => (1.0 / a, -s / a),
             Self::Score => (1.0 / a, s * s / a),
+            Self::ScaledScore => (1.0 / a, (s / a).powi(2)),
             Self::Velocity => (a / (r * r), -s / r),
             Self::Flow => (1.0 / (a + s), -s / (a + s)),
             Self::Karras { sigma_data: d } => {
@@ -120,6 +124,7 @@ impl Prediction {
             Self::Clean => a / s,
             Self::Noise => -1.0,
             Self::Score => s,
+            Self::ScaledScore => s / a,
             Self::Velocity => -a / level.rms(),
             Self::Flow => -a / (a + s),
             Self::Karras { sigma_data } => a * sigma_data / s.hypot(a * sigma_data),
@@ -131,6 +136,7 @@ impl Prediction {
     pub fn input_scale(self, level: Level) -> f64 {
         match self {
             Self::Flow => 1.0 / (level.alpha() + level.sigma()),
+            Self::ScaledScore => 1.0 / level.alpha(),
             Self::Karras { sigma_data } => 1.0 / level.sigma().hypot(level.alpha() * sigma_data),
             _ => 1.0 / level.rms(),
         }

@@ -1,59 +1,158 @@
-//! Self-attention between the pixels of a feature map.
+//! Attention, between tokens and between the pixels of a feature map.
 //!
-//! `x ↦ x + W_o softmax(q kᵀ/√d) v` with `[q, k, v] = W norm(x)`, `W_o` zero at first.
+//! `A(x, c) = W_o softmax(q kᵀ/√d) v + b_o` with `q = W_q x`, `k = W_k c`, `v = W_v c`, in several
+//! heads of `d` features each; `W_o` is zero at first. Where the backend has a fused kernel it is
+//! used; under autodiff the scores are formed.
 //!
 //! # Reference
-//! Ho et al. 2020, appendix B, arXiv:2006.11239; Vaswani et al. 2017, eq. 1, arXiv:1706.03762.
+//! Vaswani et al. 2017, eq. 1, arXiv:1706.03762; Ho et al. 2020, appendix B, arXiv:2006.11239.
 
-use crate::resblock::norm;
+use crate::norm::group_norm;
+use crate::resblock::rescaled;
 use burn::module::Module;
 use burn::nn::{GroupNorm, Initializer, Linear, LinearConfig};
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Device, Tensor, module::attention};
+use serde::{Deserialize, Serialize};
 
-/// Multi-head self-attention over the positions of a feature map, beside a skip connection.
+/// How the channels are divided among heads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Heads {
+    /// This many heads.
+    Count(usize),
+    /// Heads of this many channels.
+    Width(usize),
+}
+
+impl Heads {
+    /// The number of heads on `channels`; none if the heads do not divide the channels.
+    #[must_use]
+    pub fn on(self, channels: usize) -> Option<usize> {
+        let (Self::Count(divisor) | Self::Width(divisor)) = self;
+        if divisor == 0 || !channels.is_multiple_of(divisor) {
+            return None;
+        }
+        Some(match self {
+            Self::Count(count) => count,
+            Self::Width(width) => channels / width,
+        })
+    }
+}
+
+/// Multi-head attention of tokens to a context.
 #[derive(Module, Debug)]
-pub struct SelfAttention {
-    norm: GroupNorm,
-    qkv: Linear,
-    output: Linear,
+pub struct Attention {
+    pub(crate) to_q: Linear,
+    pub(crate) to_k: Linear,
+    pub(crate) to_v: Linear,
+    pub(crate) to_out: Linear,
     heads: usize,
 }
 
-impl SelfAttention {
-    /// Attention on `channels`, in `heads` heads; both `groups` and `heads` have to divide
-    /// `channels`.
+impl Attention {
+    /// Attention of tokens with `features` to a context with `context` features, in `heads` heads,
+    /// which have to divide `features`. The maps to queries, keys and values have a bias if `bias`.
     #[must_use]
-    pub fn new(channels: usize, groups: usize, heads: usize, device: &Device) -> Self {
+    pub fn new(features: usize, context: usize, heads: usize, bias: bool, device: &Device) -> Self {
+        let linear = |from| {
+            LinearConfig::new(from, features)
+                .with_bias(bias)
+                .init(device)
+        };
         Self {
-            norm: norm(groups, channels, device),
-            qkv: LinearConfig::new(channels, 3 * channels).init(device),
-            output: LinearConfig::new(channels, channels)
+            to_q: linear(features),
+            to_k: linear(context),
+            to_v: linear(context),
+            to_out: LinearConfig::new(features, features)
                 .with_initializer(Initializer::Zeros)
                 .init(device),
             heads,
         }
     }
 
+    /// `[batch, tokens, features]` and `[batch, n, context]` to `[batch, tokens, features]`. `bias`,
+    /// `[batch, n]`, is added to the scores of each context token.
+    #[must_use]
+    pub fn forward(&self, x: Tensor<3>, context: Tensor<3>, bias: Option<&Tensor<2>>) -> Tensor<3> {
+        let [batch, tokens, features] = x.dims();
+        let width = features / self.heads;
+        let split = |rows: Tensor<3>| {
+            let tokens = rows.dims()[1];
+            rows.reshape([batch, tokens, self.heads, width])
+                .swap_dims(1, 2)
+        };
+        let [q, k, v] = [
+            self.to_q.forward(x),
+            self.to_k.forward(context.clone()),
+            self.to_v.forward(context),
+        ]
+        .map(split);
+        let bias = bias.map(|bias| {
+            let row = bias.clone().unsqueeze_dims::<4>(&[1, 2]);
+            row.expand([batch, self.heads, tokens, bias.dims()[1]])
+        });
+        let mixed = attention(q, k, v, None, bias, AttentionModuleOptions::default());
+        let rows = mixed.swap_dims(1, 2).reshape([batch, tokens, features]);
+        self.to_out.forward(rows)
+    }
+}
+
+/// Attention between the pixels of a feature map, beside a skip connection:
+/// `x ↦ (x + A(norm(x)))/s`.
+#[derive(Module, Debug)]
+pub struct SelfAttention {
+    pub(crate) group_norm: Option<GroupNorm>,
+    pub(crate) attention: Attention,
+    scale: f64,
+}
+
+impl SelfAttention {
+    /// Attention on `channels`, in `heads` heads; both `groups` and `heads` have to divide
+    /// `channels`. No groups is no normalisation.
+    #[must_use]
+    pub fn new(
+        channels: usize,
+        groups: Option<usize>,
+        epsilon: f64,
+        heads: usize,
+        device: &Device,
+    ) -> Self {
+        Self {
+            group_norm: groups.map(|groups| group_norm(groups, channels, epsilon, device)),
+            attention: Attention::new(channels, channels, heads, true, device),
+            scale: 1.0,
+        }
+    }
+
+    /// The sum divided by `scale`.
+    #[must_use]
+    pub fn with_scale(self, scale: f64) -> Self {
+        Self { scale, ..self }
+    }
+
     /// `[batch, channels, h, w]` to the same shape.
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, channels, height, width] = x.dims();
-        let (tokens, head) = (height * width, channels / self.heads);
-        let rows = self
-            .norm
-            .forward(x.clone())
-            .reshape([batch, channels, tokens]);
-        let qkv = self.qkv.forward(rows.swap_dims(1, 2));
-        let part = |i: usize| {
-            let part = qkv.clone().narrow(2, i * channels, channels);
-            part.reshape([batch, tokens, self.heads, head])
-                .swap_dims(1, 2)
+        let size = x.dims();
+        let normed = match &self.group_norm {
+            Some(norm) => norm.forward(x.clone()),
+            None => x.clone(),
         };
-        let options = AttentionModuleOptions::default();
-        let mixed = attention(part(0), part(1), part(2), None, None, options);
-        let rows = mixed.swap_dims(1, 2).reshape([batch, tokens, channels]);
-        let update = self.output.forward(rows).swap_dims(1, 2);
-        x + update.reshape([batch, channels, height, width])
+        let rows = tokens(normed);
+        let update = self.attention.forward(rows.clone(), rows, None);
+        rescaled(x + pixels(update, size), self.scale)
     }
+}
+
+/// `[b, c, h, w]` to `[b, h·w, c]`.
+pub(crate) fn tokens(x: Tensor<4>) -> Tensor<3> {
+    let [b, c, h, w] = x.dims();
+    x.reshape([b, c, h * w]).swap_dims(1, 2)
+}
+
+/// The inverse of [`tokens`], for an image of `size`, whose channels are those of `x`.
+pub(crate) fn pixels(x: Tensor<3>, size: [usize; 4]) -> Tensor<4> {
+    let [b, _, c] = x.dims();
+    x.swap_dims(1, 2).reshape([b, c, size[2], size[3]])
 }

@@ -21,28 +21,56 @@
 //! use tweedie_models::UnetConfig;
 //!
 //! let device = Device::flex();
-//! let network = UnetConfig::new(1).with_width(32).init(&device)?;
+//! let network = UnetConfig::new(1).init(&device)?;
 //! let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
 //! let clean = model.denoise(Tensor::ones([2, 1, 16, 16], &device), Level::new(0.6, 0.8)?);
 //! assert_eq!(clean.dims(), [2, 1, 16, 16]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod activation;
 mod attention;
+mod autoencoder;
+mod backbone;
+mod class;
+mod conditions;
+mod dit;
+mod ffdnet;
+mod import;
 mod initialise;
+mod latent;
 mod mlp;
 mod model;
+mod norm;
 mod patch;
+mod probe;
 mod resample;
 mod resblock;
+mod sampling;
 mod time;
+mod transformer;
 mod unet;
 
-pub use attention::SelfAttention;
+pub use activation::Activation;
+pub use attention::{Attention, Heads, SelfAttention};
+pub use autoencoder::{Autoencoder, AutoencoderConfig, LatentGaussian};
+pub use backbone::{Architecture, Backbone};
+pub use class::{ClassEmbedding, ClassInput};
+pub use conditions::{Class, Conditional, Conditioned, Conditions, Context};
+pub use dit::{Dit, DitBlock, DitConfig, LevelAndClass};
+pub use ffdnet::Ffdnet;
+pub use import::{Checkpoint, CheckpointError, Layout, Mismatch, Misshapen, Precision};
 pub use initialise::seeded;
+pub use latent::Latent;
 pub use mlp::{Mlp, MlpConfig};
-pub use model::{Model, ModelConfig, ModelError, Precision};
-pub use resample::{Downsample, Upsample};
-pub use resblock::{ResBlock, ResBlockConfig};
-pub use time::TimeEmbedding;
-pub use unet::{Unet, UnetConfig, UnetError};
+pub use model::{Model, ModelConfig};
+pub use probe::Probe;
+pub use resample::{Downsample, Filter, Upsample};
+pub use resblock::{Conditioning, ResBlock, ResBlockConfig, Resize};
+pub use sampling::{Clip, Grid, Sampling};
+pub use time::{Perceptron, TimeEmbedding, Waves};
+pub use transformer::{SpatialTransformer, TransformerBlock};
+pub use unet::{
+    Attend, BlockAttention, ContextInput, DownBlock, Level, MidBlock, Resampling, Unet, UnetConfig,
+    UnetError, UpBlock,
+};

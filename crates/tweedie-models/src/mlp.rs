@@ -3,7 +3,7 @@
 //! `h ← h + W_k silu(V_k h + U_k γ(c))` for each layer, between two linear maps; `γ` is a
 //! [`TimeEmbedding`].
 
-use crate::TimeEmbedding;
+use crate::{Activation, TimeEmbedding, Waves};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Initializer, Linear, LinearConfig};
@@ -47,8 +47,14 @@ impl MlpConfig {
     #[must_use]
     pub fn init(&self, device: &Device) -> Mlp {
         let linear = |from, to| LinearConfig::new(from, to).init(device);
+        let waves = Waves::Sinusoids {
+            width: 2 * (self.width / 2).max(1),
+            cosine_first: false,
+            shift: 1.0,
+        };
+        let (width, scale, silu) = (self.width, self.time_scale, Activation::Silu);
         Mlp {
-            time: TimeEmbedding::new(self.width, self.width, self.time_scale, device),
+            time: TimeEmbedding::new(waves, width, scale, silu, device),
             input: linear(self.dim, self.width),
             layers: (0..self.depth)
                 .map(|_| Layer {

@@ -1,23 +1,34 @@
-//! Halving and doubling a feature map with a convolution.
+//! Halving and doubling a feature map.
 
 use crate::resblock::conv3x3;
 use burn::module::Module;
+use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv2d;
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-use burn::tensor::{Device, Tensor, module::interpolate};
+use burn::tensor::module::{avg_pool2d, conv_transpose2d, conv2d, interpolate};
+use burn::tensor::ops::{
+    AvgPoolOptions, ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions,
+};
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 
-/// A 3×3 convolution of stride 2: `[b, c, h, w]` to `[b, c, ⌈h/2⌉, ⌈w/2⌉]`.
+/// A 3×3 convolution of stride 2.
+///
+/// Padded by one pixel on every side it makes `⌈h/2⌉` rows of `h`; padded on the right and below
+/// only, as in the first DDPM, `⌊h/2⌋`.
 #[derive(Module, Debug)]
 pub struct Downsample {
-    conv: Conv2d,
+    pub(crate) conv: Conv2d,
 }
 
 impl Downsample {
     /// On `channels`.
     #[must_use]
-    pub fn new(channels: usize, device: &Device) -> Self {
+    pub fn new(channels: usize, symmetric: bool, device: &Device) -> Self {
+        let before = usize::from(symmetric);
+        let padding = PaddingConfig2d::Explicit(before, before, 1, 1);
+        let conv = conv3x3(channels, channels).with_stride([2, 2]);
         Self {
-            conv: conv3x3(channels, channels).with_stride([2, 2]).init(device),
+            conv: conv.with_padding(padding).init(device),
         }
     }
 
@@ -31,7 +42,7 @@ impl Downsample {
 /// Nearest-neighbour enlargement, then a 3×3 convolution.
 #[derive(Module, Debug)]
 pub struct Upsample {
-    conv: Conv2d,
+    pub(crate) conv: Conv2d,
 }
 
 impl Upsample {
@@ -46,13 +57,68 @@ impl Upsample {
     /// Enlarges to `size`, the height and width that were halved.
     #[must_use]
     pub fn forward(&self, x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
-        let [_, _, h, w] = x.dims();
-        let doubled = InterpolateOptions::new(InterpolateMode::Nearest)
-            .with_output_size([2 * h, 2 * w])
-            .with_align_corners(false);
-        let x = interpolate(x, doubled);
-        // ⌈h/2⌉ doubled is one too many for odd h.
-        self.conv
-            .forward(x.narrow(2, 0, size[0]).narrow(3, 0, size[1]))
+        self.conv.forward(Filter::Box.enlarge(x, size))
     }
+}
+
+/// The filter of a resampling without parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Filter {
+    /// The mean of 2×2 pixels; the nearest pixel.
+    Box,
+    /// The separable filter `(1, 3, 3, 1)/8` of NCSN++.
+    Fir,
+}
+
+impl Filter {
+    /// `[b, c, h, w]` to `[b, c, ⌊h/2⌋, ⌊w/2⌋]`.
+    #[must_use]
+    pub fn halve(self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Box => avg_pool2d(x, AvgPoolOptions::new([2, 2]).with_stride([2, 2])),
+            Self::Fir => {
+                let channels = x.dims()[1];
+                let weight = fir(&x, 1.0);
+                conv2d(
+                    x,
+                    weight,
+                    None,
+                    ConvOptions::new([2, 2], [1, 1], [1, 1], channels),
+                )
+            }
+        }
+    }
+
+    /// `[b, c, h, w]` to `[b, c, size]`, the size that was halved.
+    ///
+    /// # Panics
+    /// If `size` is not twice the size of `x`, for [`Fir`](Self::Fir).
+    #[must_use]
+    pub fn enlarge(self, x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+        let [_, channels, h, w] = x.dims();
+        match self {
+            Self::Box => {
+                let options = InterpolateOptions::new(InterpolateMode::Nearest);
+                interpolate(x, options.with_output_size(size).with_align_corners(false))
+            }
+            Self::Fir => {
+                assert_eq!([2 * h, 2 * w], size, "FIR resampling of an odd size");
+                let weight = fir(&x, 4.0);
+                let options = ConvTransposeOptions::new([2, 2], [1, 1], [0, 0], [1, 1], channels);
+                conv_transpose2d(x, weight, None, options)
+            }
+        }
+    }
+}
+
+/// The filter as a weight for every channel: `[channels, 1, 4, 4]`, of sum `gain`.
+fn fir(like: &Tensor<4>, gain: f64) -> Tensor<4> {
+    let taps = [1.0, 3.0, 3.0, 1.0].map(|tap: f64| tap / 8.0);
+    let weight: Vec<f64> = taps
+        .iter()
+        .flat_map(|row| taps.map(|column| gain * row * column))
+        .collect();
+    let weight = TensorData::new(weight, [1, 1, 4, 4]);
+    Tensor::<4>::from_data(weight, (&like.device(), like.dtype())).repeat_dim(0, like.dims()[1])
 }

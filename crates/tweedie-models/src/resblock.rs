@@ -1,18 +1,48 @@
-//! The residual block of DDPM's U-Net.
+//! The residual block of every U-Net here.
 //!
-//! `x ↦ skip(x) + conv₂(drop(silu(norm₂(conv₁(silu(norm₁ x)) + W silu(t)))))`, `conv₂` zero at first.
+//! `x ↦ (skip(x) + conv₂(drop(act(norm₂(conv₁(act(norm₁ x)), e)))))/s`, where `e` is the embedding
+//! of level and class, `conv₂` is zero at first, and a resampling block resizes after the first
+//! activation, and on the skip.
 //!
 //! # Reference
-//! Ho et al. 2020, appendix B, arXiv:2006.11239.
+//! Ho et al. 2020, appendix B, arXiv:2006.11239; scale and shift, and resampling blocks: Dhariwal &
+//! Nichol 2021, section 3, arXiv:2105.05233; rescaling by `s = √2`: Song et al. 2021, appendix H,
+//! arXiv:2011.13456.
 
+use crate::norm::{Modulation, group_norm, norm_act};
+use crate::{Activation, Filter};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{
-    Dropout, DropoutConfig, GroupNorm, GroupNormConfig, Initializer, Linear, LinearConfig,
-    PaddingConfig2d,
+    Dropout, DropoutConfig, GroupNorm, Initializer, Linear, LinearConfig, PaddingConfig2d,
 };
-use burn::tensor::{Device, Tensor, activation::silu};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// How the embedding of level and class enters a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conditioning {
+    /// As a bias before the second normalisation.
+    #[default]
+    Shift,
+    /// As factor and bias after it.
+    ScaleShift,
+}
+
+/// Whether a block resizes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resize {
+    /// It does not.
+    #[default]
+    Keep,
+    /// It halves height and width.
+    Halve(Filter),
+    /// It doubles them.
+    Enlarge(Filter),
+}
 
 /// Configuration of a [`ResBlock`].
 #[derive(Config, Debug)]
@@ -21,72 +51,130 @@ pub struct ResBlockConfig {
     pub input: usize,
     /// Channels out.
     pub output: usize,
-    /// Features of the time embedding.
-    pub time: usize,
-    /// Groups of the normalisation; has to divide both channel counts.
-    #[config(default = 32)]
-    pub groups: usize,
+    /// Features of the embedding of level and class; none for a block without one.
+    pub time: Option<usize>,
+    /// Groups of the two normalisations; the first has to divide `input`, the second `output`.
+    #[config(default = "[32, 32]")]
+    pub groups: [usize; 2],
+    /// What the normalisations add to the variance.
+    #[config(default = 1e-6)]
+    pub epsilon: f64,
+    /// The nonlinearity.
+    #[config(default = "Activation::Silu")]
+    pub activation: Activation,
+    /// How the embedding enters.
+    #[config(default = "Conditioning::Shift")]
+    pub conditioning: Conditioning,
+    /// Whether the block resizes.
+    #[config(default = "Resize::Keep")]
+    pub resize: Resize,
+    /// Whether the skip has a 1×1 convolution although input and output agree.
+    #[config(default = false)]
+    pub shortcut: bool,
+    /// Divisor of the sum.
+    #[config(default = 1.0)]
+    pub scale: f64,
     /// Probability of dropout.
     #[config(default = 0.0)]
     pub dropout: f64,
 }
 
-/// Two convolutions with the time embedding between them, beside a skip connection.
+/// Two convolutions with the embedding between them, beside a skip connection.
 #[derive(Module, Debug)]
 pub struct ResBlock {
-    norm1: GroupNorm,
-    conv1: Conv2d,
-    time: Linear,
-    norm2: GroupNorm,
+    pub(crate) norm1: GroupNorm,
+    pub(crate) conv1: Conv2d,
+    pub(crate) time_emb_proj: Option<Linear>,
+    pub(crate) norm2: GroupNorm,
     dropout: Dropout,
-    conv2: Conv2d,
-    skip: Option<Conv2d>,
+    pub(crate) conv2: Conv2d,
+    pub(crate) conv_shortcut: Option<Conv2d>,
+    #[module(skip)]
+    activation: Activation,
+    #[module(skip)]
+    conditioning: Conditioning,
+    #[module(skip)]
+    pub(crate) resize: Resize,
+    scale: f64,
 }
 
 impl ResBlockConfig {
     /// The block on `device`.
     #[must_use]
     pub fn init(&self, device: &Device) -> ResBlock {
+        let features = match self.conditioning {
+            Conditioning::Shift => self.output,
+            Conditioning::ScaleShift => 2 * self.output,
+        };
+        let shortcut = self.shortcut || self.input != self.output;
+        let [first, second] = self.groups;
         ResBlock {
-            norm1: norm(self.groups, self.input, device),
+            norm1: group_norm(first, self.input, self.epsilon, device),
             conv1: conv3x3(self.input, self.output).init(device),
-            time: LinearConfig::new(self.time, self.output).init(device),
-            norm2: norm(self.groups, self.output, device),
+            time_emb_proj: self
+                .time
+                .map(|time| LinearConfig::new(time, features).init(device)),
+            norm2: group_norm(second, self.output, self.epsilon, device),
             dropout: DropoutConfig::new(self.dropout).init(),
             conv2: conv3x3(self.output, self.output)
                 .with_initializer(Initializer::Zeros)
                 .init(device),
-            skip: (self.input != self.output)
+            conv_shortcut: shortcut
                 .then(|| Conv2dConfig::new([self.input, self.output], [1, 1]).init(device)),
+            activation: self.activation,
+            conditioning: self.conditioning,
+            resize: self.resize,
+            scale: self.scale,
         }
     }
 }
 
 impl ResBlock {
-    /// `[batch, input, h, w]` and `[batch, time]` to `[batch, output, h, w]`.
+    /// `[batch, input, h, w]` and `[batch, time]` to `[batch, output, h, w]`, or to `size` if the
+    /// block enlarges. A block without embedding ignores `time`.
     #[must_use]
-    pub fn forward(&self, x: Tensor<4>, time: Tensor<2>) -> Tensor<4> {
-        let h = self.conv1.forward(norm_silu(&self.norm1, x.clone()));
-        let bias = self.time.forward(silu(time));
-        let h = h + bias.unsqueeze_dims::<4>(&[2, 3]);
-        let h = self.dropout.forward(norm_silu(&self.norm2, h));
-        let h = self.conv2.forward(h);
-        match &self.skip {
-            Some(skip) => skip.forward(x) + h,
-            None => x + h,
+    pub fn forward(
+        &self,
+        x: Tensor<4>,
+        time: Option<&Tensor<2>>,
+        size: Option<[usize; 2]>,
+    ) -> Tensor<4> {
+        let resize = |x: Tensor<4>| match self.resize {
+            Resize::Keep => x,
+            Resize::Halve(filter) => filter.halve(x),
+            Resize::Enlarge(filter) => {
+                let [_, _, h, w] = x.dims();
+                filter.enlarge(x, size.unwrap_or([2 * h, 2 * w]))
+            }
+        };
+        let h = norm_act(&self.norm1, x.clone(), Modulation::None, self.activation);
+        let h = self.conv1.forward(resize(h));
+        let x = resize(x);
+        let h = norm_act(&self.norm2, h, self.modulation(time), self.activation);
+        let h = self.conv2.forward(self.dropout.forward(h));
+        let x = match &self.conv_shortcut {
+            Some(shortcut) => shortcut.forward(x),
+            None => x,
+        };
+        rescaled(x + h, self.scale)
+    }
+
+    fn modulation(&self, time: Option<&Tensor<2>>) -> Modulation {
+        let (Some(project), Some(time)) = (&self.time_emb_proj, time) else {
+            return Modulation::None;
+        };
+        let projected = project.forward(self.activation.forward(time.clone()));
+        match self.conditioning {
+            Conditioning::Shift => Modulation::Shift(projected),
+            Conditioning::ScaleShift => Modulation::ScaleShift(projected),
         }
     }
 }
 
-/// Group normalisation followed by SiLU.
-pub(crate) fn norm_silu(norm: &GroupNorm, x: Tensor<4>) -> Tensor<4> {
-    silu(norm.forward(x))
-}
-
-pub(crate) fn norm(groups: usize, channels: usize, device: &Device) -> GroupNorm {
-    GroupNormConfig::new(groups.min(channels), channels)
-        .with_epsilon(1e-6)
-        .init(device)
+/// `x/scale`.
+#[allow(clippy::float_cmp, reason = "1 is exact")]
+pub(crate) fn rescaled<const D: usize>(x: Tensor<D>, scale: f64) -> Tensor<D> {
+    if scale == 1.0 { x } else { x / scale }
 }
 
 pub(crate) fn conv3x3(input: usize, output: usize) -> Conv2dConfig {

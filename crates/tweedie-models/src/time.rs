@@ -1,34 +1,129 @@
-//! How a network is told the level: sinusoids of one number, then two linear layers.
+//! How a network is told the level: waves of one number, then two linear layers.
 //!
-//! `γ(c) = [sin(c ω_k), cos(c ω_k)]`, `ω_k = 10000^{−k/(n−1)}` for `k = 0 … n − 1`, `n = dim/2`.
-//!
-//! # Reference
-//! Vaswani et al. 2017, section 3.5, arXiv:1706.03762; Ho et al. 2020, appendix B,
-//! arXiv:2006.11239.
+//! | waves | of the condition `c` | reference |
+//! |---|---|---|
+//! | [`Sinusoids`](Waves::Sinusoids) | `sin(c ω_k)`, `cos(c ω_k)`, `ω_k = 10000^{−k/(n−s)}`, `k < n` | Vaswani et al. 2017, section 3.5, arXiv:1706.03762; Ho et al. 2020, appendix B, arXiv:2006.11239 |
+//! | [`Fourier`](Waves::Fourier) | `sin(2π w_k c)`, `cos(2π w_k c)`, random frequencies `w` | Tancik et al. 2020, arXiv:2006.10739; Song et al. 2021, appendix C, arXiv:2011.13456 |
+//! | [`Learned`](Waves::Learned) | a row of a table | |
 
-use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, TensorData, activation::silu};
+use crate::Activation;
+use burn::module::{Module, Param};
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use std::f64::consts::TAU;
 
-/// Sinusoids of one number per sample, through two linear layers with SiLU between.
+/// What a network makes of the number that stands for the level.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Waves {
+    /// Sines and cosines of fixed frequencies, for numbers up to 1000.
+    Sinusoids {
+        /// How many numbers; an odd one ends with a zero.
+        width: usize,
+        /// Whether the cosines stand first.
+        cosine_first: bool,
+        /// The `s` of the frequencies.
+        shift: f64,
+    },
+    /// Sines and cosines of random frequencies.
+    Fourier {
+        /// How many numbers, even.
+        width: usize,
+        /// Whether the cosines stand first.
+        cosine_first: bool,
+        /// Whether of the logarithm of the condition.
+        log: bool,
+    },
+    /// A table, for conditions that are integers.
+    Learned {
+        /// How many numbers.
+        width: usize,
+        /// Rows of the table.
+        count: usize,
+    },
+}
+
+impl Waves {
+    /// How many numbers.
+    #[must_use]
+    pub fn width(self) -> usize {
+        match self {
+            Self::Sinusoids { width, .. }
+            | Self::Fourier { width, .. }
+            | Self::Learned { width, .. } => width,
+        }
+    }
+}
+
+/// Two linear layers with a nonlinearity between them.
+#[derive(Module, Debug)]
+pub struct Perceptron {
+    pub(crate) linear_1: Linear,
+    pub(crate) linear_2: Linear,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Perceptron {
+    /// `input` to `output` features, `output` between.
+    #[must_use]
+    pub fn new(input: usize, output: usize, activation: Activation, device: &Device) -> Self {
+        Self {
+            linear_1: LinearConfig::new(input, output).init(device),
+            linear_2: LinearConfig::new(output, output).init(device),
+            activation,
+        }
+    }
+
+    /// `[batch, input]` to `[batch, output]`.
+    #[must_use]
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let hidden = self.activation.forward(self.linear_1.forward(x));
+        self.linear_2.forward(hidden)
+    }
+}
+
+/// Waves of one number per sample, through two linear layers.
 #[derive(Module, Debug)]
 pub struct TimeEmbedding {
-    first: Linear,
-    second: Linear,
-    width: usize,
+    pub(crate) fourier: Option<Param<Tensor<1>>>,
+    pub(crate) table: Option<Embedding>,
+    pub(crate) layers: Perceptron,
+    #[module(skip)]
+    waves: Waves,
     scale: f64,
 }
 
 impl TimeEmbedding {
-    /// An embedding of `features` numbers from about `width` sinusoids, as many sines as cosines. The condition is multiplied by
-    /// `scale` first: the frequencies suit numbers from 0 to 1000.
+    /// An embedding of `features` numbers. The condition is multiplied by `scale` first: the
+    /// frequencies of sinusoids suit numbers from 0 to 1000.
     #[must_use]
-    pub fn new(width: usize, features: usize, scale: f64, device: &Device) -> Self {
-        let width = 2 * (width / 2).max(1);
+    pub fn new(
+        waves: Waves,
+        features: usize,
+        scale: f64,
+        activation: Activation,
+        device: &Device,
+    ) -> Self {
+        let fourier = |width: usize| {
+            let frequencies = Distribution::Normal(0.0, 16.0);
+            Param::from_tensor(Tensor::random([width / 2], frequencies, device))
+                .set_require_grad(false)
+        };
         Self {
-            first: LinearConfig::new(width, features).init(device),
-            second: LinearConfig::new(features, features).init(device),
-            width,
+            fourier: match waves {
+                Waves::Fourier { width, .. } => Some(fourier(width)),
+                _ => None,
+            },
+            table: match waves {
+                Waves::Learned { width, count } => {
+                    Some(EmbeddingConfig::new(count, width).init(device))
+                }
+                _ => None,
+            },
+            layers: Perceptron::new(waves.width(), features, activation, device),
+            waves,
             scale,
         }
     }
@@ -36,22 +131,73 @@ impl TimeEmbedding {
     /// `[batch]` to `[batch, features]`.
     #[must_use]
     pub fn forward(&self, condition: Tensor<1>) -> Tensor<2> {
-        let waves = sinusoids(condition * self.scale, self.width);
-        self.second.forward(silu(self.first.forward(waves)))
+        self.layers.forward(self.waves(condition))
+    }
+
+    /// `[batch]` to `[batch, width]`, before the two layers.
+    #[must_use]
+    pub fn waves(&self, condition: Tensor<1>) -> Tensor<2> {
+        let condition = condition * self.scale;
+        match (self.waves, &self.fourier, &self.table) {
+            (
+                Waves::Fourier {
+                    cosine_first, log, ..
+                },
+                Some(frequencies),
+                _,
+            ) => {
+                let condition = if log { condition.log() } else { condition };
+                let frequencies = frequencies.val().unsqueeze::<2>();
+                both(condition.unsqueeze_dim(1) * frequencies * TAU, cosine_first)
+            }
+            (Waves::Learned { width, .. }, _, Some(table)) => {
+                let rows = table.forward(condition.int().unsqueeze_dim::<2>(1));
+                rows.reshape([-1, width as i64])
+            }
+            (
+                Waves::Sinusoids {
+                    width,
+                    cosine_first,
+                    shift,
+                },
+                ..,
+            ) => sinusoids(condition, width, cosine_first, shift),
+            // A table or frequencies are made with their waves.
+            _ => unreachable!("waves without their parameters"),
+        }
     }
 }
 
-/// `[batch]` to `[batch, width]`: sines, then cosines.
-fn sinusoids(condition: Tensor<1>, width: usize) -> Tensor<2> {
+/// `[batch]` to `[batch, width]`.
+pub(crate) fn sinusoids(
+    condition: Tensor<1>,
+    width: usize,
+    cosine_first: bool,
+    shift: f64,
+) -> Tensor<2> {
     let half = width / 2;
-    let gap = half.saturating_sub(1).max(1) as f64;
+    let gap = (half as f64 - shift).max(1.0);
     let frequencies: Vec<f64> = (0..half)
         .map(|k| (-(10_000.0_f64.ln()) * k as f64 / gap).exp())
         .collect();
-    let frequencies = TensorData::new(frequencies, [1, half]);
     let options = (&condition.device(), condition.dtype());
-    let angles = condition.unsqueeze_dim::<2>(1) * Tensor::from_data(frequencies, options);
-    Tensor::cat(vec![angles.clone().sin(), angles.cos()], 1)
+    let frequencies = Tensor::<2>::from_data(TensorData::new(frequencies, [1, half]), options);
+    let waves = both(condition.unsqueeze_dim::<2>(1) * frequencies, cosine_first);
+    if width.is_multiple_of(2) {
+        return waves;
+    }
+    let zero = Tensor::zeros([waves.dims()[0], 1], options);
+    Tensor::cat(vec![waves, zero], 1)
+}
+
+fn both(angles: Tensor<2>, cosine_first: bool) -> Tensor<2> {
+    let (sines, cosines) = (angles.clone().sin(), angles.cos());
+    let parts = if cosine_first {
+        vec![cosines, sines]
+    } else {
+        vec![sines, cosines]
+    };
+    Tensor::cat(parts, 1)
 }
 
 #[cfg(test)]
@@ -62,12 +208,27 @@ mod tests {
     #[test]
     fn the_first_wave_has_period_two_pi_and_the_last_is_ten_thousand_times_slower() {
         let c = Tensor::from_floats([0.0, 1.5], &Device::flex());
-        let waves: Vec<f32> = sinusoids(c, 6).into_data().iter::<f32>().collect();
+        let waves: Vec<f32> = sinusoids(c, 6, false, 1.0)
+            .into_data()
+            .iter::<f32>()
+            .collect();
         let expected = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0];
         assert_eq!(waves[..6], expected);
         for (k, frequency) in [1.0_f64, 0.01, 0.0001].into_iter().enumerate() {
             assert!((f64::from(waves[6 + k]) - (1.5 * frequency).sin()).abs() < 1e-6);
             assert!((f64::from(waves[9 + k]) - (1.5 * frequency).cos()).abs() < 1e-6);
         }
+    }
+
+    #[test]
+    fn a_learned_embedding_is_a_row_of_its_table() {
+        let device = Device::flex();
+        let waves = Waves::Learned { width: 3, count: 5 };
+        let embedding = TimeEmbedding::new(waves, 4, 1.0, Activation::Silu, &device);
+        let rows = embedding.waves(Tensor::from_floats([4.0, 0.0], &device));
+        let table = embedding.table.as_ref().expect("a table").weight.val();
+        let row = |x: &Tensor<2>, i| x.clone().narrow(0, i, 1).into_data();
+        assert_eq!(row(&rows, 0), row(&table, 4));
+        assert_eq!(row(&rows, 1), row(&table, 0));
     }
 }

@@ -10,24 +10,26 @@ use burn::tensor::{Device, Tensor};
 use std::fs;
 use tweedie_core::{Denoiser, HostNoise, Noise, TimeInput};
 use tweedie_math::{AnySchedule, Cosine, Level, Prediction};
-use tweedie_models::{Model, ModelConfig, ModelError, Precision, UnetConfig, seeded};
+use tweedie_models::{CheckpointError, Model, ModelConfig, Precision, UnetConfig, seeded};
 
 fn config() -> ModelConfig {
-    ModelConfig {
-        network: UnetConfig::new(1)
-            .with_width(8)
-            .with_groups(4)
-            .with_time_scale(1000.0),
-        prediction: Prediction::Karras { sigma_data: 0.5 },
-        time: TimeInput::Time(AnySchedule::Cosine(Cosine::default())),
-        size: [8, 8],
-    }
+    let network = UnetConfig::new(1)
+        .with_widths([8, 16])
+        .with_groups(Some(4))
+        .with_time_scale(1000.0);
+    let time = TimeInput::Time(AnySchedule::Cosine(Cosine::default()));
+    ModelConfig::new(
+        network,
+        Prediction::Karras { sigma_data: 0.5 },
+        time,
+        [8, 8],
+    )
 }
 
 fn model(config: ModelConfig) -> Model {
     let device = Device::flex();
     let denoiser = seeded(1, &device, config.init(&device).expect("a network"));
-    Model::new(config, denoiser)
+    Model::new(config, denoiser.into_network())
 }
 
 fn output(model: &Model) -> Tensor<4> {
@@ -36,7 +38,7 @@ fn output(model: &Model) -> Tensor<4> {
 }
 
 #[test]
-fn a_model_comes_back() -> Result<(), ModelError> {
+fn a_model_comes_back() -> Result<(), CheckpointError> {
     let folder = tempfile::tempdir().expect("a folder");
     let model = model(config());
     let expected = output(&model);
@@ -59,7 +61,7 @@ fn a_model_comes_back() -> Result<(), ModelError> {
 }
 
 #[test]
-fn what_is_not_a_model_says_why() -> Result<(), ModelError> {
+fn what_is_not_a_model_says_why() -> Result<(), CheckpointError> {
     let folder = tempfile::tempdir().expect("a folder");
     let text = |folder: &std::path::Path| match Model::open(folder, &Device::flex()) {
         Err(error) => error.to_string(),
@@ -76,7 +78,7 @@ fn what_is_not_a_model_says_why() -> Result<(), ModelError> {
     // The weights of another network.
     fs::write(
         &configuration,
-        stored.replace("\"width\": 8", "\"width\": 16"),
+        stored.replacen("\"channels\": 8", "\"channels\": 16", 1),
     )
     .expect("a file");
     let mismatch = text(folder.path());
@@ -85,7 +87,7 @@ fn what_is_not_a_model_says_why() -> Result<(), ModelError> {
     // A network that cannot be, a field that is not known, no JSON.
     fs::write(
         &configuration,
-        stored.replace("\"width\": 8", "\"width\": 6"),
+        stored.replacen("\"channels\": 8", "\"channels\": 6", 1),
     )
     .expect("a file");
     assert!(

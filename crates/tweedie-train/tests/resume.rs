@@ -19,9 +19,9 @@ fn objective() -> Objective<VariancePreserving> {
 fn fresh() -> Preconditioned<Unet> {
     let device = Device::flex();
     let config = UnetConfig::new(1)
-        .with_width(8)
+        .with_widths([8, 16])
         .with_blocks(1)
-        .with_groups(4)
+        .with_groups(Some(4))
         .with_dropout(0.2);
     let network = seeded(3, &device, config.init(&device).expect("a network"));
     Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr)

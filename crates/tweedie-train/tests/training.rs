@@ -30,9 +30,9 @@ fn fresh(width: usize) -> Preconditioned<Unet> {
     let device = Device::flex();
     // Dropout on, so that its randomness is resumed as well.
     let config = UnetConfig::new(1)
-        .with_width(width)
+        .with_widths([width, 2 * width])
         .with_blocks(1)
-        .with_groups(4)
+        .with_groups(Some(4))
         .with_dropout(0.2);
     let network = seeded(3, &device, config.init(&device).expect("a network"));
     Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr)

@@ -2,10 +2,11 @@ use crate::{close, schedules};
 use proptest::prelude::*;
 use tweedie_math::{Level, Prediction, Schedule};
 
-const ALL: [Prediction; 6] = [
+const ALL: [Prediction; 7] = [
     Prediction::Clean,
     Prediction::Noise,
     Prediction::Score,
+    Prediction::ScaledScore,
     Prediction::Velocity,
     Prediction::Flow,
     Prediction::Karras { sigma_data: 0.5 },
@@ -18,6 +19,8 @@ fn output(prediction: Prediction, level: Level, clean: f64, noise: f64) -> f64 {
         Prediction::Clean => clean,
         Prediction::Noise => noise,
         Prediction::Score => -noise / s,
+        // The score of x/α, whose noise has the standard deviation σ/α.
+        Prediction::ScaledScore => -noise / (s / a),
         Prediction::Velocity => (a * noise - s * clean) / level.rms(),
         Prediction::Flow => noise - clean,
         Prediction::Karras { sigma_data: d } => {
@@ -91,7 +94,14 @@ fn pure_noise_is_an_end_for_noise_and_score_alone() {
         .into_iter()
         .filter(|prediction| !prediction.determines_clean(Level::PURE_NOISE))
         .collect();
-    assert_eq!(refused, [Prediction::Noise, Prediction::Score]);
+    assert_eq!(
+        refused,
+        [
+            Prediction::Noise,
+            Prediction::Score,
+            Prediction::ScaledScore
+        ]
+    );
     for prediction in ALL {
         assert!(prediction.determines_clean(Level::CLEAN), "{prediction:?}");
     }

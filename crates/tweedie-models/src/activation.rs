@@ -1,0 +1,39 @@
+//! The nonlinearities of published networks.
+
+use burn::tensor::{Tensor, activation};
+use serde::{Deserialize, Serialize};
+
+/// A nonlinearity, applied to every number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `x·sigmoid(x)`, also called swish.
+    #[default]
+    Silu,
+    /// `x·Φ(x)`, with the Gaussian distribution function.
+    Gelu,
+    /// `½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))`.
+    GeluTanh,
+    /// `x·tanh(ln(1 + eˣ))`.
+    Mish,
+    /// `max(0, x)`.
+    Relu,
+}
+
+impl Activation {
+    /// Applies it.
+    #[must_use]
+    pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Silu => activation::silu(x),
+            Self::Gelu => activation::gelu(x),
+            Self::GeluTanh => {
+                let cube = x.clone() * x.clone() * x.clone();
+                let inner = (x.clone() + cube * 0.044_715) * (2.0 / std::f64::consts::PI).sqrt();
+                x * (inner.tanh() + 1.0) * 0.5
+            }
+            Self::Mish => activation::mish(x),
+            Self::Relu => activation::relu(x),
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! The autoencoder of latent diffusion: images to latents of an eighth of the side, and back.
+//!
+//! The encoder gives a Gaussian, `z ~ N(μ(x), diag e^{v(x)})`; the decoder an image.
+//!
+//! # Reference
+//! Rombach et al. 2022, section 3.1, arXiv:2112.10752; Kingma & Welling 2014, arXiv:1312.6114.
+
+use crate::norm::group_norm;
+use crate::probe::Probe;
+use crate::resblock::conv3x3;
+use crate::unet::{BlockAttention, MidBlock, Shared, plain};
+use crate::{Activation, Downsample, ResBlock, ResBlockConfig, SelfAttention, UnetError, Upsample};
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::GroupNorm;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::{Device, Tensor};
+use tweedie_core::Noise;
+
+/// Configuration of an [`Autoencoder`].
+#[derive(Config, Debug, PartialEq)]
+pub struct AutoencoderConfig {
+    /// Channels of the image.
+    #[config(default = 3)]
+    pub channels: usize,
+    /// Channels of the latents.
+    #[config(default = 4)]
+    pub latent: usize,
+    /// Channels of each resolution, the finest first.
+    #[config(default = "vec![128, 256, 512, 512]")]
+    pub widths: Vec<usize>,
+    /// Residual blocks a resolution in the encoder; the decoder has one more.
+    #[config(default = 2)]
+    pub blocks: usize,
+    /// Groups of the normalisations.
+    #[config(default = 32)]
+    pub groups: usize,
+    /// The nonlinearity of the blocks.
+    #[config(default = "Activation::Silu")]
+    pub activation: Activation,
+    /// Whether the middle has attention.
+    #[config(default = true)]
+    pub attention: bool,
+    /// Whether a 1×1 convolution follows the encoder.
+    #[config(default = true)]
+    pub quant: bool,
+    /// Whether a 1×1 convolution precedes the decoder.
+    #[config(default = true)]
+    pub post_quant: bool,
+    /// What is subtracted from latents before a diffusion model sees them.
+    #[config(default = 0.0)]
+    pub shift: f64,
+    /// What they are multiplied by then.
+    #[config(default = 0.18215)]
+    pub scale: f64,
+}
+
+/// An autoencoder of images, `[b, c, h, w]` to `[b, latent, h/2ᵏ, w/2ᵏ]` with `k + 1` resolutions.
+#[derive(Module, Debug)]
+pub struct Autoencoder {
+    encoder: Encoder,
+    decoder: Decoder,
+    quant_conv: Option<Conv2d>,
+    post_quant_conv: Option<Conv2d>,
+    #[module(skip)]
+    config: AutoencoderConfig,
+}
+
+#[derive(Module, Debug)]
+pub(crate) struct Encoder {
+    pub(crate) conv_in: Conv2d,
+    pub(crate) down_blocks: Vec<EncoderBlock>,
+    pub(crate) mid_block: MidBlock,
+    pub(crate) conv_norm_out: GroupNorm,
+    pub(crate) conv_out: Conv2d,
+}
+
+#[derive(Module, Debug)]
+pub(crate) struct EncoderBlock {
+    pub(crate) resnets: Vec<ResBlock>,
+    pub(crate) shrink: Option<Downsample>,
+}
+
+#[derive(Module, Debug)]
+pub(crate) struct Decoder {
+    pub(crate) conv_in: Conv2d,
+    pub(crate) mid_block: MidBlock,
+    pub(crate) up_blocks: Vec<DecoderBlock>,
+    pub(crate) conv_norm_out: GroupNorm,
+    pub(crate) conv_out: Conv2d,
+}
+
+#[derive(Module, Debug)]
+pub(crate) struct DecoderBlock {
+    pub(crate) resnets: Vec<ResBlock>,
+    pub(crate) grow: Option<Upsample>,
+}
+
+/// The Gaussian that an encoder gives for an image.
+#[derive(Clone, Debug)]
+pub struct LatentGaussian {
+    /// Its mean, `[b, latent, h, w]`.
+    pub mean: Tensor<4>,
+    /// Its log-variance, within −30 and 20.
+    pub log_variance: Tensor<4>,
+}
+
+impl LatentGaussian {
+    /// A draw, `μ + e^{v/2} z`.
+    pub fn sample(&self, noise: &mut dyn Noise<4>) -> Tensor<4> {
+        let std = (self.log_variance.clone() * 0.5).exp();
+        self.mean.clone() + std * noise.normal_like(&self.mean)
+    }
+
+    /// The divergence from the standard Gaussian of each image in nats, `[b]`:
+    /// `½ Σ (μ² + e^v − 1 − v)`.
+    #[must_use]
+    pub fn kl(&self) -> Tensor<1> {
+        let v = self.log_variance.clone();
+        let terms = self.mean.clone().square() + v.clone().exp() - 1.0 - v;
+        let batch = terms.dims()[0];
+        terms.reshape([batch as i64, -1]).sum_dim(1).squeeze_dim(1) * 0.5
+    }
+}
+
+impl AutoencoderConfig {
+    /// Checks the configuration.
+    ///
+    /// # Errors
+    /// [`UnetError`] names the field that makes no sense.
+    pub fn check(&self) -> Result<(), UnetError> {
+        let counts = [
+            ("channels", self.channels),
+            ("latent", self.latent),
+            ("blocks", self.blocks),
+            ("groups", self.groups),
+            ("the number of widths", self.widths.len()),
+            ("widths", self.widths.iter().copied().min().unwrap_or(0)),
+        ];
+        if let Some(&(name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return Err(UnetError::Zero { name });
+        }
+        for (level, &channels) in self.widths.iter().enumerate() {
+            let divisor = self.groups.min(channels);
+            if !channels.is_multiple_of(divisor) {
+                return Err(UnetError::Divides {
+                    name: "groups",
+                    divisor,
+                    channels,
+                    level,
+                });
+            }
+        }
+        let (name, range, value) = ("scale", "other than 0", self.scale);
+        if value == 0.0 || !value.is_finite() {
+            return Err(UnetError::Range { name, range, value });
+        }
+        Ok(())
+    }
+
+    fn resnet(&self, input: usize, output: usize, device: &Device) -> ResBlock {
+        ResBlockConfig::new(input, output)
+            .with_groups([self.groups.min(input), self.groups.min(output)])
+            .with_activation(self.activation)
+            .init(device)
+    }
+
+    fn middle(&self, device: &Device) -> MidBlock {
+        let channels = self.widths[self.widths.len() - 1];
+        let resnet = || self.resnet(channels, channels, device);
+        let groups = Some(self.groups.min(channels));
+        MidBlock {
+            resnets: [resnet(), resnet()],
+            attentions: self.attention.then(|| {
+                BlockAttention::Pixels(SelfAttention::new(channels, groups, EPSILON, 1, device))
+            }),
+        }
+    }
+
+    /// The network on `device`.
+    ///
+    /// # Errors
+    /// [`UnetError`] for a configuration that makes no sense.
+    pub fn init(&self, device: &Device) -> Result<Autoencoder, UnetError> {
+        self.check()?;
+        let last = self.widths.len() - 1;
+        let coarsest = self.widths[last];
+        let norm =
+            |channels: usize| group_norm(self.groups.min(channels), channels, EPSILON, device);
+        let conv = |from, to| conv3x3(from, to).init(device);
+        let conv1x1 = |channels| Conv2dConfig::new([channels, channels], [1, 1]).init(device);
+
+        let mut here = self.widths[0];
+        let mut down_blocks = Vec::new();
+        for (index, &to) in self.widths.iter().enumerate() {
+            let mut resnets = Vec::new();
+            for _ in 0..self.blocks {
+                resnets.push(self.resnet(here, to, device));
+                here = to;
+            }
+            let shrink = (index < last).then(|| Downsample::new(to, false, device));
+            down_blocks.push(EncoderBlock { resnets, shrink });
+        }
+        let encoder = Encoder {
+            conv_in: conv(self.channels, self.widths[0]),
+            down_blocks,
+            mid_block: self.middle(device),
+            conv_norm_out: norm(here),
+            conv_out: conv(here, 2 * self.latent),
+        };
+        let mut up_blocks = Vec::new();
+        for (index, &to) in self.widths.iter().enumerate().rev() {
+            let mut resnets = Vec::new();
+            for _ in 0..=self.blocks {
+                resnets.push(self.resnet(here, to, device));
+                here = to;
+            }
+            let grow = (index > 0).then(|| Upsample::new(to, device));
+            up_blocks.push(DecoderBlock { resnets, grow });
+        }
+        let decoder = Decoder {
+            conv_in: conv(self.latent, coarsest),
+            mid_block: self.middle(device),
+            up_blocks,
+            conv_norm_out: norm(here),
+            conv_out: conv(here, self.channels),
+        };
+        Ok(Autoencoder {
+            encoder,
+            decoder,
+            quant_conv: self.quant.then(|| conv1x1(2 * self.latent)),
+            post_quant_conv: self.post_quant.then(|| conv1x1(self.latent)),
+            config: self.clone(),
+        })
+    }
+}
+
+/// What the normalisations add to the variance.
+const EPSILON: f64 = 1e-6;
+
+impl Autoencoder {
+    /// What it was made of.
+    #[must_use]
+    pub fn config(&self) -> &AutoencoderConfig {
+        &self.config
+    }
+
+    pub(crate) fn parts(&self) -> (&Encoder, &Decoder) {
+        (&self.encoder, &self.decoder)
+    }
+
+    /// The Gaussian of each image; heights and widths that are multiples of `2ᵏ`.
+    #[must_use]
+    pub fn encode(&self, images: Tensor<4>) -> LatentGaussian {
+        let shared = Shared::nothing();
+        let encoder = &self.encoder;
+        let mut h = encoder.conv_in.forward(images);
+        for block in &encoder.down_blocks {
+            for resnet in &block.resnets {
+                h = resnet.forward(h, None, None);
+            }
+            if let Some(shrink) = &block.shrink {
+                h = shrink.forward(h);
+            }
+        }
+        h = encoder.mid_block.forward(h, &shared);
+        h = encoder
+            .conv_out
+            .forward(plain(&encoder.conv_norm_out, h, Activation::Silu));
+        if let Some(conv) = &self.quant_conv {
+            h = conv.forward(h);
+        }
+        let latent = self.config.latent;
+        LatentGaussian {
+            mean: h.clone().narrow(1, 0, latent),
+            log_variance: h.narrow(1, latent, latent).clamp(-30.0, 20.0),
+        }
+    }
+
+    /// Images of latents, `[b, latent, h, w]`.
+    #[must_use]
+    pub fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
+        self.decode_probed(latents, &mut ())
+    }
+
+    /// The same, where `probe` sees the outputs of the parts.
+    pub fn decode_probed(&self, latents: Tensor<4>, probe: &mut dyn Probe) -> Tensor<4> {
+        let shared = Shared::nothing();
+        let decoder = &self.decoder;
+        let mut h = match &self.post_quant_conv {
+            Some(conv) => conv.forward(latents),
+            None => latents,
+        };
+        h = decoder.conv_in.forward(h);
+        probe.images("decoder.conv_in", &h);
+        h = decoder.mid_block.forward(h, &shared);
+        probe.images("decoder.mid_block", &h);
+        for (i, block) in decoder.up_blocks.iter().enumerate() {
+            for resnet in &block.resnets {
+                h = resnet.forward(h, None, None);
+            }
+            if let Some(grow) = &block.grow {
+                let [_, _, height, width] = h.dims();
+                h = grow.forward(h, [2 * height, 2 * width]);
+            }
+            probe.images(&format!("decoder.up_blocks.{i}"), &h);
+        }
+        let h = plain(&decoder.conv_norm_out, h, Activation::Silu);
+        decoder.conv_out.forward(h)
+    }
+
+    /// Latents as a diffusion model sees them: `scale·(z − shift)`.
+    #[must_use]
+    pub fn normalise(&self, latents: Tensor<4>) -> Tensor<4> {
+        (latents - self.config.shift) * self.config.scale
+    }
+
+    /// The inverse of [`normalise`](Self::normalise).
+    #[must_use]
+    pub fn denormalise(&self, latents: Tensor<4>) -> Tensor<4> {
+        latents / self.config.scale + self.config.shift
+    }
+}

@@ -1,0 +1,113 @@
+//! How a network is told the class: a vector that is added to the embedding of the level.
+
+use crate::{Activation, Class, Perceptron, TimeEmbedding};
+use burn::module::Module;
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// What a network makes of the class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassInput {
+    /// A table with a row for each class.
+    Table {
+        /// The number of classes.
+        count: usize,
+    },
+    /// A number, embedded as the level is, with layers of its own.
+    Waves,
+    /// A vector of as many features as the embedding of the level, added as it is.
+    Identity,
+    /// A vector through two linear layers.
+    Perceptron {
+        /// Its features.
+        features: usize,
+    },
+    /// A vector through one linear layer.
+    Linear {
+        /// Its features.
+        features: usize,
+    },
+}
+
+/// The parameters of a [`ClassInput`].
+#[derive(Module, Debug)]
+pub struct ClassEmbedding {
+    pub(crate) table: Option<Embedding>,
+    pub(crate) layers: Option<Perceptron>,
+    pub(crate) linear: Option<Linear>,
+    #[module(skip)]
+    input: ClassInput,
+}
+
+impl ClassEmbedding {
+    /// An embedding of `features` numbers, in a network whose level has `waves` waves.
+    #[must_use]
+    pub fn new(
+        input: ClassInput,
+        waves: usize,
+        features: usize,
+        activation: Activation,
+        device: &Device,
+    ) -> Self {
+        let mut embedding = Self {
+            table: None,
+            layers: None,
+            linear: None,
+            input,
+        };
+        let perceptron = |from| Some(Perceptron::new(from, features, activation, device));
+        match input {
+            ClassInput::Table { count } => {
+                embedding.table = Some(EmbeddingConfig::new(count, features).init(device));
+            }
+            ClassInput::Waves => embedding.layers = perceptron(waves),
+            ClassInput::Identity => {}
+            ClassInput::Perceptron { features: from } => embedding.layers = perceptron(from),
+            ClassInput::Linear { features: from } => {
+                embedding.linear = Some(LinearConfig::new(from, features).init(device));
+            }
+        }
+        embedding
+    }
+
+    /// The class as `[batch, features]`.
+    ///
+    /// # Panics
+    /// If a network that takes labels is given vectors, or the reverse.
+    #[must_use]
+    pub fn forward(&self, class: &Class, time: &TimeEmbedding) -> Tensor<2> {
+        match (self.input, class) {
+            (ClassInput::Table { .. }, Class::Labels(labels)) => {
+                let table = self.table.as_ref().map(|table| table.weight.val());
+                table
+                    .unwrap_or_else(|| wrong("a table"))
+                    .select(0, labels.clone())
+            }
+            (ClassInput::Waves, Class::Labels(labels)) => {
+                let like = time.layers.linear_1.weight.val().dtype();
+                self.through(time.waves(labels.clone().float().cast(like)))
+            }
+            (ClassInput::Identity, Class::Vectors(vectors)) => vectors.clone(),
+            (
+                ClassInput::Perceptron { .. } | ClassInput::Linear { .. },
+                Class::Vectors(vectors),
+            ) => self.through(vectors.clone()),
+            (input, Class::Labels(_)) => panic!("a class given as {input:?} takes vectors"),
+            (input, Class::Vectors(_)) => panic!("a class given as {input:?} takes labels"),
+        }
+    }
+
+    fn through(&self, vectors: Tensor<2>) -> Tensor<2> {
+        match (&self.layers, &self.linear) {
+            (Some(layers), _) => layers.forward(vectors),
+            (None, Some(linear)) => linear.forward(vectors),
+            (None, None) => wrong("layers"),
+        }
+    }
+}
+
+fn wrong<T>(what: &str) -> T {
+    unreachable!("a class embedding without {what}")
+}

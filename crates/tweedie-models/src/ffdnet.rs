@@ -1,0 +1,122 @@
+//! FFDNet: a denoiser of photographs for a known noise level.
+//!
+//! Twelve 3×3 convolutions with ReLU between them, on 2×2 pixels folded into channels beside a map
+//! of the noise level; the output is the clean image itself.
+//!
+//! # Reference
+//! Zhang, Zuo & Zhang 2018, "FFDNet: Toward a fast and flexible solution for CNN-based image
+//! denoising", arXiv:1710.04026.
+
+use crate::import::{CheckpointError, Flat, Precision, Stored, load};
+use crate::patch::{fold, unfold};
+use crate::resblock::conv3x3;
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::tensor::activation::relu;
+use burn::tensor::ops::PadMode;
+use burn::tensor::{Device, Tensor};
+use std::path::Path;
+use tweedie_core::Denoiser;
+use tweedie_math::Level;
+
+/// FFDNet. As a [`Denoiser`] it takes images in `[−1, 1]` at any level with signal; it was trained
+/// for noise of up to 75/255 in `[0, 1]`, that is `σ/α ≤ 0.59`.
+#[derive(Module, Debug)]
+pub struct Ffdnet {
+    pub(crate) layers: Vec<Conv2d>,
+}
+
+impl Ffdnet {
+    /// A network for images of `channels`, with `depth` layers of `width` channels, not trained.
+    #[must_use]
+    pub fn new(channels: usize, width: usize, depth: usize, device: &Device) -> Self {
+        let layer = |i: usize| {
+            let from = if i == 0 { 4 * channels + 1 } else { width };
+            let to = if i + 1 == depth { 4 * channels } else { width };
+            conv3x3(from, to).init(device)
+        };
+        Self {
+            layers: (0..depth).map(layer).collect(),
+        }
+    }
+
+    /// The published colour network, which is part of this crate (1.7 MB, `f16`; MIT licence,
+    /// Kai Zhang).
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use tweedie_core::Denoiser;
+    /// use tweedie_math::Level;
+    /// use tweedie_models::Ffdnet;
+    ///
+    /// let device = Device::flex();
+    /// let clean = Tensor::<4>::zeros([1, 3, 16, 16], &device);
+    /// let noisy = clean.clone() + Tensor::random([1, 3, 16, 16], burn::tensor::Distribution::Normal(0.0, 0.1), &device);
+    /// let found = Ffdnet::colour(&device).denoise(noisy, Level::new(1.0, 0.1)?);
+    /// assert!((found - clean).abs().mean().into_scalar::<f32>() < 0.04);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn colour(device: &Device) -> Self {
+        static WEIGHTS: &[u8] = include_bytes!("../data/ffdnet_color.safetensors");
+        let stored = Stored::bytes(WEIGHTS);
+        let network = Self::new(3, 96, 12, device);
+        stored
+            .and_then(|stored| load(network, &stored, &Flat, Precision::Full))
+            .unwrap_or_else(|error| unreachable!("the weights of this crate: {error}"))
+    }
+
+    /// Reads weights as published: `model.0.weight`, `model.2.weight`, ….
+    ///
+    /// # Errors
+    /// [`CheckpointError`] for a file that is broken or has other tensors.
+    pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
+        let stored = Stored::open(path.as_ref())?;
+        let depth = stored.tensors.len() / 2;
+        let side =
+            |name: String, i: usize| stored.shape(&name).and_then(|shape| shape.get(i).copied());
+        let width = side("model.0.weight".into(), 0);
+        let last = side(format!("model.{}.weight", 2 * depth.max(1) - 2), 0);
+        let (Some(width), Some(last)) = (width, last.filter(|last| last.is_multiple_of(4))) else {
+            return Err(CheckpointError::Unknown {
+                path: path.as_ref().into(),
+                message: "not FFDNet's layers model.0, model.2, …".into(),
+            });
+        };
+        let network = Self::new(last / 4, width, depth, device);
+        load(network, &stored, &Flat, Precision::Full)
+    }
+
+    /// Denoises images `[b, c, h, w]` in `[0, 1]` with noise of standard deviation `sigma`, in the
+    /// same range. Heights and widths that are odd are extended by their last row and column.
+    #[must_use]
+    pub fn restore(&self, images: Tensor<4>, sigma: f64) -> Tensor<4> {
+        let [batch, _, h, w] = images.dims();
+        let odd = [h % 2, w % 2];
+        let images = match odd {
+            [0, 0] => images,
+            [down, right] => images.pad((0, right, 0, down), PadMode::Edge),
+        };
+        let folded = fold(images, 2);
+        let [_, _, rows, columns] = folded.dims();
+        let options = (&folded.device(), folded.dtype());
+        let map = Tensor::full([batch, 1, rows, columns], sigma, options);
+        let mut x = Tensor::cat(vec![folded, map], 1);
+        for (i, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(if i == 0 { x } else { relu(x) });
+        }
+        unfold(x, 2).narrow(2, 0, h).narrow(3, 0, w)
+    }
+}
+
+impl Denoiser<4> for Ffdnet {
+    fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
+        let images = (x / level.alpha() + 1.0) * 0.5;
+        let sigma = 0.5 * level.sigma() / level.alpha();
+        self.restore(images, sigma) * 2.0 - 1.0
+    }
+
+    fn supports(&self, level: Level) -> bool {
+        level.alpha() > 0.0
+    }
+}

@@ -1,0 +1,49 @@
+//! Configurations of `AutoencoderKL`.
+
+use super::unet::{activation, size};
+use crate::AutoencoderConfig;
+use crate::import::CheckpointError;
+use crate::import::fields::Fields;
+use serde_json::json;
+
+/// Reads a configuration, with the height and width of its images.
+pub(crate) fn read(
+    mut fields: Fields,
+) -> Result<(AutoencoderConfig, Option<[usize; 2]>), CheckpointError> {
+    let widths: Vec<usize> = fields.or("block_out_channels", vec![64])?;
+    for (field, kind) in [
+        ("down_block_types", "DownEncoderBlock2D"),
+        ("up_block_types", "UpDecoderBlock2D"),
+    ] {
+        let types: Vec<String> = fields.or(field, vec![kind.to_owned()])?;
+        if let Some(other) = types.iter().find(|name| *name != kind) {
+            return Err(fields.wrong(field, format!("{other:?} is not {kind}")));
+        }
+        if types.len() != widths.len() {
+            let message = format!("{} types for {} widths", types.len(), widths.len());
+            return Err(fields.wrong(field, message));
+        }
+    }
+    let config = AutoencoderConfig::new()
+        .with_channels(fields.or("in_channels", 3)?)
+        .with_latent(fields.or("latent_channels", 4)?)
+        .with_blocks(fields.or("layers_per_block", 1)?)
+        .with_groups(fields.or("norm_num_groups", 32)?)
+        .with_activation(activation(&mut fields)?)
+        .with_attention(fields.or("mid_block_add_attention", true)?)
+        .with_quant(fields.or("use_quant_conv", true)?)
+        .with_post_quant(fields.or("use_post_quant_conv", true)?)
+        .with_shift(fields.or("shift_factor", 0.0)?)
+        .with_scale(fields.or("scaling_factor", 0.18215)?)
+        .with_widths(widths);
+    fields.only(&[("out_channels", json!(config.channels))])?;
+    // The precision that a peer computes in.
+    fields.ignore(&["force_upcast"]);
+    let size = size(&mut fields)?;
+    let path = fields.path().to_owned();
+    fields.finish()?;
+    config
+        .check()
+        .map_err(|source| CheckpointError::Network { path, source })?;
+    Ok((config, size))
+}

@@ -1,0 +1,44 @@
+//! Configurations of `DiTTransformer2DModel`, which was `Transformer2DModel` before.
+
+use crate::DitConfig;
+use crate::import::CheckpointError;
+use crate::import::fields::Fields;
+use serde_json::json;
+
+/// Reads a configuration, with the side of its images.
+pub(crate) fn read(mut fields: Fields) -> Result<(DitConfig, usize), CheckpointError> {
+    let heads = fields.or("num_attention_heads", 16)?;
+    let head: usize = fields.or("attention_head_dim", 72)?;
+    let patch = fields.or("patch_size", 2)?;
+    let side: usize = fields.or("sample_size", 32)?;
+    let config = DitConfig::new(fields.or("in_channels", 4)?)
+        .with_output(fields.take("out_channels")?)
+        .with_width(heads * head)
+        .with_heads(heads)
+        .with_layers(fields.or("num_layers", 28)?)
+        .with_patch(patch)
+        .with_classes(fields.or("num_embeds_ada_norm", 1000)?)
+        .with_grid(side / patch.max(1))
+        .with_epsilon(fields.or("norm_eps", 1e-5)?)
+        .with_wave_shift(1.0)
+        .with_embed_in_blocks(true);
+    fields.only(&[
+        ("norm_type", json!("ada_norm_zero")),
+        ("activation_fn", json!("gelu-approximate")),
+        ("attention_bias", json!(true)),
+        ("norm_elementwise_affine", json!(false)),
+        ("dropout", json!(0.0)),
+        ("only_cross_attention", json!(false)),
+        ("double_self_attention", json!(false)),
+        ("use_linear_projection", json!(false)),
+        ("attention_type", json!("default")),
+    ])?;
+    // Groups of a normalisation that is not there, and the precision of scores.
+    fields.ignore(&["norm_num_groups", "upcast_attention"]);
+    let path = fields.path().to_owned();
+    fields.finish()?;
+    config
+        .check()
+        .map_err(|source| CheckpointError::Network { path, source })?;
+    Ok((config, side))
+}

@@ -1,0 +1,7 @@
+//! The layout of diffusers: `config.json` beside `diffusion_pytorch_model.safetensors`.
+
+pub(crate) mod autoencoder;
+pub(crate) mod dit;
+pub(crate) mod names;
+pub(crate) mod scheduler;
+pub(crate) mod unet;

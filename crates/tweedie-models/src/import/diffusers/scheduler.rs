@@ -1,0 +1,214 @@
+//! Configurations of schedulers: `scheduler_config.json`.
+//!
+//! What such a file says of the forward process, of the network's output and of the usual way down
+//! becomes values here; the step that it names is one of many that fit.
+
+use crate::import::CheckpointError;
+use crate::import::fields::Fields;
+use crate::sampling::{Clip, Grid, Sampling};
+use serde_json::json;
+use std::path::Path;
+use tweedie_core::TimeInput;
+use tweedie_math::{Chain, Prediction, Spacing, VarianceExploding};
+
+/// Reads a configuration.
+pub(crate) fn read(fields: Fields) -> Result<Sampling, CheckpointError> {
+    let class = fields.text("_class_name").unwrap_or_default().to_owned();
+    match class.as_str() {
+        "DDPMScheduler"
+        | "DDIMScheduler"
+        | "PNDMScheduler"
+        | "DPMSolverMultistepScheduler"
+        | "DPMSolverSinglestepScheduler"
+        | "UniPCMultistepScheduler"
+        | "DEISMultistepScheduler"
+        | "EulerDiscreteScheduler"
+        | "EulerAncestralDiscreteScheduler"
+        | "HeunDiscreteScheduler"
+        | "LMSDiscreteScheduler"
+        | "RePaintScheduler" => chain(fields, &class),
+        "ScoreSdeVeScheduler" => variance_exploding(fields),
+        "EDMEulerScheduler" | "EDMDPMSolverMultistepScheduler" => karras(fields),
+        other => {
+            let message = format!(
+                "{other:?} is not a scheduler of a chain (DDPM, DDIM, PNDM, DPMSolver, UniPC, \
+                 DEIS, Euler, Heun, LMS), of ScoreSdeVe or of EDM"
+            );
+            Err(fields.wrong("_class_name", message))
+        }
+    }
+}
+
+/// A discrete chain, told by the index.
+fn chain(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
+    let path = fields.path().to_owned();
+    let refused = |source| CheckpointError::Schedule {
+        path: path.clone(),
+        source,
+    };
+    let steps = fields.or("num_train_timesteps", 1000)?;
+    let (default_first, default_last) = match class {
+        "LMSDiscreteScheduler" | "HeunDiscreteScheduler" => (0.00085, 0.012),
+        _ => (1e-4, 0.02),
+    };
+    let first = fields.or("beta_start", default_first)?;
+    let last = fields.or("beta_end", default_last)?;
+    let kind = fields.or("beta_schedule", "linear".to_owned())?;
+    let trained: Option<Vec<f64>> = fields.take("trained_betas")?;
+    let chain = match (trained, kind.as_str()) {
+        (Some(betas), _) => Chain::from_betas(&betas),
+        (None, "linear") => Chain::linear(steps, first, last),
+        (None, "scaled_linear") => Chain::scaled_linear(steps, first, last),
+        (None, "squaredcos_cap_v2") => Chain::squared_cosine(steps, 0.999),
+        (None, "sigmoid") => Chain::sigmoid(steps, first, last),
+        (None, other) => {
+            let known = "linear, scaled_linear, squaredcos_cap_v2 or sigmoid";
+            return Err(fields.wrong("beta_schedule", format!("{other:?} is not {known}")));
+        }
+    };
+    let mut chain = chain.map_err(refused)?;
+    if fields.or("rescale_betas_zero_snr", false)? {
+        chain = chain.with_zero_terminal_snr().map_err(refused)?;
+    }
+    let kind = fields.or("prediction_type", "epsilon".to_owned())?;
+    let prediction = match kind.as_str() {
+        "epsilon" => Prediction::Noise,
+        "sample" => Prediction::Clean,
+        "v_prediction" => Prediction::Velocity,
+        other => {
+            let message = format!("{other:?} is not epsilon, sample or v_prediction");
+            return Err(fields.wrong("prediction_type", message));
+        }
+    };
+    let offset = fields.or("steps_offset", 0)?;
+    let default = match class {
+        "DDPMScheduler" | "DDIMScheduler" | "PNDMScheduler" => "leading",
+        _ => "linspace",
+    };
+    let name = fields.or("timestep_spacing", default.to_owned())?;
+    let spacing = match name.as_str() {
+        "leading" => Spacing::Leading { offset },
+        "linspace" => Spacing::Linspace,
+        "trailing" => Spacing::Trailing,
+        other => {
+            let message = format!("{other:?} is not leading, linspace or trailing");
+            return Err(fields.wrong("timestep_spacing", message));
+        }
+    };
+    let clips = matches!(
+        class,
+        "DDPMScheduler" | "DDIMScheduler" | "RePaintScheduler"
+    );
+    let clip = fields.or("clip_sample", clips)?;
+    let range = fields.or("clip_sample_range", 1.0)?;
+    let dynamic = fields.or("thresholding", false)?;
+    let quantile = fields.or("dynamic_thresholding_ratio", 0.995)?;
+    let most = fields.or("sample_max_value", 1.0)?;
+    let clip = match (dynamic, clip) {
+        (true, _) => Clip::Dynamic { quantile, most },
+        (false, true) => Clip::Static { range },
+        (false, false) => Clip::None,
+    };
+    let variance = fields.or("variance_type", "fixed_small".to_owned())?;
+    // Settings of the step and of the way down, which this library leaves to its user.
+    fields.ignore(&STEP);
+    fields.finish()?;
+    Ok(Sampling {
+        prediction,
+        time: TimeInput::Index(chain.clone()),
+        grid: Grid::Chain { chain, spacing },
+        clip,
+        learned_variance: matches!(variance.as_str(), "learned" | "learned_range"),
+    })
+}
+
+/// NCSN++: the score, told by the noise level itself.
+fn variance_exploding(mut fields: Fields) -> Result<Sampling, CheckpointError> {
+    let (least, most) = (
+        fields.or("sigma_min", 0.01)?,
+        fields.or("sigma_max", 1348.0)?,
+    );
+    fields.ignore(&[
+        "num_train_timesteps",
+        "snr",
+        "sampling_eps",
+        "correct_steps",
+    ]);
+    let path = fields.path().to_owned();
+    fields.finish()?;
+    Ok(Sampling {
+        prediction: Prediction::ScaledScore,
+        time: TimeInput::NoiseLevel,
+        grid: Grid::Exploding {
+            schedule: exploding(&path, least, most)?,
+            rho: None,
+        },
+        clip: Clip::None,
+        learned_variance: false,
+    })
+}
+
+fn exploding(path: &Path, least: f64, most: f64) -> Result<VarianceExploding, CheckpointError> {
+    VarianceExploding::new(least, most).map_err(|source| CheckpointError::Schedule {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// EDM's preconditioning.
+fn karras(mut fields: Fields) -> Result<Sampling, CheckpointError> {
+    let (least, most) = (
+        fields.or("sigma_min", 0.002)?,
+        fields.or("sigma_max", 80.0)?,
+    );
+    let sigma_data = fields.or("sigma_data", 0.5)?;
+    let rho = fields.or("rho", 7.0)?;
+    fields.only(&[
+        ("prediction_type", json!("epsilon")),
+        ("sigma_schedule", json!("karras")),
+    ])?;
+    fields.ignore(&["num_train_timesteps"]);
+    fields.ignore(&STEP);
+    let path = fields.path().to_owned();
+    fields.finish()?;
+    Ok(Sampling {
+        prediction: Prediction::Karras { sigma_data },
+        time: TimeInput::Sigma,
+        grid: Grid::Exploding {
+            schedule: exploding(&path, least, most)?,
+            rho: Some(rho),
+        },
+        clip: Clip::None,
+        learned_variance: false,
+    })
+}
+
+/// Fields of the step and of the levels it visits.
+const STEP: [&str; 26] = [
+    "set_alpha_to_one",
+    "skip_prk_steps",
+    "algorithm_type",
+    "solver_order",
+    "solver_type",
+    "lower_order_final",
+    "euler_at_final",
+    "use_karras_sigmas",
+    "use_exponential_sigmas",
+    "use_beta_sigmas",
+    "use_lu_lambdas",
+    "use_flow_sigmas",
+    "flow_shift",
+    "final_sigmas_type",
+    "lambda_min_clipped",
+    "interpolation_type",
+    "timestep_type",
+    "sigma_min",
+    "sigma_max",
+    "predict_x0",
+    "disable_corrector",
+    "solver_p",
+    "eta",
+    "use_dynamic_shifting",
+    "time_shift_type",
+    "shift_terminal",
+];

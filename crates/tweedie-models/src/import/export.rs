@@ -1,0 +1,101 @@
+//! From a network to a file.
+
+use super::place::{Naming, targets};
+use super::transpose::transpose;
+use super::{CheckpointError, Precision};
+use burn::module::Module;
+use burn::store::ModuleSnapshot;
+use burn::store::burn_pack::Tensor as Packed;
+use burn::tensor::{DType, TensorData};
+use safetensors::{Dtype, View};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// Writes the parameters of a network, one after the other, beside their place, and moves the file
+/// there.
+pub(crate) fn tensors<M: Module>(
+    network: &M,
+    layout: &dyn Naming,
+    precision: Precision,
+    path: &Path,
+) -> Result<(), CheckpointError> {
+    let targets = targets(network).into_iter();
+    let targets: BTreeMap<_, _> = targets
+        .map(|target| (target.path.clone(), target))
+        .collect();
+    let stored = network.collect(None, None, true).into_iter();
+    let stored = stored.filter_map(|tensor| {
+        let target = targets.get(&tensor.name)?;
+        let place = layout.place(target);
+        let stored = Stored {
+            dtype: precision.of(tensor.dtype),
+            flipped: target.linear.then(|| [target.shape[0], target.shape[1]]),
+            shape: place.shape,
+            tensor,
+        };
+        Some((place.name, stored))
+    });
+    // Peers ask for this note.
+    let notes = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".partial");
+    let partial = path.with_file_name(name);
+    let written = safetensors::serialize_to_file(stored, Some(notes), &partial)
+        .map_err(std::io::Error::other)
+        .and_then(|()| std::fs::rename(&partial, path));
+    written.map_err(|source| {
+        // The error to report is the first one, whether or not this removal succeeds.
+        let _ = std::fs::remove_file(&partial);
+        CheckpointError::File {
+            path: path.to_owned(),
+            source,
+        }
+    })
+}
+
+/// A parameter on its way to a file.
+struct Stored {
+    tensor: Packed,
+    dtype: DType,
+    /// The shape in the network of a weight that is kept transposed.
+    flipped: Option<[usize; 2]>,
+    shape: Vec<usize>,
+}
+
+impl Stored {
+    fn bytes(&self) -> Option<Vec<u8>> {
+        let bytes = self.tensor.to_bytes().ok()?;
+        let data = TensorData::try_from_bytes(bytes, self.tensor.shape.clone(), self.tensor.dtype);
+        let data = data.ok()?.convert_dtype(self.dtype);
+        let bytes = data.into_bytes();
+        Some(match self.flipped {
+            Some([rows, columns]) => transpose(&bytes, rows, columns, self.dtype.size()),
+            None => bytes.to_vec(),
+        })
+    }
+}
+
+impl View for Stored {
+    fn dtype(&self) -> Dtype {
+        match self.dtype {
+            DType::F64 => Dtype::F64,
+            DType::F16 => Dtype::F16,
+            DType::BF16 => Dtype::BF16,
+            _ => Dtype::F32,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        // Reading a parameter back can only fail with the device itself.
+        Cow::Owned(self.bytes().unwrap_or_default())
+    }
+
+    fn data_len(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.dtype.size()
+    }
+}

@@ -1,0 +1,17 @@
+//! FFDNet's names: one layer after the other, with the activations counted.
+
+use super::place::{Naming, Place, Target, pytorch};
+
+/// `layers.i` is `model.2i`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flat;
+
+impl Naming for Flat {
+    fn place(&self, target: &Target) -> Place {
+        let mut parts = target.path.split('.');
+        let index = parts.nth(1).and_then(|index| index.parse::<usize>().ok());
+        let parameter = parts.next().unwrap_or_default();
+        let name = format!("model.{}.{parameter}", 2 * index.unwrap_or(0));
+        pytorch(target, &name)
+    }
+}

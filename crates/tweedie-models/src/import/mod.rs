@@ -1,0 +1,24 @@
+//! Published checkpoints: recognised, checked, read, and written back.
+
+mod checkpoint;
+mod diffusers;
+mod error;
+pub(crate) mod export;
+mod fields;
+mod flat;
+mod guided_diffusion;
+mod load;
+mod pickle;
+mod place;
+mod safetensors;
+mod stored;
+mod transpose;
+
+pub use checkpoint::{Checkpoint, Layout};
+pub use error::{CheckpointError, Mismatch, Misshapen};
+pub use load::Precision;
+
+pub(crate) use flat::Flat;
+pub(crate) use load::load;
+pub(crate) use place::Native;
+pub(crate) use stored::Stored;

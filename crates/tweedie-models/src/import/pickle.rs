@@ -1,0 +1,48 @@
+//! PyTorch's pickles, read without running the code that they may carry.
+
+use super::CheckpointError;
+use burn::store::bridge;
+use burn::store::burn_pack::Tensor as Packed;
+use burn::store::pytorch_reader::PytorchReader;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// The tensors of a file, named by their way through its dictionaries.
+pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
+    match PytorchReader::new(path) {
+        Ok(reader) => Ok(reader
+            .into_tensors()
+            .into_iter()
+            .map(|(name, tensor)| {
+                let mut tensor = bridge::from_pytorch(tensor);
+                tensor.name = name;
+                tensor
+            })
+            .collect()),
+        Err(_) if carries_code(path) => Err(CheckpointError::Code {
+            path: path.to_owned(),
+        }),
+        Err(error) => Err(CheckpointError::Broken {
+            path: path.to_owned(),
+            message: one_line(&error.to_string()),
+        }),
+    }
+}
+
+/// Whether a pickle names classes that bring their own source, as those of EDM and StyleGAN do.
+fn carries_code(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(1 << 20).read_to_end(&mut start));
+    let names = [
+        &b"torch_utils.persistence"[..],
+        b"dnnlib",
+        b"_reconstruct_persistent_obj",
+    ];
+    let has = |name: &[u8]| start.windows(name.len()).any(|window| window == name);
+    read.is_ok() && names.iter().any(|name| has(name))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,101 @@
+//! Where the parameters of a network lie in a published file.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+use std::ops::Range;
+
+/// A parameter of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// Its name in the network, without the variants of enums.
+    pub(crate) path: String,
+    /// Its shape in the network.
+    pub(crate) shape: Vec<usize>,
+    /// Whether it is the weight of a linear layer, which PyTorch keeps transposed.
+    pub(crate) linear: bool,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The tensor's name.
+    pub(crate) name: String,
+    /// The tensor's shape; sides of 1 at its end do not count when it is read.
+    pub(crate) shape: Vec<usize>,
+    /// Which rows of it; empty for all.
+    pub(crate) rows: Vec<Range<usize>>,
+}
+
+/// How a file names and shapes parameters.
+pub(crate) trait Naming {
+    /// Where a parameter lies.
+    fn place(&self, target: &Target) -> Place;
+}
+
+/// The parameters of a network, none of them initialised by looking.
+pub(crate) fn targets<M: Module>(module: &M) -> Vec<Target> {
+    let mut visitor = Visitor::default();
+    module.visit(&mut visitor);
+    visitor.targets
+}
+
+#[derive(Default)]
+struct Visitor {
+    path: Vec<String>,
+    containers: Vec<String>,
+    targets: Vec<Target>,
+}
+
+impl ModuleVisitor for Visitor {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.containers.push(container.to_owned());
+        if !container.starts_with("Enum:") {
+            self.path.push(name.to_owned());
+        }
+    }
+
+    fn exit_module(&mut self, _: &str, container: &str) {
+        self.containers.pop();
+        if !container.starts_with("Enum:") {
+            self.path.pop();
+        }
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let owner = self.containers.last().map(String::as_str);
+        self.targets.push(Target {
+            path: self.path.join("."),
+            shape: param.lazy_shape().to_vec(),
+            linear: owner == Some("Struct:Linear") && D == 2,
+        });
+    }
+}
+
+/// PyTorch's place for a parameter, under `name` in place of the path: a linear weight is
+/// transposed, and a normalisation has a weight and a bias.
+pub(crate) fn pytorch(target: &Target, name: &str) -> Place {
+    let name = match name.rsplit_once('.') {
+        Some((module, "gamma")) => format!("{module}.weight"),
+        Some((module, "beta")) => format!("{module}.bias"),
+        _ => name.to_owned(),
+    };
+    let mut shape = target.shape.clone();
+    if target.linear {
+        shape.reverse();
+    }
+    Place {
+        name,
+        shape,
+        rows: Vec::new(),
+    }
+}
+
+/// The names of this library, shapes as in the network.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Native;
+
+impl Naming for Native {
+    fn place(&self, target: &Target) -> Place {
+        pytorch(target, &target.path)
+    }
+}

@@ -1,0 +1,128 @@
+//! Safetensors files, read tensor by tensor.
+//!
+//! The header is read and checked when the file is opened; a tensor's bytes are read from their
+//! place when they are asked for, so that loading never holds more than the model and one tensor.
+//! Reads, not a memory map: a map counts twice while it is copied from, and a file that another
+//! process cuts short ends the program.
+
+use super::CheckpointError;
+use burn::store::bridge;
+use burn::store::burn_pack::{Error as PackError, Tensor as Packed};
+use burn::tensor::{Bytes, DType, TensorData};
+use safetensors::Dtype;
+use safetensors::tensor::TensorInfo;
+use serde_json::{Map, Value};
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The largest header: a thousand times that of a large model.
+const MOST: u64 = 100_000_000;
+
+/// Reads so many bytes from a place.
+type Source = Arc<dyn Fn(u64, usize) -> std::io::Result<Vec<u8>> + Send + Sync>;
+
+/// The tensors of a file, none of them read yet.
+pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
+    let io = |source| CheckpointError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    let file = Mutex::new(file);
+    let source: Source = Arc::new(move |place, bytes| {
+        let mut data = vec![0; bytes];
+        // A lock that another thread's panic has poisoned still guards a good file.
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(place))?;
+        file.read_exact(&mut data)?;
+        Ok(data)
+    });
+    tensors(&source, length, path)
+}
+
+/// The tensors of a file in memory.
+pub(super) fn bytes(bytes: &'static [u8]) -> Result<Vec<Packed>, CheckpointError> {
+    let source: Source = Arc::new(move |place, length| {
+        let start = place as usize;
+        let part = bytes.get(start..start + length);
+        part.map(<[u8]>::to_vec)
+            .ok_or(ErrorKind::UnexpectedEof.into())
+    });
+    tensors(&source, bytes.len() as u64, Path::new("memory"))
+}
+
+fn tensors(source: &Source, length: u64, path: &Path) -> Result<Vec<Packed>, CheckpointError> {
+    let broken = |message: String| CheckpointError::Broken {
+        path: path.to_owned(),
+        message,
+    };
+    let read = |place, bytes| {
+        source(place, bytes).map_err(|source| CheckpointError::File {
+            path: path.to_owned(),
+            source,
+        })
+    };
+    if length < 8 {
+        return Err(broken(format!("{length} bytes are not a safetensors file")));
+    }
+    let header = read(0, 8)?
+        .iter()
+        .rev()
+        .fold(0, |all, &byte| all << 8 | u64::from(byte));
+    if header > MOST || header > length - 8 {
+        let message = format!("a header of {header} bytes in a file of {length}");
+        return Err(broken(message));
+    }
+    let text = read(8, header as usize)?;
+    let mut entries: Map<String, Value> =
+        serde_json::from_slice(&text).map_err(|error| broken(format!("the header: {error}")))?;
+    entries.remove("__metadata__");
+    let (start, room) = (8 + header, length - 8 - header);
+    let mut tensors = Vec::new();
+    for (name, entry) in entries {
+        let info: TensorInfo = serde_json::from_value(entry)
+            .map_err(|error| broken(format!("the header, {name}: {error}")))?;
+        let (dtype, bytes) =
+            check(&info, room).map_err(|error| broken(format!("{name}: {error}")))?;
+        let (shape, place) = (info.shape, start + info.data_offsets.0 as u64);
+        let (source, declared) = (Arc::clone(source), shape.clone());
+        let read = move || {
+            let data =
+                source(place, bytes).map_err(|error| PackError::IoError(error.to_string()))?;
+            TensorData::try_from_bytes(Bytes::from_bytes_vec(data), declared.clone(), dtype)
+                .map_err(|error| PackError::ValidationError(error.to_string()))
+        };
+        tensors.push(bridge::deferred(name, dtype, shape.into(), None, read));
+    }
+    Ok(tensors)
+}
+
+/// The type and the number of bytes of a tensor that lies within `room` bytes.
+fn check(info: &TensorInfo, room: u64) -> Result<(DType, usize), String> {
+    let dtype = match info.dtype {
+        Dtype::F64 => DType::F64,
+        Dtype::F32 => DType::F32,
+        Dtype::F16 => DType::F16,
+        Dtype::BF16 => DType::BF16,
+        Dtype::I64 => DType::I64,
+        Dtype::I32 => DType::I32,
+        Dtype::U8 => DType::U8,
+        other => return Err(format!("{other:?} is not a type of weights")),
+    };
+    let product = info
+        .shape
+        .iter()
+        .try_fold(dtype.size(), |all, side| all.checked_mul(*side));
+    let (begin, end) = info.data_offsets;
+    let held = end.checked_sub(begin);
+    match (product, held) {
+        (Some(bytes), Some(held)) if bytes == held && end as u64 <= room => Ok((dtype, bytes)),
+        _ => Err(format!(
+            "{dtype:?} {:?} at bytes {begin} to {end} of {room}",
+            info.shape
+        )),
+    }
+}

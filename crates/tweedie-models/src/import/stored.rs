@@ -1,0 +1,80 @@
+//! The tensors of a checkpoint, in whatever files they lie.
+
+use super::fields::Fields;
+use super::{CheckpointError, pickle, safetensors};
+use burn::store::burn_pack::Tensor as Packed;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Named tensors, none of them read yet.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// Where they lie.
+    pub(crate) path: PathBuf,
+    /// They, by name.
+    pub(crate) tensors: BTreeMap<String, Packed>,
+}
+
+impl Stored {
+    /// Opens a file of tensors, of either kind, or the index of several.
+    pub(crate) fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let tensors = if name.ends_with(".index.json") {
+            shards(path)?
+        } else if name.ends_with(".safetensors") {
+            safetensors::open(path)?
+        } else {
+            pickle::open(path)?
+        };
+        let tensors = tensors
+            .into_iter()
+            .map(|tensor| (tensor.name.clone(), tensor));
+        Ok(Self {
+            path: path.to_owned(),
+            tensors: tensors.collect(),
+        })
+    }
+
+    /// A safetensors file in memory.
+    pub(crate) fn bytes(bytes: &'static [u8]) -> Result<Self, CheckpointError> {
+        let tensors = safetensors::bytes(bytes)?.into_iter();
+        let tensors = tensors.map(|tensor| (tensor.name.clone(), tensor));
+        Ok(Self {
+            path: PathBuf::from("memory"),
+            tensors: tensors.collect(),
+        })
+    }
+
+    /// The same with other names; tensors without a name are left out.
+    pub(crate) fn renamed(self, rename: impl Fn(&str) -> Option<String>) -> Self {
+        let tensors = self.tensors.into_iter();
+        let tensors = tensors.filter_map(|(name, tensor)| Some((rename(&name)?, tensor)));
+        Self {
+            tensors: tensors.collect(),
+            ..self
+        }
+    }
+
+    /// The shape of a tensor, if it is there.
+    pub(crate) fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|tensor| &tensor.shape[..])
+    }
+}
+
+/// The tensors of all files that an index names.
+fn shards(index: &Path) -> Result<Vec<Packed>, CheckpointError> {
+    let mut fields = Fields::open(index)?;
+    let map: BTreeMap<String, String> = fields.or("weight_map", BTreeMap::new())?;
+    let mut files: Vec<&String> = map.values().collect();
+    files.sort_unstable();
+    files.dedup();
+    let mut tensors = Vec::new();
+    for file in files {
+        // An index names files beside it, and nothing else.
+        if Path::new(file).components().count() != 1 || file.starts_with('.') {
+            return Err(fields.wrong("weight_map", format!("{file:?} is not a file's name")));
+        }
+        tensors.extend(safetensors::open(&index.with_file_name(file))?);
+    }
+    Ok(tensors)
+}

@@ -1,0 +1,69 @@
+//! Latent diffusion: a denoiser of latents, with the way to images and back.
+
+use crate::Autoencoder;
+use burn::tensor::Tensor;
+use tweedie_core::{Denoiser, Noise, Posterior};
+use tweedie_math::Level;
+
+/// A denoiser of latents with its autoencoder. It is itself a denoiser, of latents as the diffusion
+/// model sees them: sample with it, then [`decode`](Self::decode).
+///
+/// # Reference
+/// Rombach et al. 2022, arXiv:2112.10752.
+#[derive(Clone, Debug)]
+pub struct Latent<D> {
+    autoencoder: Autoencoder,
+    denoiser: D,
+}
+
+impl<D> Latent<D> {
+    /// A latent diffusion model of its parts.
+    pub fn new(autoencoder: Autoencoder, denoiser: D) -> Self {
+        Self {
+            autoencoder,
+            denoiser,
+        }
+    }
+
+    /// The autoencoder.
+    pub fn autoencoder(&self) -> &Autoencoder {
+        &self.autoencoder
+    }
+
+    /// The denoiser of latents.
+    pub fn denoiser(&self) -> &D {
+        &self.denoiser
+    }
+
+    /// The latents of images in `[−1, 1]`: the mean of the encoder's Gaussian, normalised.
+    pub fn encode(&self, images: Tensor<4>) -> Tensor<4> {
+        self.autoencoder
+            .normalise(self.autoencoder.encode(images).mean)
+    }
+
+    /// A draw of the latents of images in `[−1, 1]`, normalised.
+    pub fn encode_sample(&self, images: Tensor<4>, noise: &mut dyn Noise<4>) -> Tensor<4> {
+        self.autoencoder
+            .normalise(self.autoencoder.encode(images).sample(noise))
+    }
+
+    /// The images of normalised latents.
+    pub fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
+        self.autoencoder
+            .decode(self.autoencoder.denormalise(latents))
+    }
+}
+
+impl<D: Denoiser<4>> Denoiser<4> for Latent<D> {
+    fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
+        self.denoiser.denoise(x, level)
+    }
+
+    fn estimate(&self, x: Tensor<4>, level: Level) -> Posterior<4> {
+        self.denoiser.estimate(x, level)
+    }
+
+    fn supports(&self, level: Level) -> bool {
+        self.denoiser.supports(level)
+    }
+}

@@ -1,0 +1,274 @@
+//! What a U-Net is made of.
+
+use super::{Attend, ContextInput, Level, Resampling, Unet};
+use crate::{Activation, ClassInput, Conditioning, Heads, Waves};
+use burn::config::Config;
+use burn::tensor::Device;
+
+/// Configuration of a [`Unet`].
+#[derive(Config, Debug, PartialEq)]
+pub struct UnetConfig {
+    /// Channels of the image, with those of a conditioning image.
+    pub channels: usize,
+    /// Channels of the output; `None` for as many as the image has.
+    pub output: Option<usize>,
+    /// The resolutions, the finest first.
+    #[config(default = "vec![Level::new(64), Level::new(128).with_attention(Attend::Pixels)]")]
+    pub levels: Vec<Level>,
+    /// Residual blocks on each level.
+    #[config(default = 2)]
+    pub blocks: usize,
+    /// What stands between the two blocks of the middle.
+    #[config(default = "Attend::Pixels")]
+    pub middle: Attend,
+    /// Groups of the middle's attention: `None` for those of the blocks, 0 for no normalisation.
+    pub middle_groups: Option<usize>,
+    /// Divisor of the sums in the middle.
+    #[config(default = 1.0)]
+    pub middle_scale: f64,
+    /// Whether there is no middle at all.
+    #[config(default = false)]
+    pub without_middle: bool,
+    /// Groups of the normalisations; `None` for a quarter of the channels, at most 32.
+    #[config(default = "Some(32)")]
+    pub groups: Option<usize>,
+    /// What the normalisations add to the variance.
+    #[config(default = 1e-6)]
+    pub epsilon: f64,
+    /// The nonlinearity of the blocks.
+    #[config(default = "Activation::Silu")]
+    pub activation: Activation,
+    /// The nonlinearity of the embedding's layers and before the output.
+    #[config(default = "Activation::Silu")]
+    pub outer_activation: Activation,
+    /// How the embedding of level and class enters a block.
+    #[config(default = "Conditioning::Shift")]
+    pub conditioning: Conditioning,
+    /// The waves of the level; `None` for sinusoids, as many as the finest level has channels.
+    pub waves: Option<Waves>,
+    /// Features of the embedding; `None` for four times the channels of the finest level.
+    pub features: Option<usize>,
+    /// Factor of the condition before its waves: sinusoids suit numbers up to 1000.
+    #[config(default = 1.0)]
+    pub time_scale: f64,
+    /// Whether the output is divided by the condition.
+    #[config(default = false)]
+    pub divide_by_condition: bool,
+    /// What the class is, if there is one.
+    pub class: Option<ClassInput>,
+    /// The context of the cross-attention, if there is one.
+    pub context: Option<ContextInput>,
+    /// Whether convolutions of stride 2 pad every side, not only the right and the lower one.
+    #[config(default = true)]
+    pub symmetric: bool,
+    /// Whether images in `[0, 1]` are brought to `[−1, 1]` first.
+    #[config(default = false)]
+    pub center: bool,
+    /// Side of the first and the last convolution, odd.
+    #[config(default = "[3, 3]")]
+    pub kernels: [usize; 2],
+    /// Probability of dropout in the residual blocks, while training.
+    #[config(default = 0.0)]
+    pub dropout: f64,
+    /// Pixels folded into channels, in each direction.
+    #[config(default = 1)]
+    pub patch: usize,
+}
+
+/// A configuration that no network can have.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnetError {
+    /// A count that has to be at least 1.
+    #[error("{name} has to be at least 1")]
+    Zero {
+        /// Which one.
+        name: &'static str,
+    },
+    /// A count that has to divide another.
+    #[error("{name} = {divisor} has to divide the {channels} channels of level {level}")]
+    Divides {
+        /// Which one.
+        name: &'static str,
+        /// Its value.
+        divisor: usize,
+        /// The channels.
+        channels: usize,
+        /// The level.
+        level: usize,
+    },
+    /// Cross-attention without a context.
+    #[error("cross-attention on level {level} of a network without a context")]
+    NoContext {
+        /// The level.
+        level: usize,
+    },
+    /// Pyramids on some levels only.
+    #[error("a pyramid passes through every level or through none: level {level} has none")]
+    Pyramid {
+        /// The level.
+        level: usize,
+    },
+    /// A number outside its range.
+    #[error("{name} has to be {range}, got {value}")]
+    Range {
+        /// Which one.
+        name: &'static str,
+        /// What it has to be.
+        range: &'static str,
+        /// Its value.
+        value: f64,
+    },
+}
+
+impl UnetConfig {
+    /// The network of DDPM for CIFAR-10: 35.7 million parameters, 32×32 RGB.
+    #[must_use]
+    pub fn ddpm_cifar10() -> Self {
+        let [coarse, attending] = [
+            Level::new(256),
+            Level::new(256).with_attention(Attend::Pixels),
+        ];
+        Self::new(3)
+            .with_levels(vec![Level::new(128), attending, coarse, coarse])
+            .with_dropout(0.1)
+    }
+
+    /// Levels of these widths, the last with attention between pixels.
+    #[must_use]
+    pub fn with_widths(self, widths: impl IntoIterator<Item = usize>) -> Self {
+        let mut levels: Vec<Level> = widths.into_iter().map(Level::new).collect();
+        if let Some(last) = levels.last_mut() {
+            *last = last.with_attention(Attend::Pixels);
+        }
+        self.with_levels(levels)
+    }
+
+    /// Channels of the output.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.output.unwrap_or(self.channels)
+    }
+
+    /// Groups on `channels`: as many as were asked for, or the next smaller number that divides
+    /// the channels.
+    #[must_use]
+    pub fn groups_on(&self, channels: usize) -> usize {
+        let most = self.groups.unwrap_or_else(|| quarter(channels));
+        let divides = |g: &usize| channels.is_multiple_of(*g);
+        (1..=most.min(channels)).rev().find(divides).unwrap_or(1)
+    }
+
+    /// The waves of the level.
+    #[must_use]
+    pub fn waves(&self) -> Waves {
+        let width = self.levels.first().map_or(2, |level| level.channels);
+        self.waves.unwrap_or(Waves::Sinusoids {
+            width: 2 * (width / 2).max(1),
+            cosine_first: false,
+            shift: 1.0,
+        })
+    }
+
+    /// Features of the embedding.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        let width = self.levels.first().map_or(1, |level| level.channels);
+        self.features.unwrap_or(4 * width)
+    }
+
+    /// Checks the configuration.
+    ///
+    /// # Errors
+    /// [`UnetError`] names the field that makes no sense.
+    pub fn check(&self) -> Result<(), UnetError> {
+        let least = |counts: &mut dyn Iterator<Item = usize>| counts.min().unwrap_or(0);
+        let counts = [
+            ("channels", self.channels),
+            ("output", self.outputs()),
+            ("the number of levels", self.levels.len()),
+            (
+                "channels of a level",
+                least(&mut self.levels.iter().map(|level| level.channels)),
+            ),
+            ("blocks", self.blocks),
+            ("groups", self.groups.unwrap_or(1)),
+            ("patch", self.patch),
+            ("features", self.features()),
+            ("waves", self.waves().width()),
+        ];
+        if let Some(&(name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return Err(UnetError::Zero { name });
+        }
+        let range = |name, range, value, fits: bool| {
+            let error = UnetError::Range { name, range, value };
+            if fits { Ok(()) } else { Err(error) }
+        };
+        let within = (0.0..1.0).contains(&self.dropout);
+        range("dropout", "within [0, 1)", self.dropout, within)?;
+        range("epsilon", "above 0", self.epsilon, self.epsilon > 0.0)?;
+        let scale = self.middle_scale;
+        range("middle_scale", "above 0", scale, scale > 0.0)?;
+        for side in self.kernels {
+            range("kernels", "odd", side as f64, !side.is_multiple_of(2))?;
+        }
+        self.check_levels()
+    }
+
+    fn check_levels(&self) -> Result<(), UnetError> {
+        let last = self.levels.len() - 1;
+        for (index, level) in self.levels.iter().enumerate() {
+            let channels = level.channels;
+            let divides = |name, divisor, fits: bool| {
+                let error = UnetError::Divides {
+                    name,
+                    divisor,
+                    channels,
+                    level: index,
+                };
+                if fits { Ok(()) } else { Err(error) }
+            };
+            let fits = |groups: usize| channels.is_multiple_of(groups.max(1));
+            if let Some(groups) = self.groups {
+                let groups = groups.min(channels);
+                divides("groups", groups, fits(groups))?;
+            }
+            let middle = index == last && !self.without_middle;
+            let mut attends = vec![level.down, level.up];
+            if middle {
+                attends.push(self.middle);
+                let groups = self.middle_groups.unwrap_or(1);
+                divides("middle_groups", groups, fits(groups))?;
+            }
+            if attends.iter().any(|attend| *attend != Attend::Nothing) {
+                let (Heads::Count(heads) | Heads::Width(heads)) = level.heads;
+                divides("heads", heads, level.heads.on(channels).is_some())?;
+            }
+            let context = |attend: &Attend| matches!(attend, Attend::Context { .. });
+            if attends.iter().any(context) && self.context.is_none() {
+                return Err(UnetError::NoContext { level: index });
+            }
+            let pyramid =
+                |level: &Level| [level.shrink, level.grow].map(|way| way == Resampling::Pyramid);
+            if pyramid(level) != pyramid(&self.levels[0]) || pyramid(level)[0] != pyramid(level)[1]
+            {
+                return Err(UnetError::Pyramid { level: index });
+            }
+        }
+        Ok(())
+    }
+
+    /// The network on `device`.
+    ///
+    /// # Errors
+    /// [`UnetError`] for a configuration that makes no sense.
+    pub fn init(&self, device: &Device) -> Result<Unet, UnetError> {
+        self.check()?;
+        Ok(super::build::build(self, device))
+    }
+}
+
+/// A quarter of the channels, at most 32.
+pub(super) fn quarter(channels: usize) -> usize {
+    (channels / 4).clamp(1, 32)
+}

@@ -1,0 +1,86 @@
+//! The way up: blocks of one level beside the skips, and the passage to the next finer one.
+
+use super::{BlockAttention, Shared, plain};
+use crate::{Activation, Filter, ResBlock, Upsample};
+use burn::module::Module;
+use burn::nn::GroupNorm;
+use burn::nn::conv::Conv2d;
+use burn::tensor::Tensor;
+
+/// The blocks of a level on the way up.
+#[derive(Module, Debug)]
+pub struct UpBlock {
+    pub(crate) resnets: Vec<ResBlock>,
+    /// One after each block, or one after the last.
+    pub(crate) attentions: Vec<BlockAttention>,
+    pub(crate) grow: Option<Grow>,
+    /// Whether the image of a pyramid passes through, enlarged.
+    pub(crate) pyramid: bool,
+}
+
+/// How a level passes to the next finer one.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "modules are not kept in boxes")]
+pub(crate) enum Grow {
+    /// By a convolution.
+    Convolution(Upsample),
+    /// By a residual block.
+    Residual(ResBlock),
+    /// By a residual block, and an image beside it.
+    Pyramid(GrowPyramid),
+}
+
+/// A residual block that doubles, and what it adds to the image.
+#[derive(Module, Debug)]
+pub(crate) struct GrowPyramid {
+    pub(crate) resnet_up: ResBlock,
+    pub(crate) skip_norm: GroupNorm,
+    pub(crate) skip_conv: Conv2d,
+}
+
+impl UpBlock {
+    /// Each block takes one of `skips`; `image` is what the coarser levels have made of the output.
+    pub(crate) fn forward(
+        &self,
+        mut h: Tensor<4>,
+        shared: &Shared<'_>,
+        skips: &mut Vec<Tensor<4>>,
+        image: &mut Option<Tensor<4>>,
+    ) -> Tensor<4> {
+        let time = shared.time.as_ref();
+        let first = self.resnets.len() - self.attentions.len();
+        for (i, resnet) in self.resnets.iter().enumerate() {
+            let skip = skips.pop().into_iter();
+            h = Tensor::cat(std::iter::once(h).chain(skip).collect(), 1);
+            h = resnet.forward(h, time, None);
+            let attention = i.checked_sub(first).and_then(|i| self.attentions.get(i));
+            if let Some(attention) = attention {
+                h = attention.forward(h, shared);
+            }
+        }
+        if self.pyramid {
+            *image = image.take().map(|image| {
+                let [_, _, height, width] = image.dims();
+                Filter::Fir.enlarge(image, [2 * height, 2 * width])
+            });
+        }
+        let (Some(grow), Some(skip)) = (&self.grow, skips.last()) else {
+            return h;
+        };
+        let [_, _, height, width] = skip.dims();
+        let size = [height, width];
+        match grow {
+            Grow::Convolution(upsample) => upsample.forward(h, size),
+            Grow::Residual(resnet) => resnet.forward(h, time, Some(size)),
+            Grow::Pyramid(pyramid) => {
+                let normed = plain(&pyramid.skip_norm, h.clone(), Activation::Silu);
+                let update = pyramid.skip_conv.forward(normed);
+                *image = Some(match image.take() {
+                    Some(image) => image + update,
+                    None => update,
+                });
+                pyramid.resnet_up.forward(h, time, Some(size))
+            }
+        }
+    }
+}
