@@ -70,6 +70,10 @@ struct Arguments {
     /// Write a checkpoint every so many steps
     #[arg(long, default_value_t = 300, value_parser = at_least_one)]
     save_every: usize,
+    /// Train a network that diffusers can hold, with the index of a chain as its time, and write it
+    /// in that layout as well
+    #[arg(long)]
+    diffusers: bool,
     /// Continue from the checkpoint in the output folder
     #[arg(long)]
     resume: bool,
@@ -152,6 +156,9 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             let average = trainer.average().clone().into_network();
             let average = Model::new(config.clone(), average);
             average.save(&exported, Precision::Half)?;
+            if arguments.diffusers {
+                average.export_diffusers(arguments.out.join("diffusers"), Precision::Half)?;
+            }
         }
         if stop {
             line.finish();
@@ -234,14 +241,21 @@ impl Arguments {
             .with_blocks(self.blocks)
             .with_groups(Some(8))
             .with_patch(self.patch)
-            .with_time_scale(1000.0);
+            .with_time_scale(if self.diffusers { 1.0 } else { 1000.0 });
+        if self.diffusers && self.patch > 1 {
+            return Err("--diffusers has no place for --patch".into());
+        }
         network.check()?;
         let [height, width] = images.size();
         if height % self.patch != 0 || width % self.patch != 0 {
             let patch = self.patch;
             return Err(format!("--patch {patch} has to divide {height}×{width} pixels").into());
         }
-        let time = TimeInput::Time(schedule());
+        let time = if self.diffusers {
+            TimeInput::Index(Chain::squared_cosine(1000, 0.999)?)
+        } else {
+            TimeInput::Time(schedule())
+        };
         Ok(ModelConfig::new(
             network,
             Prediction::Velocity,

@@ -11,7 +11,10 @@ mod chain_moments;
 mod churn;
 mod compare;
 mod edm;
+mod embeddings;
 mod forward;
+mod interpolate;
+mod layers;
 mod mixture;
 mod model;
 mod multistep;
@@ -72,6 +75,12 @@ fn run(file: &File, case: &case::Case) -> Outcome {
     let recorded = |name: &str| file.find(&format!("{}/{name}", case.id)).is_some();
     let outcome = if networks::knows(file) {
         networks::run(file)
+    } else if layers::knows(file) {
+        layers::run(file, case)
+    } else if embeddings::knows(file) {
+        embeddings::run(file, case)
+    } else if interpolate::knows(case) {
+        interpolate::run(file, case)
     } else if has("beta_schedule") {
         betas::run(file, case)
     } else if has("cls") && has("steps_run") {

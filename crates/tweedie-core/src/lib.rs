@@ -38,6 +38,7 @@ mod levels;
 mod noise;
 pub mod oracle;
 mod precondition;
+mod resize;
 mod shape;
 mod threshold;
 
@@ -52,5 +53,6 @@ pub use learned::LearnedRange;
 pub use levels::Levels;
 pub use noise::{DeviceNoise, HostNoise, Noise, Replay};
 pub use precondition::{Network, Preconditioned, TimeInput};
+pub use resize::{Interpolation, Resize};
 pub use shape::{column, per_sample_sum};
 pub use threshold::{DynamicThreshold, StaticClip};

@@ -32,7 +32,12 @@ impl Activation {
                 let inner = (x.clone() + cube * 0.044_715) * (2.0 / std::f64::consts::PI).sqrt();
                 x * (inner.tanh() + 1.0) * 0.5
             }
-            Self::Mish => activation::mish(x),
+            // tanh(ln(1 + w)) = n/(n + 2) with w = eˣ and n = w (w + 2); 1 in any precision from 20 on.
+            Self::Mish => {
+                let w = x.clone().clamp_max(20.0).exp();
+                let n = w.clone() * (w + 2.0);
+                x * (n.clone() / (n + 2.0))
+            }
             Self::Relu => activation::relu(x),
         }
     }

@@ -245,6 +245,10 @@ impl Autoencoder {
         &self.config
     }
 
+    pub(crate) fn quants(&self) -> (Option<&Conv2d>, Option<&Conv2d>) {
+        (self.quant_conv.as_ref(), self.post_quant_conv.as_ref())
+    }
+
     pub(crate) fn parts(&self) -> (&Encoder, &Decoder) {
         (&self.encoder, &self.decoder)
     }

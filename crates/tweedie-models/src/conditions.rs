@@ -3,7 +3,7 @@
 use crate::probe::Probe;
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
-use tweedie_core::Network;
+use tweedie_core::{Interpolation, Network, Resize};
 
 /// The class of each sample, `[batch]` labels or `[batch, features]` vectors. One row serves a
 /// batch of any size.
@@ -93,6 +93,17 @@ impl Conditions {
             image: Some(image),
             ..self
         }
+    }
+
+    /// With a low-resolution image `[batch, channels, h, w]`, enlarged to `size` by bicubic
+    /// interpolation, beside the noisy one.
+    ///
+    /// # Reference
+    /// Saharia et al. 2022, "Image super-resolution via iterative refinement", section 2.3,
+    /// arXiv:2104.07636.
+    #[must_use]
+    pub fn with_low_resolution(self, image: Tensor<4>, size: [usize; 2]) -> Self {
+        self.with_image(Resize::new(Interpolation::Bicubic).forward(image, size))
     }
 
     /// The conditions for a batch: single rows are repeated.

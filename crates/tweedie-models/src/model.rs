@@ -110,10 +110,10 @@ impl ModelConfig {
 }
 
 impl Model {
-    /// A model of its parts.
+    /// A model of its parts; dropout is off, also where a gradient flows through the network.
     #[must_use]
     pub fn new(config: ModelConfig, network: Backbone) -> Self {
-        Self::conditional(config, network, Conditions::none())
+        Self::conditional(config, network.valid(), Conditions::none())
     }
 
     fn conditional(config: ModelConfig, network: Backbone, conditions: Conditions) -> Self {

@@ -32,13 +32,13 @@ pub struct TransformerBlock {
     norm2: LayerNorm,
     pub(crate) attn2: Attention,
     norm3: LayerNorm,
-    ff: GatedFeedForward,
+    pub(crate) ff: GatedFeedForward,
 }
 
 #[derive(Module, Debug)]
-struct GatedFeedForward {
-    proj: Linear,
-    out: Linear,
+pub(crate) struct GatedFeedForward {
+    pub(crate) proj: Linear,
+    pub(crate) out: Linear,
 }
 
 impl SpatialTransformer {

@@ -33,7 +33,8 @@ impl Precision {
     }
 }
 
-/// The network with the tensors of a file, each of which is read, rearranged and placed by itself.
+/// The network with the tensors of a file, each of which is read, rearranged and placed by itself;
+/// dropout is off until it is trained.
 pub(crate) fn load<M: Module>(
     mut module: M,
     stored: &Stored,
@@ -59,7 +60,8 @@ pub(crate) fn load<M: Module>(
         })
         .collect();
     if errors.is_empty() {
-        return Ok(module);
+        // Without this, dropout would be active wherever a gradient flows through the network.
+        return Ok(module.valid());
     }
     Err(CheckpointError::Broken {
         path: stored.path.clone(),

@@ -10,6 +10,8 @@ mod guided_diffusion;
 mod load;
 mod pickle;
 mod place;
+mod publish;
+mod recognise;
 mod safetensors;
 mod stored;
 mod transpose;

@@ -20,8 +20,10 @@ mod up;
 
 pub use config::{UnetConfig, UnetError};
 pub use down::DownBlock;
+pub(crate) use down::Shrink;
 pub use level::{Attend, ContextInput, Level, Resampling};
 pub use middle::MidBlock;
+pub(crate) use up::Grow;
 pub use up::UpBlock;
 
 use crate::norm::{Modulation, norm_act};

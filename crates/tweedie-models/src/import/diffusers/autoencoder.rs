@@ -1,10 +1,11 @@
 //! Configurations of `AutoencoderKL`.
 
 use super::unet::{activation, size};
+use super::unet_write::written;
 use crate::AutoencoderConfig;
 use crate::import::CheckpointError;
 use crate::import::fields::Fields;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Reads a configuration, with the height and width of its images.
 pub(crate) fn read(
@@ -46,4 +47,30 @@ pub(crate) fn read(
         .check()
         .map_err(|source| CheckpointError::Network { path, source })?;
     Ok((config, size))
+}
+
+/// `config.json` of an autoencoder for images of `size`.
+pub(crate) fn write(
+    config: &AutoencoderConfig,
+    size: [usize; 2],
+) -> Result<Value, CheckpointError> {
+    let levels = config.widths.len();
+    Ok(json!({
+        "_class_name": "AutoencoderKL",
+        "in_channels": config.channels,
+        "out_channels": config.channels,
+        "latent_channels": config.latent,
+        "block_out_channels": config.widths,
+        "down_block_types": vec!["DownEncoderBlock2D"; levels],
+        "up_block_types": vec!["UpDecoderBlock2D"; levels],
+        "layers_per_block": config.blocks,
+        "norm_num_groups": config.groups,
+        "act_fn": written(config.activation)?,
+        "mid_block_add_attention": config.attention,
+        "use_quant_conv": config.quant,
+        "use_post_quant_conv": config.post_quant,
+        "shift_factor": config.shift,
+        "scaling_factor": config.scale,
+        "sample_size": size[0].max(size[1]),
+    }))
 }

@@ -1,9 +1,10 @@
 //! Configurations of `DiTTransformer2DModel`, which was `Transformer2DModel` before.
 
+use super::write::refuse;
 use crate::DitConfig;
 use crate::import::CheckpointError;
 use crate::import::fields::Fields;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Reads a configuration, with the side of its images.
 pub(crate) fn read(mut fields: Fields) -> Result<(DitConfig, usize), CheckpointError> {
@@ -41,4 +42,31 @@ pub(crate) fn read(mut fields: Fields) -> Result<(DitConfig, usize), CheckpointE
         .check()
         .map_err(|source| CheckpointError::Network { path, source })?;
     Ok((config, side))
+}
+
+/// `config.json` of a transformer for images of `size`.
+#[allow(clippy::float_cmp, reason = "1 is exact")]
+pub(crate) fn write(config: &DitConfig, size: [usize; 2]) -> Result<Value, CheckpointError> {
+    if !config.embed_in_blocks || config.wave_shift != 1.0 {
+        return refuse("a transformer whose blocks share one embedding");
+    }
+    if size != [config.grid * config.patch; 2] {
+        return refuse("a transformer of images that are not its grid's");
+    }
+    Ok(json!({
+        "_class_name": "DiTTransformer2DModel",
+        "num_attention_heads": config.heads,
+        "attention_head_dim": config.width / config.heads,
+        "in_channels": config.channels,
+        "out_channels": config.outputs(),
+        "num_layers": config.layers,
+        "sample_size": size[0],
+        "patch_size": config.patch,
+        "num_embeds_ada_norm": config.classes,
+        "norm_eps": config.epsilon,
+        "norm_type": "ada_norm_zero",
+        "norm_elementwise_affine": false,
+        "activation_fn": "gelu-approximate",
+        "attention_bias": true,
+    }))
 }

@@ -1,7 +1,10 @@
 //! The layout of diffusers: `config.json` beside `diffusion_pytorch_model.safetensors`.
 
 pub(crate) mod autoencoder;
+mod blocks;
 pub(crate) mod dit;
 pub(crate) mod names;
 pub(crate) mod scheduler;
 pub(crate) mod unet;
+pub(crate) mod unet_write;
+mod write;

@@ -3,13 +3,14 @@
 //! What such a file says of the forward process, of the network's output and of the usual way down
 //! becomes values here; the step that it names is one of many that fit.
 
+use super::write::{extend, refuse};
 use crate::import::CheckpointError;
 use crate::import::fields::Fields;
 use crate::sampling::{Clip, Grid, Sampling};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::path::Path;
 use tweedie_core::TimeInput;
-use tweedie_math::{Chain, Prediction, Spacing, VarianceExploding};
+use tweedie_math::{Chain, Prediction, Schedule, Spacing, VarianceExploding};
 
 /// Reads a configuration.
 pub(crate) fn read(fields: Fields) -> Result<Sampling, CheckpointError> {
@@ -212,3 +213,67 @@ const STEP: [&str; 26] = [
     "time_shift_type",
     "shift_terminal",
 ];
+
+/// `scheduler_config.json`.
+pub(crate) fn write(sampling: &Sampling) -> Result<Value, CheckpointError> {
+    let (chain, spacing) = match &sampling.grid {
+        Grid::Chain { chain, spacing } => (chain, spacing),
+        Grid::Exploding {
+            schedule,
+            rho: None,
+        } if sampling.prediction == Prediction::ScaledScore => {
+            return Ok(json!({
+                "_class_name": "ScoreSdeVeScheduler",
+                "sigma_min": schedule.level(0.0).sigma(),
+                "sigma_max": schedule.level(1.0).sigma(),
+            }));
+        }
+        Grid::Exploding { schedule, rho } => {
+            let (Prediction::Karras { sigma_data }, Some(rho)) = (sampling.prediction, rho) else {
+                return refuse("noise levels of this kind");
+            };
+            return Ok(json!({
+                "_class_name": "EDMEulerScheduler",
+                "sigma_min": schedule.level(0.0).sigma(),
+                "sigma_max": schedule.level(1.0).sigma(),
+                "sigma_data": sigma_data,
+                "rho": rho,
+                "prediction_type": "epsilon",
+            }));
+        }
+    };
+    let prediction = match sampling.prediction {
+        Prediction::Noise => "epsilon",
+        Prediction::Clean => "sample",
+        Prediction::Velocity => "v_prediction",
+        other => return refuse(format!("the prediction {other:?} of a chain")),
+    };
+    let (spacing, offset) = match spacing {
+        Spacing::Leading { offset } => ("leading", *offset),
+        Spacing::Linspace => ("linspace", 0),
+        Spacing::Trailing => ("trailing", 0),
+    };
+    let mut fields = Map::new();
+    let own = json!({
+        "_class_name": "DDPMScheduler",
+        "num_train_timesteps": chain.len(),
+        "trained_betas": chain.betas(),
+        "prediction_type": prediction,
+        "timestep_spacing": spacing,
+        "steps_offset": offset,
+        "variance_type": if sampling.learned_variance { "learned_range" } else { "fixed_small" },
+    });
+    extend(&mut fields, own);
+    let clip = match sampling.clip {
+        Clip::None => json!({ "clip_sample": false }),
+        Clip::Static { range } => json!({ "clip_sample": true, "clip_sample_range": range }),
+        Clip::Dynamic { quantile, most } => json!({
+            "clip_sample": false,
+            "thresholding": true,
+            "dynamic_thresholding_ratio": quantile,
+            "sample_max_value": most,
+        }),
+    };
+    extend(&mut fields, clip);
+    Ok(Value::Object(fields))
+}

@@ -1,5 +1,6 @@
 //! Configurations of `UNet2DModel` and `UNet2DConditionModel`.
 
+use super::blocks::{CROSS_DOWN, CROSS_UP, PLAIN_DOWN, PLAIN_UP, block_types, levels};
 use crate::import::CheckpointError;
 use crate::import::fields::Fields;
 use crate::{
@@ -316,99 +317,3 @@ fn middle(fields: &mut Fields, default: &str) -> Result<bool, CheckpointError> {
     }
     Err(fields.wrong(field, format!("{kind:?} is not {default}")))
 }
-
-fn block_types(
-    fields: &mut Fields,
-    field: &str,
-    default: &[&str],
-) -> Result<Vec<String>, CheckpointError> {
-    fields.or(field, default.iter().map(|&name| name.to_owned()).collect())
-}
-
-/// The levels, from the types of their blocks.
-fn levels(
-    fields: &Fields,
-    widths: &[Level],
-    (down, up): (Vec<String>, Vec<String>),
-    [shrink, grow]: [Resampling; 2],
-    layers: &[usize],
-) -> Result<Vec<Level>, CheckpointError> {
-    let count = widths.len();
-    for (field, types) in [("down_block_types", &down), ("up_block_types", &up)] {
-        if types.len() != count || count == 0 {
-            let message = format!("{} types for {count} block_out_channels", types.len());
-            return Err(fields.wrong(field, message));
-        }
-    }
-    let mut levels = Vec::new();
-    for (i, level) in widths.iter().enumerate() {
-        let context = Attend::Context {
-            layers: layers.get(i).copied().unwrap_or(1),
-        };
-        let (down, up) = (&down[i], &up[count - 1 - i]);
-        let (from, shrink) = block(fields, "down_block_types", down, "Down", context, shrink)?;
-        let (to, grow) = block(fields, "up_block_types", up, "Up", context, grow)?;
-        levels.push(Level {
-            down: from,
-            up: to,
-            shrink,
-            grow,
-            ..*level
-        });
-    }
-    Ok(levels)
-}
-
-/// What a block's type says: `way` is `Down` or `Up`, `passage` that of blocks with attention.
-fn block(
-    fields: &Fields,
-    field: &str,
-    name: &str,
-    way: &str,
-    context: Attend,
-    passage: Resampling,
-) -> Result<(Attend, Resampling), CheckpointError> {
-    let resampled = format!("Resnet{way}sampleBlock2D");
-    let kind = name
-        .strip_suffix("Block2D")
-        .and_then(|name| name.strip_suffix(way));
-    Ok(match kind {
-        Some("") => (Attend::Nothing, Resampling::Convolution),
-        Some("Attn") => (Attend::Pixels, passage),
-        Some("CrossAttn") => (context, Resampling::Convolution),
-        Some("Skip") => (Attend::Nothing, Resampling::Pyramid),
-        Some("AttnSkip") => (Attend::Pixels, Resampling::Pyramid),
-        _ if name == resampled => (Attend::Nothing, Resampling::Residual),
-        _ => {
-            let known = ["", "Attn", "CrossAttn", "Skip", "AttnSkip"];
-            let known = known.map(|kind| format!("{kind}{way}Block2D")).join(", ");
-            let message = format!("{name:?} is not one of {known}, {resampled}");
-            return Err(fields.wrong(field, message));
-        }
-    })
-}
-
-const PLAIN_DOWN: [&str; 4] = [
-    "DownBlock2D",
-    "AttnDownBlock2D",
-    "AttnDownBlock2D",
-    "AttnDownBlock2D",
-];
-const PLAIN_UP: [&str; 4] = [
-    "AttnUpBlock2D",
-    "AttnUpBlock2D",
-    "AttnUpBlock2D",
-    "UpBlock2D",
-];
-const CROSS_DOWN: [&str; 4] = [
-    "CrossAttnDownBlock2D",
-    "CrossAttnDownBlock2D",
-    "CrossAttnDownBlock2D",
-    "DownBlock2D",
-];
-const CROSS_UP: [&str; 4] = [
-    "UpBlock2D",
-    "CrossAttnUpBlock2D",
-    "CrossAttnUpBlock2D",
-    "CrossAttnUpBlock2D",
-];

@@ -1,0 +1,181 @@
+//! Models written in the layout of diffusers.
+
+use super::diffusers::names::{Diffusers, DiffusersDit};
+use super::diffusers::{autoencoder, dit, scheduler, unet_write};
+use super::place::Naming;
+use super::{CheckpointError, Precision, export};
+use crate::sampling::{Clip, Grid, Sampling};
+use crate::{Architecture, Autoencoder, Latent, Model};
+use burn::module::Module;
+use serde_json::{Value, json};
+use std::path::Path;
+use tweedie_core::{TimeInput, replace_file};
+use tweedie_math::Spacing;
+
+/// The file of weights.
+const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
+
+impl Model {
+    /// Writes the model as a pipeline of diffusers: `model_index.json`, the network in a folder and
+    /// the scheduler in another, so that Python reads it with `from_pretrained`.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Inexpressible`] for what that layout has no field for, such as pixels
+    /// folded into channels, before anything is written; others if a file cannot be written.
+    pub fn export_diffusers(
+        &self,
+        directory: impl AsRef<Path>,
+        precision: Precision,
+    ) -> Result<(), CheckpointError> {
+        let pipeline = match self.config().network {
+            Architecture::Unet(_) => "DDPMPipeline",
+            Architecture::Dit(_) => "DiTPipeline",
+        };
+        Files::of(self)?.write(directory.as_ref(), pipeline, precision, None)
+    }
+}
+
+impl Latent<Model> {
+    /// Writes the model as a pipeline of diffusers, the autoencoder in a folder of its own.
+    ///
+    /// # Errors
+    /// As [`Model::export_diffusers`].
+    pub fn export_diffusers(
+        &self,
+        directory: impl AsRef<Path>,
+        precision: Precision,
+    ) -> Result<(), CheckpointError> {
+        let files = Files::of(self.denoiser())?;
+        let [height, width] = self.denoiser().config().size;
+        let factor = 1 << (self.autoencoder().config().widths.len() - 1);
+        let size = [height * factor, width * factor];
+        let config = autoencoder::write(self.autoencoder().config(), size)?;
+        let vae = Some((self.autoencoder(), config));
+        files.write(directory.as_ref(), "LDMPipeline", precision, vae)
+    }
+}
+
+/// What is written for a model, found before anything is.
+struct Files<'a> {
+    model: &'a Model,
+    folder: &'static str,
+    config: Value,
+    scheduler: Value,
+    names: Box<dyn Naming>,
+}
+
+impl<'a> Files<'a> {
+    fn of(model: &'a Model) -> Result<Self, CheckpointError> {
+        let config = model.config();
+        let (folder, network, names): (_, _, Box<dyn Naming>) = match &config.network {
+            Architecture::Unet(unet) => (
+                "unet",
+                unet_write::write(unet, config.size)?,
+                Box::new(Diffusers { convolved: false }),
+            ),
+            Architecture::Dit(transformer) => (
+                "transformer",
+                dit::write(transformer, config.size)?,
+                Box::new(DiffusersDit),
+            ),
+        };
+        Ok(Self {
+            model,
+            folder,
+            config: network,
+            scheduler: scheduler::write(&sampling(model)?)?,
+            names,
+        })
+    }
+
+    fn write(
+        self,
+        directory: &Path,
+        pipeline: &str,
+        precision: Precision,
+        vae: Option<(&Autoencoder, Value)>,
+    ) -> Result<(), CheckpointError> {
+        let class = |value: &Value| json!(["diffusers", value["_class_name"]]);
+        let mut index = json!({
+            "_class_name": pipeline,
+            "scheduler": class(&self.scheduler),
+        });
+        index[self.folder] = class(&self.config);
+        let network = directory.join(self.folder);
+        part(
+            &network,
+            &self.config,
+            self.model.network(),
+            &*self.names,
+            precision,
+        )?;
+        if let Some((autoencoder, config)) = vae {
+            index["vae"] = class(&config);
+            let names = Diffusers { convolved: false };
+            part(
+                &directory.join("vae"),
+                &config,
+                autoencoder,
+                &names,
+                precision,
+            )?;
+        }
+        let folder = directory.join("scheduler");
+        make(&folder)?;
+        text(&folder.join("scheduler_config.json"), &self.scheduler)?;
+        text(&directory.join("model_index.json"), &index)
+    }
+}
+
+/// How the model was meant to be sampled from; a network that is told an index has its chain.
+fn sampling(model: &Model) -> Result<Sampling, CheckpointError> {
+    let config = model.config();
+    if let Some(sampling) = &config.sampling {
+        return Ok(sampling.clone());
+    }
+    let TimeInput::Index(chain) = &config.time else {
+        return Err(CheckpointError::Inexpressible {
+            layout: "diffusers' layout",
+            what: format!("a level told as {:?}", config.time),
+        });
+    };
+    let [_, outputs] = config.network.channels();
+    Ok(Sampling {
+        prediction: config.prediction,
+        time: config.time.clone(),
+        grid: Grid::Chain {
+            chain: chain.clone(),
+            spacing: Spacing::Leading { offset: 0 },
+        },
+        clip: Clip::Static { range: 1.0 },
+        learned_variance: outputs == 2 * config.channels,
+    })
+}
+
+/// A network with its configuration, in a folder.
+fn part<M: Module>(
+    folder: &Path,
+    config: &Value,
+    network: &M,
+    names: &dyn Naming,
+    precision: Precision,
+) -> Result<(), CheckpointError> {
+    make(folder)?;
+    export::tensors(network, names, precision, &folder.join(WEIGHTS))?;
+    text(&folder.join("config.json"), config)
+}
+
+fn make(folder: &Path) -> Result<(), CheckpointError> {
+    std::fs::create_dir_all(folder).map_err(|source| CheckpointError::File {
+        path: folder.to_owned(),
+        source,
+    })
+}
+
+fn text(path: &Path, value: &Value) -> Result<(), CheckpointError> {
+    let text = format!("{value:#}\n");
+    replace_file(path, text.as_bytes()).map_err(|source| CheckpointError::File {
+        path: path.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,250 @@
+//! Which layout a checkpoint has, and where its parts lie.
+
+use super::checkpoint::{Checkpoint, Denoising, Layout, Names, Part};
+use super::diffusers::{autoencoder, dit, scheduler, unet};
+use super::fields::Fields;
+use super::stored::Stored;
+use super::{CheckpointError, Precision, guided_diffusion};
+use crate::model::{CONFIG, WEIGHTS};
+use crate::sampling::{Clip, Grid, Sampling};
+use crate::{Architecture, ModelConfig, UnetConfig};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use tweedie_core::TimeInput;
+use tweedie_math::{Chain, Prediction, Spacing};
+
+impl Checkpoint {
+    /// Finds out what lies at `path`, a directory or a file.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] for what is not a checkpoint, or has a configuration that this library
+    /// does not know to the last field.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
+        let path = path.as_ref();
+        if path.is_file() {
+            return Self::guided_diffusion(path, path);
+        }
+        if path.join("model_index.json").is_file() {
+            return Self::pipeline(path);
+        }
+        let config = path.join(CONFIG);
+        let weights = path.join("model.safetensors");
+        if weights.is_file() {
+            return Self::guided_diffusion(path, &weights);
+        }
+        // The error of a missing file names it.
+        let fields = Fields::open(&config)?;
+        if fields.has("network") {
+            return Self::native(path, &config);
+        }
+        let mut checkpoint = Self::empty(path, Layout::Diffusers);
+        checkpoint.diffusers(path, fields)?;
+        let beside = path.join("scheduler_config.json");
+        if beside.is_file() {
+            checkpoint.sampling = Some(scheduler::read(Fields::open(&beside)?)?);
+        }
+        Ok(checkpoint)
+    }
+
+    fn empty(path: &Path, layout: Layout) -> Self {
+        Self {
+            path: path.to_owned(),
+            layout,
+            network: None,
+            autoencoder: None,
+            sampling: None,
+            precision: Precision::Full,
+        }
+    }
+
+    fn native(path: &Path, config: &Path) -> Result<Self, CheckpointError> {
+        let file = |source| CheckpointError::File {
+            path: config.to_owned(),
+            source,
+        };
+        let text = std::fs::read(config).map_err(file)?;
+        let model: ModelConfig =
+            serde_json::from_slice(&text).map_err(|source| CheckpointError::Json {
+                path: config.to_owned(),
+                source,
+            })?;
+        model.check()?;
+        let mut checkpoint = Self::empty(path, Layout::Tweedie);
+        checkpoint.sampling = model.sampling.clone();
+        checkpoint.network = Some(Part {
+            config: Denoising {
+                network: model.network.clone(),
+                size: Some(model.size),
+                names: Names::Native,
+                model: Some(Box::new(model)),
+            },
+            weights: path.join(WEIGHTS),
+        });
+        Ok(checkpoint)
+    }
+
+    fn guided_diffusion(path: &Path, weights: &Path) -> Result<Self, CheckpointError> {
+        let stored = guided_tensors(weights)?;
+        if !guided_diffusion::knows(&stored) {
+            return Err(CheckpointError::Unknown {
+                path: weights.to_owned(),
+                message: "no tensor input_blocks.0.0.weight, by which guided-diffusion is \
+                          recognised; a model of diffusers is a directory with config.json"
+                    .into(),
+            });
+        }
+        let guided = match guided_diffusion::beside(weights) {
+            Some(config) => guided_diffusion::read(Fields::open(&config)?)?,
+            None => guided_diffusion::infer(&stored)?,
+        };
+        let mut checkpoint = Self::empty(path, Layout::GuidedDiffusion);
+        checkpoint.network = Some(Part {
+            config: Denoising {
+                network: guided.network.clone().into(),
+                size: guided.size.map(|side| [side, side]),
+                names: Names::Guided(Box::new(guided)),
+                model: None,
+            },
+            weights: weights.to_owned(),
+        });
+        Ok(checkpoint)
+    }
+
+    fn pipeline(path: &Path) -> Result<Self, CheckpointError> {
+        let index = Fields::open(&path.join("model_index.json"))?;
+        let mut checkpoint = Self::empty(path, Layout::Pipeline);
+        for part in ["unet", "transformer", "vae", "vqvae"] {
+            if index.has(part) {
+                // Old pipelines keep all their parts in one folder.
+                let folder = path.join(part);
+                let folder = if folder.is_dir() {
+                    folder
+                } else {
+                    path.to_owned()
+                };
+                checkpoint.diffusers(&folder, Fields::open(&folder.join(CONFIG))?)?;
+            }
+        }
+        let scheduler = path.join("scheduler").join("scheduler_config.json");
+        let beside = path.join("scheduler_config.json");
+        if let Some(config) = [scheduler, beside].iter().find(|config| config.is_file()) {
+            checkpoint.sampling = Some(scheduler::read(Fields::open(config)?)?);
+        }
+        if checkpoint.network.is_none() {
+            return Err(index.wrong("unet", "a pipeline without a unet or a transformer"));
+        }
+        Ok(checkpoint)
+    }
+
+    /// Takes up one model of diffusers.
+    fn diffusers(&mut self, folder: &Path, fields: Fields) -> Result<(), CheckpointError> {
+        let class = fields.text("_class_name").unwrap_or_default().to_owned();
+        let weights = weights(folder)?;
+        if class == "AutoencoderKL" {
+            let (config, _) = autoencoder::read(fields)?;
+            self.autoencoder = Some(Part { config, weights });
+            return Ok(());
+        }
+        let denoising = |network: Architecture, size, names| Denoising {
+            network,
+            size,
+            names,
+            model: None,
+        };
+        let config = match class.as_str() {
+            "UNet2DModel" => {
+                let published = unet::plain(fields)?;
+                let convolved = published.convolved;
+                let names = Names::Diffusers { convolved };
+                denoising(published.network.into(), published.size, names)
+            }
+            "UNet2DConditionModel" => {
+                let published = unet::conditional(fields)?;
+                let convolved = published.convolved;
+                let names = Names::Diffusers { convolved };
+                denoising(published.network.into(), published.size, names)
+            }
+            "DiTTransformer2DModel" | "Transformer2DModel" => {
+                let (config, side) = dit::read(fields)?;
+                denoising(config.into(), Some([side, side]), Names::Dit)
+            }
+            other => {
+                let known = "UNet2DModel, UNet2DConditionModel, DiTTransformer2DModel or \
+                             AutoencoderKL";
+                return Err(fields.wrong("_class_name", format!("{other:?} is not {known}")));
+            }
+        };
+        self.network = Some(Part { config, weights });
+        Ok(())
+    }
+}
+
+/// Tensors of guided-diffusion, which may lie in a dictionary among others.
+pub(super) fn guided_tensors(weights: &Path) -> Result<Stored, CheckpointError> {
+    let stored = Stored::open(weights)?;
+    let first = "input_blocks.0.0.weight";
+    let prefix = stored
+        .tensors
+        .keys()
+        .find_map(|name| name.strip_suffix(first));
+    let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()).map(String::from) else {
+        return Ok(stored);
+    };
+    Ok(stored.renamed(|name| name.strip_prefix(&prefix).map(String::from)))
+}
+
+/// The file of a model's tensors.
+fn weights(folder: &Path) -> Result<PathBuf, CheckpointError> {
+    let found = FILES
+        .iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file());
+    found.ok_or_else(|| {
+        let path = folder.join(FILES[0]);
+        match File::open(&path) {
+            Err(source) => CheckpointError::File { path, source },
+            Ok(_) => CheckpointError::Unknown {
+                path,
+                message: "not a file".into(),
+            },
+        }
+    })
+}
+
+/// Names of weights, the best first.
+const FILES: [&str; 5] = [
+    "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.safetensors.index.json",
+    "diffusion_pytorch_model.fp16.safetensors",
+    "diffusion_pytorch_model.bin",
+    "diffusion_pytorch_model.fp16.bin",
+];
+
+/// DDPM's: noise, told by the index of the linear chain.
+pub(super) fn ddpm(network: &Architecture) -> Result<Sampling, tweedie_math::ScheduleError> {
+    let scores = |config: &UnetConfig| config.divide_by_condition;
+    let exploding = matches!(network, Architecture::Unet(config) if scores(config));
+    if exploding {
+        return Ok(Sampling {
+            prediction: Prediction::ScaledScore,
+            time: TimeInput::NoiseLevel,
+            grid: Grid::Exploding {
+                schedule: tweedie_math::VarianceExploding::default(),
+                rho: None,
+            },
+            clip: Clip::None,
+            learned_variance: false,
+        });
+    }
+    let chain = Chain::linear(1000, 1e-4, 0.02)?;
+    Ok(Sampling {
+        prediction: Prediction::Noise,
+        time: TimeInput::Index(chain.clone()),
+        grid: Grid::Chain {
+            chain,
+            spacing: Spacing::Leading { offset: 0 },
+        },
+        clip: Clip::Static { range: 1.0 },
+        learned_variance: false,
+    })
+}

@@ -1,0 +1,177 @@
+//! Opens a published checkpoint, prints its table and samples from it:
+//! `cargo run --example checkpoint [-- PATH …]`.
+//!
+//! `PATH` is a directory of diffusers (a model or a pipeline), a file of guided-diffusion, or a
+//! model of this library. Without it a small network of handwritten digits serves, which the
+//! `train` example wrote in the layout of diffusers. Classes are 0, 1, 2, …; a network with
+//! cross-attention gets a context of zeros, as this library embeds no texts.
+
+use clap::Parser;
+use indicatif::ProgressBar;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+use tweedie::burn::tensor::Int;
+use tweedie::image::grid;
+use tweedie::models::{
+    Architecture, Checkpoint, Class, ClassInput, Clip, Conditions, Context, Precision,
+};
+use tweedie::prelude::*;
+use tweedie_examples::finish;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Opens a published checkpoint, prints its table and samples from it.
+#[derive(Parser)]
+struct Arguments {
+    /// A directory or file in any known layout; the digits of the repository if left out
+    #[arg(default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/digits"))]
+    path: PathBuf,
+    /// Where the grid of samples is written
+    #[arg(long, default_value = "out/checkpoint/samples.png")]
+    out: PathBuf,
+    /// Images in the grid; 0 only prints the table
+    #[arg(long, default_value_t = 16)]
+    images: usize,
+    /// Steps of DPM-Solver++ 2M
+    #[arg(long, default_value_t = 20)]
+    steps: usize,
+    /// Height and width of the images, in place of the checkpoint's
+    #[arg(long)]
+    size: Option<usize>,
+    /// Also write the model in the layout of diffusers, to this directory
+    #[arg(long)]
+    export: Option<PathBuf>,
+    /// Everything random follows from it
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+fn main() -> ExitCode {
+    finish(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let device = Device::default();
+    let checkpoint = Checkpoint::open(&arguments.path)?;
+    println!("{}: {:?}", arguments.path.display(), checkpoint.layout());
+    let autoencoder = match checkpoint.autoencoder_config() {
+        Some(_) => Some(checkpoint.autoencoder(&device)?),
+        None => None,
+    };
+    if let Some(autoencoder) = &autoencoder {
+        println!(
+            "\nautoencoder, images of 256×256\n{}",
+            autoencoder.describe([256, 256])
+        );
+    }
+    if checkpoint.network().is_none() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let began = Instant::now();
+    let model = checkpoint.model(&device)?;
+    let config = model.config();
+    let size = arguments.size.map_or(config.size, |side| [side, side]);
+    println!(
+        "\nnetwork, images of {}×{}\n{}",
+        size[0],
+        size[1],
+        model.network().describe(size)
+    );
+    println!(
+        "predicts {:?}; loaded in {:.2} s",
+        config.prediction,
+        began.elapsed().as_secs_f64()
+    );
+    if let Some(directory) = &arguments.export {
+        model.export_diffusers(directory, Precision::Full)?;
+        println!("exported to {}", directory.display());
+    }
+    let batch = arguments.images;
+    if batch == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Some(sampling) = config.sampling.clone() else {
+        return Err("this model does not say which levels to visit".into());
+    };
+    let model = model.with_conditions(conditions(&config.network, batch, size, &device));
+    let path = sampling.path(arguments.steps)?;
+    let sampler = Sampler::new(DpmSolverMultistep::plus_plus(Order::Second), path);
+    // Clipping the estimates is for images, not for latents.
+    let clip = if autoencoder.is_some() {
+        Clip::None
+    } else {
+        sampling.clip
+    };
+    let denoiser = clip.around(&model);
+    let mut noise = HostNoise::seeded(arguments.seed);
+    let shape = [batch, model.config().channels, size[0], size[1]];
+    let mut x = sampler.start(shape, &device, &mut noise);
+    let bar = ProgressBar::new(sampler.path().len() as u64);
+    let began = Instant::now();
+    for state in sampler.trajectory(&denoiser, x.clone(), &mut noise)? {
+        bar.inc(1);
+        x = state.x;
+    }
+    bar.finish_and_clear();
+    if let Some(autoencoder) = autoencoder {
+        x = autoencoder.decode(autoencoder.denormalise(x));
+    }
+    // The first three channels, if there are more than a picture has.
+    let channels = if x.dims()[1] >= 3 { 3 } else { 1 };
+    let x = x.narrow(1, 0, channels).clamp(-1.0, 1.0);
+    if let Some(folder) = arguments.out.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let scale = (84 / x.dims()[2].max(1)).max(1);
+    grid(x, Range::Signed, 8)?
+        .with_scale(scale)
+        .save(&arguments.out)?;
+    println!(
+        "{batch} samples by {} steps in {:.1} s: {}",
+        sampler.path().len(),
+        began.elapsed().as_secs_f64(),
+        arguments.out.display()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the network has to be told besides the level.
+fn conditions(
+    network: &Architecture,
+    batch: usize,
+    size: [usize; 2],
+    device: &Device,
+) -> Conditions {
+    let labels = |count: usize| {
+        let classes = Tensor::<1, Int>::arange(0..batch as i64, device);
+        Class::Labels(classes.remainder_scalar(count.max(1) as i64))
+    };
+    let mut conditions = Conditions::none();
+    match network {
+        Architecture::Dit(config) => conditions.class = Some(labels(config.classes)),
+        Architecture::Unet(config) => {
+            conditions.class = config.class.map(|class| match class {
+                ClassInput::Table { count } => labels(count),
+                ClassInput::Waves => labels(1000),
+                ClassInput::Identity => {
+                    Class::Vectors(Tensor::zeros([batch, config.features()], device))
+                }
+                ClassInput::Perceptron { features } | ClassInput::Linear { features } => {
+                    Class::Vectors(Tensor::zeros([batch, features], device))
+                }
+            });
+            conditions.context = config
+                .context
+                .map(|context| Context::new(Tensor::zeros([1, 77, context.features], device)));
+            let beside = config.channels.saturating_sub(config.outputs());
+            if beside > 0 {
+                let shape = [batch, beside, size[0], size[1]];
+                conditions.image = Some(Tensor::zeros(shape, device));
+            }
+        }
+    }
+    conditions
+}
