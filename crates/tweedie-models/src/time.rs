@@ -35,7 +35,7 @@ pub enum Waves {
         /// Whether of the logarithm of the condition.
         log: bool,
     },
-    /// A table, for conditions that are integers.
+    /// A table, for conditions that are integers; others are rounded.
     Learned {
         /// How many numbers.
         width: usize,
@@ -151,7 +151,7 @@ impl TimeEmbedding {
                 both(condition.unsqueeze_dim(1) * frequencies * TAU, cosine_first)
             }
             (Waves::Learned { width, .. }, _, Some(table)) => {
-                let rows = table.forward(condition.int().unsqueeze_dim::<2>(1));
+                let rows = table.forward(condition.round().int().unsqueeze_dim::<2>(1));
                 rows.reshape([-1, width as i64])
             }
             (

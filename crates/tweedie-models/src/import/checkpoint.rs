@@ -2,10 +2,10 @@
 
 use super::diffusers::names::{Diffusers, DiffusersDit, modernised};
 use super::fields::Fields;
-use super::guided_diffusion::{self, Guided, GuidedDiffusion};
+use super::guided_diffusion::{self, FIRST, Guided, GuidedDiffusion};
 use super::load::load;
 use super::place::{Naming, Native};
-use super::recognise::{ddpm, guided_tensors};
+use super::recognise::{ddpm, table};
 use super::stored::Stored;
 use super::{CheckpointError, Precision};
 use crate::sampling::Sampling;
@@ -13,6 +13,7 @@ use crate::{Architecture, Autoencoder, AutoencoderConfig, Backbone, Latent, Mode
 use burn::module::Module;
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
+use tweedie_core::TimeInput;
 
 /// A checkpoint whose configuration has been read, and whose weights have been found.
 ///
@@ -169,7 +170,7 @@ impl Checkpoint {
             }
             Names::Dit => self.load(network, &part.weights, &DiffusersDit),
             Names::Guided(guided) => {
-                let stored = guided_tensors(&part.weights)?;
+                let stored = Stored::open(&part.weights)?.below(FIRST);
                 load(
                     network,
                     &stored,
@@ -220,6 +221,14 @@ impl Checkpoint {
                 source,
             })?,
         };
+        if let (Some(rows), TimeInput::Index(chain)) = (table(&part.config.network), &sampling.time)
+            && rows < chain.len()
+        {
+            return Err(CheckpointError::Unknown {
+                path: self.path.clone(),
+                message: format!("a table of {rows} steps for a chain of {}", chain.len()),
+            });
+        }
         let [input, output] = part.config.network.channels();
         let learned = sampling.learned_variance || output == 2 * input;
         let config = ModelConfig {

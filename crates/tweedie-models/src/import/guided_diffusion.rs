@@ -24,8 +24,11 @@ pub(crate) struct Guided {
 
 /// Whether names are those of this layout.
 pub(crate) fn knows(stored: &Stored) -> bool {
-    stored.tensors.contains_key("input_blocks.0.0.weight")
+    stored.tensors.contains_key(FIRST)
 }
+
+/// A tensor that every network of this layout has.
+pub(crate) const FIRST: &str = "input_blocks.0.0.weight";
 
 /// Heads of all published networks of this layout that say: 64 channels wide.
 const PUBLISHED_HEADS: usize = 64;

@@ -10,24 +10,22 @@ use std::path::Path;
 
 /// The tensors of a file, named by their way through its dictionaries.
 pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
-    match PytorchReader::new(path) {
-        Ok(reader) => Ok(reader
-            .into_tensors()
-            .into_iter()
-            .map(|(name, tensor)| {
-                let mut tensor = bridge::from_pytorch(tensor);
-                tensor.name = name;
-                tensor
-            })
-            .collect()),
-        Err(_) if carries_code(path) => Err(CheckpointError::Code {
+    if carries_code(path) {
+        return Err(CheckpointError::Code {
             path: path.to_owned(),
-        }),
-        Err(error) => Err(CheckpointError::Broken {
-            path: path.to_owned(),
-            message: one_line(&error.to_string()),
-        }),
+        });
     }
+    let reader = PytorchReader::new(path).map_err(|error| CheckpointError::Broken {
+        path: path.to_owned(),
+        message: one_line(&error.to_string()),
+    })?;
+    let tensors = reader.into_tensors().into_iter();
+    let tensors = tensors.map(|(name, tensor)| {
+        let mut tensor = bridge::from_pytorch(tensor);
+        tensor.name = name;
+        tensor
+    });
+    Ok(tensors.collect())
 }
 
 /// Whether a pickle names classes that bring their own source, as those of EDM and StyleGAN do.

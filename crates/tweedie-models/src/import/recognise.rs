@@ -3,11 +3,12 @@
 use super::checkpoint::{Checkpoint, Denoising, Layout, Names, Part};
 use super::diffusers::{autoencoder, dit, scheduler, unet};
 use super::fields::Fields;
+use super::guided_diffusion::FIRST;
 use super::stored::Stored;
 use super::{CheckpointError, Precision, guided_diffusion};
 use crate::model::{CONFIG, WEIGHTS};
 use crate::sampling::{Clip, Grid, Sampling};
-use crate::{Architecture, ModelConfig, UnetConfig};
+use crate::{Architecture, ModelConfig, UnetConfig, Waves};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use tweedie_core::TimeInput;
@@ -84,7 +85,7 @@ impl Checkpoint {
     }
 
     fn guided_diffusion(path: &Path, weights: &Path) -> Result<Self, CheckpointError> {
-        let stored = guided_tensors(weights)?;
+        let stored = Stored::open(weights)?.below(FIRST);
         if !guided_diffusion::knows(&stored) {
             return Err(CheckpointError::Unknown {
                 path: weights.to_owned(),
@@ -179,20 +180,6 @@ impl Checkpoint {
     }
 }
 
-/// Tensors of guided-diffusion, which may lie in a dictionary among others.
-pub(super) fn guided_tensors(weights: &Path) -> Result<Stored, CheckpointError> {
-    let stored = Stored::open(weights)?;
-    let first = "input_blocks.0.0.weight";
-    let prefix = stored
-        .tensors
-        .keys()
-        .find_map(|name| name.strip_suffix(first));
-    let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()).map(String::from) else {
-        return Ok(stored);
-    };
-    Ok(stored.renamed(|name| name.strip_prefix(&prefix).map(String::from)))
-}
-
 /// The file of a model's tensors.
 fn weights(folder: &Path) -> Result<PathBuf, CheckpointError> {
     let found = FILES
@@ -220,6 +207,17 @@ const FILES: [&str; 5] = [
     "diffusion_pytorch_model.fp16.bin",
 ];
 
+/// Rows of a table of steps, if the network has one.
+pub(super) fn table(network: &Architecture) -> Option<usize> {
+    match network {
+        Architecture::Unet(config) => match config.waves() {
+            Waves::Learned { count, .. } => Some(count),
+            _ => None,
+        },
+        Architecture::Dit(_) => None,
+    }
+}
+
 /// DDPM's: noise, told by the index of the linear chain.
 pub(super) fn ddpm(network: &Architecture) -> Result<Sampling, tweedie_math::ScheduleError> {
     let scores = |config: &UnetConfig| config.divide_by_condition;
@@ -236,7 +234,9 @@ pub(super) fn ddpm(network: &Architecture) -> Result<Sampling, tweedie_math::Sch
             learned_variance: false,
         });
     }
-    let chain = Chain::linear(1000, 1e-4, 0.02)?;
+    // A table of steps has as many rows as its chain has.
+    let steps = table(network).unwrap_or(1000);
+    let chain = Chain::linear(steps, 1e-4, 0.02)?;
     Ok(Sampling {
         prediction: Prediction::Noise,
         time: TimeInput::Index(chain.clone()),

@@ -55,6 +55,19 @@ impl Stored {
         }
     }
 
+    /// The tensors of the dictionary that `first` lies in, if it lies in one: checkpoints keep
+    /// weights beside the state of a training.
+    pub(crate) fn below(self, first: &str) -> Self {
+        let prefix = self
+            .tensors
+            .keys()
+            .find_map(|name| name.strip_suffix(first));
+        let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()).map(String::from) else {
+            return self;
+        };
+        self.renamed(|name| name.strip_prefix(&prefix).map(String::from))
+    }
+
     /// The shape of a tensor, if it is there.
     pub(crate) fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|tensor| &tensor.shape[..])
