@@ -4,7 +4,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
+use tweedie::burn::tensor::{Bytes, DType, Device, Tensor, TensorData};
 
 /// Why a golden file could not be read, or a case not be run as it says.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +80,7 @@ impl File {
         let stored = SafeTensors::deserialize(&bytes)
             .map_err(|error| GoldenError::Format(beside.clone(), error.to_string()))?;
         let tensors = stored.tensors().into_iter().filter_map(|(name, view)| {
-            let values = values(view.dtype(), view.data())?;
+            let values = values(view.dtype(), view.data(), view.shape().iter().product())?;
             let shape = view.shape().to_vec();
             Some((name, Recorded { shape, values }))
         });
@@ -182,7 +182,7 @@ pub(crate) fn refused(error: impl std::fmt::Display) -> GoldenError {
     GoldenError::Refused(error.to_string())
 }
 
-fn values(dtype: Dtype, data: &[u8]) -> Option<Vec<f64>> {
+fn values(dtype: Dtype, data: &[u8], length: usize) -> Option<Vec<f64>> {
     fn each<const N: usize>(data: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<f64> {
         let chunks = data
             .chunks_exact(N)
@@ -194,6 +194,11 @@ fn values(dtype: Dtype, data: &[u8]) -> Option<Vec<f64>> {
         Dtype::F32 => each(data, |bytes| f32::from_le_bytes(bytes).into()),
         Dtype::I64 => each(data, |bytes| i64::from_le_bytes(bytes) as f64),
         Dtype::I32 => each(data, |bytes| i32::from_le_bytes(bytes).into()),
+        Dtype::F16 => {
+            let data = Bytes::from_bytes_vec(data.to_vec());
+            let values = TensorData::try_from_bytes(data, [length], DType::F16).ok()?;
+            values.iter::<f64>().collect()
+        }
         Dtype::U8 | Dtype::BOOL => data.iter().map(|&byte| byte.into()).collect(),
         _ => return None,
     })

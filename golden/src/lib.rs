@@ -12,6 +12,7 @@ mod churn;
 mod compare;
 mod edm;
 mod embeddings;
+mod ffdnet;
 mod forward;
 mod interpolate;
 mod layers;
@@ -73,7 +74,9 @@ pub fn replay(folder: &Path) -> Result<Vec<Line>, GoldenError> {
 fn run(file: &File, case: &case::Case) -> Outcome {
     let has = |key: &str| case.get(key).is_some();
     let recorded = |name: &str| file.find(&format!("{}/{name}", case.id)).is_some();
-    let outcome = if networks::knows(file) {
+    let outcome = if ffdnet::knows(file) {
+        ffdnet::run(file, case)
+    } else if networks::knows(file) {
         networks::run(file)
     } else if layers::knows(file) {
         layers::run(file, case)

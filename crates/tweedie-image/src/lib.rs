@@ -40,7 +40,7 @@ mod sheet;
 mod text;
 
 pub use chart::{Curve, Panel, log_log};
-pub use data::{Image, Images};
+pub use data::{Image, Images, PHOTOS};
 pub use error::ImageError;
 pub use files::{load, save};
 pub use film::{film_strip, save_gif};

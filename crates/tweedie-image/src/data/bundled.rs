@@ -56,4 +56,47 @@ impl Images {
         Self::from_idx(Path::new("data/fashion-test-images-idx3-ubyte.gz"), images)?
             .with_labels_from(Path::new("data/fashion-test-labels-idx1-ubyte.gz"), labels)
     }
+
+    /// The six photographs of 256×256 pixels that [`PHOTOS`] names, in colour (NASA, public domain;
+    /// CC0).
+    ///
+    /// # Errors
+    /// None, unless a bundled file is damaged.
+    pub fn photos() -> Result<Self, ImageError> {
+        let files = [
+            include_bytes!("../../data/astronaut.png").as_slice(),
+            include_bytes!("../../data/chelsea.png"),
+            include_bytes!("../../data/coffee.png"),
+            include_bytes!("../../data/rocket.png"),
+            include_bytes!("../../data/hubble.png"),
+            include_bytes!("../../data/retina.png"),
+        ];
+        let mut pixels = Vec::new();
+        for (name, bytes) in PHOTOS.iter().zip(files) {
+            let image = image::load_from_memory(bytes).map_err(|error| ImageError::Format {
+                path: format!("data/{name}.png").into(),
+                message: error.to_string(),
+            })?;
+            let image = image.to_rgb8();
+            let channel = |channel: usize| image.pixels().map(move |pixel| pixel.0[channel]);
+            (0..3).for_each(|c| pixels.extend(channel(c)));
+        }
+        Ok(Self {
+            pixels,
+            white: 255,
+            channels: 3,
+            size: [256, 256],
+            labels: None,
+        })
+    }
 }
+
+/// The photographs of [`Images::photos`], in order.
+pub const PHOTOS: [&str; 6] = [
+    "astronaut",
+    "chelsea",
+    "coffee",
+    "rocket",
+    "hubble",
+    "retina",
+];

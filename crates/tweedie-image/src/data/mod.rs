@@ -4,6 +4,8 @@ mod bundled;
 mod folder;
 mod idx;
 
+pub use bundled::PHOTOS;
+
 use crate::{ImageError, Range};
 use burn::data::dataset::Dataset;
 use burn::tensor::{Device, Int, Tensor, TensorData};

@@ -41,9 +41,15 @@ pub(crate) fn tensors<M: Module>(
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".partial");
     let partial = path.with_file_name(name);
-    let written = safetensors::serialize_to_file(stored, Some(notes), &partial)
-        .map_err(std::io::Error::other)
-        .and_then(|()| std::fs::rename(&partial, path));
+    let written = std::fs::File::create(&partial)
+        .and_then(|file| file.metadata())
+        .and_then(|made| {
+            safetensors::serialize_to_file(stored, Some(notes), &partial)
+                .map_err(std::io::Error::other)?;
+            // That call makes a file for its owner alone.
+            std::fs::set_permissions(&partial, made.permissions())?;
+            std::fs::rename(&partial, path)
+        });
     written.map_err(|source| {
         // The error to report is the first one, whether or not this removal succeeds.
         let _ = std::fs::remove_file(&partial);

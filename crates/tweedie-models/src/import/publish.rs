@@ -145,7 +145,8 @@ fn sampling(model: &Model) -> Result<Sampling, CheckpointError> {
         time: config.time.clone(),
         grid: Grid::Chain {
             chain: chain.clone(),
-            spacing: Spacing::Leading { offset: 0 },
+            // From the noisiest node, wherever the chain ends.
+            spacing: Spacing::Trailing,
         },
         clip: Clip::Static { range: 1.0 },
         learned_variance: outputs == 2 * config.channels,

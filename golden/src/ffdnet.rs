@@ -1,0 +1,50 @@
+//! FFDNet: one recorded output, and the PSNR on photographs.
+
+use crate::case::{Case, File, GoldenError, refused};
+use crate::compare::{Comparison, Outcome};
+use tweedie::burn::tensor::{DType, Device, Tensor};
+use tweedie::image::{Images, PHOTOS, Range};
+use tweedie::metrics::psnr;
+use tweedie::models::Ffdnet;
+
+/// Whether a file holds cases of this kind.
+pub(crate) fn knows(file: &File) -> bool {
+    file.meta["network"] == "ffdnet"
+}
+
+/// Runs one case; with weights beside it, those, and the shipped ones otherwise.
+pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    let device = Device::flex();
+    let weights = file.folder.join("ffdnet_color.safetensors");
+    let network = if weights.is_file() {
+        Ffdnet::open(weights, &device).map_err(refused)?
+    } else {
+        Ffdnet::colour(&device)
+    };
+    let mut comparison = Comparison::default();
+    if let Some(i) = PHOTOS.iter().position(|name| *name == case.id) {
+        let list = |key: &str| {
+            let list = case.get(key).and_then(serde_json::Value::as_array);
+            let numbers = list.map(|list| list.iter().filter_map(serde_json::Value::as_f64));
+            let lacks = || GoldenError::Lacks(key.into());
+            numbers.map(Iterator::collect::<Vec<f64>>).ok_or_else(lacks)
+        };
+        let clean = Images::photos().map_err(refused)?;
+        let clean = clean.select(&[i], Range::Unit, &device);
+        let noise: Tensor<4> = file.shared("noise")?.tensor(DType::F32)?;
+        let clean = clean.repeat_dim(0, noise.dims()[0]);
+        for (sigma, recorded) in list("sigma_of_255")?.into_iter().zip(list("psnr")?) {
+            let noisy = clean.clone() + noise.clone() * (sigma / 255.0);
+            let found = network.restore(noisy, sigma / 255.0).clamp(0.0, 1.0);
+            let found = psnr(found, clean.clone(), 1.0);
+            let mean = found.iter().sum::<f64>() / found.len() as f64;
+            // 0.02 dB; the comparison takes it relative to the value.
+            comparison.values("PSNR", &[mean], &[recorded], 0.02 / recorded);
+        }
+        return Ok(Outcome::Ran(comparison));
+    }
+    let input = file.shared("input")?.tensor(DType::F32)?;
+    let found = network.restore(input, case.number("sigma")?);
+    comparison.tensor("output", found, file.shared("output")?, 1e-5);
+    Ok(Outcome::Ran(comparison))
+}
