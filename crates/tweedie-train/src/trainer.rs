@@ -3,9 +3,9 @@
 use crate::{
     CheckpointError, Decay, Ema, Examples, LearningRate, Objective, Order, clip_global_norm,
 };
-use burn::module::{Module, ModuleDisplay};
+use burn::module::{Module, ModuleDisplay, ModuleMapper, Param};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::Device;
+use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,9 @@ pub struct Settings {
     pub ema: f64,
     /// Everything random follows from it.
     pub seed: u64,
+    /// Whether cheap operations (normalisations, nonlinearities, sums) are computed again in the
+    /// backward pass instead of kept: less memory, more time, the same gradients.
+    pub recompute: bool,
 }
 
 impl Default for Settings {
@@ -46,6 +49,7 @@ impl Default for Settings {
             clip: 1.0,
             ema: 0.999,
             seed: 0,
+            recompute: false,
         }
     }
 }
@@ -220,6 +224,10 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         let noise = HostNoise::seeded(rng.next_u64()).normal_like(&clean);
         device.seed(rng.next_u64());
 
+        // An update forgets how its parameters' backward pass is to go.
+        if self.settings.recompute {
+            self.model = self.model.clone().map(&mut Recomputed);
+        }
         let loss = self.objective.loss(&self.model, clean, &times, noise);
         let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
         let (gradients, norm) = clip_global_norm(&self.model, gradients, self.settings.clip);
@@ -287,5 +295,20 @@ impl Settings {
             self.ema,
             (0.0..1.0).contains(&self.ema),
         )
+    }
+}
+
+/// Has the backward pass compute again what cheap operations gave, instead of keeping it.
+struct Recomputed;
+
+impl ModuleMapper for Recomputed {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let tracked = param.is_require_grad();
+        let balanced = GradientCheckpointingStrategy::Balanced;
+        let param = param.map(|value| {
+            let leaf = value.without_autodiff().autodiff();
+            leaf.with_gradient_checkpointing_strategy(balanced)
+        });
+        param.set_require_grad(tracked)
     }
 }

@@ -268,3 +268,32 @@ fn training_finds_the_exact_denoiser() -> Result<(), TrainError> {
     }
     Ok(())
 }
+
+#[test]
+fn recomputing_changes_memory_and_not_the_run() -> Result<(), TrainError> {
+    let run = |recompute: bool| -> Result<Vec<f64>, TrainError> {
+        let config = UnetConfig::new(1)
+            .with_widths([8, 16])
+            .with_blocks(1)
+            .with_groups(Some(4));
+        let device = Device::flex();
+        let network = seeded(3, &device, config.init(&device).expect("a network"));
+        let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
+        let settings = Settings {
+            recompute,
+            ..settings(3)
+        };
+        let mut trainer = Trainer::new(model, objective(), settings)?;
+        let mut norms = Vec::new();
+        while let Some(report) = trainer.step(&images())? {
+            norms.extend([report.loss, report.gradient_norm]);
+        }
+        Ok(norms)
+    };
+    let (kept, recomputed) = (run(false)?, run(true)?);
+    assert_eq!(kept.len(), 6);
+    for (a, b) in kept.into_iter().zip(recomputed) {
+        assert!((a - b).abs() < 1e-5 * a.abs(), "{a} {b}");
+    }
+    Ok(())
+}

@@ -76,7 +76,7 @@ impl Stored {
         let data = data.ok()?.convert_dtype(self.dtype);
         let bytes = data.into_bytes();
         Some(match self.flipped {
-            Some([rows, columns]) => transpose(&bytes, rows, columns, self.dtype.size()),
+            Some([rows, columns]) => transpose(&bytes, rows, columns, self.dtype.size()).to_vec(),
             None => bytes.to_vec(),
         })
     }

@@ -133,7 +133,7 @@ fn placed(tensor: Packed, place: Place, target: Target, precision: Precision) ->
             bytes = Bytes::from_bytes_vec(rows(&bytes, row, &place.rows));
         }
         if let (true, &[input, output]) = (target.linear, &target.shape[..]) {
-            bytes = Bytes::from_bytes_vec(transpose(&bytes, output, input, size));
+            bytes = transpose(&bytes, output, input, size);
         }
         TensorData::try_from_bytes(bytes, target.shape.clone(), tensor.dtype)
             .map(|data| data.convert_dtype(dtype))

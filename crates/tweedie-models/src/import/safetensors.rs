@@ -9,6 +9,7 @@ use super::CheckpointError;
 use burn::store::bridge;
 use burn::store::burn_pack::{Error as PackError, Tensor as Packed};
 use burn::tensor::{Bytes, DType, TensorData};
+use bytemuck::Pod;
 use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;
 use serde_json::{Map, Value};
@@ -20,8 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The largest header: a thousand times that of a large model.
 const MOST: u64 = 100_000_000;
 
-/// Reads so many bytes from a place.
-type Source = Arc<dyn Fn(u64, usize) -> std::io::Result<Vec<u8>> + Send + Sync>;
+/// Fills bytes from a place.
+type Source = Arc<dyn Fn(u64, &mut [u8]) -> std::io::Result<()> + Send + Sync>;
 
 /// The tensors of a file, none of them read yet.
 pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
@@ -32,24 +33,22 @@ pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     let file = Mutex::new(file);
-    let source: Source = Arc::new(move |place, bytes| {
-        let mut data = vec![0; bytes];
+    let source: Source = Arc::new(move |place, data| {
         // A lock that another thread's panic has poisoned still guards a good file.
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(place))?;
-        file.read_exact(&mut data)?;
-        Ok(data)
+        file.read_exact(data)
     });
     tensors(&source, length, path)
 }
 
 /// The tensors of a file in memory.
 pub(super) fn bytes(bytes: &'static [u8]) -> Result<Vec<Packed>, CheckpointError> {
-    let source: Source = Arc::new(move |place, length| {
+    let source: Source = Arc::new(move |place, data| {
         let start = place as usize;
-        let part = bytes.get(start..start + length);
-        part.map(<[u8]>::to_vec)
-            .ok_or(ErrorKind::UnexpectedEof.into())
+        let part = bytes.get(start..start + data.len());
+        data.copy_from_slice(part.ok_or(ErrorKind::UnexpectedEof)?);
+        Ok(())
     });
     tensors(&source, bytes.len() as u64, Path::new("memory"))
 }
@@ -59,11 +58,15 @@ fn tensors(source: &Source, length: u64, path: &Path) -> Result<Vec<Packed>, Che
         path: path.to_owned(),
         message,
     };
-    let read = |place, bytes| {
-        source(place, bytes).map_err(|source| CheckpointError::File {
-            path: path.to_owned(),
-            source,
-        })
+    let read = |place, bytes: usize| {
+        let mut data = vec![0; bytes];
+        match source(place, &mut data) {
+            Ok(()) => Ok(data),
+            Err(source) => Err(CheckpointError::File {
+                path: path.to_owned(),
+                source,
+            }),
+        }
     };
     if length < 8 {
         return Err(broken(format!("{length} bytes are not a safetensors file")));
@@ -90,14 +93,36 @@ fn tensors(source: &Source, length: u64, path: &Path) -> Result<Vec<Packed>, Che
         let (shape, place) = (info.shape, start + info.data_offsets.0 as u64);
         let (source, declared) = (Arc::clone(source), shape.clone());
         let read = move || {
-            let data =
-                source(place, bytes).map_err(|error| PackError::IoError(error.to_string()))?;
-            TensorData::try_from_bytes(Bytes::from_bytes_vec(data), declared.clone(), dtype)
+            let data = aligned(dtype, bytes, |data| source(place, data))
+                .map_err(|error| PackError::IoError(error.to_string()))?;
+            TensorData::try_from_bytes(data, declared.clone(), dtype)
                 .map_err(|error| PackError::ValidationError(error.to_string()))
         };
         tensors.push(bridge::deferred(name, dtype, shape.into(), None, read));
     }
     Ok(tensors)
+}
+
+/// Bytes that lie as numbers of a type have to, so that they need not be copied.
+fn aligned(
+    dtype: DType,
+    bytes: usize,
+    fill: impl FnOnce(&mut [u8]) -> std::io::Result<()>,
+) -> std::io::Result<Bytes> {
+    fn of<T: Pod + Send + Sync>(
+        count: usize,
+        fill: impl FnOnce(&mut [u8]) -> std::io::Result<()>,
+    ) -> std::io::Result<Bytes> {
+        let mut numbers = vec![T::zeroed(); count];
+        fill(bytemuck::cast_slice_mut(&mut numbers))?;
+        Ok(Bytes::from_elems(numbers))
+    }
+    match dtype.size() {
+        8 => of::<u64>(bytes / 8, fill),
+        4 => of::<u32>(bytes / 4, fill),
+        2 => of::<u16>(bytes / 2, fill),
+        _ => of::<u8>(bytes, fill),
+    }
 }
 
 /// The type and the number of bytes of a tensor that lies within `room` bytes.

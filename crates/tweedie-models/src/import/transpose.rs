@@ -1,5 +1,7 @@
 //! Rearranging the bytes of a matrix, whatever its numbers are.
 
+use burn::tensor::Bytes;
+use bytemuck::Pod;
 use std::ops::Range;
 
 /// The chosen rows of a matrix with rows of `row` bytes.
@@ -10,31 +12,32 @@ pub(super) fn rows(bytes: &[u8], row: usize, chosen: &[Range<usize>]) -> Vec<u8>
     parts.collect::<Vec<_>>().concat()
 }
 
-/// The transpose of a matrix of `rows × columns` numbers of `size` bytes.
-pub(super) fn transpose(bytes: &[u8], rows: usize, columns: usize, size: usize) -> Vec<u8> {
+/// The transpose of a matrix of `rows × columns` numbers of `size` bytes, which lie as such numbers
+/// have to.
+pub(super) fn transpose(bytes: &[u8], rows: usize, columns: usize, size: usize) -> Bytes {
     match size {
-        2 => by::<2>(bytes, rows, columns),
-        4 => by::<4>(bytes, rows, columns),
-        8 => by::<8>(bytes, rows, columns),
-        _ => by::<1>(bytes, rows, columns),
+        2 => by::<u16>(bytes, rows, columns),
+        4 => by::<u32>(bytes, rows, columns),
+        8 => by::<u64>(bytes, rows, columns),
+        _ => by::<u8>(bytes, rows, columns),
     }
 }
 
-fn by<const N: usize>(bytes: &[u8], rows: usize, columns: usize) -> Vec<u8> {
+fn by<T: Pod + Send + Sync>(bytes: &[u8], rows: usize, columns: usize) -> Bytes {
     /// Rows and columns that stay in the cache together.
     const TILE: usize = 32;
-    let mut out = vec![0; bytes.len()];
+    let numbers: &[T] = bytemuck::cast_slice(bytes);
+    let mut out = vec![T::zeroed(); numbers.len()];
     for top in (0..rows).step_by(TILE) {
         for left in (0..columns).step_by(TILE) {
             for column in left..(left + TILE).min(columns) {
                 for row in top..(top + TILE).min(rows) {
-                    let (from, to) = ((row * columns + column) * N, (column * rows + row) * N);
-                    out[to..to + N].copy_from_slice(&bytes[from..from + N]);
+                    out[column * rows + row] = numbers[row * columns + column];
                 }
             }
         }
     }
-    out
+    Bytes::from_elems(out)
 }
 
 #[cfg(test)]
@@ -55,7 +58,8 @@ mod tests {
             let flipped: Vec<u8> = (0..width)
                 .flat_map(|column| (0..height).flat_map(move |row| number(row, column)))
                 .collect();
-            assert_eq!(transpose(&matrix, height, width, size), flipped);
+            let aligned = Bytes::from_bytes_vec(matrix.clone());
+            assert_eq!(&transpose(&aligned, height, width, size)[..], flipped);
             let chosen = rows(&matrix, width * size, &[3..5, 0..1]);
             assert_eq!(chosen[2 * width * size..], matrix[..width * size]);
         }

@@ -1,0 +1,141 @@
+//! Opens files changed at random: `cargo run -p tweedie-fuzz -- [SECONDS] [SEED]`.
+//!
+//! The corpus in `fuzz/corpus` holds a small file of every kind that checkpoints come in. Each input
+//! is one of them, changed; it is opened as a file of weights, as a checkpoint of guided-diffusion
+//! and as a directory of diffusers. Inputs that end in a panic, need more than a second or allocate
+//! more than 64 MB are written to `out/fuzz`, and the exit status is 1.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tweedie::burn::tensor::Device;
+use tweedie::models::{Checkpoint, Ffdnet};
+use tweedie_fuzz::mutate;
+
+/// The largest block asked for since it was last set to 0.
+static LARGEST: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes that a file of a few kilobytes has no right to.
+const MOST: usize = 64 << 20;
+
+/// Remembers how much was asked for.
+struct Watching;
+
+#[allow(
+    unsafe_code,
+    reason = "an allocator is unsafe by nature; this one passes everything on"
+)]
+// SAFETY: every call is passed to the system's allocator as it is.
+unsafe impl GlobalAlloc for Watching {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Watching = Watching;
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let seconds: u64 = arguments.next().map_or(Ok(60), |text| text.parse())?;
+    let seed: u64 = arguments.next().map_or(Ok(0), |text| text.parse())?;
+    let corpus = corpus(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"))?;
+    println!(
+        "{} files in the corpus, {seconds} s, seed {seed}",
+        corpus.len()
+    );
+    let files: Vec<Vec<u8>> = corpus.iter().map(|(_, bytes)| bytes.clone()).collect();
+    let folder = tempfile::tempdir()?;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // A panic is counted, not printed.
+    std::panic::set_hook(Box::new(|_| {}));
+    let (began, limit) = (Instant::now(), Duration::from_secs(seconds));
+    let (mut inputs, mut opened, mut failures) = (0_u64, 0_u64, 0_u64);
+    while began.elapsed() < limit {
+        let (name, bytes) = &corpus[rng.random_range(0..corpus.len())];
+        let mut bytes = bytes.clone();
+        mutate(&mut bytes, &files, &mut rng);
+        LARGEST.store(0, Ordering::Relaxed);
+        let started = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| open(folder.path(), name, &bytes)));
+        let (took, largest) = (started.elapsed(), LARGEST.load(Ordering::Relaxed));
+        inputs += 1;
+        let wrong = match outcome {
+            Err(_) => Some("panic"),
+            Ok(_) if took > Duration::from_secs(1) => Some("slow"),
+            Ok(_) if largest > MOST => Some("large"),
+            Ok(success) => {
+                opened += u64::from(success);
+                None
+            }
+        };
+        if let Some(wrong) = wrong {
+            failures += 1;
+            let out = Path::new("out/fuzz");
+            std::fs::create_dir_all(out)?;
+            let path = out.join(format!("{wrong}-{failures}-{name}"));
+            std::fs::write(&path, &bytes)?;
+            println!("{wrong}: {}, {took:?}, {largest} bytes", path.display());
+        }
+    }
+    println!("{inputs} inputs, {opened} opened, {failures} failures");
+    Ok(ExitCode::from(u8::from(failures > 0)))
+}
+
+/// Opens a file in every way in which its name makes sense; whether one succeeds.
+fn open(folder: &Path, name: &str, bytes: &[u8]) -> bool {
+    let device = Device::flex();
+    let write = |path: &Path, bytes: &[u8]| std::fs::write(path, bytes).is_ok();
+    if name.ends_with(".json") {
+        // A configuration beside weights of the right kind.
+        let scheduler = name.starts_with("scheduler");
+        let target = if scheduler {
+            "scheduler_config.json"
+        } else {
+            "config.json"
+        };
+        let config = include_bytes!("../corpus/config.json");
+        let weights = include_bytes!("../corpus/unet.safetensors");
+        let ready = write(&folder.join("config.json"), config)
+            && write(&folder.join("diffusion_pytorch_model.safetensors"), weights)
+            && write(
+                &folder.join("scheduler_config.json"),
+                b"{\"_class_name\":\"DDPMScheduler\"}",
+            )
+            && write(&folder.join(target), bytes);
+        return ready
+            && Checkpoint::open(folder).is_ok_and(|checkpoint| checkpoint.model(&device).is_ok());
+    }
+    let path: PathBuf = folder.join(name);
+    if !write(&path, bytes) {
+        return false;
+    }
+    let weights = Ffdnet::open(&path, &device).is_ok();
+    let checkpoint = Checkpoint::open(&path);
+    weights || checkpoint.is_ok_and(|checkpoint| checkpoint.model(&device).is_ok())
+}
+
+/// The files of the corpus with their names.
+fn corpus(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, std::io::Error> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        files.push((name, std::fs::read(entry.path())?));
+    }
+    files.sort();
+    Ok(files)
+}
