@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 const LIMIT: usize = 400;
-const FOLDERS: [&str; 6] = ["crates", "examples", "benches", "golden", "tests", "xtask"];
+const FOLDERS: [&str; 7] = [
+    "crates", "examples", "benches", "fuzz", "golden", "tests", "xtask",
+];
 
 /// Names of files that say nothing of what is in them.
 const NAMELESS: [&str; 4] = ["utils.rs", "helpers.rs", "common.rs", "base.rs"];

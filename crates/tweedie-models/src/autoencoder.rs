@@ -8,7 +8,7 @@
 use crate::norm::group_norm;
 use crate::probe::Probe;
 use crate::resblock::conv3x3;
-use crate::unet::{BlockAttention, MidBlock, Shared, plain};
+use crate::unet::{BlockAttention, MidBlock, Shared, counted, plain};
 use crate::{Activation, Downsample, ResBlock, ResBlockConfig, SelfAttention, UnetError, Upsample};
 use burn::config::Config;
 use burn::module::Module;
@@ -137,9 +137,8 @@ impl AutoencoderConfig {
             ("the number of widths", self.widths.len()),
             ("widths", self.widths.iter().copied().min().unwrap_or(0)),
         ];
-        if let Some(&(name, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            return Err(UnetError::Zero { name });
-        }
+        counted(&counts)?;
+        counted(&[("widths", self.widths.iter().copied().max().unwrap_or(0))])?;
         for (level, &channels) in self.widths.iter().enumerate() {
             let divisor = self.groups.min(channels);
             if !channels.is_multiple_of(divisor) {

@@ -39,6 +39,14 @@ impl Architecture {
         })
     }
 
+    /// Blocks, each of which has at least one parameter of its own.
+    pub(crate) fn parts(&self) -> usize {
+        match self {
+            Self::Unet(config) => config.parts(),
+            Self::Dit(config) => config.layers,
+        }
+    }
+
     /// Channels in, with those of a conditioning image, and out.
     #[must_use]
     pub fn channels(&self) -> [usize; 2] {

@@ -11,6 +11,7 @@
 use crate::attention::Attention;
 use crate::probe::Probe;
 use crate::time::sinusoids;
+use crate::unet::counted;
 use crate::{Activation, Class, Conditional, Conditions, Heads, Perceptron, UnetError};
 use burn::config::Config;
 use burn::module::Module;
@@ -108,10 +109,9 @@ impl DitConfig {
             ("layers", self.layers),
             ("patch", self.patch),
             ("grid", self.grid),
+            ("classes", (self.classes / 256).max(1)),
         ];
-        if let Some(&(name, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            return Err(UnetError::Zero { name });
-        }
+        counted(&counts)?;
         let divides = |name, divisor| UnetError::Divides {
             name,
             divisor,

@@ -2,17 +2,27 @@
 //!
 //! | network | file |
 //! |---|---|
-//! | [`Unet`], the U-Net of DDPM | `unet.rs` |
+//! | [`Unet`]: DDPM, ADM, NCSN++, SR3, Stable Diffusion | `unet/` |
+//! | [`Dit`], the transformer | `dit.rs` |
+//! | [`Autoencoder`] and [`Latent`] diffusion | `autoencoder.rs`, `latent.rs` |
+//! | [`Ffdnet`], a denoiser of photographs | `ffdnet.rs` |
 //! | [`Mlp`] for points | `mlp.rs` |
-//! | sinusoidal [`TimeEmbedding`] | `time.rs` |
+//!
+//! | part | file |
+//! |---|---|
 //! | [`ResBlock`] | `resblock.rs` |
-//! | [`SelfAttention`] over pixels | `attention.rs` |
-//! | [`Downsample`], [`Upsample`] | `resample.rs` |
+//! | [`Attention`], [`SelfAttention`] | `attention.rs` |
+//! | [`SpatialTransformer`] with cross-attention | `transformer.rs` |
+//! | [`TimeEmbedding`], [`ClassEmbedding`] | `time.rs`, `class.rs` |
+//! | [`Downsample`], [`Upsample`], [`Filter`] | `resample.rs` |
+//!
+//! [`Checkpoint`] opens what others have published; a [`Model`] is a network with what its output
+//! means and how it is told the level; [`Conditions`] are what it is told besides; a
+//! [`Description`] is its table.
 //!
 //! Each implements [`Network`](tweedie_core::Network); with a
 //! [`Prediction`](tweedie_math::Prediction) and a [`TimeInput`](tweedie_core::TimeInput) it is a
-//! [`Denoiser`](tweedie_core::Denoiser). Trained weights with their configuration are a [`Model`]
-//! in one directory.
+//! [`Denoiser`](tweedie_core::Denoiser).
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};

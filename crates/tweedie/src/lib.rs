@@ -23,7 +23,7 @@ pub mod prelude {
         Spacing, Span, VariancePreserving, Weighting,
         multistep::{DpmSolverMultistep, Order, Variable},
     };
-    pub use tweedie_models::{Model, ModelConfig, UnetConfig};
+    pub use tweedie_models::{Checkpoint, Conditions, Model, ModelConfig, UnetConfig};
     pub use tweedie_samplers::{
         Adaptive, AnyStep, DpmSolver, RungeKutta, Sampler, State, Step, UniPc, likelihood,
     };

@@ -9,8 +9,9 @@ use super::recognise::{ddpm, table};
 use super::stored::Stored;
 use super::{CheckpointError, Precision};
 use crate::sampling::Sampling;
-use crate::{Architecture, Autoencoder, AutoencoderConfig, Backbone, Latent, Model, ModelConfig};
-use burn::module::Module;
+use crate::{
+    Architecture, Autoencoder, AutoencoderConfig, Backbone, Latent, Model, ModelConfig, UnetError,
+};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 use tweedie_core::TimeInput;
@@ -155,30 +156,23 @@ impl Checkpoint {
     /// [`CheckpointError`] for a checkpoint without one, or with other tensors.
     pub fn backbone(&self, device: &Device) -> Result<Backbone, CheckpointError> {
         let part = self.part(self.network.as_ref(), "a denoising network")?;
-        let network = part.config.network.init(device);
-        let network = network.map_err(|source| CheckpointError::Network {
-            path: self.path.clone(),
-            source,
-        })?;
-        match &part.config.names {
-            Names::Native => self.load(network, &part.weights, &Native),
+        let stored = Stored::open(&part.weights)?;
+        let (stored, names): (_, Box<dyn Naming>) = match &part.config.names {
+            Names::Native => (stored, Box::new(Native)),
             Names::Diffusers { convolved } => {
-                let names = Diffusers {
-                    convolved: *convolved,
-                };
-                self.load(network, &part.weights, &names)
+                let convolved = *convolved;
+                (modern(stored), Box::new(Diffusers { convolved }))
             }
-            Names::Dit => self.load(network, &part.weights, &DiffusersDit),
+            Names::Dit => (stored, Box::new(DiffusersDit)),
             Names::Guided(guided) => {
-                let stored = Stored::open(&part.weights)?.below(FIRST);
-                load(
-                    network,
-                    &stored,
-                    &GuidedDiffusion::new(guided),
-                    self.precision,
-                )
+                let names = GuidedDiffusion::new(guided);
+                (stored.below(FIRST), Box::new(names))
             }
-        }
+        };
+        self.fits(&stored, part.config.network.parts())?;
+        let network = part.config.network.init(device);
+        let network = network.map_err(|source| self.network_error(source))?;
+        load(network, &stored, &*names, self.precision)
     }
 
     /// The autoencoder with its weights.
@@ -187,12 +181,13 @@ impl Checkpoint {
     /// [`CheckpointError`] for a checkpoint without one, or with other tensors.
     pub fn autoencoder(&self, device: &Device) -> Result<Autoencoder, CheckpointError> {
         let part = self.part(self.autoencoder.as_ref(), "an autoencoder")?;
+        let stored = modern(Stored::open(&part.weights)?);
+        let blocks = part.config.blocks.saturating_mul(part.config.widths.len());
+        self.fits(&stored, blocks)?;
         let network = part.config.init(device);
-        let network = network.map_err(|source| CheckpointError::Network {
-            path: self.path.clone(),
-            source,
-        })?;
-        self.load(network, &part.weights, &Diffusers { convolved: false })
+        let network = network.map_err(|source| self.network_error(source))?;
+        let names = Diffusers { convolved: false };
+        load(network, &stored, &names, self.precision)
     }
 
     /// The model: the network, with what its output means and how it is told the level. Without a
@@ -254,14 +249,23 @@ impl Checkpoint {
         Ok(Latent::new(self.autoencoder(device)?, self.model(device)?))
     }
 
-    fn load<M: Module>(
-        &self,
-        network: M,
-        weights: &Path,
-        layout: &dyn Naming,
-    ) -> Result<M, CheckpointError> {
-        let stored = Stored::open(weights)?.renamed(|name| Some(modernised(name)));
-        load(network, &stored, layout, self.precision)
+    /// That a file may hold a network of so many blocks, before the network is made.
+    fn fits(&self, stored: &Stored, blocks: usize) -> Result<(), CheckpointError> {
+        let tensors = stored.tensors.len();
+        if blocks <= tensors {
+            return Ok(());
+        }
+        Err(CheckpointError::Unknown {
+            path: self.path.clone(),
+            message: format!("a network of {blocks} blocks, and a file of {tensors} tensors"),
+        })
+    }
+
+    fn network_error(&self, source: UnetError) -> CheckpointError {
+        CheckpointError::Network {
+            path: self.path.clone(),
+            source,
+        }
     }
 
     fn part<'a, C>(
@@ -274,4 +278,9 @@ impl Checkpoint {
             message: format!("a checkpoint without {what}"),
         })
     }
+}
+
+/// The tensors by the names that they have now.
+fn modern(stored: Stored) -> Stored {
+    stored.renamed(|name| Some(modernised(name)))
 }

@@ -174,7 +174,21 @@ impl UnetConfig {
     #[must_use]
     pub fn features(&self) -> usize {
         let width = self.levels.first().map_or(1, |level| level.channels);
-        self.features.unwrap_or(4 * width)
+        self.features.unwrap_or(width.saturating_mul(4))
+    }
+
+    /// Blocks and transformer layers, each of which has at least one parameter of its own.
+    pub(crate) fn parts(&self) -> usize {
+        let layers = |attend: Attend| match attend {
+            Attend::Context { layers } => layers,
+            Attend::Nothing | Attend::Pixels => 1,
+        };
+        let each = |level: &Level| layers(level.down).saturating_add(layers(level.up));
+        let levels = self.levels.iter().map(each);
+        let all = levels.fold(0, usize::saturating_add);
+        self.blocks
+            .saturating_mul(all)
+            .saturating_add(layers(self.middle))
     }
 
     /// Checks the configuration.
@@ -197,9 +211,27 @@ impl UnetConfig {
             ("features", self.features()),
             ("waves", self.waves().width()),
         ];
-        if let Some(&(name, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            return Err(UnetError::Zero { name });
-        }
+        counted(&counts)?;
+        let widths = self.levels.iter().map(|level| level.channels);
+        let table = match self.waves() {
+            Waves::Learned { count, .. } => count,
+            _ => 1,
+        };
+        let classes = match self.class {
+            Some(ClassInput::Table { count }) => count / 256,
+            Some(ClassInput::Perceptron { features } | ClassInput::Linear { features }) => features,
+            _ => 1,
+        };
+        counted(&[
+            ("channels of a level", widths.max().unwrap_or(1)),
+            ("kernels", self.kernels[0].max(self.kernels[1]).max(1)),
+            ("classes", classes.max(1)),
+            ("the table of steps", table),
+            (
+                "context",
+                self.context.map_or(1, |context| context.features),
+            ),
+        ])?;
         let range = |name, range, value, fits: bool| {
             let error = UnetError::Range { name, range, value };
             if fits { Ok(()) } else { Err(error) }
@@ -266,6 +298,22 @@ impl UnetConfig {
         self.check()?;
         Ok(super::build::build(self, device))
     }
+}
+
+/// That counts are at least 1, and at most what any network has: a configuration that is broken or
+/// hostile must not ask for all the memory there is.
+pub(crate) fn counted(counts: &[(&'static str, usize)]) -> Result<(), UnetError> {
+    const MOST: usize = 1 << 16;
+    for &(name, count) in counts {
+        if count == 0 {
+            return Err(UnetError::Zero { name });
+        }
+        if count > MOST {
+            let (range, value) = ("at most 65536", count as f64);
+            return Err(UnetError::Range { name, range, value });
+        }
+    }
+    Ok(())
 }
 
 /// A quarter of the channels, at most 32.

@@ -18,6 +18,7 @@ mod level;
 mod middle;
 mod up;
 
+pub(crate) use config::counted;
 pub use config::{UnetConfig, UnetError};
 pub use down::DownBlock;
 pub(crate) use down::Shrink;

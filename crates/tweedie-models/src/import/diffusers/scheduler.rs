@@ -40,6 +40,9 @@ pub(crate) fn read(fields: Fields) -> Result<Sampling, CheckpointError> {
     }
 }
 
+/// A thousand times the usual number.
+const MOST_STEPS: usize = 1_000_000;
+
 /// A discrete chain, told by the index.
 fn chain(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
     let path = fields.path().to_owned();
@@ -48,6 +51,10 @@ fn chain(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
         source,
     };
     let steps = fields.or("num_train_timesteps", 1000)?;
+    if !(1..=MOST_STEPS).contains(&steps) {
+        let message = format!("{steps} is not within 1 and {MOST_STEPS}");
+        return Err(fields.wrong("num_train_timesteps", message));
+    }
     let (default_first, default_last) = match class {
         "LMSDiscreteScheduler" | "HeunDiscreteScheduler" => (0.00085, 0.012),
         _ => (1e-4, 0.02),
