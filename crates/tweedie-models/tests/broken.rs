@@ -94,6 +94,8 @@ fn a_header_that_lies_is_an_error() {
         fs::write(&path, bytes).expect("a file");
         let error = open(&path).expect_err("a refusal").to_string();
         assert!(error.contains("lies.safetensors"), "{error}");
+        let lies = text.contains("data_offsets") && !text.contains('-');
+        assert!(!lies || error.contains("at bytes"), "{error}");
     }
 }
 

@@ -4,9 +4,11 @@ use crate::{WEIGHTS, copy, device, edit, golden, output, refusal};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use std::fs;
-use tweedie_core::{Denoiser, HostNoise, Noise};
+use tweedie_core::{Denoiser, HostNoise, Noise, TimeInput};
 use tweedie_math::{Level, Prediction};
-use tweedie_models::{Checkpoint, CheckpointError, Conditions, Model, Sampling, UnetConfig};
+use tweedie_models::{
+    Backbone, Checkpoint, CheckpointError, Conditional, Conditions, Model, Sampling, UnetConfig,
+};
 
 #[test]
 fn every_difference_is_named_at_once() {
@@ -78,6 +80,21 @@ fn a_configuration_is_known_to_the_last_field() -> Result<(), CheckpointError> {
             "\"layers_per_block\": 2",
             "missing",
         ),
+        (
+            "\"layers_per_block\": 1",
+            "\"layers_per_block\": 1000000000",
+            "at most 65536",
+        ),
+        (
+            "\"layers_per_block\": 1",
+            "\"layers_per_block\": 60000",
+            "a network of 240001 blocks, and a file of",
+        ),
+        (
+            "\"block_out_channels\": [\n    16,",
+            "\"block_out_channels\": [\n    16000000000000,",
+            "at most 65536",
+        ),
         ("{", "[", "config.json"),
     ] {
         fs::write(folder.path().join("config.json"), &config).expect("a file");
@@ -118,6 +135,11 @@ fn a_scheduler_says_which_levels_and_what_the_output_means() -> Result<(), Check
     let alpha_bar: f64 = betas.map(|beta| 1.0 - beta).product();
     assert!((path.start().alpha().powi(2) - alpha_bar).abs() < 1e-12);
     assert_eq!((path.len(), path.end()), (10, Level::CLEAN));
+    // Every hundredth node from the last.
+    let TimeInput::Index(chain) = &sampling.time else {
+        panic!("{:?}", sampling.time);
+    };
+    assert!((chain.index(path.levels()[1]) - 899.0).abs() < 1e-6);
     for (text, says) in [
         (r#"{"_class_name": "KarrasVeScheduler"}"#, "_class_name"),
         (
@@ -127,6 +149,10 @@ fn a_scheduler_says_which_levels_and_what_the_output_means() -> Result<(), Check
         (
             r#"{"_class_name": "DDPMScheduler", "beta_end": 2}"#,
             "scheduler_config.json",
+        ),
+        (
+            r#"{"_class_name": "DDPMScheduler", "num_train_timesteps": 10000000000000}"#,
+            "num_train_timesteps",
         ),
         (
             r#"{"_class_name": "DDPMScheduler", "gamma": 2}"#,
@@ -193,6 +219,29 @@ fn dropout_is_off_where_a_gradient_flows() -> Result<(), CheckpointError> {
     // Attention rounds otherwise under autodiff; dropout would change the first digit.
     let error = (plain - tracked).abs().max().into_scalar::<f32>();
     assert!(error < 1e-4, "{error}");
+    // The same of a network alone, and of a model of a network that was never trained.
+    let x = HostNoise::seeded(6).normal(model.shape(1), &device());
+    let difference = |network: &Backbone| {
+        let labels = Conditions::none().with_labels(Tensor::from_ints([3], &device()));
+        let forward = |x: Tensor<4>| {
+            let time = Tensor::full([1], 5.0, &device());
+            network
+                .forward_conditional(x, time, &labels, &mut ())
+                .without_autodiff()
+        };
+        let difference = forward(x.clone().autodiff().require_grad()) - forward(x.clone());
+        difference.abs().max().into_scalar::<f32>()
+    };
+    let network = Checkpoint::open(golden("class_timestep_mish"))?.backbone(&device())?;
+    assert!(difference(&network) < 1e-4);
+    // Switched on again, it would be seen.
+    let trained = network.train();
+    assert!(difference(&trained) > 1e-3);
+    let labels = Conditions::none().with_labels(Tensor::from_ints([3], &device()));
+    let model = Model::new(model.config().clone(), trained).with_conditions(labels);
+    let tracked = model.denoise(x.clone().autodiff().require_grad(), level);
+    let error = (model.denoise(x, level) - tracked.inner()).abs().max();
+    assert!(error.into_scalar::<f32>() < 1e-4);
     Ok(())
 }
 

@@ -1,0 +1,162 @@
+//! What a network is told besides the level.
+
+#![allow(
+    clippy::expect_used,
+    clippy::float_cmp,
+    reason = "a test may stop at once, and compares exactly where it means to"
+)]
+
+use burn::tensor::{Device, Tensor};
+use std::path::{Path, PathBuf};
+use tweedie_core::{
+    ClassifierFree, Denoiser, HostNoise, Interpolation, Network, Noise, Preconditioned, Resize,
+    TimeInput,
+};
+use tweedie_math::{Level, Prediction};
+use tweedie_models::{
+    CheckpointError, Conditional, Conditioned, Conditions, Context, Model, Unet, UnetConfig, seeded,
+};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../golden/data/models")
+        .join(name)
+}
+
+fn normal<const D: usize>(seed: u64, shape: [usize; D]) -> Tensor<D> {
+    HostNoise::seeded(seed).normal(shape, &Device::flex())
+}
+
+fn level() -> Level {
+    Level::new(0.6, 0.8).expect("a level")
+}
+
+fn largest(x: Tensor<4>) -> f32 {
+    x.abs().max().into_scalar()
+}
+
+#[test]
+fn one_condition_serves_a_batch_of_any_size() -> Result<(), CheckpointError> {
+    let device = Device::flex();
+    let class = Model::open(golden("unet_class_scaleshift"), &device)?;
+    let text = Model::open(golden("unet_cond"), &device)?;
+    let tokens = normal(1, [1, 5, 24]);
+    let context = |rows: usize| {
+        let mask = Tensor::<2>::from_floats([[1.0, 1.0, 0.0, 1.0, 0.0]], &device);
+        Context::new(tokens.clone().repeat_dim(0, rows)).with_mask(mask.repeat_dim(0, rows))
+    };
+    let labels = |rows: usize| Tensor::from_ints([7], &device).repeat_dim(0, rows);
+    let pairs = [
+        (
+            class.with_conditions(Conditions::none().with_labels(labels(1))),
+            class.with_conditions(Conditions::none().with_labels(labels(3))),
+        ),
+        (
+            text.with_conditions(Conditions::none().with_context(context(1))),
+            text.with_conditions(Conditions::none().with_context(context(3))),
+        ),
+    ];
+    for (one, each) in pairs {
+        let x = normal(2, one.shape(3));
+        let expected = each.denoise(x.clone(), level());
+        assert_eq!(largest(one.denoise(x, level()) - expected), 0.0);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_masked_token_does_not_count() -> Result<(), CheckpointError> {
+    let device = Device::flex();
+    let model = Model::open(golden("unet_cond"), &device)?;
+    let tokens = normal(3, [1, 5, 24]);
+    let changed = tokens.clone().slice_fill([0..1, 4..5, 0..24], 9.0);
+    let output = |tokens: Tensor<3>, mask: [f32; 5]| {
+        let mask = Tensor::<2>::from_floats([mask], &device);
+        let context = Context::new(tokens).with_mask(mask);
+        let model = model.with_conditions(Conditions::none().with_context(context));
+        model.denoise(normal(4, model.shape(1)), level())
+    };
+    let without = [1.0, 1.0, 1.0, 1.0, 0.0];
+    let difference = output(tokens.clone(), without) - output(changed.clone(), without);
+    assert_eq!(largest(difference), 0.0);
+    let all = [1.0; 5];
+    assert!(largest(output(tokens, all) - output(changed, all)) > 1e-3);
+    Ok(())
+}
+
+#[test]
+fn guidance_takes_one_network_twice() -> Result<(), CheckpointError> {
+    let device = Device::flex();
+    let model = Model::open(golden("unet_cond"), &device)?;
+    let told = |seed| {
+        let context = Context::new(normal(seed, [1, 5, 24]));
+        model.with_conditions(Conditions::none().with_context(context))
+    };
+    let (text, nothing) = (told(5), told(6));
+    let x = normal(7, model.shape(2));
+    let guided = ClassifierFree::new(&text, &nothing, 3.0).denoise(x.clone(), level());
+    let (c, u) = (
+        text.denoise(x.clone(), level()),
+        nothing.denoise(x, level()),
+    );
+    assert!(largest(c.clone() - u.clone()) > 1e-3, "the context counts");
+    assert!(largest(guided - (u.clone() + (c - u) * 3.0)) < 1e-4);
+    Ok(())
+}
+
+/// SR3: the low-resolution image, enlarged, is three channels more.
+#[test]
+fn a_low_resolution_image_stands_beside_the_noisy_one() {
+    let device = Device::flex();
+    let mut config = UnetConfig::new(6).with_widths([8, 16]).with_groups(Some(4));
+    config.output = Some(3);
+    let network: Unet = seeded(0, &device, config.init(&device).expect("a network"));
+    let (x, small) = (normal(8, [2, 3, 16, 16]), normal(9, [1, 3, 4, 4]));
+    let time = || Tensor::full([2], 500.0, &device);
+    let conditions = Conditions::none().with_low_resolution(small.clone(), [16, 16]);
+    let told = Conditioned::new(network.clone(), conditions);
+    let large = Resize::new(Interpolation::Bicubic).forward(small, [16, 16]);
+    let both = Tensor::cat(vec![x.clone(), large.repeat_dim(0, 2)], 1);
+    let expected = network.forward(both, time());
+    assert_eq!(expected.dims(), [2, 3, 16, 16]);
+    assert_eq!(largest(told.forward(x.clone(), time()) - expected), 0.0);
+    // As a denoiser it needs nothing but the noisy image.
+    let model = Preconditioned::new(told, Prediction::Noise, TimeInput::LogSnr);
+    assert_eq!(model.denoise(x, level()).dims(), [2, 3, 16, 16]);
+}
+
+/// EDM's preconditioning is a row of the prediction table: it fits every network.
+#[test]
+fn any_network_can_be_preconditioned_as_edm() -> Result<(), CheckpointError> {
+    let device = Device::flex();
+    let dit = tweedie_models::Checkpoint::open(golden("dit"))?.backbone(&device)?;
+    let x = normal(10, [1, 4, 8, 8]);
+    let level = Level::variance_exploding(2.0).expect("a level");
+    let raw = |network: &tweedie_models::Backbone| {
+        // Karras et al., table 1, with σ = 2 and data of 0.5.
+        let c_in = 1.0 / (4.0_f64 + 0.25).sqrt();
+        let c_noise = 2.0_f64.ln() / 4.0;
+        let time = Tensor::full([1], c_noise, &device);
+        let output =
+            network.forward_conditional(x.clone() * c_in, time, &Conditions::none(), &mut ());
+        output.narrow(1, 0, 4)
+    };
+    let (skip, out) = (0.25 / 4.25, 2.0 * 0.5 / 4.25_f64.sqrt());
+    let expected = x.clone() * skip + raw(&dit) * out;
+    let config = tweedie_models::ModelConfig::new(
+        tweedie_models::DitConfig::new(4),
+        Prediction::Karras { sigma_data: 0.5 },
+        TimeInput::Sigma,
+        [8, 8],
+    );
+    let config = tweedie_models::ModelConfig {
+        network: match &dit {
+            tweedie_models::Backbone::Dit(network) => network.config().clone().into(),
+            tweedie_models::Backbone::Unet(network) => network.config().clone().into(),
+        },
+        ..config
+    };
+    let found = Model::new(config, dit).denoise(x, level);
+    assert!(largest(found - expected) < 1e-4);
+    Ok(())
+}
