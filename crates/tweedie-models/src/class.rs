@@ -57,14 +57,18 @@ impl ClassEmbedding {
             linear: None,
             input,
         };
-        let perceptron = |from| Some(Perceptron::new(from, features, activation, device));
+        let perceptron =
+            |from, activation| Some(Perceptron::new(from, features, activation, device));
         match input {
             ClassInput::Table { count } => {
                 embedding.table = Some(EmbeddingConfig::new(count, features).init(device));
             }
-            ClassInput::Waves => embedding.layers = perceptron(waves),
+            ClassInput::Waves => embedding.layers = perceptron(waves, activation),
             ClassInput::Identity => {}
-            ClassInput::Perceptron { features: from } => embedding.layers = perceptron(from),
+            // Published networks have SiLU here, whatever they have elsewhere.
+            ClassInput::Perceptron { features: from } => {
+                embedding.layers = perceptron(from, Activation::Silu);
+            }
             ClassInput::Linear { features: from } => {
                 embedding.linear = Some(LinearConfig::new(from, features).init(device));
             }

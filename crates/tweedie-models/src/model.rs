@@ -90,6 +90,15 @@ impl ModelConfig {
                 path: CONFIG.into(),
                 source,
             })?;
+        let [input, output] = self.network.channels();
+        let both = self.channels.saturating_mul(2);
+        if self.channels == 0 || input < self.channels || ![self.channels, both].contains(&output) {
+            return Err(CheckpointError::Channels {
+                channels: self.channels,
+                input,
+                output,
+            });
+        }
         let ([height, width], patch) = (self.size, self.network.patch().max(1));
         let fits = |side: usize| side > 0 && side.is_multiple_of(patch);
         if fits(height) && fits(width) {

@@ -65,7 +65,8 @@ pub enum Clip {
 }
 
 impl Sampling {
-    /// The usual path in `steps` moves, from noise to clean data.
+    /// The usual path in `steps` moves, from noise to clean data: nodes of a chain spaced as DDPM, DDIM
+    /// and PNDM space them.
     ///
     /// # Errors
     /// [`PathError`] for no steps, or more than a chain has nodes.

@@ -25,7 +25,8 @@ impl Unet {
             perceptron(&time.layers),
         );
         if let Some(class) = &self.class_embedding {
-            let flops = class.layers.as_ref().map_or(0.0, perceptron);
+            let flops = class.layers.as_ref().map_or(0.0, perceptron)
+                + class.linear.as_ref().map_or(0.0, |map| linear(map, 1));
             table.add("class_embedding", "ClassEmbedding", class, &features, flops);
         }
         let levels = &self.config().levels;

@@ -142,6 +142,13 @@ impl Checkpoint {
         arguments: serde_json::Map<String, serde_json::Value>,
     ) -> Result<Self, CheckpointError> {
         let guided = guided_diffusion::read(Fields::new(&self.path, arguments))?;
+        if self.layout != Layout::GuidedDiffusion {
+            return Err(CheckpointError::Unknown {
+                path: self.path.clone(),
+                message: "not weights of guided-diffusion".into(),
+            });
+        }
+        self.sampling.clone_from(&guided.sampling);
         if let Some(part) = &mut self.network {
             part.config.network = guided.network.clone().into();
             part.config.size = guided.size.map(|side| [side, side]);
@@ -165,6 +172,7 @@ impl Checkpoint {
             }
             Names::Dit => (stored, Box::new(DiffusersDit)),
             Names::Guided(guided) => {
+                self.heads_known(guided)?;
                 let names = GuidedDiffusion::new(guided);
                 (stored.below(FIRST), Box::new(names))
             }
@@ -191,7 +199,8 @@ impl Checkpoint {
     }
 
     /// The model: the network, with what its output means and how it is told the level. Without a
-    /// scheduler these are DDPM's: noise, and the index of the linear chain of 1000 steps.
+    /// scheduler these are DDPM's: noise, and the index of the linear chain of 1000 steps, or of as
+    /// many as the network has rows in a table; for NCSN++ the score, and the noise level.
     ///
     /// # Errors
     /// [`CheckpointError`] for a checkpoint without a network, or with other tensors.
@@ -207,7 +216,12 @@ impl Checkpoint {
     pub fn model_config(&self) -> Result<ModelConfig, CheckpointError> {
         let part = self.part(self.network.as_ref(), "a denoising network")?;
         if let Some(model) = &part.config.model {
-            return Ok((**model).clone());
+            let mut model = (**model).clone();
+            if let Some(sampling) = self.sampling.clone() {
+                (model.prediction, model.time) = (sampling.prediction, sampling.time.clone());
+                model.sampling = Some(sampling);
+            }
+            return Ok(model);
         }
         let sampling = match &self.sampling {
             Some(sampling) => sampling.clone(),
@@ -225,7 +239,8 @@ impl Checkpoint {
             });
         }
         let [input, output] = part.config.network.channels();
-        let learned = sampling.learned_variance || output == 2 * input;
+        // A network without twice its inputs as outputs has learned no variance, as in the peer.
+        let learned = output == input.saturating_mul(2);
         let config = ModelConfig {
             network: part.config.network.clone(),
             prediction: sampling.prediction,
@@ -247,6 +262,20 @@ impl Checkpoint {
     /// [`CheckpointError`] for a checkpoint that lacks a part, or with other tensors.
     pub fn latent(&self, device: &Device) -> Result<Latent<Model>, CheckpointError> {
         Ok(Latent::new(self.autoencoder(device)?, self.model(device)?))
+    }
+
+    /// That the heads of the attention are known: the same weights fit any number of them.
+    fn heads_known(&self, guided: &Guided) -> Result<(), CheckpointError> {
+        if guided.heads {
+            return Ok(());
+        }
+        Err(CheckpointError::Unknown {
+            path: self.path.clone(),
+            message: "the heads of its attention do not follow from the weights: write the \
+                      arguments of its constructor, with num_heads or num_head_channels, to \
+                      config.json beside them"
+                .into(),
+        })
     }
 
     /// That a file may hold a network of so many blocks, before the network is made.

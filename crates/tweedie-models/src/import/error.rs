@@ -101,6 +101,19 @@ pub enum CheckpointError {
         /// Side of a patch.
         patch: usize,
     },
+    /// Channels of images that the network does not have.
+    #[error(
+        "images of {channels} channels, for a network of {input} inputs and {output} outputs: \
+         inputs are at least the channels, outputs as many, or twice as many with a learned variance"
+    )]
+    Channels {
+        /// Channels of the images.
+        channels: usize,
+        /// Channels in.
+        input: usize,
+        /// Channels out.
+        output: usize,
+    },
     /// A model of a kind that a layout cannot hold.
     #[error("{layout} has no place for {what}")]
     Inexpressible {
@@ -159,7 +172,18 @@ impl fmt::Display for Mismatch {
             ("misshapen", misshapen.collect()),
         ];
         let lists = lists.iter().filter(|(_, list)| !list.is_empty());
-        let lists = lists.map(|(what, list)| format!("{} {what}: {}", list.len(), list.join(", ")));
+        // The first of many are enough to see what is wrong.
+        let lists = lists.map(|(what, list)| {
+            let shown = list.len().min(SHOWN);
+            let more = match list.len() - shown {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("{} {what}: {}{more}", list.len(), list[..shown].join(", "))
+        });
         f.write_str(&lists.collect::<Vec<_>>().join("; "))
     }
 }
+
+/// How many names of a kind a message lists; the error itself has them all.
+const SHOWN: usize = 50;

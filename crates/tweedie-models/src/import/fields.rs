@@ -20,7 +20,7 @@ impl Fields {
             Ok(bytes) => bytes,
             Err(source) => return Err(CheckpointError::File { path, source }),
         };
-        match serde_json::from_slice(&bytes) {
+        match serde_json::from_slice(&without_infinities(&bytes)) {
             Ok(left) => Ok(Self { path, left }),
             Err(source) => Err(CheckpointError::Json { path, source }),
         }
@@ -47,6 +47,12 @@ impl Fields {
     /// Whether a field is there, be it null.
     pub(crate) fn contains(&self, field: &str) -> bool {
         self.left.contains_key(field)
+    }
+
+    /// Whether a pipeline has a part: `["library", "class"]`, and not two nulls.
+    pub(crate) fn holds(&self, part: &str) -> bool {
+        let class = self.left.get(part).and_then(|part| part.get(1));
+        class.is_some_and(Value::is_string)
     }
 
     /// A text that stays.
@@ -81,7 +87,11 @@ impl Fields {
     pub(crate) fn only(&mut self, neutral: &[(&str, Value)]) -> Result<(), CheckpointError> {
         for (field, neutral) in neutral {
             let found = self.left.remove(*field).unwrap_or(Value::Null);
-            if !found.is_null() && found != *neutral {
+            let equal = match (found.as_f64(), neutral.as_f64()) {
+                (Some(found), Some(neutral)) => found.total_cmp(&neutral).is_eq(),
+                _ => found == *neutral,
+            };
+            if !found.is_null() && !equal {
                 let message = format!("{found} is not supported, only {neutral}");
                 return Err(self.wrong(field, message));
             }
@@ -121,5 +131,39 @@ impl Fields {
             path: self.path,
             fields,
         })
+    }
+}
+
+/// Python writes infinities and what is not a number as bare words, which JSON does not have: null.
+fn without_infinities(text: &[u8]) -> Vec<u8> {
+    let words: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
+    let mut clean = Vec::with_capacity(text.len());
+    let (mut quoted, mut escaped, mut at) = (false, false, 0);
+    while at < text.len() {
+        let word = words.iter().find(|word| text[at..].starts_with(word));
+        if let (false, Some(word)) = (quoted, word) {
+            clean.extend(b"null");
+            at += word.len();
+            continue;
+        }
+        let byte = text[at];
+        quoted ^= byte == b'"' && !escaped;
+        escaped = quoted && byte == b'\\' && !escaped;
+        clean.push(byte);
+        at += 1;
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bare_words_become_null_and_texts_stay() {
+        let text = br#"{"a": -Infinity, "b\" NaN": "Infinity \\", "c": [NaN, 1]}"#;
+        let value: Value = serde_json::from_slice(&without_infinities(text)).expect("JSON");
+        let expected = serde_json::json!({"a": null, "b\" NaN": "Infinity \\", "c": [null, 1]});
+        assert_eq!(value, expected);
     }
 }

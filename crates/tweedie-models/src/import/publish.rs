@@ -16,8 +16,12 @@ use tweedie_math::Spacing;
 const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
 
 impl Model {
-    /// Writes the model as a pipeline of diffusers: `model_index.json`, the network in a folder and
-    /// the scheduler in another, so that Python reads it with `from_pretrained`.
+    /// Writes the model in the layout of diffusers, so that Python reads it with `from_pretrained`.
+    ///
+    /// A U-Net becomes a pipeline (`DDPMPipeline`, or `ScoreSdeVePipeline` for NCSN++):
+    /// `model_index.json`, the network in a folder and the scheduler in another. A transformer, whose
+    /// pipeline needs an autoencoder, becomes a model: `config.json` and weights, with
+    /// `scheduler_config.json` beside them.
     ///
     /// # Errors
     /// [`CheckpointError::Inexpressible`] for what that layout has no field for, such as pixels
@@ -27,16 +31,30 @@ impl Model {
         directory: impl AsRef<Path>,
         precision: Precision,
     ) -> Result<(), CheckpointError> {
-        let pipeline = match self.config().network {
-            Architecture::Unet(_) => "DDPMPipeline",
-            Architecture::Dit(_) => "DiTPipeline",
+        let (files, directory) = (Files::of(self)?, directory.as_ref());
+        if matches!(self.config().network, Architecture::Dit(_)) {
+            part(
+                directory,
+                &files.config,
+                self.network(),
+                &*files.names,
+                precision,
+            )?;
+            return text(&directory.join("scheduler_config.json"), &files.scheduler);
+        }
+        let exploding = files.scheduler["_class_name"] == "ScoreSdeVeScheduler";
+        let pipeline = if exploding {
+            "ScoreSdeVePipeline"
+        } else {
+            "DDPMPipeline"
         };
-        Files::of(self)?.write(directory.as_ref(), pipeline, precision, None)
+        files.write(directory, pipeline, precision, None)
     }
 }
 
 impl Latent<Model> {
-    /// Writes the model as a pipeline of diffusers, the autoencoder in a folder of its own.
+    /// Writes the model as a pipeline of diffusers, the autoencoder in a folder of its own:
+    /// `LDMPipeline` for a U-Net, `DiTPipeline` for a transformer.
     ///
     /// # Errors
     /// As [`Model::export_diffusers`].
@@ -50,8 +68,12 @@ impl Latent<Model> {
         let factor = 1 << (self.autoencoder().config().widths.len() - 1);
         let size = [height * factor, width * factor];
         let config = autoencoder::write(self.autoencoder().config(), size)?;
-        let vae = Some((self.autoencoder(), config));
-        files.write(directory.as_ref(), "LDMPipeline", precision, vae)
+        let (pipeline, folder) = match self.denoiser().config().network {
+            Architecture::Unet(_) => ("LDMPipeline", "vqvae"),
+            Architecture::Dit(_) => ("DiTPipeline", "vae"),
+        };
+        let images = Some((folder, self.autoencoder(), config));
+        files.write(directory.as_ref(), pipeline, precision, images)
     }
 }
 
@@ -93,7 +115,7 @@ impl<'a> Files<'a> {
         directory: &Path,
         pipeline: &str,
         precision: Precision,
-        vae: Option<(&Autoencoder, Value)>,
+        images: Option<(&str, &Autoencoder, Value)>,
     ) -> Result<(), CheckpointError> {
         let class = |value: &Value| json!(["diffusers", value["_class_name"]]);
         let mut index = json!({
@@ -109,11 +131,11 @@ impl<'a> Files<'a> {
             &*self.names,
             precision,
         )?;
-        if let Some((autoencoder, config)) = vae {
-            index["vae"] = class(&config);
+        if let Some((folder, autoencoder, config)) = images {
+            index[folder] = class(&config);
             let names = Diffusers { convolved: false };
             part(
-                &directory.join("vae"),
+                &directory.join(folder),
                 &config,
                 autoencoder,
                 &names,
@@ -131,6 +153,13 @@ impl<'a> Files<'a> {
 fn sampling(model: &Model) -> Result<Sampling, CheckpointError> {
     let config = model.config();
     if let Some(sampling) = &config.sampling {
+        let same = sampling.prediction == config.prediction && sampling.time == config.time;
+        if !same {
+            return Err(CheckpointError::Inexpressible {
+                layout: "diffusers' layout",
+                what: "a model that is not sampled from as it was trained".into(),
+            });
+        }
         return Ok(sampling.clone());
     }
     let TimeInput::Index(chain) = &config.time else {

@@ -12,7 +12,7 @@ use crate::{Architecture, ModelConfig, UnetConfig, Waves};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use tweedie_core::TimeInput;
-use tweedie_math::{Chain, Prediction, Spacing};
+use tweedie_math::{Chain, Prediction, Spacing, VarianceExploding};
 
 impl Checkpoint {
     /// Finds out what lies at `path`, a directory or a file.
@@ -94,11 +94,12 @@ impl Checkpoint {
                     .into(),
             });
         }
-        let guided = match guided_diffusion::beside(weights) {
-            Some(config) => guided_diffusion::read(Fields::open(&config)?)?,
+        let guided = match guided_diffusion::beside(weights)? {
+            Some(fields) => guided_diffusion::read(fields)?,
             None => guided_diffusion::infer(&stored)?,
         };
         let mut checkpoint = Self::empty(path, Layout::GuidedDiffusion);
+        checkpoint.sampling.clone_from(&guided.sampling);
         checkpoint.network = Some(Part {
             config: Denoising {
                 network: guided.network.clone().into(),
@@ -115,7 +116,7 @@ impl Checkpoint {
         let index = Fields::open(&path.join("model_index.json"))?;
         let mut checkpoint = Self::empty(path, Layout::Pipeline);
         for part in ["unet", "transformer", "vae", "vqvae"] {
-            if index.has(part) {
+            if index.holds(part) {
                 // Old pipelines keep all their parts in one folder.
                 let folder = path.join(part);
                 let folder = if folder.is_dir() {
@@ -137,10 +138,14 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Takes up one model of diffusers.
+    /// Takes up one model of diffusers; an autoencoder of a kind that is not known is left.
     fn diffusers(&mut self, folder: &Path, fields: Fields) -> Result<(), CheckpointError> {
         let class = fields.text("_class_name").unwrap_or_default().to_owned();
         let weights = weights(folder)?;
+        if class == "VQModel" {
+            // The network of latents can be used without the way back to images.
+            return Ok(());
+        }
         if class == "AutoencoderKL" {
             let (config, _) = autoencoder::read(fields)?;
             self.autoencoder = Some(Part { config, weights });
@@ -227,7 +232,7 @@ pub(super) fn ddpm(network: &Architecture) -> Result<Sampling, tweedie_math::Sch
             prediction: Prediction::ScaledScore,
             time: TimeInput::NoiseLevel,
             grid: Grid::Exploding {
-                schedule: tweedie_math::VarianceExploding::default(),
+                schedule: VarianceExploding::new(0.01, 1348.0)?,
                 rho: None,
             },
             clip: Clip::None,

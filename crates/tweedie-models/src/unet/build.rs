@@ -1,6 +1,6 @@
 //! From a configuration to its network.
 
-use super::config::quarter;
+use super::config::{pyramid_groups, quarter};
 use super::down::{Shrink, ShrinkPyramid};
 use super::up::{Grow, GrowPyramid};
 use super::{
@@ -214,11 +214,7 @@ impl Builder<'_> {
         for _ in 0..=self.config.blocks {
             let skip = skips.pop().unwrap_or(0);
             let resnet = if pyramid {
-                // Published blocks with attention have min(here + skip/4, 32) groups.
-                let groups = match level.up {
-                    Attend::Nothing => quarter(here + skip),
-                    _ => (here + skip / 4).min(32),
-                };
+                let groups = pyramid_groups(level.up, here, skip);
                 self.pyramid(here + skip, channels, groups)
             } else {
                 self.resnet(here + skip, channels)

@@ -238,6 +238,9 @@ impl UnetConfig {
         };
         let within = (0.0..1.0).contains(&self.dropout);
         range("dropout", "within [0, 1)", self.dropout, within)?;
+        if let Waves::Fourier { width, .. } = self.waves() {
+            range("waves", "even", width as f64, width.is_multiple_of(2))?;
+        }
         range("epsilon", "above 0", self.epsilon, self.epsilon > 0.0)?;
         let scale = self.middle_scale;
         range("middle_scale", "above 0", scale, scale > 0.0)?;
@@ -249,6 +252,7 @@ impl UnetConfig {
 
     fn check_levels(&self) -> Result<(), UnetError> {
         let last = self.levels.len() - 1;
+        self.check_pyramid()?;
         for (index, level) in self.levels.iter().enumerate() {
             let channels = level.channels;
             let divides = |name, divisor, fits: bool| {
@@ -290,6 +294,64 @@ impl UnetConfig {
         Ok(())
     }
 
+    /// A pyramid's groups are fixed: they divide its channels, or the network cannot be.
+    fn check_pyramid(&self) -> Result<(), UnetError> {
+        let pyramid = |level: &Level| level.shrink == Resampling::Pyramid;
+        if !self.levels.iter().any(pyramid) {
+            return Ok(());
+        }
+        let range = |name, range, value: usize| {
+            let value = value as f64;
+            Err(UnetError::Range { name, range, value })
+        };
+        if self.outputs() != self.channels {
+            return range(
+                "output",
+                "the image's channels, beside a pyramid",
+                self.outputs(),
+            );
+        }
+        if self.patch != 1 {
+            return range("patch", "1, beside a pyramid", self.patch);
+        }
+        let check = |level: usize, groups: usize, channels: usize| {
+            let error = UnetError::Divides {
+                name: "groups of a pyramid",
+                divisor: groups,
+                channels,
+                level,
+            };
+            if channels.is_multiple_of(groups) {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        };
+        let mut here = self.levels[0].channels;
+        let mut skips = vec![here];
+        let last = self.levels.len() - 1;
+        for (index, level) in self.levels.iter().enumerate() {
+            let channels = level.channels;
+            check(index, quarter(here), here)?;
+            check(index, quarter(channels), channels)?;
+            if [level.down, level.up].contains(&Attend::Pixels) {
+                check(index, 32.min(channels), channels)?;
+            }
+            here = channels;
+            // Blocks of a level differ in their first and last skip alone.
+            let passage = usize::from(index < last);
+            skips.extend(vec![here; self.blocks.min(2) + passage]);
+        }
+        for (index, level) in self.levels.iter().enumerate().rev() {
+            for _ in 0..=self.blocks.min(2) {
+                let skip = skips.pop().unwrap_or(0);
+                check(index, pyramid_groups(level.up, here, skip), here + skip)?;
+                here = level.channels;
+            }
+        }
+        Ok(())
+    }
+
     /// The network on `device`.
     ///
     /// # Errors
@@ -314,6 +376,15 @@ pub(crate) fn counted(counts: &[(&'static str, usize)]) -> Result<(), UnetError>
         }
     }
     Ok(())
+}
+
+/// Groups of a pyramid's block on the way up: published blocks with attention have
+/// `min(here + skip/4, 32)`, others a quarter of both.
+pub(super) fn pyramid_groups(attend: Attend, here: usize, skip: usize) -> usize {
+    match attend {
+        Attend::Nothing => quarter(here + skip),
+        _ => (here + skip / 4).clamp(1, 32),
+    }
 }
 
 /// A quarter of the channels, at most 32.

@@ -7,6 +7,7 @@
 )]
 
 mod read;
+mod variants;
 mod written;
 
 use burn::tensor::{Device, Tensor};

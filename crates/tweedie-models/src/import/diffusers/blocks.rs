@@ -56,6 +56,7 @@ fn block(
     context: Attend,
     passage: Resampling,
 ) -> Result<(Attend, Resampling), CheckpointError> {
+    let name = name.strip_prefix("UNetRes").unwrap_or(name);
     let resampled = format!("Resnet{way}sampleBlock2D");
     let kind = name
         .strip_suffix("Block2D")

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 /// Reads a configuration, with the side of its images.
 pub(crate) fn read(mut fields: Fields) -> Result<(DitConfig, usize), CheckpointError> {
-    let heads = fields.or("num_attention_heads", 16)?;
+    let heads: usize = fields.or("num_attention_heads", 16)?;
     let head: usize = fields.or("attention_head_dim", 72)?;
     let patch = fields.or("patch_size", 2)?;
     let side: usize = fields.or("sample_size", 32)?;
     let config = DitConfig::new(fields.or("in_channels", 4)?)
         .with_output(fields.take("out_channels")?)
-        .with_width(heads * head)
+        .with_width(heads.saturating_mul(head))
         .with_heads(heads)
         .with_layers(fields.or("num_layers", 28)?)
         .with_patch(patch)

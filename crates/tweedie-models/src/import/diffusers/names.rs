@@ -43,6 +43,10 @@ impl Naming for Diffusers {
 
 /// Names that older versions gave to the parameters of attention.
 pub(crate) fn modernised(name: &str) -> String {
+    // Random frequencies were kept under this name, or under both.
+    if name == "time_proj.W" {
+        return "time_proj.weight".to_owned();
+    }
     if !name.contains("attentions.") || name.contains("transformer_blocks") {
         return name.to_owned();
     }

@@ -29,7 +29,7 @@ pub(crate) fn read(fields: Fields) -> Result<Sampling, CheckpointError> {
         | "LMSDiscreteScheduler"
         | "RePaintScheduler" => chain(fields, &class),
         "ScoreSdeVeScheduler" => variance_exploding(fields),
-        "EDMEulerScheduler" | "EDMDPMSolverMultistepScheduler" => karras(fields),
+        "EDMEulerScheduler" | "EDMDPMSolverMultistepScheduler" => karras(fields, &class),
         other => {
             let message = format!(
                 "{other:?} is not a scheduler of a chain (DDPM, DDIM, PNDM, DPMSolver, UniPC, \
@@ -56,7 +56,7 @@ fn chain(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
         return Err(fields.wrong("num_train_timesteps", message));
     }
     let (default_first, default_last) = match class {
-        "LMSDiscreteScheduler" | "HeunDiscreteScheduler" => (0.00085, 0.012),
+        "HeunDiscreteScheduler" => (0.00085, 0.012),
         _ => (1e-4, 0.02),
     };
     let first = fields.or("beta_start", default_first)?;
@@ -90,7 +90,7 @@ fn chain(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
     };
     let offset = fields.or("steps_offset", 0)?;
     let default = match class {
-        "DDPMScheduler" | "DDIMScheduler" | "PNDMScheduler" => "leading",
+        "DDPMScheduler" | "DDIMScheduler" | "PNDMScheduler" | "RePaintScheduler" => "leading",
         _ => "linspace",
     };
     let name = fields.or("timestep_spacing", default.to_owned())?;
@@ -103,21 +103,23 @@ fn chain(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
             return Err(fields.wrong("timestep_spacing", message));
         }
     };
-    let clips = matches!(
-        class,
-        "DDPMScheduler" | "DDIMScheduler" | "RePaintScheduler"
-    );
-    let clip = fields.or("clip_sample", clips)?;
-    let range = fields.or("clip_sample_range", 1.0)?;
-    let dynamic = fields.or("thresholding", false)?;
-    let quantile = fields.or("dynamic_thresholding_ratio", 0.995)?;
-    let most = fields.or("sample_max_value", 1.0)?;
-    let clip = match (dynamic, clip) {
-        (true, _) => Clip::Dynamic { quantile, most },
-        (false, true) => Clip::Static { range },
-        (false, false) => Clip::None,
-    };
+    let clip = clip(&mut fields, class)?;
     let variance = fields.or("variance_type", "fixed_small".to_owned())?;
+    let known = [
+        "fixed_small",
+        "fixed_small_log",
+        "fixed_large",
+        "fixed_large_log",
+        "learned_range",
+    ];
+    if !known.contains(&variance.as_str()) {
+        let message = format!("{variance:?} is not one of {}", known.join(", "));
+        return Err(fields.wrong("variance_type", message));
+    }
+    fields.only(&[
+        ("use_flow_sigmas", json!(false)),
+        ("timestep_type", json!("discrete")),
+    ])?;
     // Settings of the step and of the way down, which this library leaves to its user.
     fields.ignore(&STEP);
     fields.finish()?;
@@ -126,7 +128,39 @@ fn chain(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
         time: TimeInput::Index(chain.clone()),
         grid: Grid::Chain { chain, spacing },
         clip,
-        learned_variance: matches!(variance.as_str(), "learned" | "learned_range"),
+        learned_variance: variance == "learned_range",
+    })
+}
+
+/// What is done to the estimate, by the classes that have such a setting: others keep the fields of
+/// the scheduler that they were made from, without heeding them.
+fn clip(fields: &mut Fields, class: &str) -> Result<Clip, CheckpointError> {
+    let clips = matches!(
+        class,
+        "DDPMScheduler" | "DDIMScheduler" | "RePaintScheduler" | "HeunDiscreteScheduler"
+    );
+    let thresholds = matches!(
+        class,
+        "DDPMScheduler"
+            | "DDIMScheduler"
+            | "DPMSolverMultistepScheduler"
+            | "DPMSolverSinglestepScheduler"
+            | "UniPCMultistepScheduler"
+            | "DEISMultistepScheduler"
+            | "EDMDPMSolverMultistepScheduler"
+    );
+    let clip = fields.or("clip_sample", class != "HeunDiscreteScheduler")?;
+    let range: f64 = fields.or("clip_sample_range", 1.0)?;
+    let dynamic = fields.or("thresholding", false)?;
+    let quantile = fields.or("dynamic_thresholding_ratio", 0.995)?;
+    let most = fields.or("sample_max_value", 1.0)?;
+    if range.is_nan() || range <= 0.0 {
+        return Err(fields.wrong("clip_sample_range", format!("{range} is not above 0")));
+    }
+    Ok(match (thresholds && dynamic, clips && clip) {
+        (true, _) => Clip::Dynamic { quantile, most },
+        (false, true) => Clip::Static { range },
+        (false, false) => Clip::None,
     })
 }
 
@@ -164,7 +198,7 @@ fn exploding(path: &Path, least: f64, most: f64) -> Result<VarianceExploding, Ch
 }
 
 /// EDM's preconditioning.
-fn karras(mut fields: Fields) -> Result<Sampling, CheckpointError> {
+fn karras(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
     let (least, most) = (
         fields.or("sigma_min", 0.002)?,
         fields.or("sigma_max", 80.0)?,
@@ -175,6 +209,7 @@ fn karras(mut fields: Fields) -> Result<Sampling, CheckpointError> {
         ("prediction_type", json!("epsilon")),
         ("sigma_schedule", json!("karras")),
     ])?;
+    let clip = clip(&mut fields, class)?;
     fields.ignore(&["num_train_timesteps"]);
     fields.ignore(&STEP);
     let path = fields.path().to_owned();
@@ -186,13 +221,14 @@ fn karras(mut fields: Fields) -> Result<Sampling, CheckpointError> {
             schedule: exploding(&path, least, most)?,
             rho: Some(rho),
         },
-        clip: Clip::None,
+        clip,
         learned_variance: false,
     })
 }
 
 /// Fields of the step and of the levels it visits.
-const STEP: [&str; 26] = [
+const STEP: [&str; 25] = [
+    "tensor_format",
     "set_alpha_to_one",
     "skip_prk_steps",
     "algorithm_type",
@@ -204,12 +240,10 @@ const STEP: [&str; 26] = [
     "use_exponential_sigmas",
     "use_beta_sigmas",
     "use_lu_lambdas",
-    "use_flow_sigmas",
     "flow_shift",
     "final_sigmas_type",
     "lambda_min_clipped",
     "interpolation_type",
-    "timestep_type",
     "sigma_min",
     "sigma_max",
     "predict_x0",
@@ -223,6 +257,14 @@ const STEP: [&str; 26] = [
 
 /// `scheduler_config.json`.
 pub(crate) fn write(sampling: &Sampling) -> Result<Value, CheckpointError> {
+    let told = match &sampling.grid {
+        Grid::Chain { chain, .. } => sampling.time == TimeInput::Index(chain.clone()),
+        Grid::Exploding { rho: None, .. } => sampling.time == TimeInput::NoiseLevel,
+        Grid::Exploding { rho: Some(_), .. } => sampling.time == TimeInput::Sigma,
+    };
+    if !told {
+        return refuse("levels that are told in another way than they are visited");
+    }
     let (chain, spacing) = match &sampling.grid {
         Grid::Chain { chain, spacing } => (chain, spacing),
         Grid::Exploding {

@@ -89,7 +89,7 @@ pub(crate) fn plain(mut fields: Fields) -> Result<Published, CheckpointError> {
             shift,
         },
         ("fourier", _) => Waves::Fourier {
-            width: 2 * width,
+            width: width.saturating_mul(2),
             // This model's projection has its sines first, whatever the configuration says.
             cosine_first: false,
             log: true,
@@ -163,7 +163,7 @@ pub(crate) fn conditional(mut fields: Fields) -> Result<Published, CheckpointErr
             shift,
         },
         "fourier" => {
-            network.features = network.features.or(Some(2 * width));
+            network.features = network.features.or(Some(width.saturating_mul(2)));
             Waves::Fourier {
                 width: network.features(),
                 cosine_first,

@@ -141,16 +141,28 @@ fn conditional(config: &UnetConfig, size: [usize; 2]) -> Result<Value, Checkpoin
     if config.outer_activation != config.activation {
         return refuse("an output nonlinearity other than the blocks'");
     }
+    if config.divide_by_condition {
+        return refuse("an output divided by its condition, beside cross-attention");
+    }
+    if !config.without_middle && !matches!(config.middle, Attend::Context { .. }) {
+        return refuse("a middle without cross-attention beside levels with it");
+    }
     let levels = &config.levels;
     let mut layers = Vec::new();
     let mut heads = Vec::new();
     for level in levels {
-        let kinds = [level.down, level.up, config.middle];
-        let own = kinds.iter().find_map(|attend| match attend {
+        let last = layers.len() + 1 == levels.len() && !config.without_middle;
+        let middle = if last { config.middle } else { Attend::Nothing };
+        let kinds = [level.down, level.up, middle];
+        let mut own = kinds.iter().filter_map(|attend| match attend {
             Attend::Context { layers } => Some(*layers),
             _ => None,
         });
-        layers.push(own.unwrap_or(1));
+        let first = own.next().unwrap_or(1);
+        if own.any(|other| other != first) {
+            return refuse("transformers of different depths on one level");
+        }
+        layers.push(first);
         let Some(count) = level.heads.on(level.channels) else {
             return refuse("heads that do not divide their channels");
         };
@@ -219,6 +231,17 @@ fn common(config: &UnetConfig, size: [usize; 2]) -> Result<Map<String, Value>, C
     #[allow(clippy::float_cmp, reason = "1 is exact")]
     if config.time_scale != 1.0 {
         return refuse("a factor of the condition");
+    }
+    let pyramid = config
+        .levels
+        .iter()
+        .all(|level| level.shrink == Resampling::Pyramid);
+    let exact = |groups: usize| {
+        let divides = |level: &Level| level.channels.is_multiple_of(groups);
+        config.levels.iter().all(divides)
+    };
+    if !config.groups.map_or(pyramid, exact) {
+        return refuse("groups that do not divide the channels of every level");
     }
     let activation = written(config.activation)?;
     let conditioning = match config.conditioning {

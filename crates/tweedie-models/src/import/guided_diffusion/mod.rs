@@ -1,0 +1,162 @@
+//! The layout of guided-diffusion (ADM): one file of tensors named by their place in a list.
+//!
+//! The file has no configuration. Everything but the heads of the attention follows from names and
+//! shapes, and of published networks these are known too; for others a JSON file beside the weights
+//! has to hold the arguments of the constructor, or of the script that calls it.
+
+mod flags;
+mod names;
+
+pub(crate) use flags::{beside, read};
+pub(crate) use names::GuidedDiffusion;
+
+use super::CheckpointError;
+use super::stored::Stored;
+use crate::sampling::Sampling;
+use crate::{Attend, ClassInput, Conditioning, Heads, Level, Resampling, UnetConfig, Waves};
+
+/// A published network with what its configuration does not hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Guided {
+    /// The network.
+    pub(crate) network: UnetConfig,
+    /// Side of its images, if it is known.
+    pub(crate) size: Option<usize>,
+    /// Whether queries, keys and values of all heads stand together, instead of those of one head.
+    pub(crate) new_order: bool,
+    /// Whether the heads are known.
+    pub(crate) heads: bool,
+    /// Its chain and prediction, if its flags say.
+    pub(crate) sampling: Option<Sampling>,
+}
+
+/// Whether names are those of this layout.
+pub(crate) fn knows(stored: &Stored) -> bool {
+    stored.tensors.contains_key(FIRST)
+}
+
+/// A tensor that every network of this layout has.
+pub(crate) const FIRST: &str = "input_blocks.0.0.weight";
+
+/// The configuration that names and shapes imply.
+pub(crate) fn infer(stored: &Stored) -> Result<Guided, CheckpointError> {
+    let side = |name: String, side: usize| {
+        let shape = stored.shape(&name).filter(|shape| shape.len() > side);
+        shape
+            .map(|shape| shape[side])
+            .ok_or(CheckpointError::Unknown {
+                path: stored.path.clone(),
+                message: format!("not a network of guided-diffusion: no {name}"),
+            })
+    };
+    let has = |name: String| stored.tensors.contains_key(&name);
+    let channels = side("input_blocks.0.0.weight".into(), 1)?;
+    let output = side("out.2.weight".into(), 0)?;
+    let waves = side("time_embed.0.weight".into(), 1)?;
+    let input = |i: usize, name: &str| format!("input_blocks.{i}.0.{name}");
+    // A way up ends with a convolution or a residual block, beside attention or not.
+    let grows = |i: usize| {
+        let part = |part: usize, name: &str| has(format!("output_blocks.{i}.{part}.{name}"));
+        [1, 2]
+            .into_iter()
+            .any(|at| part(at, "conv.weight") || part(at, "out_layers.3.weight"))
+    };
+    let blocks_down =
+        (1..).take_while(|&i| has(input(i, "op.weight")) || has(input(i, "out_layers.3.weight")));
+    let (total, passages) = (
+        blocks_down.count(),
+        (0..stored.tensors.len()).filter(|&i| grows(i)).count(),
+    );
+    let blocks = total.saturating_sub(passages) / (passages + 1);
+    let convolved = has(input(blocks + 1, "op.weight"));
+    let resampling = if convolved {
+        Resampling::Convolution
+    } else {
+        Resampling::Residual
+    };
+    let mut levels = Vec::new();
+    for level in 0..=passages {
+        let first = 1 + level * (blocks + 1);
+        let channels = side(input(first, "out_layers.3.weight"), 0)?;
+        let attends = has(format!("input_blocks.{first}.1.qkv.weight"));
+        let attend = if attends {
+            Attend::Pixels
+        } else {
+            Attend::Nothing
+        };
+        levels.push(
+            Level::new(channels)
+                .with_attention(attend)
+                .with_resampling(resampling),
+        );
+    }
+    let embedded = side(input(1, "emb_layers.1.weight"), 0)?;
+    let scale_shift = embedded != side(input(1, "out_layers.3.weight"), 0)?;
+    let classes = side("label_emb.weight".into(), 0).ok();
+    let mut network = base([channels, output], waves, scale_shift, classes);
+    network.levels = levels;
+    network.blocks = blocks;
+    let published = published(&network);
+    let (heads, new_order) = published.unwrap_or((Heads::Count(1), false));
+    for level in &mut network.levels {
+        *level = level.with_heads(heads);
+    }
+    match network.check() {
+        Ok(()) => Ok(Guided {
+            network,
+            size: None,
+            new_order,
+            heads: published.is_some(),
+            sampling: None,
+        }),
+        Err(source) => Err(CheckpointError::Network {
+            path: stored.path.clone(),
+            source,
+        }),
+    }
+}
+
+/// Heads and order of the attention of the published networks, which are known by their widths:
+/// those of the ImageNet and LSUN models, and of the FFHQ model of DPS.
+fn published(network: &UnetConfig) -> Option<(Heads, bool)> {
+    let widths: Vec<usize> = network.levels.iter().map(|level| level.channels).collect();
+    let plain = network.channels == 3 && network.outputs() == 6;
+    match (widths.as_slice(), network.blocks) {
+        // 64×64.
+        ([192, 384, 576, 768], 3) if plain => Some((Heads::Width(64), true)),
+        // 128×128.
+        ([256, 256, 512, 768, 1024], 2) if plain => Some((Heads::Count(4), false)),
+        // 256×256, 512×512 and FFHQ.
+        ([256, 256, 512, 512, 1024, 1024], 2)
+        | ([128, 256, 256, 512, 512, 1024, 1024], 2)
+        | ([128, 128, 256, 256, 512, 512], 1)
+            if plain =>
+        {
+            Some((Heads::Width(64), false))
+        }
+        // Without attention there is nothing to know but of the middle's.
+        _ => None,
+    }
+}
+
+/// What all networks of this layout have in common.
+fn base(
+    [channels, output]: [usize; 2],
+    waves: usize,
+    scale_shift: bool,
+    classes: Option<usize>,
+) -> UnetConfig {
+    let mut network = UnetConfig::new(channels).with_epsilon(1e-5);
+    network.output = Some(output);
+    network.features = Some(waves.saturating_mul(4));
+    network.waves = Some(Waves::Sinusoids {
+        width: waves,
+        cosine_first: true,
+        shift: 0.0,
+    });
+    network.class = classes.map(|count| ClassInput::Table { count });
+    if scale_shift {
+        network.conditioning = Conditioning::ScaleShift;
+    }
+    network
+}
