@@ -70,10 +70,20 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     if checkpoint.network().is_none() {
         return Ok(ExitCode::SUCCESS);
     }
+    // What can be wrong with the arguments is found before the weights are read.
+    let config = checkpoint.model_config()?;
+    let size = arguments.size.map_or(config.size, |side| [side, side]);
+    let patch = config.network.patch();
+    if size[0] == 0 || size[1] == 0 || size[0] % patch != 0 || size[1] % patch != 0 {
+        return Err(format!("--size has to be a multiple of {patch}, and not 0").into());
+    }
+    let Some(sampling) = config.sampling else {
+        return Err("this model does not say which levels to visit".into());
+    };
+    let path = sampling.path(arguments.steps)?;
     let began = Instant::now();
     let model = checkpoint.model(&device)?;
     let config = model.config();
-    let size = arguments.size.map_or(config.size, |side| [side, side]);
     println!(
         "\nnetwork, images of {}×{}\n{}",
         size[0],
@@ -93,11 +103,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     if batch == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    let Some(sampling) = config.sampling.clone() else {
-        return Err("this model does not say which levels to visit".into());
-    };
     let model = model.with_conditions(conditions(&config.network, batch, size, &device));
-    let path = sampling.path(arguments.steps)?;
     let sampler = Sampler::new(DpmSolverMultistep::plus_plus(Order::Second), path);
     // Clipping the estimates is for images, not for latents.
     let clip = if autoencoder.is_some() {

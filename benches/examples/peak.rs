@@ -1,4 +1,5 @@
-//! Peak memory and time of one thing a process: `cargo run -p tweedie-benches --example peak -- …`.
+//! Peak memory and time of one thing a process: `cargo build --workspace --examples`, then
+//! `target/debug/examples/peak …`. The allocator is the system's, which gives freed pages back.
 //!
 //! | arguments | what is measured |
 //! |---|---|

@@ -139,3 +139,32 @@ fn the_other_examples_refuse_before_they_write() {
         assert!(!out.exists(), "{name} {arguments} wrote something");
     }
 }
+
+#[test]
+fn a_checkpoint_that_is_none_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("weights.safetensors"), b"no tensors").expect("a file");
+    fs::create_dir(at("empty")).expect("a folder");
+    let out = at("out").join("samples.png");
+    for (name, contains) in [
+        ("nowhere", "nowhere"),
+        ("empty", "config.json"),
+        ("weights.safetensors", "weights.safetensors"),
+    ] {
+        let output = example("checkpoint")
+            .arg(at(name))
+            .arg("--out")
+            .arg(&out)
+            .output()
+            .expect("a run");
+        refused(&output, contains, name);
+    }
+    let output = example("checkpoint")
+        .args(["--steps", "0", "--out"])
+        .arg(&out)
+        .output()
+        .expect("a run");
+    refused(&output, "at least 1 step", "no steps");
+    assert!(!out.exists());
+}

@@ -1,4 +1,5 @@
-//! Opens files changed at random: `cargo run -p tweedie-fuzz -- [SECONDS] [SEED]`.
+//! Opens files changed at random: `cargo build --workspace --bins`, then
+//! `target/debug/tweedie-fuzz [SECONDS] [SEED]`.
 //!
 //! The corpus in `fuzz/corpus` holds a small file of every kind that checkpoints come in. Each input
 //! is one of them, changed; it is opened as a file of weights, as a checkpoint of guided-diffusion

@@ -1,0 +1,23 @@
+//! A short run of the fuzz target: it starts, opens some inputs and finds nothing.
+
+#![allow(clippy::expect_used, reason = "a test may stop at once")]
+
+use std::process::Command;
+
+#[test]
+fn a_few_seconds_are_clean() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_tweedie-fuzz"))
+        .args(["3", "1"])
+        .current_dir(folder.path())
+        .output()
+        .expect("a run");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    let last = text.lines().last().unwrap_or_default();
+    // Inputs that open show that the corpus is still read.
+    assert!(
+        last.ends_with("0 failures") && !last.contains(" 0 opened"),
+        "{last}"
+    );
+}
