@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 use tweedie::burn::tensor::Int;
 use tweedie::image::grid;
+use tweedie::math::PathError;
 use tweedie::models::{
     Architecture, Checkpoint, Class, ClassInput, Clip, Conditions, Context, Precision,
 };
@@ -74,13 +75,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let config = checkpoint.model_config()?;
     let size = arguments.size.map_or(config.size, |side| [side, side]);
     let patch = config.network.patch();
-    if size[0] == 0 || size[1] == 0 || size[0] % patch != 0 || size[1] % patch != 0 {
+    let fits = |side: usize| side > 0 && side.is_multiple_of(patch);
+    if !size.into_iter().all(fits) {
         return Err(format!("--size has to be a multiple of {patch}, and not 0").into());
     }
-    let Some(sampling) = config.sampling else {
-        return Err("this model does not say which levels to visit".into());
-    };
-    let path = sampling.path(arguments.steps)?;
+    let path = path(&config, arguments.steps)?;
     let began = Instant::now();
     let model = checkpoint.model(&device)?;
     let config = model.config();
@@ -106,10 +105,9 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let model = model.with_conditions(conditions(&config.network, batch, size, &device));
     let sampler = Sampler::new(DpmSolverMultistep::plus_plus(Order::Second), path);
     // Clipping the estimates is for images, not for latents.
-    let clip = if autoencoder.is_some() {
-        Clip::None
-    } else {
-        sampling.clip
+    let clip = match &config.sampling {
+        Some(sampling) if autoencoder.is_none() => sampling.clip,
+        _ => Clip::None,
     };
     let denoiser = clip.around(&model);
     let mut noise = HostNoise::seeded(arguments.seed);
@@ -142,6 +140,21 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         arguments.out.display()
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// The levels that the checkpoint is meant for, or those of the process it was trained on.
+fn path(config: &ModelConfig, steps: usize) -> Result<Path, PathError> {
+    if let Some(sampling) = &config.sampling {
+        return sampling.path(steps);
+    }
+    let (span, moves) = (Span::new(0.98, 1e-3), steps.saturating_sub(1));
+    match &config.time {
+        TimeInput::Index(chain) => Path::respaced(chain, Spacing::Trailing, steps),
+        TimeInput::Time(schedule) => {
+            Ok(Path::karras(schedule.clone(), span, moves, 7.0)?.then_clean())
+        }
+        _ => Ok(Path::karras(VariancePreserving::default(), span, moves, 7.0)?.then_clean()),
+    }
 }
 
 /// What the network has to be told besides the level.
