@@ -1,6 +1,6 @@
 //! From a configuration to its network.
 
-use super::config::{pyramid_groups, quarter};
+use super::config::{quarter, up_groups};
 use super::down::{Shrink, ShrinkPyramid};
 use super::up::{Grow, GrowPyramid};
 use super::{
@@ -80,20 +80,20 @@ impl Builder<'_> {
             .with_dropout(config.dropout)
     }
 
-    /// A block of a pyramid: rescaled, in groups of its own.
-    fn pyramid(&self, input: usize, output: usize, groups: usize) -> ResBlockConfig {
+    /// A block of NCSN++ or DDPM++: rescaled, in groups of its own.
+    fn rescaled(&self, input: usize, output: usize, groups: usize) -> ResBlockConfig {
         self.resnet(input, output)
             .with_groups([groups, quarter(output)])
             .with_scale(SQRT_2)
     }
 
     /// A residual block that resizes.
-    fn resampling(&self, channels: usize, resize: Resize) -> ResBlock {
-        let block = match resize {
-            Resize::Halve(Filter::Fir) | Resize::Enlarge(Filter::Fir) => self
-                .pyramid(channels, channels, quarter(channels))
-                .with_shortcut(true),
-            _ => self.resnet(channels, channels),
+    fn resampling(&self, channels: usize, resize: Resize, rescaled: bool) -> ResBlock {
+        let block = if rescaled {
+            self.rescaled(channels, channels, quarter(channels))
+                .with_shortcut(true)
+        } else {
+            self.resnet(channels, channels)
         };
         block.with_resize(resize).init(self.device)
     }
@@ -120,7 +120,7 @@ impl Builder<'_> {
                     self.device,
                 ))
             }
-            Attend::Pixels if level.shrink == Resampling::Pyramid => {
+            Attend::Pixels if level.shrink.rescales() => {
                 let (groups, epsilon) = (32.min(channels), config.epsilon);
                 let attention =
                     SelfAttention::new(channels, Some(groups), epsilon, heads, self.device);
@@ -147,11 +147,11 @@ impl Builder<'_> {
         skips: &mut Vec<usize>,
     ) -> DownBlock {
         let channels = level.channels;
-        let pyramid = level.shrink == Resampling::Pyramid;
+        let rescaled = level.shrink.rescales();
         let mut resnets = Vec::new();
         for _ in 0..self.config.blocks {
-            let resnet = if pyramid {
-                self.pyramid(here, channels, quarter(here))
+            let resnet = if rescaled {
+                self.rescaled(here, channels, quarter(here))
             } else {
                 self.resnet(here, channels)
             };
@@ -166,11 +166,12 @@ impl Builder<'_> {
                 self.config.symmetric,
                 self.device,
             )),
-            Resampling::Residual => {
-                Shrink::Residual(self.resampling(channels, Resize::Halve(Filter::Box)))
+            Resampling::Residual | Resampling::Rescaled => {
+                let halve = Resize::Halve(Filter::Box);
+                Shrink::Residual(self.resampling(channels, halve, rescaled))
             }
             Resampling::Pyramid => Shrink::Pyramid(ShrinkPyramid {
-                resnet_down: self.resampling(channels, Resize::Halve(Filter::Fir)),
+                resnet_down: self.resampling(channels, Resize::Halve(Filter::Fir), rescaled),
                 skip_conv: self.conv1x1(self.config.channels, channels),
             }),
         });
@@ -209,28 +210,29 @@ impl Builder<'_> {
 
     fn up(&self, level: &Level, last: bool, mut here: usize, skips: &mut Vec<usize>) -> UpBlock {
         let channels = level.channels;
-        let pyramid = level.grow == Resampling::Pyramid;
+        let rescaled = level.grow.rescales();
         let mut resnets = Vec::new();
         for _ in 0..=self.config.blocks {
             let skip = skips.pop().unwrap_or(0);
-            let resnet = if pyramid {
-                let groups = pyramid_groups(level.up, here, skip);
-                self.pyramid(here + skip, channels, groups)
+            let resnet = if rescaled {
+                let groups = up_groups(level, here, skip);
+                self.rescaled(here + skip, channels, groups)
             } else {
                 self.resnet(here + skip, channels)
             };
             resnets.push(resnet.init(self.device));
             here = channels;
         }
-        let attentions = if pyramid { 1 } else { resnets.len() };
+        let attentions = if rescaled { 1 } else { resnets.len() };
         let attentions = (0..attentions).filter_map(|_| self.attention(level, level.up));
         let grow = (!last).then(|| match level.grow {
             Resampling::Convolution => Grow::Convolution(Upsample::new(channels, self.device)),
-            Resampling::Residual => {
-                Grow::Residual(self.resampling(channels, Resize::Enlarge(Filter::Box)))
+            Resampling::Residual | Resampling::Rescaled => {
+                let enlarge = Resize::Enlarge(Filter::Box);
+                Grow::Residual(self.resampling(channels, enlarge, rescaled))
             }
             Resampling::Pyramid => Grow::Pyramid(GrowPyramid {
-                resnet_up: self.resampling(channels, Resize::Enlarge(Filter::Fir)),
+                resnet_up: self.resampling(channels, Resize::Enlarge(Filter::Fir), rescaled),
                 skip_norm: group_norm(
                     quarter(channels),
                     channels,
@@ -244,7 +246,7 @@ impl Builder<'_> {
             attentions: attentions.collect(),
             resnets,
             grow,
-            pyramid,
+            pyramid: level.grow == Resampling::Pyramid,
         }
     }
 }

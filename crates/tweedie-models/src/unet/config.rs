@@ -1,6 +1,6 @@
 //! What a U-Net is made of.
 
-use super::{Attend, ContextInput, Level, Resampling, Unet};
+use super::{Attend, ContextInput, Level, Resampling, Unet, UnetError};
 use crate::{Activation, ClassInput, Conditioning, Heads, Waves};
 use burn::config::Config;
 use burn::tensor::Device;
@@ -73,52 +73,6 @@ pub struct UnetConfig {
     /// Pixels folded into channels, in each direction.
     #[config(default = 1)]
     pub patch: usize,
-}
-
-/// A configuration that no network can have.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum UnetError {
-    /// A count that has to be at least 1.
-    #[error("{name} has to be at least 1")]
-    Zero {
-        /// Which one.
-        name: &'static str,
-    },
-    /// A count that has to divide another.
-    #[error("{name} = {divisor} has to divide the {channels} channels of level {level}")]
-    Divides {
-        /// Which one.
-        name: &'static str,
-        /// Its value.
-        divisor: usize,
-        /// The channels.
-        channels: usize,
-        /// The level.
-        level: usize,
-    },
-    /// Cross-attention without a context.
-    #[error("cross-attention on level {level} of a network without a context")]
-    NoContext {
-        /// The level.
-        level: usize,
-    },
-    /// Pyramids on some levels only.
-    #[error("a pyramid passes through every level or through none: level {level} has none")]
-    Pyramid {
-        /// The level.
-        level: usize,
-    },
-    /// A number outside its range.
-    #[error("{name} has to be {range}, got {value}")]
-    Range {
-        /// Which one.
-        name: &'static str,
-        /// What it has to be.
-        range: &'static str,
-        /// Its value.
-        value: f64,
-    },
 }
 
 impl UnetConfig {
@@ -252,7 +206,7 @@ impl UnetConfig {
 
     fn check_levels(&self) -> Result<(), UnetError> {
         let last = self.levels.len() - 1;
-        self.check_pyramid()?;
+        self.check_rescaled()?;
         for (index, level) in self.levels.iter().enumerate() {
             let channels = level.channels;
             let divides = |name, divisor, fits: bool| {
@@ -294,29 +248,33 @@ impl UnetConfig {
         Ok(())
     }
 
-    /// A pyramid's groups are fixed: they divide its channels, or the network cannot be.
-    fn check_pyramid(&self) -> Result<(), UnetError> {
-        let pyramid = |level: &Level| level.shrink == Resampling::Pyramid;
-        if !self.levels.iter().any(pyramid) {
+    /// The groups of NCSN++ and DDPM++ are fixed: they divide the channels, or the network cannot be.
+    fn check_rescaled(&self) -> Result<(), UnetError> {
+        if !self
+            .levels
+            .iter()
+            .any(|level| level.shrink.rescales() || level.grow.rescales())
+        {
             return Ok(());
         }
+        let pyramid = self.levels[0].shrink == Resampling::Pyramid;
         let range = |name, range, value: usize| {
             let value = value as f64;
             Err(UnetError::Range { name, range, value })
         };
-        if self.outputs() != self.channels {
+        if pyramid && self.outputs() != self.channels {
             return range(
                 "output",
                 "the image's channels, beside a pyramid",
                 self.outputs(),
             );
         }
-        if self.patch != 1 {
+        if pyramid && self.patch != 1 {
             return range("patch", "1, beside a pyramid", self.patch);
         }
         let check = |level: usize, groups: usize, channels: usize| {
             let error = UnetError::Divides {
-                name: "groups of a pyramid",
+                name: "groups of a rescaled block",
                 divisor: groups,
                 channels,
                 level,
@@ -332,7 +290,9 @@ impl UnetConfig {
         let last = self.levels.len() - 1;
         for (index, level) in self.levels.iter().enumerate() {
             let channels = level.channels;
-            check(index, quarter(here), here)?;
+            if level.shrink.rescales() {
+                check(index, quarter(here), here)?;
+            }
             check(index, quarter(channels), channels)?;
             if [level.down, level.up].contains(&Attend::Pixels) {
                 check(index, 32.min(channels), channels)?;
@@ -345,7 +305,9 @@ impl UnetConfig {
         for (index, level) in self.levels.iter().enumerate().rev() {
             for _ in 0..=self.blocks.min(2) {
                 let skip = skips.pop().unwrap_or(0);
-                check(index, pyramid_groups(level.up, here, skip), here + skip)?;
+                if level.grow.rescales() {
+                    check(index, up_groups(level, here, skip), here + skip)?;
+                }
                 here = level.channels;
             }
         }
@@ -378,12 +340,14 @@ pub(crate) fn counted(counts: &[(&'static str, usize)]) -> Result<(), UnetError>
     Ok(())
 }
 
-/// Groups of a pyramid's block on the way up: published blocks with attention have
-/// `min(here + skip/4, 32)`, others a quarter of both.
-pub(super) fn pyramid_groups(attend: Attend, here: usize, skip: usize) -> usize {
-    match attend {
-        Attend::Nothing => quarter(here + skip),
-        _ => (here + skip / 4).clamp(1, 32),
+/// Groups of a rescaled block on the way up: a quarter of both channels, but in a pyramid with
+/// attention `min(here + skip/4, 32)`, as published.
+pub(super) fn up_groups(level: &Level, here: usize, skip: usize) -> usize {
+    let attends = level.up != Attend::Nothing && level.grow == Resampling::Pyramid;
+    if attends {
+        (here + skip / 4).clamp(1, 32)
+    } else {
+        quarter(here + skip)
     }
 }
 

@@ -32,6 +32,15 @@ pub enum Resampling {
     /// blocks are rescaled by `√2` and have a quarter of their channels as groups, and the way up
     /// has attention after the last block alone.
     Pyramid,
+    /// The same with plain means and nearest neighbours, and no image beside it (DDPM++).
+    Rescaled,
+}
+
+impl Resampling {
+    /// Whether the blocks are those of NCSN++ and DDPM++.
+    pub(crate) fn rescales(self) -> bool {
+        matches!(self, Self::Pyramid | Self::Rescaled)
+    }
 }
 
 /// One resolution: its channels and what its blocks are made of.

@@ -14,14 +14,16 @@
 mod build;
 mod config;
 mod down;
+mod error;
 mod level;
 mod middle;
 mod up;
 
+pub use config::UnetConfig;
 pub(crate) use config::counted;
-pub use config::{UnetConfig, UnetError};
 pub use down::DownBlock;
 pub(crate) use down::Shrink;
+pub use error::UnetError;
 pub use level::{Attend, ContextInput, Level, Resampling};
 pub use middle::MidBlock;
 pub(crate) use up::Grow;

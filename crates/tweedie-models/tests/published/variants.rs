@@ -141,7 +141,7 @@ fn random_frequencies_load_under_their_old_name() -> Result<(), CheckpointError>
 fn a_pyramid_that_cannot_be_is_refused() {
     let folder = copy("unet_ncsnpp");
     edit(folder.path(), "32,\n    32", "34,\n    34");
-    assert!(refusal(folder.path()).contains("groups of a pyramid = 8 has to divide the 34"));
+    assert!(refusal(folder.path()).contains("groups of a rescaled block = 8 has to divide the 34"));
     let folder = copy("unet_ncsnpp");
     edit(folder.path(), "\"out_channels\": 3", "\"out_channels\": 6");
     assert!(refusal(folder.path()).contains("beside a pyramid"));

@@ -56,6 +56,7 @@ fn plain(config: &UnetConfig, size: [usize; 2]) -> Result<Value, CheckpointError
     let grow = passage(|level| (level.up, level.grow), 0);
     let kind = |attend, resampling, way: &str, passage: &str, ends: bool| {
         Ok(match (attend, resampling) {
+            (_, Resampling::Rescaled) => return refuse("the blocks of DDPM++"),
             (Attend::Nothing, Resampling::Convolution) => format!("{way}Block2D"),
             (Attend::Nothing, Resampling::Residual) => format!("Resnet{way}sampleBlock2D"),
             (Attend::Nothing, Resampling::Pyramid) => format!("Skip{way}Block2D"),
