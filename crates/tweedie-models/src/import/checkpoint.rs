@@ -25,6 +25,10 @@ use tweedie_core::TimeInput;
 /// | diffusers' pipeline | `model_index.json`, with `unet`, `transformer`, `vae` and `scheduler` beside it or in folders | a model, perhaps of latents |
 /// | guided-diffusion | a file `.pt`, `.pth`, `.ckpt`, `.bin` or `.safetensors`, or a directory with `model.safetensors` | a network |
 ///
+/// Weights of guided-diffusion do not say how many heads their attention has. Of the published
+/// ImageNet, LSUN and FFHQ networks it is known; for others a JSON file beside the weights, such as
+/// `config.json`, has to hold the arguments of the constructor or of the script that calls it.
+///
 /// Opening reads no weights. Every tensor is checked before the first is read: one error lists all
 /// that are missing, unexpected or misshapen. Pickles are parsed and never run.
 ///

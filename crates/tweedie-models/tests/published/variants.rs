@@ -167,3 +167,79 @@ fn a_pipeline_may_have_parts_that_are_not_needed() -> Result<(), CheckpointError
     assert!(checkpoint.latent(&device()).is_err());
     Ok(())
 }
+
+/// Names and shapes of the published ImageNet network of 64×64 pixels, without its gigabyte.
+#[test]
+fn a_published_network_is_known_by_its_widths() -> Result<(), CheckpointError> {
+    let widths = [192, 384, 576, 768];
+    let mut shapes: Vec<(String, Vec<usize>)> = vec![
+        ("input_blocks.0.0.weight".into(), vec![192, 3, 3, 3]),
+        ("out.2.weight".into(), vec![6, 192, 3, 3]),
+        ("time_embed.0.weight".into(), vec![768, 192]),
+        ("label_emb.weight".into(), vec![1000, 768]),
+    ];
+    for (level, width) in widths.into_iter().enumerate() {
+        // Three blocks and, but for the last, one that halves.
+        for block in 0..4 - usize::from(level == 3) {
+            let at = format!("input_blocks.{}.", 1 + 4 * level + block);
+            shapes.push((
+                format!("{at}0.out_layers.3.weight"),
+                vec![width, width, 3, 3],
+            ));
+            shapes.push((format!("{at}0.emb_layers.1.weight"), vec![2 * width, 768]));
+            if level > 0 && block < 3 {
+                shapes.push((format!("{at}1.qkv.weight"), vec![3 * width, width, 1]));
+            }
+        }
+    }
+    for (i, width) in [(3, 768), (7, 576), (11, 384)] {
+        let name = format!("output_blocks.{i}.2.out_layers.3.weight");
+        shapes.push((name, vec![width, width, 3, 3]));
+    }
+    let entries = shapes.into_iter().map(|(name, shape)| {
+        let end = 4 * shape.iter().product::<usize>();
+        let entry = serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [0, end]});
+        (name, entry)
+    });
+    let header = serde_json::Value::Object(entries.collect()).to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("64x64_diffusion.safetensors");
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    fs::write(&path, bytes).expect("a file");
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .expect("a file");
+    file.set_len(64 << 20).expect("a file with a hole");
+
+    let checkpoint = Checkpoint::open(&path)?;
+    let model = checkpoint.model_config()?;
+    let Architecture::Unet(config) = &model.network else {
+        panic!("{:?}", model.network);
+    };
+    assert_eq!(attending(config), [1, 2, 3]);
+    assert_eq!(
+        (config.blocks, model.size, model.channels),
+        (3, [64, 64], 3)
+    );
+    assert!(
+        config
+            .levels
+            .iter()
+            .all(|level| level.heads == Heads::Width(64))
+    );
+    // It was trained on a cosine chain.
+    let chain = Chain::squared_cosine(1000, 0.999).expect("a chain");
+    assert_eq!(model.time, TimeInput::Index(chain));
+    // Its tensors are not all there, and the first that is missing is named.
+    let error = checkpoint
+        .model(&device())
+        .expect_err("tensors")
+        .to_string();
+    assert!(
+        error.contains("missing") && error.contains("input_blocks.0.0.bias"),
+        "{error}"
+    );
+    Ok(())
+}

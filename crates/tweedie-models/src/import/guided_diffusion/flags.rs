@@ -152,14 +152,23 @@ fn diffusion(fields: &mut Fields, learned: bool) -> Result<Option<Sampling>, Che
         } else {
             Prediction::Noise
         },
+        learned_variance: learned,
+        ..learned_noise(chain)
+    }))
+}
+
+/// What all published networks do: predict noise and a variance, on a chain.
+pub(super) fn learned_noise(chain: Chain) -> Sampling {
+    Sampling {
+        prediction: Prediction::Noise,
         time: TimeInput::Index(chain.clone()),
         grid: Grid::Chain {
             chain,
             spacing: Spacing::Linspace,
         },
         clip: Clip::Static { range: 1.0 },
-        learned_variance: learned,
-    }))
+        learned_variance: true,
+    }
 }
 
 /// A list of numbers, and whether it was a text or a single number, as the script takes it.

@@ -14,6 +14,7 @@ use super::CheckpointError;
 use super::stored::Stored;
 use crate::sampling::Sampling;
 use crate::{Attend, ClassInput, Conditioning, Heads, Level, Resampling, UnetConfig, Waves};
+use tweedie_math::Chain;
 
 /// A published network with what its configuration does not hold.
 #[derive(Clone, Debug)]
@@ -97,17 +98,19 @@ pub(crate) fn infer(stored: &Stored) -> Result<Guided, CheckpointError> {
     network.levels = levels;
     network.blocks = blocks;
     let published = published(&network);
-    let (heads, new_order) = published.unwrap_or((Heads::Count(1), false));
+    let heads = published
+        .as_ref()
+        .map_or(Heads::Count(1), |known| known.heads);
     for level in &mut network.levels {
         *level = level.with_heads(heads);
     }
     match network.check() {
         Ok(()) => Ok(Guided {
             network,
-            size: None,
-            new_order,
+            size: published.as_ref().map(|known| known.side),
+            new_order: published.as_ref().is_some_and(|known| known.new_order),
             heads: published.is_some(),
-            sampling: None,
+            sampling: published.and_then(|known| known.sampling),
         }),
         Err(source) => Err(CheckpointError::Network {
             path: stored.path.clone(),
@@ -116,27 +119,40 @@ pub(crate) fn infer(stored: &Stored) -> Result<Guided, CheckpointError> {
     }
 }
 
-/// Heads and order of the attention of the published networks, which are known by their widths:
-/// those of the ImageNet and LSUN models, and of the FFHQ model of DPS.
-fn published(network: &UnetConfig) -> Option<(Heads, bool)> {
-    let widths: Vec<usize> = network.levels.iter().map(|level| level.channels).collect();
-    let plain = network.channels == 3 && network.outputs() == 6;
-    match (widths.as_slice(), network.blocks) {
-        // 64×64.
-        ([192, 384, 576, 768], 3) if plain => Some((Heads::Width(64), true)),
-        // 128×128.
-        ([256, 256, 512, 768, 1024], 2) if plain => Some((Heads::Count(4), false)),
-        // 256×256, 512×512 and FFHQ.
-        ([256, 256, 512, 512, 1024, 1024], 2)
-        | ([128, 256, 256, 512, 512, 1024, 1024], 2)
-        | ([128, 128, 256, 256, 512, 512], 1)
-            if plain =>
-        {
-            Some((Heads::Width(64), false))
-        }
-        // Without attention there is nothing to know but of the middle's.
-        _ => None,
+/// What the weights of a published network do not say.
+struct Published {
+    heads: Heads,
+    new_order: bool,
+    /// Side of its images.
+    side: usize,
+    /// Its process, if it is not the linear chain.
+    sampling: Option<Sampling>,
+}
+
+/// The published networks, which are known by their widths: those of the ImageNet and LSUN models,
+/// and of the FFHQ model of DPS.
+fn published(network: &UnetConfig) -> Option<Published> {
+    if (network.channels, network.outputs()) != (3, 6) {
+        return None;
     }
+    let widths: Vec<usize> = network.levels.iter().map(|level| level.channels).collect();
+    let (heads, side) = match (widths.as_slice(), network.blocks) {
+        ([192, 384, 576, 768], 3) => (Heads::Width(64), 64),
+        ([256, 256, 512, 768, 1024], 2) => (Heads::Count(4), 128),
+        ([256, 256, 512, 512, 1024, 1024], 2) => (Heads::Width(64), 256),
+        ([128, 256, 256, 512, 512, 1024, 1024], 2) => (Heads::Width(64), 512),
+        ([128, 128, 256, 256, 512, 512], 1) => (Heads::Width(64), 256),
+        _ => return None,
+    };
+    // The smallest alone has the new order, and a cosine chain.
+    let new_order = side == 64;
+    let cosine = new_order.then(|| Chain::squared_cosine(1000, 0.999).ok());
+    Some(Published {
+        heads,
+        new_order,
+        side,
+        sampling: cosine.flatten().map(flags::learned_noise),
+    })
 }
 
 /// What all networks of this layout have in common.
