@@ -102,7 +102,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     if batch == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    let model = model.with_conditions(conditions(&config.network, batch, size, &device));
+    let model = model.with_conditions(conditions(&config.network, batch, size, &device))?;
     let sampler = Sampler::new(DpmSolverMultistep::plus_plus(Order::Second), path);
     // Clipping the estimates is for images, not for latents.
     let clip = match &config.sampling {

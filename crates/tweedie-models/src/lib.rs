@@ -38,6 +38,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod accept;
 mod activation;
 mod attention;
 mod autoencoder;
@@ -62,6 +63,7 @@ mod time;
 mod transformer;
 mod unet;
 
+pub use accept::ConditionError;
 pub use activation::Activation;
 pub use attention::{Attention, Heads, SelfAttention};
 pub use autoencoder::{Autoencoder, AutoencoderConfig, LatentGaussian};

@@ -2,7 +2,7 @@
 
 use crate::import::{Checkpoint, CheckpointError, Native, Precision, export};
 use crate::sampling::Sampling;
-use crate::{Architecture, Backbone, Conditioned, Conditions};
+use crate::{Architecture, Backbone, ConditionError, Conditioned, Conditions};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -190,9 +190,15 @@ impl Model {
 
     /// The same model, told more than the level: a class, a text, a low-resolution image. It shares
     /// the parameters.
-    #[must_use]
-    pub fn with_conditions(&self, conditions: Conditions) -> Self {
-        Self::conditional(self.config.clone(), self.network().clone(), conditions)
+    ///
+    /// # Errors
+    /// [`ConditionError`] for a condition that is missing, one too many, or of another kind or size.
+    pub fn with_conditions(&self, conditions: Conditions) -> Result<Self, ConditionError> {
+        self.config
+            .network
+            .accepts(self.config.channels, &conditions)?;
+        let (config, network) = (self.config.clone(), self.network().clone());
+        Ok(Self::conditional(config, network, conditions))
     }
 
     /// The number of parameters.

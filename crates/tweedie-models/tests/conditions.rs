@@ -48,12 +48,18 @@ fn one_condition_serves_a_batch_of_any_size() -> Result<(), CheckpointError> {
     let labels = |rows: usize| Tensor::from_ints([7], &device).repeat_dim(0, rows);
     let pairs = [
         (
-            class.with_conditions(Conditions::none().with_labels(labels(1))),
-            class.with_conditions(Conditions::none().with_labels(labels(3))),
+            class
+                .with_conditions(Conditions::none().with_labels(labels(1)))
+                .expect("conditions"),
+            class
+                .with_conditions(Conditions::none().with_labels(labels(3)))
+                .expect("conditions"),
         ),
         (
-            text.with_conditions(Conditions::none().with_context(context(1))),
-            text.with_conditions(Conditions::none().with_context(context(3))),
+            text.with_conditions(Conditions::none().with_context(context(1)))
+                .expect("conditions"),
+            text.with_conditions(Conditions::none().with_context(context(3)))
+                .expect("conditions"),
         ),
     ];
     for (one, each) in pairs {
@@ -73,7 +79,9 @@ fn a_masked_token_does_not_count() -> Result<(), CheckpointError> {
     let output = |tokens: Tensor<3>, mask: [f32; 5]| {
         let mask = Tensor::<2>::from_floats([mask], &device);
         let context = Context::new(tokens).with_mask(mask);
-        let model = model.with_conditions(Conditions::none().with_context(context));
+        let model = model
+            .with_conditions(Conditions::none().with_context(context))
+            .expect("conditions");
         model.denoise(normal(4, model.shape(1)), level())
     };
     let without = [1.0, 1.0, 1.0, 1.0, 0.0];
@@ -90,7 +98,9 @@ fn guidance_takes_one_network_twice() -> Result<(), CheckpointError> {
     let model = Model::open(golden("unet_cond"), &device)?;
     let told = |seed| {
         let context = Context::new(normal(seed, [1, 5, 24]));
-        model.with_conditions(Conditions::none().with_context(context))
+        model
+            .with_conditions(Conditions::none().with_context(context))
+            .expect("conditions")
     };
     let (text, nothing) = (told(5), told(6));
     let x = normal(7, model.shape(2));
@@ -158,5 +168,54 @@ fn any_network_can_be_preconditioned_as_edm() -> Result<(), CheckpointError> {
     };
     let found = Model::new(config, dit).denoise(x, level);
     assert!(largest(found - expected) < 1e-4);
+    Ok(())
+}
+
+#[test]
+fn conditions_that_do_not_fit_are_refused() -> Result<(), CheckpointError> {
+    let device = Device::flex();
+    let plain = Model::open(golden("unet_ddpm"), &device)?;
+    let class = Model::open(golden("unet_class_scaleshift"), &device)?;
+    let vector = Model::open(golden("cond_class_projection"), &device)?;
+    let labels = || Conditions::none().with_labels(Tensor::from_ints([1], &device));
+    let context = |features| Context::new(normal(1, [1, 5, features]));
+    let both = || Conditions::none().with_context(context(12));
+    let cases = [
+        (
+            &class,
+            Conditions::none(),
+            "labels as its class, and got nothing",
+        ),
+        (&plain, labels(), "nothing as its class, and got labels"),
+        (
+            &plain,
+            Conditions::none().with_context(context(3)),
+            "nothing as its context",
+        ),
+        (
+            &plain,
+            Conditions::none().with_image(normal(2, [1, 3, 16, 16])),
+            "nothing as its image, and got 3 channels",
+        ),
+        (
+            &vector,
+            both().with_class_vectors(normal(3, [1, 8])),
+            "vectors of 9 features as its class, and got vectors of 8 features",
+        ),
+        (
+            &vector,
+            Conditions::none()
+                .with_class_vectors(normal(3, [1, 9]))
+                .with_context(context(11)),
+            "tokens of 12 features as its context, and got tokens of 11 features",
+        ),
+    ];
+    for (model, conditions, says) in cases {
+        let error = model.with_conditions(conditions).expect_err("a refusal");
+        assert!(error.to_string().contains(says), "{says}: {error}");
+    }
+    let fits = both().with_class_vectors(normal(3, [1, 9]));
+    assert!(vector.with_conditions(fits).is_ok());
+    assert!(plain.with_conditions(Conditions::none()).is_ok());
     Ok(())
 }

@@ -69,6 +69,9 @@ pub(crate) fn output(model: &Model) -> Vec<f32> {
         }
     }
     let level = Level::new(0.6, 0.8).expect("a level");
-    let clean = model.with_conditions(conditions).denoise(x, level);
+    let clean = model
+        .with_conditions(conditions)
+        .expect("conditions")
+        .denoise(x, level);
     clean.into_data().iter::<f32>().collect()
 }

@@ -211,7 +211,7 @@ fn shards_and_old_names_load() -> Result<(), CheckpointError> {
 fn dropout_is_off_where_a_gradient_flows() -> Result<(), CheckpointError> {
     let model = Model::open(golden("class_timestep_mish"), &device())?;
     let conditions = Conditions::none().with_labels(Tensor::from_ints([3], &device()));
-    let model = model.with_conditions(conditions);
+    let model = model.with_conditions(conditions).expect("conditions");
     let level = Level::new(0.6, 0.8).expect("a level");
     let x = HostNoise::seeded(6).normal(model.shape(1), &device());
     let plain = model.denoise(x.clone(), level);
@@ -238,7 +238,9 @@ fn dropout_is_off_where_a_gradient_flows() -> Result<(), CheckpointError> {
     let trained = network.train();
     assert!(difference(&trained) > 1e-3);
     let labels = Conditions::none().with_labels(Tensor::from_ints([3], &device()));
-    let model = Model::new(model.config().clone(), trained).with_conditions(labels);
+    let model = Model::new(model.config().clone(), trained)
+        .with_conditions(labels)
+        .expect("conditions");
     let tracked = model.denoise(x.clone().autodiff().require_grad(), level);
     let error = (model.denoise(x, level) - tracked.inner()).abs().max();
     assert!(error.into_scalar::<f32>() < 1e-4);
