@@ -271,13 +271,17 @@ fn training_finds_the_exact_denoiser() -> Result<(), TrainError> {
 
 #[test]
 fn recomputing_changes_memory_and_not_the_run() -> Result<(), TrainError> {
-    let run = |recompute: bool| -> Result<Vec<f64>, TrainError> {
+    // One network for both: other tests draw from the same generator.
+    let network = {
         let config = UnetConfig::new(1)
             .with_widths([8, 16])
             .with_blocks(1)
             .with_groups(Some(4));
         let device = Device::flex();
-        let network = seeded(3, &device, config.init(&device).expect("a network"));
+        seeded(3, &device, config.init(&device).expect("a network"))
+    };
+    let run = |recompute: bool| -> Result<Vec<f64>, TrainError> {
+        let network = network.clone();
         let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
         let settings = Settings {
             recompute,

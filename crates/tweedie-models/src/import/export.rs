@@ -11,6 +11,8 @@ use safetensors::{Dtype, View};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Writes the parameters of a network, one after the other, beside their place, and moves the file
 /// there.
@@ -24,6 +26,7 @@ pub(crate) fn tensors<M: Module>(
     let targets: BTreeMap<_, _> = targets
         .map(|target| (target.path.clone(), target))
         .collect();
+    let lost = Arc::new(AtomicBool::new(false));
     let stored = network.collect(None, None, true).into_iter();
     let stored = stored.filter_map(|tensor| {
         let target = targets.get(&tensor.name)?;
@@ -33,6 +36,7 @@ pub(crate) fn tensors<M: Module>(
             flipped: target.linear.then(|| [target.shape[0], target.shape[1]]),
             shape: place.shape,
             tensor,
+            lost: Arc::clone(&lost),
         };
         Some((place.name, stored))
     });
@@ -46,6 +50,9 @@ pub(crate) fn tensors<M: Module>(
         .and_then(|made| {
             safetensors::serialize_to_file(stored, Some(notes), &partial)
                 .map_err(std::io::Error::other)?;
+            if lost.load(Ordering::Relaxed) {
+                return Err(std::io::Error::other("a parameter could not be read back"));
+            }
             // That call makes a file for its owner alone.
             std::fs::set_permissions(&partial, made.permissions())?;
             std::fs::rename(&partial, path)
@@ -67,6 +74,8 @@ struct Stored {
     /// The shape in the network of a weight that is kept transposed.
     flipped: Option<[usize; 2]>,
     shape: Vec<usize>,
+    /// Set where a parameter cannot be read back from its device: the writer knows no such error.
+    lost: Arc<AtomicBool>,
 }
 
 impl Stored {
@@ -97,8 +106,11 @@ impl View for Stored {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        // Reading a parameter back can only fail with the device itself.
-        Cow::Owned(self.bytes().unwrap_or_default())
+        let bytes = self.bytes();
+        if bytes.is_none() {
+            self.lost.store(true, Ordering::Relaxed);
+        }
+        Cow::Owned(bytes.unwrap_or_default())
     }
 
     fn data_len(&self) -> usize {
