@@ -73,8 +73,8 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 
     // Measure: a box of 12×12 pixels is missing, the rest is noisy.
     let truth = images.select(&CHOSEN, Range::Signed, &device);
-    let mask = Mask::missing_box(images.size(), [8, 8], [12, 12], &device)?;
-    let measured = Measurement::simulate(mask, noise_model, truth.clone(), &mut noise);
+    let mask = Mask::missing_box(images.size(), [8, 8], [12, 12])?;
+    let measured = Measurement::simulate(mask, noise_model, truth.clone(), &mut noise)?;
 
     // Restore: the same prior, each step pulled towards the measurement.
     let step = DpsStep {
@@ -113,7 +113,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         sheet = sheet.with_row(label, rows, Range::Signed)?;
     }
     // How far the samples are from what was measured, where it was: close to the noise.
-    let kept = measured.operator.kept().float();
+    let kept = measured.operator.kept(&device).float();
     let values = kept.clone().sum().into_scalar::<f64>() * (count * GUESSES) as f64;
     let residual = Tensor::cat(guesses, 0) - measured.y.repeat_dim(0, GUESSES);
     let residual = (residual * kept).square().sum().into_scalar::<f64>() / values;

@@ -71,7 +71,17 @@ impl File {
         // Files of other kinds have no list of cases: they are one case.
         let listed = meta["cases"].as_array().cloned();
         let single = || vec![serde_json::json!({ "id": "io" })];
-        let cases = listed.unwrap_or_else(single).into_iter().map(|settings| {
+        let mut listed = listed.unwrap_or_else(single);
+        // Values that stand beside the cases are cases of their own.
+        for (key, id) in [
+            ("values", "values"),
+            ("noise_moments_100k", "noise_moments"),
+        ] {
+            if meta[key].is_object() {
+                listed.push(serde_json::json!({ "id": id }));
+            }
+        }
+        let cases = listed.into_iter().map(|settings| {
             let id = settings["id"].as_str().unwrap_or("?").to_owned();
             Case { id, settings }
         });

@@ -16,10 +16,13 @@ mod ffdnet;
 mod forward;
 mod interpolate;
 mod layers;
+mod metrics;
 mod mixture;
 mod model;
 mod multistep;
 mod networks;
+mod operators;
+mod phase;
 mod pndm;
 mod repaint;
 mod score_sde;
@@ -84,6 +87,10 @@ fn run(file: &File, case: &case::Case) -> Outcome {
         embeddings::run(file, case)
     } else if interpolate::knows(case) {
         interpolate::run(file, case)
+    } else if metrics::knows(file, case) {
+        metrics::run(file, case)
+    } else if operators::knows(file, case) {
+        operators::run(file, case)
     } else if has("beta_schedule") {
         betas::run(file, case)
     } else if has("cls") && has("steps_run") {

@@ -35,7 +35,6 @@ mod files;
 mod film;
 mod picture;
 mod plot;
-mod range;
 mod sheet;
 mod text;
 
@@ -46,5 +45,5 @@ pub use files::{load, save};
 pub use film::{film_strip, save_gif};
 pub use picture::{Picture, pictures};
 pub use plot::{Cloud, scatter};
-pub use range::Range;
 pub use sheet::{Sheet, grid};
+pub use tweedie_core::Range;

@@ -7,14 +7,18 @@ use burn::tensor::Tensor;
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
-/// use tweedie_inverse::{Downsample, adjoint_gap};
+/// use tweedie_inverse::{AveragePool, adjoint_gap};
 ///
 /// let random = |shape| Tensor::<4>::random(shape, Distribution::Default, &Device::flex());
 /// let (x, y) = (random([2, 3, 8, 12]), random([2, 3, 4, 6]));
-/// assert!(adjoint_gap(&Downsample::new(2)?, x, y) < 1e-5);
+/// assert!(adjoint_gap(&AveragePool::new(2)?, x, y) < 1e-5);
 /// # Ok::<(), tweedie_inverse::OperatorError>(())
 /// ```
-pub fn adjoint_gap<const D: usize>(a: &impl Linear<D>, x: Tensor<D>, y: Tensor<D>) -> f64 {
+pub fn adjoint_gap<const D: usize>(
+    a: &(impl Linear<D> + ?Sized),
+    x: Tensor<D>,
+    y: Tensor<D>,
+) -> f64 {
     let dot = |u: Tensor<D>, v: Tensor<D>| (u * v).sum().into_scalar::<f64>();
     let ax = a.apply(x.clone());
     let scale = (dot(ax.clone(), ax.clone()) * dot(y.clone(), y.clone())).sqrt();

@@ -21,8 +21,8 @@
 //! // A prior N(0, I) on 8×8 images, of which a box of 4×4 pixels is lost.
 //! let prior = from_fn(|x: Tensor<4>, level: Level| x * (level.alpha() / level.rms().powi(2)));
 //! let truth = noise.normal([1, 1, 8, 8], &device);
-//! let mask = Mask::missing_box([8, 8], [2, 2], [4, 4], &device)?;
-//! let measured = Measurement::simulate(mask, GaussianNoise::new(0.5)?, truth, &mut noise);
+//! let mask = Mask::missing_box([8, 8], [2, 2], [4, 4])?;
+//! let measured = Measurement::simulate(mask, GaussianNoise::new(0.5)?, truth, &mut noise)?;
 //!
 //! let path = Path::uniform(VariancePreserving::default(), Span::default(), 50)?;
 //! let sampler = Sampler::new(Ddim::ancestral(), path);
@@ -33,15 +33,27 @@
 //! ```
 
 mod adjoint;
+mod file;
 mod guidance;
 mod measurement;
-mod noise_model;
+mod noise;
 mod operator;
 mod step;
 
 pub use adjoint::adjoint_gap;
+pub use file::{AnyMeasurement, MeasurementError};
 pub use guidance::Dps;
 pub use measurement::{Likelihood, Measurement};
-pub use noise_model::{GaussianNoise, NoiseModel};
-pub use operator::{Downsample, Linear, Mask, Operator, OperatorError};
+pub use noise::{
+    AnyNoise, GammaNoise, GaussianNoise, InRange, LaplaceNoise, LogPoissonNoise, NoiseModel,
+    PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RicianNoise, SaltAndPepper, ShotNoise,
+    UniformNoise,
+};
+pub use operator::{
+    AnyLinear, AnyOperator, AveragePool, Basis, Bayer, Blur, Channels, CircularBlur, Clip,
+    ConjugateGradient, Dense, FourierPhase, Gamma, Identity, Jpeg, Linear, Mask, Mix, MultiCoil,
+    Norm, Operator, OperatorError, Padding, PointSpread, RandomPhase, Reading, Sampled, Scaled,
+    Separable, Side, Solution, SolveError, Spectral, Stack, Taps, Then, Tomography, Transform,
+    VaryingBlur, operator_norm, pansharpen,
+};
 pub use step::DpsStep;

@@ -1,6 +1,6 @@
 //! A measurement: an operator, a noise model and what was seen.
 
-use crate::{NoiseModel, Operator};
+use crate::{NoiseModel, Operator, OperatorError};
 use burn::tensor::Tensor;
 use tweedie_core::Noise;
 
@@ -41,9 +41,35 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measurement<D, A, N> {
     }
 
     /// Measures `truth`.
-    pub fn simulate(operator: A, noise: N, truth: Tensor<D>, random: &mut dyn Noise<D>) -> Self {
-        let y = noise.corrupt(operator.apply(truth), random);
-        Self { operator, noise, y }
+    ///
+    /// # Errors
+    /// [`OperatorError`] if the operator does not take signals of that shape, or the noise model not
+    /// such values.
+    pub fn simulate(
+        operator: A,
+        noise: N,
+        truth: Tensor<D>,
+        random: &mut dyn Noise<D>,
+    ) -> Result<Self, OperatorError> {
+        operator.measured(truth.dims())?;
+        let mean = operator.apply(truth);
+        noise.check(&mean)?;
+        let y = noise.corrupt(mean, random);
+        Ok(Self { operator, noise, y })
+    }
+
+    /// Whether `y` can be a measurement of signals of a shape.
+    ///
+    /// # Errors
+    /// [`OperatorError::Shape`] if the operator does not take such signals, or makes other
+    /// measurements of them.
+    pub fn check(&self, signal: [usize; D]) -> Result<(), OperatorError> {
+        let expected = self.operator.measured(signal)?;
+        let found = self.y.dims();
+        let shared = found[1..] == expected[1..] && (found[0] == 1 || found[0] == expected[0]);
+        crate::operator::error::fits("measurement", &found, shared, || {
+            format!("{expected:?}, or one sample of it")
+        })
     }
 }
 

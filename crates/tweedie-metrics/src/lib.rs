@@ -2,13 +2,18 @@
 //!
 //! | distance | of | file |
 //! |---|---|---|
-//! | [`wasserstein_1d`] | two sets of numbers | `wasserstein.rs` |
-//! | [`sliced_wasserstein`] | two clouds of points | `wasserstein.rs` |
+//! | [`wasserstein_1d`], [`wasserstein_weighted`], [`kolmogorov_smirnov`] | two sets of numbers | `wasserstein.rs` |
+//! | [`wasserstein`], [`sliced_wasserstein`] | two clouds of points | `wasserstein.rs` |
 //! | [`energy_distance`] | two clouds of points | `energy.rs` |
-//! | [`psnr`] | two batches of images | `psnr.rs` |
+//! | [`mmd_squared`] | two clouds of points | `mmd.rs` |
+//! | [`frechet_distance`] | two sets of features | `frechet.rs` |
+//! | [`psnr`], [`snr`], [`mse`], [`mae`], [`nmse`] | two batches of images | `psnr.rs`, `errors.rs` |
+//! | [`Ssim`]: SSIM and MS-SSIM | two batches of images | `ssim.rs` |
+//! | [`Lpips`] | two batches of images | `lpips.rs` |
 //!
-//! SSIM, LPIPS and FID are in `burn-train` (feature `vision`); they bring a network stack along,
-//! so this crate does not depend on it.
+//! Every image of a batch has its own number. burn-train has PSNR, SSIM, MS-SSIM, LPIPS and FID for
+//! its dashboard; they average over the batch, have fixed conventions at the edge, and bring a network
+//! stack along to download weights.
 //!
 //! ```
 //! use tweedie_metrics::wasserstein_1d;
@@ -17,10 +22,24 @@
 //! assert_eq!(wasserstein_1d(&[0.0, 1.0, 5.0], &[7.0, 3.0, 2.0], 1.0), 2.0);
 //! ```
 
+mod assignment;
 mod energy;
+mod errors;
+mod frechet;
+mod lpips;
+mod mmd;
 mod psnr;
+mod ssim;
 mod wasserstein;
 
 pub use energy::energy_distance;
+pub use errors::{mae, mse, nmse, snr};
+pub use frechet::frechet_distance;
+pub use lpips::{Lpips, LpipsError};
+pub use mmd::{Estimate, mmd_squared};
 pub use psnr::psnr;
-pub use wasserstein::{sliced_wasserstein, wasserstein_1d};
+pub use ssim::{Border, Ssim, Window};
+pub use wasserstein::{
+    kolmogorov_smirnov, sliced_wasserstein, sliced_wasserstein_along, wasserstein, wasserstein_1d,
+    wasserstein_weighted,
+};

@@ -5,6 +5,7 @@
 //! Peyré & Cuturi 2019, "Computational Optimal Transport", remark 2.30, arXiv:1803.00567; Bonneel
 //! et al. 2015, "Sliced and Radon Wasserstein Barycenters of Measures".
 
+use crate::assignment::least_cost;
 use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -15,11 +16,6 @@ use rand_distr::{Distribution, StandardNormal};
 /// 0 if either is empty.
 #[must_use]
 pub fn wasserstein_1d(a: &[f64], b: &[f64], p: f64) -> f64 {
-    let sorted = |values: &[f64]| {
-        let mut values = values.to_vec();
-        values.sort_unstable_by(f64::total_cmp);
-        values
-    };
     let (a, b) = (sorted(a), sorted(b));
     let (n, m) = (a.len(), b.len());
     let (mut i, mut j, mut u, mut sum) = (0, 0, 0.0, 0.0);
@@ -33,6 +29,96 @@ pub fn wasserstein_1d(a: &[f64], b: &[f64], p: f64) -> f64 {
         j += usize::from(end_b <= end_a);
     }
     sum.powf(1.0 / p)
+}
+
+/// `W_p` between two laws on the line, each by its points and their weights, which are divided by their
+/// sums.
+///
+/// ```
+/// use tweedie_metrics::wasserstein_weighted;
+///
+/// // A quarter of the mass goes from 0 to 1.
+/// let distance = wasserstein_weighted((&[0.0], &[2.0]), (&[0.0, 1.0], &[3.0, 1.0]), 1.0);
+/// assert_eq!(distance, 0.25);
+/// ```
+///
+/// # Panics
+/// If there are not as many weights as points.
+#[must_use]
+pub fn wasserstein_weighted(a: (&[f64], &[f64]), b: (&[f64], &[f64]), p: f64) -> f64 {
+    let law = |(points, weights): (&[f64], &[f64])| -> Vec<(f64, f64)> {
+        assert_eq!(points.len(), weights.len(), "a weight for each point");
+        let sum: f64 = weights.iter().sum();
+        let mut law: Vec<_> = points
+            .iter()
+            .copied()
+            .zip(weights.iter().map(|w| w / sum))
+            .collect();
+        law.sort_unstable_by(|x, y| x.0.total_cmp(&y.0));
+        law
+    };
+    let (mut a, mut b) = (law(a).into_iter().peekable(), law(b).into_iter().peekable());
+    let mut sum = 0.0;
+    // Mass moves from point to point, in order.
+    while let (Some((x, left)), Some((y, right))) = (a.peek_mut(), b.peek_mut()) {
+        let mass = left.min(*right);
+        sum += mass * (*x - *y).abs().powf(p);
+        *left -= mass;
+        *right -= mass;
+        let (left, right) = (*left, *right);
+        if left <= 0.0 {
+            a.next();
+        }
+        if right <= 0.0 {
+            b.next();
+        }
+    }
+    sum.powf(1.0 / p)
+}
+
+/// The Kolmogorov–Smirnov distance of two sets of numbers: the largest difference of their distribution
+/// functions.
+#[must_use]
+pub fn kolmogorov_smirnov(a: &[f64], b: &[f64]) -> f64 {
+    let (a, b) = (sorted(a), sorted(b));
+    let share = |values: &[f64], x: f64| {
+        values.partition_point(|value| *value <= x) as f64 / values.len() as f64
+    };
+    let steps = a
+        .iter()
+        .chain(&b)
+        .map(|&x| (share(&a, x) - share(&b, x)).abs());
+    steps.fold(0.0, f64::max)
+}
+
+/// `W_p` between two clouds `[count, dim]` of equally many points, exact: the cheapest of all pairings
+/// under the Euclidean distance to the power `p`, `O(count³)`.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_metrics::wasserstein;
+///
+/// let a = Tensor::<2>::from_floats([[0.0, 0.0], [5.0, 5.0]], &Device::flex());
+/// let b = Tensor::<2>::from_floats([[5.0, 6.0], [0.0, 1.0]], &Device::flex());
+/// assert_eq!(wasserstein(&a, &b, 1.0), 1.0);
+/// ```
+///
+/// # Panics
+/// If the shapes differ.
+#[must_use]
+pub fn wasserstein(a: &Tensor<2>, b: &Tensor<2>, p: f64) -> f64 {
+    let [count, dim] = a.dims();
+    assert_eq!(a.dims(), b.dims(), "clouds of one shape");
+    let (a, b) = (points(a), points(b));
+    let cost = |x: &[f64], y: &[f64]| {
+        let square: f64 = x.iter().zip(y).map(|(x, y)| (x - y).powi(2)).sum();
+        square.powf(p / 2.0)
+    };
+    let pairs = a
+        .chunks(dim)
+        .flat_map(|x| b.chunks(dim).map(move |y| cost(x, y)));
+    let cost: Vec<f64> = pairs.collect();
+    (least_cost(&cost, count) / count as f64).powf(1.0 / p)
 }
 
 /// The sliced `W_p` between two clouds `[count, dim]`: `W_p^p` of their projections, averaged over
@@ -49,26 +135,47 @@ pub fn sliced_wasserstein(
     seed: u64,
 ) -> f64 {
     let dim = a.dims()[1];
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut direction = || (0..dim).map(|_| StandardNormal.sample(&mut rng)).collect();
+    let directions: Vec<Vec<f64>> = (0..directions).map(|_| direction()).collect();
+    sliced_wasserstein_along(a, b, p, &directions)
+}
+
+/// The sliced `W_p` along given directions, of any length but 0.
+///
+/// # Panics
+/// If the dimensions differ.
+#[must_use]
+pub fn sliced_wasserstein_along(
+    a: &Tensor<2>,
+    b: &Tensor<2>,
+    p: f64,
+    directions: &[Vec<f64>],
+) -> f64 {
+    let dim = a.dims()[1];
     assert_eq!(dim, b.dims()[1], "clouds of one dimension");
     let (a, b) = (points(a), points(b));
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut sum = 0.0;
-    for _ in 0..directions {
-        let direction: Vec<f64> = (0..dim).map(|_| StandardNormal.sample(&mut rng)).collect();
+    for direction in directions {
+        assert_eq!(
+            dim,
+            direction.len(),
+            "directions in the space of the clouds"
+        );
         let norm = direction.iter().map(|d| d * d).sum::<f64>().sqrt();
         let project = |points: &[f64]| -> Vec<f64> {
-            let dot = |point: &[f64]| {
-                point
-                    .iter()
-                    .zip(&direction)
-                    .map(|(x, d)| x * d)
-                    .sum::<f64>()
-            };
+            let dot = |point: &[f64]| point.iter().zip(direction).map(|(x, d)| x * d).sum::<f64>();
             points.chunks(dim).map(|point| dot(point) / norm).collect()
         };
         sum += wasserstein_1d(&project(&a), &project(&b), p).powf(p);
     }
-    (sum / directions as f64).powf(1.0 / p)
+    (sum / directions.len() as f64).powf(1.0 / p)
+}
+
+fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut values = values.to_vec();
+    values.sort_unstable_by(f64::total_cmp);
+    values
 }
 
 /// The values of a cloud on the host.

@@ -4,6 +4,7 @@ pub use burn;
 pub use tweedie_core as core;
 pub use tweedie_image as image;
 pub use tweedie_inverse as inverse;
+pub use tweedie_kernels as kernels;
 pub use tweedie_math as math;
 pub use tweedie_metrics as metrics;
 pub use tweedie_models as models;

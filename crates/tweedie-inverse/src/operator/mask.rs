@@ -1,41 +1,96 @@
-//! Inpainting: the values where the mask is true, and 0 elsewhere.
+//! Inpainting, demosaicing, sampling: the values where the mask is true, and 0 elsewhere.
 //!
 //! `A = diag(m)` with `m ∈ {0, 1}`, so `Aᵀ = A⁺ = A` and `(AᵀA + s I)⁻¹ = 1/(m + s)`.
 
-use super::{Linear, Operator, OperatorError};
+use super::error::{fits, require};
+use super::spectral::{Spectral, closed_form};
+use super::{Linear, Operator, OperatorError, Solution, SolveError};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
+use tweedie_kernels::Constant;
 
 /// Keeps the values where the mask is true.
-#[derive(Clone, Debug)]
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_inverse::{Mask, Operator};
+///
+/// let mask = Mask::missing_box([4, 4], [1, 1], [2, 2])?;
+/// let y = mask.apply(Tensor::ones([1, 3, 4, 4], &Device::flex()));
+/// assert_eq!(y.sum().into_scalar::<f32>(), 36.0);
+/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Mask<const D: usize> {
-    kept: Tensor<D, Bool>,
+    kept: Constant<D>,
+}
+
+/// A half of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The left half.
+    Left,
+    /// The right half.
+    Right,
+    /// The upper half.
+    Upper,
+    /// The lower half.
+    Lower,
+}
+
+/// The colours of a sensor's first two rows: rows from left to right, upper row first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bayer {
+    /// Red, green; green, blue.
+    Rggb,
+    /// Blue, green; green, red.
+    Bggr,
+    /// Green, red; blue, green.
+    Grbg,
+    /// Green, blue; red, green.
+    Gbrg,
 }
 
 impl<const D: usize> Mask<D> {
     /// Keeps the values where `kept` is true; dimensions of 1 broadcast.
     #[must_use]
     pub fn new(kept: Tensor<D, Bool>) -> Self {
-        Self { kept }
+        let shape = kept.dims();
+        let values = kept.into_data().iter::<bool>().map(f64::from).collect();
+        Self {
+            kept: Constant::new(values, shape),
+        }
     }
 
     /// Where values are kept.
     #[must_use]
-    pub fn kept(&self) -> Tensor<D, Bool> {
-        self.kept.clone()
+    pub fn kept(&self, device: &Device) -> Tensor<D, Bool> {
+        let kept: Vec<bool> = self.kept.values().iter().map(|&kept| kept != 0.0).collect();
+        Tensor::from_data(TensorData::new(kept, self.kept.shape()), device)
     }
 
-    /// 1 where values are kept, 0 elsewhere, beside `like`.
-    fn weights(&self, like: &Tensor<D>) -> Tensor<D> {
-        let weights = self.kept.clone().float().cast(like.dtype());
-        if like.device().is_autodiff() {
-            weights.autodiff()
-        } else {
-            weights
-        }
+    /// How many values are kept, of each sample, relative to all.
+    #[must_use]
+    pub fn fraction(&self) -> f64 {
+        let values = self.kept.values();
+        values.iter().sum::<f64>() / values.len().max(1) as f64
     }
 }
 
 impl Mask<4> {
+    /// Images of `size` (height, width) of which the pixels are kept where `kept(row, column)`.
+    #[must_use]
+    pub fn of_pixels(size: [usize; 2], kept: impl Fn(usize, usize) -> bool) -> Self {
+        let [h, w] = size;
+        let kept = (0..h * w).map(|i| f64::from(kept(i / w, i % w)));
+        Self {
+            kept: Constant::new(kept.collect(), [1, 1, h, w]),
+        }
+    }
+
     /// Images of `size` (height, width) that lost the box of `extent` with its upper left at
     /// `corner` (row, column).
     ///
@@ -45,7 +100,6 @@ impl Mask<4> {
         size: [usize; 2],
         corner: [usize; 2],
         extent: [usize; 2],
-        device: &Device,
     ) -> Result<Self, OperatorError> {
         let end = [0, 1].map(|i| corner[i].saturating_add(extent[i]));
         if end[0] > size[0] || end[1] > size[1] {
@@ -55,35 +109,155 @@ impl Mask<4> {
                 extent,
             });
         }
-        let inside = |row: usize, column: usize| {
-            (corner[0]..end[0]).contains(&row) && (corner[1]..end[1]).contains(&column)
-        };
+        Ok(Self::of_pixels(size, |row, column| {
+            !((corner[0]..end[0]).contains(&row) && (corner[1]..end[1]).contains(&column))
+        }))
+    }
+
+    /// Each pixel is kept with a probability, in all its channels.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for a probability outside of `[0, 1]`.
+    pub fn random(size: [usize; 2], probability: f64, seed: u64) -> Result<Self, OperatorError> {
+        let within = (0.0..=1.0).contains(&probability);
+        require("probability", probability, "from 0 to 1", within)?;
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
         let kept: Vec<bool> = (0..size[0] * size[1])
-            .map(|i| !inside(i / size[1], i % size[1]))
+            .map(|_| unit(&mut random) < probability)
             .collect();
-        let kept = TensorData::new(kept, [1, 1, size[0], size[1]]);
-        Ok(Self::new(Tensor::from_data(kept, device)))
+        Ok(Self::of_pixels(size, |row, column| {
+            kept[row * size[1] + column]
+        }))
+    }
+
+    /// A half of the image is lost; of an odd number of rows or columns, the middle one is kept.
+    #[must_use]
+    pub fn missing_half(size: [usize; 2], side: Side) -> Self {
+        let [h, w] = size;
+        Self::of_pixels(size, |row, column| match side {
+            Side::Left => column >= w / 2,
+            Side::Right => column < w - w / 2,
+            Side::Upper => row >= h / 2,
+            Side::Lower => row < h - h / 2,
+        })
+    }
+
+    /// Every `every`-th row is kept, the first one included.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for 0.
+    pub fn lines(size: [usize; 2], every: usize) -> Result<Self, OperatorError> {
+        require("distance of lines", every as f64, "at least 1", every > 0)?;
+        Ok(Self::of_pixels(size, |row, _| row.is_multiple_of(every)))
+    }
+
+    /// One colour a pixel: the mosaic of a sensor, of which the other two are to be found.
+    #[must_use]
+    pub fn bayer(size: [usize; 2], pattern: Bayer) -> Self {
+        let colours = match pattern {
+            Bayer::Rggb => [0, 1, 1, 2],
+            Bayer::Bggr => [2, 1, 1, 0],
+            Bayer::Grbg => [1, 0, 2, 1],
+            Bayer::Gbrg => [1, 2, 0, 1],
+        };
+        let [h, w] = size;
+        let kept = (0..3 * h * w).map(|i| {
+            let (channel, row, column) = (i / (h * w), i / w % h, i % w);
+            f64::from(colours[row % 2 * 2 + column % 2] == channel)
+        });
+        Self {
+            kept: Constant::new(kept.collect(), [1, 3, h, w]),
+        }
+    }
+
+    /// Columns of the centred Fourier plane, as a Cartesian scan reads them: the middle
+    /// `centre` (a fraction of all) and others at random, so that about one in `acceleration` is
+    /// read.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for an acceleration below 1 or a fraction outside of `[0, 1]`.
+    pub fn cartesian(
+        size: [usize; 2],
+        acceleration: f64,
+        centre: f64,
+        seed: u64,
+    ) -> Result<Self, OperatorError> {
+        require(
+            "acceleration",
+            acceleration,
+            "at least 1",
+            acceleration >= 1.0,
+        )?;
+        let within = (0.0..=1.0).contains(&centre);
+        require("fraction in the centre", centre, "from 0 to 1", within)?;
+        let w = size[1];
+        let middle = ((w as f64 * centre).round() as usize).min(w);
+        let start = w / 2 - middle / 2;
+        let rest = w as f64 / acceleration - middle as f64;
+        let probability = rest / ((w - middle) as f64).max(1.0);
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let kept: Vec<bool> = (0..w)
+            .map(|column| {
+                let draw = unit(&mut random);
+                (start..start + middle).contains(&column) || draw < probability
+            })
+            .collect();
+        Ok(Self::of_pixels(size, |_, column| kept[column]))
     }
 }
 
+/// A number in `[0, 1)`.
+pub(crate) fn unit(random: &mut ChaCha8Rng) -> f64 {
+    (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 impl<const D: usize> Operator<D> for Mask<D> {
-    fn apply(&self, x: Tensor<D>) -> Tensor<D> {
-        let weights = self.weights(&x);
-        x * weights
+    fn measured(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
+        let kept = self.kept.shape();
+        let mut pairs = kept.iter().zip(&signal);
+        let matches = pairs.all(|(kept, found)| *kept == 1 || kept == found);
+        fits("mask", &signal, matches, || {
+            format!("{kept:?}, where 1 is any")
+        })?;
+        Ok(signal)
+    }
+
+    fn forward(&self, x: Tensor<D>) -> Tensor<D> {
+        let kept = self.kept.beside(&x);
+        x * kept
     }
 }
 
 impl<const D: usize> Linear<D> for Mask<D> {
-    fn adjoint(&self, y: Tensor<D>) -> Tensor<D> {
-        self.apply(y)
+    fn signal(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
+        self.measured(measured)
     }
 
-    fn solve(&self, b: Tensor<D>, shift: f64) -> Tensor<D> {
-        let weights = self.weights(&b);
-        b / (weights + shift)
+    fn transpose(&self, y: Tensor<D>) -> Tensor<D> {
+        self.forward(y)
     }
 
-    fn pinv(&self, y: Tensor<D>) -> Tensor<D> {
-        self.apply(y)
+    closed_form!(D);
+}
+
+impl<const D: usize> Spectral<D> for Mask<D> {
+    fn singular_values(&self, like: &Tensor<D>) -> Tensor<D> {
+        self.kept.beside(like)
+    }
+
+    fn signal_to_spectrum(&self, x: Tensor<D>) -> Tensor<D> {
+        x
+    }
+
+    fn spectrum_to_signal(&self, c: Tensor<D>) -> Tensor<D> {
+        c
+    }
+
+    fn measured_to_spectrum(&self, y: Tensor<D>) -> Tensor<D> {
+        self.forward(y)
+    }
+
+    fn spectrum_to_measured(&self, c: Tensor<D>) -> Tensor<D> {
+        self.forward(c)
     }
 }

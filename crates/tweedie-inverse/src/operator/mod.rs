@@ -1,94 +1,205 @@
-//! What was measured of a signal.
+//! What was measured of a signal. One operator a file.
 
-mod downsample;
+pub(crate) mod error;
+pub(crate) mod solve;
+mod spectral;
+mod svd;
+
+mod any;
+mod blur;
+mod channels;
+mod circular_blur;
+mod clip;
+mod dense;
+mod gamma;
+mod identity;
+mod jpeg;
 mod mask;
+mod mix;
+mod mri;
+mod padding;
+mod pansharpen;
+mod phase;
+mod point_spread;
+mod pool;
+mod resample;
+mod sampled;
+mod scaled;
+mod separable;
+mod stack;
+mod then;
+mod tomography;
+mod transform;
+mod varying_blur;
 
 use burn::tensor::Tensor;
 
-pub use downsample::Downsample;
-pub use mask::Mask;
+pub use any::{AnyLinear, AnyOperator};
+pub use blur::Blur;
+pub use channels::Channels;
+pub use circular_blur::CircularBlur;
+pub use clip::Clip;
+pub use dense::Dense;
+pub use error::OperatorError;
+pub use gamma::Gamma;
+pub use identity::Identity;
+pub use jpeg::Jpeg;
+pub(crate) use mask::unit;
+pub use mask::{Bayer, Mask, Side};
+pub use mix::Mix;
+pub use mri::MultiCoil;
+pub use padding::Padding;
+pub use pansharpen::pansharpen;
+pub use phase::{FourierPhase, RandomPhase, Reading};
+pub use point_spread::PointSpread;
+pub use pool::AveragePool;
+pub use resample::Taps;
+pub use sampled::Sampled;
+pub use scaled::Scaled;
+pub use separable::Separable;
+pub use solve::{ConjugateGradient, Norm, Solution, SolveError, operator_norm};
+pub use spectral::Spectral;
+pub use stack::Stack;
+pub use then::Then;
+pub use tomography::Tomography;
+pub use transform::{Basis, Transform};
+pub use varying_blur::VaryingBlur;
 
 /// A map from signals `[batch, …]` to measurements `[batch, …]`, one sample at a time.
+///
+/// Whoever implements one says which shapes it takes ([`measured`](Self::measured)) and what it does
+/// with them ([`forward`](Self::forward)); whoever uses one calls [`apply`](Self::apply).
 pub trait Operator<const D: usize> {
+    /// The shape of a measurement of signals of shape `signal`.
+    ///
+    /// # Errors
+    /// [`OperatorError::Shape`] says what the operator takes instead.
+    fn measured(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError>;
+
+    /// [`apply`](Self::apply) to a signal of a shape that is known to fit.
+    fn forward(&self, x: Tensor<D>) -> Tensor<D>;
+
     /// `A x`.
-    fn apply(&self, x: Tensor<D>) -> Tensor<D>;
+    ///
+    /// # Panics
+    /// If [`measured`](Self::measured) refuses the shape, with its message.
+    fn apply(&self, x: Tensor<D>) -> Tensor<D> {
+        if let Err(error) = self.measured(x.dims()) {
+            panic!("{error}");
+        }
+        self.forward(x)
+    }
+
+    /// `x ↦ B (A x)`.
+    fn then<B: Operator<D>>(self, next: B) -> Then<Self, B>
+    where
+        Self: Sized,
+    {
+        Then::new(self, next)
+    }
+
+    /// `x ↦ factor · A x`.
+    fn scaled(self, factor: f64) -> Scaled<Self>
+    where
+        Self: Sized,
+    {
+        Scaled::new(self, factor)
+    }
 }
 
 /// A linear operator with its exact adjoint.
+///
+/// Equations are solved in closed form where there is one, and else by conjugate gradients, whose
+/// result carries its residual; [`ConjugateGradient`] has the same with settings of one's own.
 pub trait Linear<const D: usize>: Operator<D> {
+    /// The shape of the signals of which measurements of shape `measured` are made.
+    ///
+    /// # Errors
+    /// [`OperatorError::Shape`] says what the operator's measurements look like.
+    fn signal(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError>;
+
+    /// [`adjoint`](Self::adjoint) of a measurement of a shape that is known to fit.
+    fn transpose(&self, y: Tensor<D>) -> Tensor<D>;
+
     /// `Aᵀ y`, exact: `⟨A x, y⟩ = ⟨x, Aᵀ y⟩`.
-    fn adjoint(&self, y: Tensor<D>) -> Tensor<D>;
+    ///
+    /// # Panics
+    /// If [`signal`](Self::signal) refuses the shape, with its message.
+    fn adjoint(&self, y: Tensor<D>) -> Tensor<D> {
+        if let Err(error) = self.signal(y.dims()) {
+            panic!("{error}");
+        }
+        self.transpose(y)
+    }
 
     /// `(AᵀA + shift I)⁻¹ b` for `shift > 0`.
-    fn solve(&self, b: Tensor<D>, shift: f64) -> Tensor<D>;
+    ///
+    /// # Errors
+    /// [`SolveError`] for another shift, or if conjugate gradients do not converge.
+    fn solve(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
+        ConjugateGradient::default().solve(self, b, shift)
+    }
 
     /// `A⁺ y`, the least-squares solution of least norm.
-    fn pinv(&self, y: Tensor<D>) -> Tensor<D>;
+    ///
+    /// # Errors
+    /// [`SolveError`] if conjugate gradients do not converge.
+    fn pinv(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
+        ConjugateGradient::default().pinv(self, y)
+    }
+
+    /// The proximal step of the data, `argmin_x γ/2 ‖A x − y‖² + ½ ‖x − z‖²`, which is
+    /// `(AᵀA + I/γ)⁻¹ (Aᵀ y + z/γ)`.
+    ///
+    /// # Errors
+    /// [`SolveError`] unless `gamma` is finite and above 0, or as [`solve`](Self::solve).
+    fn proximal(&self, z: Tensor<D>, y: Tensor<D>, gamma: f64) -> Result<Solution<D>, SolveError> {
+        self.solve(self.adjoint(y) + z / gamma, 1.0 / gamma)
+    }
+}
+
+/// Passes an operator's methods on to what it points at.
+macro_rules! pointer {
+    () => {
+        fn measured(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
+            (**self).measured(signal)
+        }
+        fn forward(&self, x: Tensor<D>) -> Tensor<D> {
+            (**self).forward(x)
+        }
+    };
+}
+
+/// Passes a linear operator's methods on to what it points at.
+macro_rules! linear_pointer {
+    () => {
+        fn signal(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
+            (**self).signal(measured)
+        }
+        fn transpose(&self, y: Tensor<D>) -> Tensor<D> {
+            (**self).transpose(y)
+        }
+        fn solve(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
+            (**self).solve(b, shift)
+        }
+        fn pinv(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
+            (**self).pinv(y)
+        }
+    };
 }
 
 impl<const D: usize, A: Operator<D> + ?Sized> Operator<D> for &A {
-    fn apply(&self, x: Tensor<D>) -> Tensor<D> {
-        (**self).apply(x)
-    }
+    pointer!();
 }
 
 impl<const D: usize, A: Linear<D> + ?Sized> Linear<D> for &A {
-    fn adjoint(&self, y: Tensor<D>) -> Tensor<D> {
-        (**self).adjoint(y)
-    }
-    fn solve(&self, b: Tensor<D>, shift: f64) -> Tensor<D> {
-        (**self).solve(b, shift)
-    }
-    fn pinv(&self, y: Tensor<D>) -> Tensor<D> {
-        (**self).pinv(y)
-    }
+    linear_pointer!();
 }
 
 impl<const D: usize, A: Operator<D> + ?Sized> Operator<D> for Box<A> {
-    fn apply(&self, x: Tensor<D>) -> Tensor<D> {
-        (**self).apply(x)
-    }
+    pointer!();
 }
 
 impl<const D: usize, A: Linear<D> + ?Sized> Linear<D> for Box<A> {
-    fn adjoint(&self, y: Tensor<D>) -> Tensor<D> {
-        (**self).adjoint(y)
-    }
-    fn solve(&self, b: Tensor<D>, shift: f64) -> Tensor<D> {
-        (**self).solve(b, shift)
-    }
-    fn pinv(&self, y: Tensor<D>) -> Tensor<D> {
-        (**self).pinv(y)
-    }
-}
-
-/// An operator or noise model that cannot be.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OperatorError {
-    /// A box that leaves its image.
-    #[error(
-        "a box of {}×{} pixels at ({}, {}) does not lie within {}×{} pixels",
-        extent[0], extent[1], corner[0], corner[1], size[0], size[1]
-    )]
-    Box {
-        /// Height and width of the image.
-        size: [usize; 2],
-        /// The box's upper row and left column.
-        corner: [usize; 2],
-        /// The box's height and width.
-        extent: [usize; 2],
-    },
-    /// A factor of 0.
-    #[error("the factor has to be at least 1, got {factor}")]
-    Factor {
-        /// The factor.
-        factor: usize,
-    },
-    /// A noise level that is not positive.
-    #[error("the noise level has to be finite and above 0, got {sigma}")]
-    Sigma {
-        /// The noise level.
-        sigma: f64,
-    },
+    linear_pointer!();
 }

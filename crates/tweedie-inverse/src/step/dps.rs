@@ -7,7 +7,7 @@
 //! # Reference
 //! Chung et al. 2023, algorithm 1 and appendix C.2, arXiv:2209.14687.
 
-use crate::{Operator, noise_model::assert_measured};
+use crate::{Operator, noise::assert_measured};
 use burn::tensor::Tensor;
 use tweedie_core::{Advance, Denoiser, Noise, per_sample_sum, vjp};
 use tweedie_math::{Kernel, Move};

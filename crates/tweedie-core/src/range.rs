@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The range of an image's values. A noise level is stated in the same range.
 ///
 /// ```
-/// use tweedie_image::Range;
+/// use tweedie_core::Range;
 ///
 /// // σ = 0.05 on [−1, 1] is σ = 0.025 on [0, 1].
 /// assert_eq!(Range::Signed.sigma_in(Range::Unit, 0.05), 0.025);

@@ -1,0 +1,239 @@
+//! Measurements in files: one file holds what a restoration needs to be repeated elsewhere.
+//!
+//! The file is a `safetensors` file. Its tensor `y` is what was seen; its metadata has the operator
+//! and the noise model as JSON under `measurement`, in which every array of an operator stands as
+//! `{"tensor": name}` and lies beside `y` under that name.
+
+use crate::{AnyNoise, AnyOperator, Measurement};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use tweedie_core::replace_file;
+
+/// A measurement that could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MeasurementError {
+    /// The file could not be written or read.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// The file is not a measurement.
+    #[error("{path} is not a measurement: {message}", path = path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+/// What the metadata say.
+#[derive(Serialize, Deserialize)]
+struct Description {
+    operator: AnyOperator,
+    noise: AnyNoise,
+}
+
+/// A measurement on images whose operator and noise model came out of a file.
+pub type AnyMeasurement = Measurement<4, AnyOperator, AnyNoise>;
+
+const KEY: &str = "measurement";
+
+impl<A: Clone + Into<AnyOperator>, N: Clone + Into<AnyNoise>> Measurement<4, A, N> {
+    /// Writes the measurement to a file, which is replaced at once or not at all.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use tweedie_core::HostNoise;
+    /// use tweedie_inverse::{AnyMeasurement, AveragePool, GaussianNoise, Measurement};
+    ///
+    /// let (device, mut noise) = (Device::flex(), HostNoise::seeded(7));
+    /// let truth = Tensor::<4>::ones([1, 3, 16, 16], &device);
+    /// let measured =
+    ///     Measurement::simulate(AveragePool::new(4)?, GaussianNoise::new(0.1)?, truth, &mut noise)?;
+    /// let path = std::env::temp_dir().join(format!("tweedie-{}.safetensors", std::process::id()));
+    /// measured.save(&path)?;
+    /// let again = AnyMeasurement::load(&path, &device)?;
+    /// assert_eq!(again.y.into_data(), measured.y.into_data());
+    /// # std::fs::remove_file(path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`MeasurementError`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), MeasurementError> {
+        let path = path.as_ref();
+        let format = |message: String| MeasurementError::Format {
+            path: path.into(),
+            message,
+        };
+        let description = Description {
+            operator: self.operator.clone().into(),
+            noise: self.noise.clone().into(),
+        };
+        let mut written =
+            serde_json::to_value(&description).map_err(|error| format(error.to_string()))?;
+        let mut arrays = Vec::new();
+        take_arrays(&mut written, KEY, &mut arrays);
+        let seen = self.y.clone().without_autodiff().into_data();
+        let shape = seen.shape().to_vec();
+        let (dtype, bytes) = match self.y.dtype() {
+            DType::F64 => (Dtype::F64, little(seen.iter::<f64>(), f64::to_le_bytes)),
+            _ => (Dtype::F32, little(seen.iter::<f32>(), f32::to_le_bytes)),
+        };
+        arrays.push(("y".to_owned(), dtype, shape, bytes));
+        let views = arrays.iter().map(|(name, dtype, shape, bytes)| {
+            TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name, view))
+        });
+        let views: Result<Vec<_>, _> = views.collect();
+        let views = views.map_err(|error| format(error.to_string()))?;
+        let metadata = HashMap::from([(KEY.to_owned(), written.to_string())]);
+        let bytes = safetensors::serialize(views, Some(metadata))
+            .map_err(|error| format(error.to_string()))?;
+        replace_file(path, &bytes).map_err(|source| MeasurementError::Io {
+            path: path.into(),
+            source,
+        })
+    }
+}
+
+impl AnyMeasurement {
+    /// Reads a measurement.
+    ///
+    /// # Errors
+    /// [`MeasurementError`] for a file that cannot be read, or does not describe a measurement by an
+    /// operator and a noise model of this library.
+    pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, MeasurementError> {
+        let path = path.as_ref();
+        let format = |message: String| MeasurementError::Format {
+            path: path.into(),
+            message,
+        };
+        let bytes = std::fs::read(path).map_err(|source| MeasurementError::Io {
+            path: path.into(),
+            source,
+        })?;
+        let error = |error: safetensors::SafeTensorError| format(error.to_string());
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(error)?;
+        let stored = SafeTensors::deserialize(&bytes).map_err(error)?;
+        let text = metadata.metadata().as_ref().and_then(|all| all.get(KEY));
+        let text = text.ok_or_else(|| format(format!("its metadata have no {KEY:?}")))?;
+        let mut written: Value =
+            serde_json::from_str(text).map_err(|error| format(error.to_string()))?;
+        put_arrays(&mut written, &stored).map_err(format)?;
+        let description: Description =
+            serde_json::from_value(written).map_err(|error| format(error.to_string()))?;
+        let (shape, values, dtype) = array(&stored, "y").map_err(format)?;
+        let shape: [usize; 4] = shape
+            .try_into()
+            .map_err(|shape| format(format!("y has the shape {shape:?}, expected 4 dimensions")))?;
+        let y = Tensor::from_data(TensorData::new(values, shape), (device, dtype));
+        Ok(Self {
+            operator: description.operator,
+            noise: description.noise,
+            y,
+        })
+    }
+}
+
+type Array = (String, Dtype, Vec<usize>, Vec<u8>);
+
+/// Moves every array out of a description, in the name of its place.
+fn take_arrays(value: &mut Value, place: &str, arrays: &mut Vec<Array>) {
+    if let Some((shape, values)) = as_array(value) {
+        arrays.push((
+            place.to_owned(),
+            Dtype::F64,
+            shape,
+            little(values.into_iter(), f64::to_le_bytes),
+        ));
+        *value = json!({ "tensor": place });
+        return;
+    }
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                take_arrays(field, &format!("{place}.{name}"), arrays);
+            }
+        }
+        Value::Array(items) => {
+            for (i, item) in items.iter_mut().enumerate() {
+                take_arrays(item, &format!("{place}.{i}"), arrays);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `{"shape": […], "values": […]}`.
+fn as_array(value: &Value) -> Option<(Vec<usize>, Vec<f64>)> {
+    let fields = value.as_object().filter(|fields| fields.len() == 2)?;
+    let shape = fields.get("shape")?.as_array()?;
+    let shape: Option<Vec<usize>> = shape
+        .iter()
+        .map(|n| n.as_u64().map(|n| n as usize))
+        .collect();
+    let values = fields.get("values")?.as_array()?;
+    let values: Option<Vec<f64>> = values.iter().map(Value::as_f64).collect();
+    Some((shape?, values?))
+}
+
+/// Puts every array back into its place.
+fn put_arrays(value: &mut Value, stored: &SafeTensors) -> Result<(), String> {
+    match value {
+        Value::Object(fields) => {
+            let name = fields.get("tensor").and_then(Value::as_str);
+            if let Some(name) = name.filter(|_| fields.len() == 1) {
+                let (shape, values, _) = array(stored, name)?;
+                *value = json!({ "shape": shape, "values": values });
+                return Ok(());
+            }
+            fields
+                .values_mut()
+                .try_for_each(|field| put_arrays(field, stored))
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .try_for_each(|item| put_arrays(item, stored)),
+        _ => Ok(()),
+    }
+}
+
+fn array(stored: &SafeTensors, name: &str) -> Result<(Vec<usize>, Vec<f64>, DType), String> {
+    let view = stored.tensor(name).map_err(|error| error.to_string())?;
+    let (values, dtype): (Vec<f64>, _) = match view.dtype() {
+        Dtype::F64 => {
+            let words = view.data().as_chunks::<8>().0;
+            (
+                words.iter().map(|word| f64::from_le_bytes(*word)).collect(),
+                DType::F64,
+            )
+        }
+        Dtype::F32 => {
+            let words = view.data().as_chunks::<4>().0;
+            let values = words.iter().map(|word| f32::from_le_bytes(*word).into());
+            (values.collect(), DType::F32)
+        }
+        other => return Err(format!("tensor {name} is {other:?}, expected F32 or F64")),
+    };
+    if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+        return Err(format!("tensor {name} holds {value}"));
+    }
+    Ok((view.shape().to_vec(), values, dtype))
+}
+
+fn little<T, const N: usize>(
+    values: impl Iterator<Item = T>,
+    bytes: impl Fn(T) -> [u8; N],
+) -> Vec<u8> {
+    values.flat_map(bytes).collect()
+}

@@ -1,0 +1,59 @@
+//! Speckle of radar and laser images: `y = mean · G` with a gamma factor of mean 1.
+//!
+//! # Reference
+//! Goodman 1976, "Some fundamental properties of speckle": intensities of `L` looks.
+
+use super::gaussian::positive;
+use super::{NoiseModel, assert_measured, checked, draw, nonnegative};
+use crate::OperatorError;
+use burn::tensor::Tensor;
+use rand_distr::{Distribution, Gamma};
+use serde::{Deserialize, Serialize};
+use statrs::function::gamma::ln_gamma;
+use tweedie_core::{Noise, per_sample_sum};
+
+/// Multiplicative noise of `L` looks: mean `mean`, variance `mean²/L`,
+/// `log p = Σ L ln L − ln Γ(L) + (L − 1) ln y − L ln mean − L y/mean`.
+///
+/// Means below `10⁻⁴` count as that, and so do measurements in the logarithm.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct GammaNoise {
+    looks: f64,
+}
+
+checked!(GammaNoise { looks: f64 });
+
+const LEAST: f64 = 1e-4;
+
+impl GammaNoise {
+    /// Noise of a number of looks.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] unless it is finite and above 0.
+    pub fn new(looks: f64) -> Result<Self, OperatorError> {
+        positive("number of looks", looks)?;
+        Ok(Self { looks })
+    }
+}
+
+impl<const D: usize> NoiseModel<D> for GammaNoise {
+    fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
+        nonnegative("gamma noise", mean)
+    }
+
+    fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
+        assert_measured(&y, &mean);
+        let (l, mean) = (self.looks, mean.clamp_min(LEAST));
+        let of_y = y.clone().clamp_min(LEAST).log() * (l - 1.0) + (l * l.ln() - ln_gamma(l));
+        per_sample_sum(of_y - (mean.clone().log() + y / mean) * l)
+    }
+
+    fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {
+        let law = Gamma::new(self.looks, 1.0 / self.looks);
+        draw::each(mean, noise, |mean, random| {
+            // Refused by the constructor where it would not exist.
+            mean * law.map_or(1.0, |law| law.sample(random))
+        })
+    }
+}

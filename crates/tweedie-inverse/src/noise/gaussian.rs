@@ -1,0 +1,75 @@
+//! Additive normal noise: `y = mean + σ z`.
+
+use super::{NoiseModel, assert_measured, checked};
+use crate::OperatorError;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::TAU;
+use tweedie_core::{Noise, Range, per_sample_sum};
+
+/// `N(mean, σ² I)`: `log p = −‖y − mean‖²/(2σ²) − n/2 ln(2πσ²)`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct GaussianNoise {
+    sigma: f64,
+}
+
+checked!(GaussianNoise { sigma: f64 });
+
+impl GaussianNoise {
+    /// Noise of standard deviation `sigma`.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] unless `sigma` is finite and above 0.
+    pub fn new(sigma: f64) -> Result<Self, OperatorError> {
+        positive("noise's σ", sigma)?;
+        Ok(Self { sigma })
+    }
+
+    /// The standard deviation.
+    #[must_use]
+    pub fn sigma(self) -> f64 {
+        self.sigma
+    }
+
+    /// The same noise for images that are converted from one range to another: σ is converted
+    /// with them.
+    ///
+    /// ```
+    /// use tweedie_core::Range;
+    /// use tweedie_inverse::GaussianNoise;
+    ///
+    /// let noise = GaussianNoise::new(0.05)?.converted(Range::Unit, Range::Signed);
+    /// assert_eq!(noise.sigma(), 0.1);
+    /// # Ok::<(), tweedie_inverse::OperatorError>(())
+    /// ```
+    #[must_use]
+    pub fn converted(self, from: Range, to: Range) -> Self {
+        Self {
+            sigma: from.sigma_in(to, self.sigma),
+        }
+    }
+}
+
+/// `Ok` for a parameter that is finite and above 0.
+pub(super) fn positive(parameter: &'static str, value: f64) -> Result<(), OperatorError> {
+    let holds = value > 0.0 && value.is_finite();
+    crate::operator::error::require(parameter, value, "finite and above 0", holds)
+}
+
+/// `log N(y; mean, σ²)` of every value.
+pub(super) fn log_density<const D: usize>(y: Tensor<D>, mean: Tensor<D>, sigma: f64) -> Tensor<D> {
+    (mean - y).square() * (-0.5 / sigma.powi(2)) - 0.5 * (TAU * sigma.powi(2)).ln()
+}
+
+impl<const D: usize> NoiseModel<D> for GaussianNoise {
+    fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
+        assert_measured(&y, &mean);
+        per_sample_sum(log_density(y, mean, self.sigma))
+    }
+
+    fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {
+        let z = noise.normal_like(&mean);
+        mean + z * self.sigma
+    }
+}

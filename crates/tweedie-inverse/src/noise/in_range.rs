@@ -1,0 +1,60 @@
+//! A law that is stated in one range, for images in another.
+
+use super::NoiseModel;
+use crate::OperatorError;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use tweedie_core::{Noise, Range};
+
+/// A noise model whose parameters are stated for values in one range, for measurements in another:
+/// photons are counted from 0, diffusion models see `[−1, 1]`. The density is that of the stated
+/// range.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_core::{HostNoise, Range};
+/// use tweedie_inverse::{InRange, NoiseModel, PoissonNoise};
+///
+/// let photons = InRange::new(PoissonNoise::new(0.01)?, Range::Unit, Range::Signed);
+/// let grey = Tensor::<4>::zeros([1, 1, 64, 64], &Device::flex()); // ½ of the unit range
+/// let y = photons.corrupt(grey, &mut HostNoise::seeded(1));
+/// assert!(y.mean().into_scalar::<f32>().abs() < 0.02);
+/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InRange<N> {
+    noise: N,
+    stated: Range,
+    image: Range,
+}
+
+impl<N> InRange<N> {
+    /// `noise`, stated for values in `stated`, for measurements in `image`.
+    #[must_use]
+    pub fn new(noise: N, stated: Range, image: Range) -> Self {
+        Self {
+            noise,
+            stated,
+            image,
+        }
+    }
+}
+
+impl<const D: usize, N: NoiseModel<D>> NoiseModel<D> for InRange<N> {
+    fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
+        self.noise
+            .check(&self.image.convert(self.stated, mean.clone()))
+    }
+
+    fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
+        let stated = |x| self.image.convert(self.stated, x);
+        self.noise.log_likelihood(stated(y), stated(mean))
+    }
+
+    fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {
+        let y = self
+            .noise
+            .corrupt(self.image.convert(self.stated, mean), noise);
+        self.stated.convert(self.image, y)
+    }
+}

@@ -1,0 +1,51 @@
+//! Additive Laplace noise: many small deviations and a few large ones.
+
+use super::gaussian::positive;
+use super::{NoiseModel, assert_measured, checked, draw};
+use crate::OperatorError;
+use crate::operator::unit;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use tweedie_core::{Noise, Range, per_sample_sum};
+
+/// `log p = −Σ |y − mean|/b − n ln(2b)`; the standard deviation is `√2 b`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct LaplaceNoise {
+    scale: f64,
+}
+
+checked!(LaplaceNoise { scale: f64 });
+
+impl LaplaceNoise {
+    /// Noise of scale `b`.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] unless it is finite and above 0.
+    pub fn new(scale: f64) -> Result<Self, OperatorError> {
+        positive("scale", scale)?;
+        Ok(Self { scale })
+    }
+
+    /// The same noise for images that are converted from one range to another.
+    #[must_use]
+    pub fn converted(self, from: Range, to: Range) -> Self {
+        Self {
+            scale: from.sigma_in(to, self.scale),
+        }
+    }
+}
+
+impl<const D: usize> NoiseModel<D> for LaplaceNoise {
+    fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
+        assert_measured(&y, &mean);
+        per_sample_sum((mean - y).abs() * (-1.0 / self.scale) - (2.0 * self.scale).ln())
+    }
+
+    fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {
+        draw::each(mean, noise, |mean, random| {
+            let u = unit(random) - 0.5;
+            mean - self.scale * u.signum() * (1.0 - 2.0 * u.abs()).max(f64::MIN_POSITIVE).ln()
+        })
+    }
+}

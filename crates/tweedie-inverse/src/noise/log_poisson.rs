@@ -1,0 +1,54 @@
+//! The logarithm of counted photons, as a computed tomograph reports it.
+//!
+//! # Reference
+//! Beer and Lambert's law; Fu et al. 2017, "Comparison between pre-log and post-log statistical
+//! models in ultra-low-dose CT".
+
+use super::gaussian::positive;
+use super::poisson::{count, log_probability};
+use super::{NoiseModel, assert_measured, checked, draw};
+use crate::OperatorError;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use tweedie_core::{Noise, per_sample_sum};
+
+/// `y = −ln(k/N₀)/μ` with `k ~ Poisson(N₀ e^{−μ mean})`: `N₀` photons enter, `mean` is the attenuation
+/// along a ray in units of `1/μ`. Without any photon `k` counts as 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct LogPoissonNoise {
+    photons: f64,
+    mu: f64,
+}
+
+checked!(LogPoissonNoise {
+    photons: f64,
+    mu: f64
+});
+
+impl LogPoissonNoise {
+    /// `photons` enter, and are attenuated by `e^{−μ mean}`.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] unless both are finite and above 0.
+    pub fn new(photons: f64, mu: f64) -> Result<Self, OperatorError> {
+        positive("number of photons", photons)?;
+        positive("μ", mu)?;
+        Ok(Self { photons, mu })
+    }
+}
+
+impl<const D: usize> NoiseModel<D> for LogPoissonNoise {
+    fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
+        assert_measured(&y, &mean);
+        let counts = |x: Tensor<D>| (x * -self.mu).exp() * self.photons;
+        per_sample_sum(log_probability(counts(y), counts(mean)))
+    }
+
+    fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {
+        draw::each(mean, noise, |mean, random| {
+            let counted = count(self.photons * (-self.mu * mean).exp(), random).max(1.0);
+            -(counted / self.photons).ln() / self.mu
+        })
+    }
+}

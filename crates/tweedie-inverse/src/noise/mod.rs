@@ -1,0 +1,126 @@
+//! How a measurement deviates from `A x₀`. One law a file.
+
+mod any;
+mod draw;
+mod gamma;
+mod gaussian;
+mod in_range;
+mod laplace;
+mod log_poisson;
+mod poisson;
+mod poisson_gaussian;
+mod quantisation;
+mod rician;
+mod salt_and_pepper;
+mod shot;
+mod special;
+mod uniform;
+
+use crate::OperatorError;
+use burn::tensor::Tensor;
+use tweedie_core::Noise;
+
+pub use any::AnyNoise;
+pub use gamma::GammaNoise;
+pub use gaussian::GaussianNoise;
+pub use in_range::InRange;
+pub use laplace::LaplaceNoise;
+pub use log_poisson::LogPoissonNoise;
+pub use poisson::PoissonNoise;
+pub use poisson_gaussian::PoissonGaussianNoise;
+pub use quantisation::QuantisationNoise;
+pub use rician::RicianNoise;
+pub use salt_and_pepper::SaltAndPepper;
+pub use shot::ShotNoise;
+pub use uniform::UniformNoise;
+
+/// A law of measurements around their noiseless value. Its parameters are stated in the range of the
+/// image.
+pub trait NoiseModel<const D: usize> {
+    /// Whether measurements can be made around `mean`.
+    ///
+    /// # Errors
+    /// [`OperatorError::Value`] says what the law takes instead: a count of photons has no negative
+    /// mean.
+    fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
+        let _ = mean;
+        Ok(())
+    }
+
+    /// `log p(y | mean)` in nats for each sample, `[batch]`: the logarithm of the density, or of the
+    /// probability where measurements are counts. It has a gradient with respect to `mean`.
+    ///
+    /// # Panics
+    /// If `y` has neither the shape of `mean` nor that of one of its samples.
+    fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1>;
+
+    /// A draw of `y` around `mean`. Laws other than the normal one draw a generator for each sample
+    /// from `noise`, so that a sample does not depend on its neighbours.
+    fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D>;
+}
+
+macro_rules! pointer {
+    () => {
+        fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
+            (**self).check(mean)
+        }
+        fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
+            (**self).log_likelihood(y, mean)
+        }
+        fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {
+            (**self).corrupt(mean, noise)
+        }
+    };
+}
+
+impl<const D: usize, N: NoiseModel<D> + ?Sized> NoiseModel<D> for &N {
+    pointer!();
+}
+
+impl<const D: usize, N: NoiseModel<D> + ?Sized> NoiseModel<D> for Box<N> {
+    pointer!();
+}
+
+/// A measurement has the shape of what it is compared with, or is one for the whole batch.
+pub(crate) fn assert_measured<const D: usize>(y: &Tensor<D>, mean: &Tensor<D>) {
+    let (found, expected) = (y.dims(), mean.dims());
+    assert!(
+        found[1..] == expected[1..] && (found[0] == 1 || found[0] == expected[0]),
+        "a measurement of shape {found:?} for a batch of shape {expected:?}"
+    );
+}
+
+/// `Ok` if no value of `mean` is below 0.
+pub(crate) fn nonnegative<const D: usize>(
+    noise: &'static str,
+    mean: &Tensor<D>,
+) -> Result<(), OperatorError> {
+    let value = mean.clone().min().into_scalar::<f64>();
+    match value >= 0.0 {
+        true => Ok(()),
+        false => Err(OperatorError::Value {
+            noise,
+            value,
+            expected: "of at least 0",
+        }),
+    }
+}
+
+/// Deserialises through the constructor, so that a file is checked like any other caller.
+macro_rules! checked {
+    ($type:ident { $($field:ident: $kind:ty),* }) => {
+        #[derive(serde::Deserialize)]
+        struct Raw {
+            $($field: $kind,)*
+        }
+
+        impl TryFrom<Raw> for $type {
+            type Error = $crate::OperatorError;
+
+            fn try_from(raw: Raw) -> Result<Self, $crate::OperatorError> {
+                Self::new($(raw.$field),*)
+            }
+        }
+    };
+}
+pub(crate) use checked;

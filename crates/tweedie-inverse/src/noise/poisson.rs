@@ -1,0 +1,84 @@
+//! Counts of photons: `y = gain · Poisson(mean/gain)`.
+
+use super::gaussian::positive;
+use super::special::ln_factorial;
+use super::{NoiseModel, ShotNoise, assert_measured, checked, draw, nonnegative};
+use crate::OperatorError;
+use burn::tensor::Tensor;
+use rand_distr::{Distribution, Poisson};
+use serde::{Deserialize, Serialize};
+use tweedie_core::{Noise, per_sample_sum};
+
+/// Poisson noise in units of the image: mean `mean`, variance `gain · mean`. With `k = y/gain` and
+/// `λ = mean/gain`, `log p = Σ k ln λ − λ − ln k!`.
+///
+/// Below `λ = 10⁻³` the logarithm goes on along its tangent, so that an estimate that strays below 0
+/// is drawn back and not lost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct PoissonNoise {
+    gain: f64,
+}
+
+checked!(PoissonNoise { gain: f64 });
+
+impl PoissonNoise {
+    /// A photon adds `gain` to the image.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] unless `gain` is finite and above 0.
+    pub fn new(gain: f64) -> Result<Self, OperatorError> {
+        positive("gain", gain)?;
+        Ok(Self { gain })
+    }
+
+    /// What a photon adds to the image.
+    #[must_use]
+    pub fn gain(self) -> f64 {
+        self.gain
+    }
+
+    /// The normal law with the variance that the measurement itself suggests, which DPS takes for
+    /// its gradient.
+    #[must_use]
+    pub fn gaussian_approximation(self) -> ShotNoise {
+        ShotNoise::of(self)
+    }
+}
+
+/// `k ln λ − λ − ln k!`.
+pub(super) fn log_probability<const D: usize>(k: Tensor<D>, lambda: Tensor<D>) -> Tensor<D> {
+    k.clone() * log(lambda.clone()) - lambda - ln_factorial(k)
+}
+
+/// Below which mean the logarithm goes on along its tangent.
+pub(super) const LEAST: f64 = 1e-3;
+
+/// `ln λ`, below [`LEAST`] along its tangent.
+fn log<const D: usize>(lambda: Tensor<D>) -> Tensor<D> {
+    let below = (lambda.clone().clamp_max(LEAST) - LEAST) / LEAST;
+    lambda.clamp_min(LEAST).log() + below
+}
+
+/// A count of the law with mean `lambda`.
+pub(super) fn count(lambda: f64, random: &mut rand_chacha::ChaCha8Rng) -> f64 {
+    // None for a mean of 0, and beyond what a number can count.
+    Poisson::new(lambda).map_or(0.0, |law| law.sample(random))
+}
+
+impl<const D: usize> NoiseModel<D> for PoissonNoise {
+    fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
+        nonnegative("Poisson noise", mean)
+    }
+
+    fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
+        assert_measured(&y, &mean);
+        per_sample_sum(log_probability(y / self.gain, mean / self.gain))
+    }
+
+    fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {
+        draw::each(mean, noise, |mean, random| {
+            self.gain * count(mean / self.gain, random)
+        })
+    }
+}

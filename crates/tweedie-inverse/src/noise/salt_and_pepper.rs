@@ -1,0 +1,84 @@
+//! Impulses: some pixels are white, some black, the rest is (almost) intact.
+
+use super::gaussian::{log_density, positive};
+use super::{NoiseModel, assert_measured, checked, draw};
+use crate::OperatorError;
+use crate::operator::error::require;
+use crate::operator::unit;
+use burn::tensor::Tensor;
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+use tweedie_core::{Noise, Range, per_sample_sum};
+
+/// With probability `salt` a value is the range's largest, with `pepper` its least, and else
+/// `mean + σ z`.
+///
+/// A measured value at an end of the range is an impulse, of which `ln salt` or `ln pepper` is the
+/// probability, and says nothing of the mean; of any other the density is
+/// `(1 − salt − pepper) N(y; mean, σ²)`. With σ of the size of rounding it is the textbook's noise.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct SaltAndPepper {
+    salt: f64,
+    pepper: f64,
+    sigma: f64,
+    range: Range,
+}
+
+checked!(SaltAndPepper {
+    salt: f64,
+    pepper: f64,
+    sigma: f64,
+    range: Range
+});
+
+impl SaltAndPepper {
+    /// Impulses of probabilities `salt` and `pepper`, around values that are known to `sigma`.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for a probability below 0, a sum above 1, or a σ that is not
+    /// finite and above 0.
+    pub fn new(salt: f64, pepper: f64, sigma: f64, range: Range) -> Result<Self, OperatorError> {
+        for (what, value) in [("share of salt", salt), ("share of pepper", pepper)] {
+            require(what, value, "from 0 to 1", (0.0..=1.0).contains(&value))?;
+        }
+        let sum = salt + pepper;
+        require("share of salt and pepper", sum, "at most 1", sum <= 1.0)?;
+        positive("noise's σ", sigma)?;
+        Ok(Self {
+            salt,
+            pepper,
+            sigma,
+            range,
+        })
+    }
+}
+
+impl<const D: usize> NoiseModel<D> for SaltAndPepper {
+    fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
+        assert_measured(&y, &mean);
+        let (low, high) = self.range.bounds();
+        let intact = (1.0 - self.salt - self.pepper).ln();
+        let density = log_density(y.clone(), mean, self.sigma) + intact;
+        let shape = density.dims();
+        let (white, black) = (y.clone().equal_elem(high), y.equal_elem(low));
+        let scored = density
+            .mask_fill(white.expand(shape), self.salt.ln())
+            .mask_fill(black.expand(shape), self.pepper.ln());
+        per_sample_sum(scored)
+    }
+
+    fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {
+        let (low, high) = self.range.bounds();
+        draw::each(mean, noise, |mean, random| {
+            let (chance, z): (f64, f64) = (unit(random), StandardNormal.sample(random));
+            if chance < self.salt {
+                high
+            } else if chance < self.salt + self.pepper {
+                low
+            } else {
+                mean + self.sigma * z
+            }
+        })
+    }
+}

@@ -1,0 +1,49 @@
+//! The normal approximation to photon noise: `y ~ N(mean, gain · y)`.
+//!
+//! # Reference
+//! Chung et al. 2023 (DPS), equation 19, arXiv:2209.14687, where the gain is 1.
+
+use super::poisson::{PoissonNoise, count};
+use super::{NoiseModel, assert_measured, draw, nonnegative};
+use crate::OperatorError;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::TAU;
+use tweedie_core::{Noise, per_sample_sum};
+
+/// `log p = −Σ (y − mean)²/(2v) + ½ ln(2πv)` with the variance `v = gain · max(y, gain)`: a pixel
+/// without a photon counts as one with one. Draws are those of [`PoissonNoise`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ShotNoise {
+    photons: PoissonNoise,
+}
+
+impl ShotNoise {
+    /// The approximation to a Poisson law.
+    #[must_use]
+    pub fn of(photons: PoissonNoise) -> Self {
+        Self { photons }
+    }
+}
+
+impl<const D: usize> NoiseModel<D> for ShotNoise {
+    fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
+        nonnegative("Poisson noise", mean)
+    }
+
+    fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
+        assert_measured(&y, &mean);
+        let gain = self.photons.gain();
+        let variance = y.clone().clamp_min(gain) * gain;
+        let width = (variance.clone() * TAU).log() * 0.5;
+        per_sample_sum(((mean - y).square() / variance * 0.5 + width).neg())
+    }
+
+    fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {
+        let gain = self.photons.gain();
+        draw::each(mean, noise, |mean, random| {
+            gain * count(mean / gain, random)
+        })
+    }
+}

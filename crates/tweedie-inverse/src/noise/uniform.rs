@@ -1,0 +1,54 @@
+//! Additive uniform noise: `y = mean + U(−a, a)`.
+
+use super::gaussian::positive;
+use super::{NoiseModel, assert_measured, checked, draw};
+use crate::OperatorError;
+use crate::operator::unit;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use tweedie_core::{Noise, Range, per_sample_sum};
+
+/// `log p = −n ln(2a)` where every value is within `a` of its mean, else `−∞`: a constraint, without
+/// a gradient. What exceeds `a` by rounding counts as within.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct UniformNoise {
+    amplitude: f64,
+}
+
+checked!(UniformNoise { amplitude: f64 });
+
+impl UniformNoise {
+    /// Noise of at most `amplitude`; its standard deviation is `amplitude/√3`.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] unless it is finite and above 0.
+    pub fn new(amplitude: f64) -> Result<Self, OperatorError> {
+        positive("amplitude", amplitude)?;
+        Ok(Self { amplitude })
+    }
+
+    /// The same noise for images that are converted from one range to another.
+    #[must_use]
+    pub fn converted(self, from: Range, to: Range) -> Self {
+        Self {
+            amplitude: from.sigma_in(to, self.amplitude),
+        }
+    }
+}
+
+impl<const D: usize> NoiseModel<D> for UniformNoise {
+    fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
+        assert_measured(&y, &mean);
+        let distance = (mean - y).abs();
+        let beyond = distance.clone().greater_elem(self.amplitude * (1.0 + 1e-5));
+        let within = distance.full_like(-(2.0 * self.amplitude).ln());
+        per_sample_sum(within.mask_fill(beyond, f64::NEG_INFINITY))
+    }
+
+    fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {
+        draw::each(mean, noise, |mean, random| {
+            mean + self.amplitude * (2.0 * unit(random) - 1.0)
+        })
+    }
+}

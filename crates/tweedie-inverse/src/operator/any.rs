@@ -1,0 +1,165 @@
+//! Every operator on images as one type, that can be written to a file and read back.
+
+use super::{
+    AveragePool, Blur, Channels, CircularBlur, Clip, Dense, FourierPhase, Gamma, Identity, Jpeg,
+    Linear, Mask, Mix, MultiCoil, Operator, OperatorError, RandomPhase, Sampled, Scaled, Separable,
+    Solution, SolveError, Stack, Then, Tomography, Transform, VaryingBlur,
+};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// An enum of operators with the methods of each, and conversions from and to it.
+macro_rules! any {
+    ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $variant:ident($type:ty),)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$about])* $variant($type),)*
+        }
+
+        $(impl From<$type> for $name {
+            fn from(operator: $type) -> Self {
+                Self::$variant(operator)
+            }
+        })*
+
+        impl Operator<4> for $name {
+            fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+                match self {
+                    $(Self::$variant(operator) => operator.measured(signal),)*
+                }
+            }
+
+            fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+                match self {
+                    $(Self::$variant(operator) => operator.forward(x),)*
+                }
+            }
+        }
+
+        impl $name {
+            /// The name of the operator's kind, as files have it.
+            #[must_use]
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => stringify!($variant),)*
+                }
+            }
+
+            /// The names of all kinds.
+            pub const KINDS: &'static [&'static str] = &[$(stringify!($variant),)*];
+        }
+    };
+}
+
+/// Passes every method of [`Linear`] on to the operator that is there.
+macro_rules! linear {
+    ($($variant:ident)*) => {
+        impl Linear<4> for AnyLinear {
+            fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+                match self {
+                    $(Self::$variant(operator) => operator.signal(measured),)*
+                }
+            }
+
+            fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+                match self {
+                    $(Self::$variant(operator) => operator.transpose(y),)*
+                }
+            }
+
+            fn solve(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
+                match self {
+                    $(Self::$variant(operator) => operator.solve(b, shift),)*
+                }
+            }
+
+            fn pinv(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
+                match self {
+                    $(Self::$variant(operator) => operator.pinv(y),)*
+                }
+            }
+        }
+    };
+}
+
+any! {
+    /// Any linear operator on images.
+    AnyLinear {
+        /// Denoising.
+        Identity(Identity),
+        /// Inpainting, demosaicing.
+        Mask(Mask<4>),
+        /// Colour.
+        Mix(Mix),
+        /// Restriction to channels.
+        Channels(Channels),
+        /// Blur with any edge.
+        Blur(Blur),
+        /// Blur on a torus.
+        CircularBlur(CircularBlur),
+        /// Blur that varies over the image.
+        VaryingBlur(VaryingBlur),
+        /// Average pooling.
+        AveragePool(AveragePool),
+        /// Resampling; two matrices.
+        Separable(Separable),
+        /// A matrix.
+        Dense(Dense),
+        /// An orthogonal transform.
+        Transform(Transform),
+        /// Some of its coefficients.
+        Sampled(Sampled),
+        /// Magnetic resonance with several coils.
+        MultiCoil(MultiCoil),
+        /// Parallel projections.
+        Tomography(Tomography),
+        /// One operator after another.
+        Then(Box<Then<AnyLinear, AnyLinear>>),
+        /// Several measurements of one signal.
+        Stack(Stack<AnyLinear>),
+        /// A multiple.
+        Scaled(Box<Scaled<AnyLinear>>),
+    }
+}
+
+linear! {
+    Identity Mask Mix Channels Blur CircularBlur VaryingBlur AveragePool Separable Dense Transform
+    Sampled MultiCoil Tomography Then Stack Scaled
+}
+
+any! {
+    /// Any operator on images.
+    AnyOperator {
+        /// A linear one.
+        Linear(AnyLinear),
+        /// The magnitude of a Fourier transform.
+        FourierPhase(FourierPhase),
+        /// The magnitude of a random transform.
+        RandomPhase(RandomPhase),
+        /// A sensor that saturates.
+        Clip(Clip),
+        /// A power.
+        Gamma(Gamma),
+        /// JPEG.
+        Jpeg(Jpeg),
+    }
+}
+
+/// Every linear operator is an operator.
+macro_rules! as_linear {
+    ($($type:ty,)*) => {
+        $(impl From<$type> for AnyOperator {
+            fn from(operator: $type) -> Self {
+                Self::Linear(operator.into())
+            }
+        })*
+    };
+}
+
+as_linear! {
+    Identity, Mask<4>, Mix, Channels, Blur, CircularBlur, VaryingBlur, AveragePool, Separable, Dense,
+    Transform, Sampled, MultiCoil, Tomography, Stack<AnyLinear>,
+}

@@ -1,0 +1,142 @@
+//! Blur on a torus: circular convolution, diagonal in the Fourier basis.
+//!
+//! `y_i = Σ_k h_k x_{i + c − k}` with the centre `c` of the kernel, indices modulo the size. With the
+//! spectrum `H = |H| e^{iφ}`, `A = F⁻¹ H F`; since `|H|` is even, `A = U Σ Vᵀ` with the real and
+//! orthogonal Hartley transform `V = Re F − Im F`, `Σ = |H|` and `U = F⁻¹ e^{iφ} F V`.
+
+use super::error::sized;
+use super::spectral::{Spectral, closed_form};
+use super::{Linear, Operator, OperatorError, PointSpread, Solution, SolveError};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use tweedie_kernels::{CircularFilter, Constant, Sign, fft2};
+
+/// A true convolution (the kernel is mirrored against the correlation of networks) of images of one
+/// size with circular edges; everything about it is closed form.
+///
+/// ```
+/// use burn::tensor::{Device, Distribution, Tensor};
+/// use tweedie_inverse::{CircularBlur, Linear, Operator, PointSpread};
+///
+/// let blur = CircularBlur::new(PointSpread::uniform([3, 2])?, [10, 15])?;
+/// let x = Tensor::<4>::random([1, 3, 10, 15], Distribution::Default, &Device::flex());
+/// let y = blur.apply(x);
+/// let again = blur.apply(blur.pinv(y.clone())?.x);
+/// assert!((again - y).abs().max().into_scalar::<f32>() < 1e-4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Recipe", into = "Recipe")]
+pub struct CircularBlur {
+    kernel: PointSpread,
+    filter: CircularFilter,
+    /// `e^{iφ}`, 0 where `H` is.
+    phase: CircularFilter,
+    magnitudes: Constant<4>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Recipe {
+    kernel: PointSpread,
+    size: [usize; 2],
+}
+
+impl TryFrom<Recipe> for CircularBlur {
+    type Error = OperatorError;
+
+    fn try_from(recipe: Recipe) -> Result<Self, OperatorError> {
+        Self::new(recipe.kernel, recipe.size)
+    }
+}
+
+impl From<CircularBlur> for Recipe {
+    fn from(blur: CircularBlur) -> Self {
+        let size = blur.filter.size();
+        let kernel = blur.kernel;
+        Self { kernel, size }
+    }
+}
+
+impl CircularBlur {
+    /// The convolution of images of `size` (height, width) with `kernel`, which may be larger.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for an image of no pixels.
+    pub fn new(kernel: PointSpread, size: [usize; 2]) -> Result<Self, OperatorError> {
+        let pixels = (size[0] * size[1]) as f64;
+        super::error::require("number of pixels", pixels, "at least 1", pixels > 0.0)?;
+        let centre = kernel.size().map(|n| n / 2);
+        let filter = CircularFilter::of_kernel(&kernel.embedded(size, centre), [1, 1], size);
+        let magnitudes = filter.magnitudes();
+        let largest = magnitudes.values().iter().fold(0.0, |a: f64, &b| a.max(b));
+        let none = 1e-15 * largest;
+        Ok(Self {
+            kernel,
+            phase: filter.map(|h| {
+                if h.norm() > none {
+                    h / h.norm()
+                } else {
+                    0.0 * h
+                }
+            }),
+            magnitudes: magnitudes.map(|s| if s > none { s } else { 0.0 }),
+            filter,
+        })
+    }
+}
+
+/// `Re F x − Im F x`: orthogonal, symmetric, its own inverse.
+fn hartley(x: Tensor<4>) -> Tensor<4> {
+    let [b, c, h, w] = x.dims();
+    let x = x.reshape([b * c, 1, h, w]);
+    let z = fft2(
+        Tensor::cat(vec![x.clone(), x.zeros_like()], 1),
+        Sign::Forward,
+    );
+    (z.clone().narrow(1, 0, 1) - z.narrow(1, 1, 1)).reshape([b, c, h, w])
+}
+
+impl Operator<4> for CircularBlur {
+    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        let size = self.filter.size();
+        sized("circular blur", signal, size, size)
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.filter.forward(x)
+    }
+}
+
+impl Linear<4> for CircularBlur {
+    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        self.measured(measured)
+    }
+
+    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+        self.filter.adjoint(y)
+    }
+
+    closed_form!(4);
+}
+
+impl Spectral<4> for CircularBlur {
+    fn singular_values(&self, like: &Tensor<4>) -> Tensor<4> {
+        self.magnitudes.beside(like)
+    }
+
+    fn signal_to_spectrum(&self, x: Tensor<4>) -> Tensor<4> {
+        hartley(x)
+    }
+
+    fn spectrum_to_signal(&self, c: Tensor<4>) -> Tensor<4> {
+        hartley(c)
+    }
+
+    fn measured_to_spectrum(&self, y: Tensor<4>) -> Tensor<4> {
+        hartley(self.phase.adjoint(y))
+    }
+
+    fn spectrum_to_measured(&self, c: Tensor<4>) -> Tensor<4> {
+        self.phase.forward(hartley(c))
+    }
+}

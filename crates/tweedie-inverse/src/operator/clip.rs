@@ -1,0 +1,44 @@
+//! High dynamic range: a sensor that saturates, `y = clip(gain · x)`.
+//!
+//! # Reference
+//! Mardani et al. 2023 (RED-diff), arXiv:2305.04391: `clip(2 x, −1, 1)` for images in `[−1, 1]`.
+
+use super::Operator;
+use super::error::{OperatorError, require};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use tweedie_core::Range;
+
+/// Multiplies by a gain and cuts at the ends of the range; where it is cut, the gradient is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Clip {
+    gain: f64,
+    range: Range,
+}
+
+impl Clip {
+    /// A sensor for images in `range` that is `gain` times too sensitive.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] unless the gain is finite and above 0.
+    pub fn new(gain: f64, range: Range) -> Result<Self, OperatorError> {
+        require(
+            "gain",
+            gain,
+            "finite and above 0",
+            gain > 0.0 && gain.is_finite(),
+        )?;
+        Ok(Self { gain, range })
+    }
+}
+
+impl<const D: usize> Operator<D> for Clip {
+    fn measured(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
+        Ok(signal)
+    }
+
+    fn forward(&self, x: Tensor<D>) -> Tensor<D> {
+        let (low, high) = self.range.bounds();
+        (x * self.gain).clamp(low, high)
+    }
+}

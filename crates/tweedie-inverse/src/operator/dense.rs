@@ -1,0 +1,185 @@
+//! Compressed sensing with a matrix: every measurement is a weighted sum of all values.
+
+use super::error::{OperatorError, require, sample};
+use super::solve::{ConjugateGradient, Solution, SolveError};
+use super::spectral::{self, Spectral};
+use super::svd::Factors;
+use super::{Linear, Operator};
+use burn::tensor::Tensor;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, OnceLock};
+use tweedie_kernels::Constant;
+
+/// `y = M x` with `x` by channels, rows and columns: `[b, c, h, w]` to `[b, 1, 1, m]`.
+///
+/// Up to 1,024 measurements or values the matrix is decomposed when it is first solved for, `O(n³)`
+/// once; beyond, equations go by conjugate gradients.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_inverse::{Dense, Operator};
+///
+/// let sensing = Dense::gaussian([1, 8, 8], 20, 7)?;
+/// assert_eq!(sensing.apply(Tensor::ones([2, 1, 8, 8], &Device::flex())).dims(), [2, 1, 1, 20]);
+/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Recipe", into = "Recipe")]
+pub struct Dense {
+    matrix: Arc<Constant<2>>,
+    signal: [usize; 3],
+    factors: Arc<OnceLock<Factors>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Recipe {
+    matrix: Constant<2>,
+    signal: [usize; 3],
+}
+
+impl TryFrom<Recipe> for Dense {
+    type Error = OperatorError;
+
+    fn try_from(recipe: Recipe) -> Result<Self, OperatorError> {
+        Self::new(recipe.matrix, recipe.signal)
+    }
+}
+
+impl From<Dense> for Recipe {
+    fn from(dense: Dense) -> Self {
+        Self {
+            matrix: (*dense.matrix).clone(),
+            signal: dense.signal,
+        }
+    }
+}
+
+/// Up to which size a matrix is decomposed.
+const SMALL: usize = 1024;
+
+impl Dense {
+    /// Measurements by the rows of a matrix of signals `[c, h, w]`.
+    ///
+    /// # Errors
+    /// [`OperatorError::Length`] unless it has `c h w` columns.
+    pub fn new(matrix: Constant<2>, signal: [usize; 3]) -> Result<Self, OperatorError> {
+        let [m, n] = matrix.shape();
+        let expected = signal.iter().product();
+        require("number of measurements", m as f64, "at least 1", m > 0)?;
+        if n != expected || n == 0 {
+            return Err(OperatorError::Length {
+                values: "a row of the matrix",
+                found: n,
+                expected,
+            });
+        }
+        Ok(Self {
+            matrix: Arc::new(matrix),
+            signal,
+            factors: Arc::default(),
+        })
+    }
+
+    /// `m` measurements with independent weights `N(0, 1/m)`, so that `E ‖M x‖² = ‖x‖²`.
+    ///
+    /// # Errors
+    /// [`OperatorError`] for no measurements or an empty signal.
+    pub fn gaussian(signal: [usize; 3], m: usize, seed: u64) -> Result<Self, OperatorError> {
+        let n: usize = signal.iter().product();
+        let values = normals(m * n, seed).map(|z| z / (m as f64).sqrt());
+        Self::new(Constant::new(values.collect(), [m, n]), signal)
+    }
+
+    fn factors(&self) -> &Factors {
+        self.factors.get_or_init(|| Factors::of(&self.matrix))
+    }
+
+    fn is_small(&self) -> bool {
+        self.matrix.shape().into_iter().max() <= Some(SMALL)
+    }
+}
+
+/// Independent standard normal values of a seed.
+pub(crate) fn normals(count: usize, seed: u64) -> impl Iterator<Item = f64> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    (0..count).map(move |_| StandardNormal.sample(&mut random))
+}
+
+/// `M x` of every sample, as a row.
+pub(crate) fn rows(matrix: Tensor<2>, x: Tensor<4>) -> Tensor<2> {
+    let batch = x.dims()[0];
+    let flat: Tensor<2> = x.reshape([batch as i32, -1]);
+    flat.matmul(matrix.transpose())
+}
+
+impl Operator<4> for Dense {
+    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        sample(
+            "dense operator",
+            signal,
+            self.signal,
+            [1, 1, self.matrix.shape()[0]],
+        )
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        rows(self.matrix.beside(&x), x).unsqueeze_dims(&[1, 1])
+    }
+}
+
+impl Linear<4> for Dense {
+    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        sample(
+            "dense operator",
+            measured,
+            [1, 1, self.matrix.shape()[0]],
+            self.signal,
+        )
+    }
+
+    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+        let ([b, ..], [c, h, w]) = (y.dims(), self.signal);
+        rows(self.matrix.beside(&y).transpose(), y).reshape([b, c, h, w])
+    }
+
+    fn solve(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
+        match self.is_small() {
+            true => spectral::solve(self, b, shift),
+            false => ConjugateGradient::default().solve(self, b, shift),
+        }
+    }
+
+    fn pinv(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
+        match self.is_small() {
+            true => spectral::pinv(self, y),
+            false => ConjugateGradient::default().pinv(self, y),
+        }
+    }
+}
+
+impl Spectral<4> for Dense {
+    fn singular_values(&self, like: &Tensor<4>) -> Tensor<4> {
+        let [c, h, w] = self.signal;
+        Constant::new(self.factors().values.clone(), [1, c, h, w]).beside(like)
+    }
+
+    fn signal_to_spectrum(&self, x: Tensor<4>) -> Tensor<4> {
+        rows(self.factors().right.beside(&x).transpose(), x.clone()).reshape(x.dims())
+    }
+
+    fn spectrum_to_signal(&self, c: Tensor<4>) -> Tensor<4> {
+        rows(self.factors().right.beside(&c), c.clone()).reshape(c.dims())
+    }
+
+    fn measured_to_spectrum(&self, y: Tensor<4>) -> Tensor<4> {
+        let ([b, ..], [c, h, w]) = (y.dims(), self.signal);
+        rows(self.factors().left.beside(&y).transpose(), y).reshape([b, c, h, w])
+    }
+
+    fn spectrum_to_measured(&self, c: Tensor<4>) -> Tensor<4> {
+        rows(self.factors().left.beside(&c), c).unsqueeze_dims(&[1, 1])
+    }
+}

@@ -1,0 +1,120 @@
+//! What is wrong with an operator, an input or an equation.
+
+/// An operator or noise model that cannot be, or an input that it does not take.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperatorError {
+    /// A box that leaves its image.
+    #[error(
+        "a box of {}×{} pixels at ({}, {}) does not lie within {}×{} pixels",
+        extent[0], extent[1], corner[0], corner[1], size[0], size[1]
+    )]
+    Box {
+        /// Height and width of the image.
+        size: [usize; 2],
+        /// The box's upper row and left column.
+        corner: [usize; 2],
+        /// The box's height and width.
+        extent: [usize; 2],
+    },
+    /// A tensor of another shape than the operator takes.
+    #[error("{operator}: a tensor of shape {found:?}, expected {expected}")]
+    Shape {
+        /// The operator.
+        operator: &'static str,
+        /// The shape that was given.
+        found: Vec<usize>,
+        /// What it takes.
+        expected: String,
+    },
+    /// A parameter out of its range.
+    #[error("the {parameter} has to be {expected}, got {value}")]
+    Parameter {
+        /// Its name.
+        parameter: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// Values of which there are too few or too many.
+    #[error("{values} has {found} values, expected {expected}")]
+    Length {
+        /// What they are.
+        values: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+    /// Values of a signal that a noise model does not take.
+    #[error("{noise} takes values {expected}, got {value}")]
+    Value {
+        /// The noise model.
+        noise: &'static str,
+        /// The worst value.
+        value: f64,
+        /// What they may be.
+        expected: &'static str,
+    },
+}
+
+/// `Ok` if `holds`, else a parameter out of its range.
+pub(crate) fn require(
+    parameter: &'static str,
+    value: f64,
+    expected: &'static str,
+    holds: bool,
+) -> Result<(), OperatorError> {
+    match holds {
+        true => Ok(()),
+        false => Err(OperatorError::Parameter {
+            parameter,
+            value,
+            expected,
+        }),
+    }
+}
+
+/// `Ok` if a shape `fits`, else what was expected.
+pub(crate) fn fits(
+    operator: &'static str,
+    found: &[usize],
+    fits: bool,
+    expected: impl FnOnce() -> String,
+) -> Result<(), OperatorError> {
+    match fits {
+        true => Ok(()),
+        false => Err(OperatorError::Shape {
+            operator,
+            found: found.to_vec(),
+            expected: expected(),
+        }),
+    }
+}
+
+/// The shape of images of one size, with any number of samples and channels.
+pub(crate) fn sized(
+    operator: &'static str,
+    found: [usize; 4],
+    from: [usize; 2],
+    to: [usize; 2],
+) -> Result<[usize; 4], OperatorError> {
+    fits(operator, &found, found[2..] == from, || {
+        format!("[batch, channels, {}, {}]", from[0], from[1])
+    })?;
+    Ok([found[0], found[1], to[0], to[1]])
+}
+
+/// The shape of samples of one shape.
+pub(crate) fn sample(
+    operator: &'static str,
+    found: [usize; 4],
+    from: [usize; 3],
+    to: [usize; 3],
+) -> Result<[usize; 4], OperatorError> {
+    fits(operator, &found, found[1..] == from, || {
+        format!("[batch, {}, {}, {}]", from[0], from[1], from[2])
+    })?;
+    Ok([found[0], to[0], to[1], to[2]])
+}

@@ -1,0 +1,43 @@
+//! The response of a display or a film: `y = x^γ` on `[0, 1]`.
+
+use super::Operator;
+use super::error::{OperatorError, require};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use tweedie_core::Range;
+
+/// Raises the unit values of an image to a power. What lies outside of the range is cut to it first;
+/// below `10⁻⁶` the curve is continued by its value there, so that its slope stays finite.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gamma {
+    gamma: f64,
+    range: Range,
+}
+
+impl Gamma {
+    /// The power `gamma` for images in `range`; above 1 darkens.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] unless γ is finite and above 0.
+    pub fn new(gamma: f64, range: Range) -> Result<Self, OperatorError> {
+        require(
+            "γ",
+            gamma,
+            "finite and above 0",
+            gamma > 0.0 && gamma.is_finite(),
+        )?;
+        Ok(Self { gamma, range })
+    }
+}
+
+impl<const D: usize> Operator<D> for Gamma {
+    fn measured(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
+        Ok(signal)
+    }
+
+    fn forward(&self, x: Tensor<D>) -> Tensor<D> {
+        let unit = self.range.convert(Range::Unit, x).clamp(1e-6, 1.0);
+        let response = (unit.log() * self.gamma).exp();
+        Range::Unit.convert(self.range, response)
+    }
+}

@@ -1,0 +1,150 @@
+//! Colour: every pixel's channels are mixed by a matrix.
+//!
+//! `y_k = Σ_c M_kc x_c`; the decomposition of the small matrix is that of the operator.
+
+use super::error::{OperatorError, fits, require};
+use super::spectral::{Spectral, closed_form};
+use super::svd::Factors;
+use super::{Linear, Operator, Solution, SolveError};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
+use tweedie_kernels::Constant;
+
+/// Mixes channels: `[b, c, h, w]` to `[b, k, h, w]`.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_inverse::{Mix, Operator};
+///
+/// let grey = Mix::grey().apply(Tensor::ones([1, 3, 4, 4], &Device::flex()));
+/// assert_eq!(grey.dims(), [1, 1, 4, 4]);
+/// assert!((grey.mean().into_scalar::<f32>() - 1.0).abs() < 1e-6);
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Mix {
+    matrix: Constant<2>,
+    #[serde(skip)]
+    factors: OnceLock<Factors>,
+}
+
+impl PartialEq for Mix {
+    fn eq(&self, other: &Self) -> bool {
+        self.matrix == other.matrix
+    }
+}
+
+impl Mix {
+    /// Mixes by the rows of a matrix, one an output channel.
+    ///
+    /// # Errors
+    /// [`OperatorError`] for no rows, rows of different lengths, or values that are not finite.
+    pub fn new(rows: &[Vec<f64>]) -> Result<Self, OperatorError> {
+        let channels = rows.first().map_or(0, Vec::len);
+        require(
+            "number of channels",
+            channels as f64,
+            "at least 1",
+            channels > 0,
+        )?;
+        for row in rows {
+            if row.len() != channels {
+                return Err(OperatorError::Length {
+                    values: "a row of the mixing matrix",
+                    found: row.len(),
+                    expected: channels,
+                });
+            }
+            for &value in row {
+                require("mixing weight", value, "finite", value.is_finite())?;
+            }
+        }
+        Ok(Self {
+            matrix: Constant::new(rows.concat(), [rows.len(), channels]),
+            factors: OnceLock::new(),
+        })
+    }
+
+    /// The luma of red, green and blue: 0.299, 0.587, 0.114 (ITU-R BT.601).
+    #[must_use]
+    pub fn grey() -> Self {
+        Self {
+            matrix: Constant::new(vec![0.299, 0.587, 0.114], [1, 3]),
+            factors: OnceLock::new(),
+        }
+    }
+
+    /// The mean of all channels.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for no channels.
+    pub fn mean(channels: usize) -> Result<Self, OperatorError> {
+        Self::new(&[vec![1.0 / channels.max(1) as f64; channels]])
+    }
+
+    fn factors(&self) -> &Factors {
+        self.factors.get_or_init(|| Factors::of(&self.matrix))
+    }
+
+    fn check(found: [usize; 4], from: usize, to: usize) -> Result<[usize; 4], OperatorError> {
+        fits("mix", &found, found[1] == from, || {
+            format!("[batch, {from}, height, width]")
+        })?;
+        Ok([found[0], to, found[2], found[3]])
+    }
+}
+
+/// `M x` in every pixel.
+fn mix(matrix: Tensor<2>, x: Tensor<4>) -> Tensor<4> {
+    let ([b, c, h, w], [k, _]) = (x.dims(), matrix.dims());
+    let flat: Tensor<3> = x.reshape([b, c, h * w]);
+    matrix.unsqueeze::<3>().matmul(flat).reshape([b, k, h, w])
+}
+
+impl Operator<4> for Mix {
+    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        let [to, from] = self.matrix.shape();
+        Self::check(signal, from, to)
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        mix(self.matrix.beside(&x), x)
+    }
+}
+
+impl Linear<4> for Mix {
+    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        let [from, to] = self.matrix.shape();
+        Self::check(measured, from, to)
+    }
+
+    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+        mix(self.matrix.beside(&y).transpose(), y)
+    }
+
+    closed_form!(4);
+}
+
+impl Spectral<4> for Mix {
+    fn singular_values(&self, like: &Tensor<4>) -> Tensor<4> {
+        let values = self.factors().values.clone();
+        let channels = values.len();
+        Constant::new(values, [1, channels, 1, 1]).beside(like)
+    }
+
+    fn signal_to_spectrum(&self, x: Tensor<4>) -> Tensor<4> {
+        mix(self.factors().right.beside(&x).transpose(), x)
+    }
+
+    fn spectrum_to_signal(&self, c: Tensor<4>) -> Tensor<4> {
+        mix(self.factors().right.beside(&c), c)
+    }
+
+    fn measured_to_spectrum(&self, y: Tensor<4>) -> Tensor<4> {
+        mix(self.factors().left.beside(&y).transpose(), y)
+    }
+
+    fn spectrum_to_measured(&self, c: Tensor<4>) -> Tensor<4> {
+        mix(self.factors().left.beside(&c), c)
+    }
+}

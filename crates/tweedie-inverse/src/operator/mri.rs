@@ -1,0 +1,158 @@
+//! Magnetic resonance with several coils: `y_n = M F (s_n x)`.
+//!
+//! With one coil it is [`Sampled`](super::Sampled) of the Fourier transform.
+//!
+//! # Reference
+//! Pruessmann et al. 1999, "SENSE: sensitivity encoding for fast MRI".
+
+use super::error::{OperatorError, fits, require, sample};
+use super::transform::centred;
+use super::{Linear, Mask, Operator};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::TAU;
+use tweedie_kernels::{Constant, Sign};
+
+/// Complex images `[b, 2, h, w]` to the sampled Fourier transforms of what each coil sees,
+/// `[b, 2 n, h, w]`: the real parts of all coils, then the imaginary parts.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_inverse::{Mask, MultiCoil, Operator};
+///
+/// let scan = MultiCoil::ring(4, Mask::cartesian([16, 16], 3.0, 0.2, 1)?, [16, 16])?;
+/// assert_eq!(scan.apply(Tensor::ones([1, 2, 16, 16], &Device::flex())).dims(), [1, 8, 16, 16]);
+/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MultiCoil {
+    /// `[2, coils, h, w]`: the real part, then the imaginary part.
+    maps: Constant<4>,
+    mask: Mask<4>,
+}
+
+impl MultiCoil {
+    /// Coils of the given sensitivities, `[2, coils, h, w]`: real parts, then imaginary parts.
+    ///
+    /// # Errors
+    /// [`OperatorError`] unless there are two parts and at least one coil and pixel, or for a mask of
+    /// another size.
+    pub fn new(maps: Constant<4>, mask: Mask<4>) -> Result<Self, OperatorError> {
+        let [parts, coils, h, w] = maps.shape();
+        require("number of parts of a map", parts as f64, "2", parts == 2)?;
+        let values = (coils * h * w) as f64;
+        require(
+            "number of values of the maps",
+            values,
+            "at least 1",
+            values > 0.0,
+        )?;
+        mask.measured([1, 2, h, w])?;
+        Ok(Self { maps, mask })
+    }
+
+    /// Coils on a ring around images of `size`: Gaussian in magnitude, each with a phase that grows
+    /// away from it; the squares of all magnitudes have the sum 1 in every pixel.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn ring(coils: usize, mask: Mask<4>, size: [usize; 2]) -> Result<Self, OperatorError> {
+        let [h, w] = size;
+        let at = |coil: usize, pixel: usize| {
+            let (sin, cos) = (TAU * coil as f64 / coils as f64).sin_cos();
+            let y = (pixel / w) as f64 / h as f64 - 0.5 - 0.6 * sin;
+            let x = (pixel % w) as f64 / w as f64 - 0.5 - 0.6 * cos;
+            ((-2.0 * (x * x + y * y)).exp(), 2.0 * (x * cos + y * sin))
+        };
+        let length: Vec<f64> = (0..h * w)
+            .map(|pixel| {
+                let squares = (0..coils).map(|coil| at(coil, pixel).0.powi(2));
+                squares.sum::<f64>().sqrt()
+            })
+            .collect();
+        let part = |part: fn(f64) -> f64| {
+            let (at, length) = (&at, &length);
+            (0..coils * h * w).map(move |i| {
+                let (magnitude, phase) = at(i / (h * w), i % (h * w));
+                magnitude / length[i % (h * w)] * part(phase)
+            })
+        };
+        let values = part(f64::cos).chain(part(f64::sin)).collect();
+        Self::new(Constant::new(values, [2, coils, h, w]), mask)
+    }
+
+    /// Real and imaginary part of the maps, `[1, coils, h, w]`.
+    fn parts(&self, like: &Tensor<4>) -> [Tensor<4>; 2] {
+        let maps = self.maps.beside(like);
+        [0, 1].map(|part| maps.clone().narrow(0, part, 1))
+    }
+
+    /// The transform of every coil's image, from `[b, 2 n, h, w]` to the same.
+    fn every_coil(&self, z: Tensor<4>, sign: Sign) -> Tensor<4> {
+        let ([b, _, h, w], [_, n, ..]) = (z.dims(), self.maps.shape());
+        let pairs: Tensor<5> = z.reshape([b, 2, n, h, w]).swap_dims(1, 2);
+        let pairs = centred(pairs.reshape([b * n, 2, h, w]), sign);
+        let parts: Tensor<5> = pairs.reshape([b, n, 2, h, w]).swap_dims(1, 2);
+        parts.reshape([b, 2 * n, h, w])
+    }
+}
+
+impl Operator<4> for MultiCoil {
+    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        let [_, n, h, w] = self.maps.shape();
+        sample("multi-coil scan", signal, [2, h, w], [2 * n, h, w])
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let ([s_re, s_im], re) = (self.parts(&x), x.clone().narrow(1, 0, 1));
+        let im = x.narrow(1, 1, 1);
+        let seen = vec![
+            re.clone() * s_re.clone() - im.clone() * s_im.clone(),
+            re * s_im + im * s_re,
+        ];
+        self.masked(self.every_coil(Tensor::cat(seen, 1), Sign::Forward))
+    }
+}
+
+impl MultiCoil {
+    /// Real and imaginary parts of every coil where the mask is true.
+    fn masked(&self, y: Tensor<4>) -> Tensor<4> {
+        let ([b, c, h, w], [_, n, ..]) = (y.dims(), self.maps.shape());
+        // The mask has one channel, or one for each part.
+        let parts: Tensor<5> = y.reshape([b, 2, n, h, w]).swap_dims(1, 2);
+        let kept = self.mask.forward(parts.reshape([b * n, 2, h, w]));
+        let parts: Tensor<5> = kept.reshape([b, n, 2, h, w]).swap_dims(1, 2);
+        parts.reshape([b, c, h, w])
+    }
+}
+
+impl Linear<4> for MultiCoil {
+    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        let [_, n, h, w] = self.maps.shape();
+        fits(
+            "multi-coil scan",
+            &measured,
+            measured[1..] == [2 * n, h, w],
+            || {
+                format!(
+                    "[batch, {}, {h}, {w}]: real, then imaginary parts of {n} coils",
+                    2 * n
+                )
+            },
+        )?;
+        Ok([measured[0], 2, h, w])
+    }
+
+    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+        let [_, n, ..] = self.maps.shape();
+        let z = self.every_coil(self.masked(y), Sign::Inverse);
+        let [s_re, s_im] = self.parts(&z);
+        let (re, im) = (z.clone().narrow(1, 0, n), z.narrow(1, n, n));
+        // The conjugate of the sensitivities.
+        let combined = vec![
+            (re.clone() * s_re.clone() + im.clone() * s_im.clone()).sum_dim(1),
+            (im * s_re - re * s_im).sum_dim(1),
+        ];
+        Tensor::cat(combined, 1)
+    }
+}

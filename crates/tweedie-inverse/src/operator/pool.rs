@@ -1,0 +1,91 @@
+//! Super-resolution by average pooling: each `f × f` block becomes its mean.
+//!
+//! `A Aᵀ = I/f²`, so `A⁺ = f² Aᵀ`, and `(AᵀA + s I)⁻¹ b = (b − Aᵀ A b/(f⁻² + s))/s`.
+
+use super::error::{fits, require};
+use super::solve::positive;
+use super::{Linear, Operator, OperatorError, Solution, SolveError};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// Averages blocks of `factor × factor` pixels: `[b, c, h, w]` to `[b, c, h/f, w/f]`. For sizes that
+/// the factor does not divide, [`Separable::resize`](super::Separable::resize) has
+/// [`Area`](tweedie_core::Interpolation::Area).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Recipe")]
+pub struct AveragePool {
+    factor: usize,
+}
+
+#[derive(Deserialize)]
+struct Recipe {
+    factor: usize,
+}
+
+impl TryFrom<Recipe> for AveragePool {
+    type Error = OperatorError;
+
+    fn try_from(recipe: Recipe) -> Result<Self, OperatorError> {
+        Self::new(recipe.factor)
+    }
+}
+
+impl AveragePool {
+    /// Averages blocks of `factor × factor` pixels.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for a factor of 0.
+    pub fn new(factor: usize) -> Result<Self, OperatorError> {
+        require("factor", factor as f64, "at least 1", factor > 0)?;
+        Ok(Self { factor })
+    }
+
+    /// `f²`.
+    fn area(self) -> f64 {
+        (self.factor * self.factor) as f64
+    }
+}
+
+impl Operator<4> for AveragePool {
+    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        let ([b, c, h, w], f) = (signal, self.factor);
+        let divides = h.is_multiple_of(f) && w.is_multiple_of(f);
+        fits("average pooling", &signal, divides, || {
+            format!("height and width that {f} divides")
+        })?;
+        Ok([b, c, h / f, w / f])
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let ([b, c, h, w], f) = (x.dims(), self.factor);
+        x.reshape([b, c, h / f, f, w / f, f])
+            .mean_dim(3)
+            .mean_dim(5)
+            .reshape([b, c, h / f, w / f])
+    }
+}
+
+impl Linear<4> for AveragePool {
+    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        let ([b, c, h, w], f) = (measured, self.factor);
+        Ok([b, c, h * f, w * f])
+    }
+
+    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+        let ([b, c, h, w], f) = (y.dims(), self.factor);
+        (y / self.area())
+            .reshape([b, c, h, 1, w, 1])
+            .expand([b, c, h, f, w, f])
+            .reshape([b, c, h * f, w * f])
+    }
+
+    fn solve(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
+        positive(shift)?;
+        let range = self.adjoint(self.apply(b.clone())) / (1.0 / self.area() + shift);
+        Ok(Solution::exact((b - range) / shift))
+    }
+
+    fn pinv(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
+        Ok(Solution::exact(self.adjoint(y) * self.area()))
+    }
+}

@@ -1,0 +1,291 @@
+//! Resampling, up and down: constructors of [`Separable`] operators.
+//!
+//! Three conventions are about, and they differ by fractions of a pixel:
+//!
+//! | | filter | sample `i` is centred at |
+//! |---|---|---|
+//! | [`Separable::decimate`] (deepinv) | of whole factors, then every `f`-th pixel | `f i`, for an even number of taps `f i + ½` |
+//! | [`Separable::resize`] (PyTorch, Pillow) | of any scale, renormalised at the edges | `f (i + ½) − ½` |
+//! | [`Separable::imresize`] (MATLAB) | bicubic of any scale, edges mirrored | `f (i + ½) − ½` |
+
+use super::error::{OperatorError, require};
+use super::{Padding, PointSpread, Separable};
+use serde::{Deserialize, Serialize};
+use tweedie_core::Resize;
+
+/// A filter before every `f`-th pixel is taken; its weights have the sum 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Taps {
+    /// No filter.
+    None,
+    /// A triangle over `2f` pixels.
+    Bilinear,
+    /// Keys' cubic with `a = −½` over `4f` pixels.
+    Bicubic,
+    /// `sin(πt)/(πt)`, `t` in units of the factor, over `4f` pixels in a Kaiser window.
+    Sinc,
+    /// `exp(−t²/(2σ²))`, σ in pixels, over `2 ⌊σ/0.3 + 1⌋ + 1` pixels.
+    Gaussian {
+        /// σ.
+        sigma: f64,
+    },
+}
+
+impl Taps {
+    /// The weights for a factor.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for a factor of 0 or a σ that is not positive.
+    pub fn weights(self, factor: usize) -> Result<Vec<f64>, OperatorError> {
+        require("factor", factor as f64, "at least 1", factor > 0)?;
+        let f = factor as f64;
+        let even = |taps: usize, value: &dyn Fn(f64) -> f64| -> Vec<f64> {
+            let centre = (taps * factor) as f64 / 2.0 - 0.5;
+            (0..taps * factor)
+                .map(|i| value((i as f64 - centre) / f))
+                .collect()
+        };
+        let weights = match self {
+            Self::None => vec![1.0],
+            Self::Bilinear => even(2, &|t| 1.0 - t.abs()),
+            Self::Bicubic => even(4, &cubic),
+            Self::Sinc => {
+                let shape = kaiser_shape(factor);
+                let half = (4.0 * f - 1.0) / 2.0;
+                even(4, &|t| sinc(t) * kaiser(t * f / half, shape))
+            }
+            Self::Gaussian { sigma } => {
+                let valid = sigma > 0.0 && sigma < 1e4;
+                require("filter's σ", sigma, "above 0 and below 10⁴ pixels", valid)?;
+                let reach = (sigma / 0.3 + 1.0) as i32;
+                (-reach..=reach)
+                    .map(|t| (-0.5 * (f64::from(t) / sigma).powi(2)).exp())
+                    .collect()
+            }
+        };
+        let sum: f64 = weights.iter().sum();
+        Ok(weights.into_iter().map(|weight| weight / sum).collect())
+    }
+
+    /// The filter as a kernel for [`Blur`](super::Blur).
+    ///
+    /// # Errors
+    /// As [`weights`](Self::weights).
+    pub fn kernel(self, factor: usize) -> Result<PointSpread, OperatorError> {
+        let weights = self.weights(factor)?;
+        PointSpread::outer(&weights, &weights)
+    }
+}
+
+/// Keys' cubic, `a = −½`.
+fn cubic(t: f64) -> f64 {
+    let t = t.abs();
+    if t <= 1.0 {
+        (1.5 * t - 2.5) * t * t + 1.0
+    } else if t < 2.0 {
+        ((-0.5 * t + 2.5) * t - 4.0) * t + 2.0
+    } else {
+        0.0
+    }
+}
+
+fn sinc(t: f64) -> f64 {
+    match t {
+        0.0 => 1.0,
+        t => (std::f64::consts::PI * t).sin() / (std::f64::consts::PI * t),
+    }
+}
+
+/// Kaiser's window at `t ∈ [−1, 1]`.
+fn kaiser(t: f64, shape: f64) -> f64 {
+    let bessel = |x: f64| {
+        let terms = (1..60).scan(1.0, |term, k| {
+            *term *= (x / (2.0 * f64::from(k))).powi(2);
+            Some(*term)
+        });
+        1.0 + terms.sum::<f64>()
+    };
+    bessel(shape * (1.0 - t * t).max(0.0).sqrt()) / bessel(shape)
+}
+
+/// Kaiser's estimate of the window's shape from the attenuation in decibels that `4f` taps reach over
+/// a band of `2 (2 − √2)/f` (as in the resampling filters of StyleGAN 3).
+fn kaiser_shape(factor: usize) -> f64 {
+    let f = factor as f64;
+    let band = 2.0 * (2.0 - std::f64::consts::SQRT_2) / f;
+    let attenuation = 2.285 * (4.0 * f - 1.0) * std::f64::consts::PI * band + 7.95;
+    if attenuation > 50.0 {
+        0.1102 * (attenuation - 8.7)
+    } else if attenuation > 21.0 {
+        0.5842 * (attenuation - 21.0).powf(0.4) + 0.07886 * (attenuation - 21.0)
+    } else {
+        0.0
+    }
+}
+
+/// Rows of the matrix that filters `n` pixels and takes every `factor`-th.
+fn decimation(
+    weights: &[f64],
+    n: usize,
+    factor: usize,
+    padding: Padding,
+) -> Result<Vec<Vec<f64>>, OperatorError> {
+    let (taps, from) = (weights.len(), n as f64);
+    let (length, centre) = match padding {
+        Padding::Valid => {
+            require(
+                "image's size",
+                from,
+                "at least that of the filter",
+                n >= taps,
+            )?;
+            (n + 1 - taps, taps - 1)
+        }
+        _ => (n, taps / 2),
+    };
+    require("image's size", from, "at least 1", n > 0)?;
+    let row = |i: usize| {
+        let mut row = vec![0.0; n];
+        for (k, weight) in weights.iter().enumerate() {
+            let place = (i * factor + centre) as isize - k as isize;
+            if let Some(pixel) = padding.pixel(place, n) {
+                row[pixel] += weight;
+            }
+        }
+        row
+    };
+    Ok((0..length.div_ceil(factor)).map(row).collect())
+}
+
+/// Rows of MATLAB's `imresize` with antialiasing: Keys' cubic, stretched where the image shrinks.
+fn imresize(from: usize, to: usize) -> Vec<Vec<f64>> {
+    let scale = from as f64 / to as f64;
+    let wide = scale.max(1.0);
+    let taps = (4.0 * wide).ceil() as isize + 2;
+    let row = |i: usize| {
+        let centre = (i as f64 + 0.5) * scale - 0.5;
+        let first = (centre - 2.0 * wide).floor() as isize;
+        let places: Vec<isize> = (first..first + taps).collect();
+        let weights = places
+            .iter()
+            .map(|&place| cubic((centre - place as f64) / wide));
+        let weights: Vec<f64> = weights.collect();
+        let sum: f64 = weights.iter().sum();
+        let mut row = vec![0.0; from];
+        for (place, weight) in places.into_iter().zip(weights) {
+            if let Some(pixel) = Padding::Symmetric.pixel(place, from) {
+                row[pixel] += weight / sum;
+            }
+        }
+        row
+    };
+    (0..to).map(row).collect()
+}
+
+impl Separable {
+    /// Filters images of `size` (height, width) and takes every `factor`-th pixel, the first
+    /// included.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for a factor of 0, an empty image, or, with
+    /// [`Padding::Valid`], an image smaller than the filter.
+    pub fn decimate(
+        taps: Taps,
+        factor: usize,
+        size: [usize; 2],
+        padding: Padding,
+    ) -> Result<Self, OperatorError> {
+        let weights = taps.weights(factor)?;
+        let side = |n: usize| decimation(&weights, n, factor, padding);
+        Self::new(&side(size[0])?, &side(size[1])?)
+    }
+
+    /// Enlarges images to `size`: the transpose of [`decimate`](Self::decimate), times `factor²`, so
+    /// that a constant image keeps its value.
+    ///
+    /// # Errors
+    /// As [`decimate`](Self::decimate).
+    pub fn enlarge(
+        taps: Taps,
+        factor: usize,
+        size: [usize; 2],
+        padding: Padding,
+    ) -> Result<Self, OperatorError> {
+        let f = factor as f64;
+        let weights: Vec<f64> = taps
+            .weights(factor)?
+            .iter()
+            .map(|weight| weight * f)
+            .collect();
+        let side = |n: usize| decimation(&weights, n, factor, padding);
+        Ok(Self::new(&side(size[0])?, &side(size[1])?)?.transposed())
+    }
+
+    /// Resizes images as [`Resize`] does.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for an empty image.
+    pub fn resize(resize: Resize, from: [usize; 2], to: [usize; 2]) -> Result<Self, OperatorError> {
+        for n in [from, to].concat() {
+            require("image's size", n as f64, "at least 1", n > 0)?;
+        }
+        let side = |i: usize| resize.weights(from[i], to[i]);
+        Self::new(&side(0), &side(1))
+    }
+
+    /// Resizes images as MATLAB's `imresize`: bicubic, antialiased where they shrink, edges
+    /// mirrored.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for an empty image.
+    pub fn imresize(from: [usize; 2], to: [usize; 2]) -> Result<Self, OperatorError> {
+        for n in [from, to].concat() {
+            require("image's size", n as f64, "at least 1", n > 0)?;
+        }
+        Self::new(&imresize(from[0], to[0]), &imresize(from[1], to[1]))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test may stop at once")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_constant_stays_constant() {
+        let taps = [
+            Taps::None,
+            Taps::Bilinear,
+            Taps::Bicubic,
+            Taps::Sinc,
+            Taps::Gaussian { sigma: 2.0 },
+        ];
+        for taps in taps {
+            for (n, factor) in [(16, 2), (15, 3), (7, 4), (5, 1)] {
+                let edges = [
+                    Padding::Circular,
+                    Padding::Reflect,
+                    Padding::Symmetric,
+                    Padding::Replicate,
+                ];
+                for padding in edges {
+                    let shrink = Separable::decimate(taps, factor, [n, n], padding);
+                    let [rows, _] = shrink.expect("an operator").matrices();
+                    assert_eq!(rows.len(), n.div_ceil(factor));
+                    for row in rows {
+                        assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{taps:?}");
+                    }
+                }
+            }
+        }
+        for (from, to) in [(9, 4), (4, 9), (1, 3), (3, 1)] {
+            for row in imresize(from, to) {
+                assert!(
+                    (row.iter().sum::<f64>() - 1.0).abs() < 1e-12,
+                    "{from} to {to}"
+                );
+            }
+        }
+    }
+}

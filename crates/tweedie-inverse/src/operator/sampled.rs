@@ -1,0 +1,151 @@
+//! A few coefficients of an orthogonal transform: `A = M U D` with a mask `M`, a transform `U` and
+//! signs `D`.
+//!
+//! Single-pixel cameras measure some Walsh–Hadamard coefficients, magnetic resonance some of the
+//! Fourier transform, compressed sensing some of a randomised one. `A Aᵀ = M`, so that
+//! `A⁺ = Aᵀ` and the singular values are the mask.
+
+use super::error::{OperatorError, require};
+use super::mask::unit;
+use super::spectral::{Spectral, closed_form};
+use super::{Basis, Linear, Mask, Operator, Solution, SolveError, Transform};
+use burn::tensor::Tensor;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use serde::{Deserialize, Serialize};
+use tweedie_kernels::Constant;
+
+/// Coefficients of a transform where a mask is true, and 0 elsewhere.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_inverse::{Basis, Linear, Mask, Operator, Sampled};
+///
+/// // Single-coil magnetic resonance, every second line or so; the image is complex.
+/// let scan = Sampled::new(Basis::Fourier, Mask::cartesian([32, 32], 2.0, 0.1, 7)?, [32, 32])?;
+/// let x = Tensor::<4>::ones([1, 2, 32, 32], &Device::flex());
+/// let zero_filled = scan.pinv(scan.apply(x))?.x;
+/// assert_eq!(zero_filled.dims(), [1, 2, 32, 32]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sampled {
+    transform: Transform,
+    mask: Mask<4>,
+    signs: Option<Constant<4>>,
+}
+
+impl Sampled {
+    /// Coefficients of images of `size` (height, width) where `mask` is true.
+    ///
+    /// # Errors
+    /// As [`Transform::new`]; a mask of another size is an error of the first measurement.
+    pub fn new(basis: Basis, mask: Mask<4>, size: [usize; 2]) -> Result<Self, OperatorError> {
+        Ok(Self {
+            transform: Transform::new(basis, size)?,
+            mask,
+            signs: None,
+        })
+    }
+
+    /// The first `count` Walsh–Hadamard coefficients in sequency order, over rows and columns
+    /// together: what a single-pixel camera sees.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for sizes that are no powers of two, or more coefficients than
+    /// there are.
+    pub fn single_pixel(size: [usize; 2], count: usize) -> Result<Self, OperatorError> {
+        let transform = Transform::new(Basis::Hadamard, size)?;
+        let ([h, w], all) = (size, size[0] * size[1]);
+        let enough = count <= all;
+        require(
+            "number of coefficients",
+            count as f64,
+            "at most that of pixels",
+            enough,
+        )?;
+        let bits = all.trailing_zeros();
+        let mut kept = vec![false; all];
+        for i in 0..count {
+            // Sequency i is natural index: Gray code, bits reversed.
+            let gray = i ^ (i >> 1);
+            let natural = match bits {
+                0 => 0,
+                bits => gray.reverse_bits() >> (usize::BITS - bits),
+            };
+            kept[natural % h * w + natural / h] = true;
+        }
+        let mask = Mask::of_pixels(size, |row, column| kept[row * w + column]);
+        Ok(Self {
+            transform,
+            mask,
+            signs: None,
+        })
+    }
+
+    /// Flips the signs of the pixels at random first, which spreads every image over all
+    /// coefficients.
+    #[must_use]
+    pub fn with_random_signs(mut self, seed: u64) -> Self {
+        let [h, w] = self.transform.size();
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let signs = (0..h * w).map(|_| if unit(&mut random) < 0.5 { -1.0 } else { 1.0 });
+        self.signs = Some(Constant::new(signs.collect(), [1, 1, h, w]));
+        self
+    }
+
+    /// `D x`.
+    fn flipped(&self, x: Tensor<4>) -> Tensor<4> {
+        match &self.signs {
+            Some(signs) => {
+                let signs = signs.beside(&x);
+                x * signs
+            }
+            None => x,
+        }
+    }
+}
+
+impl Operator<4> for Sampled {
+    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        self.mask.measured(self.transform.measured(signal)?)
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.mask.forward(self.signal_to_spectrum(x))
+    }
+}
+
+impl Linear<4> for Sampled {
+    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        self.measured(measured)
+    }
+
+    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+        self.spectrum_to_signal(self.mask.forward(y))
+    }
+
+    closed_form!(4);
+}
+
+impl Spectral<4> for Sampled {
+    fn singular_values(&self, like: &Tensor<4>) -> Tensor<4> {
+        self.mask.singular_values(like)
+    }
+
+    fn signal_to_spectrum(&self, x: Tensor<4>) -> Tensor<4> {
+        self.transform.forward(self.flipped(x))
+    }
+
+    fn spectrum_to_signal(&self, c: Tensor<4>) -> Tensor<4> {
+        self.flipped(self.transform.transpose(c))
+    }
+
+    fn measured_to_spectrum(&self, y: Tensor<4>) -> Tensor<4> {
+        self.mask.forward(y)
+    }
+
+    fn spectrum_to_measured(&self, c: Tensor<4>) -> Tensor<4> {
+        self.mask.forward(c)
+    }
+}

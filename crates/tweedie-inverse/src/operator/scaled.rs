@@ -1,0 +1,57 @@
+//! A multiple of an operator.
+
+use super::{Linear, Operator, OperatorError, Solution, SolveError};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// `factor · A`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scaled<A> {
+    operator: A,
+    factor: f64,
+}
+
+impl<A> Scaled<A> {
+    /// `factor · operator`.
+    #[must_use]
+    pub fn new(operator: A, factor: f64) -> Self {
+        Self { operator, factor }
+    }
+}
+
+impl<const D: usize, A: Operator<D>> Operator<D> for Scaled<A> {
+    fn measured(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
+        self.operator.measured(signal)
+    }
+
+    fn forward(&self, x: Tensor<D>) -> Tensor<D> {
+        self.operator.forward(x) * self.factor
+    }
+}
+
+impl<const D: usize, A: Linear<D>> Linear<D> for Scaled<A> {
+    fn signal(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
+        self.operator.signal(measured)
+    }
+
+    fn transpose(&self, y: Tensor<D>) -> Tensor<D> {
+        self.operator.transpose(y) * self.factor
+    }
+
+    /// `(f² AᵀA + s)⁻¹ = (AᵀA + s/f²)⁻¹/f²`.
+    fn solve(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
+        super::solve::positive(shift)?;
+        let square = self.factor.powi(2);
+        if square == 0.0 {
+            return Ok(Solution::exact(b / shift));
+        }
+        self.operator.solve(b / square, shift / square)
+    }
+
+    fn pinv(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
+        if self.factor == 0.0 {
+            return Ok(Solution::exact(self.transpose(y)));
+        }
+        self.operator.pinv(y / self.factor)
+    }
+}

@@ -1,0 +1,220 @@
+//! Operators of two small matrices: `Y = R_y X R_xᵀ` in every channel.
+//!
+//! Resampling, and every blur whose kernel is a product. The decomposition of the two matrices is
+//! that of the operator: with `R = U Σ Vᵀ`, the spectrum is `V_yᵀ X V_x` and the singular values are
+//! all products of one of each; the adjoint is `R_yᵀ Y R_x` and the pseudo-inverse `R_y⁺ Y R_x⁺ᵀ`.
+
+use super::error::{OperatorError, require, sized};
+use super::solve::{Solution, SolveError};
+use super::spectral::{self, Spectral};
+use super::svd::Factors;
+use super::{Linear, Operator};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use std::sync::{Arc, OnceLock};
+use tweedie_kernels::Constant;
+
+/// Rows and columns of images of one size by a matrix each.
+///
+/// The matrices are decomposed on the host when they are first needed: once, `O(n³)`.
+///
+/// ```
+/// use burn::tensor::{Device, Distribution, Tensor};
+/// use tweedie_core::{Interpolation, Resize};
+/// use tweedie_inverse::{Linear, Operator, Separable};
+///
+/// let resize = Resize::new(Interpolation::Bicubic).with_antialias(true);
+/// let shrink = Separable::resize(resize, [30, 20], [7, 9])?;
+/// let x = Tensor::<4>::random([1, 3, 30, 20], Distribution::Default, &Device::flex());
+/// let y = shrink.apply(x);
+/// let restored = shrink.pinv(y.clone())?.x;
+/// assert!((shrink.apply(restored) - y).abs().max().into_scalar::<f32>() < 1e-4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Separable {
+    rows: Side,
+    columns: Side,
+}
+
+/// A matrix with what is known about it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Side {
+    matrix: Constant<2>,
+    #[serde(skip)]
+    known: Arc<OnceLock<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    factors: Factors,
+    inverse: Constant<2>,
+}
+
+impl PartialEq for Separable {
+    fn eq(&self, other: &Self) -> bool {
+        self.rows.matrix == other.rows.matrix && self.columns.matrix == other.columns.matrix
+    }
+}
+
+impl Side {
+    fn known(&self) -> &Known {
+        self.known.get_or_init(|| {
+            let factors = Factors::of(&self.matrix);
+            let inverse = factors.pseudo_inverse();
+            Known { factors, inverse }
+        })
+    }
+}
+
+impl Separable {
+    /// The operator of two matrices by their rows: the first makes rows of rows, the second columns
+    /// of columns.
+    ///
+    /// # Errors
+    /// [`OperatorError`] for an empty matrix, rows of different lengths, or values that are not
+    /// finite.
+    pub fn new(rows: &[Vec<f64>], columns: &[Vec<f64>]) -> Result<Self, OperatorError> {
+        let side = |rows: &[Vec<f64>]| {
+            let n = rows.first().map_or(0, Vec::len);
+            require(
+                "number of columns of a matrix",
+                n as f64,
+                "at least 1",
+                n > 0,
+            )?;
+            for row in rows {
+                if row.len() != n {
+                    return Err(OperatorError::Length {
+                        values: "a row of a matrix",
+                        found: row.len(),
+                        expected: n,
+                    });
+                }
+                for &value in row {
+                    require("matrix's value", value, "finite", value.is_finite())?;
+                }
+            }
+            Ok(Side {
+                matrix: Constant::new(rows.concat(), [rows.len(), n]),
+                known: Arc::default(),
+            })
+        };
+        Ok(Self {
+            rows: side(rows)?,
+            columns: side(columns)?,
+        })
+    }
+
+    /// The operator of the transposed matrices.
+    #[must_use]
+    pub fn transposed(&self) -> Self {
+        let transposed = |side: &Side| {
+            let ([m, n], values) = (side.matrix.shape(), side.matrix.values());
+            let values = (0..n * m).map(|i| values[i % m * n + i / m]);
+            Side {
+                matrix: Constant::new(values.collect(), [n, m]),
+                known: Arc::default(),
+            }
+        };
+        Self {
+            rows: transposed(&self.rows),
+            columns: transposed(&self.columns),
+        }
+    }
+
+    /// The matrices of rows and of columns, each by its rows.
+    #[must_use]
+    pub fn matrices(&self) -> [Vec<Vec<f64>>; 2] {
+        [&self.rows, &self.columns].map(|side| {
+            let n = side.matrix.shape()[1];
+            side.matrix
+                .values()
+                .chunks(n)
+                .map(<[f64]>::to_vec)
+                .collect()
+        })
+    }
+
+    fn sizes(&self) -> ([usize; 2], [usize; 2]) {
+        let ([h, from_h], [w, from_w]) = (self.rows.matrix.shape(), self.columns.matrix.shape());
+        ([from_h, from_w], [h, w])
+    }
+}
+
+/// `L X Rᵀ`.
+fn sandwich(left: Tensor<2>, x: Tensor<4>, right: Tensor<2>) -> Tensor<4> {
+    // The product that makes the image smaller goes first.
+    let (left, right) = (left.unsqueeze::<4>(), right.transpose().unsqueeze::<4>());
+    let ([.., m, h], [.., w, n]) = (left.dims(), right.dims());
+    if m * h * w + m * w * n <= h * w * n + m * h * n {
+        left.matmul(x).matmul(right)
+    } else {
+        left.matmul(x.matmul(right))
+    }
+}
+
+impl Operator<4> for Separable {
+    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        let (from, to) = self.sizes();
+        sized("separable operator", signal, from, to)
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let (left, right) = (self.rows.matrix.beside(&x), self.columns.matrix.beside(&x));
+        sandwich(left, x, right)
+    }
+}
+
+impl Linear<4> for Separable {
+    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        let (from, to) = self.sizes();
+        sized("separable operator", measured, to, from)
+    }
+
+    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+        let (left, right) = (self.rows.matrix.beside(&y), self.columns.matrix.beside(&y));
+        sandwich(left.transpose(), y, right.transpose())
+    }
+
+    fn solve(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
+        spectral::solve(self, b, shift)
+    }
+
+    fn pinv(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
+        let left = self.rows.known().inverse.beside(&y);
+        let right = self.columns.known().inverse.beside(&y);
+        Ok(Solution::exact(sandwich(left, y, right)))
+    }
+}
+
+impl Spectral<4> for Separable {
+    fn singular_values(&self, like: &Tensor<4>) -> Tensor<4> {
+        let side = |side: &Side, shape: [usize; 4]| {
+            Constant::new(side.known().factors.values.clone(), shape).beside(like)
+        };
+        let ([h, w], _) = self.sizes();
+        side(&self.rows, [1, 1, h, 1]) * side(&self.columns, [1, 1, 1, w])
+    }
+
+    fn signal_to_spectrum(&self, x: Tensor<4>) -> Tensor<4> {
+        let side = |side: &Side| side.known().factors.right.beside(&x).transpose();
+        sandwich(side(&self.rows), x.clone(), side(&self.columns))
+    }
+
+    fn spectrum_to_signal(&self, c: Tensor<4>) -> Tensor<4> {
+        let side = |side: &Side| side.known().factors.right.beside(&c);
+        sandwich(side(&self.rows), c.clone(), side(&self.columns))
+    }
+
+    fn measured_to_spectrum(&self, y: Tensor<4>) -> Tensor<4> {
+        let side = |side: &Side| side.known().factors.left.beside(&y).transpose();
+        sandwich(side(&self.rows), y.clone(), side(&self.columns))
+    }
+
+    fn spectrum_to_measured(&self, c: Tensor<4>) -> Tensor<4> {
+        let side = |side: &Side| side.known().factors.left.beside(&c);
+        sandwich(side(&self.rows), c.clone(), side(&self.columns))
+    }
+}

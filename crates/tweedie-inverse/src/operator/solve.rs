@@ -1,0 +1,337 @@
+//! Equations with linear operators by conjugate gradients, and their norm.
+//!
+//! # Reference
+//! Hestenes and Stiefel 1952, "Methods of conjugate gradients for solving linear systems"; the
+//! least-squares form is theirs too (CGLS, Björck 1996, algorithm 7.4.1).
+
+use super::Linear;
+use burn::tensor::{DType, Device, Tensor};
+use tweedie_core::{HostNoise, Noise, column, per_sample_sum};
+
+/// What an equation was solved by.
+#[derive(Clone, Debug)]
+pub struct Solution<const D: usize> {
+    /// The solution.
+    pub x: Tensor<D>,
+    /// How many iterations it took: 0 for a closed form.
+    pub iterations: usize,
+    /// The relative residual of the worst sample, computed anew from `x`; none for a closed form.
+    pub residual: Option<f64>,
+}
+
+impl<const D: usize> Solution<D> {
+    /// A solution in closed form.
+    #[must_use]
+    pub fn exact(x: Tensor<D>) -> Self {
+        Self {
+            x,
+            iterations: 0,
+            residual: None,
+        }
+    }
+}
+
+/// An equation that was not solved.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SolveError {
+    /// A shift that is not positive, or a γ that is not.
+    #[error("the shift (1/γ of a proximal step) has to be finite and above 0, got {shift}")]
+    Shift {
+        /// The shift.
+        shift: f64,
+    },
+    /// Iterations that did not arrive.
+    #[error(
+        "conjugate gradients: a relative residual of {residual:e} after {iterations} iterations, \
+         expected {tolerance:e}"
+    )]
+    NotConverged {
+        /// How many iterations were made.
+        iterations: usize,
+        /// The relative residual of the worst sample.
+        residual: f64,
+        /// What was asked for.
+        tolerance: f64,
+    },
+}
+
+/// `Ok` for a shift that makes `AᵀA + shift I` invertible.
+pub(crate) fn positive(shift: f64) -> Result<(), SolveError> {
+    match shift > 0.0 && shift.is_finite() {
+        true => Ok(()),
+        false => Err(SolveError::Shift { shift }),
+    }
+}
+
+/// Conjugate gradients for each sample of a batch: a sample that has arrived stands still, so that it
+/// does not depend on its neighbours.
+///
+/// ```
+/// use burn::tensor::{Device, Distribution, Tensor};
+/// use tweedie_inverse::{Blur, ConjugateGradient, Linear, Operator, Padding, PointSpread};
+///
+/// let blur = Blur::new(PointSpread::gaussian(1.0)?, Padding::Reflect);
+/// let b = Tensor::<4>::random([1, 1, 16, 16], Distribution::Default, &Device::flex());
+/// let solution = ConjugateGradient::default().solve(&blur, b.clone(), 0.1)?;
+/// assert!(solution.iterations > 0 && solution.residual < Some(1e-4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConjugateGradient {
+    tolerance: Option<f64>,
+    iterations: usize,
+}
+
+impl Default for ConjugateGradient {
+    /// A relative residual of `10⁻⁵` in `f32` and `10⁻¹⁰` in `f64`, within 1,000 iterations.
+    fn default() -> Self {
+        Self {
+            tolerance: None,
+            iterations: 1000,
+        }
+    }
+}
+
+impl ConjugateGradient {
+    /// Asks for another relative residual.
+    #[must_use]
+    pub fn with_tolerance(self, tolerance: f64) -> Self {
+        Self {
+            tolerance: Some(tolerance),
+            ..self
+        }
+    }
+
+    /// At most so many iterations.
+    #[must_use]
+    pub fn with_iterations(self, iterations: usize) -> Self {
+        Self { iterations, ..self }
+    }
+
+    /// `(AᵀA + shift I)⁻¹ b`; the residual is `‖b − (AᵀA + shift I) x‖/‖b‖`.
+    ///
+    /// # Errors
+    /// [`SolveError`] unless `shift` is finite and above 0, or if it does not converge.
+    pub fn solve<const D: usize, A: Linear<D> + ?Sized>(
+        self,
+        a: &A,
+        b: Tensor<D>,
+        shift: f64,
+    ) -> Result<Solution<D>, SolveError> {
+        positive(shift)?;
+        let normal = |p: Tensor<D>| a.adjoint(a.apply(p.clone())) + p * shift;
+        let scale = norms(&b);
+        let mut run = Run::new(self, &b, scale.clone());
+        let (mut x, mut r, mut p) = (b.zeros_like(), b.clone(), b.clone());
+        while run.goes_on(norms(&r))? {
+            let rr = squares(&r);
+            let q = normal(p.clone());
+            let step = run.only_active(rr.clone() / dot(&p, &q));
+            x = x + p.clone() * step.clone();
+            r = r - q * step;
+            let turn = run.only_active(squares(&r) / rr);
+            p = r.clone() + p * turn;
+        }
+        let residual = worst(&norms(&(b - normal(x.clone()))), &scale);
+        Ok(run.solution(x, residual))
+    }
+
+    /// `A⁺ y`; the residual is `‖Aᵀ(y − A x)‖/‖Aᵀ y‖`. It has also arrived where `y` is met to the
+    /// tolerance.
+    ///
+    /// # Errors
+    /// [`SolveError::NotConverged`].
+    pub fn pinv<const D: usize, A: Linear<D> + ?Sized>(
+        self,
+        a: &A,
+        y: Tensor<D>,
+    ) -> Result<Solution<D>, SolveError> {
+        let mut r = y.clone();
+        let mut s = a.adjoint(y.clone());
+        let (scale, met) = (norms(&s), norms(&y));
+        let mut run = Run::new(self, &y, scale.clone());
+        let (mut x, mut p) = (s.zeros_like(), s.clone());
+        loop {
+            // Whichever is nearer: the gradient, or the measurement itself.
+            let gradient = norms(&s).into_iter().zip(&scale);
+            let data = norms(&r).into_iter().zip(&met);
+            let nearer = gradient.zip(data).map(|((gradient, scale), (data, met))| {
+                f64::min(gradient, data / met.max(f64::MIN_POSITIVE) * scale)
+            });
+            if !run.goes_on(nearer.collect())? {
+                break;
+            }
+            let ss = squares(&s);
+            let q = a.apply(p.clone());
+            let step = run.only_active(ss.clone() / squares(&q));
+            x = x + p.clone() * step.clone();
+            r = r - q * step;
+            s = a.adjoint(r.clone());
+            let turn = run.only_active(squares(&s) / ss);
+            p = s.clone() + p * turn;
+        }
+        let left = a.adjoint(y - a.apply(x.clone()));
+        let residual = worst(&norms(&left), &scale);
+        Ok(run.solution(x, residual))
+    }
+}
+
+/// Where a run stands: which samples have not arrived.
+struct Run<const D: usize> {
+    settings: ConjugateGradient,
+    tolerance: f64,
+    scale: Vec<f64>,
+    active: Vec<f64>,
+    iterations: usize,
+    like: Tensor<D>,
+}
+
+impl<const D: usize> Run<D> {
+    fn new(settings: ConjugateGradient, like: &Tensor<D>, scale: Vec<f64>) -> Self {
+        let usual = match like.dtype() {
+            DType::F64 => 1e-10,
+            _ => 1e-5,
+        };
+        Self {
+            settings,
+            tolerance: settings.tolerance.unwrap_or(usual),
+            active: vec![1.0; scale.len()],
+            scale,
+            iterations: 0,
+            like: like.clone(),
+        }
+    }
+
+    /// Counts an iteration if a sample needs one.
+    fn goes_on(&mut self, residuals: Vec<f64>) -> Result<bool, SolveError> {
+        for (active, (residual, scale)) in self
+            .active
+            .iter_mut()
+            .zip(residuals.iter().zip(&self.scale))
+        {
+            // A sample that has arrived stays; what is not a number never arrives.
+            if *residual <= self.tolerance * scale {
+                *active = 0.0;
+            }
+        }
+        let wanted = self.active.contains(&1.0);
+        let residual = worst(&residuals, &self.scale);
+        if wanted && (self.iterations == self.settings.iterations || !residual.is_finite()) {
+            return Err(SolveError::NotConverged {
+                iterations: self.iterations,
+                residual,
+                tolerance: self.tolerance,
+            });
+        }
+        self.iterations += usize::from(wanted);
+        Ok(wanted)
+    }
+
+    /// A factor for each sample, 0 for those that have arrived.
+    fn only_active(&self, factors: Tensor<D>) -> Tensor<D> {
+        let resting = column(&self.active, &self.like).equal_elem(0.0);
+        factors.mask_fill(resting, 0.0)
+    }
+
+    fn solution(self, x: Tensor<D>, residual: f64) -> Solution<D> {
+        Solution {
+            x,
+            iterations: self.iterations,
+            residual: Some(residual),
+        }
+    }
+}
+
+/// `⟨u, v⟩` of every sample, `[batch, 1, …]`.
+fn dot<const D: usize>(u: &Tensor<D>, v: &Tensor<D>) -> Tensor<D> {
+    let mut shape = [1; D];
+    shape[0] = u.dims()[0];
+    per_sample_sum(u.clone() * v.clone()).reshape(shape)
+}
+
+fn squares<const D: usize>(u: &Tensor<D>) -> Tensor<D> {
+    dot(u, u)
+}
+
+/// `‖u‖` of every sample.
+fn norms<const D: usize>(u: &Tensor<D>) -> Vec<f64> {
+    let norms = per_sample_sum(u.clone().square()).sqrt();
+    norms.into_data().iter::<f64>().collect()
+}
+
+/// The largest of `residuals/scale`; a sample of 0 has none.
+fn worst(residuals: &[f64], scale: &[f64]) -> f64 {
+    let each = residuals.iter().zip(scale);
+    let each = each.map(|(residual, scale)| residual / scale.max(f64::MIN_POSITIVE));
+    each.fold(0.0, |worst, each| if each <= worst { worst } else { each })
+}
+
+/// `‖A‖`, and how well it is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Norm {
+    /// The largest singular value, from below.
+    pub value: f64,
+    /// How many times `AᵀA` was applied.
+    pub iterations: usize,
+    /// By how much, relatively, the last iteration still raised it.
+    pub change: f64,
+}
+
+/// The norm of an operator on signals of a shape (its batch is taken as 1), by power iteration: the
+/// largest singular value, approached from below until it changes by less than `10⁻⁶` of itself,
+/// within 1,000 iterations.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use tweedie_inverse::{AveragePool, operator_norm};
+///
+/// let norm = operator_norm(&AveragePool::new(4)?, [1, 1, 8, 8], &Device::flex())?;
+/// assert!((norm.value - 0.25).abs() < 1e-5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`SolveError::NotConverged`] with the last change as residual.
+///
+/// # Panics
+/// If the operator does not take the shape.
+pub fn operator_norm<const D: usize, A: Linear<D> + ?Sized>(
+    a: &A,
+    mut signal: [usize; D],
+    device: &Device,
+) -> Result<Norm, SolveError> {
+    const TOLERANCE: f64 = 1e-6;
+    const MOST: usize = 1000;
+    signal[0] = 1;
+    let mut x: Tensor<D> = HostNoise::seeded(0).normal(signal, device);
+    let (mut value, mut change) = (0.0, f64::INFINITY);
+    for iterations in 1..=MOST {
+        let length = norms(&x)[0];
+        if length == 0.0 {
+            let change = 0.0;
+            return Ok(Norm {
+                value,
+                iterations,
+                change,
+            });
+        }
+        let y = a.apply(x / length);
+        let found = norms(&y)[0];
+        change = (found - value).abs() / found.max(f64::MIN_POSITIVE);
+        value = found;
+        if change < TOLERANCE {
+            return Ok(Norm {
+                value,
+                iterations,
+                change,
+            });
+        }
+        x = a.adjoint(y);
+    }
+    Err(SolveError::NotConverged {
+        iterations: MOST,
+        residual: change,
+        tolerance: TOLERANCE,
+    })
+}

@@ -1,0 +1,78 @@
+//! Operators whose singular values are known: `A = U Σ Vᵀ`.
+
+use super::Linear;
+use super::solve::{Solution, SolveError, positive};
+use burn::tensor::{DType, Tensor};
+
+/// A linear operator with its singular value decomposition `A = U Σ Vᵀ`.
+///
+/// The *spectrum* of a signal is `Vᵀ x`: as many numbers as the signal has, in a shape that the
+/// operator chooses. `V` is orthogonal. `U` has orthonormal columns where the singular value is not
+/// 0, and zeros elsewhere: measurements have their spectrum `Uᵀ y` in the same places.
+pub trait Spectral<const D: usize>: Linear<D> {
+    /// `Σ`, in a shape that broadcasts against the spectrum of `like`, on its device and in its
+    /// precision.
+    fn singular_values(&self, like: &Tensor<D>) -> Tensor<D>;
+
+    /// `Vᵀ x`.
+    fn signal_to_spectrum(&self, x: Tensor<D>) -> Tensor<D>;
+
+    /// `V c`.
+    fn spectrum_to_signal(&self, c: Tensor<D>) -> Tensor<D>;
+
+    /// `Uᵀ y`.
+    fn measured_to_spectrum(&self, y: Tensor<D>) -> Tensor<D>;
+
+    /// `U c`.
+    fn spectrum_to_measured(&self, c: Tensor<D>) -> Tensor<D>;
+
+    /// `A⁺ y`, singular values up to `cutoff` times the largest being taken as 0.
+    fn truncated_pinv(&self, y: Tensor<D>, cutoff: f64) -> Tensor<D> {
+        let c = self.measured_to_spectrum(y);
+        let s = self.singular_values(&c);
+        let none = s
+            .clone()
+            .lower_equal(s.clone().max().reshape([1; D]) * cutoff);
+        let inverse = s.mask_fill(none.clone(), 1.0).recip().mask_fill(none, 0.0);
+        self.spectrum_to_signal(c * inverse)
+    }
+}
+
+/// `V (Σ² + shift)⁻¹ Vᵀ b`.
+pub(crate) fn solve<const D: usize>(
+    a: &(impl Spectral<D> + ?Sized),
+    b: Tensor<D>,
+    shift: f64,
+) -> Result<Solution<D>, SolveError> {
+    positive(shift)?;
+    let c = a.signal_to_spectrum(b);
+    let s = a.singular_values(&c);
+    Ok(Solution::exact(
+        a.spectrum_to_signal(c / (s.square() + shift)),
+    ))
+}
+
+/// `V Σ⁺ Uᵀ y`, singular values of the size of rounding being taken as 0.
+pub(crate) fn pinv<const D: usize>(
+    a: &(impl Spectral<D> + ?Sized),
+    y: Tensor<D>,
+) -> Result<Solution<D>, SolveError> {
+    let cutoff = match y.dtype() {
+        DType::F64 => 1e-14,
+        _ => 3e-6,
+    };
+    Ok(Solution::exact(a.truncated_pinv(y, cutoff)))
+}
+
+/// `solve` and `pinv` of a [`Spectral`] operator.
+macro_rules! closed_form {
+    ($rank:expr) => {
+        fn solve(&self, b: Tensor<$rank>, shift: f64) -> Result<Solution<$rank>, SolveError> {
+            $crate::operator::spectral::solve(self, b, shift)
+        }
+        fn pinv(&self, y: Tensor<$rank>) -> Result<Solution<$rank>, SolveError> {
+            $crate::operator::spectral::pinv(self, y)
+        }
+    };
+}
+pub(crate) use closed_form;

@@ -1,0 +1,110 @@
+//! Several measurements of one signal.
+
+use super::error::{OperatorError, fits, require};
+use super::{Linear, Operator};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// `x ↦ (A₁ x, A₂ x, …)`: images `[b, c, h, w]` to the values of all measurements in a row,
+/// `[b, 1, 1, m₁ + m₂ + …]`, which [`split`](Self::split) takes apart again.
+///
+/// Signals have one shape `[c, h, w]`, so that a row tells which values are whose.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stack<A> {
+    parts: Vec<A>,
+    signal: [usize; 3],
+}
+
+impl<A: Operator<4>> Stack<A> {
+    /// Measures signals of shape `[c, h, w]` by every one of `parts`; parts of different kinds are
+    /// `Box<dyn Linear<4>>` or [`AnyLinear`](super::AnyLinear).
+    ///
+    /// # Errors
+    /// [`OperatorError`] for no parts, or one that does not take such signals.
+    pub fn new(parts: Vec<A>, signal: [usize; 3]) -> Result<Self, OperatorError> {
+        require(
+            "number of parts",
+            parts.len() as f64,
+            "at least 1",
+            !parts.is_empty(),
+        )?;
+        let [c, h, w] = signal;
+        for part in &parts {
+            part.measured([1, c, h, w])?;
+        }
+        Ok(Self { parts, signal })
+    }
+
+    /// The operators.
+    #[must_use]
+    pub fn parts(&self) -> &[A] {
+        &self.parts
+    }
+
+    /// The shape of each measurement of a batch.
+    fn shapes(&self, batch: usize) -> Result<Vec<[usize; 4]>, OperatorError> {
+        let [c, h, w] = self.signal;
+        let shapes = self
+            .parts
+            .iter()
+            .map(|part| part.measured([batch, c, h, w]));
+        shapes.collect()
+    }
+
+    /// The measurements of a row, each in its shape.
+    ///
+    /// # Panics
+    /// If the row does not have as many values as the parts measure.
+    #[must_use]
+    pub fn split(&self, y: Tensor<4>) -> Vec<Tensor<4>> {
+        let shapes = self.shapes(y.dims()[0]).unwrap_or_default();
+        let mut start = 0;
+        let each = shapes.into_iter().map(|shape| {
+            let count = shape[1..].iter().product();
+            start += count;
+            y.clone().narrow(3, start - count, count).reshape(shape)
+        });
+        each.collect()
+    }
+}
+
+impl<A: Operator<4>> Operator<4> for Stack<A> {
+    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        let [c, h, w] = self.signal;
+        fits("stack", &signal, signal[1..] == self.signal, || {
+            format!("[batch, {c}, {h}, {w}]")
+        })?;
+        let shapes = self.shapes(signal[0])?;
+        let counts = shapes
+            .iter()
+            .map(|shape| shape[1..].iter().product::<usize>());
+        Ok([signal[0], 1, 1, counts.sum()])
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let rows = self.parts.iter().map(|part| {
+            let y = part.forward(x.clone());
+            let shape = y.dims();
+            y.reshape([shape[0], 1, 1, shape[1..].iter().product()])
+        });
+        Tensor::cat(rows.collect(), 3)
+    }
+}
+
+impl<A: Linear<4>> Linear<4> for Stack<A> {
+    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        let [c, h, w] = self.signal;
+        let expected = self.measured([measured[0], c, h, w])?;
+        fits("stack", &measured, measured == expected, || {
+            format!("[batch, 1, 1, {}]", expected[3])
+        })?;
+        Ok([measured[0], c, h, w])
+    }
+
+    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+        let parts = self.parts.iter().zip(self.split(y));
+        let each = parts.map(|(part, y)| part.transpose(y));
+        let sum = each.reduce(|sum, x| sum + x);
+        sum.unwrap_or_else(|| unreachable!("a stack has a part"))
+    }
+}

@@ -1,0 +1,50 @@
+//! One operator after another.
+
+use super::{Linear, Operator, OperatorError};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+/// `x ↦ B (A x)`. Its equations go by conjugate gradients: `(B A)⁺` is not `A⁺ B⁺`.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_inverse::{AveragePool, Blur, Operator, Padding, PointSpread};
+///
+/// let blur = Blur::new(PointSpread::gaussian(1.0)?, Padding::Reflect);
+/// let camera = blur.then(AveragePool::new(2)?);
+/// assert_eq!(camera.apply(Tensor::ones([1, 3, 8, 8], &Device::flex())).dims(), [1, 3, 4, 4]);
+/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Then<A, B> {
+    first: A,
+    next: B,
+}
+
+impl<A, B> Then<A, B> {
+    /// `first`, then `next`.
+    #[must_use]
+    pub fn new(first: A, next: B) -> Self {
+        Self { first, next }
+    }
+}
+
+impl<const D: usize, A: Operator<D>, B: Operator<D>> Operator<D> for Then<A, B> {
+    fn measured(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
+        self.next.measured(self.first.measured(signal)?)
+    }
+
+    fn forward(&self, x: Tensor<D>) -> Tensor<D> {
+        self.next.forward(self.first.forward(x))
+    }
+}
+
+impl<const D: usize, A: Linear<D>, B: Linear<D>> Linear<D> for Then<A, B> {
+    fn signal(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
+        self.first.signal(self.next.signal(measured)?)
+    }
+
+    fn transpose(&self, y: Tensor<D>) -> Tensor<D> {
+        self.first.transpose(self.next.transpose(y))
+    }
+}

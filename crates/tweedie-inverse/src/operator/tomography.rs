@@ -1,0 +1,217 @@
+//! Parallel-beam tomography: the Radon transform by rotation and bilinear interpolation.
+//!
+//! Detector `s` at angle `θ` measures the sum along a ray,
+//! `y_{sθ} = Σ_t x(centre + R_θ (s − c, t − c))`, [`Projector`]'s formula. The adjoint is the exact
+//! transpose of the interpolation, not an interpolation of the sinogram.
+//!
+//! # Reference
+//! Kak and Slaney 1988, "Principles of computerized tomographic imaging", chapter 3.
+
+use super::error::{OperatorError, require, sized};
+use super::{Linear, Mask, Operator};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::PI;
+use tweedie_kernels::{CircularFilter, Projector};
+
+/// Images `[b, c, h, w]` to sinograms `[b, c, detectors, angles]`.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_inverse::{Operator, Tomography};
+///
+/// let scan = Tomography::half_turn([32, 32], 45)?;
+/// let disc = Tensor::<4>::ones([1, 1, 32, 32], &Device::flex());
+/// let sinogram = scan.apply(disc.clone());
+/// assert_eq!(sinogram.dims(), [1, 1, 46, 45]);
+/// let restored = scan.filtered_back_projection(sinogram);
+/// assert!((restored - disc).slice([0..1, 0..1, 12..20, 12..20]).abs().max().into_scalar::<f32>() < 0.1);
+/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Recipe", into = "Recipe")]
+pub struct Tomography {
+    recipe: Recipe,
+    projector: Projector,
+    /// The disc that is scanned, if it is not everything.
+    disc: Option<Mask<4>>,
+    ramp: CircularFilter,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Recipe {
+    size: [usize; 2],
+    angles: Vec<f64>,
+    detectors: usize,
+    centre: [f64; 2],
+    disc: bool,
+}
+
+impl TryFrom<Recipe> for Tomography {
+    type Error = OperatorError;
+
+    fn try_from(recipe: Recipe) -> Result<Self, OperatorError> {
+        Self::of(recipe)
+    }
+}
+
+impl From<Tomography> for Recipe {
+    fn from(scan: Tomography) -> Self {
+        scan.recipe
+    }
+}
+
+impl PartialEq for Tomography {
+    fn eq(&self, other: &Self) -> bool {
+        self.recipe == other.recipe
+    }
+}
+
+impl Tomography {
+    /// Projections of images of `size` (height, width) along any list of angles, in degrees, onto
+    /// as many detectors as the diagonal has pixels.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for an empty image, no angles, or one that is not finite.
+    pub fn new(size: [usize; 2], degrees: &[f64]) -> Result<Self, OperatorError> {
+        Self::of(Recipe {
+            size,
+            angles: degrees.iter().map(|angle| angle.to_radians()).collect(),
+            detectors: (size[0] as f64).hypot(size[1] as f64).ceil() as usize,
+            centre: size.map(|n| (n as f64 - 1.0) / 2.0),
+            disc: false,
+        })
+    }
+
+    /// Projections along `count` angles that divide half a turn evenly, the first being 0.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn half_turn(size: [usize; 2], count: usize) -> Result<Self, OperatorError> {
+        let degrees: Vec<f64> = (0..count)
+            .map(|i| 180.0 * i as f64 / count as f64)
+            .collect();
+        Self::new(size, &degrees)
+    }
+
+    /// Scans the inscribed disc of square images only, with as many detectors as the image is wide.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for images that are not square.
+    pub fn with_disc(self) -> Result<Self, OperatorError> {
+        let [h, w] = self.recipe.size;
+        require("width of a disc's image", w as f64, "its height", h == w)?;
+        Self::of(Recipe {
+            detectors: w,
+            disc: true,
+            ..self.recipe
+        })
+    }
+
+    /// Turns images about another point (row, column) than their middle. deepinv turns an image that
+    /// it had to pad unevenly about a point half a pixel off.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for a point that is not finite.
+    pub fn with_centre(self, centre: [f64; 2]) -> Result<Self, OperatorError> {
+        for place in centre {
+            require("centre", place, "finite", place.is_finite())?;
+        }
+        Self::of(Recipe {
+            centre,
+            ..self.recipe
+        })
+    }
+
+    fn of(recipe: Recipe) -> Result<Self, OperatorError> {
+        let ([h, w], count) = (recipe.size, recipe.angles.len());
+        for (what, n) in [("image's height", h), ("image's width", w)] {
+            require(what, n as f64, "at least 1", n > 0)?;
+        }
+        require("number of angles", count as f64, "at least 1", count > 0)?;
+        for &angle in &recipe.angles {
+            require("angle", angle, "finite", angle.is_finite())?;
+        }
+        let reach = |i: usize, n: usize| match n {
+            1 => 0.0,
+            n => 2.0 * i as f64 / (n as f64 - 1.0) - 1.0,
+        };
+        let disc = recipe.disc.then(|| {
+            Mask::of_pixels([h, w], |row, column| {
+                reach(row, h).powi(2) + reach(column, w).powi(2) <= 1.0
+            })
+        });
+        Ok(Self {
+            projector: Projector::new(recipe.size, &recipe.angles, recipe.detectors, recipe.centre),
+            disc,
+            ramp: ramp(recipe.detectors, count),
+            recipe,
+        })
+    }
+
+    /// Filtered back-projection: `π/(2 K) Aᵀ (q ∗ y)` with `K` angles that divide half a turn, `q`
+    /// being the ramp filter `|f|` sampled in space. It inverts up to the interpolation, and only
+    /// where all angles are there.
+    ///
+    /// # Panics
+    /// For a sinogram of another shape.
+    #[must_use]
+    pub fn filtered_back_projection(&self, y: Tensor<4>) -> Tensor<4> {
+        let [b, c, n, k] = y.dims();
+        let [length, _] = self.ramp.size();
+        let zeros = Tensor::zeros(
+            [b, c, length.saturating_sub(n), k],
+            (&y.device(), y.dtype()),
+        );
+        let filtered = self.ramp.forward(Tensor::cat(vec![y, zeros], 2));
+        self.adjoint(filtered.narrow(2, 0, n)) * (PI / (2.0 * k as f64))
+    }
+
+    fn sinogram(&self) -> [usize; 2] {
+        [self.recipe.detectors, self.recipe.angles.len()]
+    }
+}
+
+/// The ramp filter along detectors, in a plane of at least twice as many: `¼` at 0,
+/// `−1/(π n)²` at odd `n`, times 2 (Kak and Slaney, equation 61).
+fn ramp(detectors: usize, angles: usize) -> CircularFilter {
+    let length = (2 * detectors).next_power_of_two().max(64);
+    let mut kernel = vec![0.0; length * angles];
+    for i in 0..length {
+        let n = i.min(length - i);
+        kernel[i * angles] = match n {
+            0 => 0.5,
+            n if n % 2 == 1 => -2.0 / (PI * n as f64).powi(2),
+            _ => 0.0,
+        };
+    }
+    CircularFilter::of_kernel(&kernel, [1, 1], [length, angles])
+}
+
+impl Operator<4> for Tomography {
+    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        sized("tomography", signal, self.recipe.size, self.sinogram())
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let seen = match &self.disc {
+            Some(disc) => disc.forward(x),
+            None => x,
+        };
+        self.projector.forward(seen)
+    }
+}
+
+impl Linear<4> for Tomography {
+    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        sized("tomography", measured, self.sinogram(), self.recipe.size)
+    }
+
+    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+        let x = self.projector.adjoint(y);
+        match &self.disc {
+            Some(disc) => disc.forward(x),
+            None => x,
+        }
+    }
+}

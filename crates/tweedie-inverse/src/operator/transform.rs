@@ -1,0 +1,210 @@
+//! Orthogonal transforms: `AᵀA = A Aᵀ = I`.
+//!
+//! Real ones are two small orthogonal matrices, `C_h X C_wᵀ`; the Fourier transform takes complex
+//! images, real part in channel 0 and imaginary part in channel 1, with the zero frequency in the
+//! centre, as scanners have it.
+
+use super::error::{OperatorError, fits, require, sized};
+use super::spectral::{Spectral, closed_form};
+use super::{Linear, Operator, Solution, SolveError};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::PI;
+use std::sync::Arc;
+use tweedie_kernels::{Constant, Sign, fft2};
+
+/// Which transform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// Walsh–Hadamard in natural order, `(−1)^{popcount(i & j)}/√n`; sizes are powers of two.
+    Hadamard,
+    /// DCT-II: `√(2/n) cos(π (j + ½) k/n)`, the first row divided by `√2`.
+    Cosine,
+    /// DST-I: `√(2/(n+1)) sin(π (j+1)(k+1)/(n+1))`.
+    Sine,
+    /// `1/√(hw) e^{−2πi …}` of complex images, centred.
+    Fourier,
+}
+
+/// The orthogonal transform of every channel (Fourier: of every pair of channels) of images of one
+/// size.
+///
+/// ```
+/// use burn::tensor::{Device, Distribution, Tensor};
+/// use tweedie_inverse::{Basis, Linear, Operator, Transform};
+///
+/// let transform = Transform::new(Basis::Cosine, [6, 10])?;
+/// let x = Tensor::<4>::random([1, 3, 6, 10], Distribution::Default, &Device::flex());
+/// let back = transform.adjoint(transform.apply(x.clone()));
+/// assert!((back - x).abs().max().into_scalar::<f32>() < 1e-5);
+/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Recipe", into = "Recipe")]
+pub struct Transform {
+    basis: Basis,
+    size: [usize; 2],
+    /// `C_h` and `C_w`; empty for Fourier.
+    matrices: Arc<[Constant<2>; 2]>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Recipe {
+    basis: Basis,
+    size: [usize; 2],
+}
+
+impl TryFrom<Recipe> for Transform {
+    type Error = OperatorError;
+
+    fn try_from(recipe: Recipe) -> Result<Self, OperatorError> {
+        Self::new(recipe.basis, recipe.size)
+    }
+}
+
+impl From<Transform> for Recipe {
+    fn from(transform: Transform) -> Self {
+        let Transform { basis, size, .. } = transform;
+        Self { basis, size }
+    }
+}
+
+impl PartialEq for Transform {
+    fn eq(&self, other: &Self) -> bool {
+        self.basis == other.basis && self.size == other.size
+    }
+}
+
+impl Transform {
+    /// The transform of images of `size` (height, width).
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for a size of 0, or, for [`Basis::Hadamard`], one that is no
+    /// power of two.
+    pub fn new(basis: Basis, size: [usize; 2]) -> Result<Self, OperatorError> {
+        for n in size {
+            require("transform's size", n as f64, "at least 1", n > 0)?;
+            let power = basis != Basis::Hadamard || n.is_power_of_two();
+            require(
+                "Hadamard transform's size",
+                n as f64,
+                "a power of two",
+                power,
+            )?;
+        }
+        let matrices = Arc::new(size.map(|n| matrix(basis, n)));
+        Ok(Self {
+            basis,
+            size,
+            matrices,
+        })
+    }
+
+    /// Height and width of its images.
+    #[must_use]
+    pub fn size(&self) -> [usize; 2] {
+        self.size
+    }
+
+    fn run(&self, x: Tensor<4>, inverse: bool) -> Tensor<4> {
+        if self.basis == Basis::Fourier {
+            return centred(
+                x,
+                if inverse {
+                    Sign::Inverse
+                } else {
+                    Sign::Forward
+                },
+            );
+        }
+        let [rows, columns] = self
+            .matrices
+            .each_ref()
+            .map(|m| m.beside(&x).unsqueeze::<4>());
+        match inverse {
+            false => rows.matmul(x).matmul(columns.transpose()),
+            true => rows.transpose().matmul(x).matmul(columns),
+        }
+    }
+}
+
+/// The matrix of a real transform.
+fn matrix(basis: Basis, n: usize) -> Constant<2> {
+    let entry = |k: usize, j: usize| -> f64 {
+        match basis {
+            Basis::Hadamard if (k & j).count_ones().is_multiple_of(2) => 1.0 / (n as f64).sqrt(),
+            Basis::Hadamard => -1.0 / (n as f64).sqrt(),
+            Basis::Cosine if k == 0 => 1.0 / (n as f64).sqrt(),
+            Basis::Cosine => {
+                (2.0 / n as f64).sqrt() * (PI * (j as f64 + 0.5) * k as f64 / n as f64).cos()
+            }
+            Basis::Sine => {
+                let m = (n + 1) as f64;
+                (2.0 / m).sqrt() * (PI * ((j + 1) * (k + 1)) as f64 / m).sin()
+            }
+            Basis::Fourier => 0.0,
+        }
+    };
+    match basis {
+        Basis::Fourier => Constant::new(Vec::new(), [0, 0]),
+        _ => Constant::new((0..n * n).map(|i| entry(i / n, i % n)).collect(), [n, n]),
+    }
+}
+
+/// The unitary transform of pairs of channels, the zero frequency and the image's origin in the
+/// centre: `fftshift ∘ F ∘ ifftshift`.
+pub(crate) fn centred(z: Tensor<4>, sign: Sign) -> Tensor<4> {
+    let [b, c, h, w] = z.dims();
+    let roll = |z: Tensor<4>, by: [usize; 2]| z.roll(&[by[0] as i64, by[1] as i64], &[2, 3]);
+    let z = roll(z.reshape([b * c / 2, 2, h, w]), [h - h / 2, w - w / 2]);
+    roll(fft2(z, sign), [h / 2, w / 2]).reshape([b, c, h, w])
+}
+
+impl Operator<4> for Transform {
+    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        let pairs = self.basis != Basis::Fourier || signal[1].is_multiple_of(2);
+        fits("Fourier transform", &signal, pairs, || {
+            "pairs of channels: real and imaginary parts".into()
+        })?;
+        sized("orthogonal transform", signal, self.size, self.size)
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.run(x, false)
+    }
+}
+
+impl Linear<4> for Transform {
+    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        self.measured(measured)
+    }
+
+    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+        self.run(y, true)
+    }
+
+    closed_form!(4);
+}
+
+impl Spectral<4> for Transform {
+    fn singular_values(&self, like: &Tensor<4>) -> Tensor<4> {
+        Tensor::ones([1; 4], (&like.device(), like.dtype()))
+    }
+
+    fn signal_to_spectrum(&self, x: Tensor<4>) -> Tensor<4> {
+        self.forward(x)
+    }
+
+    fn spectrum_to_signal(&self, c: Tensor<4>) -> Tensor<4> {
+        self.transpose(c)
+    }
+
+    fn measured_to_spectrum(&self, y: Tensor<4>) -> Tensor<4> {
+        y
+    }
+
+    fn spectrum_to_measured(&self, c: Tensor<4>) -> Tensor<4> {
+        c
+    }
+}

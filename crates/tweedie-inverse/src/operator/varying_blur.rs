@@ -1,0 +1,129 @@
+//! Blur that varies over the image: each tile has its kernel, and kernels fade into each other.
+//!
+//! `y = Σ_k h_k ∗ (w_k ∘ x)` with weights `w_k` of sum 1 in every pixel.
+//!
+//! # Reference
+//! Nagy and O'Leary 1998, "Restoring images degraded by spatially variant blur".
+
+use super::error::{OperatorError, require, sized};
+use super::{Blur, Linear, Operator, Padding, PointSpread};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use tweedie_kernels::Constant;
+
+/// Blurs images of one size with a grid of kernels.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_inverse::{Operator, Padding, PointSpread, VaryingBlur};
+///
+/// let kernels = [0.5, 1.0, 1.5, 2.0].map(PointSpread::gaussian);
+/// let kernels = kernels.into_iter().collect::<Result<Vec<_>, _>>()?;
+/// let blur = VaryingBlur::tiles(kernels, [2, 2], [16, 20], Padding::Replicate)?;
+/// let flat = blur.apply(Tensor::ones([1, 1, 16, 20], &Device::flex()));
+/// assert_eq!(flat.dims(), [1, 1, 16, 20]);
+/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VaryingBlur {
+    blurs: Vec<Blur>,
+    /// `[kernels, 1, h, w]`.
+    weights: Constant<4>,
+}
+
+impl VaryingBlur {
+    /// `tiles` (rows, columns) of kernels, by rows, over images of `size`. Each kernel holds at the
+    /// centre of its tile; between centres weights are bilinear.
+    ///
+    /// # Errors
+    /// [`OperatorError`] for a number of kernels other than that of tiles, no tiles, or kernels of
+    /// different sizes with [`Padding::Valid`].
+    pub fn tiles(
+        kernels: Vec<PointSpread>,
+        tiles: [usize; 2],
+        size: [usize; 2],
+        padding: Padding,
+    ) -> Result<Self, OperatorError> {
+        let count = tiles[0] * tiles[1];
+        require("number of tiles", count as f64, "at least 1", count > 0)?;
+        if kernels.len() != count {
+            return Err(OperatorError::Length {
+                values: "the list of kernels",
+                found: kernels.len(),
+                expected: count,
+            });
+        }
+        if padding == Padding::Valid {
+            // Every kernel has to leave the same image.
+            let [height, width] = kernels[0].size();
+            for [h, w] in kernels.iter().map(PointSpread::size) {
+                require(
+                    "kernel's height",
+                    h as f64,
+                    "that of the others",
+                    h == height,
+                )?;
+                require("kernel's width", w as f64, "that of the others", w == width)?;
+            }
+        }
+        let hat = |place: usize, n: usize, tile: usize, tiles: usize| {
+            // In units of tiles, from the centre of the first one.
+            let at = (place as f64 + 0.5) / n as f64 * tiles as f64 - 0.5;
+            let at = at.clamp(0.0, tiles as f64 - 1.0);
+            (1.0 - (at - tile as f64).abs()).max(0.0)
+        };
+        let [h, w] = size;
+        let weights = (0..count * h * w).map(|i| {
+            let (tile, row, column) = (i / (h * w), i / w % h, i % w);
+            hat(row, h, tile / tiles[1], tiles[0]) * hat(column, w, tile % tiles[1], tiles[1])
+        });
+        Ok(Self {
+            weights: Constant::new(weights.collect(), [count, 1, h, w]),
+            blurs: kernels
+                .into_iter()
+                .map(|kernel| Blur::new(kernel, padding))
+                .collect(),
+        })
+    }
+
+    fn size(&self) -> [usize; 2] {
+        let [_, _, h, w] = self.weights.shape();
+        [h, w]
+    }
+
+    /// `w_k`.
+    fn weight(&self, k: usize, like: &Tensor<4>) -> Tensor<4> {
+        self.weights.beside(like).narrow(0, k, 1)
+    }
+
+    /// The sum over kernels.
+    fn sum(&self, term: impl Fn(&Blur, usize) -> Tensor<4>) -> Tensor<4> {
+        let rest = self.blurs.iter().enumerate().skip(1);
+        rest.fold(term(&self.blurs[0], 0), |sum, (k, blur)| {
+            sum + term(blur, k)
+        })
+    }
+}
+
+impl Operator<4> for VaryingBlur {
+    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        let size = self.size();
+        self.blurs[0].measured(sized("varying blur", signal, size, size)?)
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.sum(|blur, k| blur.forward(x.clone() * self.weight(k, &x)))
+    }
+}
+
+impl Linear<4> for VaryingBlur {
+    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        let [h, w] = self.size();
+        let [.., rows, columns] = self.measured([1, 1, h, w])?;
+        sized("varying blur", measured, [rows, columns], [h, w])
+    }
+
+    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+        self.sum(|blur, k| blur.transpose(y.clone()) * self.weight(k, &y))
+    }
+}

@@ -1,0 +1,211 @@
+//! Every operator, at sizes that are odd, even, not square, and one pixel.
+
+use tweedie_core::{Interpolation, Range, Resize};
+use tweedie_inverse::{
+    AnyLinear, AnyOperator, AveragePool, Basis, Bayer, Blur, Channels, CircularBlur, Clip, Dense,
+    FourierPhase, Gamma, Identity, Jpeg, Mask, Mix, MultiCoil, Operator, Padding, PointSpread,
+    RandomPhase, Reading, Sampled, Separable, Side, Spectral, Stack, Taps, Tomography, Transform,
+    VaryingBlur, pansharpen,
+};
+
+/// A linear operator, with the shape of a signal.
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) operator: AnyLinear,
+    pub(crate) shape: [usize; 4],
+}
+
+/// An operator that knows its singular values, with the shape of a signal.
+pub(crate) type SpectralCase = (String, Box<dyn Spectral<4>>, [usize; 4]);
+
+/// Unwraps what these tests build.
+fn ok<T, E: std::fmt::Debug>(built: Result<T, E>) -> T {
+    built.expect("an operator")
+}
+
+/// The operators of both lists: those of the first know their singular values.
+macro_rules! list {
+    (spectral: $($name:literal: $operator:expr, $shape:expr;)* others: $($other:literal: $build:expr, $signal:expr;)*) => {
+        /// Every linear operator.
+        pub(crate) fn linear() -> Vec<Case> {
+            vec![
+                $(Case { name: $name.into(), operator: $operator.into(), shape: $shape },)*
+                $(Case { name: $other.into(), operator: $build.into(), shape: $signal },)*
+            ]
+        }
+
+        /// Every operator that knows its singular values.
+        pub(crate) fn spectral() -> Vec<SpectralCase> {
+            vec![$(($name.into(), Box::new($operator), $shape),)*]
+        }
+    };
+}
+
+fn gaussian(sigma: f64) -> PointSpread {
+    ok(PointSpread::gaussian(sigma))
+}
+
+/// Without a symmetry, of an even height.
+fn lopsided() -> PointSpread {
+    let values = (1..=12).map(|i| f64::from(i * i % 13) / 40.0).collect();
+    ok(PointSpread::new(values, [4, 3]))
+}
+
+fn blur(kernel: PointSpread, padding: Padding) -> Blur {
+    Blur::new(kernel, padding)
+}
+
+fn resize(
+    interpolation: Interpolation,
+    antialias: bool,
+    from: [usize; 2],
+    to: [usize; 2],
+) -> Separable {
+    let resize = Resize::new(interpolation).with_antialias(antialias);
+    ok(Separable::resize(resize, from, to))
+}
+
+fn decimate(taps: Taps, factor: usize, size: [usize; 2], padding: Padding) -> Separable {
+    ok(Separable::decimate(taps, factor, size, padding))
+}
+
+fn cartesian(size: [usize; 2]) -> Mask<4> {
+    ok(Mask::cartesian(size, 2.0, 0.2, 3))
+}
+
+list! {
+    spectral:
+    "identity": Identity, [2, 3, 4, 5];
+    "box": ok(Mask::missing_box([8, 8], [2, 2], [4, 4])), [2, 3, 8, 8];
+    "box, odd": ok(Mask::missing_box([5, 7], [0, 3], [5, 2])), [2, 1, 5, 7];
+    "box, one pixel": ok(Mask::missing_box([1, 1], [0, 0], [1, 1])), [1, 1, 1, 1];
+    "random pixels": ok(Mask::random([7, 6], 0.4, 1)), [2, 3, 7, 6];
+    "half": Mask::missing_half([5, 6], Side::Left), [2, 1, 5, 6];
+    "lines": ok(Mask::lines([7, 4], 3)), [2, 1, 7, 4];
+    "mosaic": Mask::bayer([5, 6], Bayer::Grbg), [2, 3, 5, 6];
+    "grey": Mix::grey(), [2, 3, 5, 4];
+    "mean of 1": ok(Mix::mean(1)), [1, 1, 1, 1];
+    "mix up": ok(Mix::new(&[vec![1.0, 0.5], vec![-0.3, 2.0], vec![0.1, 0.2]])), [2, 2, 3, 4];
+    "channels": ok(Channels::new(1, 2, 4)), [2, 4, 3, 5];
+    "circular blur": ok(CircularBlur::new(gaussian(1.0), [9, 8])), [2, 3, 9, 8];
+    "circular blur, lopsided": ok(CircularBlur::new(lopsided(), [7, 10])), [2, 1, 7, 10];
+    "circular blur, zeros": ok(CircularBlur::new(ok(PointSpread::uniform([2, 4])), [8, 8])), [1, 1, 8, 8];
+    "circular blur, one pixel": ok(CircularBlur::new(gaussian(1.0), [1, 1])), [1, 1, 1, 1];
+    "bicubic, antialiased": resize(Interpolation::Bicubic, true, [12, 9], [5, 4]), [2, 3, 12, 9];
+    "bilinear up": resize(Interpolation::Bilinear, false, [4, 3], [9, 11]), [2, 1, 4, 3];
+    "area": resize(Interpolation::Area, false, [7, 8], [3, 3]), [1, 2, 7, 8];
+    "MATLAB's bicubic": ok(Separable::imresize([13, 8], [4, 4])), [2, 1, 13, 8];
+    "MATLAB's bicubic up": ok(Separable::imresize([4, 5], [7, 10])), [1, 1, 4, 5];
+    "decimate bicubic": decimate(Taps::Bicubic, 4, [16, 13], Padding::Circular), [2, 3, 16, 13];
+    "decimate bilinear": decimate(Taps::Bilinear, 3, [10, 9], Padding::Reflect), [1, 1, 10, 9];
+    "decimate sinc": decimate(Taps::Sinc, 2, [9, 8], Padding::Replicate), [1, 1, 9, 8];
+    "decimate Gaussian": decimate(Taps::Gaussian { sigma: 1.0 }, 2, [15, 17], Padding::Valid), [1, 1, 15, 17];
+    "decimate, no filter": decimate(Taps::None, 2, [5, 6], Padding::Zero), [1, 1, 5, 6];
+    "enlarge": ok(Separable::enlarge(Taps::Bicubic, 2, [10, 12], Padding::Symmetric)), [1, 3, 5, 6];
+    "resize one pixel": resize(Interpolation::Bilinear, true, [1, 1], [1, 1]), [1, 1, 1, 1];
+    "matrix": ok(Dense::gaussian([2, 4, 3], 10, 1)), [2, 2, 4, 3];
+    "tall matrix": ok(Dense::gaussian([1, 2, 3], 14, 2)), [1, 1, 2, 3];
+    "Hadamard": ok(Transform::new(Basis::Hadamard, [8, 4])), [2, 1, 8, 4];
+    "cosine": ok(Transform::new(Basis::Cosine, [7, 6])), [2, 3, 7, 6];
+    "sine": ok(Transform::new(Basis::Sine, [5, 8])), [1, 1, 5, 8];
+    "Fourier": ok(Transform::new(Basis::Fourier, [5, 6])), [2, 4, 5, 6];
+    "Fourier, one pixel": ok(Transform::new(Basis::Fourier, [1, 1])), [1, 2, 1, 1];
+    "single pixel": ok(Sampled::single_pixel([8, 16], 40)), [2, 1, 8, 16];
+    "cosine, random signs": ok(Sampled::new(Basis::Cosine, ok(Mask::random([7, 9], 0.5, 2)), [7, 9])).with_random_signs(4), [2, 3, 7, 9];
+    "magnetic resonance": ok(Sampled::new(Basis::Fourier, cartesian([9, 10]), [9, 10])), [2, 2, 9, 10];
+    others:
+    "blur, valid": blur(gaussian(0.6), Padding::Valid), [2, 3, 12, 11];
+    "blur, valid, lopsided": blur(lopsided(), Padding::Valid), [1, 1, 4, 5];
+    "blur, circular": blur(lopsided(), Padding::Circular), [2, 1, 7, 6];
+    "blur, reflect": blur(lopsided(), Padding::Reflect), [2, 3, 8, 7];
+    "blur, symmetric": blur(gaussian(0.7), Padding::Symmetric), [1, 1, 6, 9];
+    "blur, replicate": blur(lopsided(), Padding::Replicate), [1, 2, 5, 5];
+    "blur, zero": blur(lopsided(), Padding::Zero), [1, 1, 9, 4];
+    "blur, one pixel": blur(lopsided(), Padding::Reflect), [1, 1, 1, 1];
+    "motion": blur(ok(PointSpread::motion(7, 0.5, 1)), Padding::Replicate), [1, 3, 12, 10];
+    "defocus": blur(ok(PointSpread::disc(1.5)), Padding::Zero), [1, 1, 8, 8];
+    "varying blur": ok(VaryingBlur::tiles(vec![gaussian(0.5), lopsided(), gaussian(0.8), lopsided(), gaussian(0.6), lopsided()], [2, 3], [9, 8], Padding::Reflect)), [2, 1, 9, 8];
+    "varying blur, valid": ok(VaryingBlur::tiles(vec![lopsided(), lopsided()], [2, 1], [6, 5], Padding::Valid)), [1, 1, 6, 5];
+    "average pooling": ok(AveragePool::new(2)), [2, 3, 8, 12];
+    "average pooling, 3": ok(AveragePool::new(3)), [1, 1, 3, 9];
+    "average pooling, 1": ok(AveragePool::new(1)), [1, 2, 5, 5];
+    "several coils": ok(MultiCoil::ring(3, cartesian([8, 7]), [8, 7])), [2, 2, 8, 7];
+    "tomography": ok(Tomography::half_turn([8, 7], 30)), [2, 1, 8, 7];
+    "tomography of a disc": ok(ok(Tomography::new([9, 9], &[0.0, 31.0, 77.5, 120.0, 200.0])).with_disc()), [1, 2, 9, 9];
+    "tomography, one pixel": ok(Tomography::half_turn([1, 1], 2)), [1, 1, 1, 1];
+    "blur, then pooling": AnyLinear::from(Box::new(AnyLinear::from(blur(gaussian(0.6), Padding::Reflect)).then(AnyLinear::from(ok(AveragePool::new(2)))))), [1, 3, 6, 8];
+    "stack": ok(Stack::new(vec![AnyLinear::from(Mix::grey()), ok(AveragePool::new(2)).into()], [3, 4, 6])), [2, 3, 4, 6];
+    "pansharpening": ok(pansharpen([8, 8], 2)), [1, 3, 8, 8];
+    "scaled": AnyLinear::from(Box::new(AnyLinear::from(ok(AveragePool::new(2))).scaled(-3.0))), [1, 1, 4, 4];
+}
+
+/// Every operator that is not linear, with the shape of a signal in `[−1, 1]`.
+pub(crate) fn nonlinear() -> Vec<(&'static str, AnyOperator, [usize; 4])> {
+    let phase = ok(FourierPhase::new([6, 5], 1.7));
+    vec![
+        ("Fourier amplitudes", phase.into(), [2, 3, 6, 5]),
+        (
+            "Fourier intensities",
+            phase.with_reading(Reading::Intensity).into(),
+            [2, 1, 6, 5],
+        ),
+        (
+            "random intensities",
+            ok(RandomPhase::gaussian(12, 20, 1)).into(),
+            [2, 1, 4, 3],
+        ),
+        (
+            "random amplitudes of a complex image",
+            ok(RandomPhase::gaussian(12, 7, 1))
+                .with_reading(Reading::Amplitude)
+                .into(),
+            [2, 2, 4, 3],
+        ),
+        (
+            "clip",
+            ok(Clip::new(2.0, Range::Signed)).into(),
+            [2, 1, 4, 5],
+        ),
+        (
+            "gamma",
+            ok(Gamma::new(2.2, Range::Signed)).into(),
+            [2, 3, 4, 5],
+        ),
+        (
+            "JPEG",
+            ok(Jpeg::new(30, Range::Signed)).into(),
+            [2, 3, 16, 8],
+        ),
+        (
+            "JPEG, grey",
+            ok(Jpeg::new(75, Range::Signed)).into(),
+            [1, 1, 8, 8],
+        ),
+    ]
+}
+
+#[test]
+fn no_operator_is_forgotten() {
+    let found: Vec<&str> = linear().iter().map(|case| case.operator.kind()).collect();
+    for kind in AnyLinear::KINDS {
+        assert!(found.contains(kind), "no law is tested on {kind}");
+    }
+    let found: Vec<&str> = nonlinear()
+        .iter()
+        .map(|(_, operator, _)| operator.kind())
+        .collect();
+    for kind in AnyOperator::KINDS {
+        let tested = *kind == "Linear" || found.contains(kind);
+        assert!(tested, "no law is tested on {kind}");
+    }
+    let all = linear()
+        .into_iter()
+        .map(|case| (case.operator.into(), case.shape));
+    let others = nonlinear()
+        .into_iter()
+        .map(|(_, operator, shape)| (operator, shape));
+    for (operator, shape) in all.chain(others) {
+        let operator: AnyOperator = operator;
+        assert!(operator.measured(shape).is_ok(), "{}", operator.kind());
+    }
+}

@@ -1,0 +1,195 @@
+//! What is refused, and how.
+
+use super::catalogue::{Case, linear, nonlinear};
+use super::random;
+use burn::tensor::DType;
+use tweedie_core::{Interpolation, Range, Resize};
+use tweedie_inverse::{
+    AveragePool, Basis, Blur, Channels, Clip, Dense, FourierPhase, Gamma, Jpeg, Mask, Mix,
+    MultiCoil, Operator, OperatorError, Padding, PointSpread, Sampled, Separable, Stack, Taps,
+    Tomography, Transform, VaryingBlur,
+};
+use tweedie_kernels::Constant;
+
+#[test]
+fn a_wrong_shape_is_said_before_work_starts() {
+    // Operators that take every shape of images.
+    let any = ["Identity", "Blur", "Clip", "Gamma"];
+    for Case {
+        name,
+        operator,
+        shape,
+    } in linear()
+    {
+        let wrong = [shape[0], shape[1] + 4, shape[2] * 2 + 1, shape[3] * 3 + 2];
+        if any.contains(&operator.kind()) || name == "average pooling, 1" {
+            continue;
+        }
+        let error = operator.measured(wrong).expect_err(&name);
+        let OperatorError::Shape {
+            found, expected, ..
+        } = &error
+        else {
+            panic!("{name}: {error}");
+        };
+        assert!(found.len() == 4 && !expected.is_empty(), "{name}");
+        let panic = std::panic::catch_unwind(|| operator.apply(random(wrong, 1, DType::F32)));
+        let panic = panic.expect_err("a panic");
+        let message = panic.downcast_ref::<String>().expect("a message");
+        assert_eq!(message, &error.to_string(), "{name}");
+    }
+    for (name, operator, shape) in nonlinear() {
+        if !any.contains(&operator.kind()) {
+            let wrong = [shape[0], shape[1] + 4, shape[2] + 1, shape[3] + 2];
+            assert!(operator.measured(wrong).is_err(), "{name}");
+        }
+    }
+    let small = Blur::new(
+        PointSpread::gaussian(2.0).expect("a kernel"),
+        Padding::Valid,
+    );
+    let error = small
+        .measured([1, 1, 8, 30])
+        .expect_err("an error")
+        .to_string();
+    assert_eq!(
+        error,
+        "blur: a tensor of shape [1, 1, 8, 30], expected [batch, channels, 15 or more, 15 or more]"
+    );
+    let pool = AveragePool::new(3).expect("an operator");
+    let error = pool
+        .measured([1, 3, 9, 8])
+        .expect_err("an error")
+        .to_string();
+    assert!(error.contains("height and width that 3 divides"), "{error}");
+}
+
+#[test]
+fn nonsense_is_refused() {
+    let refused = |what: &str, error: Option<OperatorError>| {
+        let error = error.unwrap_or_else(|| panic!("{what} was taken"));
+        assert!(error.to_string().len() > 20, "{error}");
+    };
+    refused(
+        "a box outside",
+        Mask::missing_box([8, 8], [6, 0], [4, 4]).err(),
+    );
+    refused("a probability", Mask::random([4, 4], 1.5, 0).err());
+    refused("no lines", Mask::lines([4, 4], 0).err());
+    refused(
+        "an acceleration",
+        Mask::cartesian([4, 4], 0.5, 0.1, 0).err(),
+    );
+    refused("no factor", AveragePool::new(0).err());
+    refused("ragged rows", Mix::new(&[vec![1.0], vec![1.0, 2.0]]).err());
+    refused("no rows", Mix::new(&[]).err());
+    refused("a weight", Mix::new(&[vec![f64::NAN]]).err());
+    refused("no channels", Mix::mean(0).err());
+    refused("channels", Channels::new(2, 2, 3).err());
+    for sigma in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        refused("a σ", PointSpread::gaussian(sigma).err());
+        refused("a filter's σ", Taps::Gaussian { sigma }.weights(2).err());
+        refused("a γ", Gamma::new(sigma, Range::Unit).err());
+        refused("a gain", Clip::new(sigma, Range::Unit).err());
+    }
+    refused("a kernel", PointSpread::new(vec![1.0; 3], [2, 2]).err());
+    refused("an empty kernel", PointSpread::uniform([0, 3]).err());
+    refused("an intensity", PointSpread::motion(5, 2.0, 0).err());
+    let kernel = PointSpread::gaussian(1.0).expect("a kernel");
+    let tiles = |count, tiles| {
+        VaryingBlur::tiles(vec![kernel.clone(); count], tiles, [8, 8], Padding::Zero)
+    };
+    refused("too few kernels", tiles(3, [2, 2]).err());
+    refused("no tiles", tiles(0, [0, 2]).err());
+    refused(
+        "a factor of 0",
+        Separable::decimate(Taps::None, 0, [8, 8], Padding::Zero).err(),
+    );
+    refused("an empty image", Separable::imresize([0, 8], [4, 4]).err());
+    let resize = Resize::new(Interpolation::Bilinear);
+    refused(
+        "an empty result",
+        Separable::resize(resize, [8, 8], [0, 4]).err(),
+    );
+    let valid = Separable::decimate(Taps::Bicubic, 4, [8, 8], Padding::Valid);
+    refused("an image below the filter", valid.err());
+    refused(
+        "a matrix",
+        Dense::new(Constant::new(vec![0.0; 6], [2, 3]), [1, 2, 2]).err(),
+    );
+    refused("no measurements", Dense::gaussian([1, 2, 2], 0, 0).err());
+    refused(
+        "Hadamard of 6",
+        Transform::new(Basis::Hadamard, [6, 4]).err(),
+    );
+    refused(
+        "too many coefficients",
+        Sampled::single_pixel([4, 4], 17).err(),
+    );
+    refused("no angles", Tomography::new([4, 4], &[]).err());
+    refused("an angle", Tomography::new([4, 4], &[f64::NAN]).err());
+    let oblong = Tomography::half_turn([4, 5], 3).expect("a scan");
+    refused("an oblong disc", oblong.with_disc().err());
+    refused(
+        "no coils",
+        MultiCoil::new(
+            Constant::new(vec![], [2, 0, 4, 4]),
+            Mask::of_pixels([4, 4], |_, _| true),
+        )
+        .err(),
+    );
+    refused("an oversampling", FourierPhase::new([4, 4], 0.5).err());
+    refused("a quality", Jpeg::new(0, Range::Unit).err());
+    refused(
+        "an empty stack",
+        Stack::<AveragePool>::new(vec![], [1, 4, 4]).err(),
+    );
+    let pool = AveragePool::new(3).expect("an operator");
+    refused("a stack of others", Stack::new(vec![pool], [1, 4, 4]).err());
+}
+
+#[test]
+fn masks_are_what_they_say() {
+    let device = burn::tensor::Device::flex();
+    let rows = |mask: &Mask<4>| -> Vec<String> {
+        let kept = mask.kept(&device);
+        let width = kept.dims()[3];
+        let kept: Vec<bool> = kept.into_data().iter::<bool>().collect();
+        let line = |line: &[bool]| {
+            line.iter()
+                .map(|&kept| if kept { 'x' } else { '.' })
+                .collect()
+        };
+        kept.chunks(width).map(line).collect()
+    };
+    let missing = Mask::missing_box([3, 4], [1, 1], [1, 2]).expect("a mask");
+    assert_eq!(rows(&missing), ["xxxx", "x..x", "xxxx"]);
+    assert!((missing.fraction() - 10.0 / 12.0).abs() < 1e-12);
+    use tweedie_inverse::{Bayer, Side};
+    assert_eq!(rows(&Mask::missing_half([1, 5], Side::Left)), ["..xxx"]);
+    assert_eq!(rows(&Mask::missing_half([1, 5], Side::Right)), ["xxx.."]);
+    assert_eq!(
+        rows(&Mask::missing_half([3, 1], Side::Upper)),
+        [".", "x", "x"]
+    );
+    assert_eq!(
+        rows(&Mask::missing_half([3, 1], Side::Lower)),
+        ["x", "x", "."]
+    );
+    assert_eq!(
+        rows(&Mask::lines([4, 2], 2).expect("a mask")),
+        ["xx", "..", "xx", ".."]
+    );
+    let mosaic = rows(&Mask::bayer([2, 2], Bayer::Rggb));
+    assert_eq!(mosaic, ["x.", "..", ".x", "x.", "..", ".x"]);
+    let share = Mask::random([100, 100], 0.3, 1).expect("a mask").fraction();
+    assert!(
+        (share - 0.3).abs() < 5.0 * (0.21_f64 / 1e4).sqrt(),
+        "{share}"
+    );
+    let scan = Mask::cartesian([4, 200], 4.0, 0.08, 1).expect("a mask");
+    let lines = rows(&scan);
+    assert!(lines.iter().all(|line| line == &lines[0]));
+    assert_eq!(&lines[0][92..108], "x".repeat(16));
+    assert!((scan.fraction() - 0.25).abs() < 0.1, "{}", scan.fraction());
+}

@@ -1,0 +1,107 @@
+//! Operators that are not linear: gradients, batches, closed forms.
+
+use super::catalogue::nonlinear;
+use super::{norm, random};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use tweedie_core::{Range, vjp};
+use tweedie_inverse::{Clip, FourierPhase, Gamma, Jpeg, Operator, RandomPhase};
+use tweedie_kernels::Constant;
+
+#[test]
+fn gradients_are_those_of_differences() {
+    for (name, a, shape) in nonlinear() {
+        // Rounding has no gradient: JPEG's is said in its page and tested below.
+        if a.kind() == "Jpeg" {
+            continue;
+        }
+        let x = random(shape, 1, DType::F64) * 0.2;
+        let (value, pullback) = vjp(x.clone(), |x| a.apply(x));
+        let (v, u) = (
+            random(value.dims(), 2, DType::F64),
+            random(shape, 3, DType::F64),
+        );
+        let dot = |a: Tensor<4>, b: Tensor<4>| (a * b).sum().into_scalar::<f64>();
+        let step = 1e-6;
+        let [ahead, behind] = [step, -step].map(|step| a.apply(x.clone() + u.clone() * step));
+        let difference = dot((ahead - behind) / (2.0 * step), v.clone());
+        let gradient = dot(pullback.apply(v), u);
+        assert!(
+            (gradient - difference).abs() < 1e-5 * difference.abs().max(1.0),
+            "{name}: {gradient} and {difference}"
+        );
+    }
+}
+
+#[test]
+fn samples_of_a_batch_do_not_touch() {
+    for (name, a, mut shape) in nonlinear() {
+        shape[0] = 3;
+        let x = random(shape, 1, DType::F32) * 0.4;
+        let whole = a.apply(x.clone()).into_data();
+        let parts = x.chunk(3, 0).into_iter().map(|x| a.apply(x)).collect();
+        assert_eq!(whole, Tensor::cat(parts, 0).into_data(), "{name}");
+    }
+}
+
+fn row(values: &[f64]) -> Tensor<4> {
+    let data = TensorData::new(values.to_vec(), [1, 1, 1, values.len()]);
+    Tensor::from_data(data, (&Device::flex(), DType::F64))
+}
+
+fn host(x: Tensor<4>) -> Vec<f64> {
+    x.into_data().iter::<f64>().collect()
+}
+
+#[test]
+fn clip_and_gamma_are_their_curves() {
+    let clip = Clip::new(2.0, Range::Signed).expect("a clip");
+    assert_eq!(
+        host(clip.apply(row(&[-0.9, -0.25, 0.1, 0.7]))),
+        [-1.0, -0.5, 0.2, 1.0]
+    );
+    let gamma = Gamma::new(2.0, Range::Unit).expect("a gamma");
+    for (found, expected) in host(gamma.apply(row(&[0.1, 0.5, 1.0, 3.0])))
+        .iter()
+        .zip([0.01, 0.25, 1.0, 1.0])
+    {
+        assert!((found - expected).abs() < 1e-12, "{found}");
+    }
+}
+
+#[test]
+fn phase_is_lost_and_magnitude_kept() {
+    // |F| of an image turned by 180° is the same, and the energy is that of the image.
+    let x = random([1, 1, 6, 6], 1, DType::F64);
+    let phase = FourierPhase::new([6, 6], 2.0).expect("an operator");
+    let turned = x.clone().flip([2, 3]);
+    let y = phase.apply(x.clone());
+    assert!(norm(phase.apply(turned) - y.clone()) < 1e-12);
+    assert!((norm(y) - norm(x)).abs() < 1e-12);
+    // |(1 + 2i) · 3|² and |(1 + 2i)(3 − i)|².
+    let [re, im] = [1.0, 2.0].map(|z| Constant::new(vec![z], [1, 1]));
+    let random = RandomPhase::new(re, im).expect("an operator");
+    let one = |x: &[f64]| row(x).reshape([1, x.len(), 1, 1]);
+    assert!((host(random.apply(one(&[3.0])))[0] - 45.0).abs() < 1e-12);
+    assert!((host(random.apply(one(&[3.0, -1.0])))[0] - 50.0).abs() < 1e-12);
+}
+
+#[test]
+fn jpeg_keeps_what_it_can_say_and_sends_gradients_straight_through() {
+    let jpeg = Jpeg::new(50, Range::Unit).expect("an operator");
+    let x = (random([1, 3, 16, 24], 1, DType::F64) * 0.1 + 0.5).clamp(0.0, 1.0);
+    let y = jpeg.apply(x.clone());
+    // Compressing again loses nothing, up to the cut to bytes.
+    assert!(norm(jpeg.apply(y.clone()) - y.clone()) < 1e-9 * norm(y.clone()));
+    assert!(norm(y.clone() - x.clone()) > 0.01 * norm(x.clone()));
+    // The best quality is off by less than a byte or so.
+    let best = Jpeg::new(100, Range::Unit).expect("an operator");
+    let worst = (best.apply(x.clone()) - x.clone())
+        .abs()
+        .max()
+        .into_scalar::<f64>();
+    assert!(worst < 3.0 / 255.0, "{worst}");
+    // Backward, every step is orthogonal or undone: the identity.
+    let v = random([1, 3, 16, 24], 2, DType::F64);
+    let (_, pullback) = vjp(x, |x| jpeg.apply(x));
+    assert!(norm(pullback.apply(v.clone()) - v.clone()) < 1e-9 * norm(v));
+}

@@ -1,0 +1,126 @@
+//! Arrays that an operation holds: given once in double precision, then at hand on every device and
+//! in every precision in which it was asked.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::sync::Mutex;
+
+/// An array of `f64` with its copies beside tensors.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_kernels::Constant;
+///
+/// let weights = Constant::new(vec![1.0, 2.0], [1, 2]);
+/// let x = Tensor::<2>::ones([3, 2], &Device::flex());
+/// assert_eq!((x.clone() * weights.beside(&x)).sum().into_scalar::<f64>(), 9.0);
+/// ```
+#[derive(Debug)]
+pub struct Constant<const D: usize> {
+    values: Vec<f64>,
+    shape: [usize; D],
+    copies: Mutex<Vec<(Device, DType, Tensor<D>)>>,
+}
+
+impl<const D: usize> Clone for Constant<D> {
+    fn clone(&self) -> Self {
+        Self::new(self.values.clone(), self.shape)
+    }
+}
+
+impl<const D: usize> PartialEq for Constant<D> {
+    fn eq(&self, other: &Self) -> bool {
+        self.shape == other.shape && self.values == other.values
+    }
+}
+
+/// What is written of a constant.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    shape: Vec<usize>,
+    values: Vec<f64>,
+}
+
+impl<const D: usize> Serialize for Constant<D> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (shape, values) = (self.shape.to_vec(), self.values.clone());
+        Written { shape, values }.serialize(serializer)
+    }
+}
+
+impl<'de, const D: usize> Deserialize<'de> for Constant<D> {
+    fn deserialize<S: Deserializer<'de>>(deserializer: S) -> Result<Self, S::Error> {
+        let Written { shape, values } = Written::deserialize(deserializer)?;
+        let found: Result<[usize; D], _> = shape.try_into();
+        let shape =
+            found.map_err(|shape| S::Error::custom(format!("{shape:?} has not {D} dimensions")))?;
+        let count = shape
+            .iter()
+            .try_fold(1_usize, |count, &n| count.checked_mul(n));
+        if count != Some(values.len()) {
+            let message = format!("{} values in an array of shape {shape:?}", values.len());
+            return Err(S::Error::custom(message));
+        }
+        Ok(Self::new(values, shape))
+    }
+}
+
+impl<const D: usize> Constant<D> {
+    /// The array with `values` by rows.
+    ///
+    /// # Panics
+    /// If there are not as many values as the shape holds.
+    #[must_use]
+    pub fn new(values: Vec<f64>, shape: [usize; D]) -> Self {
+        assert_eq!(
+            values.len(),
+            shape.iter().product::<usize>(),
+            "values for an array of shape {shape:?}"
+        );
+        Self {
+            values,
+            shape,
+            copies: Mutex::default(),
+        }
+    }
+
+    /// The values by rows.
+    #[must_use]
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// The shape.
+    #[must_use]
+    pub fn shape(&self) -> [usize; D] {
+        self.shape
+    }
+
+    /// The array with every value through `f`.
+    #[must_use]
+    pub fn map(&self, f: impl Fn(f64) -> f64) -> Self {
+        Self::new(
+            self.values.iter().map(|&value| f(value)).collect(),
+            self.shape,
+        )
+    }
+
+    /// The array on the device and in the precision of `like`, without a gradient of its own.
+    #[must_use]
+    pub fn beside<const E: usize>(&self, like: &Tensor<E>) -> Tensor<D> {
+        let (device, dtype) = (like.device(), like.dtype());
+        // A poisoned lock holds copies that are as good as ever.
+        let mut copies = self.copies.lock().unwrap_or_else(|held| held.into_inner());
+        let same = |(at, precision, _): &&(Device, DType, Tensor<D>)| {
+            *at == device && at.is_autodiff() == device.is_autodiff() && *precision == dtype
+        };
+        if let Some((.., copy)) = copies.iter().find(same) {
+            return copy.clone();
+        }
+        let data = TensorData::new(self.values.clone(), self.shape);
+        let copy = Tensor::from_data(data, (&device, dtype));
+        copies.push((device, dtype, copy.clone()));
+        copy
+    }
+}

@@ -1,0 +1,250 @@
+//! Transforms by rows, then by columns, in blocks that fit the cache and run side by side.
+
+use crate::host::{Direction, HostMap};
+use rayon::prelude::*;
+use realfft::num_complex::Complex;
+use realfft::{FftNum, RealFftPlanner};
+use rustfft::{Fft, FftPlanner};
+use std::any::Any;
+use std::sync::{Arc, LazyLock, Mutex};
+
+/// Rows or columns that are worked on together: a cache line of them is read at once.
+const BLOCK: usize = 16;
+
+/// A circular filter of real planes, `y = F⁻¹ (H ∘ F x)`.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    /// Height and width.
+    size: [usize; 2],
+    /// How many planes of the spectrum for a sample, and for a channel.
+    planes: [usize; 2],
+    /// `H/(h w)` by columns: `[plane][w/2 + 1][h]`.
+    double: Vec<Complex<f64>>,
+    single: Vec<Complex<f32>>,
+}
+
+impl Filter {
+    /// From `H` by columns.
+    pub(crate) fn new(spectrum: &[Complex<f64>], planes: [usize; 2], size: [usize; 2]) -> Self {
+        let scale = 1.0 / (size[0] * size[1]) as f64;
+        let double: Vec<_> = spectrum.iter().map(|h| h * scale).collect();
+        let narrow = |h: &Complex<f64>| Complex::new(h.re as f32, h.im as f32);
+        Self {
+            size,
+            planes,
+            single: double.iter().map(narrow).collect(),
+            double,
+        }
+    }
+
+    /// The columns of the spectrum in a precision.
+    fn columns<T: FftNum>(&self) -> &[Complex<T>] {
+        let double: &dyn Any = &self.double;
+        let single: &dyn Any = &self.single;
+        let found = double.downcast_ref().or_else(|| single.downcast_ref());
+        found.map_or(&[], |columns: &Vec<Complex<T>>| columns)
+    }
+}
+
+impl HostMap for Filter {
+    fn shape(&self, input: &[usize], _: Direction) -> Vec<usize> {
+        input.to_vec()
+    }
+
+    fn run<T: FftNum>(&self, x: &[T], shape: &[usize], out: &mut [T], direction: Direction) {
+        let [h, w] = self.size;
+        let half = w / 2 + 1;
+        let channels = shape[1];
+        let zero = Complex::new(T::zero(), T::zero());
+        let (forward, backward) = real_plans::<T>(w);
+        let columns = [false, true].map(|inverse| plan::<T>(h, inverse));
+        // Rows: [plane][h][half].
+        let mut rows = vec![zero; x.len() / w * half];
+        rows.par_chunks_mut(half * BLOCK)
+            .zip(x.par_chunks(w * BLOCK))
+            .for_each_init(
+                || (forward.make_input_vec(), forward.make_scratch_vec()),
+                |(line, scratch), (rows, x)| {
+                    for (row, x) in rows.chunks_mut(half).zip(x.chunks(w)) {
+                        line.copy_from_slice(x);
+                        transformed(forward.process_with_scratch(line, row, scratch));
+                    }
+                },
+            );
+        // Columns, filtered, and back: [plane][half][h].
+        let spectrum = self.columns::<T>();
+        let mut filtered = vec![zero; rows.len()];
+        blocks(&mut filtered, half * h, h).for_each_init(
+            || vec![zero; scratch(&columns)],
+            |scratch, (plane, first, block)| {
+                gather(block, &rows[plane * h * half..], first, [h, half]);
+                let [sample, channel] = self.planes;
+                let which = (plane / channels % sample) * channel + plane % channels % channel;
+                let start = which * half * h + first * h;
+                columns[0].process_with_scratch(block, scratch);
+                for (value, factor) in block.iter_mut().zip(&spectrum[start..]) {
+                    *value = *value
+                        * match direction {
+                            Direction::Forward => *factor,
+                            Direction::Transposed => factor.conj(),
+                        };
+                }
+                columns[1].process_with_scratch(block, scratch);
+            },
+        );
+        blocks(out, h * w, w).for_each_init(
+            || (vec![zero; half * BLOCK], backward.make_scratch_vec()),
+            |(lines, scratch), (plane, first, block)| {
+                let count = block.len() / w;
+                gather(
+                    &mut lines[..count * half],
+                    &filtered[plane * half * h..],
+                    first,
+                    [half, h],
+                );
+                for (line, out) in lines.chunks_mut(half).zip(block.chunks_mut(w)) {
+                    // Real by symmetry: what is left is rounding.
+                    line[0].im = T::zero();
+                    if w.is_multiple_of(2) {
+                        line[half - 1].im = T::zero();
+                    }
+                    transformed(backward.process_with_scratch(line, out, scratch));
+                }
+            },
+        );
+    }
+}
+
+/// The unitary transform of complex planes `[n, 2, h, w]`, real parts first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Planes {
+    /// Whether forward is the inverse transform.
+    pub(crate) inverse: bool,
+}
+
+impl HostMap for Planes {
+    fn shape(&self, input: &[usize], _: Direction) -> Vec<usize> {
+        input.to_vec()
+    }
+
+    fn run<T: FftNum>(&self, x: &[T], shape: &[usize], out: &mut [T], direction: Direction) {
+        let (h, w) = (shape[2], shape[3]);
+        let area = h * w;
+        let zero = Complex::new(T::zero(), T::zero());
+        let inverse = self.inverse != (direction == Direction::Transposed);
+        let (along_rows, along_columns) = (plan::<T>(w, inverse), plan::<T>(h, inverse));
+        let scale = T::from_f64(1.0 / (area as f64).sqrt()).unwrap_or_else(T::one);
+        let mut rows = vec![zero; x.len() / 2];
+        blocks(&mut rows, area, w).for_each_init(
+            || vec![zero; along_rows.get_inplace_scratch_len()],
+            |scratch, (plane, first, block)| {
+                let start = plane * 2 * area + first * w;
+                let parts = x[start..].iter().zip(&x[start + area..]);
+                for (value, (re, im)) in block.iter_mut().zip(parts) {
+                    *value = Complex::new(*re * scale, *im * scale);
+                }
+                along_rows.process_with_scratch(block, scratch);
+            },
+        );
+        let mut columns = vec![zero; rows.len()];
+        blocks(&mut columns, area, h).for_each_init(
+            || vec![zero; along_columns.get_inplace_scratch_len()],
+            |scratch, (plane, first, block)| {
+                gather(block, &rows[plane * area..], first, [h, w]);
+                along_columns.process_with_scratch(block, scratch);
+            },
+        );
+        blocks(out, area, w).for_each(|(part, first, block)| {
+            let columns = &columns[part / 2 * area..];
+            for (row, line) in block.chunks_mut(w).enumerate() {
+                let row = first + row;
+                for (column, value) in line.iter_mut().enumerate() {
+                    let found = columns[column * h + row];
+                    *value = if part % 2 == 0 { found.re } else { found.im };
+                }
+            }
+        });
+    }
+}
+
+/// Blocks of lines of every plane, with the plane and the number of the first line.
+fn blocks<T: Send>(values: &mut [T], plane: usize, line: usize) -> impl IndexedBlocks<'_, T> {
+    values
+        .par_chunks_mut(plane)
+        .enumerate()
+        .flat_map(move |(index, plane)| {
+            plane
+                .par_chunks_mut(line * BLOCK)
+                .enumerate()
+                .map(move |(block, lines)| (index, block * BLOCK, lines))
+        })
+}
+
+/// What [`blocks`] yields.
+trait IndexedBlocks<'a, T: 'a>: ParallelIterator<Item = (usize, usize, &'a mut [T])> {}
+impl<'a, T: 'a, I: ParallelIterator<Item = (usize, usize, &'a mut [T])>> IndexedBlocks<'a, T>
+    for I
+{
+}
+
+/// Columns `first…` of a matrix of `size` (rows, columns) as lines.
+fn gather<T: Copy>(lines: &mut [T], matrix: &[T], first: usize, [rows, columns]: [usize; 2]) {
+    let count = lines.len() / rows;
+    for (row, values) in matrix.chunks_exact(columns).take(rows).enumerate() {
+        for (line, value) in values[first..first + count].iter().enumerate() {
+            lines[line * rows + row] = *value;
+        }
+    }
+}
+
+fn scratch<T: FftNum>(plans: &[Arc<dyn Fft<T>>; 2]) -> usize {
+    let lengths = plans.iter().map(|plan| plan.get_inplace_scratch_len());
+    lengths.max().unwrap_or(0)
+}
+
+/// realfft checks lengths, which are ours, and that the first and last are real, which they are.
+fn transformed(result: Result<(), realfft::FftError>) {
+    if let Err(error) = result {
+        unreachable!("a transform of the planned length: {error}");
+    }
+}
+
+/// Planners of both precisions: they keep the algorithms of all lengths that were asked for.
+static SINGLE: LazyLock<Mutex<Planners<f32>>> = LazyLock::new(Mutex::default);
+static DOUBLE: LazyLock<Mutex<Planners<f64>>> = LazyLock::new(Mutex::default);
+
+struct Planners<T: FftNum>(FftPlanner<T>, RealFftPlanner<T>);
+
+impl<T: FftNum> Default for Planners<T> {
+    fn default() -> Self {
+        Self(FftPlanner::new(), RealFftPlanner::new())
+    }
+}
+
+fn with_planners<T: FftNum, R>(use_them: impl FnOnce(&mut Planners<T>) -> R) -> R {
+    let single: &'static dyn Any = &*SINGLE;
+    let double: &'static dyn Any = &*DOUBLE;
+    let planners: &Mutex<Planners<T>> = single
+        .downcast_ref()
+        .or_else(|| double.downcast_ref())
+        .unwrap_or_else(|| unreachable!("f32 and f64 are the only precisions"));
+    use_them(&mut planners.lock().unwrap_or_else(|held| held.into_inner()))
+}
+
+/// A complex transform of `n` points, not normalised.
+fn plan<T: FftNum>(n: usize, inverse: bool) -> Arc<dyn Fft<T>> {
+    with_planners(|Planners(planner, _)| match inverse {
+        true => planner.plan_fft_inverse(n),
+        false => planner.plan_fft_forward(n),
+    })
+}
+
+type RealPlans<T> = (
+    Arc<dyn realfft::RealToComplex<T>>,
+    Arc<dyn realfft::ComplexToReal<T>>,
+);
+
+/// A transform of `n` real points and the way back, not normalised.
+fn real_plans<T: FftNum>(n: usize) -> RealPlans<T> {
+    with_planners(|Planners(_, planner)| (planner.plan_fft_forward(n), planner.plan_fft_inverse(n)))
+}

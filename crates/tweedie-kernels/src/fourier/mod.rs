@@ -1,0 +1,230 @@
+//! Fourier transforms of any size, in any precision, with gradients.
+//!
+//! burn's own transforms take powers of two. On the CPU backend these run on `rustfft`; on every
+//! other device they are products with small matrices. Both are exact for every size.
+
+#[cfg(feature = "flex")]
+mod host;
+mod matrix;
+
+use crate::Constant;
+use burn::tensor::Tensor;
+use realfft::num_complex::Complex;
+use rustfft::FftPlanner;
+use std::sync::Arc;
+
+/// Which way a transform goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// `e^{−2πi …}`.
+    Forward,
+    /// `e^{+2πi …}`.
+    Inverse,
+}
+
+/// The unitary transform of complex images:
+/// `X_{kl} = 1/√(hw) Σ_{mn} x_{mn} e^{∓2πi (km/h + ln/w)}`.
+///
+/// `z` is `[n, 2, h, w]`, real parts in channel 0, imaginary parts in channel 1. The transform is
+/// unitary, so that its adjoint and its gradient are the transform of the other sign.
+///
+/// ```
+/// use burn::tensor::{Device, Distribution, Tensor};
+/// use tweedie_kernels::{Sign, fft2};
+///
+/// let z = Tensor::<4>::random([1, 2, 6, 7], Distribution::Default, &Device::flex());
+/// let back = fft2(fft2(z.clone(), Sign::Forward), Sign::Inverse);
+/// assert!((back - z).abs().max().into_scalar::<f32>() < 1e-6);
+/// ```
+///
+/// # Panics
+/// If there are not 2 channels.
+#[must_use]
+pub fn fft2(z: Tensor<4>, sign: Sign) -> Tensor<4> {
+    assert_eq!(z.dims()[1], 2, "a real and an imaginary channel");
+    let inverse = sign == Sign::Inverse;
+    #[cfg(feature = "flex")]
+    if crate::host::is_host(&z) {
+        let map = Arc::new(host::Planes { inverse });
+        return crate::host::run(map, z, crate::host::Direction::Forward);
+    }
+    fft2_by_matrices(z, inverse)
+}
+
+/// [`fft2`] out of tensor operations.
+fn fft2_by_matrices(z: Tensor<4>, inverse: bool) -> Tensor<4> {
+    let [n, _, h, w] = z.dims();
+    let part = |channel: usize| z.clone().narrow(1, channel, 1);
+    let rows = |x: Tensor<4>| -> Tensor<2> { x.reshape([n * h, w]) };
+    let (re, im) = matrix::transform((rows(part(0)), rows(part(1))), inverse);
+    let columns =
+        |x: Tensor<2>| -> Tensor<2> { x.reshape([n, h, w]).swap_dims(1, 2).reshape([n * w, h]) };
+    let (re, im) = matrix::transform((columns(re), columns(im)), inverse);
+    let back = |x: Tensor<2>| -> Tensor<4> { x.reshape([n, 1, w, h]).swap_dims(2, 3) };
+    Tensor::cat(vec![back(re), back(im)], 1) / ((h * w) as f64).sqrt()
+}
+
+/// A circular filter of images of one size: `y = F⁻¹ (H ∘ F x)` with the spectrum `H` of a real
+/// kernel, one for all planes, for each channel, or for each sample and channel.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_kernels::CircularFilter;
+///
+/// // The kernel that moves an image down by one row.
+/// let mut kernel = vec![0.0; 3 * 5];
+/// kernel[5] = 1.0;
+/// let filter = CircularFilter::of_kernel(&kernel, [1, 1], [3, 5]);
+/// let x = Tensor::<4>::from_floats([[[[1.0; 5], [2.0; 5], [3.0; 5]]]], &Device::flex());
+/// let y = filter.forward(x);
+/// assert!((y.slice([0..1, 0..1, 0..1]).mean().into_scalar::<f32>() - 3.0).abs() < 1e-6);
+/// ```
+#[derive(Clone, Debug)]
+pub struct CircularFilter {
+    size: [usize; 2],
+    planes: [usize; 2],
+    /// By columns, `[plane][w/2 + 1][h]`.
+    spectrum: Arc<Vec<Complex<f64>>>,
+    /// The whole spectrum, `[sample, channel, 2, h, w]`, for devices without a host kernel.
+    whole: Arc<Constant<5>>,
+    #[cfg(feature = "flex")]
+    host: Arc<host::Filter>,
+}
+
+impl CircularFilter {
+    /// The filter `y_i = Σ_j k_j x_{i−j}` (indices modulo the size) with `kernel` by planes
+    /// `[samples, channels]` of `size` rows and columns.
+    ///
+    /// # Panics
+    /// If there are not as many values as planes of that size hold, or the size is 0.
+    #[must_use]
+    pub fn of_kernel(kernel: &[f64], planes: [usize; 2], size: [usize; 2]) -> Self {
+        let [h, w] = size;
+        let count = planes[0] * planes[1];
+        assert!(h * w > 0, "an image of no pixels");
+        assert_eq!(kernel.len(), count * h * w, "values of the kernel");
+        let half = w / 2 + 1;
+        let mut planner = FftPlanner::new();
+        let (rows, columns) = (planner.plan_fft_forward(w), planner.plan_fft_forward(h));
+        let mut spectrum = Vec::with_capacity(count * half * h);
+        for plane in kernel.chunks(h * w) {
+            let mut values: Vec<Complex<f64>> = plane.iter().map(|&k| k.into()).collect();
+            rows.process(&mut values);
+            let mut lines: Vec<_> = (0..half * h).map(|i| values[i % h * w + i / h]).collect();
+            columns.process(&mut lines);
+            spectrum.append(&mut lines);
+        }
+        Self::of_columns(spectrum, planes, size)
+    }
+
+    fn of_columns(spectrum: Vec<Complex<f64>>, planes: [usize; 2], size: [usize; 2]) -> Self {
+        let [h, w] = size;
+        let half = w / 2 + 1;
+        let mut whole = Vec::with_capacity(planes[0] * planes[1] * 2 * h * w);
+        for plane in spectrum.chunks(half * h) {
+            // H(−k, −l) is the conjugate of H(k, l).
+            let at = |row: usize, column: usize| match column < half {
+                true => plane[column * h + row],
+                false => plane[(w - column) * h + (h - row) % h].conj(),
+            };
+            let values =
+                |part: fn(Complex<f64>) -> f64| (0..h * w).map(move |i| part(at(i / w, i % w)));
+            whole.extend(values(|z| z.re));
+            whole.extend(values(|z| z.im));
+        }
+        Self {
+            size,
+            planes,
+            whole: Arc::new(Constant::new(whole, [planes[0], planes[1], 2, h, w])),
+            #[cfg(feature = "flex")]
+            host: Arc::new(host::Filter::new(&spectrum, planes, size)),
+            spectrum: Arc::new(spectrum),
+        }
+    }
+
+    /// The filter whose spectrum is `f(H)`; `f` has to commute with conjugation, so that the kernel
+    /// stays real.
+    #[must_use]
+    pub fn map(&self, f: impl Fn(Complex<f64>) -> Complex<f64>) -> Self {
+        let spectrum = self.spectrum.iter().map(|&h| f(h)).collect();
+        Self::of_columns(spectrum, self.planes, self.size)
+    }
+
+    /// Height and width of its images.
+    #[must_use]
+    pub fn size(&self) -> [usize; 2] {
+        self.size
+    }
+
+    /// `|H|` of every frequency, `[samples, channels, h, w]`: the singular values.
+    #[must_use]
+    pub fn magnitudes(&self) -> Constant<4> {
+        let [samples, channels, _, h, w] = self.whole.shape();
+        let planes = self.whole.values().chunks(2 * h * w);
+        let magnitudes = planes.flat_map(|plane| {
+            let (re, im) = plane.split_at(h * w);
+            re.iter().zip(im).map(|(re, im)| re.hypot(*im))
+        });
+        Constant::new(magnitudes.collect(), [samples, channels, h, w])
+    }
+
+    /// `H x` of images `[b, c, h, w]`.
+    ///
+    /// # Panics
+    /// If height and width are not those of the filter.
+    #[must_use]
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.run(x, false)
+    }
+
+    /// `Hᵀ y`, the filter with the conjugate spectrum.
+    ///
+    /// # Panics
+    /// If height and width are not those of the filter.
+    #[must_use]
+    pub fn adjoint(&self, y: Tensor<4>) -> Tensor<4> {
+        self.run(y, true)
+    }
+
+    fn run(&self, x: Tensor<4>, transposed: bool) -> Tensor<4> {
+        assert_eq!(x.dims()[2..], self.size, "height and width of the filter");
+        #[cfg(feature = "flex")]
+        if crate::host::is_host(&x) {
+            let direction = match transposed {
+                true => crate::host::Direction::Transposed,
+                false => crate::host::Direction::Forward,
+            };
+            return crate::host::run(self.host.clone(), x, direction);
+        }
+        self.by_matrices(x, transposed)
+    }
+
+    /// Out of tensor operations.
+    fn by_matrices(&self, x: Tensor<4>, transposed: bool) -> Tensor<4> {
+        let ([b, c, h, w], [samples, channels]) = (x.dims(), self.planes);
+        let z = x.reshape([b * c, 1, h, w]);
+        let z = fft2_by_matrices(Tensor::cat(vec![z.clone(), z.zeros_like()], 1), false);
+        let parts = |z: Tensor<4>| -> [Tensor<4>; 2] {
+            [0, 1].map(|part| z.clone().narrow(1, part, 1).reshape([b, c, h, w]))
+        };
+        let spectrum = self.whole.beside(&z);
+        let factor = |part: usize| -> Tensor<4> {
+            let part = spectrum.clone().narrow(2, part, 1);
+            part.reshape([samples, channels, h, w])
+        };
+        let [re, im] = parts(z);
+        let (cos, sin) = (factor(0), factor(1));
+        let sin = if transposed { sin.neg() } else { sin };
+        let product: [Tensor<4>; 2] = [
+            re.clone() * cos.clone() - im.clone() * sin.clone(),
+            re * sin + im * cos,
+        ];
+        let product = product.map(|part| part.reshape([b * c, 1, h, w]));
+        let [real, _] = parts(fft2_by_matrices(Tensor::cat(product.into(), 1), true));
+        real
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test may stop at once")]
+mod tests;

@@ -1,0 +1,136 @@
+//! Linear maps of host memory as differentiable operations on tensors of the CPU backend.
+//!
+//! burn has no way to give an operation of one's own a gradient but to extend its backends. One
+//! extension serves all linear maps: the gradient of a linear map is its transpose.
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{
+    Autodiff, Backend, Dispatch, DispatchTensorKind, Flex, TensorMetadata, backend_extension,
+};
+use burn::tensor::{DType, Tensor, TensorData};
+use realfft::FftNum;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// Which way a map is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// `A x`.
+    Forward,
+    /// `Aᵀ y`.
+    Transposed,
+}
+
+/// A linear map of contiguous arrays, with its transpose.
+pub(crate) trait HostMap: Debug + Send + Sync + 'static {
+    /// The shape of the result.
+    fn shape(&self, input: &[usize], direction: Direction) -> Vec<usize>;
+
+    /// Writes the result to `out`, which is zero.
+    fn run<T: FftNum>(&self, x: &[T], shape: &[usize], out: &mut [T], direction: Direction);
+}
+
+/// A [`HostMap`] behind a pointer: one method a precision.
+pub(crate) trait ErasedMap: Debug + Send + Sync {
+    fn apply(&self, x: FloatTensor<Flex>, transposed: bool) -> FloatTensor<Flex>;
+}
+
+impl<M: HostMap> ErasedMap for M {
+    fn apply(&self, x: FloatTensor<Flex>, transposed: bool) -> FloatTensor<Flex> {
+        let direction = match transposed {
+            true => Direction::Transposed,
+            false => Direction::Forward,
+        };
+        let x = x.to_contiguous();
+        let input = x.shape().to_vec();
+        let shape = self.shape(&input, direction);
+        let place =
+            x.layout().start_offset()..x.layout().start_offset() + input.iter().product::<usize>();
+        let length = shape.iter().product();
+        let data = match x.dtype() {
+            DType::F64 => {
+                let mut out = vec![0.0; length];
+                self.run::<f64>(&x.storage()[place], &input, &mut out, direction);
+                TensorData::new(out, shape)
+            }
+            _ => {
+                let mut out = vec![0.0; length];
+                self.run::<f32>(&x.storage()[place], &input, &mut out, direction);
+                TensorData::new(out, shape)
+            }
+        };
+        FloatTensor::<Flex>::from_data(data)
+    }
+}
+
+type Map = Arc<dyn ErasedMap>;
+
+/// The extension: a linear map with its transpose as gradient.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait HostLinear: Backend {
+    /// `A x`, or `Aᵀ x`.
+    fn host_linear(x: FloatTensor<Self>, map: Map, transposed: bool) -> FloatTensor<Self>;
+}
+
+impl HostLinear for Flex {
+    fn host_linear(x: FloatTensor<Self>, map: Map, transposed: bool) -> FloatTensor<Self> {
+        map.apply(x, transposed)
+    }
+}
+
+impl<B: Backend + HostLinear, C: CheckpointStrategy> HostLinear for Autodiff<B, C> {
+    fn host_linear(x: FloatTensor<Self>, map: Map, transposed: bool) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct Linear;
+        impl<B: Backend + HostLinear> Backward<B, 1> for Linear {
+            type State = (Map, bool);
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 1>,
+                gradients: &mut Gradients,
+                _: &mut Checkpointer,
+            ) {
+                let (map, transposed) = ops.state;
+                unary::<B, _>(ops.parents, ops.node, gradients, |gradient| {
+                    B::host_linear(gradient, map, !transposed)
+                });
+            }
+        }
+        let node = x.node();
+        let y = B::host_linear(x.into_primitive(), map.clone(), transposed);
+        match Linear.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(tape) => tape.finish((map, transposed), y),
+            OpsKind::UnTracked(tape) => tape.finish(y),
+        }
+    }
+}
+
+/// Whether a tensor lies where host maps run.
+pub(crate) fn is_host<const D: usize>(x: &Tensor<D>) -> bool {
+    let mut kind = &x.clone().into_dispatch().kind;
+    while let DispatchTensorKind::Autodiff(inner) = kind {
+        kind = inner;
+    }
+    matches!(kind, DispatchTensorKind::Flex(_))
+}
+
+/// The map of a tensor for which [`is_host`] holds; half precision is computed in `f32`.
+pub(crate) fn run<const D: usize, const E: usize>(
+    map: Arc<impl HostMap>,
+    x: Tensor<D>,
+    direction: Direction,
+) -> Tensor<E> {
+    let dtype = x.dtype();
+    let wide = match dtype {
+        DType::F64 | DType::F32 => x,
+        _ => x.cast(DType::F32),
+    };
+    let transposed = direction == Direction::Transposed;
+    let y = Dispatch::host_linear(wide.into_dispatch(), map, transposed);
+    let y: Tensor<E> = Tensor::from_dispatch(y);
+    y.cast(dtype)
+}

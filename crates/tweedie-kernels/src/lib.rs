@@ -1,0 +1,20 @@
+//! Linear maps that burn does not have, on any device, in any precision, with gradients.
+//!
+//! | map | function |
+//! |---|---|
+//! | the unitary Fourier transform of complex images of any size | [`fft2`] |
+//! | circular convolution with a real kernel | [`CircularFilter`] |
+//! | parallel projections of an image, and their transpose | [`Projector`] |
+//!
+//! On burn's CPU backend (feature `flex`) each runs a kernel on host memory, over all cores; on every
+//! other device it is composed of tensor operations. The gradient of a linear map is its transpose.
+
+mod constant;
+mod fourier;
+#[cfg(feature = "flex")]
+mod host;
+mod projector;
+
+pub use constant::Constant;
+pub use fourier::{CircularFilter, Sign, fft2};
+pub use projector::Projector;

@@ -1,0 +1,71 @@
+//! The cheapest pairing of two sets of equal size.
+//!
+//! # Reference
+//! Kuhn 1955; Jonker and Volgenant 1987, "A shortest augmenting path algorithm for dense and sparse
+//! linear assignment problems".
+
+/// The least sum of costs over all pairings of `n` rows with `n` columns, `O(n³)`.
+pub(crate) fn least_cost(cost: &[f64], n: usize) -> f64 {
+    // Row and column 0 stand for "none"; potentials keep reduced costs at 0 or above.
+    let (mut of_row, mut of_column) = (vec![0.0; n + 1], vec![0.0; n + 1]);
+    let mut row_at = vec![0; n + 1];
+    for row in 1..=n {
+        row_at[0] = row;
+        let mut distance = vec![f64::INFINITY; n + 1];
+        let mut before = vec![0; n + 1];
+        let mut done = vec![false; n + 1];
+        let mut column = 0;
+        // The shortest path from the new row to a free column.
+        while row_at[column] != 0 {
+            done[column] = true;
+            let (from, mut step, mut next) = (row_at[column], f64::INFINITY, 0);
+            for j in (1..=n).filter(|&j| !done[j]) {
+                let reduced = cost[(from - 1) * n + j - 1] - of_row[from] - of_column[j];
+                if reduced < distance[j] {
+                    (distance[j], before[j]) = (reduced, column);
+                }
+                if distance[j] < step {
+                    (step, next) = (distance[j], j);
+                }
+            }
+            for j in 0..=n {
+                if done[j] {
+                    of_row[row_at[j]] += step;
+                    of_column[j] -= step;
+                } else {
+                    distance[j] -= step;
+                }
+            }
+            column = next;
+        }
+        // Pairs move along it.
+        while column != 0 {
+            row_at[column] = row_at[before[column]];
+            column = before[column];
+        }
+    }
+    let pairs = (1..=n).map(|column| cost[(row_at[column] - 1) * n + column - 1]);
+    pairs.sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_best_of_all_pairings() {
+        let n = 6;
+        let cost: Vec<f64> = (0..n * n)
+            .map(|i| f64::from((i * i * 37 % 101) as u32))
+            .collect();
+        fn best(cost: &[f64], n: usize, row: usize, used: u32) -> f64 {
+            if row == n {
+                return 0.0;
+            }
+            let free = (0..n).filter(|j| used & (1 << j) == 0);
+            free.map(|j| cost[row * n + j] + best(cost, n, row + 1, used | 1 << j))
+                .fold(f64::INFINITY, f64::min)
+        }
+        assert!((least_cost(&cost, n) - best(&cost, n, 0, 0)).abs() < 1e-12);
+    }
+}
