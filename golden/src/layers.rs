@@ -1,6 +1,6 @@
 //! Single layers: outputs and the gradients of `Σ out·cot`.
 
-use crate::case::{Case, File, GoldenError};
+use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, Outcome};
 use std::cell::RefCell;
 use tweedie::burn::module::Param;
@@ -11,6 +11,8 @@ use tweedie::burn::tensor::ops::{
     AttentionModuleOptions, ConvOptions, ConvTransposeOptions, PadMode,
 };
 use tweedie::burn::tensor::{DType, Device, Gradients, Tensor};
+use tweedie::inverse::{Basis, Operator, Transform};
+use tweedie::kernels::{Sign, fft2};
 use tweedie::models::{Activation, Filter};
 
 const DOUBLE: f64 = 1e-10;
@@ -180,10 +182,30 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             run.output::<1>(out)
         }
         "reduce" => return reduce(file, case),
-        "fft" => return Ok(Outcome::skipped("Fourier transforms of 6 and 7 points")),
+        "fft" => return fourier(file, case),
         other => return Ok(Outcome::skipped(format!("no layer {other}"))),
     };
     ran.map(Outcome::Ran)
+}
+
+/// Transforms of 6×7 points of a real image: plain, centred and unitary, and the half that a real
+/// transform keeps.
+fn fourier(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    let mut comparison = Comparison::default();
+    let x: Tensor<3> = file.tensor(case, "x")?.tensor(DType::F64)?;
+    let [n, h, w] = x.dims();
+    let real = x.reshape([n, 1, h, w]);
+    let z = Tensor::cat(vec![real.clone(), real.zeros_like()], 1);
+    let last = |z: Tensor<4>| z.permute([0, 2, 3, 1]);
+    let plain = last(fft2(z.clone(), Sign::Forward)) * ((h * w) as f64).sqrt();
+    let half = plain.clone().narrow(2, 0, w / 2 + 1);
+    comparison.scaled("fft2", plain, file.tensor(case, "fft2")?, DOUBLE);
+    comparison.scaled("rfft2", half, file.tensor(case, "rfft2")?, DOUBLE);
+    let centred = Transform::new(Basis::Fourier, [h, w]).map_err(refused)?;
+    let centred = last(centred.apply(z));
+    let recorded = file.tensor(case, "fft2_ortho_centered")?;
+    comparison.scaled("centred", centred, recorded, DOUBLE);
+    Ok(Outcome::Ran(comparison))
 }
 
 /// Reductions, without gradients. Quantiles of tensors are part of no layer here.

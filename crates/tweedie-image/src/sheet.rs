@@ -23,6 +23,7 @@ use std::path::Path;
 #[derive(Clone, Debug)]
 pub struct Sheet {
     scale: u32,
+    panels: usize,
     columns: Vec<String>,
     rows: Vec<(String, Vec<Picture>)>,
 }
@@ -41,6 +42,7 @@ impl Sheet {
     pub fn new() -> Self {
         Self {
             scale: 1,
+            panels: 1,
             columns: Vec::new(),
             rows: Vec::new(),
         }
@@ -50,6 +52,13 @@ impl Sheet {
     #[must_use]
     pub fn with_scale(mut self, scale: usize) -> Self {
         self.scale = scale.max(1) as u32;
+        self
+    }
+
+    /// Folds the rows into so many panels side by side, each with the labels of the columns.
+    #[must_use]
+    pub fn with_panels(mut self, panels: usize) -> Self {
+        self.panels = panels.max(1);
         self
     }
 
@@ -79,6 +88,9 @@ impl Sheet {
     /// # Errors
     /// [`ImageError::Drawing`] if the typeface cannot be read.
     pub fn draw(&self) -> Result<Picture, ImageError> {
+        if self.panels > 1 && self.rows.len() > 1 {
+            return self.draw_panels();
+        }
         let all = || self.rows.iter().flat_map(|(_, row)| row);
         let widest = all().map(|p| p.width() * self.scale).max().unwrap_or(0);
         let cell = self
@@ -128,6 +140,29 @@ impl Sheet {
         Ok(sheet)
     }
 
+    fn draw_panels(&self) -> Result<Picture, ImageError> {
+        let panel = |rows: &[(String, Vec<Picture>)]| {
+            let part = Self {
+                panels: 1,
+                columns: self.columns.clone(),
+                rows: rows.to_vec(),
+                ..*self
+            };
+            part.draw()
+        };
+        let parts = self.rows.chunks(self.rows.len().div_ceil(self.panels));
+        let parts: Vec<Picture> = parts.map(panel).collect::<Result<_, _>>()?;
+        let width = parts.iter().map(|part| part.width() + 2 * GAP).sum();
+        let height = parts.iter().map(|part| part.height()).max().unwrap_or(0);
+        let mut sheet = Picture::from_pixel(width, height, image::Rgb([255; 3]));
+        let mut left = 0;
+        for part in &parts {
+            image::imageops::replace(&mut sheet, part, left.into(), 0);
+            left += part.width() + 2 * GAP;
+        }
+        Ok(sheet)
+    }
+
     /// Writes the sheet as a PNG file, which appears whole or not at all.
     ///
     /// # Errors
@@ -172,6 +207,10 @@ mod tests {
         assert_eq!(drawn.get_pixel(4, 4).0, [0; 3]);
         assert_eq!(drawn.get_pixel(9, 9).0, [0; 3]);
         assert_eq!(drawn.get_pixel(10, 4).0, [255; 3]);
+        let folded = grid(black.clone(), Range::Unit, 1).map(|sheet| sheet.with_panels(2));
+        let folded = folded.and_then(|sheet| sheet.draw()).expect("a sheet");
+        assert_eq!(folded.get_pixel(4, 4).0, [0; 3]);
+        assert_eq!(folded.get_pixel(folded.width() / 2 + 4, 4).0, [0; 3]);
         let labelled = Sheet::new().with_row("word", black, Range::Unit);
         let drawn = labelled.and_then(|sheet| sheet.draw()).expect("a sheet");
         let ink = drawn.pixels().filter(|pixel| pixel.0[0] < 128).count();

@@ -4,8 +4,9 @@
 //! Goodman 1976, "Some fundamental properties of speckle": intensities of `L` looks.
 
 use super::gaussian::positive;
-use super::{NoiseModel, assert_measured, checked, draw, nonnegative};
+use super::{NoiseModel, assert_measured, draw, nonnegative};
 use crate::OperatorError;
+use crate::operator::error::checked;
 use burn::tensor::Tensor;
 use rand_distr::{Distribution, Gamma};
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ pub struct GammaNoise {
     looks: f64,
 }
 
-checked!(GammaNoise { looks: f64 });
+checked!(GammaNoise { looks: f64 } by GammaNoise::new);
 
 const LEAST: f64 = 1e-4;
 

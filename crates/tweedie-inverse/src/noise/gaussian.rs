@@ -1,7 +1,8 @@
 //! Additive normal noise: `y = mean + σ z`.
 
-use super::{NoiseModel, assert_measured, checked};
+use super::{NoiseModel, assert_measured};
 use crate::OperatorError;
+use crate::operator::error::checked;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
@@ -14,7 +15,7 @@ pub struct GaussianNoise {
     sigma: f64,
 }
 
-checked!(GaussianNoise { sigma: f64 });
+checked!(GaussianNoise { sigma: f64 } by GaussianNoise::new);
 
 impl GaussianNoise {
     /// Noise of standard deviation `sigma`.

@@ -1,8 +1,9 @@
 //! Additive Laplace noise: many small deviations and a few large ones.
 
 use super::gaussian::positive;
-use super::{NoiseModel, assert_measured, checked, draw};
+use super::{NoiseModel, assert_measured, draw};
 use crate::OperatorError;
+use crate::operator::error::checked;
 use crate::operator::unit;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ pub struct LaplaceNoise {
     scale: f64,
 }
 
-checked!(LaplaceNoise { scale: f64 });
+checked!(LaplaceNoise { scale: f64 } by LaplaceNoise::new);
 
 impl LaplaceNoise {
     /// Noise of scale `b`.

@@ -6,8 +6,9 @@
 
 use super::gaussian::positive;
 use super::poisson::{count, log_probability};
-use super::{NoiseModel, assert_measured, checked, draw};
+use super::{NoiseModel, assert_measured, draw};
 use crate::OperatorError;
+use crate::operator::error::checked;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Noise, per_sample_sum};
@@ -24,7 +25,7 @@ pub struct LogPoissonNoise {
 checked!(LogPoissonNoise {
     photons: f64,
     mu: f64
-});
+} by LogPoissonNoise::new);
 
 impl LogPoissonNoise {
     /// `photons` enter, and are attenuated by `e^{−μ mean}`.

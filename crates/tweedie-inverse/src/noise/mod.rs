@@ -105,22 +105,3 @@ pub(crate) fn nonnegative<const D: usize>(
         }),
     }
 }
-
-/// Deserialises through the constructor, so that a file is checked like any other caller.
-macro_rules! checked {
-    ($type:ident { $($field:ident: $kind:ty),* }) => {
-        #[derive(serde::Deserialize)]
-        struct Raw {
-            $($field: $kind,)*
-        }
-
-        impl TryFrom<Raw> for $type {
-            type Error = $crate::OperatorError;
-
-            fn try_from(raw: Raw) -> Result<Self, $crate::OperatorError> {
-                Self::new($(raw.$field),*)
-            }
-        }
-    };
-}
-pub(crate) use checked;

@@ -2,8 +2,9 @@
 
 use super::gaussian::positive;
 use super::special::ln_factorial;
-use super::{NoiseModel, ShotNoise, assert_measured, checked, draw, nonnegative};
+use super::{NoiseModel, ShotNoise, assert_measured, draw, nonnegative};
 use crate::OperatorError;
+use crate::operator::error::checked;
 use burn::tensor::Tensor;
 use rand_distr::{Distribution, Poisson};
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,7 @@ pub struct PoissonNoise {
     gain: f64,
 }
 
-checked!(PoissonNoise { gain: f64 });
+checked!(PoissonNoise { gain: f64 } by PoissonNoise::new);
 
 impl PoissonNoise {
     /// A photon adds `gain` to the image.
@@ -73,7 +74,7 @@ impl<const D: usize> NoiseModel<D> for PoissonNoise {
 
     fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
         assert_measured(&y, &mean);
-        per_sample_sum(log_probability(y / self.gain, mean / self.gain))
+        per_sample_sum(log_probability(y / self.gain, mean * (1.0 / self.gain)))
     }
 
     fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {

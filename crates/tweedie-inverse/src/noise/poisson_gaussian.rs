@@ -7,9 +7,9 @@
 use super::gaussian::{log_density, positive};
 use super::poisson::{LEAST, count, log_probability};
 use super::special::{LogSum, with_slope};
-use super::{NoiseModel, assert_measured, checked, draw, nonnegative};
+use super::{NoiseModel, assert_measured, draw, nonnegative};
 use crate::OperatorError;
-use crate::operator::error::require;
+use crate::operator::error::{checked, require};
 use burn::tensor::Tensor;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ pub struct PoissonGaussianNoise {
 checked!(PoissonGaussianNoise {
     gain: f64,
     sigma: f64
-});
+} by PoissonGaussianNoise::new);
 
 impl PoissonGaussianNoise {
     /// A photon adds `gain`, the electronics noise of standard deviation `sigma`.

@@ -2,9 +2,9 @@
 
 use super::gaussian::{log_density, positive};
 use super::special::{LogSum, with_slope};
-use super::{NoiseModel, assert_measured, checked, draw};
+use super::{NoiseModel, assert_measured, draw};
 use crate::OperatorError;
-use crate::operator::error::require;
+use crate::operator::error::{checked, require};
 use burn::tensor::Tensor;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub struct QuantisationNoise {
 checked!(QuantisationNoise {
     step: f64,
     sigma: f64
-});
+} by QuantisationNoise::new);
 
 impl QuantisationNoise {
     /// Rounding to multiples of `step` after normal noise `sigma`.
@@ -55,7 +55,7 @@ impl QuantisationNoise {
     fn nodes(self) -> Vec<(f64, f64)> {
         /// Positive nodes of Gauss and Legendre's rule of eight points, with their weights.
         const RULE: [(f64, f64); 4] = [
-            (0.183_434_642_495_649_8, 0.362_683_783_378_361_98),
+            (0.183_434_642_495_649_8, 0.362_683_783_378_362),
             (0.525_532_409_916_329, 0.313_706_645_877_887_3),
             (0.796_666_477_413_626_7, 0.222_381_034_453_374_48),
             (0.960_289_856_497_536_2, 0.101_228_536_290_376_26),

@@ -5,8 +5,9 @@
 
 use super::gaussian::positive;
 use super::special::{bessel, with_slope};
-use super::{NoiseModel, assert_measured, checked, draw};
+use super::{NoiseModel, assert_measured, draw};
 use crate::OperatorError;
+use crate::operator::error::checked;
 use burn::tensor::Tensor;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ pub struct RicianNoise {
     sigma: f64,
 }
 
-checked!(RicianNoise { sigma: f64 });
+checked!(RicianNoise { sigma: f64 } by RicianNoise::new);
 
 impl RicianNoise {
     /// Noise of standard deviation `sigma` in the real and in the imaginary part.

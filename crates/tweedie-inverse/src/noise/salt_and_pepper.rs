@@ -1,9 +1,9 @@
 //! Impulses: some pixels are white, some black, the rest is (almost) intact.
 
 use super::gaussian::{log_density, positive};
-use super::{NoiseModel, assert_measured, checked, draw};
+use super::{NoiseModel, assert_measured, draw};
 use crate::OperatorError;
-use crate::operator::error::require;
+use crate::operator::error::{checked, require};
 use crate::operator::unit;
 use burn::tensor::Tensor;
 use rand_distr::{Distribution, StandardNormal};
@@ -30,7 +30,7 @@ checked!(SaltAndPepper {
     pepper: f64,
     sigma: f64,
     range: Range
-});
+} by SaltAndPepper::new);
 
 impl SaltAndPepper {
     /// Impulses of probabilities `salt` and `pepper`, around values that are known to `sigma`.

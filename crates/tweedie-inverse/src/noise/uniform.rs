@@ -1,8 +1,9 @@
 //! Additive uniform noise: `y = mean + U(−a, a)`.
 
 use super::gaussian::positive;
-use super::{NoiseModel, assert_measured, checked, draw};
+use super::{NoiseModel, assert_measured, draw};
 use crate::OperatorError;
+use crate::operator::error::checked;
 use crate::operator::unit;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ pub struct UniformNoise {
     amplitude: f64,
 }
 
-checked!(UniformNoise { amplitude: f64 });
+checked!(UniformNoise { amplitude: f64 } by UniformNoise::new);
 
 impl UniformNoise {
     /// Noise of at most `amplitude`; its standard deviation is `amplitude/√3`.

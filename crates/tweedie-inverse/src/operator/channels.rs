@@ -1,6 +1,6 @@
 //! Restriction to some channels.
 
-use super::error::{OperatorError, fits, require};
+use super::error::{OperatorError, checked, fits, require};
 use super::spectral::{Spectral, closed_form};
 use super::{Linear, Operator, Solution, SolveError};
 use burn::tensor::Tensor;
@@ -9,11 +9,14 @@ use tweedie_kernels::Constant;
 
 /// Keeps channels `first … first + count − 1` of `of`: `[b, of, h, w]` to `[b, count, h, w]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
 pub struct Channels {
     first: usize,
     count: usize,
     of: usize,
 }
+
+checked!(Channels { first: usize, count: usize, of: usize } by Channels::new);
 
 impl Channels {
     /// Keeps `count` channels from the `first` of signals with `of`.

@@ -4,17 +4,20 @@
 //! Mardani et al. 2023 (RED-diff), arXiv:2305.04391: `clip(2 x, −1, 1)` for images in `[−1, 1]`.
 
 use super::Operator;
-use super::error::{OperatorError, require};
+use super::error::{OperatorError, checked, require};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_core::Range;
 
 /// Multiplies by a gain and cuts at the ends of the range; where it is cut, the gradient is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
 pub struct Clip {
     gain: f64,
     range: Range,
 }
+
+checked!(Clip { gain: f64, range: Range } by Clip::new);
 
 impl Clip {
     /// A sensor for images in `range` that is `gain` times too sensitive.

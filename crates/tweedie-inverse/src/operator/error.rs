@@ -59,6 +59,25 @@ pub enum OperatorError {
     },
 }
 
+/// Deserialises a type through a constructor, so that a file is checked like any other caller.
+macro_rules! checked {
+    ($type:ident { $($field:ident: $kind:ty),* } by $constructor:path) => {
+        #[derive(serde::Deserialize)]
+        struct Raw {
+            $($field: $kind,)*
+        }
+
+        impl TryFrom<Raw> for $type {
+            type Error = $crate::OperatorError;
+
+            fn try_from(raw: Raw) -> Result<Self, $crate::OperatorError> {
+                $constructor($(raw.$field),*)
+            }
+        }
+    };
+}
+pub(crate) use checked;
+
 /// `Ok` if `holds`, else a parameter out of its range.
 pub(crate) fn require(
     parameter: &'static str,

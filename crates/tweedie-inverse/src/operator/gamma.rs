@@ -1,7 +1,7 @@
 //! The response of a display or a film: `y = x^γ` on `[0, 1]`.
 
 use super::Operator;
-use super::error::{OperatorError, require};
+use super::error::{OperatorError, checked, require};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_core::Range;
@@ -9,10 +9,13 @@ use tweedie_core::Range;
 /// Raises the unit values of an image to a power. What lies outside of the range is cut to it first;
 /// below `10⁻⁶` the curve is continued by its value there, so that its slope stays finite.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
 pub struct Gamma {
     gamma: f64,
     range: Range,
 }
+
+checked!(Gamma { gamma: f64, range: Range } by Gamma::new);
 
 impl Gamma {
     /// The power `gamma` for images in `range`; above 1 darkens.

@@ -125,8 +125,8 @@ impl Operator<4> for Jpeg {
             _ => {
                 let [r, g, b] = [0, 1, 2].map(|i| bytes.clone().narrow(1, i, 1));
                 let y = r.clone() * 0.299 + g * 0.587 + b.clone() * 0.114;
-                let blue = self.channel((b - y.clone()) / 1.772, chroma);
-                let red = self.channel((r - y.clone()) / 1.402, chroma);
+                let blue = self.channel((b - y.clone()) * (1.0 / 1.772), chroma);
+                let red = self.channel((r - y.clone()) * (1.0 / 1.402), chroma);
                 let y = self.channel(y - 128.0, luma) + 128.0;
                 let green = y.clone()
                     - blue.clone() * (0.114 * 1.772 / 0.587)
@@ -136,6 +136,6 @@ impl Operator<4> for Jpeg {
         };
         // A decoder cuts what it shows; the gradient does not see it.
         let cut = decoded.clone().detach().clamp(0.0, 255.0) - decoded.clone().detach();
-        Range::Unit.convert(self.recipe.range, (decoded + cut) / 255.0)
+        Range::Unit.convert(self.recipe.range, (decoded + cut) * (1.0 / 255.0))
     }
 }

@@ -23,9 +23,26 @@ use tweedie_kernels::Constant;
 /// # Ok::<(), tweedie_inverse::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Constant<D>", into = "Constant<D>")]
 pub struct Mask<const D: usize> {
     kept: Constant<D>,
+}
+
+impl<const D: usize> TryFrom<Constant<D>> for Mask<D> {
+    type Error = OperatorError;
+
+    fn try_from(kept: Constant<D>) -> Result<Self, OperatorError> {
+        for &value in kept.values() {
+            require("mask's value", value, "0 or 1", [0.0, 1.0].contains(&value))?;
+        }
+        Ok(Self { kept })
+    }
+}
+
+impl<const D: usize> From<Mask<D>> for Constant<D> {
+    fn from(mask: Mask<D>) -> Self {
+        mask.kept
+    }
 }
 
 /// A half of an image.
@@ -81,6 +98,12 @@ impl<const D: usize> Mask<D> {
 }
 
 impl Mask<4> {
+    /// Whether it fits images of `size`, whatever their channels.
+    pub(crate) fn check_size(&self, [h, w]: [usize; 2]) -> Result<(), OperatorError> {
+        let [b, c, ..] = self.kept.shape();
+        self.measured([b, c, h, w]).map(drop)
+    }
+
     /// Images of `size` (height, width) of which the pixels are kept where `kept(row, column)`.
     #[must_use]
     pub fn of_pixels(size: [usize; 2], kept: impl Fn(usize, usize) -> bool) -> Self {

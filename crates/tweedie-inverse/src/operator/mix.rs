@@ -2,7 +2,7 @@
 //!
 //! `y_k = Σ_c M_kc x_c`; the decomposition of the small matrix is that of the operator.
 
-use super::error::{OperatorError, fits, require};
+use super::error::{OperatorError, checked, fits, require};
 use super::spectral::{Spectral, closed_form};
 use super::svd::Factors;
 use super::{Linear, Operator, Solution, SolveError};
@@ -22,11 +22,14 @@ use tweedie_kernels::Constant;
 /// assert!((grey.mean().into_scalar::<f32>() - 1.0).abs() < 1e-6);
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
 pub struct Mix {
     matrix: Constant<2>,
     #[serde(skip)]
     factors: OnceLock<Factors>,
 }
+
+checked!(Mix { matrix: Constant<2> } by Mix::of);
 
 impl PartialEq for Mix {
     fn eq(&self, other: &Self) -> bool {
@@ -55,12 +58,23 @@ impl Mix {
                     expected: channels,
                 });
             }
-            for &value in row {
-                require("mixing weight", value, "finite", value.is_finite())?;
-            }
+        }
+        Self::of(Constant::new(rows.concat(), [rows.len(), channels]))
+    }
+
+    fn of(matrix: Constant<2>) -> Result<Self, OperatorError> {
+        let count = matrix.values().len();
+        require(
+            "number of mixing weights",
+            count as f64,
+            "at least 1",
+            count > 0,
+        )?;
+        for &value in matrix.values() {
+            require("mixing weight", value, "finite", value.is_finite())?;
         }
         Ok(Self {
-            matrix: Constant::new(rows.concat(), [rows.len(), channels]),
+            matrix,
             factors: OnceLock::new(),
         })
     }

@@ -5,7 +5,7 @@
 //! # Reference
 //! Pruessmann et al. 1999, "SENSE: sensitivity encoding for fast MRI".
 
-use super::error::{OperatorError, fits, require, sample};
+use super::error::{OperatorError, checked, fits, require, sample};
 use super::transform::centred;
 use super::{Linear, Mask, Operator};
 use burn::tensor::Tensor;
@@ -25,11 +25,14 @@ use tweedie_kernels::{Constant, Sign};
 /// # Ok::<(), tweedie_inverse::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
 pub struct MultiCoil {
     /// `[2, coils, h, w]`: the real part, then the imaginary part.
     maps: Constant<4>,
     mask: Mask<4>,
 }
+
+checked!(MultiCoil { maps: Constant<4>, mask: Mask<4> } by MultiCoil::new);
 
 impl MultiCoil {
     /// Coils of the given sensitivities, `[2, coils, h, w]`: real parts, then imaginary parts.

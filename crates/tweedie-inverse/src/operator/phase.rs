@@ -6,7 +6,7 @@
 
 use super::Operator;
 use super::dense::{normals, rows};
-use super::error::{OperatorError, fits, require, sized};
+use super::error::{OperatorError, checked, fits, require, sized};
 use super::transform::centred;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -47,11 +47,18 @@ impl Reading {
 /// # Ok::<(), tweedie_inverse::OperatorError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
 pub struct FourierPhase {
     size: [usize; 2],
     frame: [usize; 2],
     reading: Reading,
 }
+
+checked!(FourierPhase {
+    size: [usize; 2],
+    frame: [usize; 2],
+    reading: Reading
+} by FourierPhase::of);
 
 impl FourierPhase {
     /// Images of `size` in a frame `oversampling` times as high and wide, rounded up.
@@ -61,13 +68,25 @@ impl FourierPhase {
     pub fn new(size: [usize; 2], oversampling: f64) -> Result<Self, OperatorError> {
         let valid = (1.0..=100.0).contains(&oversampling);
         require("oversampling", oversampling, "from 1 to 100", valid)?;
-        for n in size {
+        let frame = size.map(|n| (n as f64 * oversampling).ceil() as usize);
+        Self::of(size, frame, Reading::Amplitude)
+    }
+
+    fn of(size: [usize; 2], frame: [usize; 2], reading: Reading) -> Result<Self, OperatorError> {
+        for (n, framed) in size.into_iter().zip(frame) {
             require("image's size", n as f64, "at least 1", n > 0)?;
+            let holds = framed >= n;
+            require(
+                "frame's size",
+                framed as f64,
+                "at least that of the image",
+                holds,
+            )?;
         }
         Ok(Self {
             size,
-            frame: size.map(|n| (n as f64 * oversampling).ceil() as usize),
-            reading: Reading::Amplitude,
+            frame,
+            reading,
         })
     }
 

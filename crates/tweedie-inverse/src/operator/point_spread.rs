@@ -19,9 +19,23 @@ use tweedie_kernels::Constant;
 /// # Ok::<(), tweedie_inverse::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Constant<2>", into = "Constant<2>")]
 pub struct PointSpread {
     values: Constant<2>,
+}
+
+impl TryFrom<Constant<2>> for PointSpread {
+    type Error = OperatorError;
+
+    fn try_from(values: Constant<2>) -> Result<Self, OperatorError> {
+        Self::new(values.values().to_vec(), values.shape())
+    }
+}
+
+impl From<PointSpread> for Constant<2> {
+    fn from(spread: PointSpread) -> Self {
+        spread.values
+    }
 }
 
 impl PointSpread {

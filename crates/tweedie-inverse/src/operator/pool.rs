@@ -2,7 +2,7 @@
 //!
 //! `A Aᵀ = I/f²`, so `A⁺ = f² Aᵀ`, and `(AᵀA + s I)⁻¹ b = (b − Aᵀ A b/(f⁻² + s))/s`.
 
-use super::error::{fits, require};
+use super::error::{checked, fits, require};
 use super::solve::positive;
 use super::{Linear, Operator, OperatorError, Solution, SolveError};
 use burn::tensor::Tensor;
@@ -12,23 +12,12 @@ use serde::{Deserialize, Serialize};
 /// the factor does not divide, [`Separable::resize`](super::Separable::resize) has
 /// [`Area`](tweedie_core::Interpolation::Area).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Recipe")]
+#[serde(try_from = "Raw")]
 pub struct AveragePool {
     factor: usize,
 }
 
-#[derive(Deserialize)]
-struct Recipe {
-    factor: usize,
-}
-
-impl TryFrom<Recipe> for AveragePool {
-    type Error = OperatorError;
-
-    fn try_from(recipe: Recipe) -> Result<Self, OperatorError> {
-        Self::new(recipe.factor)
-    }
-}
+checked!(AveragePool { factor: usize } by AveragePool::new);
 
 impl AveragePool {
     /// Averages blocks of `factor × factor` pixels.
@@ -59,9 +48,10 @@ impl Operator<4> for AveragePool {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let ([b, c, h, w], f) = (x.dims(), self.factor);
         x.reshape([b, c, h / f, f, w / f, f])
-            .mean_dim(3)
-            .mean_dim(5)
+            .sum_dim(3)
+            .sum_dim(5)
             .reshape([b, c, h / f, w / f])
+            .mul_scalar(1.0 / self.area())
     }
 }
 
@@ -73,7 +63,7 @@ impl Linear<4> for AveragePool {
 
     fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
         let ([b, c, h, w], f) = (y.dims(), self.factor);
-        (y / self.area())
+        (y * (1.0 / self.area()))
             .reshape([b, c, h, 1, w, 1])
             .expand([b, c, h, f, w, f])
             .reshape([b, c, h * f, w * f])

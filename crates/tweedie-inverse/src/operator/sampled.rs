@@ -5,7 +5,7 @@
 //! Fourier transform, compressed sensing some of a randomised one. `A Aᵀ = M`, so that
 //! `A⁺ = Aᵀ` and the singular values are the mask.
 
-use super::error::{OperatorError, require};
+use super::error::{OperatorError, checked, fits, require};
 use super::mask::unit;
 use super::spectral::{Spectral, closed_form};
 use super::{Basis, Linear, Mask, Operator, Solution, SolveError, Transform};
@@ -29,22 +29,48 @@ use tweedie_kernels::Constant;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
 pub struct Sampled {
     transform: Transform,
     mask: Mask<4>,
     signs: Option<Constant<4>>,
 }
 
+checked!(Sampled {
+    transform: Transform,
+    mask: Mask<4>,
+    signs: Option<Constant<4>>
+} by Sampled::of);
+
 impl Sampled {
     /// Coefficients of images of `size` (height, width) where `mask` is true.
     ///
     /// # Errors
-    /// As [`Transform::new`]; a mask of another size is an error of the first measurement.
+    /// As [`Transform::new`], and [`OperatorError::Shape`] for a mask of another size.
     pub fn new(basis: Basis, mask: Mask<4>, size: [usize; 2]) -> Result<Self, OperatorError> {
+        Self::of(Transform::new(basis, size)?, mask, None)
+    }
+
+    fn of(
+        transform: Transform,
+        mask: Mask<4>,
+        signs: Option<Constant<4>>,
+    ) -> Result<Self, OperatorError> {
+        mask.check_size(transform.size())?;
+        if let Some(signs) = &signs {
+            let [h, w] = transform.size();
+            let shape = signs.shape();
+            fits("signs", &shape, shape == [1, 1, h, w], || {
+                format!("[1, 1, {h}, {w}]")
+            })?;
+            for &sign in signs.values() {
+                require("sign", sign, "1 or −1", [-1.0, 1.0].contains(&sign))?;
+            }
+        }
         Ok(Self {
-            transform: Transform::new(basis, size)?,
+            transform,
             mask,
-            signs: None,
+            signs,
         })
     }
 

@@ -39,10 +39,9 @@ pub struct Separable {
 
 /// A matrix with what is known about it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Constant<2>", into = "Constant<2>")]
 struct Side {
     matrix: Constant<2>,
-    #[serde(skip)]
     known: Arc<OnceLock<Known>>,
 }
 
@@ -50,6 +49,31 @@ struct Side {
 struct Known {
     factors: Factors,
     inverse: Constant<2>,
+}
+
+impl TryFrom<Constant<2>> for Side {
+    type Error = OperatorError;
+
+    fn try_from(matrix: Constant<2>) -> Result<Self, OperatorError> {
+        let count = matrix.values().len();
+        require(
+            "number of a matrix's values",
+            count as f64,
+            "at least 1",
+            count > 0,
+        )?;
+        for &value in matrix.values() {
+            require("matrix's value", value, "finite", value.is_finite())?;
+        }
+        let known = Arc::default();
+        Ok(Self { matrix, known })
+    }
+}
+
+impl From<Side> for Constant<2> {
+    fn from(side: Side) -> Self {
+        side.matrix
+    }
 }
 
 impl PartialEq for Separable {
@@ -92,14 +116,8 @@ impl Separable {
                         expected: n,
                     });
                 }
-                for &value in row {
-                    require("matrix's value", value, "finite", value.is_finite())?;
-                }
             }
-            Ok(Side {
-                matrix: Constant::new(rows.concat(), [rows.len(), n]),
-                known: Arc::default(),
-            })
+            Side::try_from(Constant::new(rows.concat(), [rows.len(), n]))
         };
         Ok(Self {
             rows: side(rows)?,

@@ -10,9 +10,27 @@ use serde::{Deserialize, Serialize};
 ///
 /// Signals have one shape `[c, h, w]`, so that a row tells which values are whose.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    try_from = "Raw<A>",
+    bound(deserialize = "A: Operator<4> + Deserialize<'de>")
+)]
 pub struct Stack<A> {
     parts: Vec<A>,
     signal: [usize; 3],
+}
+
+#[derive(Deserialize)]
+struct Raw<A> {
+    parts: Vec<A>,
+    signal: [usize; 3],
+}
+
+impl<A: Operator<4>> TryFrom<Raw<A>> for Stack<A> {
+    type Error = OperatorError;
+
+    fn try_from(raw: Raw<A>) -> Result<Self, OperatorError> {
+        Self::new(raw.parts, raw.signal)
+    }
 }
 
 impl<A: Operator<4>> Stack<A> {

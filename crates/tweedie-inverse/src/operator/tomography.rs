@@ -114,9 +114,6 @@ impl Tomography {
     /// # Errors
     /// [`OperatorError::Parameter`] for a point that is not finite.
     pub fn with_centre(self, centre: [f64; 2]) -> Result<Self, OperatorError> {
-        for place in centre {
-            require("centre", place, "finite", place.is_finite())?;
-        }
         Self::of(Recipe {
             centre,
             ..self.recipe
@@ -129,6 +126,16 @@ impl Tomography {
             require(what, n as f64, "at least 1", n > 0)?;
         }
         require("number of angles", count as f64, "at least 1", count > 0)?;
+        let detectors = recipe.detectors;
+        require(
+            "number of detectors",
+            detectors as f64,
+            "at least 1",
+            detectors > 0,
+        )?;
+        for place in recipe.centre {
+            require("centre", place, "finite", place.is_finite())?;
+        }
         for &angle in &recipe.angles {
             require("angle", angle, "finite", angle.is_finite())?;
         }

@@ -5,7 +5,7 @@
 //! # Reference
 //! Nagy and O'Leary 1998, "Restoring images degraded by spatially variant blur".
 
-use super::error::{OperatorError, require, sized};
+use super::error::{OperatorError, checked, require, sized};
 use super::{Blur, Linear, Operator, Padding, PointSpread};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -25,11 +25,14 @@ use tweedie_kernels::Constant;
 /// # Ok::<(), tweedie_inverse::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
 pub struct VaryingBlur {
     blurs: Vec<Blur>,
     /// `[kernels, 1, h, w]`.
     weights: Constant<4>,
 }
+
+checked!(VaryingBlur { blurs: Vec<Blur>, weights: Constant<4> } by VaryingBlur::of);
 
 impl VaryingBlur {
     /// `tiles` (rows, columns) of kernels, by rows, over images of `size`. Each kernel holds at the
@@ -53,19 +56,6 @@ impl VaryingBlur {
                 expected: count,
             });
         }
-        if padding == Padding::Valid {
-            // Every kernel has to leave the same image.
-            let [height, width] = kernels[0].size();
-            for [h, w] in kernels.iter().map(PointSpread::size) {
-                require(
-                    "kernel's height",
-                    h as f64,
-                    "that of the others",
-                    h == height,
-                )?;
-                require("kernel's width", w as f64, "that of the others", w == width)?;
-            }
-        }
         let hat = |place: usize, n: usize, tile: usize, tiles: usize| {
             // In units of tiles, from the centre of the first one.
             let at = (place as f64 + 0.5) / n as f64 * tiles as f64 - 0.5;
@@ -77,13 +67,37 @@ impl VaryingBlur {
             let (tile, row, column) = (i / (h * w), i / w % h, i % w);
             hat(row, h, tile / tiles[1], tiles[0]) * hat(column, w, tile % tiles[1], tiles[1])
         });
-        Ok(Self {
-            weights: Constant::new(weights.collect(), [count, 1, h, w]),
-            blurs: kernels
-                .into_iter()
-                .map(|kernel| Blur::new(kernel, padding))
-                .collect(),
-        })
+        let blurs = kernels.into_iter().map(|kernel| Blur::new(kernel, padding));
+        Self::of(
+            blurs.collect(),
+            Constant::new(weights.collect(), [count, 1, h, w]),
+        )
+    }
+
+    fn of(blurs: Vec<Blur>, weights: Constant<4>) -> Result<Self, OperatorError> {
+        let [count, one, h, w] = weights.shape();
+        require("number of tiles", count as f64, "at least 1", count > 0)?;
+        require("number of channels of a weight", one as f64, "1", one == 1)?;
+        if blurs.len() != count {
+            return Err(OperatorError::Length {
+                values: "the list of kernels",
+                found: blurs.len(),
+                expected: count,
+            });
+        }
+        // Every kernel has to leave the same image.
+        let [.., rows, columns] = blurs[0].measured([1, 1, h, w])?;
+        for blur in &blurs {
+            let [.., tall, wide] = blur.measured([1, 1, h, w])?;
+            let same = [tall, wide] == [rows, columns];
+            require(
+                "height that a kernel leaves",
+                tall as f64,
+                "that of the others",
+                same,
+            )?;
+        }
+        Ok(Self { blurs, weights })
     }
 
     fn size(&self) -> [usize; 2] {

@@ -15,6 +15,7 @@ use tweedie_kernels::Constant;
 fn a_wrong_shape_is_said_before_work_starts() {
     // Operators that take every shape of images.
     let any = ["Identity", "Blur", "Clip", "Gamma"];
+    let names = ["average pooling, 1", "box, one pixel"];
     for Case {
         name,
         operator,
@@ -22,7 +23,7 @@ fn a_wrong_shape_is_said_before_work_starts() {
     } in linear()
     {
         let wrong = [shape[0], shape[1] + 4, shape[2] * 2 + 1, shape[3] * 3 + 2];
-        if any.contains(&operator.kind()) || name == "average pooling, 1" {
+        if any.contains(&operator.kind()) || names.contains(&&*name) {
             continue;
         }
         let error = operator.measured(wrong).expect_err(&name);

@@ -81,11 +81,11 @@ fn equations_are_solved() {
             let x = found.x;
             let back = a.adjoint(a.apply(x.clone())) + x.clone() * shift;
             let residual = norm(back - b.clone()) / norm(b.clone());
-            // Closed forms in f32 lose the condition number to rounding.
-            assert!(residual <= 5.0 * tolerance, "{name}: {residual:e}");
+            // What rounding adds to the recursion that an iteration stops by.
+            assert!(residual <= 10.0 * tolerance, "{name}: {residual:e}");
             assert_eq!(found.residual.is_some(), found.iterations > 0, "{name}");
             if let Some(reported) = found.residual {
-                assert!(reported <= 5.0 * tolerance, "{name}: {reported:e}");
+                assert!(reported <= 10.0 * tolerance, "{name}: {reported:e}");
             }
         }
         // argmin γ/2 ‖A x − y‖² + ½ ‖x − z‖² has the gradient 0.

@@ -34,8 +34,8 @@ pub(crate) fn transform((re, im): Pair, inverse: bool) -> Pair {
         let real = re.clone().matmul(cos.clone()) + im.clone().matmul(sin.clone());
         return (real, im.matmul(cos) - re.matmul(sin));
     }
-    let factors = (2..=n.isqrt()).filter(|a| n.is_multiple_of(*a));
-    match factors.last() {
+    // The factor nearest the root makes the two transforms alike.
+    match (2..=n.isqrt()).rfind(|a| n.is_multiple_of(*a)) {
         Some(a) if n / a <= DIRECT * DIRECT => split((re, im), a),
         _ => chirp((re, im)),
     }
@@ -99,7 +99,7 @@ fn chirp((re, im): Pair) -> Pair {
         re * kernel_im + im * kernel_re,
     );
     let (re, im) = transform(product, true);
-    let cut = |x: Tensor<2>| x.slice([0..rows, 0..n]) / length as f64;
+    let cut = |x: Tensor<2>| x.slice([0..rows, 0..n]) * (1.0 / length as f64);
     let (re, im) = (cut(re), cut(im));
     let real = re.clone() * cos.clone() + im.clone() * sin.clone();
     (real, im * cos - re * sin)

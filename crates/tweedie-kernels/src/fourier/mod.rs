@@ -61,7 +61,7 @@ fn fft2_by_matrices(z: Tensor<4>, inverse: bool) -> Tensor<4> {
         |x: Tensor<2>| -> Tensor<2> { x.reshape([n, h, w]).swap_dims(1, 2).reshape([n * w, h]) };
     let (re, im) = matrix::transform((columns(re), columns(im)), inverse);
     let back = |x: Tensor<2>| -> Tensor<4> { x.reshape([n, 1, w, h]).swap_dims(2, 3) };
-    Tensor::cat(vec![back(re), back(im)], 1) / ((h * w) as f64).sqrt()
+    Tensor::cat(vec![back(re), back(im)], 1) * (1.0 / ((h * w) as f64).sqrt())
 }
 
 /// A circular filter of images of one size: `y = F⁻¹ (H ∘ F x)` with the spectrum `H` of a real

@@ -112,7 +112,7 @@ mod tests {
         };
         for (size, n) in [([8, 8], 12), ([5, 9], 11), ([1, 1], 2), ([7, 3], 3)] {
             for (dtype, tolerance) in [(DType::F32, 1e-4), (DType::F64, 1e-12)] {
-                let angles = [0.0, 0.3, 1.2, 1.5707963267948966, 2.5, -0.7];
+                let angles = [0.0, 0.3, 1.2, std::f64::consts::FRAC_PI_2, 2.5, -0.7];
                 let centre = size.map(|n| (n as f64 - 1.0) / 2.0);
                 let projector = Projector::new(size, &angles, n, centre);
                 let x = random([2, 3, size[0], size[1]], dtype);
