@@ -2,7 +2,7 @@
 //!
 //! | map | function |
 //! |---|---|
-//! | the unitary Fourier transform of complex images of any size | [`fft2`] |
+//! | the unitary Fourier transform of complex images of any size | [`fft2`], [`fft2_centred`] |
 //! | circular convolution with a real kernel | [`CircularFilter`] |
 //! | parallel projections of an image, and their transpose | [`Projector`] |
 //!
@@ -16,5 +16,5 @@ mod host;
 mod projector;
 
 pub use constant::Constant;
-pub use fourier::{CircularFilter, Sign, fft2};
+pub use fourier::{CircularFilter, Sign, fft2, fft2_centred};
 pub use projector::Projector;

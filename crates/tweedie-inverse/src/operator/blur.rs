@@ -77,14 +77,24 @@ impl Blur {
         }
     }
 
-    /// For each pixel of a padded row or column of `n`, which pixel it repeats.
-    fn pixels(&self, n: usize, kernel: usize) -> Vec<Option<usize>> {
+    /// What lies around a row or column of `n` pixels, up to `length`.
+    fn frame(&self, n: usize, kernel: usize, length: usize) -> Frame {
+        let inner = self.padded(n, kernel);
         let before = match self.padding {
             Padding::Valid => 0,
             _ => kernel - 1 - kernel / 2,
         };
-        let places = (0..self.padded(n, kernel)).map(|i| i as isize - before as isize);
-        places.map(|place| self.padding.pixel(place, n)).collect()
+        let edge = |places: std::ops::Range<usize>| -> Vec<i32> {
+            let pixels = places.map(|i| self.padding.pixel(i as isize - before as isize, n));
+            pixels.flatten().map(|pixel| pixel as i32).collect()
+        };
+        let (first, last) = (edge(0..before), edge(before + n..inner));
+        Frame {
+            zeros_before: before - first.len(),
+            zeros_after: length - before - n - last.len(),
+            before: first,
+            after: last,
+        }
     }
 }
 
@@ -101,36 +111,58 @@ fn smooth(n: usize) -> usize {
     (n..).find(|&n| left(n) == 1).unwrap_or(n)
 }
 
-/// Pixels of a dimension by index, zeros where there is none, up to `length`.
-fn spread(x: Tensor<4>, dim: usize, pixels: &[Option<usize>], length: usize) -> Tensor<4> {
-    let (first, found) = present(pixels);
-    let index = indices(&found, &x);
-    let picked = x.select(dim, index);
-    let zeros = |count: usize| {
-        let mut shape = picked.dims();
-        shape[dim] = count;
-        Tensor::zeros(shape, (&picked.device(), picked.dtype()))
-    };
-    let after = length - first - found.len();
-    Tensor::cat(vec![zeros(first), picked.clone(), zeros(after)], dim)
+/// What lies around a dimension: zeros, repeated pixels, the dimension itself, pixels, zeros.
+struct Frame {
+    zeros_before: usize,
+    before: Vec<i32>,
+    after: Vec<i32>,
+    zeros_after: usize,
 }
 
-/// The transpose of [`spread`] onto `n` pixels.
-fn collect(y: Tensor<4>, dim: usize, pixels: &[Option<usize>], n: usize) -> Tensor<4> {
-    let (first, found) = present(pixels);
-    let index = indices(&found, &y);
-    let inner = y.narrow(dim, first, found.len());
-    let mut shape = inner.dims();
-    shape[dim] = n;
-    let zeros = Tensor::zeros(shape, (&inner.device(), inner.dtype()));
-    zeros.select_assign(dim, index, inner, IndexingUpdateOp::Add)
-}
+impl Frame {
+    /// Zeros only.
+    fn zeros(before: usize, after: usize) -> Self {
+        Self {
+            zeros_before: before,
+            before: Vec::new(),
+            after: Vec::new(),
+            zeros_after: after,
+        }
+    }
 
-/// Where pixels start that are there, and which they are.
-fn present(pixels: &[Option<usize>]) -> (usize, Vec<i32>) {
-    let first = pixels.iter().take_while(|pixel| pixel.is_none()).count();
-    let found = pixels.iter().flatten().map(|&pixel| pixel as i32);
-    (first, found.collect())
+    /// The dimension with what lies around it.
+    fn spread(&self, x: Tensor<4>, dim: usize) -> Tensor<4> {
+        let zeros = |count: usize| {
+            let mut shape = x.dims();
+            shape[dim] = count;
+            (count > 0).then(|| Tensor::zeros(shape, (&x.device(), x.dtype())))
+        };
+        let pixels =
+            |found: &[i32]| (!found.is_empty()).then(|| x.clone().select(dim, indices(found, &x)));
+        let parts = [
+            zeros(self.zeros_before),
+            pixels(&self.before),
+            Some(x.clone()),
+            pixels(&self.after),
+            zeros(self.zeros_after),
+        ];
+        Tensor::cat(parts.into_iter().flatten().collect(), dim)
+    }
+
+    /// The transpose of [`spread`](Self::spread).
+    fn collect(&self, y: Tensor<4>, dim: usize) -> Tensor<4> {
+        let around = self.zeros_before + self.before.len() + self.after.len() + self.zeros_after;
+        let n = y.dims()[dim] - around;
+        let start = self.zeros_before + self.before.len();
+        let mut x = y.clone().narrow(dim, start, n);
+        for (found, place) in [(&self.before, self.zeros_before), (&self.after, start + n)] {
+            if !found.is_empty() {
+                let edge = y.clone().narrow(dim, place, found.len());
+                x = x.select_assign(dim, indices(found, &y), edge, IndexingUpdateOp::Add);
+            }
+        }
+        x
+    }
 }
 
 fn indices(found: &[i32], like: &Tensor<4>) -> Tensor<1, Int> {
@@ -165,8 +197,8 @@ impl Operator<4> for Blur {
         let filter = self.filter([h, w]);
         let [rows, columns] = filter.size();
         let [height, width] = self.kernel.size();
-        let padded = spread(x, 2, &self.pixels(h, height), rows);
-        let padded = spread(padded, 3, &self.pixels(w, width), columns);
+        let padded = self.frame(h, height, rows).spread(x, 2);
+        let padded = self.frame(w, width, columns).spread(padded, 3);
         let out = [self.padded(h, height), self.padded(w, width)];
         let y = filter.forward(padded);
         y.narrow(2, height - 1, out[0] + 1 - height)
@@ -197,14 +229,11 @@ impl Linear<4> for Blur {
         };
         let filter = self.filter([h, w]);
         let [tall, wide] = filter.size();
-        let embedded = |first: usize, count: usize, length: usize| {
-            let place = |i: usize| (first..first + count).contains(&i).then(|| i - first);
-            (0..length).map(place).collect::<Vec<_>>()
-        };
-        let y = spread(y, 2, &embedded(height - 1, rows, tall), tall);
-        let y = spread(y, 3, &embedded(width - 1, columns, wide), wide);
+        let rest = [tall - rows, wide - columns];
+        let y = Frame::zeros(height - 1, rest[0] + 1 - height).spread(y, 2);
+        let y = Frame::zeros(width - 1, rest[1] + 1 - width).spread(y, 3);
         let x = filter.adjoint(y);
-        let x = collect(x, 2, &self.pixels(h, height), h);
-        collect(x, 3, &self.pixels(w, width), w)
+        let x = self.frame(h, height, tall).collect(x, 2);
+        self.frame(w, width, wide).collect(x, 3)
     }
 }

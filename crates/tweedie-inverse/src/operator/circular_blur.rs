@@ -5,10 +5,12 @@
 //! orthogonal Hartley transform `V = Re F − Im F`, `Σ = |H|` and `U = F⁻¹ e^{iφ} F V`.
 
 use super::error::sized;
-use super::spectral::{Spectral, closed_form};
+use super::solve::positive;
+use super::spectral::{Spectral, cutoff};
 use super::{Linear, Operator, OperatorError, PointSpread, Solution, SolveError};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
+use std::sync::{Arc, OnceLock};
 use tweedie_kernels::{CircularFilter, Constant, Sign, fft2};
 
 /// A true convolution (the kernel is mirrored against the correlation of networks) of images of one
@@ -33,6 +35,8 @@ pub struct CircularBlur {
     /// `e^{iφ}`, 0 where `H` is.
     phase: CircularFilter,
     magnitudes: Constant<4>,
+    /// `1/H` in `f32` and in `f64`, 0 where `H` is in that precision.
+    inverse: [Arc<OnceLock<CircularFilter>>; 2],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -81,6 +85,7 @@ impl CircularBlur {
             }),
             magnitudes: magnitudes.map(|s| if s > none { s } else { 0.0 }),
             filter,
+            inverse: Default::default(),
         })
     }
 }
@@ -116,7 +121,29 @@ impl Linear<4> for CircularBlur {
         self.filter.adjoint(y)
     }
 
-    closed_form!(4);
+    /// One filter, `1/(|H|² + shift)`.
+    fn solve(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
+        positive(shift)?;
+        let filter = self.filter.map(|h| (h.norm_sqr() + shift).recip().into());
+        Ok(Solution::exact(filter.forward(b)))
+    }
+
+    /// One filter, `1/H`.
+    fn pinv(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
+        let [single, double] = &self.inverse;
+        let known = if y.dtype() == DType::F64 {
+            double
+        } else {
+            single
+        };
+        let filter = known.get_or_init(|| {
+            let magnitudes = self.magnitudes.values().iter();
+            let none = cutoff(y.dtype()) * magnitudes.fold(0.0, |a: f64, &b| a.max(b));
+            self.filter
+                .map(|h| if h.norm() > none { h.inv() } else { 0.0 * h })
+        });
+        Ok(Solution::exact(filter.forward(y)))
+    }
 }
 
 impl Spectral<4> for CircularBlur {

@@ -57,11 +57,16 @@ pub(crate) fn pinv<const D: usize>(
     a: &(impl Spectral<D> + ?Sized),
     y: Tensor<D>,
 ) -> Result<Solution<D>, SolveError> {
-    let cutoff = match y.dtype() {
+    let cutoff = cutoff(y.dtype());
+    Ok(Solution::exact(a.truncated_pinv(y, cutoff)))
+}
+
+/// Up to which part of the largest a singular value is rounding.
+pub(crate) fn cutoff(dtype: DType) -> f64 {
+    match dtype {
         DType::F64 => 1e-14,
         _ => 3e-6,
-    };
-    Ok(Solution::exact(a.truncated_pinv(y, cutoff)))
+    }
 }
 
 /// `solve` and `pinv` of a [`Spectral`] operator.

@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 use std::sync::Arc;
-use tweedie_kernels::{Constant, Sign, fft2};
+use tweedie_kernels::{Constant, Sign, fft2_centred};
 
 /// Which transform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,12 +153,10 @@ fn matrix(basis: Basis, n: usize) -> Constant<2> {
 }
 
 /// The unitary transform of pairs of channels, the zero frequency and the image's origin in the
-/// centre: `fftshift ∘ F ∘ ifftshift`.
+/// centre.
 pub(crate) fn centred(z: Tensor<4>, sign: Sign) -> Tensor<4> {
     let [b, c, h, w] = z.dims();
-    let roll = |z: Tensor<4>, by: [usize; 2]| z.roll(&[by[0] as i64, by[1] as i64], &[2, 3]);
-    let z = roll(z.reshape([b * c / 2, 2, h, w]), [h - h / 2, w - w / 2]);
-    roll(fft2(z, sign), [h / 2, w / 2]).reshape([b, c, h, w])
+    fft2_centred(z.reshape([b * c / 2, 2, h, w]), sign).reshape([b, c, h, w])
 }
 
 impl Operator<4> for Transform {

@@ -59,7 +59,7 @@ impl HostMap for Filter {
         let (forward, backward) = real_plans::<T>(w);
         let columns = [false, true].map(|inverse| plan::<T>(h, inverse));
         // Rows: [plane][h][half].
-        let mut rows = vec![zero; x.len() / w * half];
+        let mut rows = spare::<T>(x.len() / w * half);
         rows.par_chunks_mut(half * BLOCK)
             .zip(x.par_chunks(w * BLOCK))
             .for_each_init(
@@ -73,7 +73,7 @@ impl HostMap for Filter {
             );
         // Columns, filtered, and back: [plane][half][h].
         let spectrum = self.columns::<T>();
-        let mut filtered = vec![zero; rows.len()];
+        let mut filtered = spare::<T>(rows.len());
         blocks(&mut filtered, half * h, h).for_each_init(
             || vec![zero; scratch(&columns)],
             |scratch, (plane, first, block)| {
@@ -112,6 +112,7 @@ impl HostMap for Filter {
                 }
             },
         );
+        keep([rows, filtered]);
     }
 }
 
@@ -120,6 +121,8 @@ impl HostMap for Filter {
 pub(crate) struct Planes {
     /// Whether forward is the inverse transform.
     pub(crate) inverse: bool,
+    /// Whether the origins of the image and of the transform are in the centre.
+    pub(crate) centred: bool,
 }
 
 impl HostMap for Planes {
@@ -134,19 +137,26 @@ impl HostMap for Planes {
         let inverse = self.inverse != (direction == Direction::Transposed);
         let (along_rows, along_columns) = (plan::<T>(w, inverse), plan::<T>(h, inverse));
         let scale = T::from_f64(1.0 / (area as f64).sqrt()).unwrap_or_else(T::one);
-        let mut rows = vec![zero; x.len() / 2];
+        let centre = |n: usize| if self.centred { n / 2 } else { 0 };
+        let (down, right) = (centre(h), centre(w));
+        let mut rows = spare::<T>(x.len() / 2);
         blocks(&mut rows, area, w).for_each_init(
             || vec![zero; along_rows.get_inplace_scratch_len()],
             |scratch, (plane, first, block)| {
-                let start = plane * 2 * area + first * w;
-                let parts = x[start..].iter().zip(&x[start + area..]);
-                for (value, (re, im)) in block.iter_mut().zip(parts) {
-                    *value = Complex::new(*re * scale, *im * scale);
+                let (re, im) = x[plane * 2 * area..(plane + 1) * 2 * area].split_at(area);
+                for (i, line) in block.chunks_mut(w).enumerate() {
+                    let start = (first + i + down) % h * w;
+                    let parts = re[start..start + w].iter().zip(&im[start..start + w]);
+                    // From the centre to the end, then from the start to the centre.
+                    let (ahead, behind) = line.split_at_mut(w - right);
+                    for (value, (re, im)) in behind.iter_mut().chain(ahead).zip(parts) {
+                        *value = Complex::new(*re * scale, *im * scale);
+                    }
                 }
                 along_rows.process_with_scratch(block, scratch);
             },
         );
-        let mut columns = vec![zero; rows.len()];
+        let mut columns = spare::<T>(rows.len());
         blocks(&mut columns, area, h).for_each_init(
             || vec![zero; along_columns.get_inplace_scratch_len()],
             |scratch, (plane, first, block)| {
@@ -154,16 +164,25 @@ impl HostMap for Planes {
                 along_columns.process_with_scratch(block, scratch);
             },
         );
-        blocks(out, area, w).for_each(|(part, first, block)| {
-            let columns = &columns[part / 2 * area..];
-            for (row, line) in block.chunks_mut(w).enumerate() {
-                let row = first + row;
-                for (column, value) in line.iter_mut().enumerate() {
-                    let found = columns[column * h + row];
-                    *value = if part % 2 == 0 { found.re } else { found.im };
+        let planes = out.par_chunks_mut(2 * area).zip(columns.par_chunks(area));
+        planes.for_each(|(out, columns)| {
+            let (re, im) = out.split_at_mut(area);
+            let blocks = re
+                .par_chunks_mut(w * BLOCK)
+                .zip(im.par_chunks_mut(w * BLOCK));
+            blocks.enumerate().for_each(|(block, (re, im))| {
+                let lines = re.chunks_mut(w).zip(im.chunks_mut(w)).enumerate();
+                for (i, (re, im)) in lines {
+                    let row = (block * BLOCK + i + h - down) % h;
+                    for (j, (re, im)) in re.iter_mut().zip(im).enumerate() {
+                        let column = (j + w - right) % w;
+                        let value = columns[column * h + row];
+                        (*re, *im) = (value.re, value.im);
+                    }
                 }
-            }
+            });
         });
+        keep([rows, columns]);
     }
 }
 
@@ -213,12 +232,38 @@ fn transformed(result: Result<(), realfft::FftError>) {
 static SINGLE: LazyLock<Mutex<Planners<f32>>> = LazyLock::new(Mutex::default);
 static DOUBLE: LazyLock<Mutex<Planners<f64>>> = LazyLock::new(Mutex::default);
 
-struct Planners<T: FftNum>(FftPlanner<T>, RealFftPlanner<T>);
+struct Planners<T: FftNum> {
+    complex: FftPlanner<T>,
+    real: RealFftPlanner<T>,
+    /// Work space that was used before: fresh pages cost as much as a small
+    /// transform.
+    spare: Vec<Vec<Complex<T>>>,
+}
 
 impl<T: FftNum> Default for Planners<T> {
     fn default() -> Self {
-        Self(FftPlanner::new(), RealFftPlanner::new())
+        Self {
+            complex: FftPlanner::new(),
+            real: RealFftPlanner::new(),
+            spare: Vec::new(),
+        }
     }
+}
+
+/// Work space of any content.
+fn spare<T: FftNum>(length: usize) -> Vec<Complex<T>> {
+    let mut space = with_planners(|planners| planners.spare.pop()).unwrap_or_default();
+    space.resize(length, Complex::new(T::zero(), T::zero()));
+    space
+}
+
+/// Gives work space back, unless there is plenty.
+fn keep<T: FftNum>(spaces: [Vec<Complex<T>>; 2]) {
+    const PLENTY: usize = 4;
+    with_planners(|planners| {
+        planners.spare.extend(spaces);
+        planners.spare.truncate(PLENTY);
+    });
 }
 
 fn with_planners<T: FftNum, R>(use_them: impl FnOnce(&mut Planners<T>) -> R) -> R {
@@ -233,9 +278,9 @@ fn with_planners<T: FftNum, R>(use_them: impl FnOnce(&mut Planners<T>) -> R) -> 
 
 /// A complex transform of `n` points, not normalised.
 fn plan<T: FftNum>(n: usize, inverse: bool) -> Arc<dyn Fft<T>> {
-    with_planners(|Planners(planner, _)| match inverse {
-        true => planner.plan_fft_inverse(n),
-        false => planner.plan_fft_forward(n),
+    with_planners(|planners| match inverse {
+        true => planners.complex.plan_fft_inverse(n),
+        false => planners.complex.plan_fft_forward(n),
     })
 }
 
@@ -246,5 +291,8 @@ type RealPlans<T> = (
 
 /// A transform of `n` real points and the way back, not normalised.
 fn real_plans<T: FftNum>(n: usize) -> RealPlans<T> {
-    with_planners(|Planners(_, planner)| (planner.plan_fft_forward(n), planner.plan_fft_inverse(n)))
+    with_planners(|planners| {
+        let real = &mut planners.real;
+        (real.plan_fft_forward(n), real.plan_fft_inverse(n))
+    })
 }

@@ -11,7 +11,7 @@ use crate::Constant;
 use burn::tensor::Tensor;
 use realfft::num_complex::Complex;
 use rustfft::FftPlanner;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Which way a transform goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,14 +41,34 @@ pub enum Sign {
 /// If there are not 2 channels.
 #[must_use]
 pub fn fft2(z: Tensor<4>, sign: Sign) -> Tensor<4> {
-    assert_eq!(z.dims()[1], 2, "a real and an imaginary channel");
+    transform(z, sign, false)
+}
+
+/// [`fft2`] with the origin of the image and the zero frequency in the centre, at `h/2` and `w/2`
+/// rounded down: `fftshift ∘ F ∘ ifftshift`.
+///
+/// # Panics
+/// If there are not 2 channels.
+#[must_use]
+pub fn fft2_centred(z: Tensor<4>, sign: Sign) -> Tensor<4> {
+    transform(z, sign, true)
+}
+
+fn transform(z: Tensor<4>, sign: Sign, centred: bool) -> Tensor<4> {
+    let [_, channels, h, w] = z.dims();
+    assert_eq!(channels, 2, "a real and an imaginary channel");
     let inverse = sign == Sign::Inverse;
     #[cfg(feature = "flex")]
     if crate::host::is_host(&z) {
-        let map = Arc::new(host::Planes { inverse });
+        let map = Arc::new(host::Planes { inverse, centred });
         return crate::host::run(map, z, crate::host::Direction::Forward);
     }
-    fft2_by_matrices(z, inverse)
+    if !centred {
+        return fft2_by_matrices(z, inverse);
+    }
+    let roll = |z: Tensor<4>, by: [usize; 2]| z.roll(&by.map(|n| n as i64), &[2, 3]);
+    let z = fft2_by_matrices(roll(z, [h - h / 2, w - w / 2]), inverse);
+    roll(z, [h / 2, w / 2])
 }
 
 /// [`fft2`] out of tensor operations.
@@ -86,7 +106,7 @@ pub struct CircularFilter {
     /// By columns, `[plane][w/2 + 1][h]`.
     spectrum: Arc<Vec<Complex<f64>>>,
     /// The whole spectrum, `[sample, channel, 2, h, w]`, for devices without a host kernel.
-    whole: Arc<Constant<5>>,
+    whole: Arc<OnceLock<Constant<5>>>,
     #[cfg(feature = "flex")]
     host: Arc<host::Filter>,
 }
@@ -118,28 +138,34 @@ impl CircularFilter {
     }
 
     fn of_columns(spectrum: Vec<Complex<f64>>, planes: [usize; 2], size: [usize; 2]) -> Self {
-        let [h, w] = size;
-        let half = w / 2 + 1;
-        let mut whole = Vec::with_capacity(planes[0] * planes[1] * 2 * h * w);
-        for plane in spectrum.chunks(half * h) {
-            // H(−k, −l) is the conjugate of H(k, l).
-            let at = |row: usize, column: usize| match column < half {
-                true => plane[column * h + row],
-                false => plane[(w - column) * h + (h - row) % h].conj(),
-            };
-            let values =
-                |part: fn(Complex<f64>) -> f64| (0..h * w).map(move |i| part(at(i / w, i % w)));
-            whole.extend(values(|z| z.re));
-            whole.extend(values(|z| z.im));
-        }
         Self {
             size,
             planes,
-            whole: Arc::new(Constant::new(whole, [planes[0], planes[1], 2, h, w])),
+            whole: Arc::default(),
             #[cfg(feature = "flex")]
             host: Arc::new(host::Filter::new(&spectrum, planes, size)),
             spectrum: Arc::new(spectrum),
         }
+    }
+
+    fn whole(&self) -> &Constant<5> {
+        self.whole.get_or_init(|| {
+            let ([h, w], [samples, channels]) = (self.size, self.planes);
+            let half = w / 2 + 1;
+            let mut whole = Vec::with_capacity(samples * channels * 2 * h * w);
+            for plane in self.spectrum.chunks(half * h) {
+                // H(−k, −l) is the conjugate of H(k, l).
+                let at = |row: usize, column: usize| match column < half {
+                    true => plane[column * h + row],
+                    false => plane[(w - column) * h + (h - row) % h].conj(),
+                };
+                let values =
+                    |part: fn(Complex<f64>) -> f64| (0..h * w).map(move |i| part(at(i / w, i % w)));
+                whole.extend(values(|z| z.re));
+                whole.extend(values(|z| z.im));
+            }
+            Constant::new(whole, [samples, channels, 2, h, w])
+        })
     }
 
     /// The filter whose spectrum is `f(H)`; `f` has to commute with conjugation, so that the kernel
@@ -159,8 +185,8 @@ impl CircularFilter {
     /// `|H|` of every frequency, `[samples, channels, h, w]`: the singular values.
     #[must_use]
     pub fn magnitudes(&self) -> Constant<4> {
-        let [samples, channels, _, h, w] = self.whole.shape();
-        let planes = self.whole.values().chunks(2 * h * w);
+        let ([h, w], [samples, channels]) = (self.size, self.planes);
+        let planes = self.whole().values().chunks(2 * h * w);
         let magnitudes = planes.flat_map(|plane| {
             let (re, im) = plane.split_at(h * w);
             re.iter().zip(im).map(|(re, im)| re.hypot(*im))
@@ -207,7 +233,7 @@ impl CircularFilter {
         let parts = |z: Tensor<4>| -> [Tensor<4>; 2] {
             [0, 1].map(|part| z.clone().narrow(1, part, 1).reshape([b, c, h, w]))
         };
-        let spectrum = self.whole.beside(&z);
+        let spectrum = self.whole().beside(&z);
         let factor = |part: usize| -> Tensor<4> {
             let part = spectrum.clone().narrow(2, part, 1);
             part.reshape([samples, channels, h, w])

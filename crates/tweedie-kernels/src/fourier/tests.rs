@@ -60,7 +60,13 @@ fn the_host_and_every_other_device_agree() {
                 assert!(gap < tolerance, "{size:?}: {gap}");
             }
             let back = fft2(fft2(z.clone(), Sign::Forward), Sign::Inverse);
-            assert!(far(back, z) < tolerance);
+            assert!(far(back, z.clone()) < tolerance);
+            let [h, w] = size;
+            let roll = |z: Tensor<4>, by: [usize; 2]| z.roll(&by.map(|n| n as i64), &[2, 3]);
+            let inner = fft2_by_matrices(roll(z.clone(), [h - h / 2, w - w / 2]), true);
+            let centred = fft2_centred(z.clone(), Sign::Inverse);
+            assert!(far(centred.clone(), roll(inner, [h / 2, w / 2])) < tolerance);
+            assert!(far(fft2_centred(centred, Sign::Forward), z) < tolerance);
             let kernel = host(random([2, 3, size[0], size[1]], DType::F64));
             let kernel: Vec<f64> = kernel
                 .iter()
