@@ -16,6 +16,7 @@ mod ffdnet;
 mod forward;
 mod interpolate;
 mod layers;
+mod lpips;
 mod metrics;
 mod mixture;
 mod model;
@@ -79,6 +80,8 @@ fn run(file: &File, case: &case::Case) -> Outcome {
     let recorded = |name: &str| file.find(&format!("{}/{name}", case.id)).is_some();
     let outcome = if ffdnet::knows(file) {
         ffdnet::run(file, case)
+    } else if lpips::knows(file) {
+        lpips::run(file, case)
     } else if networks::knows(file) {
         networks::run(file)
     } else if layers::knows(file) {

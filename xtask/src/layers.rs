@@ -4,13 +4,19 @@ use serde_json::Value;
 use std::process::Command;
 
 /// The arrows: every crate with all it may depend on, and whether it may know burn.
-const LAYERS: [(&str, &[&str], bool); 8] = [
+const LAYERS: [(&str, &[&str], bool); 9] = [
+    ("tweedie-kernels", &[], true),
     ("tweedie-math", &[], false),
     ("tweedie-core", &["tweedie-math"], true),
     ("tweedie-samplers", &["tweedie-core", "tweedie-math"], true),
     (
         "tweedie-inverse",
-        &["tweedie-core", "tweedie-math", "tweedie-samplers"],
+        &[
+            "tweedie-core",
+            "tweedie-kernels",
+            "tweedie-math",
+            "tweedie-samplers",
+        ],
         true,
     ),
     ("tweedie-models", &["tweedie-core", "tweedie-math"], true),

@@ -82,12 +82,10 @@ impl HostMap for Filter {
                 let which = (plane / channels % sample) * channel + plane % channels % channel;
                 let start = which * half * h + first * h;
                 columns[0].process_with_scratch(block, scratch);
-                for (value, factor) in block.iter_mut().zip(&spectrum[start..]) {
-                    *value = *value
-                        * match direction {
-                            Direction::Forward => *factor,
-                            Direction::Transposed => factor.conj(),
-                        };
+                let factors = block.iter_mut().zip(&spectrum[start..]);
+                match direction {
+                    Direction::Forward => factors.for_each(|(z, h)| *z = *z * *h),
+                    Direction::Transposed => factors.for_each(|(z, h)| *z = *z * h.conj()),
                 }
                 columns[1].process_with_scratch(block, scratch);
             },

@@ -1,0 +1,26 @@
+//! LPIPS: the perceptual distance of three pairs, with weights that lie beside the record.
+
+use crate::case::{Case, File, GoldenError, refused};
+use crate::compare::{Comparison, Outcome};
+use tweedie::burn::tensor::{DType, Device};
+use tweedie::metrics::Lpips;
+
+/// Whether a file holds cases of this kind.
+pub(crate) fn knows(file: &File) -> bool {
+    file.meta["network"] == "lpips"
+}
+
+/// Runs one case.
+pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    let weights = file.folder.join("alexnet.safetensors");
+    if !weights.is_file() {
+        return Ok(Outcome::skipped("no alexnet.safetensors beside it"));
+    }
+    let lpips = Lpips::open(weights, &Device::flex()).map_err(refused)?;
+    let image = |name: &str| file.shared(name)?.tensor::<4>(DType::F32);
+    let found = lpips.distance(image("a")?, image(case.text("other"))?);
+    let mut comparison = Comparison::default();
+    let found: Vec<f64> = found.into_data().iter::<f64>().collect();
+    comparison.values("distance", &found, &[case.number("distance")?], 1e-6);
+    Ok(Outcome::Ran(comparison))
+}
