@@ -1,8 +1,34 @@
 //! Inverse problems: what was measured, and how that bends the chain.
 //!
 //! A measurement is `y = A x₀ + noise`. An [`Operator`] is `A`; a [`NoiseModel`] scores what is
-//! left over; a [`Measurement`] is both with `y`, and is a [`Likelihood`] of clean signals. A
-//! posterior method wraps a seam of the sampler, so that every method works with every sampler:
+//! left over; a [`Measurement`] is both with `y`, and is a [`Likelihood`] of clean signals. It is
+//! written to one file and read back ([`AnyMeasurement`]).
+//!
+//! | operator | what is measured | `A⁺`, `solve` |
+//! |---|---|---|
+//! | [`Identity`] | everything: denoising | closed form |
+//! | [`Mask`] | some pixels: a box, a half, lines, at random, a mosaic | closed form |
+//! | [`Mix`], [`Channels`] | mixed or chosen channels | closed form |
+//! | [`CircularBlur`] | a convolution on a torus | closed form |
+//! | [`Blur`], [`VaryingBlur`] | a convolution with any edge; one that varies | iteration |
+//! | [`Separable`], [`AveragePool`] | a smaller or larger image, of any filter | closed form |
+//! | [`Transform`], [`Sampled`] | Hadamard, cosine, sine, Fourier coefficients; some of them | closed form |
+//! | [`MultiCoil`] | some Fourier coefficients of several coils | iteration |
+//! | [`Tomography`] | sums along rays | iteration; filtered back-projection |
+//! | [`Dense`] | a matrix | closed form up to 1,024 |
+//! | [`Then`], [`Stack`], [`Scaled`] | compositions; [`pansharpen`] is one | iteration; closed form |
+//! | [`FourierPhase`], [`RandomPhase`] | magnitudes of complex coefficients | not linear |
+//! | [`Clip`], [`Gamma`], [`Jpeg`] | a saturated, a distorted, a compressed image | not linear |
+//!
+//! | noise | law |
+//! |---|---|
+//! | [`GaussianNoise`], [`UniformNoise`], [`LaplaceNoise`] | added |
+//! | [`PoissonNoise`], [`ShotNoise`], [`PoissonGaussianNoise`], [`LogPoissonNoise`] | photons; their normal approximation; with electronics; behind an absorber |
+//! | [`GammaNoise`], [`RicianNoise`] | speckle; magnitudes |
+//! | [`SaltAndPepper`], [`QuantisationNoise`] | impulses; rounding |
+//! | [`InRange`] | any of them, stated in another range of values |
+//!
+//! A posterior method wraps a seam of the sampler, so that every method works with every sampler:
 //!
 //! | method | wraps | file |
 //! |---|---|---|
