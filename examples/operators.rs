@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use tweedie::core::{Interpolation, Resize};
 use tweedie::image::{PHOTOS, Sheet};
 use tweedie::inverse::{
-    AnyLinear, AnyOperator, AveragePool, Basis, Bayer, Blur, Channels, CircularBlur, Clip, Dense,
+    AnyOperator, AveragePool, Basis, Bayer, Blur, Channels, CircularBlur, Clip, Dense,
     FourierPhase, Gamma, Identity, Jpeg, Linear, Mask, Mix, MultiCoil, Operator, OperatorError,
     Padding, PointSpread, RandomPhase, Sampled, Separable, Side, Taps, Tomography, Transform,
     VaryingBlur, adjoint_gap, pansharpen,
@@ -51,7 +51,7 @@ fn operators() -> Result<Vec<(&'static str, AnyOperator)>, OperatorError> {
     let kernels = (0..9).map(|i| PointSpread::motion(15, 0.3, i));
     let kernels = kernels.collect::<Result<Vec<_>, _>>()?;
     let camera = Blur::new(PointSpread::gaussian(1.5)?, Padding::Reflect);
-    let camera = AnyLinear::from(camera).then(AnyLinear::from(Mask::bayer(SIZE, Bayer::Rggb)));
+    let camera = camera.then(Mask::bayer(SIZE, Bayer::Rggb));
     let random = Mask::random(SIZE, 0.3, 1)?;
     let scan = Mask::cartesian(SIZE, 3.0, 0.1, 2)?;
     Ok(vec![
@@ -105,7 +105,7 @@ fn operators() -> Result<Vec<(&'static str, AnyOperator)>, OperatorError> {
             "bicubic × 1.5",
             Separable::imresize(SIZE, SIZE.map(|n| n * 3 / 2))?.into(),
         ),
-        ("blur, mosaic", AnyLinear::from(Box::new(camera)).into()),
+        ("blur, mosaic", camera.into()),
         ("pansharpening", pansharpen(SIZE, 4)?.into()),
         (
             "cosine transform",

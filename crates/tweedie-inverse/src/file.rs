@@ -4,12 +4,12 @@
 //! and the noise model as JSON under `measurement`, in which every array of an operator stands as
 //! `{"tensor": name}` and lies beside `y` under that name.
 
-use crate::{AnyNoise, AnyOperator, Measurement};
+use crate::{AnyNoise, AnyOperator, Linear, Measurement};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use tweedie_core::replace_file;
@@ -85,6 +85,9 @@ impl<A: Clone + Into<AnyOperator>, N: Clone + Into<AnyNoise>> Measurement<4, A, 
         let mut arrays = Vec::new();
         take_arrays(&mut written, KEY, &mut arrays);
         let seen = self.y.clone().without_autodiff().into_data();
+        if let Some(value) = seen.iter::<f64>().find(|value| !value.is_finite()) {
+            return Err(format(format!("y holds {value}")));
+        }
         let shape = seen.shape().to_vec();
         let (dtype, bytes) = match self.y.dtype() {
             DType::F64 => (Dtype::F64, little(seen.iter::<f64>(), f64::to_le_bytes)),
@@ -129,7 +132,7 @@ impl AnyMeasurement {
         let text = text.ok_or_else(|| format(format!("its metadata have no {KEY:?}")))?;
         let mut written: Value =
             serde_json::from_str(text).map_err(|error| format(error.to_string()))?;
-        put_arrays(&mut written, &stored).map_err(format)?;
+        put_arrays(&mut written, &stored, &mut HashSet::new()).map_err(format)?;
         let description: Description =
             serde_json::from_value(written).map_err(|error| format(error.to_string()))?;
         let (shape, values, dtype) = array(&stored, "y").map_err(format)?;
@@ -137,6 +140,10 @@ impl AnyMeasurement {
             .try_into()
             .map_err(|shape| format(format!("y has the shape {shape:?}, expected 4 dimensions")))?;
         let y = Tensor::from_data(TensorData::new(values, shape), (device, dtype));
+        if let AnyOperator::Linear(operator) = &description.operator {
+            let signal = operator.signal(shape);
+            signal.map_err(|error| format(error.to_string()))?;
+        }
         Ok(Self {
             operator: description.operator,
             noise: description.noise,
@@ -188,22 +195,29 @@ fn as_array(value: &Value) -> Option<(Vec<usize>, Vec<f64>)> {
 }
 
 /// Puts every array back into its place.
-fn put_arrays(value: &mut Value, stored: &SafeTensors) -> Result<(), String> {
+fn put_arrays(
+    value: &mut Value,
+    stored: &SafeTensors,
+    used: &mut HashSet<String>,
+) -> Result<(), String> {
     match value {
         Value::Object(fields) => {
             let name = fields.get("tensor").and_then(Value::as_str);
             if let Some(name) = name.filter(|_| fields.len() == 1) {
+                if !used.insert(name.to_owned()) {
+                    return Err(format!("tensor {name} is used twice"));
+                }
                 let (shape, values, _) = array(stored, name)?;
                 *value = json!({ "shape": shape, "values": values });
                 return Ok(());
             }
             fields
                 .values_mut()
-                .try_for_each(|field| put_arrays(field, stored))
+                .try_for_each(|field| put_arrays(field, stored, used))
         }
         Value::Array(items) => items
             .iter_mut()
-            .try_for_each(|item| put_arrays(item, stored)),
+            .try_for_each(|item| put_arrays(item, stored, used)),
         _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! A measurement: an operator, a noise model and what was seen.
 
 use crate::{NoiseModel, Operator, OperatorError};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use tweedie_core::Noise;
 
 /// Anything that scores clean signals: a measurement, a classifier, a constraint.
@@ -62,20 +62,35 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measurement<D, A, N> {
     ///
     /// # Errors
     /// [`OperatorError::Shape`] if the operator does not take such signals, or makes other
-    /// measurements of them.
+    /// measurements of them; [`OperatorError::Value`] for values that are not finite.
     pub fn check(&self, signal: [usize; D]) -> Result<(), OperatorError> {
         let expected = self.operator.measured(signal)?;
         let found = self.y.dims();
         let shared = found[1..] == expected[1..] && (found[0] == 1 || found[0] == expected[0]);
         crate::operator::error::fits("measurement", &found, shared, || {
             format!("{expected:?}, or one sample of it")
-        })
+        })?;
+        let value = self.y.clone().abs().max().into_scalar::<f64>();
+        match value.is_finite() {
+            true => Ok(()),
+            false => Err(OperatorError::Value {
+                noise: "a measurement",
+                value,
+                expected: "that are finite",
+            }),
+        }
     }
 }
 
 impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Likelihood<D> for Measurement<D, A, N> {
     fn log_likelihood(&self, clean: Tensor<D>) -> Tensor<1> {
+        // A sum over an image exceeds what half precision can hold.
+        let wide = |x: Tensor<D>| match x.dtype() {
+            DType::F16 | DType::BF16 => x.cast(DType::F32),
+            _ => x,
+        };
         let mean = self.operator.apply(clean);
-        self.noise.log_likelihood(self.y.clone(), mean)
+        let y = self.y.clone();
+        self.noise.log_likelihood(wide(y), wide(mean))
     }
 }

@@ -24,11 +24,14 @@ fn a_measurement_reads_back_as_it_was_written() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("y.safetensors");
     let kernel = PointSpread::motion(5, 0.4, 2).expect("a kernel");
-    let blur = AnyLinear::from(Blur::new(kernel, Padding::Reflect));
-    let pooled = blur.then(AnyLinear::from(AveragePool::new(2).expect("an operator")));
-    let operators: [AnyOperator; 5] = [
+    let blur = Blur::new(kernel, Padding::Reflect);
+    let pooled = blur.then(AveragePool::new(2).expect("an operator"));
+    let operators: [AnyOperator; 6] = [
+        Blur::new(PointSpread::gaussian(0.7).expect("a kernel"), Padding::Zero)
+            .then(Jpeg::new(50, Range::Unit).expect("an operator"))
+            .into(),
         Mask::random([8, 8], 0.5, 1).expect("a mask").into(),
-        AnyLinear::from(Box::new(pooled)).into(),
+        pooled.into(),
         Tomography::half_turn([8, 8], 5).expect("a scan").into(),
         Dense::gaussian([1, 8, 8], 12, 3).expect("a matrix").into(),
         Jpeg::new(30, Range::Unit).expect("an operator").into(),
@@ -109,6 +112,13 @@ fn what_is_no_measurement_says_why() {
         "7",
     );
     assert!(found.contains("invalid type"), "{found}");
+    let twice =
+        "{\\\"first\\\":{\\\"tensor\\\":\\\"y\\\"},\\\"next\\\":{\\\"tensor\\\":\\\"y\\\"}}";
+    let found = with(
+        "{\\\"tensor\\\":\\\"measurement.operator.linear.mask\\\"}",
+        twice,
+    );
+    assert!(found.contains("tensor y is used twice"), "{found}");
     let found = with("\"y\":", "\"x\":");
     assert!(found.contains('y'), "{found}");
 }
@@ -121,6 +131,11 @@ fn hostile_operators_are_refused_by_their_constructors() {
         r#"{"mix": {"matrix": {"shape": [0, 3], "values": []}}}"#,
         r#"{"channels": {"first": 3, "count": 3, "of": 4}}"#,
         r#"{"separable": {"rows": {"shape": [0, 0], "values": []}, "columns": {"shape": [1, 1], "values": [1.0]}}}"#,
+        r#"{"dense": {"matrix": {"shape": [1, 1], "values": [1e400]}, "signal": [1, 1, 1]}}"#,
+        r#"{"transform": {"basis": "cosine", "size": [1000000, 1000000]}}"#,
+        r#"{"circular_blur": {"kernel": {"shape": [1, 1], "values": [1.0]}, "size": [1000000, 1000000]}}"#,
+        r#"{"tomography": {"size": [4, 5], "angles": [0.1], "detectors": 4, "centre": [1.5, 1.5], "disc": true}}"#,
+        r#"{"tomography": {"size": [4, 4], "angles": [0.1], "detectors": 1000000, "centre": [1.5, 1.5], "disc": false}}"#,
         r#"{"dense": {"matrix": {"shape": [1, 2], "values": [1.0, 2.0]}, "signal": [1, 1, 3]}}"#,
         r#"{"transform": {"basis": "hadamard", "size": [3, 4]}}"#,
         r#"{"varying_blur": {"blurs": [], "weights": {"shape": [0, 1, 4, 4], "values": []}}}"#,

@@ -106,6 +106,13 @@ fn laws() -> Vec<Case> {
             support: (-20..30).map(|k| (0.1 * f64::from(k), 1.0)).collect(),
         },
         Case {
+            noise: ok(LogPoissonNoise::new(6.0, 1.0)).into(),
+            mean: 0.5,
+            moments: log_poisson_moments(6.0, 0.5),
+            // The logarithms of counts from one on, one standing for none too.
+            support: (1..60).map(|k| (-(f64::from(k) / 6.0).ln(), 1.0)).collect(),
+        },
+        Case {
             noise: AnyNoise::InRange(Box::new(InRange::new(
                 poisson.into(),
                 Range::Unit,
@@ -119,6 +126,20 @@ fn laws() -> Vec<Case> {
                 .collect(),
         },
     ]
+}
+
+/// Mean and variance of `−ln(max(k, 1)/n)` for `k ~ Poisson(n e^{−mean})`, by their sums.
+fn log_poisson_moments(n: f64, mean: f64) -> (f64, f64) {
+    let rate = n * (-mean).exp();
+    let mut probability = (-rate).exp();
+    let (mut first, mut second) = (0.0, 0.0);
+    for k in 0..200 {
+        let y = -(f64::from(k.max(1)) / n).ln();
+        first += probability * y;
+        second += probability * y * y;
+        probability *= rate / f64::from(k + 1);
+    }
+    (first, second - first * first)
 }
 
 fn row(values: &[f64]) -> Tensor<2> {
@@ -261,6 +282,11 @@ fn samples_of_a_batch_do_not_touch_and_a_seed_repeats() {
         let other = noise.corrupt(clean.clone(), &mut HostNoise::seeded(2));
         assert_ne!(first(&y), first(&other), "{name}");
         let whole = noise.log_likelihood(y.clone(), clean.clone()).into_data();
+        // One measurement is shared by a batch.
+        let shared = noise.log_likelihood(y.clone().narrow(0, 0, 1), clean.clone());
+        let repeated = y.clone().narrow(0, 0, 1).repeat_dim(0, 3);
+        let repeated = noise.log_likelihood(repeated, clean.clone());
+        assert_eq!(shared.into_data(), repeated.into_data(), "{name}");
         let parts = y.chunk(3, 0).into_iter().zip(clean.chunk(3, 0));
         let parts = parts
             .map(|(y, clean)| noise.log_likelihood(y, clean))
@@ -355,4 +381,87 @@ fn converting_the_range_converts_what_is_stated_in_it() {
     let found = NoiseModel::log_likelihood(&signed, convert(y), convert(mean)).into_scalar::<f64>();
     // The density of a variable twice as wide is half as high, in both dimensions.
     assert!((found - (stated - 2.0 * 2.0_f64.ln())).abs() < 1e-12);
+}
+
+/// `ln Σ_k Poisson(k; mean/gain) N(y; gain k, σ²)`, over every count.
+fn photons_and_electronics(y: f64, mean: f64, gain: f64, sigma: f64) -> f64 {
+    let (rate, mut factorial) = (mean / gain, 0.0);
+    let mut logs = Vec::new();
+    for k in 0..5000 {
+        let k = f64::from(k);
+        if k > 0.0 {
+            factorial += k.ln();
+        }
+        let electronics = -0.5 * ((y - gain * k) / sigma).powi(2);
+        logs.push(k * rate.ln() - rate - factorial + electronics);
+    }
+    let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = logs.iter().map(|log| (log - largest).exp()).sum();
+    largest + sum.ln() - 0.5 * (std::f64::consts::TAU * sigma * sigma).ln()
+}
+
+#[test]
+fn photons_with_electronics_are_exact_however_far_the_mean_is() {
+    for (gain, sigma) in [(0.001, 0.05), (0.01, 0.05), (0.1, 0.05), (0.05, 0.001)] {
+        let noise = ok(PoissonGaussianNoise::new(gain, sigma));
+        for (y, mean) in [
+            (0.9, 0.1),
+            (0.1, 0.9),
+            (0.5, 0.5),
+            (-0.6, 0.4),
+            (0.3, 0.001),
+            (1.2, 1.0),
+        ] {
+            let exact = photons_and_electronics(y, mean, gain, sigma);
+            let found = log_density(&noise.into(), y, mean);
+            assert!(
+                (found - exact).abs() < 1e-7 * exact.abs().max(1.0),
+                "gain {gain}, σ {sigma}: {found} instead of {exact} at {y} around {mean}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_converter_of_some_bits_has_that_many_levels() {
+    for range in [Range::Unit, Range::Signed] {
+        for bits in [1, 2, 8] {
+            let (low, high) = range.bounds();
+            let step = (high - low) / (f64::from(bits).exp2() - 1.0);
+            let noise = ok(QuantisationNoise::bits(bits, range, step / 50.0));
+            // Each level is one: the grid holds both ends.
+            for level in [low, high] {
+                let y = noise
+                    .corrupt(row(&[level]), &mut HostNoise::seeded(1))
+                    .into_scalar::<f64>();
+                let cell = (y - low) / step;
+                assert!(
+                    (cell - cell.round()).abs() < 1e-9,
+                    "{bits} bits: {y} in {range:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn single_precision_is_precise_where_it_could_cancel() {
+    let noise: AnyNoise = ok(RicianNoise::new(0.01)).into();
+    let exact = log_density(&noise, 0.8, 0.79);
+    let single = |value: f32| Tensor::<2>::from_floats([[value]], &Device::flex());
+    let found = noise
+        .log_likelihood(single(0.8), single(0.79))
+        .into_scalar::<f64>();
+    assert!((found - exact).abs() < 1e-4, "{found} instead of {exact}");
+    let noise: AnyNoise = ok(UniformNoise::new(0.2)).into();
+    let found = noise
+        .log_likelihood(single(0.5), single(f32::NAN))
+        .into_scalar::<f64>();
+    assert_eq!(found, f64::NEG_INFINITY);
+    // Pepper alone: a white pixel is no impulse.
+    let noise: AnyNoise = ok(SaltAndPepper::new(0.0, 0.1, 0.1, Range::Unit)).into();
+    let found = noise
+        .log_likelihood(single(1.0), single(0.95))
+        .into_scalar::<f64>();
+    assert!(found.is_finite());
 }

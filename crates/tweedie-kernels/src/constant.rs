@@ -109,12 +109,12 @@ impl<const D: usize> Constant<D> {
     /// The array on the device and in the precision of `like`, without a gradient of its own.
     #[must_use]
     pub fn beside<const E: usize>(&self, like: &Tensor<E>) -> Tensor<D> {
-        let (device, dtype) = (like.device(), like.dtype());
+        // A copy without a gradient serves tensors with one: it is a constant to them.
+        let (device, dtype) = (like.device().without_autodiff(), like.dtype());
         // A poisoned lock holds copies that are as good as ever.
         let mut copies = self.copies.lock().unwrap_or_else(|held| held.into_inner());
-        let same = |(at, precision, _): &&(Device, DType, Tensor<D>)| {
-            *at == device && at.is_autodiff() == device.is_autodiff() && *precision == dtype
-        };
+        let same =
+            |(at, precision, _): &&(Device, DType, Tensor<D>)| *at == device && *precision == dtype;
         if let Some((.., copy)) = copies.iter().find(same) {
             return copy.clone();
         }

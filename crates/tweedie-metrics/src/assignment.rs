@@ -5,7 +5,12 @@
 //! linear assignment problems".
 
 /// The least sum of costs over all pairings of `n` rows with `n` columns, `O(n³)`.
+///
+/// Not a number if a cost is not finite.
 pub(crate) fn least_cost(cost: &[f64], n: usize) -> f64 {
+    if cost.iter().any(|cost| !cost.is_finite()) {
+        return f64::NAN;
+    }
     // Row and column 0 stand for "none"; potentials keep reduced costs at 0 or above.
     let (mut of_row, mut of_column) = (vec![0.0; n + 1], vec![0.0; n + 1]);
     let mut row_at = vec![0; n + 1];
@@ -67,5 +72,6 @@ mod tests {
                 .fold(f64::INFINITY, f64::min)
         }
         assert!((least_cost(&cost, n) - best(&cost, n, 0, 0)).abs() < 1e-12);
+        assert!(least_cost(&[f64::NAN, 1.0, 2.0, f64::INFINITY], 2).is_nan());
     }
 }

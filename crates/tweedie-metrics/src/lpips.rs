@@ -114,7 +114,8 @@ impl Lpips {
         Ok(Self { layers })
     }
 
-    /// The distance of each pair of a batch `[b, 3, h, w]` in `[−1, 1]`, `[b]`; it has a gradient.
+    /// The distance of each pair of a batch `[b, 3, h, w]` in `[−1, 1]`, `[b]`; it has a gradient. The
+    /// network runs in the precision of the device on which it was opened.
     ///
     /// # Panics
     /// If the shapes differ, there are not 3 channels, or a side is below 31 pixels, of which the
@@ -128,7 +129,9 @@ impl Lpips {
             channels == 3 && h >= 31 && w >= 31,
             "colour images of 31 pixels or more"
         );
-        let (mut a, mut b) = (normalised(x), normalised(reference));
+        let dtype = self.layers[0].weight.dtype();
+        let run_in = |x: Tensor<4>| normalised(x.cast(dtype));
+        let (mut a, mut b) = (run_in(x), run_in(reference));
         let mut sum = Tensor::zeros([batch], (&a.device(), a.dtype()));
         for (l, (layer, (_, stride, padding))) in self.layers.iter().zip(LAYERS).enumerate() {
             let run = |x: Tensor<4>| {

@@ -19,7 +19,7 @@ pub enum Window {
     },
     /// The mean of `size × size` pixels.
     Uniform {
-        /// Height and width.
+        /// Height and width: odd, above 1.
         size: usize,
     },
 }
@@ -114,7 +114,7 @@ impl Ssim {
     /// the last; by channel, then averaged. Negative means count as 0.
     ///
     /// # Panics
-    /// If the shapes differ, or images are smaller than 16 times the window, less 1.
+    /// If the shapes differ, or images are smaller than 16 times the window: 176 pixels.
     #[must_use]
     pub fn multi_scale(self, mut x: Tensor<4>, mut reference: Tensor<4>) -> Vec<f64> {
         let [b, c, ..] = x.dims();
@@ -140,7 +140,14 @@ impl Ssim {
     /// structure alone.
     fn means(self, x: Tensor<4>, reference: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
         assert_eq!(x.dims(), reference.dims(), "images of one shape");
+        assert!(self.length > 0.0, "a range of a length above 0");
         let [b, c, h, w] = x.dims();
+        // Variances in half precision would be rounding.
+        let wide = |x: Tensor<4>| match x.dtype() {
+            DType::F64 => x,
+            _ => x.cast(DType::F32),
+        };
+        let (x, reference) = (wide(x), wide(reference));
         let (weights, count) = self.weights();
         let [rows, columns] = [h, w].map(|n| self.matrix(&weights, n, &x));
         let mean = |x: Tensor<4>| rows.clone().matmul(x).matmul(columns.clone().transpose());
@@ -171,8 +178,15 @@ impl Ssim {
     /// The weights along a side, and how many pixels a window has.
     fn weights(self) -> (Vec<f64>, f64) {
         match self.window {
-            Window::Uniform { size } => (vec![1.0 / size as f64; size], (size * size) as f64),
+            Window::Uniform { size } => {
+                assert!(
+                    size % 2 == 1 && size > 1,
+                    "an odd window of more than a pixel"
+                );
+                (vec![1.0 / size as f64; size], (size * size) as f64)
+            }
             Window::Gaussian { sigma } => {
+                assert!(sigma > 0.0, "a window of a width above 0");
                 let reach = (3.5 * sigma + 0.5) as i32;
                 let weight = |i: i32| (-0.5 * (f64::from(i) / sigma).powi(2)).exp();
                 let weights: Vec<f64> = (-reach..=reach).map(weight).collect();
@@ -205,12 +219,8 @@ impl Ssim {
                 row[place.min((2 * (n - 1)).abs_diff(place))] += weight;
             }
         }
-        let dtype = match like.dtype() {
-            DType::F64 => DType::F64,
-            _ => DType::F32,
-        };
         let data = TensorData::new(matrix, [1, 1, count, n]);
-        Tensor::from_data(data, (&like.device(), dtype))
+        Tensor::from_data(data, (&like.device(), like.dtype()))
     }
 }
 

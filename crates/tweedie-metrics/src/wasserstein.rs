@@ -43,12 +43,14 @@ pub fn wasserstein_1d(a: &[f64], b: &[f64], p: f64) -> f64 {
 /// ```
 ///
 /// # Panics
-/// If there are not as many weights as points.
+/// If there are not as many weights as points, or weights are not at least 0 with a finite sum above 0.
 #[must_use]
 pub fn wasserstein_weighted(a: (&[f64], &[f64]), b: (&[f64], &[f64]), p: f64) -> f64 {
     let law = |(points, weights): (&[f64], &[f64])| -> Vec<(f64, f64)> {
         assert_eq!(points.len(), weights.len(), "a weight for each point");
         let sum: f64 = weights.iter().sum();
+        let valid = weights.iter().all(|&weight| weight >= 0.0) && sum > 0.0 && sum.is_finite();
+        assert!(valid, "weights of at least 0 with a sum above 0");
         let mut law: Vec<_> = points
             .iter()
             .copied()

@@ -16,7 +16,8 @@ use tweedie_core::{Noise, per_sample_sum};
 /// Multiplicative noise of `L` looks: mean `mean`, variance `mean²/L`,
 /// `log p = Σ L ln L − ln Γ(L) + (L − 1) ln y − L ln mean − L y/mean`.
 ///
-/// Means below `10⁻⁴` count as that, and so do measurements in the logarithm.
+/// Below a mean of `10⁻³` the density goes on along its tangent, so that an estimate that strays below
+/// 0 is drawn back; measurements below it count as that in the logarithm.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct GammaNoise {
@@ -25,7 +26,7 @@ pub struct GammaNoise {
 
 checked!(GammaNoise { looks: f64 } by GammaNoise::new);
 
-const LEAST: f64 = 1e-4;
+const LEAST: f64 = 1e-3;
 
 impl GammaNoise {
     /// Noise of a number of looks.
@@ -45,9 +46,12 @@ impl<const D: usize> NoiseModel<D> for GammaNoise {
 
     fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
         assert_measured(&y, &mean);
-        let (l, mean) = (self.looks, mean.clamp_min(LEAST));
+        let l = self.looks;
         let of_y = y.clone().clamp_min(LEAST).log() * (l - 1.0) + (l * l.ln() - ln_gamma(l));
-        per_sample_sum(of_y - (mean.clone().log() + y / mean) * l)
+        let below = mean.clone().clamp_max(LEAST) - LEAST;
+        let above = mean.clamp_min(LEAST);
+        let tangent = below * (y.clone() * (1.0 / LEAST.powi(2)) - 1.0 / LEAST);
+        per_sample_sum(of_y - (above.clone().log() + y / above - tangent) * l)
     }
 
     fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {

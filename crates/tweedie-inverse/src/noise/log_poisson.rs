@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use tweedie_core::{Noise, per_sample_sum};
 
 /// `y = −ln(k/N₀)/μ` with `k ~ Poisson(N₀ e^{−μ mean})`: `N₀` photons enter, `mean` is the attenuation
-/// along a ray in units of `1/μ`. Without any photon `k` counts as 1.
+/// along a ray in units of `1/μ`. Without any photon `k` counts as 1, which has
+/// the probability of both.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct LogPoissonNoise {
@@ -43,7 +44,12 @@ impl<const D: usize> NoiseModel<D> for LogPoissonNoise {
     fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
         assert_measured(&y, &mean);
         let counts = |x: Tensor<D>| (x * -self.mu).exp() * self.photons;
-        per_sample_sum(log_probability(counts(y), counts(mean)))
+        let (k, lambda) = (counts(y), counts(mean));
+        let each = log_probability(k.clone(), lambda.clone());
+        // One photon or none: e^{−λ} (λ + 1).
+        let few = (lambda.clone() + 1.0).log() - lambda;
+        let is_few = k.lower_elem(1.5).expand(few.dims());
+        per_sample_sum(each.mask_where(is_few, few))
     }
 
     fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {

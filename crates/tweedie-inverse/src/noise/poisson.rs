@@ -49,6 +49,8 @@ impl PoissonNoise {
 
 /// `k ln λ − λ − ln k!`.
 pub(super) fn log_probability<const D: usize>(k: Tensor<D>, lambda: Tensor<D>) -> Tensor<D> {
+    // What was counted is not negative; a measurement that is would be no number.
+    let k = k.clamp_min(0.0);
     k.clone() * log(lambda.clone()) - lambda - ln_factorial(k)
 }
 
@@ -63,8 +65,12 @@ fn log<const D: usize>(lambda: Tensor<D>) -> Tensor<D> {
 
 /// A count of the law with mean `lambda`.
 pub(super) fn count(lambda: f64, random: &mut rand_chacha::ChaCha8Rng) -> f64 {
-    // None for a mean of 0, and beyond what a number can count.
-    Poisson::new(lambda).map_or(0.0, |law| law.sample(random))
+    match Poisson::new(lambda) {
+        Ok(law) => law.sample(random),
+        // None of a mean of 0; a mean beyond what a number can count is the count.
+        Err(_) if lambda <= 0.0 => 0.0,
+        Err(_) => lambda,
+    }
 }
 
 impl<const D: usize> NoiseModel<D> for PoissonNoise {

@@ -5,8 +5,8 @@
 //! raw-data".
 
 use super::gaussian::{log_density, positive};
-use super::poisson::{LEAST, count, log_probability};
-use super::special::{LogSum, with_slope};
+use super::poisson::{LEAST, count};
+use super::special::{LogSum, ln_factorial, with_slope};
 use super::{NoiseModel, assert_measured, draw, nonnegative};
 use crate::OperatorError;
 use crate::operator::error::{checked, require};
@@ -17,9 +17,9 @@ use tweedie_core::{Noise, per_sample_sum};
 
 /// Poisson and normal noise together: mean `mean`, variance `gain · mean + σ²`.
 ///
-/// `log p = Σ ln Σ_k Poisson(k; mean/gain) N(y; gain k, σ²)`, over all counts `k` for which the normal
-/// law reaches `y` within 9σ: exact to rounding where the model is not absurd, and its derivative
-/// is `(E[k | y] gain/mean − 1)/gain`.
+/// `log p = Σ ln Σ_k Poisson(k; mean/gain) N(y; gain k, σ²)`, over the counts within `9 σ/gain` of the most
+/// likely one, which are all that count: given `y`, their spread is at most `σ/gain`. The derivative is
+/// `(E[k | y] gain/mean − 1)/gain`. Means below `10⁻³ gain` count as that.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct PoissonGaussianNoise {
@@ -48,6 +48,20 @@ impl PoissonGaussianNoise {
     }
 }
 
+/// The most likely count behind a measurement of `seen` photons: the root of
+/// `ln(λ/k) + (seen − k)/s²`, by Newton's method in `ln k`, which comes down to it from above.
+fn most_likely<const D: usize>(seen: Tensor<D>, lambda: Tensor<D>, spread: f64) -> Tensor<D> {
+    const ROUNDS: usize = 12;
+    let rate = lambda.clone().log();
+    let mut log = lambda.max_pair(seen.clone()).log();
+    for _ in 0..ROUNDS {
+        let pull = log.clone().exp() / spread.powi(2);
+        let excess = rate.clone() - log.clone() + seen.clone() / spread.powi(2) - pull.clone();
+        log = log + excess / (pull + 1.0);
+    }
+    log.exp().round()
+}
+
 impl<const D: usize> NoiseModel<D> for PoissonGaussianNoise {
     fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
         nonnegative("Poisson noise", mean)
@@ -55,23 +69,23 @@ impl<const D: usize> NoiseModel<D> for PoissonGaussianNoise {
 
     fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
         assert_measured(&y, &mean);
-        let lambda = mean.clone().detach() / self.gain;
-        let nearest = (y.clone() / self.gain).round();
-        let reach = (9.0 * self.sigma / self.gain).ceil() as i32 + 1;
+        let lambda = (mean.clone().detach() / self.gain).clamp_min(LEAST);
+        let spread = self.sigma / self.gain;
+        let reach = (9.0 * spread).ceil() as i32 + 1;
+        let centre = most_likely(y.clone() / self.gain, lambda.clone(), spread);
+        let mut k = (centre - f64::from(reach)).clamp_min(0.0);
+        let mut factorial = ln_factorial(k.clone());
+        let rate = lambda.clone().log();
         let mut sum = LogSum::empty(&lambda);
-        for offset in -reach..=reach {
-            let k = nearest.clone() + f64::from(offset);
-            let none = k.clone().lower_elem(0.0);
-            let k = k.clamp_min(0.0);
-            let photons = log_probability(k.clone(), lambda.clone());
+        for _ in 0..=2 * reach {
+            let photons = k.clone() * rate.clone() - lambda.clone() - factorial.clone();
             let electronics = log_density(y.clone(), k.clone() * self.gain, self.sigma);
-            let term = photons + electronics;
-            let none = none.expand(term.dims());
-            sum.add(term.clone().mask_fill(none, -1e30), k.expand(term.dims()));
+            sum.add(photons + electronics, k.clone());
+            k = k + 1.0;
+            factorial = factorial + k.clone().log();
         }
         let (value, count) = sum.finish();
-        // d/dλ of ln λ, which is a tangent near 0.
-        let slope = (count / lambda.clamp_min(LEAST) - 1.0) / self.gain;
+        let slope = (count / lambda - 1.0) / self.gain;
         per_sample_sum(with_slope(mean, value, slope))
     }
 

@@ -10,23 +10,21 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Noise, Range, per_sample_sum};
 
-/// `y = Δ · round((mean + σ z)/Δ)`, and `p = Φ((y + Δ/2 − mean)/σ) − Φ((y − Δ/2 − mean)/σ)`: the
+/// `y = o + Δ · round((mean − o + σ z)/Δ)` with the origin `o` of the grid, 0 unless it is said, and `p = Φ((y + Δ/2 − mean)/σ) − Φ((y − Δ/2 − mean)/σ)`: the
 /// probability of the cell that `y` stands for.
 ///
 /// The integral of the normal density over the cell is done by Gauss–Legendre in the logarithm, so
 /// that a mean far from its cell still feels a gradient. The noise before rounding is what makes it
-/// smooth: with `σ` far below `Δ` it tends to a hard constraint.
+/// smooth: with `σ` far below `Δ` it tends to a hard constraint. The grid goes on beyond the range.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct QuantisationNoise {
     step: f64,
     sigma: f64,
+    origin: f64,
 }
 
-checked!(QuantisationNoise {
-    step: f64,
-    sigma: f64
-} by QuantisationNoise::new);
+checked!(QuantisationNoise { step: f64, sigma: f64, origin: f64 } by QuantisationNoise::of);
 
 impl QuantisationNoise {
     /// Rounding to multiples of `step` after normal noise `sigma`.
@@ -34,21 +32,31 @@ impl QuantisationNoise {
     /// # Errors
     /// [`OperatorError::Parameter`] unless both are finite and above 0 and `step/sigma` at most 100.
     pub fn new(step: f64, sigma: f64) -> Result<Self, OperatorError> {
+        Self::of(step, sigma, 0.0)
+    }
+
+    fn of(step: f64, sigma: f64, origin: f64) -> Result<Self, OperatorError> {
         positive("step", step)?;
         positive("noise's σ", sigma)?;
         let ratio = step / sigma;
         require("ratio step/σ", ratio, "at most 100", ratio <= 100.0)?;
-        Ok(Self { step, sigma })
+        require("origin", origin, "finite", origin.is_finite())?;
+        Ok(Self {
+            step,
+            sigma,
+            origin,
+        })
     }
 
-    /// Rounding to `2^bits` levels of an image in `range`.
+    /// Rounding to `2^bits` levels from the least to the largest value of `range`, both included.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] for no bits or more than 32, or as [`new`](Self::new).
     pub fn bits(bits: u32, range: Range, sigma: f64) -> Result<Self, OperatorError> {
         let valid = (1..=32).contains(&bits);
         require("number of bits", bits.into(), "from 1 to 32", valid)?;
-        Self::new(range.length() / (f64::from(bits).exp2() - 1.0), sigma)
+        let (low, _) = range.bounds();
+        Self::of(range.length() / (f64::from(bits).exp2() - 1.0), sigma, low)
     }
 
     /// Nodes and weights over the cell, `[−Δ/2, Δ/2]`: panels of at most 2σ with eight points each.
@@ -88,7 +96,8 @@ impl<const D: usize> NoiseModel<D> for QuantisationNoise {
     fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {
         draw::each(mean, noise, |mean, random| {
             let z: f64 = StandardNormal.sample(random);
-            self.step * ((mean + self.sigma * z) / self.step).round()
+            let cell = ((mean - self.origin + self.sigma * z) / self.step).round();
+            self.origin + self.step * cell
         })
     }
 }

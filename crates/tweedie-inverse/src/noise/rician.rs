@@ -43,8 +43,9 @@ impl<const D: usize> NoiseModel<D> for RicianNoise {
         let still = mean.clone().detach();
         let z = still.clone() * y.clone() / variance;
         let (log, ratio) = bessel(z.clone().abs());
-        let squares = (y.clone().square() + still.clone().square()) * (-0.5 / variance);
-        let value = (y.clone().clamp_min(1e-6) / variance).log() + squares + log;
+        // −(y² + mean²)/(2σ²) + |z|, without the cancellation.
+        let apart = (y.clone() - still.clone().abs()).square() * (-0.5 / variance);
+        let value = (y.clone().clamp_min(1e-6) / variance).log() + apart + log;
         let slope = (y * ratio * z.sign() - still) / variance;
         per_sample_sum(with_slope(mean, value, slope))
     }

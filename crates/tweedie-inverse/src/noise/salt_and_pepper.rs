@@ -14,8 +14,8 @@ use tweedie_core::{Noise, Range, per_sample_sum};
 /// `mean + σ z`.
 ///
 /// A measured value at an end of the range is an impulse, of which `ln salt` or `ln pepper` is the
-/// probability, and says nothing of the mean; of any other the density is
-/// `(1 − salt − pepper) N(y; mean, σ²)`. With σ of the size of rounding it is the textbook's noise.
+/// probability, and says nothing of the mean, an intact one included that happens to lie there; of any
+/// other the density is `(1 − salt − pepper) N(y; mean, σ²)`. With σ of the size of rounding it is the textbook's noise.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct SaltAndPepper {
@@ -61,10 +61,13 @@ impl<const D: usize> NoiseModel<D> for SaltAndPepper {
         let intact = (1.0 - self.salt - self.pepper).ln();
         let density = log_density(y.clone(), mean, self.sigma) + intact;
         let shape = density.dims();
-        let (white, black) = (y.clone().equal_elem(high), y.equal_elem(low));
-        let scored = density
-            .mask_fill(white.expand(shape), self.salt.ln())
-            .mask_fill(black.expand(shape), self.pepper.ln());
+        let mut scored = density;
+        for (end, share) in [(high, self.salt), (low, self.pepper)] {
+            if share > 0.0 {
+                let impulse = y.clone().equal_elem(end).expand(shape);
+                scored = scored.mask_fill(impulse, share.ln());
+            }
+        }
         per_sample_sum(scored)
     }
 

@@ -28,7 +28,7 @@ pub(super) fn ln_factorial<const D: usize>(k: Tensor<D>) -> Tensor<D> {
     (z.clone() - 0.5) * z.clone().log() - z + series + 0.5 * TAU.ln() - below
 }
 
-/// `ln I₀(z)` and `I₁(z)/I₀(z)` for `z ≥ 0`: the power series up to 20, the asymptotic one beyond.
+/// `ln I₀(z) − z` and `I₁(z)/I₀(z)` for `z ≥ 0`: the power series up to 20, the asymptotic one beyond.
 ///
 /// # Reference
 /// Abramowitz and Stegun 1964, 9.6.10 and 9.7.1.
@@ -43,7 +43,10 @@ pub(super) fn bessel<const D: usize>(z: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
         zeroth = zeroth + term.clone();
         first = first + term.clone() / (k + 1.0);
     }
-    let near = (zeroth.clone().log(), first * small / 2.0 / zeroth);
+    let near = (
+        zeroth.clone().log() - small.clone(),
+        first * small / 2.0 / zeroth,
+    );
     let over = z.clone().clamp_min(20.0).recip();
     let series = |order: f64| {
         let mut term = over.ones_like();
@@ -58,7 +61,7 @@ pub(super) fn bessel<const D: usize>(z: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
     };
     let (zeroth, first) = (series(0.0), series(1.0));
     let far = (
-        z.clone() - (z.clone().clamp_min(20.0) * TAU).log() / 2.0 + zeroth.clone().log(),
+        zeroth.clone().log() - (z.clone().clamp_min(20.0) * TAU).log() / 2.0,
         first / zeroth,
     );
     let is_far = z.greater_elem(20.0);
@@ -144,7 +147,7 @@ mod tests {
                 };
                 (0..count).map(at).sum::<f64>() / f64::from(count)
             };
-            let exact = (integral(0.0).ln() + z, integral(1.0) / integral(0.0));
+            let exact = (integral(0.0).ln(), integral(1.0) / integral(0.0));
             assert!(
                 (log - exact.0).abs() < 1e-11 * exact.0.max(1.0),
                 "{z}: {log} {}",

@@ -5,7 +5,7 @@ use super::{NoiseModel, assert_measured, draw};
 use crate::OperatorError;
 use crate::operator::error::checked;
 use crate::operator::unit;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Noise, Range, per_sample_sum};
 
@@ -41,10 +41,18 @@ impl UniformNoise {
 impl<const D: usize> NoiseModel<D> for UniformNoise {
     fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
         assert_measured(&y, &mean);
+        let rounding = match mean.dtype() {
+            DType::F64 => 4.0 * f64::EPSILON,
+            DType::F32 => 4.0 * f64::from(f32::EPSILON),
+            _ => 0.01,
+        };
+        let largest = mean.clone().abs().max_pair(y.clone().abs());
         let distance = (mean - y).abs();
-        let beyond = distance.clone().greater_elem(self.amplitude * (1.0 + 1e-5));
-        let within = distance.full_like(-(2.0 * self.amplitude).ln());
-        per_sample_sum(within.mask_fill(beyond, f64::NEG_INFINITY))
+        let within = distance
+            .clone()
+            .lower_equal(largest * rounding + self.amplitude);
+        let density = distance.full_like(-(2.0 * self.amplitude).ln());
+        per_sample_sum(density.mask_fill(within.bool_not(), f64::NEG_INFINITY))
     }
 
     fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {

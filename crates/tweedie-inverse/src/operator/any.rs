@@ -40,7 +40,7 @@ macro_rules! any {
         }
 
         impl $name {
-            /// The name of the operator's kind, as files have it.
+            /// The name of the operator's kind; files have it in snake case.
             #[must_use]
             pub fn kind(&self) -> &'static str {
                 match self {
@@ -70,15 +70,15 @@ macro_rules! linear {
                 }
             }
 
-            fn solve(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
+            fn solve_fitting(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
                 match self {
-                    $(Self::$variant(operator) => operator.solve(b, shift),)*
+                    $(Self::$variant(operator) => operator.solve_fitting(b, shift),)*
                 }
             }
 
-            fn pinv(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
+            fn pinv_fitting(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
                 match self {
-                    $(Self::$variant(operator) => operator.pinv(y),)*
+                    $(Self::$variant(operator) => operator.pinv_fitting(y),)*
                 }
             }
         }
@@ -145,6 +145,39 @@ any! {
         Gamma(Gamma),
         /// JPEG.
         Jpeg(Jpeg),
+        /// One operator after another, not both linear.
+        Then(Box<Then<AnyOperator, AnyOperator>>),
+    }
+}
+
+impl<A: Into<Self>, B: Into<Self>> From<Then<A, B>> for AnyLinear {
+    fn from(operator: Then<A, B>) -> Self {
+        let (first, next) = operator.into_parts();
+        Self::Then(Box::new(Then::new(first.into(), next.into())))
+    }
+}
+
+impl<A: Into<Self>> From<Scaled<A>> for AnyLinear {
+    fn from(operator: Scaled<A>) -> Self {
+        let (operator, factor) = operator.into_parts();
+        Self::Scaled(Box::new(Scaled::new(operator.into(), factor)))
+    }
+}
+
+/// What is linear one after the other is linear together.
+impl<A: Into<Self>, B: Into<Self>> From<Then<A, B>> for AnyOperator {
+    fn from(operator: Then<A, B>) -> Self {
+        let (first, next) = operator.into_parts();
+        match (first.into(), next.into()) {
+            (Self::Linear(first), Self::Linear(next)) => Self::Linear(first.then(next).into()),
+            (first, next) => Self::Then(Box::new(Then::new(first, next))),
+        }
+    }
+}
+
+impl<A: Into<AnyLinear>> From<Scaled<A>> for AnyOperator {
+    fn from(operator: Scaled<A>) -> Self {
+        Self::Linear(operator.into())
     }
 }
 

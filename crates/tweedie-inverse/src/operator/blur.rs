@@ -1,14 +1,13 @@
 //! Blur of images of any size, with any edge.
 //!
-//! `y_i = Σ_k h_k x_{i + c − k}` with the centre `c` of the kernel; the image goes on beyond its edge
-//! as [`Padding`] says. The padded image is convolved by Fourier transforms, so that the cost does
+//! `y_i = Σ_k h_k x_{i + c − k}` with the centre `c` of the kernel, and with [`Padding::Valid`] the last
+//! pixel of the kernel in its place; the image goes on beyond its edge as [`Padding`] says. The padded image is convolved by Fourier transforms, so that the cost does
 //! not depend on the size of the kernel.
 
 use super::error::fits;
 use super::{Linear, Operator, OperatorError, Padding, PointSpread};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::sync::Mutex;
 use tweedie_kernels::CircularFilter;
 
@@ -31,9 +30,9 @@ use tweedie_kernels::CircularFilter;
 pub struct Blur {
     kernel: PointSpread,
     padding: Padding,
-    /// The filters of the sizes that were asked for.
+    /// The filters of the last sizes that were asked for.
     #[serde(skip)]
-    filters: Mutex<HashMap<[usize; 2], CircularFilter>>,
+    filters: Mutex<Vec<([usize; 2], CircularFilter)>>,
 }
 
 impl Clone for Blur {
@@ -61,12 +60,18 @@ impl Blur {
 
     /// The filter of a plane that holds the padded image of a size.
     fn filter(&self, size: [usize; 2]) -> CircularFilter {
+        const KEPT: usize = 4;
+        let mut filters = self.filters.lock().unwrap_or_else(|held| held.into_inner());
+        if let Some((_, filter)) = filters.iter().find(|(known, _)| *known == size) {
+            return filter.clone();
+        }
         let kernel = self.kernel.size();
         let plane = [0, 1].map(|i| smooth(self.padded(size[i], kernel[i])));
-        let mut filters = self.filters.lock().unwrap_or_else(|held| held.into_inner());
-        let make =
-            || CircularFilter::of_kernel(&self.kernel.embedded(plane, [0, 0]), [1, 1], plane);
-        filters.entry(size).or_insert_with(make).clone()
+        let embedded = self.kernel.embedded(plane, [0, 0]);
+        let filter = CircularFilter::of_kernel(&embedded, [1, 1], plane);
+        filters.truncate(KEPT - 1);
+        filters.insert(0, (size, filter.clone()));
+        filter
     }
 
     /// How many of `n` pixels there are with those beyond the edge.

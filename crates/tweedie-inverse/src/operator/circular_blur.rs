@@ -4,8 +4,7 @@
 //! spectrum `H = |H| e^{iφ}`, `A = F⁻¹ H F`; since `|H|` is even, `A = U Σ Vᵀ` with the real and
 //! orthogonal Hartley transform `V = Re F − Im F`, `Σ = |H|` and `U = F⁻¹ e^{iφ} F V`.
 
-use super::error::sized;
-use super::solve::positive;
+use super::error::{pixels, sized};
 use super::spectral::{Spectral, cutoff};
 use super::{Linear, Operator, OperatorError, PointSpread, Solution, SolveError};
 use burn::tensor::{DType, Tensor};
@@ -67,8 +66,7 @@ impl CircularBlur {
     /// # Errors
     /// [`OperatorError::Parameter`] for an image of no pixels.
     pub fn new(kernel: PointSpread, size: [usize; 2]) -> Result<Self, OperatorError> {
-        let pixels = (size[0] * size[1]) as f64;
-        super::error::require("number of pixels", pixels, "at least 1", pixels > 0.0)?;
+        pixels(size)?;
         let centre = kernel.size().map(|n| n / 2);
         let filter = CircularFilter::of_kernel(&kernel.embedded(size, centre), [1, 1], size);
         let magnitudes = filter.magnitudes();
@@ -122,14 +120,13 @@ impl Linear<4> for CircularBlur {
     }
 
     /// One filter, `1/(|H|² + shift)`.
-    fn solve(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
-        positive(shift)?;
+    fn solve_fitting(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
         let filter = self.filter.map(|h| (h.norm_sqr() + shift).recip().into());
         Ok(Solution::exact(filter.forward(b)))
     }
 
     /// One filter, `1/H`.
-    fn pinv(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
+    fn pinv_fitting(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
         let [single, double] = &self.inverse;
         let known = if y.dtype() == DType::F64 {
             double

@@ -1,6 +1,6 @@
 //! Compressed sensing with a matrix: every measurement is a weighted sum of all values.
 
-use super::error::{OperatorError, require, sample};
+use super::error::{OperatorError, finite, require, sample};
 use super::solve::{ConjugateGradient, Solution, SolveError};
 use super::spectral::{self, Spectral};
 use super::svd::Factors;
@@ -76,6 +76,7 @@ impl Dense {
                 expected,
             });
         }
+        finite("matrix's value", &matrix)?;
         Ok(Self {
             matrix: Arc::new(matrix),
             signal,
@@ -88,6 +89,14 @@ impl Dense {
     /// # Errors
     /// [`OperatorError`] for no measurements or an empty signal.
     pub fn gaussian(signal: [usize; 3], m: usize, seed: u64) -> Result<Self, OperatorError> {
+        let n = signal.iter().try_fold(m, |count, &n| count.checked_mul(n));
+        let few = n.is_some_and(|count| count < 1 << 31);
+        require(
+            "number of weights",
+            m as f64,
+            "such that all are below 2³¹",
+            few,
+        )?;
         let n: usize = signal.iter().product();
         let values = normals(m * n, seed).map(|z| z / (m as f64).sqrt());
         Self::new(Constant::new(values.collect(), [m, n]), signal)
@@ -145,14 +154,14 @@ impl Linear<4> for Dense {
         rows(self.matrix.beside(&y).transpose(), y).reshape([b, c, h, w])
     }
 
-    fn solve(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
+    fn solve_fitting(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
         match self.is_small() {
             true => spectral::solve(self, b, shift),
             false => ConjugateGradient::default().solve(self, b, shift),
         }
     }
 
-    fn pinv(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
+    fn pinv_fitting(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
         match self.is_small() {
             true => spectral::pinv(self, y),
             false => ConjugateGradient::default().pinv(self, y),

@@ -95,6 +95,30 @@ pub(crate) fn require(
     }
 }
 
+/// `Ok` if all values of an array are finite.
+pub(crate) fn finite<const D: usize>(
+    parameter: &'static str,
+    array: &tweedie_kernels::Constant<D>,
+) -> Result<(), OperatorError> {
+    let wrong = array.values().iter().find(|value| !value.is_finite());
+    wrong.map_or(Ok(()), |&value| require(parameter, value, "finite", false))
+}
+
+/// How many pixels an image has, if it has any and not absurdly many.
+pub(crate) fn pixels([h, w]: [usize; 2]) -> Result<usize, OperatorError> {
+    let count = h
+        .checked_mul(w)
+        .filter(|count| (1..1 << 31).contains(count));
+    let message = "at least 1 and below 2³¹";
+    require(
+        "number of pixels",
+        h as f64 * w as f64,
+        message,
+        count.is_some(),
+    )?;
+    Ok(h * w)
+}
+
 /// `Ok` if a shape `fits`, else what was expected.
 pub(crate) fn fits(
     operator: &'static str,

@@ -4,7 +4,8 @@
 //! is no coding, since it loses nothing. The operator is the decoded image.
 //!
 //! Rounding has no gradient. Forward it is exact; backward it is taken as the identity (the
-//! *straight-through* estimator), so that the gradient is that of the projection onto the blocks.
+//! *straight-through* estimator): the gradient of the whole is the identity. Pixels and colours are not
+//! rounded to bytes, which a codec does besides.
 //!
 //! # Reference
 //! ITU-T T.81, annex K (tables) and A (transform); the scaling of the tables by a quality is that of

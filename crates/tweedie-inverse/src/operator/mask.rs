@@ -198,7 +198,8 @@ impl Mask<4> {
     /// read.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for an acceleration below 1 or a fraction outside of `[0, 1]`.
+    /// [`OperatorError::Parameter`] for an acceleration below 1 or not finite, or a fraction outside of
+    /// `[0, 1/acceleration]`.
     pub fn cartesian(
         size: [usize; 2],
         acceleration: f64,
@@ -208,11 +209,12 @@ impl Mask<4> {
         require(
             "acceleration",
             acceleration,
-            "at least 1",
-            acceleration >= 1.0,
+            "finite and at least 1",
+            acceleration >= 1.0 && acceleration.is_finite(),
         )?;
-        let within = (0.0..=1.0).contains(&centre);
-        require("fraction in the centre", centre, "from 0 to 1", within)?;
+        let within = (0.0..=1.0 / acceleration).contains(&centre);
+        let expected = "at least 0 and at most 1/acceleration";
+        require("fraction in the centre", centre, expected, within)?;
         let w = size[1];
         let middle = ((w as f64 * centre).round() as usize).min(w);
         let start = w / 2 - middle / 2;

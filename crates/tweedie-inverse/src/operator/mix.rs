@@ -2,7 +2,7 @@
 //!
 //! `y_k = Σ_c M_kc x_c`; the decomposition of the small matrix is that of the operator.
 
-use super::error::{OperatorError, checked, fits, require};
+use super::error::{OperatorError, checked, finite, fits, require};
 use super::spectral::{Spectral, closed_form};
 use super::svd::Factors;
 use super::{Linear, Operator, Solution, SolveError};
@@ -70,9 +70,7 @@ impl Mix {
             "at least 1",
             count > 0,
         )?;
-        for &value in matrix.values() {
-            require("mixing weight", value, "finite", value.is_finite())?;
-        }
+        finite("mixing weight", &matrix)?;
         Ok(Self {
             matrix,
             factors: OnceLock::new(),

@@ -33,6 +33,7 @@ mod transform;
 mod varying_blur;
 
 use burn::tensor::Tensor;
+use solve::positive;
 
 pub use any::{AnyLinear, AnyOperator};
 pub use blur::Blur;
@@ -99,6 +100,9 @@ pub trait Operator<const D: usize> {
     }
 
     /// `x ↦ factor · A x`.
+    ///
+    /// # Panics
+    /// If the factor is not finite.
     fn scaled(self, factor: f64) -> Scaled<Self>
     where
         Self: Sized,
@@ -132,29 +136,57 @@ pub trait Linear<const D: usize>: Operator<D> {
         self.transpose(y)
     }
 
+    /// [`solve`](Self::solve) of an equation that is known to make sense: conjugate gradients, unless
+    /// there is a closed form.
+    ///
+    /// # Errors
+    /// [`SolveError::NotConverged`].
+    fn solve_fitting(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
+        ConjugateGradient::default().solve(self, b, shift)
+    }
+
+    /// [`pinv`](Self::pinv) of a measurement of a shape that is known to fit.
+    ///
+    /// # Errors
+    /// [`SolveError::NotConverged`].
+    fn pinv_fitting(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
+        ConjugateGradient::default().pinv(self, y)
+    }
+
     /// `(AᵀA + shift I)⁻¹ b` for `shift > 0`.
     ///
     /// # Errors
-    /// [`SolveError`] for another shift, or if conjugate gradients do not converge.
+    /// [`SolveError`] for another shift or shape, or if conjugate gradients do not converge.
     fn solve(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
-        ConjugateGradient::default().solve(self, b, shift)
+        positive(shift)?;
+        self.measured(b.dims())?;
+        self.solve_fitting(b, shift)
     }
 
     /// `A⁺ y`, the least-squares solution of least norm.
     ///
     /// # Errors
-    /// [`SolveError`] if conjugate gradients do not converge.
+    /// [`SolveError`] for another shape, or if conjugate gradients do not converge.
     fn pinv(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
-        ConjugateGradient::default().pinv(self, y)
+        self.signal(y.dims())?;
+        self.pinv_fitting(y)
     }
 
     /// The proximal step of the data, `argmin_x γ/2 ‖A x − y‖² + ½ ‖x − z‖²`, which is
-    /// `(AᵀA + I/γ)⁻¹ (Aᵀ y + z/γ)`.
+    /// `(AᵀA + I/γ)⁻¹ (Aᵀ y + z/γ)`. A `y` of batch 1 is shared.
     ///
     /// # Errors
-    /// [`SolveError`] unless `gamma` is finite and above 0, or as [`solve`](Self::solve).
+    /// [`SolveError`] unless `gamma` is finite and above 0 and the shapes fit, or as
+    /// [`solve`](Self::solve).
     fn proximal(&self, z: Tensor<D>, y: Tensor<D>, gamma: f64) -> Result<Solution<D>, SolveError> {
-        self.solve(self.adjoint(y) + z / gamma, 1.0 / gamma)
+        positive(1.0 / gamma)?;
+        let mut expected = self.measured(z.dims())?;
+        expected[0] = y.dims()[0];
+        let fits = y.dims() == expected && (expected[0] == 1 || expected[0] == z.dims()[0]);
+        error::fits("proximal step", &y.dims(), fits, || {
+            format!("a measurement {expected:?} of each signal, or of all")
+        })?;
+        self.solve_fitting(self.transpose(y) + z / gamma, 1.0 / gamma)
     }
 }
 
@@ -179,11 +211,11 @@ macro_rules! linear_pointer {
         fn transpose(&self, y: Tensor<D>) -> Tensor<D> {
             (**self).transpose(y)
         }
-        fn solve(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
-            (**self).solve(b, shift)
+        fn solve_fitting(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
+            (**self).solve_fitting(b, shift)
         }
-        fn pinv(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
-            (**self).pinv(y)
+        fn pinv_fitting(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
+            (**self).pinv_fitting(y)
         }
     };
 }

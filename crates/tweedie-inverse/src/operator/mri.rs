@@ -5,7 +5,7 @@
 //! # Reference
 //! Pruessmann et al. 1999, "SENSE: sensitivity encoding for fast MRI".
 
-use super::error::{OperatorError, checked, fits, require, sample};
+use super::error::{OperatorError, checked, finite, fits, require, sample};
 use super::transform::centred;
 use super::{Linear, Mask, Operator};
 use burn::tensor::Tensor;
@@ -51,6 +51,7 @@ impl MultiCoil {
             values > 0.0,
         )?;
         mask.measured([1, 2, h, w])?;
+        finite("map's value", &maps)?;
         Ok(Self { maps, mask })
     }
 

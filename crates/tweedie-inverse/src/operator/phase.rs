@@ -6,7 +6,7 @@
 
 use super::Operator;
 use super::dense::{normals, rows};
-use super::error::{OperatorError, checked, fits, require, sized};
+use super::error::{OperatorError, checked, finite, fits, pixels, require, sized};
 use super::transform::centred;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -73,8 +73,9 @@ impl FourierPhase {
     }
 
     fn of(size: [usize; 2], frame: [usize; 2], reading: Reading) -> Result<Self, OperatorError> {
+        pixels(size)?;
+        pixels(frame)?;
         for (n, framed) in size.into_iter().zip(frame) {
-            require("image's size", n as f64, "at least 1", n > 0)?;
             let holds = framed >= n;
             require(
                 "frame's size",
@@ -178,6 +179,8 @@ impl RandomPhase {
                 expected: count,
             });
         }
+        finite("matrix's value", &re)?;
+        finite("matrix's value", &im)?;
         Ok(Self {
             matrix: Arc::new([re, im]),
             reading: Reading::Intensity,

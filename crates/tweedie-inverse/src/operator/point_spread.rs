@@ -1,6 +1,6 @@
 //! Point spread functions: what a blur makes of a single pixel.
 
-use super::error::{OperatorError, require};
+use super::error::{OperatorError, pixels, require};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
@@ -44,13 +44,7 @@ impl PointSpread {
     /// # Errors
     /// [`OperatorError`] for another number of values, none, or one that is not finite.
     pub fn new(values: Vec<f64>, size: [usize; 2]) -> Result<Self, OperatorError> {
-        let expected = size[0].saturating_mul(size[1]);
-        require(
-            "number of pixels of a kernel",
-            expected as f64,
-            "at least 1",
-            expected > 0,
-        )?;
+        let expected = pixels(size)?;
         if values.len() != expected {
             return Err(OperatorError::Length {
                 values: "a kernel",
@@ -81,8 +75,8 @@ impl PointSpread {
     /// [`OperatorError::Parameter`] unless all are finite and the σ above 0.
     pub fn anisotropic(sigma: [f64; 2], degrees: f64) -> Result<Self, OperatorError> {
         for value in sigma {
-            let valid = value > 0.0 && value < 1e4;
-            require("blur's σ", value, "above 0 and below 10⁴ pixels", valid)?;
+            let valid = value > 0.0 && value < 1e3;
+            require("blur's σ", value, "above 0 and below 1,000 pixels", valid)?;
         }
         require("blur's angle", degrees, "finite", degrees.is_finite())?;
         let reach = (sigma[0].max(sigma[1]) / 0.3 + 1.0) as usize;
@@ -107,8 +101,8 @@ impl PointSpread {
     /// # Errors
     /// [`OperatorError::Parameter`] for a radius below 0 or not finite.
     pub fn disc(radius: f64) -> Result<Self, OperatorError> {
-        let valid = (0.0..1e4).contains(&radius);
-        require("radius", radius, "at least 0 and below 10⁴ pixels", valid)?;
+        let valid = (0.0..1e3).contains(&radius);
+        require("radius", radius, "at least 0 and below 1,000 pixels", valid)?;
         let reach = radius.ceil();
         Self::normalised([2 * reach as usize + 1; 2], |row, column| {
             let distance = (row - reach).hypot(column - reach);
@@ -129,7 +123,7 @@ impl PointSpread {
         const POINTS: usize = 2000;
         let within = (0.0..=1.0).contains(&intensity);
         require("intensity", intensity, "from 0 to 1", within)?;
-        require("kernel's size", size as f64, "at least 1", size > 0)?;
+        pixels([size; 2])?;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut normal = || -> f64 { StandardNormal.sample(&mut random) };
         let (mut angle, mut turning) = (std::f64::consts::PI * normal(), 0.0);
@@ -182,9 +176,8 @@ impl PointSpread {
         size: [usize; 2],
         value: impl Fn(f64, f64) -> f64,
     ) -> Result<Self, OperatorError> {
-        let pixels =
-            (0..size[0] * size[1]).map(|i| value((i / size[1]) as f64, (i % size[1]) as f64));
-        let values: Vec<f64> = pixels.collect();
+        let each = |i: usize| value((i / size[1]) as f64, (i % size[1]) as f64);
+        let values: Vec<f64> = (0..pixels(size)?).map(each).collect();
         let sum: f64 = values.iter().sum();
         Self::new(values.into_iter().map(|value| value / sum).collect(), size)
     }

@@ -4,7 +4,7 @@
 //!
 //! | | filter | sample `i` is centred at |
 //! |---|---|---|
-//! | [`Separable::decimate`] (deepinv) | of whole factors, then every `f`-th pixel | `f i`, for an even number of taps `f i + ½` |
+//! | [`Separable::decimate`] (deepinv) | of whole factors, then every `f`-th pixel | `f i`, for an even number of taps `f i + ½`; with [`Padding::Valid`] the middle of the taps from `f i` |
 //! | [`Separable::resize`] (PyTorch, Pillow) | of any scale, renormalised at the edges | `f (i + ½) − ½` |
 //! | [`Separable::imresize`] (MATLAB) | bicubic of any scale, edges mirrored | `f (i + ½) − ½` |
 
@@ -201,8 +201,9 @@ impl Separable {
         Self::new(&side(size[0])?, &side(size[1])?)
     }
 
-    /// Enlarges images to `size`: the transpose of [`decimate`](Self::decimate), times `factor²`, so
-    /// that a constant image keeps its value.
+    /// Enlarges images to `size`: the transpose of [`decimate`](Self::decimate), its weights divided by
+    /// their sum in every new pixel, so that a constant image keeps its value. Pixels that no weight
+    /// reaches, as without a filter, are 0.
     ///
     /// # Errors
     /// As [`decimate`](Self::decimate).
@@ -212,14 +213,18 @@ impl Separable {
         size: [usize; 2],
         padding: Padding,
     ) -> Result<Self, OperatorError> {
-        let f = factor as f64;
-        let weights: Vec<f64> = taps
-            .weights(factor)?
-            .iter()
-            .map(|weight| weight * f)
-            .collect();
-        let side = |n: usize| decimation(&weights, n, factor, padding);
-        Ok(Self::new(&side(size[0])?, &side(size[1])?)?.transposed())
+        let weights = taps.weights(factor)?;
+        let side = |n: usize| -> Result<Vec<Vec<f64>>, OperatorError> {
+            let shrink = decimation(&weights, n, factor, padding)?;
+            let row = |i: usize| -> Vec<f64> {
+                let column: Vec<f64> = shrink.iter().map(|row| row[i]).collect();
+                let sum: f64 = column.iter().sum();
+                let scale = if sum.abs() > 1e-9 { 1.0 / sum } else { 0.0 };
+                column.iter().map(|weight| weight * scale).collect()
+            };
+            Ok((0..n).map(row).collect())
+        };
+        Self::new(&side(size[0])?, &side(size[1])?)
     }
 
     /// Resizes images as [`Resize`] does.
@@ -275,6 +280,11 @@ mod tests {
                     assert_eq!(rows.len(), n.div_ceil(factor));
                     for row in rows {
                         assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{taps:?}");
+                    }
+                    let enlarge = Separable::enlarge(taps, factor, [n, n], padding);
+                    let [rows, _] = enlarge.expect("an operator").matrices();
+                    for row in rows.iter().filter(|_| taps != Taps::None) {
+                        assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{taps:?}");
                     }
                 }
             }

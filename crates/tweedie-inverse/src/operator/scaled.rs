@@ -6,16 +6,42 @@ use serde::{Deserialize, Serialize};
 
 /// `factor · A`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw<A>")]
 pub struct Scaled<A> {
     operator: A,
     factor: f64,
 }
 
+#[derive(Deserialize)]
+struct Raw<A> {
+    operator: A,
+    factor: f64,
+}
+
+impl<A> TryFrom<Raw<A>> for Scaled<A> {
+    type Error = OperatorError;
+
+    fn try_from(raw: Raw<A>) -> Result<Self, OperatorError> {
+        super::error::require("factor", raw.factor, "finite", raw.factor.is_finite())?;
+        Ok(Self::new(raw.operator, raw.factor))
+    }
+}
+
 impl<A> Scaled<A> {
     /// `factor · operator`.
     #[must_use]
+    ///
+    /// # Panics
+    /// If the factor is not finite.
     pub fn new(operator: A, factor: f64) -> Self {
+        assert!(factor.is_finite(), "a factor of {factor}");
         Self { operator, factor }
+    }
+
+    /// The operator and the factor.
+    #[must_use]
+    pub fn into_parts(self) -> (A, f64) {
+        (self.operator, self.factor)
     }
 }
 
@@ -39,19 +65,18 @@ impl<const D: usize, A: Linear<D>> Linear<D> for Scaled<A> {
     }
 
     /// `(f² AᵀA + s)⁻¹ = (AᵀA + s/f²)⁻¹/f²`.
-    fn solve(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
-        super::solve::positive(shift)?;
+    fn solve_fitting(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
         let square = self.factor.powi(2);
         if square == 0.0 {
             return Ok(Solution::exact(b / shift));
         }
-        self.operator.solve(b / square, shift / square)
+        self.operator.solve_fitting(b / square, shift / square)
     }
 
-    fn pinv(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
+    fn pinv_fitting(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
         if self.factor == 0.0 {
             return Ok(Solution::exact(self.transpose(y)));
         }
-        self.operator.pinv(y / self.factor)
+        self.operator.pinv_fitting(y / self.factor)
     }
 }

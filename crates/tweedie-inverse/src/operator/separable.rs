@@ -4,9 +4,9 @@
 //! that of the operator: with `R = U Σ Vᵀ`, the spectrum is `V_yᵀ X V_x` and the singular values are
 //! all products of one of each; the adjoint is `R_yᵀ Y R_x` and the pseudo-inverse `R_y⁺ Y R_x⁺ᵀ`.
 
-use super::error::{OperatorError, require, sized};
+use super::error::{OperatorError, finite, require, sized};
 use super::solve::{Solution, SolveError};
-use super::spectral::{self, Spectral};
+use super::spectral::{self, Spectral, cutoff};
 use super::svd::Factors;
 use super::{Linear, Operator};
 use burn::tensor::Tensor;
@@ -33,14 +33,14 @@ use tweedie_kernels::Constant;
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Separable {
-    rows: Side,
-    columns: Side,
+    rows: Factor,
+    columns: Factor,
 }
 
 /// A matrix with what is known about it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Constant<2>", into = "Constant<2>")]
-struct Side {
+struct Factor {
     matrix: Constant<2>,
     known: Arc<OnceLock<Known>>,
 }
@@ -49,9 +49,11 @@ struct Side {
 struct Known {
     factors: Factors,
     inverse: Constant<2>,
+    /// The least singular value that is not 0, relative to the largest.
+    least: f64,
 }
 
-impl TryFrom<Constant<2>> for Side {
+impl TryFrom<Constant<2>> for Factor {
     type Error = OperatorError;
 
     fn try_from(matrix: Constant<2>) -> Result<Self, OperatorError> {
@@ -62,16 +64,14 @@ impl TryFrom<Constant<2>> for Side {
             "at least 1",
             count > 0,
         )?;
-        for &value in matrix.values() {
-            require("matrix's value", value, "finite", value.is_finite())?;
-        }
+        finite("matrix's value", &matrix)?;
         let known = Arc::default();
         Ok(Self { matrix, known })
     }
 }
 
-impl From<Side> for Constant<2> {
-    fn from(side: Side) -> Self {
+impl From<Factor> for Constant<2> {
+    fn from(side: Factor) -> Self {
         side.matrix
     }
 }
@@ -82,12 +82,17 @@ impl PartialEq for Separable {
     }
 }
 
-impl Side {
+impl Factor {
     fn known(&self) -> &Known {
         self.known.get_or_init(|| {
             let factors = Factors::of(&self.matrix);
-            let inverse = factors.pseudo_inverse();
-            Known { factors, inverse }
+            let kept = factors.values.iter().filter(|value| **value > 0.0);
+            let least = kept.fold(f64::INFINITY, |a: f64, &b| a.min(b));
+            Known {
+                inverse: factors.pseudo_inverse(),
+                least: least / factors.values.first().map_or(1.0, |&largest| largest),
+                factors,
+            }
         })
     }
 }
@@ -117,7 +122,7 @@ impl Separable {
                     });
                 }
             }
-            Side::try_from(Constant::new(rows.concat(), [rows.len(), n]))
+            Factor::try_from(Constant::new(rows.concat(), [rows.len(), n]))
         };
         Ok(Self {
             rows: side(rows)?,
@@ -128,10 +133,10 @@ impl Separable {
     /// The operator of the transposed matrices.
     #[must_use]
     pub fn transposed(&self) -> Self {
-        let transposed = |side: &Side| {
+        let transposed = |side: &Factor| {
             let ([m, n], values) = (side.matrix.shape(), side.matrix.values());
             let values = (0..n * m).map(|i| values[i % m * n + i / m]);
-            Side {
+            Factor {
                 matrix: Constant::new(values.collect(), [n, m]),
                 known: Arc::default(),
             }
@@ -196,11 +201,16 @@ impl Linear<4> for Separable {
         sandwich(left.transpose(), y, right.transpose())
     }
 
-    fn solve(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
+    fn solve_fitting(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
         spectral::solve(self, b, shift)
     }
 
-    fn pinv(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
+    fn pinv_fitting(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
+        // Where no product of singular values is rounding, two small inverses.
+        let least = self.rows.known().least * self.columns.known().least;
+        if least <= cutoff(y.dtype()) {
+            return spectral::pinv(self, y);
+        }
         let left = self.rows.known().inverse.beside(&y);
         let right = self.columns.known().inverse.beside(&y);
         Ok(Solution::exact(sandwich(left, y, right)))
@@ -209,7 +219,7 @@ impl Linear<4> for Separable {
 
 impl Spectral<4> for Separable {
     fn singular_values(&self, like: &Tensor<4>) -> Tensor<4> {
-        let side = |side: &Side, shape: [usize; 4]| {
+        let side = |side: &Factor, shape: [usize; 4]| {
             Constant::new(side.known().factors.values.clone(), shape).beside(like)
         };
         let ([h, w], _) = self.sizes();
@@ -217,22 +227,22 @@ impl Spectral<4> for Separable {
     }
 
     fn signal_to_spectrum(&self, x: Tensor<4>) -> Tensor<4> {
-        let side = |side: &Side| side.known().factors.right.beside(&x).transpose();
+        let side = |side: &Factor| side.known().factors.right.beside(&x).transpose();
         sandwich(side(&self.rows), x.clone(), side(&self.columns))
     }
 
     fn spectrum_to_signal(&self, c: Tensor<4>) -> Tensor<4> {
-        let side = |side: &Side| side.known().factors.right.beside(&c);
+        let side = |side: &Factor| side.known().factors.right.beside(&c);
         sandwich(side(&self.rows), c.clone(), side(&self.columns))
     }
 
     fn measured_to_spectrum(&self, y: Tensor<4>) -> Tensor<4> {
-        let side = |side: &Side| side.known().factors.left.beside(&y).transpose();
+        let side = |side: &Factor| side.known().factors.left.beside(&y).transpose();
         sandwich(side(&self.rows), y.clone(), side(&self.columns))
     }
 
     fn spectrum_to_measured(&self, c: Tensor<4>) -> Tensor<4> {
-        let side = |side: &Side| side.known().factors.left.beside(&c);
+        let side = |side: &Factor| side.known().factors.left.beside(&c);
         sandwich(side(&self.rows), c.clone(), side(&self.columns))
     }
 }

@@ -4,7 +4,7 @@
 //! Hestenes and Stiefel 1952, "Methods of conjugate gradients for solving linear systems"; the
 //! least-squares form is theirs too (CGLS, Björck 1996, algorithm 7.4.1).
 
-use super::Linear;
+use super::{Linear, OperatorError};
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_core::{HostNoise, Noise, column, per_sample_sum};
 
@@ -32,9 +32,15 @@ impl<const D: usize> Solution<D> {
 }
 
 /// An equation that was not solved.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SolveError {
+    /// A right-hand side of another shape than the operator takes.
+    #[error(transparent)]
+    Shape(#[from] OperatorError),
+    /// A right-hand side whose norm is not finite.
+    #[error("the right-hand side is not finite")]
+    NotFinite,
     /// A shift that is not positive, or a γ that is not.
     #[error("the shift (1/γ of a proximal step) has to be finite and above 0, got {shift}")]
     Shift {
@@ -81,15 +87,17 @@ pub(crate) fn positive(shift: f64) -> Result<(), SolveError> {
 pub struct ConjugateGradient {
     tolerance: Option<f64>,
     iterations: usize,
+    early: bool,
 }
 
 impl Default for ConjugateGradient {
-    /// A relative residual of `10⁻¹⁰` in `f64`; in `f32`, where rounding allows no more, `10⁻⁵` of
-    /// equations and `10⁻⁴` of pseudo-inverses; within 1,000 iterations.
+    /// A relative residual of `10⁻¹⁰` (`f64`) or `10⁻⁵` (`f32`) of equations, and of `10⁻⁶` or `10⁻⁴`
+    /// of pseudo-inverses, within 1,000 iterations.
     fn default() -> Self {
         Self {
             tolerance: None,
             iterations: 1000,
+            early: false,
         }
     }
 }
@@ -110,6 +118,14 @@ impl ConjugateGradient {
         Self { iterations, ..self }
     }
 
+    /// Whether the last iterate, with its residual, is the result where iterations do not arrive. Of a
+    /// noisy measurement by an operator that nearly loses something, as every blur does, the
+    /// pseudo-inverse is mostly noise and far away: stopping early is what makes it useful.
+    #[must_use]
+    pub fn with_early_stop(self, early: bool) -> Self {
+        Self { early, ..self }
+    }
+
     /// `(AᵀA + shift I)⁻¹ b`; the residual is `‖b − (AᵀA + shift I) x‖/‖b‖`.
     ///
     /// # Errors
@@ -121,9 +137,11 @@ impl ConjugateGradient {
         shift: f64,
     ) -> Result<Solution<D>, SolveError> {
         positive(shift)?;
+        a.measured(b.dims())?;
+        let (b, dtype) = widened(b);
         let normal = |p: Tensor<D>| a.adjoint(a.apply(p.clone())) + p * shift;
         let scale = norms(&b);
-        let mut run = Run::new(self, &b, scale.clone(), 1e-5);
+        let mut run = Run::new(self, &b, scale.clone(), [1e-5, 1e-10])?;
         let (mut x, mut r, mut p) = (b.zeros_like(), b.clone(), b.clone());
         while run.goes_on(norms(&r))? {
             let rr = squares(&r);
@@ -135,7 +153,7 @@ impl ConjugateGradient {
             p = r.clone() + p * turn;
         }
         let residual = worst(&norms(&(b - normal(x.clone()))), &scale);
-        Ok(run.solution(x, residual))
+        Ok(run.solution(x.cast(dtype), residual))
     }
 
     /// `A⁺ y`; the residual is the smaller of `‖r‖/‖y‖` and `‖Aᵀ r‖/(‖A‖ ‖r‖)` with `r = y − A x`: the
@@ -148,8 +166,10 @@ impl ConjugateGradient {
         a: &A,
         y: Tensor<D>,
     ) -> Result<Solution<D>, SolveError> {
+        a.signal(y.dims())?;
+        let (y, dtype) = widened(y);
         let scale = norms(&y);
-        let mut run = Run::new(self, &y, scale.clone(), 1e-4);
+        let mut run = Run::new(self, &y, scale.clone(), [1e-4, 1e-6])?;
         // ‖A‖ of every sample, from below.
         let mut size = vec![0.0; scale.len()];
         let left = |r: &Tensor<D>, s: &Tensor<D>, size: &[f64]| -> Vec<f64> {
@@ -157,7 +177,12 @@ impl ConjugateGradient {
             let each = r.iter().zip(&s).zip(size.iter().zip(&scale));
             let nearer = each.map(|((r, s), (size, scale))| {
                 let gradient = s / (size * r).max(f64::MIN_POSITIVE) * scale;
-                if *size > 0.0 { r.min(gradient) } else { *r }
+                match *size {
+                    // Orthogonal to all that can be measured: A⁺ y = 0.
+                    _ if *s == 0.0 => 0.0,
+                    size if size > 0.0 => r.min(gradient),
+                    _ => *r,
+                }
             });
             nearer.collect()
         };
@@ -180,7 +205,7 @@ impl ConjugateGradient {
         let r = y - a.apply(x.clone());
         let s = a.adjoint(r.clone());
         let residual = worst(&left(&r, &s, &size), &scale);
-        Ok(run.solution(x, residual))
+        Ok(run.solution(x.cast(dtype), residual))
     }
 }
 
@@ -195,19 +220,28 @@ struct Run<const D: usize> {
 }
 
 impl<const D: usize> Run<D> {
-    fn new(settings: ConjugateGradient, like: &Tensor<D>, scale: Vec<f64>, single: f64) -> Self {
+    /// `single` and `double` are the usual tolerances of the two precisions.
+    fn new(
+        settings: ConjugateGradient,
+        like: &Tensor<D>,
+        scale: Vec<f64>,
+        [single, double]: [f64; 2],
+    ) -> Result<Self, SolveError> {
+        if scale.iter().any(|scale| !scale.is_finite()) {
+            return Err(SolveError::NotFinite);
+        }
         let usual = match like.dtype() {
-            DType::F64 => 1e-10,
+            DType::F64 => double,
             _ => single,
         };
-        Self {
+        Ok(Self {
             settings,
             tolerance: settings.tolerance.unwrap_or(usual),
             active: vec![1.0; scale.len()],
             scale,
             iterations: 0,
             like: like.clone(),
-        }
+        })
     }
 
     /// Counts an iteration if a sample needs one.
@@ -224,6 +258,9 @@ impl<const D: usize> Run<D> {
         }
         let wanted = self.active.contains(&1.0);
         let residual = worst(&residuals, &self.scale);
+        if wanted && self.settings.early && self.iterations == self.settings.iterations {
+            return Ok(false);
+        }
         if wanted && (self.iterations == self.settings.iterations || !residual.is_finite()) {
             return Err(SolveError::NotConverged {
                 iterations: self.iterations,
@@ -250,6 +287,15 @@ impl<const D: usize> Run<D> {
     }
 }
 
+/// At least in single precision, in which the sums of an image are finite, and what it was.
+fn widened<const D: usize>(x: Tensor<D>) -> (Tensor<D>, DType) {
+    let dtype = x.dtype();
+    match dtype {
+        DType::F64 | DType::F32 => (x, dtype),
+        _ => (x.cast(DType::F32), dtype),
+    }
+}
+
 /// `⟨u, v⟩` of every sample, `[batch, 1, …]`.
 fn dot<const D: usize>(u: &Tensor<D>, v: &Tensor<D>) -> Tensor<D> {
     let mut shape = [1; D];
@@ -271,7 +317,13 @@ fn norms<const D: usize>(u: &Tensor<D>) -> Vec<f64> {
 fn worst(residuals: &[f64], scale: &[f64]) -> f64 {
     let each = residuals.iter().zip(scale);
     let each = each.map(|(residual, scale)| residual / scale.max(f64::MIN_POSITIVE));
-    each.fold(0.0, |worst, each| if each <= worst { worst } else { each })
+    // What is not a number stays.
+    each.fold(0.0, |worst: f64, each| {
+        match worst.is_nan() || each <= worst {
+            true => worst,
+            false => each,
+        }
+    })
 }
 
 /// `‖A‖`, and how well it is known.

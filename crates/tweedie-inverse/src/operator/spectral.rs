@@ -1,7 +1,7 @@
 //! Operators whose singular values are known: `A = U Σ Vᵀ`.
 
 use super::Linear;
-use super::solve::{Solution, SolveError, positive};
+use super::solve::{Solution, SolveError};
 use burn::tensor::{DType, Tensor};
 
 /// A linear operator with its singular value decomposition `A = U Σ Vᵀ`.
@@ -44,7 +44,6 @@ pub(crate) fn solve<const D: usize>(
     b: Tensor<D>,
     shift: f64,
 ) -> Result<Solution<D>, SolveError> {
-    positive(shift)?;
     let c = a.signal_to_spectrum(b);
     let s = a.singular_values(&c);
     Ok(Solution::exact(
@@ -72,10 +71,14 @@ pub(crate) fn cutoff(dtype: DType) -> f64 {
 /// `solve` and `pinv` of a [`Spectral`] operator.
 macro_rules! closed_form {
     ($rank:expr) => {
-        fn solve(&self, b: Tensor<$rank>, shift: f64) -> Result<Solution<$rank>, SolveError> {
+        fn solve_fitting(
+            &self,
+            b: Tensor<$rank>,
+            shift: f64,
+        ) -> Result<Solution<$rank>, SolveError> {
             $crate::operator::spectral::solve(self, b, shift)
         }
-        fn pinv(&self, y: Tensor<$rank>) -> Result<Solution<$rank>, SolveError> {
+        fn pinv_fitting(&self, y: Tensor<$rank>) -> Result<Solution<$rank>, SolveError> {
             $crate::operator::spectral::pinv(self, y)
         }
     };

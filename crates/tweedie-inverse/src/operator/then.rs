@@ -27,6 +27,12 @@ impl<A, B> Then<A, B> {
     pub fn new(first: A, next: B) -> Self {
         Self { first, next }
     }
+
+    /// What comes first, and what comes next.
+    #[must_use]
+    pub fn into_parts(self) -> (A, B) {
+        (self.first, self.next)
+    }
 }
 
 impl<const D: usize, A: Operator<D>, B: Operator<D>> Operator<D> for Then<A, B> {

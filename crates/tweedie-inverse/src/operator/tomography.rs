@@ -7,7 +7,7 @@
 //! # Reference
 //! Kak and Slaney 1988, "Principles of computerized tomographic imaging", chapter 3.
 
-use super::error::{OperatorError, require, sized};
+use super::error::{OperatorError, pixels, require, sized};
 use super::{Linear, Mask, Operator};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -99,10 +99,8 @@ impl Tomography {
     /// # Errors
     /// [`OperatorError::Parameter`] for images that are not square.
     pub fn with_disc(self) -> Result<Self, OperatorError> {
-        let [h, w] = self.recipe.size;
-        require("width of a disc's image", w as f64, "its height", h == w)?;
         Self::of(Recipe {
-            detectors: w,
+            detectors: self.recipe.size[1],
             disc: true,
             ..self.recipe
         })
@@ -122,17 +120,15 @@ impl Tomography {
 
     fn of(recipe: Recipe) -> Result<Self, OperatorError> {
         let ([h, w], count) = (recipe.size, recipe.angles.len());
-        for (what, n) in [("image's height", h), ("image's width", w)] {
-            require(what, n as f64, "at least 1", n > 0)?;
+        pixels([h, w])?;
+        if recipe.disc {
+            require("width of a disc's image", w as f64, "its height", h == w)?;
         }
         require("number of angles", count as f64, "at least 1", count > 0)?;
         let detectors = recipe.detectors;
-        require(
-            "number of detectors",
-            detectors as f64,
-            "at least 1",
-            detectors > 0,
-        )?;
+        let few = (1..1 << 16).contains(&detectors);
+        let expected = "at least 1 and below 2¹⁶";
+        require("number of detectors", detectors as f64, expected, few)?;
         for place in recipe.centre {
             require("centre", place, "finite", place.is_finite())?;
         }
@@ -151,7 +147,7 @@ impl Tomography {
         Ok(Self {
             projector: Projector::new(recipe.size, &recipe.angles, recipe.detectors, recipe.centre),
             disc,
-            ramp: ramp(recipe.detectors, count),
+            ramp: ramp(recipe.detectors),
             recipe,
         })
     }
@@ -164,14 +160,17 @@ impl Tomography {
     /// For a sinogram of another shape.
     #[must_use]
     pub fn filtered_back_projection(&self, y: Tensor<4>) -> Tensor<4> {
+        if let Err(error) = self.signal(y.dims()) {
+            panic!("{error}");
+        }
         let [b, c, n, k] = y.dims();
-        let [length, _] = self.ramp.size();
-        let zeros = Tensor::zeros(
-            [b, c, length.saturating_sub(n), k],
-            (&y.device(), y.dtype()),
-        );
-        let filtered = self.ramp.forward(Tensor::cat(vec![y, zeros], 2));
-        self.adjoint(filtered.narrow(2, 0, n)) * (PI / (2.0 * k as f64))
+        let [_, length] = self.ramp.size();
+        // Every angle is a row of its own.
+        let rows = y.swap_dims(2, 3).reshape([b * c * k, 1, 1, n]);
+        let rows = rows.pad((0, length - n, 0, 0), 0.0);
+        let filtered = self.ramp.forward(rows).narrow(3, 0, n);
+        let filtered = filtered.reshape([b, c, k, n]).swap_dims(2, 3);
+        self.transpose(filtered) * (PI / (2.0 * k as f64))
     }
 
     fn sinogram(&self) -> [usize; 2] {
@@ -179,20 +178,17 @@ impl Tomography {
     }
 }
 
-/// The ramp filter along detectors, in a plane of at least twice as many: `¼` at 0,
-/// `−1/(π n)²` at odd `n`, times 2 (Kak and Slaney, equation 61).
-fn ramp(detectors: usize, angles: usize) -> CircularFilter {
+/// The ramp filter along detectors, in a row at least twice as long: `¼` at 0, `−1/(π n)²` at odd
+/// `n`, times 2 (Kak and Slaney, equation 61).
+fn ramp(detectors: usize) -> CircularFilter {
     let length = (2 * detectors).next_power_of_two().max(64);
-    let mut kernel = vec![0.0; length * angles];
-    for i in 0..length {
-        let n = i.min(length - i);
-        kernel[i * angles] = match n {
-            0 => 0.5,
-            n if n % 2 == 1 => -2.0 / (PI * n as f64).powi(2),
-            _ => 0.0,
-        };
-    }
-    CircularFilter::of_kernel(&kernel, [1, 1], [length, angles])
+    let value = |i: usize| match i.min(length - i) {
+        0 => 0.5,
+        n if n % 2 == 1 => -2.0 / (PI * n as f64).powi(2),
+        _ => 0.0,
+    };
+    let kernel: Vec<f64> = (0..length).map(value).collect();
+    CircularFilter::of_kernel(&kernel, [1, 1], [1, length])
 }
 
 impl Operator<4> for Tomography {

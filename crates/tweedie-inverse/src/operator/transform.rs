@@ -4,7 +4,7 @@
 //! images, real part in channel 0 and imaginary part in channel 1, with the zero frequency in the
 //! centre, as scanners have it.
 
-use super::error::{OperatorError, fits, require, sized};
+use super::error::{OperatorError, fits, pixels, require, sized};
 use super::spectral::{Spectral, closed_form};
 use super::{Linear, Operator, Solution, SolveError};
 use burn::tensor::Tensor;
@@ -80,11 +80,18 @@ impl Transform {
     /// The transform of images of `size` (height, width).
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for a size of 0, or, for [`Basis::Hadamard`], one that is no
-    /// power of two.
+    /// [`OperatorError::Parameter`] for a size of 0, for a real transform one above 16,384, and for
+    /// [`Basis::Hadamard`] one that is no power of two.
     pub fn new(basis: Basis, size: [usize; 2]) -> Result<Self, OperatorError> {
+        pixels(size)?;
         for n in size {
-            require("transform's size", n as f64, "at least 1", n > 0)?;
+            let few = basis == Basis::Fourier || n <= 1 << 14;
+            require(
+                "size of a transform by a matrix",
+                n as f64,
+                "at most 16,384",
+                few,
+            )?;
             let power = basis != Basis::Hadamard || n.is_power_of_two();
             require(
                 "Hadamard transform's size",

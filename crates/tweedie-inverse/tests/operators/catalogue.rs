@@ -177,6 +177,13 @@ pub(crate) fn nonlinear() -> Vec<(&'static str, AnyOperator, [usize; 4])> {
             [2, 3, 16, 8],
         ),
         (
+            "blur, then JPEG",
+            blur(gaussian(0.6), Padding::Reflect)
+                .then(ok(Jpeg::new(40, Range::Signed)))
+                .into(),
+            [1, 1, 8, 8],
+        ),
+        (
             "JPEG, grey",
             ok(Jpeg::new(75, Range::Signed)).into(),
             [1, 1, 8, 8],

@@ -258,8 +258,10 @@ fn spare<T: FftNum>(length: usize) -> Vec<Complex<T>> {
 /// Gives work space back, unless there is plenty.
 fn keep<T: FftNum>(spaces: [Vec<Complex<T>>; 2]) {
     const PLENTY: usize = 4;
+    const LARGE: usize = 1 << 22;
     with_planners(|planners| {
-        planners.spare.extend(spaces);
+        let small = |space: &Vec<_>| space.capacity() <= LARGE;
+        planners.spare.extend(spaces.into_iter().filter(small));
         planners.spare.truncate(PLENTY);
     });
 }

@@ -57,6 +57,7 @@ pub fn fft2_centred(z: Tensor<4>, sign: Sign) -> Tensor<4> {
 fn transform(z: Tensor<4>, sign: Sign, centred: bool) -> Tensor<4> {
     let [_, channels, h, w] = z.dims();
     assert_eq!(channels, 2, "a real and an imaginary channel");
+    assert!(h * w > 0, "an image of no pixels");
     let inverse = sign == Sign::Inverse;
     #[cfg(feature = "flex")]
     if crate::host::is_host(&z) {
@@ -121,7 +122,7 @@ impl CircularFilter {
     pub fn of_kernel(kernel: &[f64], planes: [usize; 2], size: [usize; 2]) -> Self {
         let [h, w] = size;
         let count = planes[0] * planes[1];
-        assert!(h * w > 0, "an image of no pixels");
+        assert!(h * w > 0 && count > 0, "an image of no pixels");
         assert_eq!(kernel.len(), count * h * w, "values of the kernel");
         let half = w / 2 + 1;
         let mut planner = FftPlanner::new();
@@ -213,7 +214,12 @@ impl CircularFilter {
     }
 
     fn run(&self, x: Tensor<4>, transposed: bool) -> Tensor<4> {
+        let ([b, c, ..], [samples, channels]) = (x.dims(), self.planes);
         assert_eq!(x.dims()[2..], self.size, "height and width of the filter");
+        assert!(
+            (samples == 1 || samples == b) && (channels == 1 || channels == c),
+            "a filter of {samples}×{channels} planes for {b}×{c}"
+        );
         #[cfg(feature = "flex")]
         if crate::host::is_host(&x) {
             let direction = match transposed {

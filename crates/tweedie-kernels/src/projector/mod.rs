@@ -6,7 +6,7 @@ mod select;
 
 use crate::Constant;
 use burn::tensor::Tensor;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Sums along parallel rays: detector `s` at angle `θ` adds up the image at
 ///
@@ -35,7 +35,21 @@ struct Geometry {
     detectors: usize,
     centre: [f64; 2],
     /// `s − c` and `t − c` of every sample, for devices without a host kernel.
-    grid: [Constant<2>; 2],
+    grid: OnceLock<[Constant<2>; 2]>,
+}
+
+impl Geometry {
+    fn grid(&self) -> &[Constant<2>; 2] {
+        self.grid.get_or_init(|| {
+            let n = self.detectors;
+            let shift = (n as f64 - 1.0) / 2.0;
+            let grid = |place: fn(usize, usize) -> usize| {
+                let values = (0..n * n).map(|i| place(i, n) as f64 - shift);
+                Constant::new(values.collect(), [1, n * n])
+            };
+            [grid(|i, n| i / n), grid(|i, n| i % n)]
+        })
+    }
 }
 
 impl Projector {
@@ -43,12 +57,6 @@ impl Projector {
     /// of the distance of a pixel, around `centre` (row, column) in pixels.
     #[must_use]
     pub fn new(size: [usize; 2], angles: &[f64], detectors: usize, centre: [f64; 2]) -> Self {
-        let n = detectors;
-        let shift = (n as f64 - 1.0) / 2.0;
-        let grid = |place: fn(usize, usize) -> usize| {
-            let values = (0..n * n).map(|i| place(i, n) as f64 - shift);
-            Constant::new(values.collect(), [1, n * n])
-        };
         Self(Arc::new(Geometry {
             size,
             directions: angles
@@ -57,7 +65,7 @@ impl Projector {
                 .collect(),
             detectors,
             centre,
-            grid: [grid(|i, n| i / n), grid(|i, n| i % n)],
+            grid: OnceLock::new(),
         }))
     }
 

@@ -1,7 +1,7 @@
 //! Rays out of tensor operations: samples are selected, and added back, by index.
 
 use super::Geometry;
-use burn::tensor::{IndexingUpdateOp, Int, Tensor};
+use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor};
 
 impl Geometry {
     /// `[b, c, h, w]` to `[b, c, detectors, angles]`.
@@ -38,7 +38,12 @@ impl Geometry {
     /// The four pixels around every sample with their weights, which are 0 outside of the image.
     fn taps(&self, (cos, sin): (f64, f64), like: &Tensor<2>) -> Vec<(Tensor<1, Int>, Tensor<2>)> {
         let [h, w] = self.size;
-        let [s, t] = self.grid.each_ref().map(|grid| grid.beside(like));
+        // Half precision does not count to the width of an image.
+        let places = match like.dtype() {
+            DType::F64 => like.clone(),
+            _ => like.clone().cast(DType::F32),
+        };
+        let [s, t] = self.grid().each_ref().map(|grid| grid.beside(&places));
         let row = s.clone() * -sin + t.clone() * cos + self.centre[0];
         let column = s * cos + t * sin + self.centre[1];
         let mut taps = Vec::with_capacity(4);
@@ -49,13 +54,14 @@ impl Geometry {
                 let low = at.clone().greater_equal_elem(0.0);
                 low.bool_and(at.lower_elem(end as f64))
                     .float()
-                    .cast(like.dtype())
+                    .cast(places.dtype())
             };
             let weight = near(row.clone(), i.clone()) * near(column.clone(), j.clone());
             let weight = weight * inside(i.clone(), h) * inside(j.clone(), w);
-            let place = i.clamp(0.0, (h - 1) as f64) * w as f64 + j.clamp(0.0, (w - 1) as f64);
+            let (i, j) = (i.clamp(0.0, (h - 1) as f64), j.clamp(0.0, (w - 1) as f64));
+            let place = i.int() * w as i32 + j.int();
             let count = place.dims()[1];
-            taps.push((place.int().reshape([count]), weight));
+            taps.push((place.reshape([count]), weight.cast(like.dtype())));
         }
         taps
     }
