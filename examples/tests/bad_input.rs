@@ -129,6 +129,8 @@ fn the_other_examples_refuse_before_they_write() {
         ("trajectory", "--model nowhere", "nowhere"),
         ("trajectory", "--steps 0", "at least 1 step"),
         ("trajectory", "--images 0", "--images"),
+        ("operators", "--photo nowhere", "nowhere"),
+        ("operators", "--photo camera", "camera"),
     ] {
         let output = example(name)
             .args(arguments.split(' '))
