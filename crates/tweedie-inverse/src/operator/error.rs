@@ -104,6 +104,25 @@ pub(crate) fn finite<const D: usize>(
     wrong.map_or(Ok(()), |&value| require(parameter, value, "finite", false))
 }
 
+/// A matrix of rows that are all of one length.
+pub(crate) fn matrix(
+    row: &'static str,
+    rows: &[Vec<f64>],
+) -> Result<tweedie_kernels::Constant<2>, OperatorError> {
+    let expected = rows.first().map_or(0, Vec::len);
+    if let Some(other) = rows.iter().find(|other| other.len() != expected) {
+        return Err(OperatorError::Length {
+            values: row,
+            found: other.len(),
+            expected,
+        });
+    }
+    Ok(tweedie_kernels::Constant::new(
+        rows.concat(),
+        [rows.len(), expected],
+    ))
+}
+
 /// How many pixels an image has, if it has any and not absurdly many.
 pub(crate) fn pixels([h, w]: [usize; 2]) -> Result<usize, OperatorError> {
     let count = h

@@ -2,7 +2,7 @@
 //!
 //! `y_k = Σ_c M_kc x_c`; the decomposition of the small matrix is that of the operator.
 
-use super::error::{OperatorError, checked, finite, fits, require};
+use super::error::{OperatorError, checked, finite, fits, matrix, require};
 use super::spectral::{Spectral, closed_form};
 use super::svd::Factors;
 use super::{Linear, Operator, Solution, SolveError};
@@ -43,23 +43,7 @@ impl Mix {
     /// # Errors
     /// [`OperatorError`] for no rows, rows of different lengths, or values that are not finite.
     pub fn new(rows: &[Vec<f64>]) -> Result<Self, OperatorError> {
-        let channels = rows.first().map_or(0, Vec::len);
-        require(
-            "number of channels",
-            channels as f64,
-            "at least 1",
-            channels > 0,
-        )?;
-        for row in rows {
-            if row.len() != channels {
-                return Err(OperatorError::Length {
-                    values: "a row of the mixing matrix",
-                    found: row.len(),
-                    expected: channels,
-                });
-            }
-        }
-        Self::of(Constant::new(rows.concat(), [rows.len(), channels]))
+        Self::of(matrix("a row of the mixing matrix", rows)?)
     }
 
     fn of(matrix: Constant<2>) -> Result<Self, OperatorError> {

@@ -4,7 +4,7 @@
 //! that of the operator: with `R = U Σ Vᵀ`, the spectrum is `V_yᵀ X V_x` and the singular values are
 //! all products of one of each; the adjoint is `R_yᵀ Y R_x` and the pseudo-inverse `R_y⁺ Y R_x⁺ᵀ`.
 
-use super::error::{OperatorError, finite, require, sized};
+use super::error::{OperatorError, finite, matrix, require, sized};
 use super::solve::{Solution, SolveError};
 use super::spectral::{self, Spectral, cutoff};
 use super::svd::Factors;
@@ -105,25 +105,7 @@ impl Separable {
     /// [`OperatorError`] for an empty matrix, rows of different lengths, or values that are not
     /// finite.
     pub fn new(rows: &[Vec<f64>], columns: &[Vec<f64>]) -> Result<Self, OperatorError> {
-        let side = |rows: &[Vec<f64>]| {
-            let n = rows.first().map_or(0, Vec::len);
-            require(
-                "number of columns of a matrix",
-                n as f64,
-                "at least 1",
-                n > 0,
-            )?;
-            for row in rows {
-                if row.len() != n {
-                    return Err(OperatorError::Length {
-                        values: "a row of a matrix",
-                        found: row.len(),
-                        expected: n,
-                    });
-                }
-            }
-            Factor::try_from(Constant::new(rows.concat(), [rows.len(), n]))
-        };
+        let side = |rows: &[Vec<f64>]| Factor::try_from(matrix("a row of a matrix", rows)?);
         Ok(Self {
             rows: side(rows)?,
             columns: side(columns)?,

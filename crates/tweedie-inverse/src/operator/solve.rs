@@ -129,7 +129,8 @@ impl ConjugateGradient {
     /// `(AᵀA + shift I)⁻¹ b`; the residual is `‖b − (AᵀA + shift I) x‖/‖b‖`.
     ///
     /// # Errors
-    /// [`SolveError`] unless `shift` is finite and above 0, or if it does not converge.
+    /// [`SolveError`] unless `shift` is finite and above 0 and `b` has the shape of a signal and is
+    /// finite, or if it does not converge.
     pub fn solve<const D: usize, A: Linear<D> + ?Sized>(
         self,
         a: &A,
@@ -160,7 +161,7 @@ impl ConjugateGradient {
     /// measurement is met, or what is left of it is orthogonal to all that can be measured.
     ///
     /// # Errors
-    /// [`SolveError::NotConverged`].
+    /// [`SolveError`] for a measurement of another shape or not finite, or if it does not converge.
     pub fn pinv<const D: usize, A: Linear<D> + ?Sized>(
         self,
         a: &A,

@@ -1,0 +1,160 @@
+//! Draws: batches, seeds, ranges, levels, and what is refused.
+
+use super::{laws, ok, row};
+use burn::tensor::{DType, Device, Tensor};
+use tweedie_core::{HostNoise, Range, vjp};
+use tweedie_inverse::{
+    AnyNoise, GammaNoise, GaussianNoise, InRange, LaplaceNoise, LogPoissonNoise, Measurement,
+    NoiseModel, PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RicianNoise, SaltAndPepper,
+    UniformNoise,
+};
+
+#[test]
+fn samples_of_a_batch_do_not_touch_and_a_seed_repeats() {
+    let salted = ok(SaltAndPepper::new(0.2, 0.1, 0.01, Range::Unit)).into();
+    let logarithm = ok(LogPoissonNoise::new(200.0, 0.5)).into();
+    let shot = ok(PoissonNoise::new(0.05)).gaussian_approximation().into();
+    let all: Vec<AnyNoise> = laws()
+        .into_iter()
+        .map(|case| case.noise)
+        .chain([salted, logarithm, shot])
+        .collect();
+    for kind in AnyNoise::KINDS {
+        assert!(
+            all.iter().any(|noise| noise.kind() == *kind),
+            "no law is tested on {kind}"
+        );
+    }
+    for noise in all {
+        let name = noise.kind();
+        let clean = Tensor::<4>::full([3, 2, 4, 4], 0.4, &Device::flex());
+        let y = noise.corrupt(clean.clone(), &mut HostNoise::seeded(1));
+        let second = noise.corrupt(
+            clean.clone().narrow(0, 1, 1),
+            &mut HostNoise::seeded(1).starting_at(1),
+        );
+        assert_eq!(
+            y.clone().narrow(0, 1, 1).into_data(),
+            second.into_data(),
+            "{name}"
+        );
+        let first = |y: &Tensor<4>| y.clone().narrow(0, 0, 1).into_data();
+        assert_ne!(first(&y), y.clone().narrow(0, 1, 1).into_data(), "{name}");
+        let other = noise.corrupt(clean.clone(), &mut HostNoise::seeded(2));
+        assert_ne!(first(&y), first(&other), "{name}");
+        let whole = noise.log_likelihood(y.clone(), clean.clone()).into_data();
+        // One measurement is shared by a batch.
+        let shared = noise.log_likelihood(y.clone().narrow(0, 0, 1), clean.clone());
+        let repeated = y.clone().narrow(0, 0, 1).repeat_dim(0, 3);
+        let repeated = noise.log_likelihood(repeated, clean.clone());
+        assert_eq!(shared.into_data(), repeated.into_data(), "{name}");
+        let parts = y.chunk(3, 0).into_iter().zip(clean.chunk(3, 0));
+        let parts = parts
+            .map(|(y, clean)| noise.log_likelihood(y, clean))
+            .collect();
+        assert_eq!(whole, Tensor::cat(parts, 0).into_data(), "{name}");
+    }
+}
+
+#[test]
+fn impulses_say_nothing_of_the_mean() {
+    let noise = ok(SaltAndPepper::new(0.2, 0.1, 0.01, Range::Unit));
+    let clean = Tensor::<2>::full([1, 100_000], 0.5, (&Device::flex(), DType::F64));
+    let y = noise.corrupt(clean, &mut HostNoise::seeded(1));
+    let share = |value: f64| {
+        let hits = y.clone().equal_elem(value).float().mean();
+        hits.into_scalar::<f64>()
+    };
+    assert!((share(1.0) - 0.2).abs() < 5.0 * (0.16_f64 / 1e5).sqrt());
+    assert!((share(0.0) - 0.1).abs() < 5.0 * (0.09_f64 / 1e5).sqrt());
+    let (value, pullback) = vjp(row(&[0.3, 0.3, 0.3]), |mean| {
+        noise.log_likelihood(row(&[1.0, 0.0, 0.29]), mean)
+    });
+    let expected = 0.2_f64.ln() + 0.1_f64.ln() + 0.7_f64.ln()
+        - 0.5
+        - 0.5 * (std::f64::consts::TAU * 1e-4).ln();
+    assert!((value.clone().into_scalar::<f64>() - expected).abs() < 1e-9);
+    let gradient: Vec<f64> = pullback
+        .apply(value.ones_like())
+        .into_data()
+        .iter::<f64>()
+        .collect();
+    assert_eq!(gradient[..2], [0.0, 0.0]);
+    assert!((gradient[2] + 100.0).abs() < 1e-6);
+}
+
+#[test]
+fn nonsense_is_refused() {
+    for value in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(GaussianNoise::new(value).is_err());
+        assert!(PoissonNoise::new(value).is_err());
+        assert!(PoissonGaussianNoise::new(value, 1.0).is_err());
+        assert!(PoissonGaussianNoise::new(1.0, value).is_err());
+        assert!(UniformNoise::new(value).is_err());
+        assert!(LaplaceNoise::new(value).is_err());
+        assert!(GammaNoise::new(value).is_err());
+        assert!(RicianNoise::new(value).is_err());
+        assert!(QuantisationNoise::new(value, 1.0).is_err());
+        assert!(LogPoissonNoise::new(value, 1.0).is_err());
+        assert!(SaltAndPepper::new(0.1, 0.1, value, Range::Unit).is_err());
+    }
+    assert!(SaltAndPepper::new(0.7, 0.7, 0.1, Range::Unit).is_err());
+    assert!(QuantisationNoise::bits(0, Range::Unit, 0.1).is_err());
+    // A negative mean is refused before a photon is drawn.
+    let dark = Tensor::<4>::full([1, 1, 2, 2], -0.5, &Device::flex());
+    let photons = ok(PoissonNoise::new(0.1));
+    let made = Measurement::simulate(
+        tweedie_inverse::Identity,
+        photons,
+        dark.clone(),
+        &mut HostNoise::seeded(1),
+    );
+    let error = made.expect_err("an error");
+    assert_eq!(
+        error.to_string(),
+        "Poisson noise takes values of at least 0, got -0.5"
+    );
+    // In the range of diffusion models the same image is a dark grey.
+    let shifted = InRange::new(photons, Range::Unit, Range::Signed);
+    let made = Measurement::simulate(
+        tweedie_inverse::Identity,
+        shifted,
+        dark,
+        &mut HostNoise::seeded(1),
+    );
+    assert!(made.is_ok());
+}
+
+#[test]
+fn converting_the_range_converts_what_is_stated_in_it() {
+    let unit = ok(GaussianNoise::new(0.05));
+    let signed = unit.converted(Range::Unit, Range::Signed);
+    let (y, mean) = (row(&[0.3, 0.8]), row(&[0.35, 0.7]));
+    let convert = |x: Tensor<2>| Range::Unit.convert(Range::Signed, x);
+    let stated = NoiseModel::log_likelihood(&unit, y.clone(), mean.clone()).into_scalar::<f64>();
+    let found = NoiseModel::log_likelihood(&signed, convert(y), convert(mean)).into_scalar::<f64>();
+    // The density of a variable twice as wide is half as high, in both dimensions.
+    assert!((found - (stated - 2.0 * 2.0_f64.ln())).abs() < 1e-12);
+}
+
+#[test]
+fn a_converter_of_some_bits_has_that_many_levels() {
+    for range in [Range::Unit, Range::Signed] {
+        for bits in [1, 2, 8] {
+            let (low, high) = range.bounds();
+            let step = (high - low) / (f64::from(bits).exp2() - 1.0);
+            let noise = ok(QuantisationNoise::bits(bits, range, step / 50.0));
+            // Each level is one: the grid holds both ends.
+            for level in [low, high] {
+                let y = noise
+                    .corrupt(row(&[level]), &mut HostNoise::seeded(1))
+                    .into_scalar::<f64>();
+                let cell = (y - low) / step;
+                assert!(
+                    (cell - cell.round()).abs() < 1e-9,
+                    "{bits} bits: {y} in {range:?}"
+                );
+            }
+        }
+    }
+}
