@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | [`Separable::decimate`] (deepinv) | of whole factors, then every `f`-th pixel | `f i`, for an even number of taps `f i + ½`; with [`Padding::Valid`] the middle of the taps from `f i` |
 //! | [`Separable::resize`] (PyTorch, Pillow) | of any scale, renormalised at the edges | `f (i + ½) − ½` |
-//! | [`Separable::imresize`] (MATLAB) | bicubic of any scale, edges mirrored | `f (i + ½) − ½` |
+//! | [`Separable::resample`], [`Separable::imresize`] (MATLAB) | of any scale, any edge; bicubic, edges mirrored | `f (i + ½) − ½` |
 
 use super::error::{OperatorError, require};
 use super::{Padding, PointSpread, Separable};
@@ -51,7 +51,7 @@ impl Taps {
             Self::Bilinear => even(2, &|t| 1.0 - t.abs()),
             Self::Bicubic => even(4, &cubic),
             Self::Sinc => {
-                let shape = kaiser_shape(factor);
+                let shape = kaiser_shape(f);
                 let half = (4.0 * f - 1.0) / 2.0;
                 even(4, &|t| sinc(t) * kaiser(t * f / half, shape))
             }
@@ -111,8 +111,7 @@ fn kaiser(t: f64, shape: f64) -> f64 {
 
 /// Kaiser's estimate of the window's shape from the attenuation in decibels that `4f` taps reach over
 /// a band of `2 (2 − √2)/f` (as in the resampling filters of StyleGAN 3).
-fn kaiser_shape(factor: usize) -> f64 {
-    let f = factor as f64;
+fn kaiser_shape(f: f64) -> f64 {
     let band = 2.0 * (2.0 - std::f64::consts::SQRT_2) / f;
     let attenuation = 2.285 * (4.0 * f - 1.0) * std::f64::consts::PI * band + 7.95;
     if attenuation > 50.0 {
@@ -158,23 +157,42 @@ fn decimation(
     Ok((0..length.div_ceil(factor)).map(row).collect())
 }
 
-/// Rows of MATLAB's `imresize` with antialiasing: Keys' cubic, stretched where the image shrinks.
-fn imresize(from: usize, to: usize) -> Vec<Vec<f64>> {
+/// Rows of the matrix that takes `to` samples of `from` pixels, evenly spaced.
+fn resampling(taps: Taps, from: usize, to: usize, padding: Padding) -> Vec<Vec<f64>> {
     let scale = from as f64 / to as f64;
     let wide = scale.max(1.0);
-    let taps = (4.0 * wide).ceil() as isize + 2;
     let row = |i: usize| {
         let centre = (i as f64 + 0.5) * scale - 0.5;
-        let first = (centre - 2.0 * wide).floor() as isize;
-        let places: Vec<isize> = (first..first + taps).collect();
-        let weights = places
-            .iter()
-            .map(|&place| cubic((centre - place as f64) / wide));
+        let (reach, weight): (f64, Box<dyn Fn(f64) -> f64>) = match taps {
+            // The pixel that the centre falls into.
+            Taps::None => (0.0, Box::new(|_| 1.0)),
+            Taps::Bilinear => (wide, Box::new(|d| (1.0 - (d / wide).abs()).max(0.0))),
+            Taps::Bicubic => (2.0 * wide, Box::new(|d| cubic(d / wide))),
+            Taps::Sinc => {
+                let (half, shape) = (2.0 * wide, kaiser_shape(wide));
+                let inside = move |d: f64| d.abs() <= half;
+                let value = move |d| sinc(d / wide) * kaiser(d / half, shape);
+                (
+                    half,
+                    Box::new(move |d| if inside(d) { value(d) } else { 0.0 }),
+                )
+            }
+            Taps::Gaussian { sigma } => (
+                (sigma / 0.3 + 1.0).floor(),
+                Box::new(move |d| (-0.5 * (d / sigma).powi(2)).exp()),
+            ),
+        };
+        let (first, last) = match taps {
+            Taps::None => ((centre + 0.5).floor(), (centre + 0.5).floor()),
+            _ => ((centre - reach).floor(), (centre + reach).ceil()),
+        };
+        let places: Vec<isize> = (first as isize..=last as isize).collect();
+        let weights = places.iter().map(|&place| weight(centre - place as f64));
         let weights: Vec<f64> = weights.collect();
         let sum: f64 = weights.iter().sum();
         let mut row = vec![0.0; from];
         for (place, weight) in places.into_iter().zip(weights) {
-            if let Some(pixel) = Padding::Symmetric.pixel(place, from) {
+            if let Some(pixel) = padding.pixel(place, from) {
                 row[pixel] += weight / sum;
             }
         }
@@ -239,16 +257,44 @@ impl Separable {
         Self::new(&side(0), &side(1))
     }
 
-    /// Resizes images as MATLAB's `imresize`: bicubic, antialiased where they shrink, edges
+    /// Resizes images by any filter and any factor, up or down: samples lie at `f (i + ½) − ½`, and the
+    /// filter is stretched by the factor where the image shrinks. The σ of a Gaussian is in pixels of
+    /// the image that is resized, and [`Taps::None`] takes the nearest pixel.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for an empty image, a σ that is not positive, or
+    /// [`Padding::Valid`].
+    pub fn resample(
+        taps: Taps,
+        from: [usize; 2],
+        to: [usize; 2],
+        padding: Padding,
+    ) -> Result<Self, OperatorError> {
+        for n in [from, to].concat() {
+            require("image's size", n as f64, "at least 1", n > 0)?;
+        }
+        if let Taps::Gaussian { sigma } = taps {
+            let valid = sigma > 0.0 && sigma < 1e3;
+            require("filter's σ", sigma, "above 0 and below 1,000 pixels", valid)?;
+        }
+        let edge = padding != Padding::Valid;
+        require(
+            "number of pixels beyond the edge",
+            0.0,
+            "those of a padding",
+            edge,
+        )?;
+        let side = |i: usize| resampling(taps, from[i], to[i], padding);
+        Self::new(&side(0), &side(1))
+    }
+
+    /// Resizes images as MATLAB's `imresize` to a size: bicubic, antialiased where they shrink, edges
     /// mirrored.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] for an empty image.
     pub fn imresize(from: [usize; 2], to: [usize; 2]) -> Result<Self, OperatorError> {
-        for n in [from, to].concat() {
-            require("image's size", n as f64, "at least 1", n > 0)?;
-        }
-        Self::new(&imresize(from[0], to[0]), &imresize(from[1], to[1]))
+        Self::resample(Taps::Bicubic, from, to, Padding::Symmetric)
     }
 }
 
@@ -289,12 +335,33 @@ mod tests {
                 }
             }
         }
-        for (from, to) in [(9, 4), (4, 9), (1, 3), (3, 1)] {
-            for row in imresize(from, to) {
-                assert!(
-                    (row.iter().sum::<f64>() - 1.0).abs() < 1e-12,
-                    "{from} to {to}"
-                );
+        for (from, to) in [(9, 4), (4, 9), (1, 3), (3, 1), (5, 5)] {
+            for taps in taps {
+                for row in resampling(taps, from, to, Padding::Symmetric) {
+                    let sum: f64 = row.iter().sum();
+                    assert!((sum - 1.0).abs() < 1e-12, "{taps:?}, {from} to {to}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn by_an_even_factor_a_filter_has_the_weights_of_its_taps() {
+        // By an odd one its samples lie on pixels, where those of an even number of taps do not.
+        for taps in [Taps::Bilinear, Taps::Bicubic] {
+            for factor in [2, 4] {
+                let weights = taps.weights(factor).expect("weights");
+                let row = &resampling(taps, 16 * factor, 16, Padding::Zero)[8];
+                let found: Vec<f64> = row
+                    .iter()
+                    .copied()
+                    .filter(|weight| *weight != 0.0)
+                    .collect();
+                let expected: Vec<f64> = weights.into_iter().filter(|w| w.abs() > 1e-15).collect();
+                assert_eq!(found.len(), expected.len(), "{taps:?}");
+                for (found, expected) in found.iter().zip(expected) {
+                    assert!((found - expected).abs() < 1e-12, "{taps:?} {factor}");
+                }
             }
         }
     }

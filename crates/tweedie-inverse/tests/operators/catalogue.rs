@@ -96,6 +96,9 @@ list! {
     "area": resize(Interpolation::Area, false, [7, 8], [3, 3]), [1, 2, 7, 8];
     "MATLAB's bicubic": ok(Separable::imresize([13, 8], [4, 4])), [2, 1, 13, 8];
     "MATLAB's bicubic up": ok(Separable::imresize([4, 5], [7, 10])), [1, 1, 4, 5];
+    "sinc, any factor": ok(Separable::resample(Taps::Sinc, [11, 8], [4, 5], Padding::Reflect)), [1, 2, 11, 8];
+    "Gaussian, any factor up": ok(Separable::resample(Taps::Gaussian { sigma: 0.6 }, [4, 5], [9, 7], Padding::Zero)), [1, 1, 4, 5];
+    "nearest": ok(Separable::resample(Taps::None, [7, 5], [3, 8], Padding::Circular)), [1, 1, 7, 5];
     "decimate bicubic": decimate(Taps::Bicubic, 4, [16, 13], Padding::Circular), [2, 3, 16, 13];
     "decimate bilinear": decimate(Taps::Bilinear, 3, [10, 9], Padding::Reflect), [1, 1, 10, 9];
     "decimate sinc": decimate(Taps::Sinc, 2, [9, 8], Padding::Replicate), [1, 1, 9, 8];

@@ -107,6 +107,12 @@ fn nonsense_is_refused() {
         Separable::decimate(Taps::None, 0, [8, 8], Padding::Zero).err(),
     );
     refused("an empty image", Separable::imresize([0, 8], [4, 4]).err());
+    let resample = |taps, padding| Separable::resample(taps, [8, 8], [3, 3], padding).err();
+    refused("no edge", resample(Taps::Sinc, Padding::Valid));
+    refused(
+        "a σ",
+        resample(Taps::Gaussian { sigma: 0.0 }, Padding::Zero),
+    );
     let resize = Resize::new(Interpolation::Bilinear);
     refused(
         "an empty result",
