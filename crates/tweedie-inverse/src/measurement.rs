@@ -62,7 +62,8 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measurement<D, A, N> {
     ///
     /// # Errors
     /// [`OperatorError::Shape`] if the operator does not take such signals, or makes other
-    /// measurements of them; [`OperatorError::Value`] for values that are not finite.
+    /// measurements of them; [`OperatorError::Value`] for values that are not finite, or that the noise
+    /// model does not make.
     pub fn check(&self, signal: [usize; D]) -> Result<(), OperatorError> {
         let expected = self.operator.measured(signal)?;
         let found = self.y.dims();
@@ -72,7 +73,7 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measurement<D, A, N> {
         })?;
         let value = self.y.clone().abs().max().into_scalar::<f64>();
         match value.is_finite() {
-            true => Ok(()),
+            true => self.noise.check_measured(&self.y),
             false => Err(OperatorError::Value {
                 noise: "a measurement",
                 value,

@@ -46,6 +46,12 @@ macro_rules! any {
                 }
             }
 
+            fn check_measured(&self, y: &Tensor<D>) -> Result<(), OperatorError> {
+                match self {
+                    $(Self::$variant(noise) => noise.check_measured(y),)*
+                }
+            }
+
             fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
                 match self {
                     $(Self::$variant(noise) => noise.log_likelihood(y, mean),)*

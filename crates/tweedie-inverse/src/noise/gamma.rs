@@ -44,6 +44,10 @@ impl<const D: usize> NoiseModel<D> for GammaNoise {
         nonnegative("gamma noise", mean)
     }
 
+    fn check_measured(&self, y: &Tensor<D>) -> Result<(), OperatorError> {
+        nonnegative("speckle", y)
+    }
+
     fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
         assert_measured(&y, &mean);
         let l = self.looks;

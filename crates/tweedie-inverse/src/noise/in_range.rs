@@ -46,6 +46,13 @@ impl<const D: usize, N: NoiseModel<D>> NoiseModel<D> for InRange<N> {
             .check(&self.image.convert(self.stated, mean.clone()))
     }
 
+    fn check_measured(&self, y: &Tensor<D>) -> Result<(), OperatorError> {
+        // Zero counts come back from the other range with its rounding.
+        let stated = self.image.convert(self.stated, y.clone());
+        let rounded = stated.clone().abs().lower_elem(1e-6);
+        self.noise.check_measured(&stated.mask_fill(rounded, 0.0))
+    }
+
     fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
         let stated = |x| self.image.convert(self.stated, x);
         self.noise.log_likelihood(stated(y), stated(mean))

@@ -47,6 +47,15 @@ pub trait NoiseModel<const D: usize> {
         Ok(())
     }
 
+    /// Whether the law can have made `y`.
+    ///
+    /// # Errors
+    /// [`OperatorError::Value`] says what it makes instead: a count is not negative.
+    fn check_measured(&self, y: &Tensor<D>) -> Result<(), OperatorError> {
+        let _ = y;
+        Ok(())
+    }
+
     /// `log p(y | mean)` in nats for each sample, `[batch]`: the logarithm of the density, or of the
     /// probability where measurements are counts. It has a gradient with respect to `mean`.
     ///
@@ -63,6 +72,9 @@ macro_rules! pointer {
     () => {
         fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
             (**self).check(mean)
+        }
+        fn check_measured(&self, y: &Tensor<D>) -> Result<(), OperatorError> {
+            (**self).check_measured(y)
         }
         fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
             (**self).log_likelihood(y, mean)

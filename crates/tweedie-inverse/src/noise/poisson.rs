@@ -49,8 +49,6 @@ impl PoissonNoise {
 
 /// `k ln λ − λ − ln k!`.
 pub(super) fn log_probability<const D: usize>(k: Tensor<D>, lambda: Tensor<D>) -> Tensor<D> {
-    // What was counted is not negative; a measurement that is would be no number.
-    let k = k.clamp_min(0.0);
     k.clone() * log(lambda.clone()) - lambda - ln_factorial(k)
 }
 
@@ -76,6 +74,10 @@ pub(super) fn count(lambda: f64, random: &mut rand_chacha::ChaCha8Rng) -> f64 {
 impl<const D: usize> NoiseModel<D> for PoissonNoise {
     fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
         nonnegative("Poisson noise", mean)
+    }
+
+    fn check_measured(&self, y: &Tensor<D>) -> Result<(), OperatorError> {
+        nonnegative("a count of photons", y)
     }
 
     fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {

@@ -5,7 +5,7 @@
 
 use super::gaussian::positive;
 use super::special::{bessel, with_slope};
-use super::{NoiseModel, assert_measured, draw};
+use super::{NoiseModel, assert_measured, draw, nonnegative};
 use crate::OperatorError;
 use crate::operator::error::checked;
 use burn::tensor::Tensor;
@@ -37,6 +37,10 @@ impl RicianNoise {
 }
 
 impl<const D: usize> NoiseModel<D> for RicianNoise {
+    fn check_measured(&self, y: &Tensor<D>) -> Result<(), OperatorError> {
+        nonnegative("a magnitude", y)
+    }
+
     fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
         assert_measured(&y, &mean);
         let variance = self.sigma.powi(2);

@@ -1,7 +1,7 @@
 //! The normal approximation to photon noise: `y ~ N(mean, gain · y)`.
 //!
 //! # Reference
-//! Chung et al. 2023 (DPS), equation 19, arXiv:2209.14687, where the gain is 1.
+//! Chung et al. 2023 (DPS), arXiv:2209.14687: the likelihood of Poisson noise, where the gain is 1.
 
 use super::poisson::{PoissonNoise, count};
 use super::{NoiseModel, assert_measured, draw, nonnegative};
@@ -30,6 +30,10 @@ impl ShotNoise {
 impl<const D: usize> NoiseModel<D> for ShotNoise {
     fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
         nonnegative("Poisson noise", mean)
+    }
+
+    fn check_measured(&self, y: &Tensor<D>) -> Result<(), OperatorError> {
+        nonnegative("a count of photons", y)
     }
 
     fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {

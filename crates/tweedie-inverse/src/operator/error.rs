@@ -1,5 +1,7 @@
 //! What is wrong with an operator, an input or an equation.
 
+use super::Padding;
+
 /// An operator or noise model that cannot be, or an input that it does not take.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -26,6 +28,14 @@ pub enum OperatorError {
         found: Vec<usize>,
         /// What it takes.
         expected: String,
+    },
+    /// An edge that an operator does not have.
+    #[error("{operator} has no edge {found:?}")]
+    Edge {
+        /// The operator.
+        operator: &'static str,
+        /// What was asked for.
+        found: Padding,
     },
     /// A parameter out of its range.
     #[error("the {parameter} has to be {expected}, got {value}")]
@@ -95,11 +105,18 @@ pub(crate) fn require(
     }
 }
 
-/// `Ok` if all values of an array are finite.
+/// `Ok` if an array has values, and all are finite.
 pub(crate) fn finite<const D: usize>(
     parameter: &'static str,
     array: &tweedie_kernels::Constant<D>,
 ) -> Result<(), OperatorError> {
+    if array.values().is_empty() {
+        return Err(OperatorError::Length {
+            values: parameter,
+            found: 0,
+            expected: 1,
+        });
+    }
     let wrong = array.values().iter().find(|value| !value.is_finite());
     wrong.map_or(Ok(()), |&value| require(parameter, value, "finite", false))
 }

@@ -2,7 +2,7 @@
 //!
 //! `y_k = Σ_c M_kc x_c`; the decomposition of the small matrix is that of the operator.
 
-use super::error::{OperatorError, checked, finite, fits, matrix, require};
+use super::error::{OperatorError, checked, finite, fits, matrix};
 use super::spectral::{Spectral, closed_form};
 use super::svd::Factors;
 use super::{Linear, Operator, Solution, SolveError};
@@ -47,13 +47,6 @@ impl Mix {
     }
 
     fn of(matrix: Constant<2>) -> Result<Self, OperatorError> {
-        let count = matrix.values().len();
-        require(
-            "number of mixing weights",
-            count as f64,
-            "at least 1",
-            count > 0,
-        )?;
         finite("mixing weight", &matrix)?;
         Ok(Self {
             matrix,

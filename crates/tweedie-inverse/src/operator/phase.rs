@@ -1,7 +1,7 @@
 //! Phase retrieval: only the magnitude of complex measurements is seen.
 //!
 //! # Reference
-//! Chung et al. 2023 (DPS), appendix B, arXiv:2209.14687: Fourier, oversampled twofold, amplitudes;
+//! Chung et al. 2023 (DPS), arXiv:2209.14687: Fourier, oversampled twofold, amplitudes;
 //! Candès et al. 2013 (PhaseLift), arXiv:1109.4499: a random matrix, intensities.
 
 use super::Operator;

@@ -262,8 +262,8 @@ impl Separable {
     /// the image that is resized, and [`Taps::None`] takes the nearest pixel.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for an empty image, a σ that is not positive, or
-    /// [`Padding::Valid`].
+    /// [`OperatorError::Parameter`] for an empty image or a σ that is not positive, and
+    /// [`OperatorError::Edge`] for [`Padding::Valid`].
     pub fn resample(
         taps: Taps,
         from: [usize; 2],
@@ -277,13 +277,12 @@ impl Separable {
             let valid = sigma > 0.0 && sigma < 1e3;
             require("filter's σ", sigma, "above 0 and below 1,000 pixels", valid)?;
         }
-        let edge = padding != Padding::Valid;
-        require(
-            "number of pixels beyond the edge",
-            0.0,
-            "those of a padding",
-            edge,
-        )?;
+        if padding == Padding::Valid {
+            return Err(OperatorError::Edge {
+                operator: "resampling by any factor",
+                found: padding,
+            });
+        }
         let side = |i: usize| resampling(taps, from[i], to[i], padding);
         Self::new(&side(0), &side(1))
     }

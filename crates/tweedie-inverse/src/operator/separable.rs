@@ -4,7 +4,7 @@
 //! that of the operator: with `R = U Σ Vᵀ`, the spectrum is `V_yᵀ X V_x` and the singular values are
 //! all products of one of each; the adjoint is `R_yᵀ Y R_x` and the pseudo-inverse `R_y⁺ Y R_x⁺ᵀ`.
 
-use super::error::{OperatorError, finite, matrix, require, sized};
+use super::error::{OperatorError, finite, matrix, sized};
 use super::solve::{Solution, SolveError};
 use super::spectral::{self, Spectral, cutoff};
 use super::svd::Factors;
@@ -57,13 +57,6 @@ impl TryFrom<Constant<2>> for Factor {
     type Error = OperatorError;
 
     fn try_from(matrix: Constant<2>) -> Result<Self, OperatorError> {
-        let count = matrix.values().len();
-        require(
-            "number of a matrix's values",
-            count as f64,
-            "at least 1",
-            count > 0,
-        )?;
         finite("matrix's value", &matrix)?;
         let known = Arc::default();
         Ok(Self { matrix, known })

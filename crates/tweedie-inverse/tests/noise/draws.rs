@@ -114,6 +114,13 @@ fn nonsense_is_refused() {
         error.to_string(),
         "Poisson noise takes values of at least 0, got -0.5"
     );
+    // Nor is a count negative.
+    let made = Measurement::new(tweedie_inverse::Identity, photons, dark.clone());
+    let error = made.check([1, 1, 2, 2]).expect_err("an error");
+    assert_eq!(
+        error.to_string(),
+        "a count of photons takes values of at least 0, got -0.5"
+    );
     // In the range of diffusion models the same image is a dark grey.
     let shifted = InRange::new(photons, Range::Unit, Range::Signed);
     let made = Measurement::simulate(

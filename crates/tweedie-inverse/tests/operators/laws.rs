@@ -74,7 +74,7 @@ fn the_pseudo_inverse_meets_what_can_be_met() {
         };
         let gap = norm(a.apply(found.x.clone()) - y.clone()) / norm(y.clone()).max(1e-30);
         assert!(
-            gap <= 2.0 * tolerance,
+            gap <= tolerance,
             "{name}: {gap:e} after {}",
             found.iterations
         );
@@ -141,8 +141,9 @@ fn equations_are_solved() {
             let x = found.x;
             let back = a.adjoint(a.apply(x.clone())) + x.clone() * shift;
             let residual = norm(back - b.clone()) / norm(b.clone());
-            // What rounding adds to the recursion that an iteration stops by.
-            assert!(residual <= 10.0 * tolerance, "{name}: {residual:e}");
+            // Rounding adds to the recursion that an iteration stops by.
+            let bound = if found.iterations > 0 { 10.0 } else { 1.0 } * tolerance;
+            assert!(residual <= bound, "{name}: {residual:e}");
             assert_eq!(found.residual.is_some(), found.iterations > 0, "{name}");
             if let Some(reported) = found.residual {
                 assert!(reported <= 10.0 * tolerance, "{name}: {reported:e}");
