@@ -66,7 +66,7 @@ impl Mix {
     /// The mean of all channels.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for no channels.
+    /// [`OperatorError::Length`] for no channels.
     pub fn mean(channels: usize) -> Result<Self, OperatorError> {
         Self::new(&[vec![1.0 / channels.max(1) as f64; channels]])
     }
