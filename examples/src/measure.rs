@@ -95,7 +95,14 @@ impl Bench {
     fn law_error(&self, step: &AnyStep<2>, path: Path) -> Result<f64, Box<dyn Error>> {
         let (end, prior) = (path.end(), &self.gaussian);
         let sampler = Sampler::new(step.clone(), path);
-        let law = affine_law(&sampler, prior, prior, Coupling::OnePath, &self.device)?;
+        let law = affine_law(
+            &sampler,
+            prior,
+            [1, 2],
+            prior,
+            Coupling::OnePath,
+            &self.device,
+        )?;
         let error = |k: usize| {
             let std = (end.alpha() * prior.covariance()[k][k].sqrt()).hypot(end.sigma());
             let mean = law.mean()[k] - end.alpha() * prior.mean()[k];

@@ -32,8 +32,23 @@
 //!
 //! | method | wraps | file |
 //! |---|---|---|
-//! | [`Dps`]: `x̂₀ + (σ²/α) ∇ log p(y ∣ x̂₀(x_t))` | the denoiser | `guidance/dps.rs` |
-//! | [`DpsStep`]: DPS as published | the step | `step/dps.rs` |
+//! | [`Dps`]: `x̂₀ + (σ²/α) ∇ log p(y ∣ x̂₀(x_t))`; with [`ResidualNorm`] the paper's weight | the denoiser | `guidance/dps.rs` |
+//! | [`Pigdm`], [`Mmps`], [`Tmpd`]: the same with the variance of `x₀` given `x_t` | the denoiser | `guidance/{pigdm,mmps,tmpd}.rs` |
+//! | [`Lgd`]: the same by draws, for any likelihood | the denoiser | `guidance/lgd.rs` |
+//! | [`Ddnm`]: `x̂₀ + A⁺ (y − A x̂₀)` | the denoiser | `guidance/ddnm.rs` |
+//! | [`DiffPir`]: the proximal step of the data | the denoiser | `guidance/diffpir.rs` |
+//! | [`Conditioned`] by a [`NoisyLikelihood`]: a [`Classifier`], [`Annealed`] | the denoiser | `guidance/{score,classifier,annealed}.rs` |
+//! | [`DpsStep`], [`PigdmStep`]: as published | the step | `step/{dps,pigdm}.rs` |
+//! | [`Replace`]: RePaint, projection; [`mcg`] | the step | `step/replace.rs` |
+//! | [`Ilvr`]: low frequencies of a reference | the step | `step/ilvr.rs` |
+//! | [`Ddrm`], [`DdnmPlus`]: in the operator's spectrum | the step | `step/{ddrm,ddnm}.rs` |
+//! | [`Daps`], [`PnpDm`]: prior and measurement take turns | a step of its own | `step/{daps,pnp_dm}.rs` |
+//! | [`EnKg`]: ensembles, no derivative | a step of its own | `step/enkg.rs` |
+//! | [`RedDiff`], [`Hqs`] (DPIR), [`Red`]: point estimates | a step of its own | `step/{red_diff,hqs,red}.rs` |
+//! | [`PnpUla`]: Langevin with a denoiser | a step of its own | `step/pnp_ula.rs` |
+//! | [`TwistedSmc`]: weighted particles | a run of its own | `smc.rs` |
+//! | [`Measurement::reverse`]: denoising, exactly | the path | `from_measurement.rs` |
+//! | [`tikhonov`], [`wiener`], [`TotalVariation`]: no network | nothing | `baseline/` |
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
@@ -59,17 +74,24 @@
 //! ```
 
 mod adjoint;
+mod baseline;
 mod file;
+mod from_measurement;
 mod guidance;
 mod measurement;
 mod noise;
 mod operator;
+mod residual;
+mod smc;
 mod step;
 
 pub use adjoint::adjoint_gap;
+pub use baseline::{TotalVariation, tikhonov, wiener};
 pub use file::{AnyMeasurement, MeasurementError};
-pub use guidance::Dps;
-pub use measurement::{Likelihood, Measurement};
+pub use guidance::{
+    Annealed, Classifier, Conditioned, Ddnm, DiffPir, Dps, Lgd, Mmps, NoisyLikelihood, Pigdm, Tmpd,
+};
+pub use measurement::{Likelihood, LinearGaussian, Measurement, SpectralGaussian};
 pub use noise::{
     AnyNoise, GammaNoise, GaussianNoise, InRange, LaplaceNoise, LogPoissonNoise, NoiseModel,
     PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RicianNoise, SaltAndPepper, ShotNoise,
@@ -82,4 +104,9 @@ pub use operator::{
     Separable, Side, Solution, SolveError, Spectral, Stack, Taps, Then, Tomography, Transform,
     VaryingBlur, operator_norm, pansharpen,
 };
-pub use step::DpsStep;
+pub use residual::ResidualNorm;
+pub use smc::{Particles, Twist, TwistByVariance, TwistedSmc};
+pub use step::{
+    Averages, Couple, Daps, DdnmPlus, Ddrm, DpsStep, EnKg, Hqs, Ilvr, LangevinCoupling, PigdmStep,
+    PnpDm, PnpUla, Red, RedDiff, Replace, mcg,
+};

@@ -1,6 +1,6 @@
 //! A measurement: an operator, a noise model and what was seen.
 
-use crate::{NoiseModel, Operator, OperatorError};
+use crate::{GaussianNoise, Linear, NoiseModel, Operator, OperatorError, Spectral};
 use burn::tensor::{DType, Tensor};
 use tweedie_core::Noise;
 
@@ -95,3 +95,66 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Likelihood<D> for Measure
         self.noise.log_likelihood(wide(y), wide(mean))
     }
 }
+
+/// A linear measurement with Gaussian noise, `y = A x₀ + σ_y n`: what closed forms need. Only such a
+/// [`Measurement`] is one.
+pub trait LinearGaussian<const D: usize>: Likelihood<D> {
+    /// `A`.
+    fn operator(&self) -> &dyn Linear<D>;
+
+    /// `σ_y`.
+    fn sigma(&self) -> f64;
+
+    /// What was seen; a batch of 1 is shared.
+    fn y(&self) -> Tensor<D>;
+}
+
+/// A [`LinearGaussian`] measurement whose operator's singular values are known.
+pub trait SpectralGaussian<const D: usize>: LinearGaussian<D> {
+    /// `A = U Σ Vᵀ`.
+    fn spectral(&self) -> &dyn Spectral<D>;
+}
+
+impl<const D: usize, A: Linear<D>> LinearGaussian<D> for Measurement<D, A, GaussianNoise> {
+    fn operator(&self) -> &dyn Linear<D> {
+        &self.operator
+    }
+
+    fn sigma(&self) -> f64 {
+        self.noise.sigma()
+    }
+
+    fn y(&self) -> Tensor<D> {
+        self.y.clone()
+    }
+}
+
+impl<const D: usize, A: Spectral<D>> SpectralGaussian<D> for Measurement<D, A, GaussianNoise> {
+    fn spectral(&self) -> &dyn Spectral<D> {
+        &self.operator
+    }
+}
+
+macro_rules! pointer {
+    ($($pointer:ty),*) => {$(
+        impl<const D: usize, P: LinearGaussian<D> + ?Sized> LinearGaussian<D> for $pointer {
+            fn operator(&self) -> &dyn Linear<D> {
+                (**self).operator()
+            }
+            fn sigma(&self) -> f64 {
+                (**self).sigma()
+            }
+            fn y(&self) -> Tensor<D> {
+                (**self).y()
+            }
+        }
+
+        impl<const D: usize, P: SpectralGaussian<D> + ?Sized> SpectralGaussian<D> for $pointer {
+            fn spectral(&self) -> &dyn Spectral<D> {
+                (**self).spectral()
+            }
+        }
+    )*};
+}
+
+pointer!(&P, Box<P>);

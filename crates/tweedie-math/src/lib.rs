@@ -9,7 +9,7 @@
 //! | how much signal, how much noise? | [`Level`] |
 //! | which level at which time? | [`Schedule`]: [`VariancePreserving`], [`SubVariancePreserving`], [`VarianceExploding`], [`OrnsteinUhlenbeck`], [`Cosine`], [`Sigmoid`], [`Rectified`], [`Edm`], [`Chain`] |
 //! | what does a network's output say about `x₀`? | [`Prediction`] |
-//! | how does a reverse step move? | [`Kernel`]: [`Ancestral`], [`Ddim`], [`ProbabilityFlow`], [`EulerMaruyama`], [`ReverseDiffusion`] |
+//! | how does a reverse step move? | [`Kernel`]: [`Ancestral`], [`Ddim`], [`ProbabilityFlow`], [`EulerMaruyama`], [`ReverseDiffusion`], [`Renoise`] |
 //! | which levels are visited, in which order? | [`Path`], [`Move`] |
 //! | how does a step that looks back move? | [`multistep`]: Adams–Bashforth, DEIS, DPM-Solver++, UniPC, iPNDM |
 //! | with which weights does a one-step solver combine slopes? | [`tableau`] |
@@ -46,7 +46,8 @@ mod travel;
 mod weighting;
 
 pub use kernel::{
-    Ancestral, Ddim, EulerMaruyama, Kernel, PosteriorVariance, ProbabilityFlow, ReverseDiffusion,
+    Ancestral, Ddim, EulerMaruyama, Kernel, PosteriorVariance, ProbabilityFlow, Renoise,
+    ReverseDiffusion,
 };
 pub use level::{Level, LevelError};
 pub use multistep::Multistep;

@@ -1,15 +1,15 @@
 //! The law that a sampler draws from, exactly, for a Gaussian prior.
 //!
-//! With a Gaussian prior the denoiser is affine, and so is every chain whose step sizes do not depend
-//! on the state: its end is `x = m + Σ_k r_k z_k` with independent standard normal `z_k`, one for each
+//! With a Gaussian prior the denoiser is affine, also where a linear measurement guides it, and so is
+//! every chain whose step sizes do not depend on the state: its end is `x = m + Σ_k r_k z_k` with independent standard normal `z_k`, one for each
 //! coordinate of the start and of each increment of the noise. One run of a batch gives the mean
 //! (all `z = 0`) and every response `r_k` (one `z = 1`); the covariance is `Σ r_k r_kᵀ`. Nothing is
 //! sampled, so that the error of a stochastic method is seen to the last digit.
 
 use crate::{SampleError, Sampler, Step};
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use tweedie_core::Noise;
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie_core::oracle::{Gaussian, OracleError};
+use tweedie_core::{Denoiser, Noise};
 use tweedie_math::{Level, Move, Path};
 
 /// How the noise of moves that overlap is related.
@@ -34,8 +34,9 @@ pub enum AffineError {
     Law(#[from] OracleError),
 }
 
-/// The law at the end of `sampler`'s path for a Gaussian prior, started from the law of `start` at the
-/// path's first level: the prior itself, or `N(0, 0)` for a start from pure noise.
+/// The law at the end of `sampler`'s path for an affine `denoiser` of signals of shape `signal` (its
+/// batch is taken as 1), started from the law of `start` at the path's first level: the prior itself, or
+/// `N(0, 0)` for a start from pure noise.
 ///
 /// Not for steps whose size depends on the state (adaptive ones, the signal-to-noise rule). The device
 /// has to know `f64`.
@@ -49,7 +50,7 @@ pub enum AffineError {
 /// let prior = Gaussian::isotropic(&[2.0], 0.5)?;
 /// let path = Path::uniform(VariancePreserving::default(), Span::FULL, 200)?;
 /// let ddpm = Sampler::new(Ancestral::default(), path);
-/// let law = affine_law(&ddpm, &prior, &prior, Coupling::OnePath, &Device::flex())?;
+/// let law = affine_law(&ddpm, &prior, [1, 1], &prior, Coupling::OnePath, &Device::flex())?;
 /// // What DDPM's small variance lacks after 200 steps: 0.48 instead of 0.5.
 /// let std = law.covariance()[0][0].sqrt();
 /// assert!((law.mean()[0] - 2.0).abs() < 0.01 && (0.47..0.49).contains(&std));
@@ -58,28 +59,37 @@ pub enum AffineError {
 ///
 /// # Errors
 /// [`AffineError`] if the run is refused, or its end is not finite.
-pub fn affine_law<S: Step<2>>(
+///
+/// # Panics
+/// If `start` has not as many dimensions as a signal has values.
+pub fn affine_law<const D: usize, S: Step<D>>(
     sampler: &Sampler<S>,
-    prior: &Gaussian,
+    denoiser: &dyn Denoiser<D>,
+    signal: [usize; D],
     start: &Gaussian,
     coupling: Coupling,
     device: &Device,
 ) -> Result<Gaussian, AffineError> {
-    let (dim, first) = (prior.dim(), sampler.path().start());
-    let mut noise = Impulse::along(sampler.path(), coupling);
+    let dim: usize = signal[1..].iter().product();
+    assert_eq!(dim, start.dim(), "dimensions of the start and of a signal");
+    let of_rows = |values: Vec<f64>| -> Tensor<D> {
+        let mut shape = signal;
+        shape[0] = values.len() / dim;
+        let rows = TensorData::new(values, [shape[0], dim]);
+        let rows = Tensor::<2>::from_data(rows, (device, DType::F64));
+        let rows = start.flow(rows, Level::PURE_NOISE, sampler.path().start());
+        rows.reshape(shape)
+    };
+    let mut noise = Impulse::along(sampler.path(), coupling, dim);
     // A run of one sample counts the draws.
-    let still = Tensor::<2>::zeros([1, dim], (device, DType::F64));
-    let still = start.flow(still, Level::PURE_NOISE, first);
-    sampler.sample(prior, still.clone(), &mut noise)?;
+    sampler.sample(denoiser, of_rows(vec![0.0; dim]), &mut noise)?;
     let sources = noise.restart();
     // The mean, a standard deviation away along each axis, and one row for each draw and coordinate.
-    let axes = Tensor::<2, Int>::eye(dim, device).float().cast(DType::F64);
-    let axes = start.flow(axes, Level::PURE_NOISE, first);
-    let x = Tensor::cat(
-        vec![still.clone(), axes, still.repeat_dim(0, sources * dim)],
-        0,
-    );
-    let x = sampler.sample(prior, x, &mut noise)?;
+    let mut rows = vec![0.0; (1 + dim + sources * dim) * dim];
+    for axis in 0..dim {
+        rows[(1 + axis) * dim + axis] = 1.0;
+    }
+    let x = sampler.sample(denoiser, of_rows(rows), &mut noise)?;
     let x: Vec<f64> = x.into_data().iter::<f64>().collect();
     let (mean, rows) = x.split_at(dim);
     let mut covariance = vec![vec![0.0; dim]; dim];
@@ -99,12 +109,13 @@ pub fn affine_law<S: Step<2>>(
 /// half-way points of its moves, then every draw that belongs to no move.
 struct Impulse {
     coupling: Coupling,
+    dim: usize,
     times: Vec<f64>,
     draws: usize,
 }
 
 impl Impulse {
-    fn along(path: &Path, coupling: Coupling) -> Self {
+    fn along(path: &Path, coupling: Coupling, dim: usize) -> Self {
         let levels = path.moves().flat_map(|mv| {
             let half = mv.log_linear(0.5);
             [Some(mv.from), half].into_iter().flatten()
@@ -119,6 +130,7 @@ impl Impulse {
         times.dedup_by(|b, a| *b <= *a * (1.0 + 1e-12));
         Self {
             coupling,
+            dim,
             times,
             draws: 0,
         }
@@ -130,26 +142,33 @@ impl Impulse {
     }
 
     /// `weight(source)` in the row and column of every source and coordinate.
-    fn tensor(like: &Tensor<2>, weight: impl Fn(usize) -> f64) -> Tensor<2> {
-        let [rows, dim] = like.dims();
-        let mut values = vec![0.0; rows * dim];
-        for row in 1 + dim..rows {
+    ///
+    /// # Panics
+    /// If more values are drawn for a sample than it has coordinates.
+    fn tensor<const D: usize>(&self, like: &Tensor<D>, weight: impl Fn(usize) -> f64) -> Tensor<D> {
+        let (shape, dim) = (like.dims(), self.dim);
+        let width: usize = shape[1..].iter().product();
+        assert!(width <= dim, "a draw of more values than the signal has");
+        let mut values = vec![0.0; shape[0] * width];
+        for row in 1 + dim..shape[0] {
             let (source, coordinate) = ((row - 1 - dim) / dim, (row - 1 - dim) % dim);
-            values[row * dim + coordinate] = weight(source);
+            if coordinate < width {
+                values[row * width + coordinate] = weight(source);
+            }
         }
-        let data = TensorData::new(values, [rows, dim]);
+        let data = TensorData::new(values, shape);
         Tensor::from_data(data, (&like.device(), like.dtype()))
     }
 }
 
-impl Noise<2> for Impulse {
-    fn normal_like(&mut self, like: &Tensor<2>) -> Tensor<2> {
+impl<const D: usize> Noise<D> for Impulse {
+    fn normal_like(&mut self, like: &Tensor<D>) -> Tensor<D> {
         let this = self.times.len() - 1 + self.draws;
         self.draws += 1;
-        Self::tensor(like, |source| f64::from(u8::from(source == this)))
+        self.tensor(like, |source| f64::from(u8::from(source == this)))
     }
 
-    fn increment(&mut self, mv: Move, like: &Tensor<2>) -> Tensor<2> {
+    fn increment(&mut self, mv: Move, like: &Tensor<D>) -> Tensor<D> {
         if self.coupling == Coupling::Fresh {
             return self.normal_like(like);
         }
@@ -162,6 +181,6 @@ impl Noise<2> for Impulse {
             }
             _ => 0.0,
         };
-        Self::tensor(like, share)
+        self.tensor(like, share)
     }
 }

@@ -1,5 +1,77 @@
-//! Methods that wrap the denoiser: what is believed about `x₀` also from the measurement.
+//! Methods that bend the estimate: each is a denoiser around a denoiser.
 
+mod annealed;
+mod classifier;
+mod ddnm;
+mod diffpir;
 mod dps;
+mod lgd;
+mod mmps;
+mod pigdm;
+mod score;
+mod tmpd;
 
+use crate::operator::solve::ConjugateGradient;
+use crate::{LinearGaussian, Solution, SolveError};
+use burn::tensor::Tensor;
+use tweedie_core::{Denoiser, Pullback, vjp};
+use tweedie_math::Level;
+
+pub use annealed::Annealed;
+pub use classifier::Classifier;
+pub use ddnm::Ddnm;
+pub use diffpir::DiffPir;
 pub use dps::Dps;
+pub use lgd::Lgd;
+pub use mmps::Mmps;
+pub use pigdm::Pigdm;
+pub use score::{Conditioned, NoisyLikelihood};
+pub use tmpd::Tmpd;
+
+/// `x̂₀(x)` and the transposed Jacobian there.
+///
+/// # Panics
+/// If the estimate has no gradient: a denoiser that is itself guided cuts it off.
+pub(crate) fn linearised<const D: usize>(
+    prior: &(impl Denoiser<D> + ?Sized),
+    x: Tensor<D>,
+    level: Level,
+) -> (Tensor<D>, Pullback<D, D>) {
+    vjp(x, |x| {
+        let estimate = prior.denoise(x, level);
+        assert!(
+            estimate.is_tracked(),
+            "the prior's estimate has no gradient: a guided denoiser cuts it off"
+        );
+        estimate
+    })
+}
+
+/// `(AᵀA + shift)⁻¹ b`: in closed form where there is one, and else by iterations that end early, as
+/// an estimate within a chain may.
+pub(crate) fn settled<const D: usize>(
+    problem: &(impl LinearGaussian<D> + ?Sized),
+    b: Tensor<D>,
+    shift: f64,
+) -> Tensor<D> {
+    let iterations = ConjugateGradient::default()
+        .with_iterations(100)
+        .with_early_stop(true);
+    found(problem.operator().solve_fitting(b, shift, iterations))
+}
+
+/// The solution of an equation within a chain.
+///
+/// # Panics
+/// If its right-hand side is not finite: then the state is not.
+pub(crate) fn found<const D: usize>(solution: Result<Solution<D>, SolveError>) -> Tensor<D> {
+    match solution {
+        Ok(solution) => solution.x,
+        Err(error) => panic!("within a chain: {error}"),
+    }
+}
+
+/// `Var[x₀ | x_t]` of data `N(0, s² I)`: `σ²/(α² + σ²/s²)`.
+pub(crate) fn posterior_variance(level: Level, data_std: f64) -> f64 {
+    level.sigma().powi(2) / (level.alpha().powi(2) + (level.sigma() / data_std).powi(2))
+}

@@ -1,9 +1,9 @@
 //! Every operator on images as one type, that can be written to a file and read back.
 
 use super::{
-    AveragePool, Blur, Channels, CircularBlur, Clip, Dense, FourierPhase, Gamma, Identity, Jpeg,
-    Linear, Mask, Mix, MultiCoil, Operator, OperatorError, RandomPhase, Sampled, Scaled, Separable,
-    Solution, SolveError, Stack, Then, Tomography, Transform, VaryingBlur,
+    AveragePool, Blur, Channels, CircularBlur, Clip, ConjugateGradient, Dense, FourierPhase, Gamma,
+    Identity, Jpeg, Linear, Mask, Mix, MultiCoil, Operator, OperatorError, RandomPhase, Sampled,
+    Scaled, Separable, Solution, SolveError, Stack, Then, Tomography, Transform, VaryingBlur,
 };
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -70,9 +70,14 @@ macro_rules! linear {
                 }
             }
 
-            fn solve_fitting(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
+            fn solve_fitting(
+        &self,
+        b: Tensor<4>,
+        shift: f64,
+        iterations: ConjugateGradient,
+    ) -> Result<Solution<4>, SolveError> {
                 match self {
-                    $(Self::$variant(operator) => operator.solve_fitting(b, shift),)*
+                    $(Self::$variant(operator) => operator.solve_fitting(b, shift, iterations),)*
                 }
             }
 

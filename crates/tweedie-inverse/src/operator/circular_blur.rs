@@ -6,7 +6,9 @@
 
 use super::error::{pixels, sized};
 use super::spectral::{Spectral, cutoff};
-use super::{Linear, Operator, OperatorError, PointSpread, Solution, SolveError};
+use super::{
+    ConjugateGradient, Linear, Operator, OperatorError, PointSpread, Solution, SolveError,
+};
 use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
@@ -120,7 +122,12 @@ impl Linear<4> for CircularBlur {
     }
 
     /// One filter, `1/(|H|² + shift)`.
-    fn solve_fitting(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
+    fn solve_fitting(
+        &self,
+        b: Tensor<4>,
+        shift: f64,
+        _: ConjugateGradient,
+    ) -> Result<Solution<4>, SolveError> {
         let filter = self.filter.map(|h| (h.norm_sqr() + shift).recip().into());
         Ok(Solution::exact(filter.forward(b)))
     }

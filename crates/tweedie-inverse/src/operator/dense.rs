@@ -154,10 +154,15 @@ impl Linear<4> for Dense {
         rows(self.matrix.beside(&y).transpose(), y).reshape([b, c, h, w])
     }
 
-    fn solve_fitting(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
+    fn solve_fitting(
+        &self,
+        b: Tensor<4>,
+        shift: f64,
+        iterations: ConjugateGradient,
+    ) -> Result<Solution<4>, SolveError> {
         match self.is_small() {
             true => spectral::solve(self, b, shift),
-            false => ConjugateGradient::default().solve(self, b, shift),
+            false => iterations.solve(self, b, shift),
         }
     }
 

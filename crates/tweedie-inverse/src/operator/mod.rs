@@ -136,13 +136,18 @@ pub trait Linear<const D: usize>: Operator<D> {
         self.transpose(y)
     }
 
-    /// [`solve`](Self::solve) of an equation that is known to make sense: conjugate gradients, unless
-    /// there is a closed form.
+    /// [`solve`](Self::solve) of an equation that is known to make sense: by `iterations`, unless there
+    /// is a closed form.
     ///
     /// # Errors
     /// [`SolveError::NotConverged`].
-    fn solve_fitting(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
-        ConjugateGradient::default().solve(self, b, shift)
+    fn solve_fitting(
+        &self,
+        b: Tensor<D>,
+        shift: f64,
+        iterations: ConjugateGradient,
+    ) -> Result<Solution<D>, SolveError> {
+        iterations.solve(self, b, shift)
     }
 
     /// [`pinv`](Self::pinv) of a measurement of a shape that is known to fit.
@@ -160,7 +165,7 @@ pub trait Linear<const D: usize>: Operator<D> {
     fn solve(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
         positive(shift)?;
         self.measured(b.dims())?;
-        self.solve_fitting(b, shift)
+        self.solve_fitting(b, shift, ConjugateGradient::default())
     }
 
     /// `A⁺ y`, the least-squares solution of least norm.
@@ -186,7 +191,8 @@ pub trait Linear<const D: usize>: Operator<D> {
         error::fits("proximal step", &y.dims(), fits, || {
             format!("a measurement {expected:?} of each signal, or of all")
         })?;
-        self.solve_fitting(self.transpose(y) + z / gamma, 1.0 / gamma)
+        let b = self.transpose(y) + z / gamma;
+        self.solve_fitting(b, 1.0 / gamma, ConjugateGradient::default())
     }
 }
 
@@ -211,8 +217,13 @@ macro_rules! linear_pointer {
         fn transpose(&self, y: Tensor<D>) -> Tensor<D> {
             (**self).transpose(y)
         }
-        fn solve_fitting(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
-            (**self).solve_fitting(b, shift)
+        fn solve_fitting(
+            &self,
+            b: Tensor<D>,
+            shift: f64,
+            iterations: ConjugateGradient,
+        ) -> Result<Solution<D>, SolveError> {
+            (**self).solve_fitting(b, shift, iterations)
         }
         fn pinv_fitting(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
             (**self).pinv_fitting(y)

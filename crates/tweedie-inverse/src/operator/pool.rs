@@ -3,7 +3,7 @@
 //! `A Aᵀ = I/f²`, so `A⁺ = f² Aᵀ`, and `(AᵀA + s I)⁻¹ b = (b − Aᵀ A b/(f⁻² + s))/s`.
 
 use super::error::{checked, fits, require};
-use super::{Linear, Operator, OperatorError, Solution, SolveError};
+use super::{ConjugateGradient, Linear, Operator, OperatorError, Solution, SolveError};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,12 @@ impl Linear<4> for AveragePool {
             .reshape([b, c, h * f, w * f])
     }
 
-    fn solve_fitting(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
+    fn solve_fitting(
+        &self,
+        b: Tensor<4>,
+        shift: f64,
+        _: ConjugateGradient,
+    ) -> Result<Solution<4>, SolveError> {
         let range = self.adjoint(self.apply(b.clone())) / (1.0 / self.area() + shift);
         Ok(Solution::exact((b - range) / shift))
     }

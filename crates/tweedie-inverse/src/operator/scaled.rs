@@ -1,6 +1,6 @@
 //! A multiple of an operator.
 
-use super::{Linear, Operator, OperatorError, Solution, SolveError};
+use super::{ConjugateGradient, Linear, Operator, OperatorError, Solution, SolveError};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -65,12 +65,18 @@ impl<const D: usize, A: Linear<D>> Linear<D> for Scaled<A> {
     }
 
     /// `(f² AᵀA + s)⁻¹ = (AᵀA + s/f²)⁻¹/f²`.
-    fn solve_fitting(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
+    fn solve_fitting(
+        &self,
+        b: Tensor<D>,
+        shift: f64,
+        iterations: ConjugateGradient,
+    ) -> Result<Solution<D>, SolveError> {
         let square = self.factor.powi(2);
         if square == 0.0 {
             return Ok(Solution::exact(b / shift));
         }
-        self.operator.solve_fitting(b / square, shift / square)
+        self.operator
+            .solve_fitting(b / square, shift / square, iterations)
     }
 
     fn pinv_fitting(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {

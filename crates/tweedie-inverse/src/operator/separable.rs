@@ -5,7 +5,7 @@
 //! all products of one of each; the adjoint is `R_yᵀ Y R_x` and the pseudo-inverse `R_y⁺ Y R_x⁺ᵀ`.
 
 use super::error::{OperatorError, finite, matrix, sized};
-use super::solve::{Solution, SolveError};
+use super::solve::{ConjugateGradient, Solution, SolveError};
 use super::spectral::{self, Spectral, cutoff};
 use super::svd::Factors;
 use super::{Linear, Operator};
@@ -176,7 +176,12 @@ impl Linear<4> for Separable {
         sandwich(left.transpose(), y, right.transpose())
     }
 
-    fn solve_fitting(&self, b: Tensor<4>, shift: f64) -> Result<Solution<4>, SolveError> {
+    fn solve_fitting(
+        &self,
+        b: Tensor<4>,
+        shift: f64,
+        _: ConjugateGradient,
+    ) -> Result<Solution<4>, SolveError> {
         spectral::solve(self, b, shift)
     }
 

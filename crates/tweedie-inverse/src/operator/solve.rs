@@ -5,7 +5,7 @@
 //! least-squares form is theirs too (CGLS, Björck 1996, algorithm 7.4.1).
 
 use super::{Linear, OperatorError};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{Bool, DType, Device, Tensor};
 use tweedie_core::{HostNoise, Noise, column, per_sample_sum};
 
 /// What an equation was solved by.
@@ -139,21 +139,35 @@ impl ConjugateGradient {
     ) -> Result<Solution<D>, SolveError> {
         positive(shift)?;
         a.measured(b.dims())?;
+        self.invert(|p| a.adjoint(a.apply(p.clone())) + p * shift, b)
+    }
+
+    /// `M⁻¹ b` for a symmetric and positive `M`; the residual is `‖b − M x‖/‖b‖`. A sample along whose
+    /// direction `M` turns out not to be positive stops where it is.
+    pub(crate) fn invert<const D: usize>(
+        self,
+        m: impl Fn(Tensor<D>) -> Tensor<D>,
+        b: Tensor<D>,
+    ) -> Result<Solution<D>, SolveError> {
         let (b, dtype) = widened(b);
-        let normal = |p: Tensor<D>| a.adjoint(a.apply(p.clone())) + p * shift;
         let scale = norms(&b);
         let mut run = Run::new(self, &b, scale.clone(), [1e-5, 1e-10])?;
         let (mut x, mut r, mut p) = (b.zeros_like(), b.clone(), b.clone());
         while run.goes_on(norms(&r))? {
             let rr = squares(&r);
-            let q = normal(p.clone());
-            let step = run.only_active(rr.clone() / dot(&p, &q));
+            let q = m(p.clone());
+            let curvature = dot(&p, &q);
+            run.rest(curvature.clone().lower_equal_elem(0.0));
+            let step = run.only_active(rr.clone() / curvature);
             x = x + p.clone() * step.clone();
             r = r - q * step;
             let turn = run.only_active(squares(&r) / rr);
             p = r.clone() + p * turn;
         }
-        let residual = worst(&norms(&(b - normal(x.clone()))), &scale);
+        let residual = match self.early {
+            true => worst(&norms(&r), &scale),
+            false => worst(&norms(&(b - m(x.clone()))), &scale),
+        };
         Ok(run.solution(x.cast(dtype), residual))
     }
 
@@ -271,6 +285,16 @@ impl<const D: usize> Run<D> {
         }
         self.iterations += usize::from(wanted);
         Ok(wanted)
+    }
+
+    /// Samples that go no further.
+    fn rest(&mut self, stopped: Tensor<D, Bool>) {
+        let stopped = stopped.into_data();
+        for (active, stopped) in self.active.iter_mut().zip(stopped.iter::<bool>()) {
+            if stopped {
+                *active = 0.0;
+            }
+        }
     }
 
     /// A factor for each sample, 0 for those that have arrived.

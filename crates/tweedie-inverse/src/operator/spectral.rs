@@ -38,6 +38,31 @@ pub trait Spectral<const D: usize>: Linear<D> {
     }
 }
 
+/// Passes the methods of [`Spectral`] on to what it points at.
+macro_rules! pointer {
+    ($($pointer:ty),*) => {$(
+        impl<const D: usize, A: Spectral<D> + ?Sized> Spectral<D> for $pointer {
+            fn singular_values(&self, like: &Tensor<D>) -> Tensor<D> {
+                (**self).singular_values(like)
+            }
+            fn signal_to_spectrum(&self, x: Tensor<D>) -> Tensor<D> {
+                (**self).signal_to_spectrum(x)
+            }
+            fn spectrum_to_signal(&self, c: Tensor<D>) -> Tensor<D> {
+                (**self).spectrum_to_signal(c)
+            }
+            fn measured_to_spectrum(&self, y: Tensor<D>) -> Tensor<D> {
+                (**self).measured_to_spectrum(y)
+            }
+            fn spectrum_to_measured(&self, c: Tensor<D>) -> Tensor<D> {
+                (**self).spectrum_to_measured(c)
+            }
+        }
+    )*};
+}
+
+pointer!(&A, Box<A>);
+
 /// `V (Σ² + shift)⁻¹ Vᵀ b`.
 pub(crate) fn solve<const D: usize>(
     a: &(impl Spectral<D> + ?Sized),
@@ -75,6 +100,7 @@ macro_rules! closed_form {
             &self,
             b: Tensor<$rank>,
             shift: f64,
+            _: $crate::ConjugateGradient,
         ) -> Result<Solution<$rank>, SolveError> {
             $crate::operator::spectral::solve(self, b, shift)
         }

@@ -7,9 +7,9 @@
 //! # Reference
 //! Chung et al. 2023, algorithm 1 and appendix C.2, arXiv:2209.14687.
 
-use crate::{Operator, noise::assert_measured};
+use crate::{Operator, residual};
 use burn::tensor::Tensor;
-use tweedie_core::{Advance, Denoiser, Noise, per_sample_sum, vjp};
+use tweedie_core::{Advance, Denoiser, Noise, vjp};
 use tweedie_math::{Kernel, Move};
 use tweedie_samplers::{State, Step};
 
@@ -47,12 +47,7 @@ impl<const D: usize, K: Kernel, A: Operator<D>> Step<D> for DpsStep<D, K, A> {
                 "DPS: the denoiser's estimate has no gradient"
             );
             clean = estimate.clone().without_autodiff();
-            let mean = self.operator.apply(estimate);
-            assert_measured(&self.y, &mean);
-            let residual = mean - self.y.clone();
-            // The norm has no gradient at 0; the smallest number gives it the gradient 0.
-            let smallest = f64::from(f32::MIN_POSITIVE);
-            (per_sample_sum(residual.square()) + smallest).sqrt()
+            residual::norm(&self.operator, &self.y, estimate)
         });
         let gradient = pullback.apply(norm.ones_like());
         let moved = self

@@ -138,6 +138,20 @@ impl CircularFilter {
         Self::of_columns(spectrum, planes, size)
     }
 
+    /// The filter with a real and even spectrum, by rows: `|H|` of every frequency of `size`.
+    ///
+    /// # Panics
+    /// If there are not as many values as an image of that size has, or the size is 0.
+    #[must_use]
+    pub fn of_magnitudes(magnitudes: &[f64], size: [usize; 2]) -> Self {
+        let [h, w] = size;
+        assert!(h * w > 0, "an image of no pixels");
+        assert_eq!(magnitudes.len(), h * w, "values of the spectrum");
+        let half = w / 2 + 1;
+        let at = |i: usize| magnitudes[i % h * w + i / h].into();
+        Self::of_columns((0..half * h).map(at).collect(), [1, 1], size)
+    }
+
     fn of_columns(spectrum: Vec<Complex<f64>>, planes: [usize; 2], size: [usize; 2]) -> Self {
         Self {
             size,

@@ -3,6 +3,7 @@
 mod ancestral;
 mod ddim;
 mod ito;
+mod renoise;
 mod reverse_diffusion;
 
 use crate::{Level, Transition};
@@ -10,6 +11,7 @@ use crate::{Level, Transition};
 pub use ancestral::{Ancestral, PosteriorVariance};
 pub use ddim::Ddim;
 pub use ito::{EulerMaruyama, ProbabilityFlow};
+pub use renoise::Renoise;
 pub use reverse_diffusion::ReverseDiffusion;
 
 /// A sampler that evaluates the denoiser once a step.

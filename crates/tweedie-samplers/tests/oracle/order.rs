@@ -94,7 +94,15 @@ fn law_error(entry: &Entry, steps: usize, coupling: Coupling) -> f64 {
     let path = path(entry.kind, steps);
     let end = path.end();
     let sampler = Sampler::new(entry.step.clone(), path);
-    let law = affine_law(&sampler, &prior(), &prior(), coupling, &device()).expect("a law");
+    let law = affine_law(
+        &sampler,
+        &prior(),
+        [1, prior().dim()],
+        &prior(),
+        coupling,
+        &device(),
+    )
+    .expect("a law");
     let error = |k: usize| {
         let exact = (end.alpha() * STD[k]).hypot(end.sigma());
         let mean = law.mean()[k] - end.alpha() * MEAN[k];

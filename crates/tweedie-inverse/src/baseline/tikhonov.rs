@@ -1,0 +1,29 @@
+//! Tikhonov: `argmin ‖y − A x‖²/σ_y² + ‖x − μ‖²/s²`, the posterior mean of a prior `N(μ, s² I)`.
+
+use crate::{LinearGaussian, SolveError};
+use burn::tensor::Tensor;
+
+/// The posterior mean of the prior `N(mean, std² I)`, in the shape of `mean`.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_inverse::{GaussianNoise, Identity, Measurement, tikhonov};
+///
+/// let y = Tensor::<2>::ones([1, 1], &Device::flex());
+/// let measured = Measurement::new(Identity, GaussianNoise::new(1.0)?, y.clone());
+/// let x = tikhonov(&measured, y.zeros_like(), 1.0)?;
+/// assert_eq!(x.into_scalar::<f32>(), 0.5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`SolveError`] unless `std` is finite and above 0 and the shapes fit, or if iterations do not
+/// converge.
+pub fn tikhonov<const D: usize>(
+    problem: &impl LinearGaussian<D>,
+    mean: Tensor<D>,
+    std: f64,
+) -> Result<Tensor<D>, SolveError> {
+    let gamma = (std / problem.sigma()).powi(2);
+    Ok(problem.operator().proximal(mean, problem.y(), gamma)?.x)
+}

@@ -1,0 +1,50 @@
+//! Denoising as the reverse process itself: a noisy image is a state of the chain.
+//!
+//! `y = x₀ + σ_y n` is `x_t/α_t` at the level whose noise is `σ_t/α_t = σ_y`, so that the reverse
+//! process from there draws from `p(x₀ | y)`: exactly, but for the steps of the sampler and the prior.
+//! With `α ≡ 1` this is the reverse VE process started from the measurement.
+
+use crate::{GaussianNoise, Identity, Measurement};
+use burn::tensor::Tensor;
+use tweedie_math::{Path, PathError, Schedule, Span};
+
+impl<const D: usize> Measurement<D, Identity, GaussianNoise> {
+    /// The path of `steps` moves, evenly spaced in log-SNR, from the level of `y` down to time `end` of
+    /// `schedule` and then to clean data, and the state there, `α y`. Any step that adds the noise of the
+    /// reverse process draws from the posterior along it; a deterministic one does not.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use tweedie_core::{HostNoise, oracle::Gaussian};
+    /// use tweedie_inverse::{GaussianNoise, Identity, Measurement};
+    /// use tweedie_math::{Ddim, VariancePreserving};
+    /// use tweedie_samplers::Sampler;
+    ///
+    /// let prior = Gaussian::isotropic(&[1.0], 0.5)?;
+    /// let y = Tensor::<2>::full([4000, 1], 0.2, &Device::flex());
+    /// let measured = Measurement::new(Identity, GaussianNoise::new(0.5)?, y);
+    /// let (path, x) = measured.reverse(VariancePreserving::default(), 1e-3, 50)?;
+    /// let mut noise = HostNoise::seeded(7);
+    /// let x = Sampler::new(Ddim::ancestral(), path).sample(&prior, x, &mut noise)?;
+    /// // p(x₀ | y) = N(0.6, 0.125)
+    /// let (variance, mean) = x.var_mean(0);
+    /// assert!((mean.into_scalar::<f32>() - 0.6).abs() < 0.03);
+    /// assert!((variance.into_scalar::<f32>() - 0.125).abs() < 0.02);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`PathError`] for no steps, or if the schedule does not reach from the noise of `y` down to
+    /// `end`.
+    pub fn reverse(
+        &self,
+        schedule: impl Schedule,
+        end: f64,
+        steps: usize,
+    ) -> Result<(Path, Tensor<D>), PathError> {
+        let start = schedule.time(-2.0 * self.noise.sigma().ln());
+        let path = Path::log_snr(schedule, Span::new(start, end), steps)?.then_clean();
+        let x = self.y.clone() * path.start().alpha();
+        Ok((path, x))
+    }
+}

@@ -1,0 +1,74 @@
+//! DDNM+: the null-space step for noisy measurements.
+//!
+//! A kernel moves by `state·x_t + a·x̂₀ + σ̃ z`. Replacing the measured part of `x̂₀` by `A⁺ y` brings
+//! noise of variance `(a σ_y/s_i)²` with it along singular vector `i`. In the basis `V`,
+//! `x̂₀ ← x̂₀ + λ_i (ȳ_i − x̂₀)` with `ȳ = Σ⁺Uᵀ y`, `λ_i = min(1, σ̃ s_i/(a σ_y))`, and the fresh noise
+//! keeps the variance `σ̃² − (a λ_i σ_y/s_i)²`, so that the total is the kernel's.
+//!
+//! # Reference
+//! Wang, Yu & Zhang 2023, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",
+//! section 3.3 and appendix I, arXiv:2212.00490.
+
+use crate::SpectralGaussian;
+use burn::tensor::Tensor;
+use tweedie_core::{Denoiser, Noise};
+use tweedie_math::{Kernel, Move};
+use tweedie_samplers::{State, Step};
+
+/// DDNM+ with any kernel that adds noise, for operators whose singular values are known and Gaussian
+/// noise. A kernel without noise has no room for that of the measurement and is refused.
+#[derive(Clone, Debug)]
+pub struct DdnmPlus<K, P> {
+    kernel: K,
+    problem: P,
+}
+
+impl<K, P> DdnmPlus<K, P> {
+    /// Moves by `kernel` (the paper: [`Ddim`](tweedie_math::Ddim) with η = 0.85).
+    pub fn new(kernel: K, problem: P) -> Self {
+        Self { kernel, problem }
+    }
+}
+
+impl<const D: usize, K: Kernel, P: SpectralGaussian<D>> Step<D> for DdnmPlus<K, P> {
+    type Memory = ();
+
+    fn step(
+        &self,
+        denoiser: &dyn Denoiser<D>,
+        x: Tensor<D>,
+        mv: Move,
+        noise: &mut dyn Noise<D>,
+        (): &mut (),
+    ) -> State<D> {
+        let (a, step) = (
+            self.problem.spectral(),
+            self.kernel.transition(mv.from, mv.to),
+        );
+        let clean = denoiser.denoise(x.clone(), mv.from);
+        let c = a.signal_to_spectrum(clean);
+        let s = a.singular_values(&c);
+        let y = a.measured_to_spectrum(self.problem.y());
+        let unseen = s.clone().lower_equal_elem(0.0);
+        // λ/s = min(1/s, σ̃/(a σ_y))
+        let sigma = self.problem.sigma();
+        let inverse = s.clone().mask_fill(unseen.clone(), 1.0).recip();
+        let most = step.noise / (step.clean * sigma);
+        let gain = inverse.clamp_max(most).mask_fill(unseen, 0.0);
+        let c = c.clone() + (y - c * s) * gain.clone();
+        let clean = a.spectrum_to_signal(c);
+        let mut moved = x * step.state + clean.clone() * step.clean;
+        if step.noise > 0.0 {
+            let left = (gain * (step.clean * sigma)).square().neg() + step.noise.powi(2);
+            let z = a.signal_to_spectrum(noise.increment(mv, &moved));
+            moved = moved + a.spectrum_to_signal(z * left.clamp_min(0.0).sqrt());
+        }
+        State::new(mv.to, moved, Some(clean))
+    }
+
+    fn supports(&self, mv: Move) -> bool {
+        let step = self.kernel.transition(mv.from, mv.to);
+        let noisy = step.noise > 0.0 || mv.to.sigma() == 0.0;
+        step.is_valid() && noisy && step.clean > 0.0
+    }
+}

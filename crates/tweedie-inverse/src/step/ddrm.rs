@@ -1,0 +1,154 @@
+//! DDRM: each coordinate of the operator's spectrum moves by itself, by what is known of it.
+//!
+//! In `x̄ = Vᵀ x/α` with noise `σ̄ = σ/α`, estimate `x̄₀` and measurement `ȳ = Σ⁺Uᵀ y`, whose noise is
+//! `σ_y/s_i`, the move from `t` to `s` draws
+//!
+//! | coordinate | mean | variance |
+//! |---|---|---|
+//! | not measured, `s_i = 0` | `x̄₀ + √(1−η²) σ̄_s (x̄_t − x̄₀)/σ̄_t` | `η² σ̄_s²` |
+//! | less noise wanted than measured, `σ̄_s < σ_y/s_i` | `x̄₀ + √(1−η²) σ̄_s (ȳ − x̄₀)/(σ_y/s_i)` | `η² σ̄_s²` |
+//! | more, `σ̄_s ≥ σ_y/s_i` | `(1−η_b) x̄₀ + η_b ȳ` | `σ̄_s² − η_b² σ_y²/s_i²` |
+//!
+//! # Reference
+//! Kawar, Elad, Ermon & Song 2022, "Denoising Diffusion Restoration Models", eq. 7 and 8,
+//! arXiv:2201.11793.
+
+use crate::SpectralGaussian;
+use burn::tensor::Tensor;
+use tweedie_core::{Denoiser, Noise};
+use tweedie_math::{Level, Move};
+use tweedie_samplers::{State, Step};
+
+/// DDRM, for operators whose singular values are known and Gaussian noise.
+///
+/// It needs no gradient; the paper takes 20 moves. The chain begins at [`start`](Self::start).
+#[derive(Clone, Debug)]
+pub struct Ddrm<P> {
+    problem: P,
+    eta: f64,
+    eta_b: f64,
+}
+
+impl<P> Ddrm<P> {
+    /// The paper's η = 0.85 and η_b = 1.
+    pub fn new(problem: P) -> Self {
+        Self {
+            problem,
+            eta: 0.85,
+            eta_b: 1.0,
+        }
+    }
+
+    /// The fresh part of the noise, as a standard deviation, where nothing better is known.
+    #[must_use]
+    pub fn with_eta(self, eta: f64) -> Self {
+        Self { eta, ..self }
+    }
+
+    /// How far the measurement replaces the estimate while there is more noise than it has.
+    #[must_use]
+    pub fn with_eta_b(self, eta_b: f64) -> Self {
+        Self { eta_b, ..self }
+    }
+
+    /// A draw at the first level: `N(ȳ, σ̄² − σ_y²/s_i²)` where that is a variance, and `N(0, σ̄²)` else,
+    /// in the shape of `like`.
+    pub fn start<const D: usize>(
+        &self,
+        level: Level,
+        like: &Tensor<D>,
+        noise: &mut dyn Noise<D>,
+    ) -> Tensor<D>
+    where
+        P: SpectralGaussian<D>,
+    {
+        let a = self.problem.spectral();
+        let z = a.signal_to_spectrum(noise.normal_like(like));
+        let known = self.known(&z);
+        let variance = known.noise.square().neg() + level.noise_to_signal().powi(2);
+        let seen = variance
+            .clone()
+            .greater_elem(0.0)
+            .bool_and(known.unseen.bool_not());
+        let seen = seen.float().cast(z.dtype());
+        let full = level.noise_to_signal();
+        let std = variance.clamp_min(0.0).sqrt() * seen.clone() + (seen.clone().neg() + 1.0) * full;
+        a.spectrum_to_signal(z * std + known.y * seen) * level.alpha()
+    }
+
+    /// `ȳ`, its noise, and where there is none.
+    fn known<const D: usize>(&self, like: &Tensor<D>) -> Known<D>
+    where
+        P: SpectralGaussian<D>,
+    {
+        let a = self.problem.spectral();
+        let s = a.singular_values(like);
+        let unseen = s.clone().lower_equal_elem(0.0);
+        let inverse = s.mask_fill(unseen.clone(), 1.0).recip();
+        let y = a.measured_to_spectrum(self.problem.y());
+        let y = y * inverse.clone();
+        let shape = like.dims();
+        Known {
+            y: y.expand(shape),
+            noise: (inverse * self.problem.sigma()).expand(shape),
+            unseen: unseen.expand(shape),
+        }
+    }
+}
+
+struct Known<const D: usize> {
+    y: Tensor<D>,
+    noise: Tensor<D>,
+    unseen: Tensor<D, burn::tensor::Bool>,
+}
+
+impl<const D: usize, P: SpectralGaussian<D>> Step<D> for Ddrm<P> {
+    type Memory = ();
+
+    fn step(
+        &self,
+        denoiser: &dyn Denoiser<D>,
+        x: Tensor<D>,
+        mv: Move,
+        noise: &mut dyn Noise<D>,
+        (): &mut (),
+    ) -> State<D> {
+        let a = self.problem.spectral();
+        let clean = denoiser.denoise(x.clone(), mv.from);
+        let c = a.signal_to_spectrum(clean.clone());
+        if mv.to.sigma() == 0.0 && self.eta_b == 0.0 {
+            return State::new(mv.to, clean.clone() * mv.to.alpha(), Some(clean));
+        }
+        let (from, to) = (mv.from.noise_to_signal(), mv.to.noise_to_signal());
+        let Known {
+            y,
+            noise: seen,
+            unseen,
+        } = self.known(&c);
+        let kept = (1.0 - self.eta * self.eta).sqrt() * to;
+        let x = a.signal_to_spectrum(x * (1.0 / mv.from.alpha()));
+        let free = (x - c.clone()) * (kept / from);
+        let finer = (y.clone() - c.clone()) * (seen.clone().recip() * kept);
+        let coarser = (y - c.clone()) * self.eta_b;
+        let is_finer = seen.clone().greater_elem(to);
+        let mean = c + coarser
+            .mask_where(is_finer.clone(), finer)
+            .mask_where(unseen.clone(), free);
+        let mut moved = a.spectrum_to_signal(mean);
+        if to > 0.0 {
+            let fresh = (self.eta * to).powi(2);
+            let rest = (seen * self.eta_b).square().neg() + to * to;
+            let variance = rest.mask_fill(is_finer.bool_or(unseen), fresh);
+            let z = a.signal_to_spectrum(noise.increment(mv, &moved));
+            moved = moved + a.spectrum_to_signal(z * variance.clamp_min(0.0).sqrt());
+        }
+        State::new(mv.to, moved * mv.to.alpha(), Some(clean))
+    }
+
+    /// Down, from where there is some signal, for η and η_b from 0 to 1.
+    fn supports(&self, mv: Move) -> bool {
+        let part = |eta: f64| (0.0..=1.0).contains(&eta);
+        let legal = part(self.eta) && part(self.eta_b);
+        legal && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0 && !mv.is_forward()
+    }
+}

@@ -1,0 +1,88 @@
+//! Half-quadratic splitting with a denoiser (DPIR): the proximal step of the data, then denoising.
+//!
+//! `z = argmin ‖y − A z‖²/(2σ_y²) + λ/(2σ²) ‖z − x‖²`, `x = D(z, σ)`, along a path of falling `σ`.
+//! The state is the image itself at every level: begin with `A⁺ y`, not with noise.
+//!
+//! # Reference
+//! Zhang et al. 2021, "Plug-and-Play Image Restoration with Deep Denoiser Prior", eq. 6 and section
+//! 4.2, arXiv:2008.13751.
+
+use crate::LinearGaussian;
+use crate::guidance::settled;
+use burn::tensor::Tensor;
+use tweedie_core::{Denoiser, Noise};
+use tweedie_math::{Level, Move, Path, PathError};
+use tweedie_samplers::{State, Step};
+
+/// One iteration of half-quadratic splitting a move, for linear operators and Gaussian noise: a point
+/// estimate, for any denoiser.
+#[derive(Clone, Debug)]
+pub struct Hqs<P> {
+    problem: P,
+    lambda: f64,
+}
+
+impl<P> Hqs<P> {
+    /// DPIR's weight λ = 0.23 of the prior.
+    pub fn new(problem: P) -> Self {
+        Self {
+            problem,
+            lambda: 0.23,
+        }
+    }
+
+    /// Another weight λ of the prior.
+    #[must_use]
+    pub fn with_lambda(self, lambda: f64) -> Self {
+        Self { lambda, ..self }
+    }
+
+    /// DPIR's path: `steps` levels whose noise falls by a constant factor from `first` to `last`, in
+    /// the range of the image (DPIR: 49/255 of the range to the measurement's σ_y, 8 to 40 steps).
+    ///
+    /// # Errors
+    /// [`PathError`] for no steps or noise that is not finite and above 0.
+    pub fn path(first: f64, last: f64, steps: usize) -> Result<Path, PathError> {
+        let level = |i: usize| {
+            let part = i as f64 / (steps.max(2) - 1) as f64;
+            let sigma = first * (last / first).powf(part);
+            Level::variance_exploding(sigma)
+                .ok()
+                .filter(|level| level.sigma() > 0.0)
+                .ok_or(PathError::Parameter {
+                    name: "noise of the path",
+                    expected: "finite and above 0",
+                    value: sigma,
+                })
+        };
+        let levels = (0..steps).map(level).collect::<Result<Vec<_>, _>>()?;
+        match levels.is_empty() {
+            true => Err(PathError::NoSteps { steps }),
+            false => Ok(Path::through([levels, vec![Level::CLEAN]].concat())?),
+        }
+    }
+}
+
+impl<const D: usize, P: LinearGaussian<D>> Step<D> for Hqs<P> {
+    type Memory = ();
+
+    fn step(
+        &self,
+        denoiser: &dyn Denoiser<D>,
+        x: Tensor<D>,
+        mv: Move,
+        _: &mut dyn Noise<D>,
+        (): &mut (),
+    ) -> State<D> {
+        let shift = self.lambda * (self.problem.sigma() / mv.from.noise_to_signal()).powi(2);
+        let b = self.problem.operator().adjoint(self.problem.y()) + x * shift;
+        let z = settled(&self.problem, b, shift);
+        let clean = denoiser.denoise(z * mv.from.alpha(), mv.from);
+        State::new(mv.to, clean.clone(), Some(clean))
+    }
+
+    fn supports(&self, mv: Move) -> bool {
+        let legal = self.lambda > 0.0 && self.lambda.is_finite();
+        legal && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0
+    }
+}

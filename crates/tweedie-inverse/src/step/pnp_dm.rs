@@ -1,0 +1,100 @@
+//! PnP-DM: split Gibbs sampling, in which prior and measurement take turns.
+//!
+//! In the coordinate `x/α`, at the noise `ρ = σ/α` of the level,
+//!
+//! 1. `x₀ ~ p(x₀ | z)`, where `z = x₀ + ρ ε`: the reverse process of the prior from `z` down;
+//! 2. `z ~ p(y | z) N(z; x₀, ρ²)`, with the ρ of the next level.
+//!
+//! At one level ([`Path::staying`](tweedie_math::Path::staying)) the chain's law of `z` is, after many
+//! moves, that of the posterior blurred by ρ; along a path it is annealed.
+//!
+//! # Reference
+//! Wu et al. 2024, "Principled Probabilistic Imaging using Diffusion Models as Plug-and-Play Priors",
+//! algorithm 1, arXiv:2405.18782; Coeurdoux, Dobigeon & Chainais 2023, arXiv:2304.11134.
+
+use super::Couple;
+use burn::tensor::Tensor;
+use tweedie_core::{Denoiser, Noise};
+use tweedie_math::multistep::{DpmSolverMultistep, Order};
+use tweedie_math::{Level, Move};
+use tweedie_samplers::{State, Step};
+
+/// Split Gibbs with any [`Couple`].
+#[derive(Clone, Debug)]
+pub struct PnpDm<C> {
+    coupling: C,
+    moves: usize,
+}
+
+impl<C> PnpDm<C> {
+    /// With 10 moves of the prior's reverse process in each turn.
+    pub fn new(coupling: C) -> Self {
+        Self {
+            coupling,
+            moves: 10,
+        }
+    }
+
+    /// Another number of moves of the reverse process: each is an evaluation.
+    #[must_use]
+    pub fn with_moves(self, moves: usize) -> Self {
+        Self { moves, ..self }
+    }
+}
+
+impl<const D: usize, C: Couple<D>> Step<D> for PnpDm<C> {
+    type Memory = ();
+
+    fn step(
+        &self,
+        denoiser: &dyn Denoiser<D>,
+        x: Tensor<D>,
+        mv: Move,
+        noise: &mut dyn Noise<D>,
+        (): &mut (),
+    ) -> State<D> {
+        // Second order: the chain multiplies what each turn gets wrong.
+        let reverse = DpmSolverMultistep::plus_plus(Order::Second).with_eta(1.0);
+        let clean = descend(denoiser, &reverse, x, mv.from, self.moves, noise);
+        if mv.to.sigma() == 0.0 {
+            return State::new(mv.to, clean.clone() * mv.to.alpha(), Some(clean));
+        }
+        let rho = mv.to.noise_to_signal();
+        let z = self.coupling.draw(clean.clone(), rho, noise);
+        State::new(mv.to, z * mv.to.alpha(), Some(clean))
+    }
+
+    /// Down or level, where there is some signal and some noise.
+    fn supports(&self, mv: Move) -> bool {
+        let legal = self.moves > 0 && mv.to.alpha() > 0.0 && !mv.is_forward();
+        legal && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0
+    }
+}
+
+/// Walks by `step` from `level` to clean data in so many moves, through `σ/α` proportional to
+/// `(1 − i/n)⁷`.
+pub(super) fn descend<const D: usize, S: Step<D>>(
+    denoiser: &dyn Denoiser<D>,
+    step: &S,
+    x: Tensor<D>,
+    level: Level,
+    moves: usize,
+    noise: &mut dyn Noise<D>,
+) -> Tensor<D> {
+    let at = |i: usize| {
+        let part = (1.0 - i as f64 / moves as f64).powi(7);
+        match i {
+            0 => level,
+            _ if i == moves => Level::CLEAN,
+            _ => Level::variance_preserving(-2.0 * (level.noise_to_signal() * part).ln()),
+        }
+    };
+    let mut memory = S::Memory::default();
+    (0..moves).fold(x, |x, i| {
+        let mv = Move {
+            from: at(i),
+            to: at(i + 1),
+        };
+        step.step(denoiser, x, mv, noise, &mut memory).x
+    })
+}

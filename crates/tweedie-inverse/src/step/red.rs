@@ -1,0 +1,55 @@
+//! Regularisation by denoising (RED), its fixed point: `x ← (AᵀA + λσ_y² I)⁻¹ (Aᵀ y + λσ_y² D(x))`.
+//!
+//! A point where `Aᵀ (A x − y)/σ_y² + λ (x − D(x)) = 0`. The state is the image itself: begin with
+//! `A⁺ y` and stay at the level of the denoiser ([`Path::staying`](tweedie_math::Path::staying)).
+//!
+//! # Reference
+//! Romano, Elad & Milanfar 2017, "The Little Engine that Could: Regularization by Denoising", section
+//! 4.3, arXiv:1611.02862.
+
+use crate::LinearGaussian;
+use crate::guidance::settled;
+use burn::tensor::Tensor;
+use tweedie_core::{Denoiser, Noise};
+use tweedie_math::Move;
+use tweedie_samplers::{State, Step};
+
+/// One iteration of RED a move, for linear operators and Gaussian noise: a point estimate, for any
+/// denoiser.
+#[derive(Clone, Debug)]
+pub struct Red<P> {
+    problem: P,
+    lambda: f64,
+}
+
+impl<P> Red<P> {
+    /// With the weight `lambda` of the prior, in units of 1/σ²; the theory of denoising says `1/σ²` of the
+    /// level.
+    pub fn new(problem: P, lambda: f64) -> Self {
+        Self { problem, lambda }
+    }
+}
+
+impl<const D: usize, P: LinearGaussian<D>> Step<D> for Red<P> {
+    type Memory = ();
+
+    fn step(
+        &self,
+        denoiser: &dyn Denoiser<D>,
+        x: Tensor<D>,
+        mv: Move,
+        _: &mut dyn Noise<D>,
+        (): &mut (),
+    ) -> State<D> {
+        let clean = denoiser.denoise(x * mv.from.alpha(), mv.from);
+        let shift = self.lambda * self.problem.sigma().powi(2);
+        let b = self.problem.operator().adjoint(self.problem.y()) + clean.clone() * shift;
+        let x = settled(&self.problem, b, shift);
+        State::new(mv.to, x, Some(clean))
+    }
+
+    fn supports(&self, mv: Move) -> bool {
+        let legal = self.lambda > 0.0 && self.lambda.is_finite();
+        legal && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0
+    }
+}

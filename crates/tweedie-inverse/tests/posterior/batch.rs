@@ -1,0 +1,51 @@
+//! A batch of different measurements gives each sample what it gets alone.
+
+use crate::registry::{Prior, methods};
+use crate::{device, inpainting};
+use burn::tensor::Tensor;
+use tweedie_core::{HostNoise, from_fn};
+use tweedie_inverse::{EnKg, Measurement};
+use tweedie_math::{Ddim, Level};
+use tweedie_samplers::Sampler;
+
+#[test]
+fn every_sample_of_a_batch_is_what_it_is_alone() {
+    // A prior without sums, the order of which may depend on the batch.
+    let prior: Prior = Box::leak(Box::new(from_fn(|x: Tensor<2>, level: Level| {
+        (x * (level.alpha() / level.rms().powi(2))).tanh() * 1.5
+    })));
+    let y = Tensor::<2>::from_floats([[0.3, 0.0], [-1.2, 0.0], [2.0, 0.0]], &device());
+    let measured = |y: Tensor<2>| Measurement { y, ..inpainting() };
+    let host = |x: Tensor<2>| x.into_data().iter::<f32>().collect::<Vec<_>>();
+    let together = methods(prior, &measured(y.clone()), 10);
+    for (k, entry) in together.iter().enumerate() {
+        let all = host(entry.run(3, &mut HostNoise::seeded(5)));
+        for i in 0..3 {
+            let alone = methods(prior, &measured(y.clone().narrow(0, i, 1)), 10);
+            let mut noise = HostNoise::seeded(5).starting_at(i as u64);
+            let one = host(alone[k].run(1, &mut noise));
+            assert_eq!(all[2 * i..2 * i + 2], one[..], "{} sample {i}", entry.name);
+        }
+        assert!(all.iter().all(|x| x.is_finite()), "{}", entry.name);
+    }
+}
+
+#[test]
+fn an_ensemble_does_not_see_its_neighbours() {
+    let prior = from_fn(|x: Tensor<2>, level: Level| x * (level.alpha() / level.rms().powi(2)));
+    let y = Tensor::<2>::from_floats([[0.3, 0.0], [-1.2, 0.0]], &device());
+    let run = |y: Tensor<2>, first: u64| {
+        let count = y.dims()[0] * 8;
+        let step = EnKg::new(Ddim::ancestral(), inpainting().operator, y, 8);
+        let sampler = Sampler::new(step, crate::path(10));
+        let mut noise = HostNoise::seeded(5).starting_at(first);
+        let x = sampler.start([count, 2], &device(), &mut noise);
+        let x = sampler.sample(&prior, x, &mut noise).expect("a run");
+        x.into_data().iter::<f32>().collect::<Vec<_>>()
+    };
+    let both = run(y.clone(), 0);
+    let second = run(y.narrow(0, 1, 1), 8);
+    for (a, b) in both[16..].iter().zip(&second) {
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+}

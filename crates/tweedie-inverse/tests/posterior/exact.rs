@@ -1,0 +1,181 @@
+//! Methods that are exact, where theory says that they are.
+
+use crate::{correlated, device, gap, inpainting, path, posterior};
+use burn::tensor::{DType, Tensor};
+use tweedie_core::oracle::Gaussian;
+use tweedie_core::{Denoiser, HostNoise};
+use tweedie_inverse::{
+    Conditioned, GaussianNoise, Identity, Measurement, Mmps, NoisyLikelihood, Pigdm, PnpDm, Tmpd,
+};
+use tweedie_math::{Ancestral, Kernel, Level, Path, VarianceExploding};
+use tweedie_samplers::{Coupling, Sampler, Step, affine_law};
+
+/// The exact law of a chain that starts from pure noise.
+fn law<S: Step<2>>(sampler: &Sampler<S>, denoiser: &dyn Denoiser<2>) -> Gaussian {
+    let start = Gaussian::isotropic(&[0.0, 0.0], 0.0).expect("a Gaussian");
+    let law = affine_law(
+        sampler,
+        denoiser,
+        [1, 2],
+        &start,
+        Coupling::OnePath,
+        &device(),
+    );
+    law.expect("a law")
+}
+
+fn largest(gaps: [f64; 5]) -> f64 {
+    gaps.into_iter().fold(0.0, |most, gap| gap.abs().max(most))
+}
+
+/// The guided denoiser is that of the posterior, so that the whole chain is.
+#[test]
+fn moment_matching_is_exact_on_gaussian_priors() {
+    let measured = inpainting();
+    let isotropic = Gaussian::isotropic(&[1.0, -1.0], 0.7).expect("a Gaussian");
+    for prior in [correlated(), isotropic.clone()] {
+        let sampler = Sampler::new(Ancestral::default(), path(30));
+        let exact = law(&sampler, &posterior(&prior));
+        let found = law(&sampler, &Mmps::new(&prior, &measured));
+        assert!(
+            largest(gap(&found, &exact)) < 1e-9,
+            "{:?}",
+            gap(&found, &exact)
+        );
+    }
+    let sampler = Sampler::new(Ancestral::default(), path(30));
+    let exact = law(&sampler, &posterior(&isotropic));
+    let pigdm = Pigdm::new(&isotropic, &measured).with_data_std(0.7);
+    assert!(largest(gap(&law(&sampler, &pigdm), &exact)) < 1e-9);
+    assert!(
+        largest(gap(
+            &law(&sampler, &Tmpd::new(&isotropic, &measured)),
+            &exact
+        )) < 1e-9
+    );
+    // Correlations are beyond ΠGDM.
+    let exact = law(&sampler, &posterior(&correlated()));
+    let prior = correlated();
+    let pigdm = Pigdm::new(&prior, &measured).with_data_std(0.7);
+    assert!(largest(gap(&law(&sampler, &pigdm), &exact)) > 0.01);
+}
+
+/// `∇ log p(y | x_t)` of a Gaussian prior is known.
+struct Known(Gaussian, Gaussian);
+
+impl NoisyLikelihood<2> for Known {
+    fn log_likelihood(&self, x: Tensor<2>, level: Level) -> Tensor<1> {
+        self.1.log_density(x.clone(), level) - self.0.log_density(x, level)
+    }
+}
+
+#[test]
+fn a_known_likelihood_of_noisy_states_is_exact() {
+    let (prior, exact) = (correlated(), posterior(&correlated()));
+    let guided = Conditioned::new(&prior, Known(prior.clone(), exact.clone()));
+    let level = Level::new(0.6, 0.8).expect("a level");
+    let x = Tensor::from_data([[0.4, 1.1], [-2.0, 0.3]], (&device(), DType::F64));
+    let off = guided.denoise(x.clone(), level) - exact.denoise(x, level);
+    assert!(off.abs().max().into_scalar::<f64>() < 1e-7);
+}
+
+/// The reverse VE process from the measurement approaches the posterior with the order of its steps:
+/// mean and variance of the chain, move by move.
+#[test]
+fn denoising_is_the_reverse_process() {
+    let (m, c, y, sigma) = (1.0, 0.49, 0.3, 0.5);
+    let one = Tensor::<2>::from_data([[y]], (&device(), DType::F64));
+    let measured = Measurement::new(Identity, GaussianNoise::new(sigma).expect("a noise"), one);
+    let exact = Gaussian::isotropic(&[m], 0.7).expect("a Gaussian");
+    let exact = exact
+        .posterior(&[vec![1.0]], &[y], sigma)
+        .expect("a posterior");
+    let error = |moves: usize| {
+        let schedule = VarianceExploding::default();
+        let (path, x) = measured.reverse(schedule, 0.0, moves).expect("a path");
+        let (mut mean, mut variance) = (x.into_scalar::<f64>(), 0.0);
+        for mv in path.moves() {
+            let step = Ancestral::default().transition(mv.from, mv.to);
+            let (a, s) = (mv.from.alpha(), mv.from.sigma());
+            let gain = a * c / (a * a * c + s * s);
+            mean = step.state * mean + step.clean * (m + gain * (mean - a * m));
+            variance *= (step.state + step.clean * gain).powi(2);
+            variance += step.noise.powi(2);
+        }
+        let off = [mean - exact.mean()[0], variance - exact.covariance()[0][0]];
+        off[0].abs().max(off[1].abs())
+    };
+    let (coarse, fine) = (error(50), error(200));
+    assert!(fine < 0.01 && coarse / fine > 3.0, "{coarse} {fine}");
+}
+
+/// Split Gibbs that stays at one level has the posterior, blurred by ρ, as its law.
+#[test]
+fn split_gibbs_keeps_the_posterior() {
+    let prior = Gaussian::isotropic(&[1.0], 0.7).expect("a Gaussian");
+    let noise = GaussianNoise::new(0.5).expect("a noise");
+    let y = Tensor::<2>::full([1, 1], 0.3, &device());
+    let measured = Measurement::new(Identity, noise, y);
+    let rho = 0.3;
+    // z = x₀ + ρ ε with p(x₀, z | y) ∝ p(x₀) N(z; x₀, ρ²) N(y; z, σ²): the posterior of x₀ has σ² + ρ².
+    let exact = prior
+        .posterior(&[vec![1.0]], &[0.3], 0.5_f64.hypot(rho))
+        .expect("a posterior");
+    let level = Level::variance_exploding(rho).expect("a level");
+    let path = Path::staying(level, 40).expect("a path");
+    let path = Path::through([path.levels(), &[Level::CLEAN]].concat()).expect("a path");
+    let sampler = Sampler::new(PnpDm::new(measured).with_moves(40), path);
+    let mut random = HostNoise::seeded(1);
+    let x = Tensor::<2>::zeros([20_000, 1], &device());
+    let x = sampler.sample(&prior, x, &mut random).expect("a run");
+    let (variance, mean) = x.var_mean(0);
+    let (mean, variance) = (mean.into_scalar::<f64>(), variance.into_scalar::<f64>());
+    let (m, v) = (exact.mean()[0], exact.covariance()[0][0]);
+    // Four standard errors, and what 40 moves leave of the variance.
+    let bound = 4.0 * (v / 20_000.0).sqrt();
+    assert!((mean - m).abs() < bound + 0.01, "{mean} {m}");
+    assert!((variance / v - 1.0).abs() < 0.08, "{variance} {v}");
+}
+
+/// A measurement that is coupled to a point is a Gaussian in closed form.
+#[test]
+fn perturb_and_solve_draws_the_gaussian() {
+    use tweedie_inverse::{Couple, LangevinCoupling};
+    let measured = inpainting();
+    let centre = Tensor::<2>::from_floats([[1.0, 2.0]], &device()).repeat_dim(0, 40_000);
+    // Precision of the first coordinate: 1/σ_y² + 1/r²; the second has the prior's r.
+    let r: f64 = 0.4;
+    let precision = 25.0 + r.powi(-2);
+    let mean = (0.3 * 25.0 + r.powi(-2)) / precision;
+    let exact = LangevinCoupling::new(measured.clone(), 25.0)
+        .with_size(0.02)
+        .with_steps(400);
+    let draws: [(f64, Tensor<2>); 2] = [
+        (
+            0.01,
+            measured.draw(
+                centre.clone().cast(DType::F64),
+                r,
+                &mut HostNoise::seeded(3),
+            ),
+        ),
+        (
+            0.02,
+            exact.draw(centre.cast(DType::F64), r, &mut HostNoise::seeded(3)),
+        ),
+    ];
+    for (bound, x) in draws {
+        let (variance, found) = x.var_mean(0);
+        let host = |x: Tensor<2>| x.into_data().iter::<f64>().collect::<Vec<_>>();
+        let (found, variance) = (host(found), host(variance));
+        assert!((found[0] - mean).abs() < bound && (found[1] - 2.0).abs() < bound);
+        assert!(
+            (variance[0] * precision - 1.0).abs() < 4.0 * bound,
+            "{variance:?}"
+        );
+        assert!(
+            (variance[1] / (r * r) - 1.0).abs() < 4.0 * bound,
+            "{variance:?}"
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! What the mathematics does not allow is refused before work starts.
+
+use crate::registry::{Prior, methods};
+use crate::{device, inpainting};
+use burn::tensor::Tensor;
+use tweedie_core::oracle::Gaussian;
+use tweedie_core::{HostNoise, from_fn};
+use tweedie_inverse::{DdnmPlus, Ddrm, DiffPir, Dps, Hqs, Mmps, Pigdm, Red};
+use tweedie_math::{Ancestral, Ddim, Level, Path, Rectified, Span};
+use tweedie_samplers::{SampleError, Sampler};
+
+#[test]
+fn guided_denoisers_know_where_they_end() {
+    let prior = Gaussian::isotropic(&[0.0, 0.0], 1.0).expect("a Gaussian");
+    let measured = inpainting();
+    let path = Path::uniform(Rectified, Span::FULL, 4).expect("a path");
+    let x = || Tensor::<2>::zeros([1, 2], &device());
+    let sampler = Sampler::new(Ancestral::default(), path.clone());
+    let guided: [&dyn tweedie_core::Denoiser<2>; 5] = [
+        &Dps::new(&prior, &measured),
+        &Pigdm::new(&prior, &measured),
+        &Mmps::new(&prior, &measured),
+        &DiffPir::new(&prior, &measured),
+        &DiffPir::new(&prior, &measured).with_lambda(-1.0),
+    ];
+    for guided in guided {
+        let run = sampler.sample(guided, x(), &mut HostNoise::seeded(0));
+        let refused =
+            matches!(run, Err(SampleError::Denoiser { level }) if level == Level::PURE_NOISE);
+        assert!(refused, "a rectified flow starts without signal");
+    }
+}
+
+#[test]
+fn steps_refuse_moves_and_parameters() {
+    let asked = std::cell::Cell::new(0);
+    let prior = from_fn(|x: Tensor<2>, _| {
+        asked.set(asked.get() + 1);
+        x
+    });
+    let m = inpainting();
+    let path = crate::path(4);
+    let up = path.clone().reversed();
+    let mut noise = HostNoise::seeded(0);
+    let x = || Tensor::<2>::zeros([1, 2], &device());
+    macro_rules! refused {
+        ($step:expr, $path:expr) => {
+            assert!(
+                Sampler::new($step, $path.clone())
+                    .sample(&prior, x(), &mut noise)
+                    .is_err()
+            );
+        };
+    }
+    refused!(DdnmPlus::new(Ddim::deterministic(), m.clone()), path);
+    refused!(Ddrm::new(m.clone()).with_eta(1.5), path);
+    refused!(Hqs::new(m.clone()).with_lambda(0.0), path);
+    refused!(Red::new(m.clone(), f64::NAN), path);
+    assert!(Sampler::new(Ddrm::new(m), up).encode(&prior, x()).is_err());
+    assert_eq!(asked.get(), 0);
+    assert!(Hqs::<()>::path(0.0, 0.1, 5).is_err() && Hqs::<()>::path(1.0, 0.1, 0).is_err());
+}
+
+/// A prior that is itself guided has no gradient; that is said, not ignored.
+#[test]
+#[should_panic(expected = "has no gradient")]
+fn guidance_does_not_nest() {
+    let prior = Gaussian::isotropic(&[0.0, 0.0], 1.0).expect("a Gaussian");
+    let measured = inpainting();
+    let inner = Dps::new(&prior, &measured);
+    let outer = Pigdm::new(&inner, &measured);
+    let x = Tensor::<2>::ones([1, 2], (&device(), burn::tensor::DType::F64));
+    let _ = tweedie_core::Denoiser::denoise(&outer, x, Level::new(0.6, 0.8).expect("a level"));
+}
+
+#[test]
+fn the_registry_has_every_method_once() {
+    let prior: Prior = Box::leak(Box::new(crate::correlated()));
+    let all = methods(prior, &inpainting(), 4);
+    let mut names: Vec<_> = all.iter().map(|entry| entry.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all.len());
+}

@@ -1,0 +1,125 @@
+//! Measures every posterior method on every problem: `cargo xtask posterior`.
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tweedie::core::replace_file;
+use tweedie_posterior::{
+    Failure, Method, Prior, Problem, Row, Scores, Task, Walk, floor, markdown,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures every posterior method on every problem.
+#[derive(Parser)]
+struct Arguments {
+    /// The folder of the table and of its numbers; what was measured before is kept
+    #[arg(long, default_value = "out/posterior")]
+    out: PathBuf,
+    /// Measurements of each problem
+    #[arg(long, default_value_t = 16)]
+    measurements: usize,
+    /// Draws for each measurement
+    #[arg(long, default_value_t = 64)]
+    draws: usize,
+    /// Moves of each chain
+    #[arg(long, default_value_t = 100)]
+    moves: usize,
+    /// One prior alone: gaussian, plane or digits
+    #[arg(long)]
+    prior: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match measure(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn measure(arguments: &Arguments) -> Result<(), Failure> {
+    let least = [
+        ("--measurements", arguments.measurements, 1),
+        ("--draws", arguments.draws, 4),
+        ("--moves", arguments.moves, 4),
+    ];
+    for (name, found, least) in least {
+        if found < least {
+            return Err(format!("{name} has to be at least {least}, got {found}").into());
+        }
+    }
+    let priors: Vec<Prior> = match &arguments.prior {
+        None => Prior::ALL.to_vec(),
+        Some(name) => vec![serde_json::from_value(name.as_str().into())?],
+    };
+    fs::create_dir_all(&arguments.out)?;
+    let numbers = arguments.out.join("posterior.json");
+    let mut rows: Vec<Row> = match fs::read(&numbers) {
+        Ok(bytes) => serde_json::from_slice(&bytes)?,
+        Err(_) => Vec::new(),
+    };
+    let cells = cells(&priors);
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed} {msg}")?;
+    let bar = ProgressBar::new(cells.len() as u64).with_style(style);
+    for (prior, task, sigma) in cells {
+        bar.inc(1);
+        let known = |row: &Row| (row.prior, row.task, row.sigma) == (prior, task, sigma);
+        if rows.iter().any(known) {
+            continue;
+        }
+        let problem = Problem::new(prior, task, sigma, arguments.measurements)?;
+        let mut add = |method, walk, draws: &_, evaluations, seconds| {
+            let scores = Scores::of(&problem, draws);
+            rows.push(Row {
+                prior,
+                task,
+                sigma,
+                method,
+                walk,
+                scores,
+                evaluations,
+                seconds,
+            });
+        };
+        let draws = floor(&problem, arguments.draws);
+        add(None, Walk::Own, &draws, 0, 0.0);
+        for method in Method::ALL {
+            if !method.allows(task) {
+                continue;
+            }
+            for &walk in method.walks() {
+                bar.set_message(format!("{prior:?} {task:?} {sigma} {}", method.name()));
+                let run = method.run(&problem, walk, arguments.draws, arguments.moves)?;
+                add(Some(method), walk, &run.draws, run.evaluations, run.seconds);
+            }
+        }
+        // Problem by problem, so that an interrupted run goes on where it stood.
+        let json = serde_json::to_vec_pretty(&rows)?;
+        replace_file(&numbers, &json)?;
+    }
+    bar.finish_and_clear();
+    let table = arguments.out.join("posterior.md");
+    let text = markdown(&rows);
+    replace_file(&table, text.as_bytes())?;
+    println!("numbers: {}", numbers.display());
+    println!("table: {}", table.display());
+    Ok(())
+}
+
+fn cells(priors: &[Prior]) -> Vec<(Prior, Task, f64)> {
+    let mut cells = Vec::new();
+    for &prior in priors {
+        for task in Task::ALL {
+            for sigma in [0.1, 0.5] {
+                cells.push((prior, task, sigma));
+            }
+        }
+    }
+    cells
+}

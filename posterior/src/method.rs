@@ -1,0 +1,457 @@
+//! Every method on every problem that its mathematics allows.
+
+use crate::problem::{AsImages, Problem, exact_draws};
+use crate::{Failure, Task};
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+use tweedie::core::Counting;
+use tweedie::core::oracle::GaussianMixture;
+use tweedie::inverse::{
+    Annealed, Conditioned, Daps, Ddnm, DdnmPlus, Ddrm, Dense, DiffPir, Dps, DpsStep, EnKg,
+    GaussianNoise, Hqs, LangevinCoupling, Lgd, Linear, Measurement, Mmps, Pigdm, PigdmStep, PnpDm,
+    PnpUla, Red, RedDiff, Replace, ResidualNorm, Tmpd, TwistByVariance, TwistedSmc, mcg, tikhonov,
+};
+use tweedie::math::{PosteriorVariance, Renoise};
+use tweedie::prelude::*;
+use tweedie::samplers::{AnnealedLangevin, AnyStep};
+
+/// What draws from a posterior, or guesses a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(
+    missing_docs,
+    reason = "the names say it; `Method::name` spells them out"
+)]
+pub enum Method {
+    Exact,
+    Dps,
+    DpsPaper,
+    Pigdm,
+    PigdmPaper,
+    Mmps,
+    Tmpd,
+    Lgd,
+    Ddnm,
+    DdnmPlus,
+    DiffPir,
+    Ddrm,
+    RePaint,
+    Mcg,
+    Annealed,
+    AnnealedLangevin,
+    Daps,
+    DapsLangevin,
+    PnpDm,
+    TwistedSmc,
+    EnKg,
+    ReverseVe,
+    PnpUla,
+    RedDiff,
+    Hqs,
+    Red,
+    Tikhonov,
+}
+
+/// How a chain moves, for the methods that leave it open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Walk {
+    /// Heun's method on the flow, or DDIM without noise for methods that wrap a one-step kernel.
+    Flow,
+    /// DDPM: ancestral steps.
+    Ancestral,
+    /// The method's own moves.
+    Own,
+}
+
+/// What a method made of a problem.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The draws, as many for each measurement, `[measurements × count, values]`.
+    pub draws: Tensor<2>,
+    /// How often the denoiser was asked.
+    pub evaluations: usize,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 27] = [
+        Self::Exact,
+        Self::Pigdm,
+        Self::Mmps,
+        Self::Tmpd,
+        Self::Dps,
+        Self::DpsPaper,
+        Self::Lgd,
+        Self::PigdmPaper,
+        Self::Ddnm,
+        Self::DdnmPlus,
+        Self::DiffPir,
+        Self::Ddrm,
+        Self::RePaint,
+        Self::Mcg,
+        Self::Annealed,
+        Self::AnnealedLangevin,
+        Self::Daps,
+        Self::DapsLangevin,
+        Self::PnpDm,
+        Self::TwistedSmc,
+        Self::EnKg,
+        Self::ReverseVe,
+        Self::PnpUla,
+        Self::RedDiff,
+        Self::Hqs,
+        Self::Red,
+        Self::Tikhonov,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact posterior",
+            Self::Dps => "DPS",
+            Self::DpsPaper => "DPS as published",
+            Self::Pigdm => "ΠGDM",
+            Self::PigdmPaper => "ΠGDM as published",
+            Self::Mmps => "MMPS",
+            Self::Tmpd => "TMPD",
+            Self::Lgd => "LGD",
+            Self::Ddnm => "DDNM",
+            Self::DdnmPlus => "DDNM+",
+            Self::DiffPir => "DiffPIR",
+            Self::Ddrm => "DDRM",
+            Self::RePaint => "RePaint",
+            Self::Mcg => "MCG",
+            Self::Annealed => "annealed likelihood",
+            Self::AnnealedLangevin => "annealed Langevin",
+            Self::Daps => "DAPS",
+            Self::DapsLangevin => "DAPS (Langevin)",
+            Self::PnpDm => "PnP-DM",
+            Self::TwistedSmc => "twisted SMC",
+            Self::EnKg => "EnKG",
+            Self::ReverseVe => "reverse VE process",
+            Self::PnpUla => "PnP-ULA",
+            Self::RedDiff => "RED-diff",
+            Self::Hqs => "DPIR",
+            Self::Red => "RED",
+            Self::Tikhonov => "Tikhonov",
+        }
+    }
+
+    /// How it can move.
+    #[must_use]
+    pub fn walks(self) -> &'static [Walk] {
+        match self {
+            Self::Exact
+            | Self::Dps
+            | Self::Pigdm
+            | Self::Mmps
+            | Self::Tmpd
+            | Self::Lgd
+            | Self::Ddnm
+            | Self::Annealed
+            | Self::DpsPaper
+            | Self::PigdmPaper
+            | Self::DiffPir
+            | Self::RePaint
+            | Self::Mcg => &[Walk::Flow, Walk::Ancestral],
+            _ => &[Walk::Own],
+        }
+    }
+
+    /// Whether its mathematics allows the task.
+    #[must_use]
+    pub fn allows(self, task: Task) -> bool {
+        self != Self::ReverseVe || task == Task::Denoising
+    }
+
+    /// Whether it gives one answer, not draws.
+    #[must_use]
+    pub fn is_point(self) -> bool {
+        matches!(self, Self::RedDiff | Self::Hqs | Self::Red | Self::Tikhonov)
+    }
+
+    /// Draws `count` times for each measurement, in about `moves` moves.
+    ///
+    /// # Errors
+    /// If the run is refused.
+    pub fn run(
+        self,
+        problem: &Problem,
+        walk: Walk,
+        count: usize,
+        moves: usize,
+    ) -> Result<Run, Failure> {
+        let study = Study {
+            problem,
+            measured: problem.repeated(count),
+            prior: Counting::new(problem.denoiser()),
+            moves,
+            count,
+        };
+        let began = Instant::now();
+        let draws = self.draw(&study, walk)?;
+        let seconds = began.elapsed().as_secs_f64();
+        let width = problem.law.dim() as i32;
+        Ok(Run {
+            draws: draws.reshape([-1, width]),
+            evaluations: study.prior.evaluations(),
+            seconds,
+        })
+    }
+
+    fn draw(self, study: &Study<'_>, walk: Walk) -> Result<Tensor<4>, Failure> {
+        let (prior, m, s) = (&study.prior, &study.measured, study.problem.data_std());
+        let (a, y) = (m.operator.clone(), m.y.clone());
+        let denoised = |guided: &dyn Denoiser<4>| study.wrapped(guided, walk);
+        match self {
+            Self::Exact => study.exact(walk),
+            Self::Dps => denoised(&Dps::new(prior, m)),
+            Self::Pigdm => denoised(&Pigdm::new(prior, m).with_data_std(s)),
+            Self::Mmps => denoised(&Mmps::new(prior, m).with_iterations(10)),
+            Self::Tmpd => denoised(&Tmpd::new(prior, m)),
+            Self::Lgd => denoised(&Lgd::new(prior, m).with_data_std(s)),
+            Self::Ddnm => denoised(&Ddnm::new(prior, a, y)),
+            Self::Annealed => denoised(&Conditioned::new(prior, Annealed::new(m))),
+            Self::DiffPir => {
+                let kernel = match walk {
+                    Walk::Flow => Renoise::new(0.0),
+                    _ => Renoise::new(0.3),
+                };
+                study.walked(&DiffPir::new(prior, m), kernel)
+            }
+            Self::DpsPaper => {
+                let zeta = study.problem.task.dps_zeta();
+                let operator = a;
+                match walk {
+                    Walk::Flow => {
+                        let norm = ResidualNorm::new(operator, y);
+                        denoised(&Dps::new(prior, norm).with_strength(zeta))
+                    }
+                    _ => {
+                        let kernel = Ancestral::default();
+                        let step = DpsStep {
+                            kernel,
+                            operator,
+                            y,
+                            zeta,
+                        };
+                        study.walked(prior, step)
+                    }
+                }
+            }
+            Self::PigdmPaper => study.walked_by(walk, |kernel| {
+                let (operator, y) = (a.clone(), y.clone());
+                AnyStep::new(PigdmStep {
+                    kernel,
+                    operator,
+                    y,
+                })
+            }),
+            Self::RePaint => study.walked_by(walk, |kernel| {
+                AnyStep::new(Replace::new(kernel, a.clone(), y.clone()))
+            }),
+            Self::Mcg => study.walked_by(walk, |kernel| {
+                let zeta = study.problem.task.dps_zeta();
+                AnyStep::new(mcg(kernel, a.clone(), y.clone(), zeta))
+            }),
+            Self::DdnmPlus => study.walked(prior, DdnmPlus::new(Ddim::with_eta(0.85), m.clone())),
+            Self::Ddrm => {
+                let (step, path) = (Ddrm::new(m.clone()), study.path(study.moves)?);
+                let mut noise = HostNoise::seeded(7);
+                let like = Tensor::zeros(study.shape(), &Device::flex());
+                let x = step.start(path.start(), &like, &mut noise);
+                Ok(Sampler::new(step, path).sample(prior, x, &mut noise)?)
+            }
+            Self::AnnealedLangevin => {
+                let path = study.path(study.moves)?;
+                let last = path.levels()[path.len() - 1];
+                let step = AnnealedLangevin::new(5, 0.1 * last.noise_to_signal().powi(2), last);
+                let guided = Conditioned::new(prior, Annealed::new(m));
+                study.along(&guided, step, path)
+            }
+            Self::Daps => study.walked(prior, Daps::new(m.clone())),
+            Self::DapsLangevin => {
+                let curvature = (study.problem.norm() / study.problem.sigma).powi(2);
+                study.walked(
+                    prior,
+                    Daps::new(LangevinCoupling::new(m.clone(), curvature)),
+                )
+            }
+            Self::PnpDm => study.walked(prior, PnpDm::new(m.clone())),
+            Self::TwistedSmc => {
+                let smc = TwistedSmc::new(Ddim::ancestral(), study.path(study.moves)?, study.count);
+                let mut noise = HostNoise::seeded(7);
+                let x = smc.start(study.shape(), &Device::flex(), &mut noise);
+                let twist = TwistByVariance::new(m, s);
+                Ok(smc.sample(prior, &twist, x, &mut noise, |_| ())?.x)
+            }
+            Self::EnKg => {
+                let y = study.problem.measured.y.clone();
+                study.walked(prior, EnKg::new(Ddim::deterministic(), a, y, study.count))
+            }
+            Self::ReverseVe => study.reverse(),
+            Self::PnpUla => {
+                let level = Level::variance_exploding(0.1)?;
+                let curvature = (study.problem.norm() / study.problem.sigma).powi(2);
+                let delta = 0.2 / (curvature + level.snr());
+                let path = Path::staying(level, 20 * study.moves)?;
+                let mut noise = HostNoise::seeded(7);
+                let step = PnpUla::new(m.clone(), delta);
+                Ok(Sampler::new(step, path).sample(prior, study.backward()?, &mut noise)?)
+            }
+            Self::RedDiff => {
+                let mut noise = HostNoise::seeded(7);
+                let sampler = Sampler::new(RedDiff::new(a, y), study.path(2 * study.moves)?);
+                Ok(sampler.sample(prior, study.backward()?, &mut noise)?)
+            }
+            Self::Hqs => {
+                let path = Hqs::<()>::path(1.0, study.problem.sigma.min(0.9), 20)?;
+                let mut noise = HostNoise::seeded(7);
+                let sampler = Sampler::new(Hqs::new(m.clone()), path);
+                Ok(sampler.sample(prior, study.backward()?, &mut noise)?)
+            }
+            Self::Red => {
+                let level = Level::variance_exploding(0.1)?;
+                let path = Path::staying(level, study.moves)?;
+                let mut noise = HostNoise::seeded(7);
+                let sampler = Sampler::new(Red::new(m.clone(), level.snr()), path);
+                Ok(sampler.sample(prior, study.backward()?, &mut noise)?)
+            }
+            Self::Tikhonov => {
+                let mean = study.problem.law.mean();
+                let mean = crate::problem::rows(mean, study.problem.law.dim());
+                let [c, h, w] = study.problem.prior.signal();
+                let mean = mean.reshape([1, c, h, w]).expand(study.shape());
+                Ok(tikhonov(m, mean, s)?)
+            }
+        }
+    }
+}
+
+impl Task {
+    /// The ζ of DPS that the paper takes for images in `[−1, 1]` and 1,000 moves.
+    #[must_use]
+    pub fn dps_zeta(self) -> f64 {
+        match self {
+            Self::Inpainting => 0.5,
+            Self::Denoising | Self::Blur | Self::SuperResolution => 0.3,
+        }
+    }
+}
+
+struct Study<'a> {
+    problem: &'a Problem,
+    measured: Measurement<4, Dense, GaussianNoise>,
+    prior: Counting<AsImages<GaussianMixture>>,
+    moves: usize,
+    count: usize,
+}
+
+impl Study<'_> {
+    fn shape(&self) -> [usize; 4] {
+        let [c, h, w] = self.problem.prior.signal();
+        [self.measured.y.dims()[0], c, h, w]
+    }
+
+    /// Down to almost no noise, then to none.
+    fn path(&self, moves: usize) -> Result<Path, Failure> {
+        let span = Span::new(1.0, 1e-3);
+        let path = Path::log_snr(VariancePreserving::default(), span, moves - 1)?;
+        Ok(path.then_clean())
+    }
+
+    fn along<S: Step<4>>(
+        &self,
+        denoiser: &dyn Denoiser<4>,
+        step: S,
+        path: Path,
+    ) -> Result<Tensor<4>, Failure> {
+        let mut noise = HostNoise::seeded(7);
+        let sampler = Sampler::new(step, path);
+        let x = sampler.start(self.shape(), &Device::flex(), &mut noise);
+        Ok(sampler.sample(denoiser, x, &mut noise)?)
+    }
+
+    fn walked<S: Step<4>>(
+        &self,
+        denoiser: &dyn Denoiser<4>,
+        step: S,
+    ) -> Result<Tensor<4>, Failure> {
+        self.along(denoiser, step, self.path(self.moves)?)
+    }
+
+    /// A method around a kernel.
+    fn walked_by(
+        &self,
+        walk: Walk,
+        step: impl Fn(Ddim) -> AnyStep<4>,
+    ) -> Result<Tensor<4>, Failure> {
+        let kernel = match walk {
+            Walk::Flow => Ddim::deterministic(),
+            _ => Ddim::ancestral(),
+        };
+        self.walked(&self.prior, step(kernel))
+    }
+
+    /// A method that is a denoiser.
+    fn wrapped(&self, guided: &dyn Denoiser<4>, walk: Walk) -> Result<Tensor<4>, Failure> {
+        match walk {
+            // Two evaluations a move.
+            Walk::Flow => {
+                let path = self.path(self.moves / 2)?;
+                self.along(guided, RungeKutta::heun(), path)
+            }
+            _ => self.walked(guided, Ancestral::new(PosteriorVariance::Small)),
+        }
+    }
+
+    /// The same sampler with the posterior itself as the prior: the error of the moves alone.
+    fn exact(&self, walk: Walk) -> Result<Tensor<4>, Failure> {
+        let all = self.wrapped(&Each(&self.problem.posteriors, &self.prior), walk)?;
+        Ok(all)
+    }
+
+    /// `A⁺ y`.
+    fn backward(&self) -> Result<Tensor<4>, Failure> {
+        Ok(self.measured.operator.pinv(self.measured.y.clone())?.x)
+    }
+
+    /// Denoising from the level of the measurement.
+    fn reverse(&self) -> Result<Tensor<4>, Failure> {
+        use tweedie::inverse::Identity;
+        let measured = Measurement::new(
+            Identity,
+            self.measured.noise,
+            self.measured.y.clone().reshape(self.shape()),
+        );
+        let schedule = tweedie::math::VarianceExploding::default();
+        let (path, x) = measured.reverse(schedule, 0.0, self.moves)?;
+        let mut noise = HostNoise::seeded(7);
+        Ok(Sampler::new(Ancestral::default(), path).sample(&self.prior, x, &mut noise)?)
+    }
+}
+
+/// A denoiser of its own for each part of the batch; asks the second one to be counted.
+struct Each<'a>(
+    &'a [GaussianMixture],
+    &'a Counting<AsImages<GaussianMixture>>,
+);
+
+impl Denoiser<4> for Each<'_> {
+    fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
+        let _ = self.1.denoise(x.clone().narrow(0, 0, 1), level);
+        let parts = x.chunk(self.0.len(), 0).into_iter().zip(self.0);
+        let parts = parts.map(|(x, law)| AsImages(law.clone()).denoise(x, level));
+        Tensor::cat(parts.collect(), 0)
+    }
+}
+
+/// Draws of the exact posterior themselves: what the number of draws explains.
+#[must_use]
+pub fn floor(problem: &Problem, count: usize) -> Tensor<2> {
+    exact_draws(problem, count, 9000)
+}

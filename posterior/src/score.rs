@@ -1,0 +1,193 @@
+//! How far draws are from the posterior.
+
+use crate::problem::{Problem, exact_draws, rows};
+use serde::{Deserialize, Serialize};
+use tweedie::metrics::sliced_wasserstein;
+use tweedie::prelude::*;
+
+/// What separates draws from the exact posterior, over all measurements of a problem. Lengths are in
+/// units of the posterior's standard deviation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// The distance of the means, `√(Σ ‖m − m*‖²/Σ tr C*)`, the part that the number of draws explains
+    /// being taken away.
+    pub mean: f64,
+    /// The total variance relative to the exact one, `Σ tr C/Σ tr C*`.
+    pub variance: f64,
+    /// The distance of the covariances, `‖Σ (C − C*)‖/‖Σ C*‖` (Frobenius).
+    pub covariance: f64,
+    /// The sliced Wasserstein distance of order 2, per dimension, averaged over measurements.
+    pub wasserstein: f64,
+    /// The part of exact draws within the ball around the mean that holds half of the draws.
+    pub half: f64,
+    /// The same for 90 % of the draws.
+    pub ninety: f64,
+    /// How far the ranks of exact draws among the draws, along one direction, are from uniform: the
+    /// largest difference of distribution functions (simulation-based calibration).
+    pub ranks: f64,
+}
+
+/// Exact draws of a measurement.
+const EXACT: usize = 256;
+
+impl Scores {
+    /// Of `draws`, `[measurements × count, values]`, as many for each measurement.
+    #[must_use]
+    pub fn of(problem: &Problem, draws: &Tensor<2>) -> Self {
+        let (groups, dim) = (problem.posteriors.len(), problem.law.dim());
+        let count = draws.dims()[0] / groups;
+        let host = |x: &Tensor<2>| x.to_data().iter::<f64>().collect::<Vec<f64>>();
+        let (all, exact) = (host(draws), host(&exact_draws(problem, EXACT, 1000)));
+        let mut sums = Sums::new(dim);
+        for (group, law) in problem.posteriors.iter().enumerate() {
+            let part = &all[group * count * dim..(group + 1) * count * dim];
+            let truth = &exact[group * EXACT * dim..(group + 1) * EXACT * dim];
+            sums.add(part, truth, &law.mean(), &law.covariance(), group as u64);
+        }
+        sums.finish(groups)
+    }
+}
+
+struct Sums {
+    dim: usize,
+    gap: f64,
+    noise: f64,
+    trace: f64,
+    exact_trace: f64,
+    covariance: Vec<f64>,
+    exact_covariance: Vec<f64>,
+    wasserstein: f64,
+    covered: [usize; 2],
+    ranks: Vec<f64>,
+    seen: usize,
+}
+
+impl Sums {
+    fn new(dim: usize) -> Self {
+        Self {
+            dim,
+            gap: 0.0,
+            noise: 0.0,
+            trace: 0.0,
+            exact_trace: 0.0,
+            covariance: vec![0.0; dim * dim],
+            exact_covariance: vec![0.0; dim * dim],
+            wasserstein: 0.0,
+            covered: [0; 2],
+            ranks: Vec::new(),
+            seen: 0,
+        }
+    }
+
+    fn add(
+        &mut self,
+        draws: &[f64],
+        truth: &[f64],
+        mean: &[f64],
+        covariance: &[Vec<f64>],
+        seed: u64,
+    ) {
+        let dim = self.dim;
+        let count = draws.len() / dim;
+        let found = average(draws, dim);
+        let spread = scatter(draws, &found, dim);
+        let trace: f64 = (0..dim).map(|i| spread[i * dim + i]).sum();
+        let exact: f64 = (0..dim).map(|i| covariance[i][i]).sum();
+        self.gap += distance(&found, mean).powi(2);
+        self.noise += trace / count as f64;
+        self.trace += trace;
+        self.exact_trace += exact;
+        for i in 0..dim * dim {
+            self.covariance[i] += spread[i];
+            self.exact_covariance[i] += covariance[i / dim][i % dim];
+        }
+        let unit = (exact / dim as f64).sqrt();
+        let same = truth[..count.min(EXACT) * dim].to_vec();
+        let (a, b) = (rows(draws.to_vec(), dim), rows(same, dim));
+        self.wasserstein += sliced_wasserstein(&a, &b, 2.0, 32, seed) / unit;
+        // A ball around the mean of one half of the draws, its radius from the other half, so that a
+        // draw and the truth are exchangeable if they have one law.
+        let (first, second) = draws.split_at(count / 2 * dim);
+        let centre = average(first, dim);
+        let mut radii: Vec<f64> = second.chunks(dim).map(|x| distance(x, &centre)).collect();
+        radii.sort_by(f64::total_cmp);
+        let direction = direction(dim, seed);
+        let mut along: Vec<f64> = draws.chunks(dim).map(|x| dot(x, &direction)).collect();
+        along.sort_by(f64::total_cmp);
+        for x in truth.chunks(dim) {
+            let rank = radii.partition_point(|r| *r < distance(x, &centre)) as f64;
+            let part = (rank + 0.5) / (radii.len() + 1) as f64;
+            self.covered[0] += usize::from(part <= 0.5);
+            self.covered[1] += usize::from(part <= 0.9);
+            let rank = along.partition_point(|v| *v < dot(x, &direction)) as f64;
+            self.ranks.push((rank + 0.5) / (count + 1) as f64);
+            self.seen += 1;
+        }
+    }
+
+    fn finish(mut self, groups: usize) -> Scores {
+        let norm = |c: &[f64]| c.iter().map(|v| v * v).sum::<f64>().sqrt();
+        let off: Vec<f64> = self
+            .covariance
+            .iter()
+            .zip(&self.exact_covariance)
+            .map(|(a, b)| a - b)
+            .collect();
+        self.ranks.sort_by(f64::total_cmp);
+        let n = self.ranks.len() as f64;
+        let gap = |(i, u): (usize, &f64)| {
+            let (below, above) = (i as f64 / n, (i + 1) as f64 / n);
+            (u - below).abs().max((above - u).abs())
+        };
+        Scores {
+            mean: ((self.gap - self.noise).max(0.0) / self.exact_trace).sqrt(),
+            variance: self.trace / self.exact_trace,
+            covariance: norm(&off) / norm(&self.exact_covariance),
+            wasserstein: self.wasserstein / groups as f64,
+            half: self.covered[0] as f64 / self.seen as f64,
+            ninety: self.covered[1] as f64 / self.seen as f64,
+            ranks: self.ranks.iter().enumerate().map(gap).fold(0.0, f64::max),
+        }
+    }
+}
+
+fn average(rows: &[f64], dim: usize) -> Vec<f64> {
+    let count = (rows.len() / dim) as f64;
+    let mut mean = vec![0.0; dim];
+    for row in rows.chunks(dim) {
+        for (sum, value) in mean.iter_mut().zip(row) {
+            *sum += value / count;
+        }
+    }
+    mean
+}
+
+/// The covariance around `mean`, unbiased.
+fn scatter(rows: &[f64], mean: &[f64], dim: usize) -> Vec<f64> {
+    let count = (rows.len() / dim) as f64;
+    let mut sum = vec![0.0; dim * dim];
+    for row in rows.chunks(dim) {
+        for i in 0..dim {
+            for j in 0..dim {
+                sum[i * dim + j] += (row[i] - mean[i]) * (row[j] - mean[j]) / (count - 1.0);
+            }
+        }
+    }
+    sum
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    let square: f64 = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum();
+    square.sqrt()
+}
+
+/// A direction of one's own for each measurement.
+fn direction(dim: usize, seed: u64) -> Vec<f64> {
+    let z = HostNoise::seeded(500 + seed).normal([1, dim], &Device::flex());
+    let z: Tensor<2> = z;
+    z.into_data().iter::<f64>().collect()
+}
