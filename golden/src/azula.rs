@@ -1,5 +1,6 @@
 //! Samplers of azula on an exact Gaussian.
 
+use crate::azula_posterior;
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome};
 use tweedie::burn::tensor::{DType, Tensor};
@@ -14,6 +15,9 @@ use tweedie::samplers::{AnyStep, PredictorCorrector, RungeKutta, Sampler};
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     if case.id == "schedules" {
         return schedules(file);
+    }
+    if azula_posterior::knows(case) {
+        return azula_posterior::run(file, case);
     }
     let noise = |order| ExponentialAdamsBashforth::new(order, Variable::Noise);
     let clean = |order| ExponentialAdamsBashforth::new(order, Variable::Clean);
@@ -34,11 +38,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             AnyStep::new(step.correcting_first())
         }
         "ito_eta1" => AnyStep::new(DpmSolverMultistep::on_noise(Order::First).with_eta(1.0)),
-        other => {
-            return Ok(Outcome::skipped(format!(
-                "{other} is a method for inverse problems, which is not implemented yet"
-            )));
-        }
+        other => return Err(GoldenError::Lacks(format!("a known sampler: {other}"))),
     };
     let prior = prior(file)?;
     let times = &file.tensor(case, "timesteps")?.values;
@@ -77,14 +77,14 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-fn prior(file: &File) -> Result<Gaussian, GoldenError> {
+pub(crate) fn prior(file: &File) -> Result<Gaussian, GoldenError> {
     let variance = &file.shared("var")?.values;
     let stds: Vec<f64> = variance.iter().map(|v| v.sqrt()).collect();
     Gaussian::diagonal(&file.shared("mean")?.values, &stds).map_err(refused)
 }
 
 /// The peer's levels, which stay away from both ends by 10⁻³; its VE runs go from 10 to 0.01.
-fn level(schedule: &str, t: f64) -> Result<Level, GoldenError> {
+pub(crate) fn level(schedule: &str, t: f64) -> Result<Level, GoldenError> {
     let least = 1e-3_f64;
     let above = |alpha: f64| (alpha, (1.0 - alpha * alpha + least * least).sqrt());
     let line = |t: f64| (1.0 - t + t * least, t + (1.0 - t) * least);

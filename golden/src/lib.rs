@@ -5,11 +5,14 @@
 //! files. Cases of a kind that is not implemented count as skipped, with the reason.
 
 mod azula;
+mod azula_posterior;
 mod betas;
 mod case;
 mod chain_moments;
 mod churn;
 mod compare;
+mod deepinv_ddrm;
+mod deepinv_posterior;
 mod edm;
 mod embeddings;
 mod ffdnet;
@@ -94,6 +97,8 @@ fn run(file: &File, case: &case::Case) -> Outcome {
         metrics::run(file, case)
     } else if operators::knows(file, case) {
         operators::run(file, case)
+    } else if deepinv_posterior::knows(case) {
+        deepinv_posterior::run(file, case)
     } else if has("beta_schedule") {
         betas::run(file, case)
     } else if has("cls") && has("steps_run") {

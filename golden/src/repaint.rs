@@ -1,15 +1,20 @@
-//! RePaint's way up and down its chain.
+//! RePaint: its way up and down the chain, and its replacement.
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome};
-use tweedie::math::{Chain, Level, Path, Spacing};
+use crate::model::clipped;
+use crate::settings::gaussian;
+use tweedie::burn::tensor::{DType, Tensor};
+use tweedie::core::{Advance, Replay, from_fn};
+use tweedie::inverse::{Mask, Replace};
+use tweedie::kernels::Constant;
+use tweedie::math::{Chain, Ddim, Kernel, Level, Move, Path, Spacing};
+use tweedie::prelude::{Denoiser, Noise, State, Step};
 
 /// `jump_N50_j10_n10`: 50 of 1000 nodes, jumps of 10 moves, 10 times.
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     if case.get("config").is_some() {
-        return Ok(Outcome::skipped(
-            "RePaint's replacement is a method for inverse problems, which is not implemented yet",
-        ));
+        return replacement(file, case);
     }
     let field = |prefix: char| {
         let fields = case.id.split('_').skip(1);
@@ -44,4 +49,104 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let recorded = file.tensor(case, "timesteps")?;
     comparison.values("timesteps", &found, &recorded.values, DOUBLE);
     Ok(Outcome::Ran(comparison))
+}
+
+/// Every step of a run, each from the recorded state before it. The peer's steps up add noise with the
+/// wrong β where its chain is respaced, `β[t..t+n]` instead of `β[t−n+1..=t]`; they are left out.
+fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    let lacks = |name: &str| GoldenError::Lacks(format!("{name} of the case"));
+    let config = |name: &str| case.config(name).and_then(serde_json::Value::as_f64);
+    let train = config("num_train_timesteps").ok_or_else(|| lacks("num_train_timesteps"))?;
+    let betas = ["beta_start", "beta_end"].map(|name| config(name).ok_or_else(|| lacks(name)));
+    let [first, last] = betas;
+    let chain = Chain::linear(train as usize, first?, last?).map_err(refused)?;
+    let stride = chain.len() / case.count("N")?;
+    let states = file.tensor(case, "xs")?.parts();
+    let draws = file.tensor(case, "noises")?.parts();
+    let times = &file.tensor(case, "timesteps")?.values;
+    let kinds = case.get("kinds").and_then(|kinds| kinds.as_array());
+    let kinds = kinds.ok_or_else(|| lacks("kinds"))?;
+    let used = case
+        .get("noise_used_at_step")
+        .and_then(|used| used.as_array());
+    let used: Vec<u64> = used
+        .ok_or_else(|| lacks("noise_used_at_step"))?
+        .iter()
+        .filter_map(serde_json::Value::as_u64)
+        .collect();
+    let mask = file.tensor(case, "mask")?;
+    let [_, channels, h, w] = states[0].tensor::<4>(DType::F64)?.dims();
+    let parts = mask.parts().into_iter();
+    let known: Vec<f64> = parts
+        .flat_map(|part| part.values.repeat(channels))
+        .collect();
+    let shape = [mask.shape[0], channels, h, w];
+    let mask = Mask::try_from(Constant::new(known, shape)).map_err(refused)?;
+    let original: Tensor<4> = file.tensor(case, "original_image")?.tensor(DType::F64)?;
+    let prior = gaussian(file, &states[0].tensor::<4>(DType::F64)?.dims())?;
+    let model = from_fn(move |x: Tensor<4>, level: Level| {
+        let shape = x.dims();
+        prior
+            .denoise(x.reshape([shape[0] as i32, -1]), level)
+            .reshape(shape)
+    });
+    let moves = RawNoise {
+        kernel: Ddim::with_eta(config("eta").unwrap_or(0.0)),
+        case,
+    };
+    let step = Replace::new(moves, mask, original);
+    let mut comparison = Comparison::default();
+    for (k, kind) in kinds.iter().enumerate() {
+        if kind.as_str() != Some("step") {
+            continue;
+        }
+        let from = times[k] as usize;
+        let to = match from.checked_sub(stride) {
+            Some(node) => chain.node(node),
+            None => Level::CLEAN,
+        };
+        let mv = Move {
+            from: chain.node(from),
+            to,
+        };
+        let place = used.iter().position(|step| *step == k as u64);
+        let z: Tensor<4> = draws[place.ok_or_else(|| lacks("noise"))?].tensor(DType::F64)?;
+        // The peer shares one draw between what is known and what is not.
+        let mut noise = Replay::new(vec![z.clone(), z]);
+        let x = states[k].tensor::<4>(DType::F64)?;
+        let state = step.step(&model, x, mv, &mut noise, &mut ());
+        let name = format!("xs[{}]", k + 1);
+        comparison.tensor(&name, state.x, &states[k + 1], DOUBLE);
+    }
+    Ok(Outcome::Ran(comparison))
+}
+
+/// The peer moves by the noise of the unclipped estimate: only `α_s x̂₀` is clipped.
+struct RawNoise<'a> {
+    kernel: Ddim,
+    case: &'a Case,
+}
+
+impl Step<4> for RawNoise<'_> {
+    type Memory = ();
+
+    fn step(
+        &self,
+        denoiser: &dyn Denoiser<4>,
+        x: Tensor<4>,
+        mv: Move,
+        noise: &mut dyn Noise<4>,
+        (): &mut (),
+    ) -> State<4> {
+        let raw = denoiser.denoise(x.clone(), mv.from);
+        let constant = from_fn(|_: Tensor<4>, _| raw.clone());
+        let clean = clipped(self.case, Box::new(constant)).denoise(x.clone(), mv.from);
+        let step = self.kernel.transition(mv.from, mv.to);
+        let moved = step.advance(mv, x, raw.clone(), noise);
+        State::new(
+            mv.to,
+            moved + (clean.clone() - raw) * mv.to.alpha(),
+            Some(clean),
+        )
+    }
 }

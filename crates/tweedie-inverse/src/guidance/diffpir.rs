@@ -8,7 +8,7 @@
 //! Zhu et al. 2023, "Denoising Diffusion Models for Plug-and-Play Image Restoration", eq. 13 and
 //! algorithm 1, arXiv:2305.08995.
 
-use super::settled;
+use super::data_step;
 use crate::LinearGaussian;
 use burn::tensor::Tensor;
 use tweedie_core::Denoiser;
@@ -45,8 +45,7 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for DiffP
         let clean = self.prior.denoise(x, level);
         // σ_y² ρ
         let shift = self.lambda * (self.problem.sigma() / level.noise_to_signal()).powi(2);
-        let b = self.problem.operator().adjoint(self.problem.y()) + clean * shift;
-        settled(&self.problem, b, shift)
+        data_step(&self.problem, self.problem.y(), clean, shift)
     }
 
     /// Where there is some signal and some noise.

@@ -60,6 +60,19 @@ pub(crate) fn settled<const D: usize>(
     found(problem.operator().solve_fitting(b, shift, iterations))
 }
 
+/// The proximal step of the data from `z`, `argmin ‖y − A x‖² + shift ‖x − z‖²`, which is
+/// `z + (AᵀA + shift)⁻¹ Aᵀ (y − A z)`: in this form nothing large cancels.
+pub(crate) fn data_step<const D: usize>(
+    problem: &(impl LinearGaussian<D> + ?Sized),
+    y: Tensor<D>,
+    z: Tensor<D>,
+    shift: f64,
+) -> Tensor<D> {
+    let a = problem.operator();
+    let residual = y - a.apply(z.clone());
+    z + settled(problem, a.adjoint(residual), shift)
+}
+
 /// The solution of an equation within a chain.
 ///
 /// # Panics

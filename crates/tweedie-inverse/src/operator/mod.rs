@@ -178,7 +178,7 @@ pub trait Linear<const D: usize>: Operator<D> {
     }
 
     /// The proximal step of the data, `argmin_x γ/2 ‖A x − y‖² + ½ ‖x − z‖²`, which is
-    /// `(AᵀA + I/γ)⁻¹ (Aᵀ y + z/γ)`. A `y` of batch 1 is shared.
+    /// `z + (AᵀA + I/γ)⁻¹ Aᵀ (y − A z)`. A `y` of batch 1 is shared.
     ///
     /// # Errors
     /// [`SolveError`] unless `gamma` is finite and above 0 and the shapes fit, or as
@@ -191,8 +191,12 @@ pub trait Linear<const D: usize>: Operator<D> {
         error::fits("proximal step", &y.dims(), fits, || {
             format!("a measurement {expected:?} of each signal, or of all")
         })?;
-        let b = self.transpose(y) + z / gamma;
-        self.solve_fitting(b, 1.0 / gamma, ConjugateGradient::default())
+        let b = self.transpose(y - self.forward(z.clone()));
+        let change = self.solve_fitting(b, 1.0 / gamma, ConjugateGradient::default())?;
+        Ok(Solution {
+            x: z + change.x,
+            ..change
+        })
     }
 }
 

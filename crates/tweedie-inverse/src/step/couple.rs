@@ -1,7 +1,7 @@
 //! Draws from `p(y | x) N(x; c, r² I)`, a measurement coupled to a point: the half of split Gibbs
 //! samplers that knows the measurement.
 
-use crate::guidance::settled;
+use crate::guidance::data_step;
 use crate::{Likelihood, LinearGaussian};
 use burn::tensor::Tensor;
 use tweedie_core::{Noise, vjp};
@@ -25,7 +25,7 @@ impl<const D: usize, P: LinearGaussian<D>> Couple<D> for P {
         // A z has the covariance A Aᵀ; the noise of y is white: draw it in the shape of y.
         let mean = a.apply(centre);
         let seen = self.y() + noise.normal_like(&mean) * sigma;
-        settled(self, a.adjoint(seen) + far * shift, shift)
+        data_step(self, seen, far, shift)
     }
 }
 

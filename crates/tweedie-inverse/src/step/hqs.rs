@@ -8,7 +8,7 @@
 //! 4.2, arXiv:2008.13751.
 
 use crate::LinearGaussian;
-use crate::guidance::settled;
+use crate::guidance::data_step;
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, Noise};
 use tweedie_math::{Level, Move, Path, PathError};
@@ -75,8 +75,7 @@ impl<const D: usize, P: LinearGaussian<D>> Step<D> for Hqs<P> {
         (): &mut (),
     ) -> State<D> {
         let shift = self.lambda * (self.problem.sigma() / mv.from.noise_to_signal()).powi(2);
-        let b = self.problem.operator().adjoint(self.problem.y()) + x * shift;
-        let z = settled(&self.problem, b, shift);
+        let z = data_step(&self.problem, self.problem.y(), x, shift);
         let clean = denoiser.denoise(z * mv.from.alpha(), mv.from);
         State::new(mv.to, clean.clone(), Some(clean))
     }

@@ -1,4 +1,5 @@
-//! Regularisation by denoising (RED), its fixed point: `x ← (AᵀA + λσ_y² I)⁻¹ (Aᵀ y + λσ_y² D(x))`.
+//! Regularisation by denoising (RED), its fixed point: `x ← argmin ‖y − A x‖²/σ_y² + λ ‖x − D(x)‖²`,
+//! the last `D(x)` being that of the state before.
 //!
 //! A point where `Aᵀ (A x − y)/σ_y² + λ (x − D(x)) = 0`. The state is the image itself: begin with
 //! `A⁺ y` and stay at the level of the denoiser ([`Path::staying`](tweedie_math::Path::staying)).
@@ -8,7 +9,7 @@
 //! 4.3, arXiv:1611.02862.
 
 use crate::LinearGaussian;
-use crate::guidance::settled;
+use crate::guidance::data_step;
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, Noise};
 use tweedie_math::Move;
@@ -43,8 +44,7 @@ impl<const D: usize, P: LinearGaussian<D>> Step<D> for Red<P> {
     ) -> State<D> {
         let clean = denoiser.denoise(x * mv.from.alpha(), mv.from);
         let shift = self.lambda * self.problem.sigma().powi(2);
-        let b = self.problem.operator().adjoint(self.problem.y()) + clean.clone() * shift;
-        let x = settled(&self.problem, b, shift);
+        let x = data_step(&self.problem, self.problem.y(), clean.clone(), shift);
         State::new(mv.to, x, Some(clean))
     }
 

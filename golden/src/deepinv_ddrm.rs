@@ -1,0 +1,132 @@
+//! DDRM of deepinv, which runs in `[0, 1]` with α = 1.
+//!
+//! Its noise has half the variance (every draw is divided by √2), singular values up to σ_y count as
+//! not measured, and 10⁻⁶ is added to denominators.
+
+use crate::case::{Case, File, GoldenError, refused};
+use crate::compare::{Comparison, Outcome};
+use crate::deepinv_posterior::{Physics, physics, prior};
+use std::f64::consts::TAU;
+use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
+use tweedie::core::Replay;
+use tweedie::inverse::{
+    Ddrm, GaussianNoise, Linear, Measurement, Operator, OperatorError, Spectral,
+};
+use tweedie::math::{Level, Path};
+use tweedie::prelude::Sampler;
+
+pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    let sigma_y = case.number("sigma_y")?;
+    let name = format!("{}/y", case.text("physics"));
+    let y: Tensor<4> = file.shared(&name)?.tensor(DType::F64)?;
+    let operator = Truncated {
+        operator: physics(file, case)?,
+        least: sigma_y,
+    };
+    let noise = GaussianNoise::new(sigma_y).map_err(refused)?;
+    let measured = Measurement::new(operator, noise, y.clone());
+    let step = Ddrm::new(&measured)
+        .with_eta(case.number("eta")?)
+        .with_eta_b(case.number("etab")?);
+    let sigmas = &file.tensor(case, "sigmas")?.values;
+    let level = |sigma: &f64| Level::variance_exploding(*sigma).map_err(refused);
+    let levels = sigmas.iter().map(level).collect::<Result<_, _>>()?;
+    let path = Path::through(levels).map_err(refused)?;
+    let mut draws = Replay::new(draws(file, case)?);
+    let like = Tensor::zeros([1, 3, 12, 12], (&y.device(), DType::F64));
+    let x = step.start(path.start(), &like, &mut draws);
+    let prior = prior(file, [0.0, 1.0])?;
+    let x = Sampler::new(step, path).sample(&prior, x, &mut draws);
+    let mut comparison = Comparison::default();
+    let out = file.tensor(case, "out")?;
+    comparison.tensor("out", x.map_err(refused)?, out, 1e-5);
+    Ok(Outcome::Ran(comparison))
+}
+
+/// The draws as images, `V z/√2`.
+fn draws(file: &File, case: &Case) -> Result<Vec<Tensor<4>>, GoldenError> {
+    let draws = file.tensor(case, "noises")?.parts().into_iter();
+    let image = |values: Vec<f64>| {
+        let values: Vec<f64> = values.iter().map(|z| z / 2_f64.sqrt()).collect();
+        let data = TensorData::new(values, [1, 3, 12, 12]);
+        Tensor::from_data(data, (&Device::flex(), DType::F64))
+    };
+    let spectral = case.text("physics") == "blurfft";
+    Ok(draws
+        .map(|z| match spectral {
+            true => image(z.values.chunks(12 * 7 * 2).flat_map(inverse).collect()),
+            false => image(z.values),
+        })
+        .collect())
+}
+
+/// The unitary inverse of a real Fourier transform `[12, 7]` of pairs: complex along the rows, then
+/// real along the columns, for which the first and the last column have no imaginary part.
+fn inverse(pairs: &[f64]) -> Vec<f64> {
+    const N: usize = 12;
+    let mut image = vec![0.0; N * N];
+    for (i, pixel) in image.iter_mut().enumerate() {
+        let (row, column) = (i / N, i % N);
+        for l in 0..=N / 2 {
+            // Along the rows.
+            let (mut re, mut im) = (0.0, 0.0);
+            for k in 0..N {
+                let (a, b) = (pairs[2 * (k * 7 + l)], pairs[2 * (k * 7 + l) + 1]);
+                let (sin, cos) = (TAU * (k * row) as f64 / N as f64).sin_cos();
+                re += a * cos - b * sin;
+                im += a * sin + b * cos;
+            }
+            let (sin, cos) = (TAU * (l * column) as f64 / N as f64).sin_cos();
+            *pixel += match l {
+                0 => re,
+                l if 2 * l == N => re * cos,
+                _ => 2.0 * (re * cos - im * sin),
+            } / N as f64;
+        }
+    }
+    image
+}
+
+/// An operator whose singular values up to a least one count as 0.
+struct Truncated {
+    operator: Physics,
+    least: f64,
+}
+
+impl Operator<4> for Truncated {
+    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        self.operator.measured(signal)
+    }
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.operator.forward(x)
+    }
+}
+
+impl Linear<4> for Truncated {
+    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        self.operator.signal(measured)
+    }
+    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+        self.operator.transpose(y)
+    }
+}
+
+impl Spectral<4> for Truncated {
+    fn singular_values(&self, like: &Tensor<4>) -> Tensor<4> {
+        let s = self.operator.singular_values(like);
+        let none = s.clone().lower_equal_elem(self.least);
+        s.mask_fill(none, 0.0)
+    }
+    fn signal_to_spectrum(&self, x: Tensor<4>) -> Tensor<4> {
+        self.operator.signal_to_spectrum(x)
+    }
+    fn spectrum_to_signal(&self, c: Tensor<4>) -> Tensor<4> {
+        self.operator.spectrum_to_signal(c)
+    }
+    fn measured_to_spectrum(&self, y: Tensor<4>) -> Tensor<4> {
+        self.operator.measured_to_spectrum(y)
+    }
+    fn spectrum_to_measured(&self, c: Tensor<4>) -> Tensor<4> {
+        self.operator.spectrum_to_measured(c)
+    }
+}

@@ -1,0 +1,252 @@
+//! Posterior samplers of deepinv on an exact Gaussian prior.
+//!
+//! The peer's state lives in `[−1, 1]` and its guidance in `[0, 1]`, where σ_y is stated; here all of it is
+//! in `[−1, 1]`, but for DDRM, which the peer runs in `[0, 1]`. Its denoiser computes in `f32`.
+
+use crate::case::{Case, File, GoldenError, refused};
+use crate::compare::{Comparison, Outcome};
+use tweedie::burn::tensor::{DType, Tensor};
+use tweedie::core::{Replay, StaticClip, from_fn};
+use tweedie::inverse::{
+    Annealed, CircularBlur, Conditioned, DiffPir, Dps, GaussianNoise, Mask, Measurement, Mmps,
+    Operator, Padding, Pigdm, PointSpread, ResidualNorm, Separable, Spectral, Taps,
+};
+use tweedie::kernels::Constant;
+use tweedie::math::{
+    Chain, EulerMaruyama, Level, Path, Renoise, Schedule, Span, VarianceExploding,
+    VariancePreserving,
+};
+use tweedie::prelude::{Ancestral, Ddim, Denoiser, Sampler};
+use tweedie::samplers::AnyStep;
+
+/// The peer's denoiser computes in `f32`, whatever the state.
+pub(crate) const ROUNDED: f64 = 2e-6;
+
+pub(crate) fn knows(case: &Case) -> bool {
+    case.get("alg").is_some() && case.get("physics").is_some()
+}
+
+pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    match case.text("alg") {
+        "ddrm" => crate::deepinv_ddrm::run(file, case),
+        "diffpir" => diffpir(file, case),
+        _ => chain(file, case),
+    }
+}
+
+pub(crate) type Physics = Box<dyn Spectral<4> + Send + Sync>;
+
+/// The operator of a case.
+pub(crate) fn physics(file: &File, case: &Case) -> Result<Physics, GoldenError> {
+    let size = [12, 12];
+    Ok(match case.text("physics") {
+        "inpainting" => {
+            let mask = file.shared("mask")?;
+            let kept = Constant::new(mask.values.clone(), [1, 3, 12, 12]);
+            Box::new(Mask::try_from(kept).map_err(refused)?)
+        }
+        "blurfft" => {
+            let filter = file.shared("blurfft/filter")?;
+            // One filter for all channels.
+            let count = filter.shape[2] * filter.shape[3];
+            let values = filter.values[..count].to_vec();
+            let spread = PointSpread::new(values, [filter.shape[2], filter.shape[3]]);
+            Box::new(CircularBlur::new(spread.map_err(refused)?, size).map_err(refused)?)
+        }
+        "down2" => {
+            let operator = Separable::decimate(Taps::Bicubic, 2, size, Padding::Circular);
+            Box::new(operator.map_err(refused)?)
+        }
+        other => return Err(GoldenError::Lacks(format!("a known operator: {other}"))),
+    })
+}
+
+/// `E[x₀ | x_t]` of the prior, stated in `[0, 1]`, for images in `[low, low + length]`.
+pub(crate) fn prior(
+    file: &File,
+    [low, length]: [f64; 2],
+) -> Result<impl Denoiser<4> + Clone + use<>, GoldenError> {
+    let lacks = |name: &str| GoldenError::Lacks(format!("the prior's {name}"));
+    let mu = file.meta["mu"].as_array().ok_or_else(|| lacks("mu"))?;
+    let mu: Vec<f64> = mu.iter().filter_map(|mu| mu.as_f64()).collect();
+    let std = file.meta["s"].as_f64().ok_or_else(|| lacks("s"))? * length;
+    let mu: Vec<f64> = mu.iter().map(|mu| low + length * mu).collect();
+    let mu = Constant::new(mu, [1, 3, 1, 1]);
+    Ok(from_fn(move |x: Tensor<4>, level: Level| {
+        let (a, s2) = (level.alpha(), level.sigma().powi(2));
+        let all = a * a * std * std + s2;
+        let mean = mu.beside(&x) * (s2 / all);
+        x * (a * std * std / all) + mean
+    }))
+}
+
+/// The measurement in `[−1, 1]`, and its noise.
+fn signed(
+    file: &File,
+    case: &Case,
+    sigma: f64,
+) -> Result<Measurement<4, Physics, GaussianNoise>, GoldenError> {
+    let operator = physics(file, case)?;
+    let name = format!("{}/y", case.text("physics"));
+    let y: Tensor<4> = file.shared(&name)?.tensor(DType::F64)?;
+    let ones = operator.apply(Tensor::ones([1, 3, 12, 12], (&y.device(), DType::F64)));
+    let noise = GaussianNoise::new(2.0 * sigma).map_err(refused)?;
+    Ok(Measurement::new(operator, noise, y * 2.0 - ones))
+}
+
+fn unit(x: Tensor<4>) -> Tensor<4> {
+    (x + 1.0) * 0.5
+}
+
+fn noises(file: &File, case: &Case) -> Result<Vec<Tensor<4>>, GoldenError> {
+    match file.tensor(case, "noises") {
+        Ok(noises) => noises
+            .parts()
+            .iter()
+            .map(|z| z.tensor(DType::F64))
+            .collect(),
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
+/// The guided estimate of a case.
+fn guided(file: &File, case: &Case) -> Result<Box<dyn Denoiser<4>>, GoldenError> {
+    let prior = prior(file, [-1.0, 2.0])?;
+    let m = signed(file, case, case.number("sigma_y")?)?;
+    let norm =
+        || -> Result<_, GoldenError> { Ok(ResidualNorm::new(physics(file, case)?, m.y.clone())) };
+    Ok(match case.text("alg") {
+        // In the peer's units the norm is half as long.
+        "dps" => Box::new(Dps::new(prior, norm()?).with_strength(0.5)),
+        "dps_w0.3_clip" => {
+            let clipped = StaticClip::new(prior, -1.0, 1.0);
+            Box::new(Dps::new(clipped, norm()?).with_strength(0.15))
+        }
+        "dps_annealed" => Box::new(from_fn(move |x: Tensor<4>, level: Level| {
+            let sigma = m.noise.sigma().hypot(level.noise_to_signal());
+            let noise = GaussianNoise::new(sigma).unwrap_or(m.noise);
+            let annealed = Measurement::new(&m.operator, noise, m.y.clone());
+            Dps::new(&prior, annealed).denoise(x, level)
+        })),
+        // Unit variance in [0, 1] is a standard deviation of 2 here.
+        "pigdm" if case.text("physics") == "down2" => {
+            Box::new(from_fn(move |x: Tensor<4>, level: Level| {
+                three_iterations(&prior, &m, x, level)
+            }))
+        }
+        "pigdm" => Box::new(Pigdm::new(prior, m).with_data_std(2.0)),
+        "mmps" => Box::new(Mmps::new(prior, m).with_iterations(3)),
+        "ald" => Box::new(Conditioned::new(prior, Annealed::new(m))),
+        other => return Err(GoldenError::Lacks(format!("a known method: {other}"))),
+    })
+}
+
+/// The peer's ΠGDM stops after three iterations of conjugate gradients in the space of the
+/// measurement, which [`Mmps`] does: with a prior whose covariance is `r² I`, and the true gradient's
+/// factor afterwards, which on this prior is a number.
+fn three_iterations(
+    prior: &impl Denoiser<4>,
+    m: &Measurement<4, Physics, GaussianNoise>,
+    x: Tensor<4>,
+    level: Level,
+) -> Tensor<4> {
+    let (a, s2) = (level.alpha(), level.sigma().powi(2));
+    let r2 = s2 / (a * a + s2 / 4.0);
+    let clean = prior.denoise(x.clone(), level);
+    let (at, value) = (x.clone(), clean.clone());
+    let isotropic =
+        from_fn(move |x: Tensor<4>, _| (x - at.clone()) * (r2 * a / s2) + value.clone());
+    let change = Mmps::new(isotropic, m)
+        .with_iterations(3)
+        .denoise(x.clone(), level)
+        - clean.clone();
+    // The prior's own covariance: what it gives to a unit, times σ²/α.
+    let unit = prior.denoise(x.clone() + 1.0, level) - clean.clone();
+    let own = unit.mean().into_scalar::<f64>() * s2 / a;
+    clean + change * (own / r2)
+}
+
+/// The schedules and solvers of the peer's SDE framework.
+fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    let steps = case.count("N_timesteps")? - 1;
+    let solver = case.text("solver");
+    let end = if solver == "euler" { 1e-3 } else { 0.0 };
+    let span = Span::new(1.0, end);
+    let vp = VariancePreserving::default();
+    let ve = VarianceExploding::new(0.005, 5.0).map_err(refused)?;
+    let (schedule, step): (Box<dyn Schedule>, AnyStep<4>) = match (case.text("sde"), solver) {
+        ("vp", "ddpm") => (Box::new(vp), AnyStep::new(Ancestral::default())),
+        ("vp", "ddim") => (Box::new(vp), AnyStep::new(Ddim::deterministic())),
+        ("vp", _) => (Box::new(vp.clone()), AnyStep::new(EulerMaruyama::new(vp))),
+        _ => (Box::new(ve.clone()), AnyStep::new(EulerMaruyama::new(ve))),
+    };
+    let path = Path::uniform(&*schedule, span, steps).map_err(refused)?;
+    let mut comparison = Comparison::default();
+    let alphas: Vec<f64> = path.levels().iter().map(|level| level.alpha()).collect();
+    let scale = file.tensor(case, "scale_t")?;
+    comparison.values("scale_t", &alphas, &scale.values, 1e-12);
+    let denoiser = guided(file, case)?;
+    let x: Tensor<4> = file.tensor(case, "x_init")?.tensor(DType::F64)?;
+    let mut noise = Replay::new(noises(file, case)?);
+    let recorded = file.tensor(case, "trajectory")?.parts();
+    comparison.tensor("trajectory[0]", unit(x.clone()), &recorded[0], ROUNDED);
+    // Three iterations differ by the peer's ε of 10⁻⁸.
+    let tolerance = match (case.text("alg"), case.text("physics")) {
+        ("pigdm", "down2") => 2e-5,
+        _ => ROUNDED,
+    };
+    let sampler = Sampler::new(step, path.clone());
+    let states = sampler.trajectory(&*denoiser, x.clone(), &mut noise);
+    let mut last = x;
+    for (k, state) in states.map_err(refused)?.enumerate() {
+        last = state.x;
+        let name = format!("trajectory[{}]", k + 1);
+        comparison.tensor(&name, unit(last.clone()), &recorded[k + 1], tolerance);
+    }
+    if solver == "euler" {
+        // The peer denoises once more, unguided, at a level of its own making, and keeps its scale.
+        let before = path.levels()[steps - 1];
+        let (t, dt) = (
+            (1.0 + end * (steps as f64 - 1.0)) / steps as f64,
+            (1.0 - end) / steps as f64,
+        );
+        let t = t.max(end + dt);
+        let noise = (schedule.rates(t).g2 * dt).sqrt();
+        let level = Level::new(before.alpha(), noise).map_err(refused)?;
+        last = prior(file, [-1.0, 2.0])?.denoise(last, level) * before.alpha();
+    }
+    comparison.tensor("out", unit(last), file.tensor(case, "out")?, tolerance);
+    Ok(Outcome::Ran(comparison))
+}
+
+/// DiffPIR on a chain of 1,000 nodes. The peer's λ has twice the variance for its unit.
+fn diffpir(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    let sigma = case.number("sigma")?;
+    let chain = Chain::linear(1000, 1e-4, 0.02).map_err(refused)?;
+    let table = file.tensor(case, "seq")?.values.clone();
+    let mut nodes: Vec<usize> = table.iter().map(|i| 999 - *i as usize).collect();
+    nodes.sort_unstable_by(|a, b| b.cmp(a));
+    let levels = nodes.iter().map(|&i| chain.node(i)).collect();
+    let path = Path::through(levels).map_err(refused)?;
+    let m = signed(file, case, sigma)?;
+    let clipped = StaticClip::new(prior(file, [-1.0, 2.0])?, -1.0, 1.0);
+    let guided = DiffPir::new(clipped, &m).with_lambda(0.5 * case.number("lambda_")?);
+    let mut draws = noises(file, case)?;
+    let start = path.start();
+    let first = draws.remove(0);
+    let init: Tensor<4> = file.tensor(case, "x_init")?.tensor(DType::F64)?;
+    let added = (start.noise_to_signal().powi(2) - (2.0 * sigma).powi(2)).sqrt();
+    let x = (init * 2.0 - 1.0 + first * added) * start.alpha();
+    let sampler = Sampler::new(Renoise::new(case.number("zeta")?), path);
+    let x = sampler.sample(&guided, x, &mut Replay::new(draws));
+    // Its proximal step in f32 subtracts numbers of 10⁵, but for a mask.
+    let tolerance = match case.text("physics") {
+        "inpainting" => 5e-6,
+        "blurfft" => 3e-4,
+        _ => 5e-4,
+    };
+    let mut comparison = Comparison::default();
+    let out = unit(x.map_err(refused)?);
+    comparison.tensor("out", out, file.tensor(case, "out")?, tolerance);
+    Ok(Outcome::Ran(comparison))
+}
