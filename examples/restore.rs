@@ -1,24 +1,34 @@
 //! Generates images and restores damaged ones: `cargo run --example restore`.
 //!
 //! A network trained on Fashion-MNIST comes with the repository. Eight test images that it has not
-//! seen lose a box of pixels and get noise; DPS draws four guesses of each from the posterior.
+//! seen are damaged, and a posterior method draws four guesses of each.
 
 use clap::Parser;
-use indicatif::ProgressBar;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tweedie::inverse::{DpsStep, GaussianNoise, Mask, Measurement};
+use tweedie::inverse::GaussianNoise;
 use tweedie::metrics::psnr;
 use tweedie::prelude::*;
 use tweedie_examples::finish;
+use tweedie_examples::restoration::{COMBINATIONS, Method, Settings, Task, Walk, walk};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Generates images and restores damaged ones.
 #[derive(Parser)]
+#[command(after_help = COMBINATIONS)]
 struct Arguments {
+    /// What was lost
+    #[arg(long, value_enum, default_value = "inpaint")]
+    task: Task,
+    /// What bends the chain
+    #[arg(long, value_enum, default_value = "dps")]
+    method: Method,
+    /// How the chain moves, for the methods that leave it open
+    #[arg(long, value_enum)]
+    sampler: Option<Walk>,
     /// The folder of a trained model
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/fashion-mnist"))]
     model: PathBuf,
@@ -28,9 +38,9 @@ struct Arguments {
     /// Steps of each chain
     #[arg(long, default_value_t = 80)]
     steps: usize,
-    /// Step size of DPS
-    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
-    zeta: f64,
+    /// The method's knob: ζ of dps and mcg, w of dps-score, pigdm and lgd, λ of diffpir and red-diff
+    #[arg(long, allow_negative_numbers = true)]
+    strength: Option<f64>,
     /// Standard deviation of the measurement's noise, on [−1, 1]
     #[arg(long, default_value_t = 0.05, allow_negative_numbers = true)]
     sigma: f64,
@@ -48,17 +58,18 @@ fn main() -> ExitCode {
 }
 
 fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let settings = Settings {
+        method: arguments.method,
+        walk: arguments.sampler,
+        steps: arguments.steps,
+        strength: arguments.strength,
+        guesses: GUESSES,
+    };
+    settings.check(arguments.task)?;
     let device = Device::default();
     let model = Model::open(&arguments.model, &device)?;
     let path = Path::uniform(Cosine::default(), Span::FULL, arguments.steps)?;
     let noise_model = GaussianNoise::new(arguments.sigma)?;
-    if !(arguments.zeta >= 0.0 && arguments.zeta.is_finite()) {
-        return Err(format!(
-            "--zeta has to be finite and at least 0, got {}",
-            arguments.zeta
-        )
-        .into());
-    }
     let images = Images::fashion_test()?;
     if model.shape(1) != [1, 1, images.size()[0], images.size()[1]] {
         let shape = model.shape(1);
@@ -67,84 +78,49 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let mut noise = HostNoise::seeded(arguments.seed);
 
     // Generate: the deterministic flow of the prior.
-    let flow = Sampler::new(Ddim::deterministic(), path.clone());
+    let flow = Sampler::new(Ddim::deterministic(), path);
     let x = flow.start(model.shape(16), &device, &mut noise);
-    let generated = run(&flow, "generating 16 images", &model, x, &mut noise)?;
+    let generated = walk(&flow, "generating 16 images", &model, x, &mut noise)?;
 
-    // Measure: a box of 12×12 pixels is missing, the rest is noisy.
+    // Measure, then restore: the same prior, pulled towards the measurement.
     let truth = images.select(&CHOSEN, Range::Signed, &device);
-    let mask = Mask::missing_box(images.size(), [8, 8], [12, 12])?;
-    let measured = Measurement::simulate(mask, noise_model, truth.clone(), &mut noise)?;
-
-    // Restore: the same prior, each step pulled towards the measurement.
-    let step = DpsStep {
-        kernel: Ancestral::default(),
-        operator: measured.operator.clone(),
-        y: measured.y.clone().repeat_dim(0, GUESSES),
-        zeta: arguments.zeta,
-    };
-    let posterior = Sampler::new(step, path);
-    let count = CHOSEN.len();
-    let x = posterior.start(model.shape(count * GUESSES), &device, &mut noise);
-    let guesses = run(&posterior, "restoring 8 images", &model, x, &mut noise)?;
-    let guesses: Vec<Tensor<4>> = guesses.chunk(GUESSES, 0);
-    let stacked = Tensor::stack::<5>(guesses.clone(), 0);
-    let (variance, mean) = stacked.var_mean(0);
-    let (mean, std) = (
-        mean.squeeze_dim::<4>(0),
-        variance.sqrt().squeeze_dim::<4>(0),
-    );
+    let measured = arguments
+        .task
+        .measure(truth.clone(), noise_model, &mut noise)?;
+    let shape = model.shape(CHOSEN.len() * GUESSES);
+    let guesses = settings.restore(&model, &measured, shape, &mut noise)?;
+    let residual = measured.residual(guesses.clone(), GUESSES);
+    let guesses: Vec<Tensor<4>> = guesses.chunk(CHOSEN.len(), 0);
 
     let mut sheet = Sheet::new().with_scale(3).with_columns([
         "original", "measured", "sample 1", "sample 2", "sample 3", "sample 4", "mean", "std",
     ]);
-    let psnrs = psnr(mean.clone(), truth.clone(), Range::Signed.length());
-    for (i, psnr) in psnrs.iter().enumerate() {
+    let seen = measured.picture(truth.dims())?;
+    for (i, guesses) in guesses.into_iter().enumerate() {
+        let (variance, mean) = guesses.clone().var_mean(0);
         let one = |x: &Tensor<4>| x.clone().narrow(0, i, 1);
-        let mut row = vec![one(&truth), one(&measured.y)];
-        row.extend(guesses.iter().map(one));
-        row.push(one(&mean));
-        // From 0 (black) to 1 (white).
-        row.push(one(&std) * 2.0 - 1.0);
-        sheet = sheet.with_row(format!("{psnr:.1} dB"), Tensor::cat(row, 0), Range::Signed)?;
-        println!("test image {:3}: PSNR of the mean {psnr:.2} dB", CHOSEN[i]);
+        let decibels = psnr(mean.clone(), one(&truth), Range::Signed.length())[0];
+        // The standard deviation from 0 (black) to 1 (white).
+        let std = variance.sqrt() * 2.0 - 1.0;
+        let row = Tensor::cat(vec![one(&truth), one(&seen), guesses, mean, std], 0);
+        sheet = sheet.with_row(format!("{decibels:.1} dB"), row, Range::Signed)?;
+        println!(
+            "test image {:3}: PSNR of the mean {decibels:.2} dB",
+            CHOSEN[i]
+        );
     }
     for (label, rows) in ["generated", ""].into_iter().zip(generated.chunk(2, 0)) {
         sheet = sheet.with_row(label, rows, Range::Signed)?;
     }
-    // How far the samples are from what was measured, where it was: close to the noise.
-    let kept = measured.operator.kept(&device).float();
-    let values = kept.clone().sum().into_scalar::<f64>() * (count * GUESSES) as f64;
-    let residual = Tensor::cat(guesses, 0) - measured.y.repeat_dim(0, GUESSES);
-    let residual = (residual * kept).square().sum().into_scalar::<f64>() / values;
+    // A draw from the posterior is as far from what was measured as the noise.
     println!(
-        "measured pixels: off by {:.3}, noise {}",
-        residual.sqrt(),
+        "samples are off what was measured by {residual:.3}, noise {}",
         arguments.sigma
     );
-
     if let Some(folder) = arguments.out.parent() {
         std::fs::create_dir_all(folder)?;
     }
     sheet.save(&arguments.out)?;
     println!("picture: {}", arguments.out.display());
     Ok(ExitCode::SUCCESS)
-}
-
-/// Walks the whole path and shows how far it is.
-fn run<S: Step<4>>(
-    sampler: &Sampler<S>,
-    task: &'static str,
-    model: &Model,
-    x: Tensor<4>,
-    noise: &mut HostNoise,
-) -> Result<Tensor<4>, Box<dyn Error>> {
-    let bar = ProgressBar::new(sampler.path().len() as u64).with_message(task);
-    let mut last = x.clone();
-    for state in sampler.trajectory(model, x, noise)? {
-        bar.inc(1);
-        last = state.x;
-    }
-    bar.finish_and_clear();
-    Ok(last)
 }

@@ -1,6 +1,7 @@
 //! What the example programs share: how they end, and a prior that is known.
 
 pub mod measure;
+pub mod restoration;
 
 use std::fmt::Display;
 use std::process::ExitCode;

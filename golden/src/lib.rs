@@ -22,6 +22,7 @@ mod layers;
 mod lpips;
 mod metrics;
 mod mixture;
+mod mixture_guidance;
 mod model;
 mod multistep;
 mod networks;

@@ -2,9 +2,10 @@
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome};
-use tweedie::burn::tensor::{DType, Tensor};
+use crate::mixture_guidance;
+use tweedie::burn::tensor::DType;
+use tweedie::core::HostNoise;
 use tweedie::core::oracle::{Gaussian, GaussianMixture};
-use tweedie::core::{HostNoise, vjp};
 use tweedie::math::{Level, Path, Schedule, VarianceExploding, VariancePreserving};
 use tweedie::prelude::Denoiser;
 use tweedie::samplers::likelihood::FlowLikelihood;
@@ -143,7 +144,6 @@ fn at_a_level(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let level = Level::new(case.number("alpha")?, case.number("sigma")?).map_err(refused)?;
     let mixture = prior(file)?;
     let x = file.tensor(case, "x")?.tensor::<2>(DType::F64)?;
-    let [count, dim] = x.dims();
     let mut comparison = Comparison::default();
     let c = &mut comparison;
     let spread = mixture.conditional_covariance(x.clone(), level);
@@ -204,21 +204,8 @@ fn at_a_level(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             DOUBLE,
         );
         c.tensor("exact_guid", guidance, recorded("exact_guid")?, steep);
-        // DPS as published: ∇ ‖y − A x̂₀(x)‖.
-        let flat = |values: Vec<f64>, shape: [usize; 2]| {
-            Tensor::<2>::from_data(
-                tweedie::burn::tensor::TensorData::new(values, shape),
-                (&x.device(), DType::F64),
-            )
-        };
-        let matrix = flat(a.concat(), [a.len(), dim]).transpose();
-        let target = flat(y.clone(), [1, y.len()]);
-        let (norm, pullback) = vjp(x.clone(), |x| {
-            let residual = mixture.denoise(x, level).matmul(matrix) - target;
-            residual.square().sum_dim(1).sqrt().reshape([count])
-        });
-        let gradient = pullback.apply(norm.ones_like());
-        c.tensor("dps_grad", gradient, recorded("dps_grad")?, steep);
+        let measured = (&a[..], &y[..], sigma);
+        mixture_guidance::compare(file, case, name, measured, (&mixture, level), c)?;
     }
     Ok(Outcome::Ran(comparison))
 }

@@ -31,20 +31,24 @@ pub struct Scores {
 const EXACT: usize = 256;
 
 impl Scores {
-    /// Of `draws`, `[measurements × count, values]`, as many for each measurement.
+    /// Of `draws`, `[measurements × count, values]`, as many for each measurement; none if a draw is not
+    /// finite.
     #[must_use]
-    pub fn of(problem: &Problem, draws: &Tensor<2>) -> Self {
+    pub fn of(problem: &Problem, draws: &Tensor<2>) -> Option<Self> {
         let (groups, dim) = (problem.posteriors.len(), problem.law.dim());
         let count = draws.dims()[0] / groups;
         let host = |x: &Tensor<2>| x.to_data().iter::<f64>().collect::<Vec<f64>>();
         let (all, exact) = (host(draws), host(&exact_draws(problem, EXACT, 1000)));
+        if all.iter().any(|x| !x.is_finite()) {
+            return None;
+        }
         let mut sums = Sums::new(dim);
         for (group, law) in problem.posteriors.iter().enumerate() {
             let part = &all[group * count * dim..(group + 1) * count * dim];
             let truth = &exact[group * EXACT * dim..(group + 1) * EXACT * dim];
             sums.add(part, truth, &law.mean(), &law.covariance(), group as u64);
         }
-        sums.finish(groups)
+        Some(sums.finish(groups))
     }
 }
 

@@ -17,8 +17,8 @@ pub struct Row {
     pub method: Option<Method>,
     /// How it moved.
     pub walk: Walk,
-    /// How far off it is.
-    pub scores: Scores,
+    /// How far off it is; none if a draw is not finite.
+    pub scores: Option<Scores>,
     /// How often the denoiser was asked.
     pub evaluations: usize,
     /// How long it took.
@@ -44,19 +44,20 @@ pub fn markdown(rows: &[Row]) -> String {
                 row.sigma
             );
         }
-        let s = row.scores;
         let name = row.method.map_or("*exact draws*", Method::name);
         let walk = match row.walk {
             Walk::Flow => "flow",
             Walk::Ancestral => "ancestral",
             Walk::Own => "",
         };
-        let _ = write!(text, "| {name} | {walk} | {:.2} | ", s.mean);
-        let _ = match row.method.is_some_and(Method::is_point) {
-            true => write!(text, "point | | | | | | "),
-            false => write!(
+        let _ = write!(text, "| {name} | {walk} | ");
+        let _ = match (row.scores, row.method.is_some_and(Method::is_point)) {
+            (None, _) => write!(text, "diverges | | | | | | | "),
+            (Some(s), true) => write!(text, "{:.2} | point | | | | | | ", s.mean),
+            (Some(s), false) => write!(
                 text,
-                "{:.2} | {:.2} | {:.2} | {:.0} | {:.0} | {:.2} | ",
+                "{:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} | {:.2} | ",
+                s.mean,
                 s.variance,
                 s.covariance,
                 s.wasserstein,

@@ -25,7 +25,23 @@ pub struct Sheet {
     scale: u32,
     panels: usize,
     columns: Vec<String>,
-    rows: Vec<(String, Vec<Picture>)>,
+    rows: Vec<Row>,
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    label: String,
+    pictures: Vec<Picture>,
+    /// A line below each picture, or none.
+    captions: Vec<String>,
+}
+
+impl Row {
+    fn height(&self, scale: u32) -> u32 {
+        let tallest = self.pictures.iter().map(|p| p.height() * scale).max();
+        let captions = if self.captions.is_empty() { 0 } else { LINE };
+        tallest.unwrap_or(0).max(LINE) + captions
+    }
 }
 
 impl Default for Sheet {
@@ -79,8 +95,21 @@ impl Sheet {
         images: Tensor<4>,
         range: Range,
     ) -> Result<Self, ImageError> {
-        self.rows.push((label.into(), pictures(images, range)?));
+        self.rows.push(Row {
+            label: label.into(),
+            pictures: pictures(images, range)?,
+            captions: Vec::new(),
+        });
         Ok(self)
+    }
+
+    /// A line of text below each picture of the last row.
+    #[must_use]
+    pub fn with_captions<L: Into<String>>(mut self, captions: impl IntoIterator<Item = L>) -> Self {
+        if let Some(row) = self.rows.last_mut() {
+            row.captions = captions.into_iter().map(Into::into).collect();
+        }
+        self
     }
 
     /// Draws the sheet.
@@ -91,36 +120,38 @@ impl Sheet {
         if self.panels > 1 && self.rows.len() > 1 {
             return self.draw_panels();
         }
-        let all = || self.rows.iter().flat_map(|(_, row)| row);
+        let all = || self.rows.iter().flat_map(|row| &row.pictures);
         let widest = all().map(|p| p.width() * self.scale).max().unwrap_or(0);
+        let captions = self.rows.iter().flat_map(|row| &row.captions);
         let cell = self
             .columns
             .iter()
+            .chain(captions)
             .map(|label| text::width(label))
             .try_fold(widest, |widest, width| width.map(|width| widest.max(width)))?;
         let margin = self
             .rows
             .iter()
-            .filter(|(label, _)| !label.is_empty())
-            .map(|(label, _)| text::width(label).map(|width| width + 2 * GAP))
+            .filter(|row| !row.label.is_empty())
+            .map(|row| text::width(&row.label).map(|width| width + 2 * GAP))
             .try_fold(0, |widest, width| width.map(|width| widest.max(width)))?;
         let header = if self.columns.is_empty() {
             0
         } else {
             LINE + GAP
         };
-        let row_height = |row: &[Picture]| {
-            let tallest = row.iter().map(|p| p.height() * self.scale).max();
-            tallest.unwrap_or(0).max(LINE)
-        };
         let count = self
             .rows
             .iter()
-            .map(|(_, row)| row.len())
+            .map(|row| row.pictures.len())
             .max()
             .unwrap_or(0) as u32;
         let count = count.max(self.columns.len() as u32);
-        let height: u32 = self.rows.iter().map(|(_, row)| row_height(row) + GAP).sum();
+        let height: u32 = self
+            .rows
+            .iter()
+            .map(|row| row.height(self.scale) + GAP)
+            .sum();
         let width = margin + GAP + count * (cell + GAP);
         let mut sheet = Picture::from_pixel(width, header + height + GAP, image::Rgb([255; 3]));
 
@@ -129,19 +160,23 @@ impl Sheet {
             text::draw(&mut sheet, left(column), GAP, label)?;
         }
         let mut top = header + GAP;
-        for (label, row) in &self.rows {
-            text::draw(&mut sheet, GAP, top, label)?;
-            for (column, picture) in (0..).zip(row) {
+        for row in &self.rows {
+            text::draw(&mut sheet, GAP, top, &row.label)?;
+            for (column, picture) in (0..).zip(&row.pictures) {
                 let large = enlarge(picture, self.scale);
                 image::imageops::replace(&mut sheet, &large, left(column).into(), top.into());
             }
-            top += row_height(row) + GAP;
+            let end = top + row.height(self.scale);
+            for (column, caption) in (0..).zip(&row.captions) {
+                text::draw(&mut sheet, left(column), end - LINE, caption)?;
+            }
+            top = end + GAP;
         }
         Ok(sheet)
     }
 
     fn draw_panels(&self) -> Result<Picture, ImageError> {
-        let panel = |rows: &[(String, Vec<Picture>)]| {
+        let panel = |rows: &[Row]| {
             let part = Self {
                 panels: 1,
                 columns: self.columns.clone(),
@@ -180,7 +215,13 @@ pub fn grid(images: Tensor<4>, range: Range, columns: usize) -> Result<Sheet, Im
     let pictures = pictures(images, range)?;
     let rows = pictures.chunks(columns.max(1));
     Ok(Sheet {
-        rows: rows.map(|row| (String::new(), row.to_vec())).collect(),
+        rows: rows
+            .map(|row| Row {
+                label: String::new(),
+                pictures: row.to_vec(),
+                captions: Vec::new(),
+            })
+            .collect(),
         ..Sheet::new()
     })
 }
@@ -215,6 +256,11 @@ mod tests {
         let drawn = labelled.and_then(|sheet| sheet.draw()).expect("a sheet");
         let ink = drawn.pixels().filter(|pixel| pixel.0[0] < 128).count();
         assert!(ink > 18 + 20, "only {ink} dark pixels");
+        let captioned =
+            Sheet::new().with_row("", Tensor::<4>::ones([1, 1, 3, 3], &device), Range::Unit);
+        let drawn = captioned.map(|sheet| sheet.with_captions(["word"]).draw());
+        let drawn = drawn.and_then(|drawn| drawn).expect("a sheet");
+        assert!(drawn.pixels().any(|pixel| pixel.0[0] < 128), "no caption");
         let four = Tensor::<4>::zeros([1, 4, 3, 3], &device);
         assert!(matches!(
             grid(four, Range::Unit, 1),

@@ -34,6 +34,7 @@ mod varying_blur;
 
 use burn::tensor::Tensor;
 use solve::positive;
+use std::sync::Arc;
 
 pub use any::{AnyLinear, AnyOperator};
 pub use blur::Blur;
@@ -240,6 +241,14 @@ impl<const D: usize, A: Operator<D> + ?Sized> Operator<D> for &A {
 }
 
 impl<const D: usize, A: Linear<D> + ?Sized> Linear<D> for &A {
+    linear_pointer!();
+}
+
+impl<const D: usize, A: Operator<D> + ?Sized> Operator<D> for Arc<A> {
+    pointer!();
+}
+
+impl<const D: usize, A: Linear<D> + ?Sized> Linear<D> for Arc<A> {
     linear_pointer!();
 }
 

@@ -3,6 +3,7 @@
 use super::Linear;
 use super::solve::{Solution, SolveError};
 use burn::tensor::{DType, Tensor};
+use std::sync::Arc;
 
 /// A linear operator with its singular value decomposition `A = U Σ Vᵀ`.
 ///
@@ -61,7 +62,7 @@ macro_rules! pointer {
     )*};
 }
 
-pointer!(&A, Box<A>);
+pointer!(&A, Arc<A>, Box<A>);
 
 /// `V (Σ² + shift)⁻¹ Vᵀ b`.
 pub(crate) fn solve<const D: usize>(

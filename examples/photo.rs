@@ -1,0 +1,258 @@
+//! Restores a photograph: `cargo run --example photo -- [IMAGE]`.
+//!
+//! Four ways to damage it, and five to restore it: Wiener's filter, total variation, and, with the
+//! denoiser FFDNet as the prior, DPIR and DiffPIR.
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tweedie::core::{Interpolation, Resize, StaticClip};
+use tweedie::image::{PHOTOS, load};
+use tweedie::inverse::{
+    Bayer, CircularBlur, DiffPir, GaussianNoise, Hqs, Linear, LinearGaussian, Mask, Measurement,
+    Operator, PointSpread, Separable, TotalVariation, wiener,
+};
+use tweedie::math::{Chain, Renoise, Schedule};
+use tweedie::metrics::{Lpips, Ssim, psnr};
+use tweedie::models::Ffdnet;
+use tweedie::prelude::*;
+use tweedie_examples::finish;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Restores a photograph.
+#[derive(Parser)]
+struct Arguments {
+    /// One of the bundled photographs, or a PNG or JPEG file in colour
+    #[arg(default_value = "chelsea")]
+    image: String,
+    /// The picture to write
+    #[arg(long, default_value = "out/photo.png")]
+    out: PathBuf,
+    /// Standard deviation of the measurement's noise, on [0, 1]
+    #[arg(long, default_value_t = 0.01, allow_negative_numbers = true)]
+    sigma: f64,
+    /// Moves of DiffPIR
+    #[arg(long, default_value_t = 14)]
+    steps: usize,
+    /// Moves of DPIR, instead of 8 (deblurring, resolution) and 16 (missing pixels)
+    #[arg(long)]
+    moves: Option<usize>,
+    /// AlexNet's weights, to measure LPIPS as well (alexnet.safetensors)
+    #[arg(long)]
+    lpips: Option<PathBuf>,
+    /// Everything random follows from it
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+fn main() -> ExitCode {
+    finish(restore(&Arguments::parse()))
+}
+
+/// A way to damage a photograph.
+struct Damage {
+    name: &'static str,
+    operator: Box<dyn Linear<4>>,
+    /// Moves of DPIR: more where what is missing has to be carried in from far.
+    moves: usize,
+    /// The weight of total variation, on [−1, 1].
+    variation: f64,
+}
+
+fn damages(size: [usize; 2]) -> Result<Vec<Damage>, Box<dyn Error>> {
+    let half = size.map(|n| n / 2);
+    let damage = |name, operator, moves, variation| Damage {
+        name,
+        operator,
+        moves,
+        variation,
+    };
+    let blur = CircularBlur::new(PointSpread::gaussian(1.6)?, size)?;
+    Ok(vec![
+        damage("deblurring", Box::new(blur) as Box<dyn Linear<4>>, 8, 1e-4),
+        damage(
+            "50 % missing",
+            Box::new(Mask::random(size, 0.5, 1)?),
+            16,
+            0.02,
+        ),
+        damage(
+            "resolution x2",
+            Box::new(Separable::imresize(size, half)?),
+            8,
+            5e-4,
+        ),
+        damage(
+            "demosaicing",
+            Box::new(Mask::bayer(size, Bayer::Rggb)),
+            16,
+            0.01,
+        ),
+    ])
+}
+
+fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let device = Device::default();
+    let truth = photo(&arguments.image, &device)?;
+    let [_, channels, h, w] = truth.dims();
+    if channels != 3 || h < 16 || w < 16 {
+        return Err(format!(
+            "{}: {channels} channels of {h}×{w} pixels; the denoiser takes colour, of at least 16×16",
+            arguments.image
+        )
+        .into());
+    }
+    let noise_model = GaussianNoise::new(arguments.sigma)?.converted(Range::Unit, Range::Signed);
+    let lpips = arguments
+        .lpips
+        .as_ref()
+        .map(|path| Lpips::open(path, &device));
+    let scores = Scores {
+        truth: truth.clone(),
+        lpips: lpips.transpose()?,
+    };
+    let diffpir = diffpir_path(arguments.steps)?;
+    let first = 2.0 * 49.0 / 255.0;
+    Hqs::<()>::path(first, first, arguments.moves.unwrap_or(1))?;
+    let prior = Ffdnet::colour(&device);
+    let mut noise = HostNoise::seeded(arguments.seed);
+    let mut sheet = Sheet::new().with_columns([
+        "original",
+        "measured",
+        "Wiener",
+        "total variation",
+        "DPIR",
+        "DiffPIR",
+    ]);
+    let damages = damages([h, w])?;
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed} {msg}")?;
+    let bar = ProgressBar::new(4 * damages.len() as u64).with_style(style);
+    for damage in damages {
+        bar.set_message(damage.name);
+        let m = Measurement::simulate(damage.operator, noise_model, truth.clone(), &mut noise)?;
+        let mut row = vec![truth.clone(), scores.picture(&m)?];
+        let mut add = |x: Tensor<4>| {
+            row.push(x.clamp(-1.0, 1.0));
+            bar.inc(1);
+        };
+        let start = wiener(&m, 1.0)?;
+        add(start.clone());
+        add(TotalVariation::new(damage.variation).restore(&m)?);
+        add(dpir(
+            &prior,
+            &m,
+            arguments.moves.unwrap_or(damage.moves),
+            start.clone(),
+        )?);
+        add(run_diffpir(&prior, &m, &diffpir, start, &mut noise)?);
+        let captions: Vec<String> = row[1..].iter().map(|x| scores.of(x)).collect();
+        println!("{}:", damage.name);
+        for (name, caption) in ["measured", "Wiener", "TV", "DPIR", "DiffPIR"]
+            .iter()
+            .zip(&captions)
+        {
+            println!("  {name:8} {caption}");
+        }
+        let captions = [vec![String::new()], captions].concat();
+        let row = Tensor::cat(row, 0);
+        sheet = sheet
+            .with_row(damage.name, row, Range::Signed)?
+            .with_captions(captions);
+    }
+    bar.finish_and_clear();
+    if let Some(folder) = arguments.out.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    sheet.save(&arguments.out)?;
+    println!("picture: {}", arguments.out.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// DPIR: noise from 49/255 of the range down to the measurement's.
+fn dpir(
+    prior: &Ffdnet,
+    m: &Measurement<4, Box<dyn Linear<4>>, GaussianNoise>,
+    moves: usize,
+    start: Tensor<4>,
+) -> Result<Tensor<4>, Box<dyn Error>> {
+    let path = Hqs::<()>::path(2.0 * 49.0 / 255.0, m.sigma(), moves)?;
+    let step = Hqs::new(m);
+    let mut none = tweedie::core::Replay::new(Vec::new());
+    Ok(Sampler::new(step, path).sample(prior, start, &mut none)?)
+}
+
+/// The nodes of DDPM's chain, as far up as the denoiser was trained, closer to each other at the end.
+fn diffpir_path(steps: usize) -> Result<Path, Box<dyn Error>> {
+    let chain = Chain::linear(1000, 1e-4, 0.02)?;
+    let start = 2.0 * 50.0 / 255.0_f64;
+    let first = chain
+        .index(chain.level(chain.time(-2.0 * start.ln())))
+        .round();
+    let node = |i: usize| {
+        let down = (i as f64 / (steps - 1) as f64).sqrt() * first;
+        chain.node((first - down) as usize)
+    };
+    if steps < 2 {
+        return Err(format!("--steps has to be at least 2, got {steps}").into());
+    }
+    Ok(Path::through((0..steps).map(node).collect())?.then_clean())
+}
+
+fn run_diffpir(
+    prior: &Ffdnet,
+    m: &Measurement<4, Box<dyn Linear<4>>, GaussianNoise>,
+    path: &Path,
+    start: Tensor<4>,
+    noise: &mut HostNoise,
+) -> Result<Tensor<4>, Box<dyn Error>> {
+    let clipped = StaticClip::new(prior, -1.0, 1.0);
+    let guided = DiffPir::new(clipped, m).with_lambda(1.0);
+    let level = path.start();
+    let x = start.clone() * level.alpha() + noise.normal_like(&start) * level.sigma();
+    Ok(Sampler::new(Renoise::new(1.0), path.clone()).sample(&guided, x, noise)?)
+}
+
+struct Scores {
+    truth: Tensor<4>,
+    lpips: Option<Lpips>,
+}
+
+impl Scores {
+    fn of(&self, x: &Tensor<4>) -> String {
+        let range = Range::Signed.length();
+        let decibels = psnr(x.clone(), self.truth.clone(), range)[0];
+        let ssim = Ssim::new(range).of(x.clone(), self.truth.clone())[0];
+        let mut text = format!("{decibels:.2} dB  {ssim:.3}");
+        if let Some(lpips) = &self.lpips {
+            let distance = lpips.distance(x.clone(), self.truth.clone());
+            text += &format!("  {:.3}", distance.into_scalar::<f32>());
+        }
+        text
+    }
+
+    /// What was measured, in the size of the photograph: bicubic where it is smaller.
+    fn picture(
+        &self,
+        m: &Measurement<4, Box<dyn Linear<4>>, GaussianNoise>,
+    ) -> Result<Tensor<4>, Box<dyn Error>> {
+        let [_, _, h, w] = self.truth.dims();
+        let [_, _, rows, columns] = m.y.dims();
+        if [rows, columns] == [h, w] {
+            return Ok(m.y.clone().clamp(-1.0, 1.0));
+        }
+        let bicubic = Resize::new(Interpolation::Bicubic);
+        let enlarge = Separable::resize(bicubic, [rows, columns], [h, w])?;
+        Ok(enlarge.apply(m.y.clone()).clamp(-1.0, 1.0))
+    }
+}
+
+fn photo(name: &str, device: &Device) -> Result<Tensor<4>, Box<dyn Error>> {
+    match PHOTOS.iter().position(|photo| *photo == name) {
+        Some(i) => Ok(Images::photos()?.select(&[i], Range::Signed, device)),
+        None => Ok(load(name, Range::Signed, device)?),
+    }
+}

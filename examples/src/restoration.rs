@@ -1,0 +1,454 @@
+//! What `restore` combines: a task, a method, a sampler.
+
+use clap::ValueEnum;
+use indicatif::ProgressBar;
+use std::error::Error;
+use std::sync::Arc;
+use tweedie::inverse::{
+    CircularBlur, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, EnKg, FourierPhase,
+    GaussianNoise, Identity, LangevinCoupling, Lgd, Linear, Mask, Measurement, Mmps, Operator,
+    OperatorError, Pigdm, PnpDm, PointSpread, RedDiff, Replace, Separable, Spectral, Tmpd,
+    TwistByVariance, TwistedSmc, mcg,
+};
+use tweedie::math::Renoise;
+use tweedie::prelude::*;
+use tweedie::samplers::AnyStep;
+
+/// What was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Task {
+    /// A box of 12×12 pixels is missing
+    Inpaint,
+    /// Half the resolution, bicubic
+    Sr2,
+    /// A quarter of the resolution, bicubic
+    Sr4,
+    /// A Gaussian blur of 1.5 pixels
+    Deblur,
+    /// A shaken camera
+    Motion,
+    /// Nothing but noise
+    Denoise,
+    /// Fourier magnitudes alone
+    Phase,
+}
+
+/// What bends the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Method {
+    /// DPS as published
+    Dps,
+    /// DPS as a denoiser, with the likelihood's own weight
+    DpsScore,
+    /// ΠGDM
+    Pigdm,
+    /// Moment matching by conjugate gradients
+    Mmps,
+    /// Moment matching by a diagonal
+    Tmpd,
+    /// Loss-guided diffusion, by draws
+    Lgd,
+    /// Null-space projection, for little noise
+    Ddnm,
+    /// The same with noise
+    DdnmPlus,
+    /// A proximal step of the data
+    Diffpir,
+    /// In the operator's spectrum
+    Ddrm,
+    /// Replacement with time travel
+    Repaint,
+    /// DPS and replacement
+    Mcg,
+    /// Decoupled annealing
+    Daps,
+    /// Split Gibbs
+    PnpDm,
+    /// Twisted sequential Monte Carlo
+    Smc,
+    /// Ensembles, no derivative
+    Enkg,
+    /// A point estimate by stochastic descent
+    RedDiff,
+}
+
+/// How the chain moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Walk {
+    /// DDPM
+    Ddpm,
+    /// DDIM without noise
+    Ddim,
+    /// Heun's method on the flow
+    Heun,
+    /// DPM-Solver++(2M)
+    Dpmpp,
+}
+
+/// Which methods go with which samplers and tasks.
+pub const COMBINATIONS: &str = "\
+What combines:
+  dps-score pigdm mmps tmpd lgd ddnm   any --sampler
+  dps repaint mcg                      --sampler ddpm, ddim
+  diffpir ddnm-plus ddrm daps pnp-dm smc enkg red-diff   their own moves
+  phase                                dps dps-score lgd daps enkg red-diff
+  all other tasks                      every method";
+
+/// Any linear operator of a task.
+pub type Physics = Arc<dyn Spectral<4> + Send + Sync>;
+
+/// A measurement of a task.
+#[derive(Debug)]
+pub enum Measured {
+    /// By a linear operator.
+    Linear(Linear4),
+    /// By the magnitudes of a Fourier transform.
+    Phase(Measurement<4, FourierPhase, GaussianNoise>),
+}
+
+/// A linear measurement.
+pub struct Linear4(pub Measurement<4, Physics, GaussianNoise>);
+
+impl std::fmt::Debug for Linear4 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Linear4").finish_non_exhaustive()
+    }
+}
+
+impl Task {
+    /// The task's operator on images of a size; none if it is not linear.
+    ///
+    /// # Errors
+    /// For images that are too small.
+    pub fn operator(self, size: [usize; 2]) -> Result<Option<Physics>, OperatorError> {
+        let [h, w] = size;
+        let smaller = |by: usize| Separable::imresize(size, [h / by, w / by]);
+        Ok(Some(match self {
+            Self::Inpaint => Arc::new(Mask::missing_box(size, [8, 8], [12, 12])?),
+            Self::Sr2 => Arc::new(smaller(2)?),
+            Self::Sr4 => Arc::new(smaller(4)?),
+            Self::Deblur => Arc::new(CircularBlur::new(PointSpread::gaussian(1.5)?, size)?),
+            Self::Motion => Arc::new(CircularBlur::new(PointSpread::motion(11, 0.5, 4)?, size)?),
+            Self::Denoise => Arc::new(Identity),
+            Self::Phase => return Ok(None),
+        }))
+    }
+
+    /// Measures images.
+    ///
+    /// # Errors
+    /// For images that are too small, or noise that is not above 0.
+    pub fn measure(
+        self,
+        truth: Tensor<4>,
+        noise: GaussianNoise,
+        random: &mut dyn Noise<4>,
+    ) -> Result<Measured, OperatorError> {
+        let [.., h, w] = truth.dims();
+        Ok(match self.operator([h, w])? {
+            Some(operator) => Measured::Linear(Linear4(Measurement::simulate(
+                operator, noise, truth, random,
+            )?)),
+            None => {
+                let operator = FourierPhase::new([h, w], 2.0)?;
+                Measured::Phase(Measurement::simulate(operator, noise, truth, random)?)
+            }
+        })
+    }
+}
+
+impl Measured {
+    /// What was seen, as a picture of the signal's size.
+    ///
+    /// # Errors
+    /// If iterations do not converge.
+    pub fn picture(&self, signal: [usize; 4]) -> Result<Tensor<4>, Box<dyn Error>> {
+        Ok(match self {
+            Self::Linear(Linear4(m)) if m.y.dims() == signal => m.y.clone(),
+            Self::Linear(Linear4(m)) => m.operator.pinv(m.y.clone())?.x,
+            Self::Phase(m) => {
+                // The logarithm of the magnitudes, cut to the signal's size around frequency 0.
+                let [.., h, w] = m.y.dims();
+                let log = (m.y.clone().abs() + 1.0)
+                    .log()
+                    .roll(&[(h / 2) as i64, (w / 2) as i64], &[2, 3]);
+                let most = log.clone().max().into_scalar::<f64>();
+                let [.., rows, columns] = signal;
+                log.narrow(2, (h - rows) / 2, rows)
+                    .narrow(3, (w - columns) / 2, columns)
+                    * (2.0 / most)
+                    - 1.0
+            }
+        })
+    }
+
+    /// How far `A x` is from `y`, as a root mean square.
+    #[must_use]
+    pub fn residual(&self, x: Tensor<4>, times: usize) -> f64 {
+        let off = match self {
+            Self::Linear(Linear4(m)) => m.operator.apply(x) - repeated(&m.y, times),
+            Self::Phase(m) => m.operator.apply(x) - repeated(&m.y, times),
+        };
+        off.square().mean().into_scalar::<f64>().sqrt()
+    }
+}
+
+/// Each sample `times` times in a row.
+#[must_use]
+pub fn repeated(y: &Tensor<4>, times: usize) -> Tensor<4> {
+    let [b, c, h, w] = y.dims();
+    let y = y
+        .clone()
+        .reshape([b, 1, c, h, w])
+        .expand([b, times, c, h, w]);
+    y.reshape([b * times, c, h, w])
+}
+
+/// A run of `restore`.
+#[derive(Debug)]
+pub struct Settings {
+    /// The method.
+    pub method: Method,
+    /// The sampler; none is the method's own.
+    pub walk: Option<Walk>,
+    /// Moves.
+    pub steps: usize,
+    /// The strength, if it is not the default: ζ of `dps` and `mcg`, `w` of `dps-score`, `pigdm` and
+    /// `lgd`, λ of `diffpir` and `red-diff`.
+    pub strength: Option<f64>,
+    /// Guesses of each measurement.
+    pub guesses: usize,
+}
+
+impl Settings {
+    /// Whether the method goes with the sampler and the task.
+    ///
+    /// # Errors
+    /// One line that says what does.
+    pub fn check(&self, task: Task) -> Result<(), Box<dyn Error>> {
+        use Method::{Daps, DpsScore, Enkg, RedDiff};
+        let method = self.method;
+        let nonlinear = [Method::Dps, DpsScore, Method::Lgd, Daps, Enkg, RedDiff];
+        if task == Task::Phase && !nonlinear.contains(&method) {
+            return Err(
+                "--task phase is not linear: --method dps, dps-score, lgd, daps, enkg or red-diff"
+                    .into(),
+            );
+        }
+        let kernels = [Walk::Ddpm, Walk::Ddim];
+        let allowed: &[Walk] = match method {
+            DpsScore | Method::Pigdm | Method::Mmps | Method::Tmpd | Method::Lgd | Method::Ddnm => {
+                &[Walk::Ddpm, Walk::Ddim, Walk::Heun, Walk::Dpmpp]
+            }
+            Method::Dps | Method::Repaint | Method::Mcg => &kernels,
+            _ => &[],
+        };
+        if let Some(walk) = self.walk
+            && !allowed.contains(&walk)
+        {
+            return Err(format!("--sampler {walk:?} does not go with --method {method:?}; --help lists what combines").to_lowercase().into());
+        }
+        if let Some(strength) = self.strength
+            && !(strength >= 0.0 && strength.is_finite())
+        {
+            return Err(
+                format!("--strength has to be finite and at least 0, got {strength}").into(),
+            );
+        }
+        Ok(())
+    }
+
+    fn strength(&self, default: f64) -> f64 {
+        self.strength.unwrap_or(default)
+    }
+
+    fn kernel(&self) -> Ddim {
+        match self.walk {
+            Some(Walk::Ddim) => Ddim::deterministic(),
+            _ => Ddim::ancestral(),
+        }
+    }
+
+    /// Restores what was measured: `[measurements × guesses, …]`.
+    ///
+    /// # Errors
+    /// If the run is refused.
+    pub fn restore(
+        &self,
+        model: &Model,
+        measured: &Measured,
+        shape: [usize; 4],
+        noise: &mut HostNoise,
+    ) -> Result<Tensor<4>, Box<dyn Error>> {
+        let path = Path::uniform(Cosine::default(), Span::new(0.98, 0.0), self.steps)?;
+        let chain = Chain4 { path, model, shape };
+        match measured {
+            Measured::Linear(Linear4(m)) => {
+                let y = repeated(&m.y, self.guesses);
+                let repeated = Measurement::new(m.operator.clone(), m.noise, y);
+                self.linear(&chain, m, repeated, noise)
+            }
+            Measured::Phase(m) => {
+                let y = repeated(&m.y, self.guesses);
+                let repeated = Measurement::new(m.operator.clone(), m.noise, y);
+                self.any(&chain, m, repeated, noise)
+            }
+        }
+    }
+
+    /// Methods of any differentiable operator.
+    fn any<A: Operator<4> + Clone + Send + Sync + 'static>(
+        &self,
+        chain: &Chain4<'_>,
+        once: &Measurement<4, A, GaussianNoise>,
+        m: Measurement<4, A, GaussianNoise>,
+        noise: &mut HostNoise,
+    ) -> Result<Tensor<4>, Box<dyn Error>> {
+        let (operator, y, model) = (m.operator.clone(), m.y.clone(), chain.model);
+        match self.method {
+            Method::Dps => {
+                let step = DpsStep {
+                    kernel: self.kernel(),
+                    operator,
+                    y,
+                    zeta: self.strength(1.0),
+                };
+                chain.walk(model, AnyStep::new(step), noise)
+            }
+            Method::DpsScore => {
+                let guided = Dps::new(model, &m).with_strength(self.strength(0.1));
+                chain.guided(&guided, self.walk, noise)
+            }
+            Method::Lgd => {
+                let guided = Lgd::new(model, &m).with_strength(self.strength(1.0));
+                chain.guided(&guided.with_data_std(0.5), self.walk, noise)
+            }
+            Method::Daps => {
+                let curvature = 1.0 / m.noise.sigma().powi(2);
+                let coupling = LangevinCoupling::new(m, curvature);
+                chain.walk(model, AnyStep::new(Daps::new(coupling)), noise)
+            }
+            Method::Enkg => {
+                let step = EnKg::new(Ddim::ancestral(), operator, once.y.clone(), self.guesses);
+                chain.walk(model, AnyStep::new(step), noise)
+            }
+            _ => {
+                let step = RedDiff::new(operator, y).with_lambda(self.strength(0.25));
+                chain.walk(model, AnyStep::new(step), noise)
+            }
+        }
+    }
+
+    /// Methods of linear operators.
+    fn linear(
+        &self,
+        chain: &Chain4<'_>,
+        once: &Measurement<4, Physics, GaussianNoise>,
+        m: Measurement<4, Physics, GaussianNoise>,
+        noise: &mut HostNoise,
+    ) -> Result<Tensor<4>, Box<dyn Error>> {
+        let (operator, y, model) = (m.operator.clone(), m.y.clone(), chain.model);
+        let mut own = |step: AnyStep<4>| chain.walk(model, step, noise);
+        // The spread of a pixel of Fashion-MNIST around its mean, on [−1, 1].
+        let spread = 0.5;
+        match self.method {
+            Method::Pigdm => {
+                let guided = Pigdm::new(model, &m).with_strength(self.strength(1.0));
+                chain.guided(&guided.with_data_std(spread), self.walk, noise)
+            }
+            Method::Mmps => {
+                chain.guided(&Mmps::new(model, &m).with_iterations(3), self.walk, noise)
+            }
+            Method::Tmpd => chain.guided(&Tmpd::new(model, &m), self.walk, noise),
+            Method::Ddnm => chain.guided(&Ddnm::new(model, operator, y), self.walk, noise),
+            Method::Diffpir => {
+                let guided = DiffPir::new(model, &m).with_lambda(self.strength(1.75));
+                chain.walk(&guided, AnyStep::new(Renoise::new(0.3)), noise)
+            }
+            Method::DdnmPlus => own(AnyStep::new(DdnmPlus::new(Ddim::with_eta(0.85), m))),
+            Method::Ddrm => own(AnyStep::new(Ddrm::new(m))),
+            Method::Repaint => {
+                let chain = Chain4 {
+                    path: chain.path.clone().with_time_travel(10, 3),
+                    ..*chain
+                };
+                let step = Replace::new(self.kernel(), operator, y);
+                chain.walk(model, AnyStep::new(step), noise)
+            }
+            Method::Mcg => own(AnyStep::new(mcg(
+                self.kernel(),
+                operator,
+                y,
+                self.strength(0.5),
+            ))),
+            Method::Daps => own(AnyStep::new(Daps::new(m))),
+            Method::PnpDm => own(AnyStep::new(PnpDm::new(m))),
+            Method::Smc => {
+                let smc = TwistedSmc::new(Ddim::ancestral(), chain.path.clone(), self.guesses);
+                let bar = ProgressBar::new(chain.path.len() as u64);
+                let x = smc.start(chain.shape, &m.y.device(), noise);
+                let twist = TwistByVariance::new(&m, spread);
+                let end = smc.sample(model, &twist, x, noise, |_| bar.inc(1))?;
+                bar.finish_and_clear();
+                Ok(end.x)
+            }
+            _ => self.any(chain, once, m, noise),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Chain4<'a> {
+    path: Path,
+    model: &'a Model,
+    shape: [usize; 4],
+}
+
+impl Chain4<'_> {
+    fn guided(
+        &self,
+        denoiser: &dyn Denoiser<4>,
+        walk: Option<Walk>,
+        noise: &mut HostNoise,
+    ) -> Result<Tensor<4>, Box<dyn Error>> {
+        let step = match walk.unwrap_or(Walk::Ddpm) {
+            Walk::Ddpm => AnyStep::new(Ancestral::default()),
+            Walk::Ddim => AnyStep::new(Ddim::deterministic()),
+            Walk::Heun => AnyStep::new(RungeKutta::heun()),
+            Walk::Dpmpp => AnyStep::new(DpmSolverMultistep::plus_plus(Order::Second)),
+        };
+        self.walk(denoiser, step, noise)
+    }
+
+    fn walk(
+        &self,
+        denoiser: &dyn Denoiser<4>,
+        step: AnyStep<4>,
+        noise: &mut HostNoise,
+    ) -> Result<Tensor<4>, Box<dyn Error>> {
+        let sampler = Sampler::new(step, self.path.clone());
+        let x = sampler.start(self.shape, &Device::default(), noise);
+        walk(&sampler, "restoring", denoiser, x, noise)
+    }
+}
+
+/// Walks the whole path and shows how far it is.
+///
+/// # Errors
+/// If the run is refused, or a state is not finite.
+pub fn walk<S: Step<4>>(
+    sampler: &Sampler<S>,
+    task: &'static str,
+    denoiser: &dyn Denoiser<4>,
+    x: Tensor<4>,
+    noise: &mut HostNoise,
+) -> Result<Tensor<4>, Box<dyn Error>> {
+    let bar = ProgressBar::new(sampler.path().len() as u64).with_message(task);
+    let mut last = x.clone();
+    for state in sampler.trajectory(denoiser, x, noise)?.checked() {
+        bar.inc(1);
+        last = state?.x;
+    }
+    bar.finish_and_clear();
+    Ok(last)
+}

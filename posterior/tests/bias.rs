@@ -1,0 +1,109 @@
+//! No method may get worse than it was.
+
+#![allow(clippy::expect_used, reason = "a test may stop at once")]
+
+use tweedie_posterior::{Method, Prior, Problem, Row, Scores, Task, floor};
+
+/// Measured by `cargo run --example posterior -- --prior plane --measurements 8 --draws 64 --moves 60`.
+const RECORDED: &str = include_str!("recorded.json");
+
+const MEASUREMENTS: usize = 8;
+const DRAWS: usize = 64;
+const MOVES: usize = 60;
+
+fn recorded() -> Vec<Row> {
+    serde_json::from_str(RECORDED).expect("recorded rows")
+}
+
+/// How much of each score the number of draws explains: three standard errors, and a tenth.
+fn bars(recorded: Scores) -> [f64; 4] {
+    let count = (MEASUREMENTS * DRAWS) as f64;
+    let error = 3.0 / count.sqrt();
+    [
+        error + 0.1 * recorded.mean,
+        2_f64.sqrt() * error + 0.1 * (recorded.variance - 1.0).abs(),
+        error + 0.1 * recorded.wasserstein,
+        // A part of the exact draws of each measurement is seen at once.
+        0.5 * 3.0 / (count / 8.0).sqrt(),
+    ]
+}
+
+fn errors(scores: Scores) -> [f64; 4] {
+    [
+        scores.mean,
+        (scores.variance - 1.0).abs(),
+        scores.wasserstein,
+        (scores.half - 0.5).abs(),
+    ]
+}
+
+fn no_worse(task: Task, sigma: f64) {
+    let problem = Problem::new(Prior::Plane, task, sigma, MEASUREMENTS).expect("a problem");
+    let mut wrong = Vec::new();
+    let mut compared = 0;
+    for row in recorded() {
+        if (row.task, row.sigma) != (task, sigma) {
+            continue;
+        }
+        let Some(method) = row.method else { continue };
+        let run = method.run(&problem, row.walk, DRAWS, MOVES).expect("a run");
+        let found = Scores::of(&problem, &run.draws);
+        assert_eq!(run.evaluations, row.evaluations, "{}", method.name());
+        compared += 1;
+        let (Some(found), Some(before)) = (found, row.scores) else {
+            assert_eq!(found.is_some(), row.scores.is_some(), "{}", method.name());
+            continue;
+        };
+        let pairs = errors(found).into_iter().zip(errors(before));
+        for ((now, then), bar) in pairs.zip(bars(before)) {
+            if now > then + bar {
+                wrong.push((method.name(), row.walk, now, then, bar));
+            }
+        }
+    }
+    assert!(compared > 30, "{compared} methods");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn inpainting_is_no_worse() {
+    no_worse(Task::Inpainting, 0.5);
+}
+
+#[test]
+fn denoising_is_no_worse() {
+    no_worse(Task::Denoising, 0.5);
+}
+
+#[test]
+fn deblurring_is_no_worse() {
+    no_worse(Task::Blur, 0.1);
+}
+
+#[test]
+fn super_resolution_is_no_worse() {
+    no_worse(Task::SuperResolution, 0.1);
+}
+
+/// The measures themselves: exact draws have no error, shifted ones have it.
+#[test]
+fn exact_draws_are_exact() {
+    let problem = Problem::new(Prior::Plane, Task::Blur, 0.5, 16).expect("a problem");
+    let draws = floor(&problem, 256);
+    let scores = Scores::of(&problem, &draws).expect("scores");
+    assert!(
+        scores.mean < 0.1 && (scores.variance - 1.0).abs() < 0.1,
+        "{scores:?}"
+    );
+    assert!(
+        (scores.half - 0.5).abs() < 0.05 && (scores.ninety - 0.9).abs() < 0.04,
+        "{scores:?}"
+    );
+    assert!(scores.ranks < 0.05, "{scores:?}");
+    let narrow = Scores::of(&problem, &(draws.clone() * 0.5)).expect("scores");
+    assert!(
+        (narrow.variance - 0.25).abs() < 0.05 && narrow.mean > 0.3,
+        "{narrow:?}"
+    );
+    assert!(Method::ALL.len() == 27 && Scores::of(&problem, &(draws / 0.0)).is_none());
+}
