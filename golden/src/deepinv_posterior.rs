@@ -177,8 +177,8 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let (schedule, step): (Box<dyn Schedule>, AnyStep<4>) = match (case.text("sde"), solver) {
         ("vp", "ddpm") => (Box::new(vp), AnyStep::new(Ancestral::default())),
         ("vp", "ddim") => (Box::new(vp), AnyStep::new(Ddim::deterministic())),
-        ("vp", _) => (Box::new(vp.clone()), AnyStep::new(EulerMaruyama::new(vp))),
-        _ => (Box::new(ve.clone()), AnyStep::new(EulerMaruyama::new(ve))),
+        ("vp", _) => (Box::new(vp), AnyStep::new(EulerMaruyama::new(vp))),
+        _ => (Box::new(ve), AnyStep::new(EulerMaruyama::new(ve))),
     };
     let path = Path::uniform(&*schedule, span, steps).map_err(refused)?;
     let mut comparison = Comparison::default();

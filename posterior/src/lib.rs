@@ -8,11 +8,13 @@
 mod method;
 mod problem;
 mod score;
+mod study;
 mod table;
 
-pub use method::{Method, Run, Walk, floor};
+pub use method::{Method, Run, Walk};
 pub use problem::{AsImages, Prior, Problem, Task, exact_draws};
 pub use score::Scores;
+pub use study::floor;
 pub use table::{Row, markdown};
 
 /// Whatever went wrong.

@@ -1,17 +1,17 @@
 //! Every method on every problem that its mathematics allows.
 
-use crate::problem::{AsImages, Problem, exact_draws};
+use crate::problem::Problem;
+use crate::study::Study;
 use crate::{Failure, Task};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use tweedie::core::Counting;
-use tweedie::core::oracle::GaussianMixture;
 use tweedie::inverse::{
-    Annealed, Conditioned, Daps, Ddnm, DdnmPlus, Ddrm, Dense, DiffPir, Dps, DpsStep, EnKg,
-    GaussianNoise, Hqs, LangevinCoupling, Lgd, Linear, Measurement, Mmps, Pigdm, PigdmStep, PnpDm,
-    PnpUla, Red, RedDiff, Replace, ResidualNorm, Tmpd, TwistByVariance, TwistedSmc, mcg, tikhonov,
+    Annealed, Conditioned, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, EnKg, Hqs,
+    LangevinCoupling, Lgd, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, Red, RedDiff, Replace,
+    ResidualNorm, Tmpd, TwistByVariance, TwistedSmc, mcg, tikhonov,
 };
-use tweedie::math::{PosteriorVariance, Renoise};
+use tweedie::math::Renoise;
 use tweedie::prelude::*;
 use tweedie::samplers::{AnnealedLangevin, AnyStep};
 
@@ -341,117 +341,4 @@ impl Task {
             Self::Denoising | Self::Blur | Self::SuperResolution => 0.3,
         }
     }
-}
-
-struct Study<'a> {
-    problem: &'a Problem,
-    measured: Measurement<4, Dense, GaussianNoise>,
-    prior: Counting<AsImages<GaussianMixture>>,
-    moves: usize,
-    count: usize,
-}
-
-impl Study<'_> {
-    fn shape(&self) -> [usize; 4] {
-        let [c, h, w] = self.problem.prior.signal();
-        [self.measured.y.dims()[0], c, h, w]
-    }
-
-    /// Down to almost no noise, then to none.
-    fn path(&self, moves: usize) -> Result<Path, Failure> {
-        let span = Span::new(1.0, 1e-3);
-        let path = Path::log_snr(VariancePreserving::default(), span, moves - 1)?;
-        Ok(path.then_clean())
-    }
-
-    fn along<S: Step<4>>(
-        &self,
-        denoiser: &dyn Denoiser<4>,
-        step: S,
-        path: Path,
-    ) -> Result<Tensor<4>, Failure> {
-        let mut noise = HostNoise::seeded(7);
-        let sampler = Sampler::new(step, path);
-        let x = sampler.start(self.shape(), &Device::flex(), &mut noise);
-        Ok(sampler.sample(denoiser, x, &mut noise)?)
-    }
-
-    fn walked<S: Step<4>>(
-        &self,
-        denoiser: &dyn Denoiser<4>,
-        step: S,
-    ) -> Result<Tensor<4>, Failure> {
-        self.along(denoiser, step, self.path(self.moves)?)
-    }
-
-    /// A method around a kernel.
-    fn walked_by(
-        &self,
-        walk: Walk,
-        step: impl Fn(Ddim) -> AnyStep<4>,
-    ) -> Result<Tensor<4>, Failure> {
-        let kernel = match walk {
-            Walk::Flow => Ddim::deterministic(),
-            _ => Ddim::ancestral(),
-        };
-        self.walked(&self.prior, step(kernel))
-    }
-
-    /// A method that is a denoiser.
-    fn wrapped(&self, guided: &dyn Denoiser<4>, walk: Walk) -> Result<Tensor<4>, Failure> {
-        match walk {
-            // Two evaluations a move.
-            Walk::Flow => {
-                let path = self.path(self.moves / 2)?;
-                self.along(guided, RungeKutta::heun(), path)
-            }
-            _ => self.walked(guided, Ancestral::new(PosteriorVariance::Small)),
-        }
-    }
-
-    /// The same sampler with the posterior itself as the prior: the error of the moves alone.
-    fn exact(&self, walk: Walk) -> Result<Tensor<4>, Failure> {
-        let all = self.wrapped(&Each(&self.problem.posteriors, &self.prior), walk)?;
-        Ok(all)
-    }
-
-    /// `A⁺ y`.
-    fn backward(&self) -> Result<Tensor<4>, Failure> {
-        Ok(self.measured.operator.pinv(self.measured.y.clone())?.x)
-    }
-
-    /// Denoising from the level of the measurement.
-    fn reverse(&self) -> Result<Tensor<4>, Failure> {
-        use tweedie::inverse::Identity;
-        let measured = Measurement::new(
-            Identity,
-            self.measured.noise,
-            self.measured.y.clone().reshape(self.shape()),
-        );
-        let schedule = tweedie::math::VarianceExploding::default();
-        let (path, x) = measured.reverse(schedule, 0.0, self.moves)?;
-        let mut noise = HostNoise::seeded(7);
-        Ok(Sampler::new(Ancestral::default(), path).sample(&self.prior, x, &mut noise)?)
-    }
-}
-
-/// A denoiser of its own for each part of the batch; asks the second one to be counted.
-struct Each<'a>(
-    &'a [GaussianMixture],
-    &'a Counting<AsImages<GaussianMixture>>,
-);
-
-impl Denoiser<4> for Each<'_> {
-    fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
-        let _ = self.1.denoise(x.clone().narrow(0, 0, 1), level);
-        let parts = x.chunk(self.0.len(), 0).into_iter().zip(self.0);
-        let parts = parts.map(|(x, law)| AsImages(law.clone()).denoise(x, level));
-        Tensor::cat(parts.collect(), 0)
-    }
-}
-
-/// Draws of the exact posterior themselves: what the number of draws explains.
-#[must_use]
-pub fn floor(problem: &Problem, count: usize) -> Tensor<2> {
-    exact_draws(problem, count, 9000)
 }

@@ -3,8 +3,15 @@
 use std::path::{Path, PathBuf};
 
 const LIMIT: usize = 400;
-const FOLDERS: [&str; 7] = [
-    "crates", "examples", "benches", "fuzz", "golden", "tests", "xtask",
+const FOLDERS: [&str; 8] = [
+    "crates",
+    "examples",
+    "benches",
+    "fuzz",
+    "golden",
+    "posterior",
+    "tests",
+    "xtask",
 ];
 
 /// Names of files that say nothing of what is in them.

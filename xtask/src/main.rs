@@ -1,4 +1,4 @@
-//! The project's own tasks: `cargo xtask check`, `cargo xtask golden DIR`.
+//! The project's own tasks: `cargo xtask check`, `cargo xtask golden DIR`, `cargo xtask posterior`.
 
 mod layers;
 mod lengths;
@@ -14,7 +14,10 @@ fn main() -> ExitCode {
         ["lengths"] => lengths::check(),
         ["outside"] => outside(),
         ["golden", folder] => return golden(folder),
-        _ => Err("usage: cargo xtask check | layers | lengths | outside | golden DIR".into()),
+        ["posterior"] => posterior(),
+        _ => Err(
+            "usage: cargo xtask check | layers | lengths | outside | golden DIR | posterior".into(),
+        ),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -90,6 +93,22 @@ fn golden(folder: &str) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Measures every posterior method and writes the tables into `docs/POSTERIOR.md`, behind its text. What
+/// was measured before is kept in `out/posterior`, so that an interrupted run goes on.
+fn posterior() -> Done {
+    cargo("run --quiet --example posterior -- --out out/posterior").run()?;
+    let failed = |error: std::io::Error| error.to_string();
+    let tables =
+        std::fs::read_to_string(root().join("out/posterior/posterior.md")).map_err(failed)?;
+    let page = root().join("docs/POSTERIOR.md");
+    let text = std::fs::read_to_string(&page).map_err(failed)?;
+    const MARK: &str = "<!-- tables -->";
+    let (words, _) = text
+        .split_once(MARK)
+        .ok_or("docs/POSTERIOR.md has no place for tables")?;
+    std::fs::write(page, format!("{words}{MARK}\n{tables}")).map_err(failed)
 }
 
 fn root() -> std::path::PathBuf {

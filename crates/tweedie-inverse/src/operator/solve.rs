@@ -1,12 +1,12 @@
-//! Equations with linear operators by conjugate gradients, and their norm.
+//! Equations with linear operators by conjugate gradients.
 //!
 //! # Reference
 //! Hestenes and Stiefel 1952, "Methods of conjugate gradients for solving linear systems"; the
 //! least-squares form is theirs too (CGLS, Björck 1996, algorithm 7.4.1).
 
 use super::{Linear, OperatorError};
-use burn::tensor::{Bool, DType, Device, Tensor};
-use tweedie_core::{HostNoise, Noise, column, per_sample_sum};
+use burn::tensor::{Bool, DType, Tensor};
+use tweedie_core::{column, per_sample_sum};
 
 /// What an equation was solved by.
 #[derive(Clone, Debug)]
@@ -333,7 +333,7 @@ fn squares<const D: usize>(u: &Tensor<D>) -> Tensor<D> {
 }
 
 /// `‖u‖` of every sample.
-fn norms<const D: usize>(u: &Tensor<D>) -> Vec<f64> {
+pub(super) fn norms<const D: usize>(u: &Tensor<D>) -> Vec<f64> {
     let norms = per_sample_sum(u.clone().square()).sqrt();
     norms.into_data().iter::<f64>().collect()
 }
@@ -348,74 +348,5 @@ fn worst(residuals: &[f64], scale: &[f64]) -> f64 {
             true => worst,
             false => each,
         }
-    })
-}
-
-/// `‖A‖`, and how well it is known.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Norm {
-    /// The largest singular value, from below.
-    pub value: f64,
-    /// How many times `AᵀA` was applied.
-    pub iterations: usize,
-    /// By how much, relatively, the last iteration still raised it.
-    pub change: f64,
-}
-
-/// The norm of an operator on signals of a shape (its batch is taken as 1), by power iteration: the
-/// largest singular value, approached from below until it changes by less than `10⁻⁶` of itself,
-/// within 1,000 iterations.
-///
-/// ```
-/// use burn::tensor::Device;
-/// use tweedie_inverse::{AveragePool, operator_norm};
-///
-/// let norm = operator_norm(&AveragePool::new(4)?, [1, 1, 8, 8], &Device::flex())?;
-/// assert!((norm.value - 0.25).abs() < 1e-5);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Errors
-/// [`SolveError::NotConverged`] with the last change as residual.
-///
-/// # Panics
-/// If the operator does not take the shape.
-pub fn operator_norm<const D: usize, A: Linear<D> + ?Sized>(
-    a: &A,
-    mut signal: [usize; D],
-    device: &Device,
-) -> Result<Norm, SolveError> {
-    const TOLERANCE: f64 = 1e-6;
-    const MOST: usize = 1000;
-    signal[0] = 1;
-    let mut x: Tensor<D> = HostNoise::seeded(0).normal(signal, device);
-    let (mut value, mut change) = (0.0, f64::INFINITY);
-    for iterations in 1..=MOST {
-        let length = norms(&x)[0];
-        if length == 0.0 {
-            let change = 0.0;
-            return Ok(Norm {
-                value,
-                iterations,
-                change,
-            });
-        }
-        let y = a.apply(x / length);
-        let found = norms(&y)[0];
-        change = (found - value).abs() / found.max(f64::MIN_POSITIVE);
-        value = found;
-        if change < TOLERANCE {
-            return Ok(Norm {
-                value,
-                iterations,
-                change,
-            });
-        }
-        x = a.adjoint(y);
-    }
-    Err(SolveError::NotConverged {
-        iterations: MOST,
-        residual: change,
-        tolerance: TOLERANCE,
     })
 }

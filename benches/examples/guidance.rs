@@ -1,0 +1,158 @@
+//! Time and peak memory of one move of each posterior method, each in a process of its own:
+//! `cargo build --workspace --examples`, then `target/debug/examples/guidance`.
+//!
+//! The prior is a network with random weights, the measurement an image of which half the pixels are
+//! missing.
+
+use std::error::Error;
+use std::process::Command;
+use std::time::Instant;
+use tweedie::core::Counting;
+use tweedie::inverse::{
+    Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, EnKg, GaussianNoise, Lgd, Mask, Measurement,
+    Mmps, Pigdm, PnpDm, RedDiff, Replace, Tmpd, mcg,
+};
+use tweedie::math::Renoise;
+use tweedie::models::{Attend, Heads, Level as Scale, seeded};
+use tweedie::prelude::*;
+use tweedie::samplers::AnyStep;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const METHODS: [&str; 17] = [
+    "unguided",
+    "DPS",
+    "DPS-published",
+    "PiGDM",
+    "MMPS-3",
+    "TMPD",
+    "LGD-10",
+    "DDNM",
+    "DDNM+",
+    "DiffPIR",
+    "DDRM",
+    "RePaint",
+    "MCG",
+    "DAPS",
+    "PnP-DM",
+    "EnKG",
+    "RED-diff",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [network, method] = &arguments[..] {
+        return one(network, method);
+    }
+    for network in ["cifar", "small"] {
+        println!("| {network} | evaluations | ms a move | in forward passes | peak MB |");
+        println!("|---|---|---|---|---|");
+        let mut forward = None;
+        for method in METHODS {
+            let mut command = Command::new(std::env::current_exe()?);
+            let output = command.args([network, method]).output()?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let numbers: Vec<f64> = text.split_whitespace().flat_map(str::parse).collect();
+            let [evaluations, seconds, peak] = numbers[..] else {
+                let error = String::from_utf8_lossy(&output.stderr).into_owned();
+                return Err(format!("{method}: {error}").into());
+            };
+            let forward = *forward.get_or_insert(seconds);
+            let (ms, ratio) = (1e3 * seconds, seconds / forward);
+            println!("| {method} | {evaluations} | {ms:.0} | {ratio:.2} | {peak:.0} |");
+        }
+    }
+    Ok(())
+}
+
+/// The least of five moves.
+fn one(network: &str, method: &str) -> Result<(), Box<dyn Error>> {
+    let device = Device::flex();
+    let (config, batch) = match network {
+        "cifar" => (UnetConfig::ddpm_cifar10(), 1),
+        _ => {
+            let attending = Scale::new(64)
+                .with_attention(Attend::Pixels)
+                .with_heads(Heads::Width(8));
+            let levels = vec![Scale::new(32), Scale::new(64), attending];
+            (UnetConfig::new(1).with_levels(levels).with_blocks(1), 8)
+        }
+    };
+    let shape = [batch, config.channels, 32, 32];
+    let unet = seeded(0, &device, config.init(&device)?);
+    let model = Preconditioned::new(unet, Prediction::Noise, TimeInput::LogSnr);
+    let prior = Counting::new(&model);
+    let mut noise = HostNoise::seeded(0);
+    let truth = noise.normal(shape, &device);
+    let mask = Mask::random([32, 32], 0.5, 0)?;
+    let m = Measurement::simulate(mask, GaussianNoise::new(0.1)?, truth, &mut noise)?;
+    let (operator, y) = (m.operator.clone(), m.y.clone());
+    let kernel = Ancestral::default();
+    let ddpm = AnyStep::new(kernel);
+    let ensemble = y.clone().narrow(0, 0, 1);
+    let (denoiser, step): (Box<dyn Denoiser<4> + '_>, AnyStep<4>) = match method {
+        "DPS" => (Box::new(Dps::new(&prior, &m)), ddpm),
+        "PiGDM" => (Box::new(Pigdm::new(&prior, &m)), ddpm),
+        "MMPS-3" => (Box::new(Mmps::new(&prior, &m).with_iterations(3)), ddpm),
+        "TMPD" => (Box::new(Tmpd::new(&prior, &m)), ddpm),
+        "LGD-10" => (Box::new(Lgd::new(&prior, &m)), ddpm),
+        "DDNM" => (Box::new(Ddnm::new(&prior, operator, y)), ddpm),
+        "DiffPIR" => {
+            let step = AnyStep::new(Renoise::new(0.3));
+            (Box::new(DiffPir::new(&prior, &m)), step)
+        }
+        other => {
+            let step = match other {
+                "unguided" => ddpm,
+                "DPS-published" => AnyStep::new(DpsStep {
+                    kernel,
+                    operator,
+                    y,
+                    zeta: 1.0,
+                }),
+                "DDNM+" => AnyStep::new(DdnmPlus::new(Ddim::with_eta(0.85), m.clone())),
+                "DDRM" => AnyStep::new(Ddrm::new(m.clone())),
+                "RePaint" => AnyStep::new(Replace::new(kernel, operator, y)),
+                "MCG" => AnyStep::new(mcg(kernel, operator, y, 1.0)),
+                "DAPS" => AnyStep::new(Daps::new(m.clone())),
+                "PnP-DM" => AnyStep::new(PnpDm::new(m.clone())),
+                "EnKG" => AnyStep::new(EnKg::new(
+                    Ddim::deterministic(),
+                    operator,
+                    ensemble,
+                    batch.max(2),
+                )),
+                "RED-diff" => AnyStep::new(RedDiff::new(operator, y)),
+                _ => return Err(format!("no method {method}").into()),
+            };
+            (Box::new(&prior), step)
+        }
+    };
+    let particles = if method == "EnKG" {
+        batch.max(2)
+    } else {
+        batch
+    };
+    let x = noise.normal([particles, shape[1], shape[2], shape[3]], &device);
+    let levels = [0.6, 0.55].map(|t| VariancePreserving::default().level(t));
+    let sampler = Sampler::new(step, Path::through(levels.to_vec())?);
+    let mut least = f64::INFINITY;
+    for _ in 0..5 {
+        let began = Instant::now();
+        let x = sampler.sample(&*denoiser, x.clone(), &mut noise)?;
+        x.into_data();
+        least = least.min(began.elapsed().as_secs_f64());
+    }
+    let peak = peak();
+    println!("{} {least} {peak}", prior.evaluations() / 5);
+    Ok(())
+}
+
+/// The largest resident set of this process so far in MB, where the system tells.
+fn peak() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kilobytes.map_or(f64::NAN, |kilobytes| kilobytes * 1024.0 / 1e6)
+}

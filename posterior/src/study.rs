@@ -1,0 +1,126 @@
+//! Runs of a problem: paths, starts, and what every method shares.
+
+use crate::problem::{AsImages, Problem, exact_draws};
+use crate::{Failure, Walk};
+use tweedie::core::Counting;
+use tweedie::core::oracle::GaussianMixture;
+use tweedie::inverse::{Dense, GaussianNoise, Identity, Linear, Measurement};
+use tweedie::math::PosteriorVariance;
+use tweedie::prelude::*;
+use tweedie::samplers::AnyStep;
+
+pub(crate) struct Study<'a> {
+    pub(crate) problem: &'a Problem,
+    pub(crate) measured: Measurement<4, Dense, GaussianNoise>,
+    pub(crate) prior: Counting<AsImages<GaussianMixture>>,
+    pub(crate) moves: usize,
+    pub(crate) count: usize,
+}
+
+impl Study<'_> {
+    pub(crate) fn shape(&self) -> [usize; 4] {
+        let [c, h, w] = self.problem.prior.signal();
+        [self.measured.y.dims()[0], c, h, w]
+    }
+
+    /// Down to almost no noise, then to none.
+    pub(crate) fn path(&self, moves: usize) -> Result<Path, Failure> {
+        let span = Span::new(1.0, 1e-3);
+        let path = Path::log_snr(VariancePreserving::default(), span, moves - 1)?;
+        Ok(path.then_clean())
+    }
+
+    pub(crate) fn along<S: Step<4>>(
+        &self,
+        denoiser: &dyn Denoiser<4>,
+        step: S,
+        path: Path,
+    ) -> Result<Tensor<4>, Failure> {
+        let mut noise = HostNoise::seeded(7);
+        let sampler = Sampler::new(step, path);
+        let x = sampler.start(self.shape(), &Device::flex(), &mut noise);
+        Ok(sampler.sample(denoiser, x, &mut noise)?)
+    }
+
+    pub(crate) fn walked<S: Step<4>>(
+        &self,
+        denoiser: &dyn Denoiser<4>,
+        step: S,
+    ) -> Result<Tensor<4>, Failure> {
+        self.along(denoiser, step, self.path(self.moves)?)
+    }
+
+    /// A method around a kernel.
+    pub(crate) fn walked_by(
+        &self,
+        walk: Walk,
+        step: impl Fn(Ddim) -> AnyStep<4>,
+    ) -> Result<Tensor<4>, Failure> {
+        let kernel = match walk {
+            Walk::Flow => Ddim::deterministic(),
+            _ => Ddim::ancestral(),
+        };
+        self.walked(&self.prior, step(kernel))
+    }
+
+    /// A method that is a denoiser.
+    pub(crate) fn wrapped(
+        &self,
+        guided: &dyn Denoiser<4>,
+        walk: Walk,
+    ) -> Result<Tensor<4>, Failure> {
+        match walk {
+            // Two evaluations a move.
+            Walk::Flow => {
+                let path = self.path(self.moves / 2)?;
+                self.along(guided, RungeKutta::heun(), path)
+            }
+            _ => self.walked(guided, Ancestral::new(PosteriorVariance::Small)),
+        }
+    }
+
+    /// The same sampler with the posterior itself as the prior: the error of the moves alone.
+    pub(crate) fn exact(&self, walk: Walk) -> Result<Tensor<4>, Failure> {
+        let all = self.wrapped(&Each(&self.problem.posteriors, &self.prior), walk)?;
+        Ok(all)
+    }
+
+    /// `A⁺ y`.
+    pub(crate) fn backward(&self) -> Result<Tensor<4>, Failure> {
+        Ok(self.measured.operator.pinv(self.measured.y.clone())?.x)
+    }
+
+    /// Denoising from the level of the measurement.
+    pub(crate) fn reverse(&self) -> Result<Tensor<4>, Failure> {
+        let measured = Measurement::new(
+            Identity,
+            self.measured.noise,
+            self.measured.y.clone().reshape(self.shape()),
+        );
+        let schedule = tweedie::math::VarianceExploding::default();
+        let (path, x) = measured.reverse(schedule, 0.0, self.moves)?;
+        let mut noise = HostNoise::seeded(7);
+        Ok(Sampler::new(Ancestral::default(), path).sample(&self.prior, x, &mut noise)?)
+    }
+}
+
+/// A denoiser of its own for each part of the batch; asks the second one to be counted.
+struct Each<'a>(
+    &'a [GaussianMixture],
+    &'a Counting<AsImages<GaussianMixture>>,
+);
+
+impl Denoiser<4> for Each<'_> {
+    fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
+        let _ = self.1.denoise(x.clone().narrow(0, 0, 1), level);
+        let parts = x.chunk(self.0.len(), 0).into_iter().zip(self.0);
+        let parts = parts.map(|(x, law)| AsImages(law.clone()).denoise(x, level));
+        Tensor::cat(parts.collect(), 0)
+    }
+}
+
+/// Draws of the exact posterior themselves: what the number of draws explains.
+#[must_use]
+pub fn floor(problem: &Problem, count: usize) -> Tensor<2> {
+    exact_draws(problem, count, 9000)
+}
