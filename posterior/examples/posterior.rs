@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tweedie::core::replace_file;
 use tweedie_posterior::{
-    Failure, Method, Prior, Problem, Row, Scores, Task, Walk, floor, markdown,
+    Failure, Method, Prior, Problem, Row, Scores, Task, Walk, floor, markdown, summary,
 };
 
 #[global_allocator]
@@ -19,10 +19,10 @@ struct Arguments {
     /// The folder of the table and of its numbers; what was measured before is kept
     #[arg(long, default_value = "out/posterior")]
     out: PathBuf,
-    /// Measurements of each problem
+    /// Measurements of each problem; half of them for the digits
     #[arg(long, default_value_t = 16)]
     measurements: usize,
-    /// Draws for each measurement
+    /// Draws for each measurement; half of them for the digits
     #[arg(long, default_value_t = 64)]
     draws: usize,
     /// Moves of each chain
@@ -73,7 +73,11 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         if rows.iter().any(known) {
             continue;
         }
-        let problem = Problem::new(prior, task, sigma, arguments.measurements)?;
+        // Ten components cost ten times as much.
+        let share = if prior == Prior::Digits { 2 } else { 1 };
+        let measurements = (arguments.measurements / share).max(1);
+        let count = (arguments.draws / share).max(4);
+        let problem = Problem::new(prior, task, sigma, measurements)?;
         let mut add = |method, walk, draws: &_, evaluations, seconds| {
             let scores = Scores::of(&problem, draws);
             rows.push(Row {
@@ -87,7 +91,7 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
                 seconds,
             });
         };
-        let draws = floor(&problem, arguments.draws);
+        let draws = floor(&problem, count);
         add(None, Walk::Own, &draws, 0, 0.0);
         for method in Method::ALL {
             if !method.allows(task) {
@@ -95,7 +99,7 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
             }
             for &walk in method.walks() {
                 bar.set_message(format!("{prior:?} {task:?} {sigma} {}", method.name()));
-                let run = method.run(&problem, walk, arguments.draws, arguments.moves)?;
+                let run = method.run(&problem, walk, count, arguments.moves)?;
                 add(Some(method), walk, &run.draws, run.evaluations, run.seconds);
             }
         }
@@ -105,7 +109,7 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
     }
     bar.finish_and_clear();
     let table = arguments.out.join("posterior.md");
-    let text = markdown(&rows);
+    let text = [summary(&rows), markdown(&rows)].concat();
     replace_file(&table, text.as_bytes())?;
     println!("numbers: {}", numbers.display());
     println!("table: {}", table.display());

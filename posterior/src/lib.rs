@@ -15,7 +15,7 @@ pub use method::{Method, Run, Walk};
 pub use problem::{AsImages, Prior, Problem, Task, exact_draws};
 pub use score::Scores;
 pub use study::floor;
-pub use table::{Row, markdown};
+pub use table::{Row, markdown, summary};
 
 /// Whatever went wrong.
 pub type Failure = Box<dyn std::error::Error>;

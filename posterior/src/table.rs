@@ -44,12 +44,7 @@ pub fn markdown(rows: &[Row]) -> String {
                 row.sigma
             );
         }
-        let name = row.method.map_or("*exact draws*", Method::name);
-        let walk = match row.walk {
-            Walk::Flow => "flow",
-            Walk::Ancestral => "ancestral",
-            Walk::Own => "",
-        };
+        let (name, walk) = (label(row.method), walk_name(row.walk));
         let _ = write!(text, "| {name} | {walk} | ");
         let _ = match (row.scores, row.method.is_some_and(Method::is_point)) {
             (None, _) => write!(text, "diverges | | | | | | | "),
@@ -69,6 +64,73 @@ pub fn markdown(rows: &[Row]) -> String {
         let _ = writeln!(text, "{} | {:.1} |", row.evaluations, row.seconds);
     }
     text
+}
+
+/// The medians of every method over the problems of each prior.
+#[must_use]
+pub fn summary(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for prior in Prior::ALL {
+        let of = |row: &&Row| row.prior == prior;
+        let mut kinds: Vec<(Option<Method>, Walk)> = Vec::new();
+        for row in rows.iter().filter(of) {
+            if !kinds.contains(&(row.method, row.walk)) {
+                kinds.push((row.method, row.walk));
+            }
+        }
+        if kinds.is_empty() {
+            continue;
+        }
+        let _ = writeln!(
+            text,
+            "\n### {}: medians over its problems\n\n\
+             | method | moves | mean | variance | SW₂ | 50 % | 90 % | ranks | diverged |\n\
+             |---|---|---|---|---|---|---|---|---|",
+            prior_name(prior)
+        );
+        for (method, walk) in kinds {
+            let same = |row: &&Row| (row.method, row.walk) == (method, walk);
+            let all: Vec<&Row> = rows.iter().filter(of).filter(same).collect();
+            let scores: Vec<Scores> = all.iter().filter_map(|row| row.scores).collect();
+            let median = |f: fn(&Scores) -> f64| {
+                let mut values: Vec<f64> = scores.iter().map(f).collect();
+                values.sort_by(f64::total_cmp);
+                values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+            };
+            let _ = write!(text, "| {} | {} | ", label(method), walk_name(walk));
+            let _ = match (scores.is_empty(), method.is_some_and(Method::is_point)) {
+                (true, _) => write!(text, "| | | | | | "),
+                (_, true) => write!(text, "{:.2} | point | | | | | ", median(|s| s.mean)),
+                _ => write!(
+                    text,
+                    "{:.2} | {:.2} | {:.2} | {:.0} | {:.0} | {:.2} | ",
+                    median(|s| s.mean),
+                    median(|s| s.variance),
+                    median(|s| s.wasserstein),
+                    100.0 * median(|s| s.half),
+                    100.0 * median(|s| s.ninety),
+                    median(|s| s.ranks)
+                ),
+            };
+            let _ = match all.len() - scores.len() {
+                0 => writeln!(text, "|"),
+                diverged => writeln!(text, "{diverged} of {} |", all.len()),
+            };
+        }
+    }
+    text
+}
+
+fn label(method: Option<Method>) -> &'static str {
+    method.map_or("*exact draws*", Method::name)
+}
+
+fn walk_name(walk: Walk) -> &'static str {
+    match walk {
+        Walk::Flow => "flow",
+        Walk::Ancestral => "ancestral",
+        Walk::Own => "",
+    }
 }
 
 fn prior_name(prior: Prior) -> &'static str {
