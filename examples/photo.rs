@@ -116,8 +116,8 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         lpips: lpips.transpose()?,
     };
     let diffpir = diffpir_path(arguments.steps)?;
-    let first = 2.0 * 49.0 / 255.0;
-    Hqs::<()>::path(first, first, arguments.moves.unwrap_or(1))?;
+    // Before work starts.
+    dpir_path(noise_model.sigma(), arguments.moves.unwrap_or(1))?;
     let prior = Ffdnet::colour(&device);
     let mut noise = HostNoise::seeded(arguments.seed);
     let mut sheet = Sheet::new().with_columns([
@@ -172,14 +172,26 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// DPIR: noise from 49/255 of the range down to the measurement's.
+/// DPIR's path: noise from 49/255 of the range down to the measurement's.
+fn dpir_path(sigma: f64, moves: usize) -> Result<Path, Box<dyn Error>> {
+    let first = 2.0 * 49.0 / 255.0;
+    if sigma > first {
+        return Err(format!(
+            "--sigma has to be at most {:.3}, from where DPIR starts",
+            first / 2.0
+        )
+        .into());
+    }
+    Ok(Hqs::<()>::path(first, sigma, moves)?)
+}
+
 fn dpir(
     prior: &Ffdnet,
     m: &Measurement<4, Box<dyn Linear<4>>, GaussianNoise>,
     moves: usize,
     start: Tensor<4>,
 ) -> Result<Tensor<4>, Box<dyn Error>> {
-    let path = Hqs::<()>::path(2.0 * 49.0 / 255.0, m.sigma(), moves)?;
+    let path = dpir_path(m.sigma(), moves)?;
     let step = Hqs::new(m);
     let mut none = tweedie::core::Replay::new(Vec::new());
     Ok(Sampler::new(step, path).sample(prior, start, &mut none)?)

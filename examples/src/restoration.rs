@@ -119,14 +119,30 @@ impl Settings {
         if let Some(walk) = self.walk
             && !allowed.contains(&walk)
         {
-            return Err(format!("--sampler {walk:?} does not go with --method {method:?}; --help lists what combines").to_lowercase().into());
+            return Err(format!(
+                "--sampler {} does not go with --method {}; --help lists what combines",
+                name(walk),
+                name(method)
+            )
+            .into());
         }
-        if let Some(strength) = self.strength
-            && !(strength >= 0.0 && strength.is_finite())
-        {
-            return Err(
-                format!("--strength has to be finite and at least 0, got {strength}").into(),
-            );
+        let knobs = [
+            Method::Dps,
+            Method::Mcg,
+            DpsScore,
+            Method::Pigdm,
+            Method::Lgd,
+            Method::Diffpir,
+            RedDiff,
+        ];
+        if let Some(strength) = self.strength {
+            if !knobs.contains(&method) {
+                return Err(format!("--method {} has no --strength", name(method)).into());
+            }
+            if !(strength > 0.0 && strength.is_finite()) {
+                let text = format!("--strength has to be finite and above 0, got {strength}");
+                return Err(text.into());
+            }
         }
         Ok(())
     }
@@ -268,6 +284,12 @@ impl Settings {
             _ => self.any(chain, once, m, noise),
         }
     }
+}
+
+/// As it is written on the command line.
+fn name(value: impl ValueEnum) -> String {
+    let value = value.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 #[derive(Clone)]

@@ -26,7 +26,7 @@ struct Arguments {
     #[arg(long, default_value_t = 64)]
     draws: usize,
     /// Moves of each chain
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 60)]
     moves: usize,
     /// One prior alone: gaussian, plane or digits
     #[arg(long)]

@@ -8,8 +8,8 @@ use std::time::Instant;
 use tweedie::core::Counting;
 use tweedie::inverse::{
     Annealed, Conditioned, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, EnKg, Hqs,
-    LangevinCoupling, Lgd, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, Red, RedDiff, Replace,
-    ResidualNorm, Tmpd, TwistByVariance, TwistedSmc, mcg, tikhonov,
+    LangevinCoupling, Lgd, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, Red, RedDiff, Replace, Tmpd,
+    TwistByVariance, TwistedSmc, mcg, tikhonov,
 };
 use tweedie::math::Renoise;
 use tweedie::prelude::*;
@@ -223,26 +223,14 @@ impl Method {
                 };
                 study.walked(&DiffPir::new(prior, m), kernel)
             }
-            Self::DpsPaper => {
-                let zeta = study.problem.task.dps_zeta();
-                let operator = a;
-                match walk {
-                    Walk::Flow => {
-                        let norm = ResidualNorm::new(operator, y);
-                        denoised(&Dps::new(prior, norm).with_strength(zeta))
-                    }
-                    _ => {
-                        let kernel = Ancestral::default();
-                        let step = DpsStep {
-                            kernel,
-                            operator,
-                            y,
-                            zeta,
-                        };
-                        study.walked(prior, step)
-                    }
-                }
-            }
+            Self::DpsPaper => study.walked_by(walk, |kernel| {
+                AnyStep::new(DpsStep {
+                    kernel,
+                    operator: a.clone(),
+                    y: y.clone(),
+                    zeta: study.problem.task.dps_zeta(),
+                })
+            }),
             Self::PigdmPaper => study.walked_by(walk, |kernel| {
                 let (operator, y) = (a.clone(), y.clone());
                 AnyStep::new(PigdmStep {

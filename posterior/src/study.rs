@@ -81,8 +81,7 @@ impl Study<'_> {
 
     /// The same sampler with the posterior itself as the prior: the error of the moves alone.
     pub(crate) fn exact(&self, walk: Walk) -> Result<Tensor<4>, Failure> {
-        let all = self.wrapped(&Each(&self.problem.posteriors, &self.prior), walk)?;
-        Ok(all)
+        self.wrapped(&Each(&self.problem.posteriors, &self.prior), walk)
     }
 
     /// `A⁺ y`.

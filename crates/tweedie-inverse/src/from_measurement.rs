@@ -34,8 +34,8 @@ impl<const D: usize> Measurement<D, Identity, GaussianNoise> {
     /// ```
     ///
     /// # Errors
-    /// [`PathError`] for no steps, or if the schedule does not reach from the noise of `y` down to
-    /// `end`.
+    /// [`PathError`] for no steps, or if the schedule has no level with the noise of `y`, or none between
+    /// it and `end`.
     pub fn reverse(
         &self,
         schedule: impl Schedule,
@@ -43,6 +43,14 @@ impl<const D: usize> Measurement<D, Identity, GaussianNoise> {
         steps: usize,
     ) -> Result<(Path, Tensor<D>), PathError> {
         let start = schedule.time(-2.0 * self.noise.sigma().ln());
+        let reached = schedule.level(start).noise_to_signal();
+        if (reached / self.noise.sigma() - 1.0).abs() > 1e-6 {
+            return Err(PathError::Parameter {
+                name: "noise of the measurement",
+                expected: "a level of the schedule",
+                value: self.noise.sigma(),
+            });
+        }
         let path = Path::log_snr(schedule, Span::new(start, end), steps)?.then_clean();
         let x = self.y.clone() * path.start().alpha();
         Ok((path, x))

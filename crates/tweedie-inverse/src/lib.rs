@@ -32,7 +32,7 @@
 //!
 //! | method | wraps | file |
 //! |---|---|---|
-//! | [`Dps`]: `x̂₀ + (σ²/α) ∇ log p(y ∣ x̂₀(x_t))`; with [`ResidualNorm`] the paper's weight | the denoiser | `guidance/dps.rs` |
+//! | [`Dps`]: `x̂₀ + (σ²/α) ∇ log p(y ∣ x̂₀(x_t))`; with [`ResidualNorm`] a norm's | the denoiser | `guidance/dps.rs` |
 //! | [`Pigdm`], [`Mmps`], [`Tmpd`]: the same with the variance of `x₀` given `x_t` | the denoiser | `guidance/{pigdm,mmps,tmpd}.rs` |
 //! | [`Lgd`]: the same by draws, for any likelihood | the denoiser | `guidance/lgd.rs` |
 //! | [`Ddnm`]: `x̂₀ + A⁺ (y − A x̂₀)` | the denoiser | `guidance/ddnm.rs` |
@@ -46,7 +46,7 @@
 //! | [`EnKg`]: ensembles, no derivative | a step of its own | `step/enkg.rs` |
 //! | [`RedDiff`], [`Hqs`] (DPIR), [`Red`]: point estimates | a step of its own | `step/{red_diff,hqs,red}.rs` |
 //! | [`PnpUla`]: Langevin with a denoiser | a step of its own | `step/pnp_ula.rs` |
-//! | [`TwistedSmc`]: weighted particles | a run of its own | `smc.rs` |
+//! | [`TwistedSmc`]: particles weighted by a [`Twist`] | a run of its own | `smc.rs`, `twist.rs` |
 //! | [`Measurement::reverse`]: denoising, exactly | the path | `from_measurement.rs` |
 //! | [`tikhonov`], [`wiener`], [`TotalVariation`]: no network | nothing | `baseline/` |
 //!
@@ -84,6 +84,7 @@ mod operator;
 mod residual;
 mod smc;
 mod step;
+mod twist;
 
 pub use adjoint::adjoint_gap;
 pub use baseline::{TotalVariation, tikhonov, wiener};
@@ -105,8 +106,9 @@ pub use operator::{
     VaryingBlur, operator_norm, pansharpen,
 };
 pub use residual::ResidualNorm;
-pub use smc::{Particles, Twist, TwistByVariance, TwistedSmc};
+pub use smc::{Particles, TwistedSmc};
 pub use step::{
     Averages, Couple, Daps, DdnmPlus, Ddrm, DpsStep, EnKg, Hqs, Ilvr, LangevinCoupling, PigdmStep,
     PnpDm, PnpUla, Red, RedDiff, Replace, mcg,
 };
+pub use twist::{Twist, TwistByVariance};

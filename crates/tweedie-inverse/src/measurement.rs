@@ -85,14 +85,17 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measurement<D, A, N> {
 
 impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Likelihood<D> for Measurement<D, A, N> {
     fn log_likelihood(&self, clean: Tensor<D>) -> Tensor<1> {
-        // A sum over an image exceeds what half precision can hold.
-        let wide = |x: Tensor<D>| match x.dtype() {
-            DType::F16 | DType::BF16 => x.cast(DType::F32),
-            _ => x,
-        };
         let mean = self.operator.apply(clean);
         let y = self.y.clone();
-        self.noise.log_likelihood(wide(y), wide(mean))
+        self.noise.log_likelihood(widened(y), widened(mean))
+    }
+}
+
+/// At least in single precision: a sum over an image exceeds what half precision can hold.
+pub(crate) fn widened<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    match x.dtype() {
+        DType::F16 | DType::BF16 => x.cast(DType::F32),
+        _ => x,
     }
 }
 

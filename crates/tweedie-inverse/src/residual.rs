@@ -1,13 +1,15 @@
 //! The norm of the residual as a score of clean signals.
 
+use crate::measurement::widened;
 use crate::noise::assert_measured;
 use crate::{Likelihood, Operator};
 use burn::tensor::Tensor;
 use tweedie_core::per_sample_sum;
 
 /// `−‖y − A x₀‖` for each sample, not squared: the score whose gradient has a size of its own, however
-/// far the signal is from the measurement. [`Dps`](crate::Dps) with strength ζ around it is the
-/// denoiser's form of [`DpsStep`](crate::DpsStep).
+/// far the signal is from the measurement. [`Dps`](crate::Dps) around it goes
+/// in the direction of [`DpsStep`](crate::DpsStep), with another weight: a guided estimate counts by as much
+/// as a move takes of it.
 #[derive(Clone, Debug)]
 pub struct ResidualNorm<const D: usize, A> {
     operator: A,
@@ -35,7 +37,8 @@ pub(crate) fn norm<const D: usize>(
 ) -> Tensor<1> {
     let mean = operator.apply(clean);
     assert_measured(y, &mean);
+    let (mean, y) = (widened(mean), widened(y.clone()));
     // The norm has no gradient at 0; the smallest number gives it the gradient 0.
     let smallest = f64::from(f32::MIN_POSITIVE);
-    (per_sample_sum((mean - y.clone()).square()) + smallest).sqrt()
+    (per_sample_sum((mean - y).square()) + smallest).sqrt()
 }

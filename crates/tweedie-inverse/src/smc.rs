@@ -11,12 +11,12 @@
 //! Wu, Trippe, Naesseth, Blei & Cunningham 2023, "Practical and Asymptotically Exact Conditional
 //! Sampling in Diffusion Models", algorithm 1, arXiv:2306.17775.
 
-use crate::guidance::{linearised, posterior_variance, settled};
-use crate::{Likelihood, LinearGaussian};
+use crate::Twist;
+use crate::guidance::linearised;
 use burn::tensor::{Int, Tensor, TensorData};
 use statrs::function::erf::erf;
-use tweedie_core::{Denoiser, Noise, per_sample_sum, vjp};
-use tweedie_math::{Kernel, Level, Path};
+use tweedie_core::{Denoiser, Noise, per_sample_sum};
+use tweedie_math::{Kernel, Level, Path, gaussian};
 use tweedie_samplers::SampleError;
 
 /// Twisted SMC along a path, by any kernel that adds noise.
@@ -50,50 +50,6 @@ pub struct TwistedSmc<K> {
     path: Path,
     particles: usize,
     threshold: f64,
-}
-
-/// A guess of `p(y | x_t)` from the estimate `x̂₀(x_t)`, which becomes the likelihood itself as the noise
-/// goes to 0.
-pub trait Twist<const D: usize> {
-    /// `log p̃` of every sample, `[batch]`, up to a number that depends on the level alone, and its
-    /// gradient with respect to the estimate.
-    fn twist(&self, clean: Tensor<D>, level: Level) -> (Tensor<1>, Tensor<D>);
-}
-
-/// `p̃ = p(y | x̂₀)`, for any likelihood: that of DPS.
-impl<const D: usize, L: Likelihood<D>> Twist<D> for L {
-    fn twist(&self, clean: Tensor<D>, _: Level) -> (Tensor<1>, Tensor<D>) {
-        let (log, pullback) = vjp(clean, |clean| self.log_likelihood(clean));
-        let gradient = pullback.apply(log.ones_like());
-        (log, gradient)
-    }
-}
-
-/// `p̃ = N(y; A x̂₀, r² A Aᵀ + σ_y² I)` with `r² = σ²/(α² + σ²/s²)`, for linear measurements with
-/// Gaussian noise: that of ΠGDM.
-#[derive(Clone, Debug)]
-pub struct TwistByVariance<P> {
-    problem: P,
-    data_std: f64,
-}
-
-impl<P> TwistByVariance<P> {
-    /// For data of standard deviation `data_std`.
-    pub fn new(problem: P, data_std: f64) -> Self {
-        Self { problem, data_std }
-    }
-}
-
-impl<const D: usize, P: LinearGaussian<D>> Twist<D> for TwistByVariance<P> {
-    fn twist(&self, clean: Tensor<D>, level: Level) -> (Tensor<1>, Tensor<D>) {
-        let (a, sigma2) = (self.problem.operator(), self.problem.sigma().powi(2));
-        let r2 = posterior_variance(level, self.data_std);
-        let residual = self.problem.y() - a.apply(clean);
-        // Aᵀ u of u = (r² A Aᵀ + σ_y²)⁻¹ (y − A x̂₀), and u itself from it.
-        let back = settled(&self.problem, a.adjoint(residual.clone()), sigma2 / r2) * (1.0 / r2);
-        let u = (residual.clone() - a.apply(back.clone()) * r2) * (1.0 / sigma2);
-        (per_sample_sum(residual * u) * -0.5, back)
-    }
 }
 
 /// Where the particles stand.
@@ -133,7 +89,7 @@ impl<K: Kernel> TwistedSmc<K> {
         device: &burn::tensor::Device,
         noise: &mut dyn Noise<D>,
     ) -> Tensor<D> {
-        noise.normal(shape, device) * self.path.start().sigma()
+        noise.normal(shape, device) * gaussian::prior_std(self.path.start())
     }
 
     /// Walks the whole path and resamples at its end, so that every particle counts the same. `watch`
@@ -141,7 +97,8 @@ impl<K: Kernel> TwistedSmc<K> {
     ///
     /// # Errors
     /// [`SampleError`] if the denoiser or the kernel does not support the path, or the batch does not
-    /// hold whole sets of particles; nothing has been evaluated then.
+    /// hold whole sets of particles; nothing has been evaluated then. [`SampleError::NotFinite`] where the
+    /// particles of a measurement have no weight that is a number.
     pub fn sample<const D: usize>(
         &self,
         prior: &dyn Denoiser<D>,
@@ -154,30 +111,29 @@ impl<K: Kernel> TwistedSmc<K> {
         let start = self.path.start();
         let mut here = Twisted::new(prior, twist, x.clone(), start);
         let mut log_weights = here.log.clone();
-        let mut particles = self.weighted(start, x, &log_weights);
+        let mut particles = self.weighted(start, x, &log_weights)?;
         for mv in self.path.moves() {
             let level = mv.from;
             self.resample(&mut particles, &mut log_weights, &mut here, noise, false);
             let step = self.kernel.transition(mv.from, mv.to);
-            if step.noise == 0.0 {
-                // The estimate itself, at which p̃ was evaluated: no weight changes.
-                let x = particles.x * step.state + here.clean.clone() * step.clean;
-                particles = self.weighted(mv.to, x, &log_weights);
-                continue;
+            let mut x = particles.x * step.state + here.clean.clone() * step.clean;
+            let mut ratio = vec![0.0; log_weights.len()];
+            // A move without noise is not guided: its law is a point.
+            if step.noise > 0.0 {
+                let scale = level.sigma().powi(2) / level.alpha() * step.clean / step.noise;
+                let shift = here.score.clone() * scale;
+                let z = noise.increment(mv, &x);
+                // log p − log q = ½ ‖z‖² − ½ ‖z + shift‖²
+                let log = (z.clone() + shift.clone() * 0.5) * shift.clone() * -1.0;
+                ratio = host(per_sample_sum(log));
+                x = x + (z + shift) * step.noise;
             }
-            let change = here.score.clone() * (level.sigma().powi(2) / level.alpha() * step.clean);
-            let mean = particles.x * step.state + here.clean.clone() * step.clean;
-            let z = noise.increment(mv, &mean);
-            let x = mean + change.clone() + z.clone() * step.noise;
-            // log p − log q = (‖z‖² − ‖z + change/noise‖²)/2
-            let unguided = per_sample_sum((z.clone() + change * (1.0 / step.noise)).square());
-            let ratio = host((per_sample_sum(z.square()) - unguided) * 0.5);
             let next = Twisted::new(prior, twist, x.clone(), mv.to);
             for (i, log) in log_weights.iter_mut().enumerate() {
                 *log += ratio[i] + next.log[i] - here.log[i];
             }
             here = next;
-            particles = self.weighted(mv.to, x, &log_weights);
+            particles = self.weighted(mv.to, x, &log_weights)?;
             watch(&particles);
         }
         self.resample(&mut particles, &mut log_weights, &mut here, noise, true);
@@ -196,34 +152,57 @@ impl<K: Kernel> TwistedSmc<K> {
                 value: self.particles as f64,
             });
         }
+        if !(0.0..=1.0).contains(&self.threshold) {
+            return Err(SampleError::Parameter {
+                name: "threshold",
+                expected: "from 0 to 1",
+                value: self.threshold,
+            });
+        }
         for mv in self.path.moves() {
             let step = self.kernel.transition(mv.from, mv.to);
             let noisy = step.noise > 0.0 || mv.to.sigma() == 0.0;
             if !step.is_valid() || !noisy || mv.is_forward() {
                 return Err(SampleError::Step { mv });
             }
-            if mv.from.alpha() == 0.0 || !prior.supports(mv.from) {
-                return Err(SampleError::Denoiser { level: mv.from });
+            for level in [mv.from, mv.to] {
+                let asked = level.sigma() > 0.0;
+                if asked && (level.alpha() == 0.0 || !prior.supports(level)) {
+                    return Err(SampleError::Denoiser { level });
+                }
             }
         }
         Ok(())
     }
 
-    fn weighted<const D: usize>(&self, level: Level, x: Tensor<D>, logs: &[f64]) -> Particles<D> {
+    /// The weights of each measurement's particles.
+    fn weighted<const D: usize>(
+        &self,
+        level: Level,
+        x: Tensor<D>,
+        logs: &[f64],
+    ) -> Result<Particles<D>, SampleError> {
         let (mut weights, mut effective) = (Vec::new(), Vec::new());
         for logs in logs.chunks(self.particles) {
             let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            if !largest.is_finite() || logs.iter().any(|log| log.is_nan()) {
+                let walked = self.path.levels().iter().position(|&other| other == level);
+                return Err(SampleError::NotFinite {
+                    level,
+                    evaluations: walked.unwrap_or(0) + 1,
+                });
+            }
             let raw: Vec<f64> = logs.iter().map(|log| (log - largest).exp()).collect();
             let total: f64 = raw.iter().sum();
             effective.push(total * total / raw.iter().map(|w| w * w).sum::<f64>());
             weights.extend(raw.iter().map(|w| w / total));
         }
-        Particles {
+        Ok(Particles {
             level,
             x,
             weights,
             effective,
-        }
+        })
     }
 
     /// Resamples the measurements whose particles need it, or all whose weights differ.
@@ -276,7 +255,9 @@ fn systematic(weights: &[f64], uniform: f64) -> Vec<usize> {
             picked.push(i);
         }
     }
-    picked.resize(count, count - 1);
+    // What rounding leaves goes to the last particle that has a weight.
+    let last = weights.iter().rposition(|weight| *weight > 0.0);
+    picked.resize(count, last.unwrap_or(count - 1));
     picked
 }
 
@@ -290,6 +271,16 @@ struct Twisted<const D: usize> {
 
 impl<const D: usize> Twisted<D> {
     fn new(prior: &dyn Denoiser<D>, twist: &dyn Twist<D>, x: Tensor<D>, level: Level) -> Self {
+        if level.sigma() == 0.0 {
+            let (log, _) = twist.twist(x.clone(), level);
+            let score = x.zeros_like();
+            let log = host(log);
+            return Self {
+                clean: x,
+                score,
+                log,
+            };
+        }
         let (clean, pullback) = linearised(&prior, x, level);
         let (log, gradient) = twist.twist(clean.clone(), level);
         let score = pullback.apply(gradient);

@@ -44,7 +44,7 @@ pub enum SampleError {
     /// The denoiser has no estimate at a level on the path.
     #[error(
         "the denoiser gives no clean estimate at α = {}, σ = {}: choose a path that starts later, \
-         or a prediction that exists there (velocity, clean)",
+         or a prediction that exists there (velocity, clean); or one of its parameters is out of range",
         level.alpha(), level.sigma()
     )]
     Denoiser {

@@ -116,14 +116,25 @@ impl Measured {
         })
     }
 
-    /// How far `A x` is from `y`, as a root mean square.
+    /// How far `A x` is from `y` in what was measured, as a root mean square.
     #[must_use]
     pub fn residual(&self, x: Tensor<4>, times: usize) -> f64 {
-        let off = match self {
-            Self::Linear(Linear4(m)) => m.operator.apply(x) - repeated(&m.y, times),
-            Self::Phase(m) => m.operator.apply(x) - repeated(&m.y, times),
-        };
-        off.square().mean().into_scalar::<f64>().sqrt()
+        let root = |square: Tensor<1>| square.into_scalar::<f64>().sqrt();
+        match self {
+            Self::Linear(Linear4(m)) => {
+                let off = m.operator.apply(x) - repeated(&m.y, times);
+                // Values that are not measured, the missing pixels, have no part in it.
+                let off = m.operator.measured_to_spectrum(off);
+                let seen = m.operator.singular_values(&off).greater_elem(0.0).float();
+                let shape = off.dims();
+                root(off.square().sum() / seen.expand(shape).sum())
+            }
+            Self::Phase(m) => root(
+                (m.operator.apply(x) - repeated(&m.y, times))
+                    .square()
+                    .mean(),
+            ),
+        }
     }
 }
 

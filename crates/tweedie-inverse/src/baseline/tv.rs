@@ -9,6 +9,7 @@
 //! # Reference
 //! Rudin, Osher & Fatemi 1992; Chambolle & Pock 2011, algorithm 1 and section 6.2.
 
+use crate::operator::error::require;
 use crate::{LinearGaussian, SolveError, operator_norm};
 use burn::tensor::Tensor;
 
@@ -56,8 +57,12 @@ impl TotalVariation {
     /// The image `[b, c, h, w]` of least energy, from `Aᵀ y`; the noise level is in `lambda`.
     ///
     /// # Errors
-    /// [`SolveError`] for a measurement of another shape, or if the operator's norm is not found.
+    /// [`SolveError`] for a weight that is not finite and above 0, a measurement of another shape, or if the
+    /// operator's norm is not found.
     pub fn restore(&self, problem: &impl LinearGaussian<4>) -> Result<Tensor<4>, SolveError> {
+        let legal = self.lambda > 0.0 && self.lambda.is_finite();
+        let expected = "finite and above 0";
+        require("weight of the variation", self.lambda, expected, legal)?;
         let (a, y) = (problem.operator(), problem.y());
         let shape = a.signal(y.dims())?;
         let norm = operator_norm(a, shape, &y.device())?.value;

@@ -14,7 +14,7 @@ use tweedie_kernels::CircularFilter;
 /// `std` is the standard deviation of a pixel, the mean grey level included.
 ///
 /// # Errors
-/// [`SolveError`] unless the shapes fit, or if conjugate gradients do not converge.
+/// [`SolveError`] unless the shapes fit and the measurement is finite. A hundred iterations are made at most.
 pub fn wiener(problem: &impl LinearGaussian<4>, std: f64) -> Result<Tensor<4>, SolveError> {
     let (a, y) = (problem.operator(), problem.y());
     let [_, _, h, w] = a.signal(y.dims())?;

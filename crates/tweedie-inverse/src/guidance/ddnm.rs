@@ -8,8 +8,8 @@
 //! Wang, Yu & Zhang 2023, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",
 //! eq. 13 and algorithm 1, arXiv:2212.00490.
 
-use super::found;
-use crate::{Linear, OperatorError};
+use super::settled_pinv;
+use crate::Linear;
 use burn::tensor::Tensor;
 use tweedie_core::Denoiser;
 use tweedie_math::Level;
@@ -41,23 +41,13 @@ impl<const D: usize, M: Denoiser<D>, A: Linear<D>> Ddnm<D, M, A> {
     pub fn new(prior: M, operator: A, y: Tensor<D>) -> Self {
         Self { prior, operator, y }
     }
-
-    /// Whether `y` can be a measurement.
-    ///
-    /// # Errors
-    /// [`OperatorError::Shape`] if the operator does not make such measurements.
-    pub fn check(&self) -> Result<(), OperatorError> {
-        self.operator.signal(self.y.dims()).map(drop)
-    }
 }
 
 impl<const D: usize, M: Denoiser<D>, A: Linear<D>> Denoiser<D> for Ddnm<D, M, A> {
-    /// # Panics
-    /// If iterations for `A⁺` do not converge.
     fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
         let clean = self.prior.denoise(x, level);
         let residual = self.y.clone() - self.operator.apply(clean.clone());
-        clean + found(self.operator.pinv(residual))
+        clean + settled_pinv(&self.operator, residual)
     }
 
     fn supports(&self, level: Level) -> bool {

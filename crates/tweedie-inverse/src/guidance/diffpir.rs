@@ -24,7 +24,7 @@ pub struct DiffPir<M, P> {
 
 impl<M, P> DiffPir<M, P> {
     /// Guides `prior` by a linear measurement with Gaussian noise, with the weight λ = 7 of the prior
-    /// (the paper: 1 to 25 by task, see the documentation on choosing).
+    /// (`docs/RESTORING.md` has the paper's, by task).
     pub fn new(prior: M, problem: P) -> Self {
         Self {
             prior,

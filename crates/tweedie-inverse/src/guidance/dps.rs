@@ -8,6 +8,7 @@
 //! Chung et al. 2023, "Diffusion Posterior Sampling for General Noisy Inverse Problems", eq. 10
 //! and 16, arXiv:2209.14687.
 
+use super::tracked;
 use crate::Likelihood;
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, vjp};
@@ -47,11 +48,7 @@ impl<const D: usize, M: Denoiser<D>, L: Likelihood<D>> Denoiser<D> for Dps<M, L>
     fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
         let mut clean = x.clone();
         let (log_likelihood, pullback) = vjp(x, |x| {
-            let estimate = self.prior.denoise(x, level);
-            assert!(
-                estimate.is_tracked(),
-                "DPS: the prior's estimate has no gradient"
-            );
+            let estimate = tracked(&self.prior, x, level);
             clean = estimate.clone().without_autodiff();
             self.likelihood.log_likelihood(estimate)
         });
@@ -61,6 +58,6 @@ impl<const D: usize, M: Denoiser<D>, L: Likelihood<D>> Denoiser<D> for Dps<M, L>
 
     /// Not where no signal is left: `α > 0`.
     fn supports(&self, level: Level) -> bool {
-        level.alpha() > 0.0 && self.prior.supports(level)
+        self.strength.is_finite() && level.alpha() > 0.0 && self.prior.supports(level)
     }
 }

@@ -7,7 +7,7 @@
 //! Song et al. 2023, "Loss-Guided Diffusion Models for Plug-and-Play Controllable Generation", eq. 9
 //! and algorithm 1, ICML.
 
-use super::posterior_variance;
+use super::{posterior_variance, tracked};
 use crate::Likelihood;
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, HostNoise, Noise, vjp};
@@ -74,11 +74,7 @@ impl<const D: usize, M: Denoiser<D>, L: Likelihood<D>> Denoiser<D> for Lgd<M, L>
         let r = posterior_variance(level, self.data_std).sqrt();
         let mut noise = HostNoise::seeded(self.seed ^ level.log_snr().to_bits());
         let (value, pullback) = vjp(x, |x| {
-            let estimate = self.prior.denoise(x, level);
-            assert!(
-                estimate.is_tracked(),
-                "the prior's estimate has no gradient"
-            );
+            let estimate = tracked(&self.prior, x, level);
             clean = estimate.clone().without_autodiff();
             // One draw serves the batch, so that a sample does not depend on its place in it.
             let one = clean.clone().narrow(0, 0, 1);
@@ -98,7 +94,7 @@ impl<const D: usize, M: Denoiser<D>, L: Likelihood<D>> Denoiser<D> for Lgd<M, L>
 
     /// Where there is some signal.
     fn supports(&self, level: Level) -> bool {
-        let legal = self.draws > 0 && self.data_std > 0.0;
+        let legal = self.draws > 0 && self.data_std > 0.0 && self.strength.is_finite();
         legal && level.alpha() > 0.0 && self.prior.supports(level)
     }
 }

@@ -12,7 +12,7 @@ mod score;
 mod tmpd;
 
 use crate::operator::solve::ConjugateGradient;
-use crate::{LinearGaussian, Solution, SolveError};
+use crate::{Linear, LinearGaussian, Solution, SolveError};
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, Pullback, vjp};
 use tweedie_math::Level;
@@ -37,14 +37,24 @@ pub(crate) fn linearised<const D: usize>(
     x: Tensor<D>,
     level: Level,
 ) -> (Tensor<D>, Pullback<D, D>) {
-    vjp(x, |x| {
-        let estimate = prior.denoise(x, level);
-        assert!(
-            estimate.is_tracked(),
-            "the prior's estimate has no gradient: a guided denoiser cuts it off"
-        );
-        estimate
-    })
+    vjp(x, |x| tracked(prior, x, level))
+}
+
+/// `x̂₀(x)` with its gradient.
+///
+/// # Panics
+/// If it has none.
+fn tracked<const D: usize>(
+    prior: &(impl Denoiser<D> + ?Sized),
+    x: Tensor<D>,
+    level: Level,
+) -> Tensor<D> {
+    let estimate = prior.denoise(x, level);
+    assert!(
+        estimate.is_tracked(),
+        "the prior's estimate has no gradient: a guided denoiser cuts it off"
+    );
+    estimate
 }
 
 /// `(AᵀA + shift)⁻¹ b`: in closed form where there is one, and else by iterations that end early, as
@@ -54,10 +64,22 @@ pub(crate) fn settled<const D: usize>(
     b: Tensor<D>,
     shift: f64,
 ) -> Tensor<D> {
-    let iterations = ConjugateGradient::default()
+    found(problem.operator().solve_fitting(b, shift, early()))
+}
+
+/// `A⁺ y`, likewise.
+pub(crate) fn settled_pinv<const D: usize>(
+    operator: &(impl Linear<D> + ?Sized),
+    y: Tensor<D>,
+) -> Tensor<D> {
+    found(operator.pinv_fitting(y, early()))
+}
+
+/// Iterations that end where they are after a hundred.
+fn early() -> ConjugateGradient {
+    ConjugateGradient::default()
         .with_iterations(100)
-        .with_early_stop(true);
-    found(problem.operator().solve_fitting(b, shift, iterations))
+        .with_early_stop(true)
 }
 
 /// The proximal step of the data from `z`, `argmin ‖y − A x‖² + shift ‖x − z‖²`, which is

@@ -67,6 +67,6 @@ impl<const D: usize, M: Denoiser<D>, L: NoisyLikelihood<D>> Denoiser<D> for Cond
 
     /// Where there is some signal.
     fn supports(&self, level: Level) -> bool {
-        level.alpha() > 0.0 && self.prior.supports(level)
+        self.strength.is_finite() && level.alpha() > 0.0 && self.prior.supports(level)
     }
 }

@@ -81,9 +81,13 @@ macro_rules! linear {
                 }
             }
 
-            fn pinv_fitting(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
+            fn pinv_fitting(
+        &self,
+        y: Tensor<4>,
+        iterations: ConjugateGradient,
+    ) -> Result<Solution<4>, SolveError> {
                 match self {
-                    $(Self::$variant(operator) => operator.pinv_fitting(y),)*
+                    $(Self::$variant(operator) => operator.pinv_fitting(y, iterations),)*
                 }
             }
         }

@@ -133,7 +133,7 @@ impl Linear<4> for CircularBlur {
     }
 
     /// One filter, `1/H`.
-    fn pinv_fitting(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
+    fn pinv_fitting(&self, y: Tensor<4>, _: ConjugateGradient) -> Result<Solution<4>, SolveError> {
         let [single, double] = &self.inverse;
         let known = if y.dtype() == DType::F64 {
             double

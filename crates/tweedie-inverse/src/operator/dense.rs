@@ -166,10 +166,14 @@ impl Linear<4> for Dense {
         }
     }
 
-    fn pinv_fitting(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
+    fn pinv_fitting(
+        &self,
+        y: Tensor<4>,
+        iterations: ConjugateGradient,
+    ) -> Result<Solution<4>, SolveError> {
         match self.is_small() {
             true => spectral::pinv(self, y),
-            false => ConjugateGradient::default().pinv(self, y),
+            false => iterations.pinv(self, y),
         }
     }
 }

@@ -153,12 +153,17 @@ pub trait Linear<const D: usize>: Operator<D> {
         iterations.solve(self, b, shift)
     }
 
-    /// [`pinv`](Self::pinv) of a measurement of a shape that is known to fit.
+    /// [`pinv`](Self::pinv) of a measurement of a shape that is known to fit: by `iterations`, unless there
+    /// is a closed form.
     ///
     /// # Errors
     /// [`SolveError::NotConverged`].
-    fn pinv_fitting(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
-        ConjugateGradient::default().pinv(self, y)
+    fn pinv_fitting(
+        &self,
+        y: Tensor<D>,
+        iterations: ConjugateGradient,
+    ) -> Result<Solution<D>, SolveError> {
+        iterations.pinv(self, y)
     }
 
     /// `(AᵀA + shift I)⁻¹ b` for `shift > 0`.
@@ -177,7 +182,7 @@ pub trait Linear<const D: usize>: Operator<D> {
     /// [`SolveError`] for another shape, or if conjugate gradients do not converge.
     fn pinv(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
         self.signal(y.dims())?;
-        self.pinv_fitting(y)
+        self.pinv_fitting(y, ConjugateGradient::default())
     }
 
     /// The proximal step of the data, `argmin_x γ/2 ‖A x − y‖² + ½ ‖x − z‖²`, which is
@@ -232,8 +237,12 @@ macro_rules! linear_pointer {
         ) -> Result<Solution<D>, SolveError> {
             (**self).solve_fitting(b, shift, iterations)
         }
-        fn pinv_fitting(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
-            (**self).pinv_fitting(y)
+        fn pinv_fitting(
+            &self,
+            y: Tensor<D>,
+            iterations: ConjugateGradient,
+        ) -> Result<Solution<D>, SolveError> {
+            (**self).pinv_fitting(y, iterations)
         }
     };
 }

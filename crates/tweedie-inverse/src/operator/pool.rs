@@ -78,7 +78,7 @@ impl Linear<4> for AveragePool {
         Ok(Solution::exact((b - range) / shift))
     }
 
-    fn pinv_fitting(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
+    fn pinv_fitting(&self, y: Tensor<4>, _: ConjugateGradient) -> Result<Solution<4>, SolveError> {
         Ok(Solution::exact(self.adjoint(y) * self.area()))
     }
 }

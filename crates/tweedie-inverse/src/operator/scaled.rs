@@ -79,10 +79,14 @@ impl<const D: usize, A: Linear<D>> Linear<D> for Scaled<A> {
             .solve_fitting(b / square, shift / square, iterations)
     }
 
-    fn pinv_fitting(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
+    fn pinv_fitting(
+        &self,
+        y: Tensor<D>,
+        iterations: ConjugateGradient,
+    ) -> Result<Solution<D>, SolveError> {
         if self.factor == 0.0 {
             return Ok(Solution::exact(self.transpose(y)));
         }
-        self.operator.pinv_fitting(y / self.factor)
+        self.operator.pinv_fitting(y / self.factor, iterations)
     }
 }

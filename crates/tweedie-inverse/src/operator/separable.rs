@@ -185,7 +185,7 @@ impl Linear<4> for Separable {
         spectral::solve(self, b, shift)
     }
 
-    fn pinv_fitting(&self, y: Tensor<4>) -> Result<Solution<4>, SolveError> {
+    fn pinv_fitting(&self, y: Tensor<4>, _: ConjugateGradient) -> Result<Solution<4>, SolveError> {
         // Where no product of singular values is rounding, two small inverses.
         let least = self.rows.known().least * self.columns.known().least;
         if least <= cutoff(y.dtype()) {

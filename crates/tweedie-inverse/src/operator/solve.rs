@@ -15,7 +15,8 @@ pub struct Solution<const D: usize> {
     pub x: Tensor<D>,
     /// How many iterations it took: 0 for a closed form.
     pub iterations: usize,
-    /// The relative residual of the worst sample, computed anew from `x`; none for a closed form.
+    /// The relative residual of the worst sample, computed anew from `x` unless iterations may end early;
+    /// none for a closed form.
     pub residual: Option<f64>,
 }
 
@@ -168,6 +169,14 @@ impl ConjugateGradient {
             true => worst(&norms(&r), &scale),
             false => worst(&norms(&(b - m(x.clone()))), &scale),
         };
+        // A sample that was stopped along a direction that is not positive has not arrived.
+        if !self.early && worst(&norms(&r), &scale) > run.tolerance {
+            return Err(SolveError::NotConverged {
+                iterations: run.iterations,
+                residual,
+                tolerance: run.tolerance,
+            });
+        }
         Ok(run.solution(x.cast(dtype), residual))
     }
 

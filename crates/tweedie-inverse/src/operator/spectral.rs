@@ -105,7 +105,11 @@ macro_rules! closed_form {
         ) -> Result<Solution<$rank>, SolveError> {
             $crate::operator::spectral::solve(self, b, shift)
         }
-        fn pinv_fitting(&self, y: Tensor<$rank>) -> Result<Solution<$rank>, SolveError> {
+        fn pinv_fitting(
+            &self,
+            y: Tensor<$rank>,
+            _: $crate::ConjugateGradient,
+        ) -> Result<Solution<$rank>, SolveError> {
             $crate::operator::spectral::pinv(self, y)
         }
     };

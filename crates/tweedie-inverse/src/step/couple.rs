@@ -10,9 +10,15 @@ use tweedie_core::{Noise, vjp};
 pub trait Couple<const D: usize> {
     /// A draw from `p(y | x) N(x; centre, std² I)`, or close to it.
     fn draw(&self, centre: Tensor<D>, std: f64, noise: &mut dyn Noise<D>) -> Tensor<D>;
+
+    /// Whether its parameters make sense; a run with others is refused.
+    fn is_valid(&self) -> bool {
+        true
+    }
 }
 
-/// A linear measurement with Gaussian noise is coupled exactly: perturb and solve,
+/// A linear measurement with Gaussian noise is coupled by perturbing and solving, exactly where the equation
+/// has a closed form and else up to what a hundred iterations leave:
 /// `x = (AᵀA + σ_y²/r² I)⁻¹ (Aᵀ (y + σ_y n₁) + σ_y²/r² (c + r n₂))`.
 ///
 /// # Reference
@@ -77,5 +83,11 @@ impl<const D: usize, L: Likelihood<D>> Couple<D> for LangevinCoupling<L> {
             x = x + drift * epsilon + z * (2.0 * epsilon).sqrt();
         }
         x
+    }
+
+    fn is_valid(&self) -> bool {
+        let size = self.size > 0.0 && self.size.is_finite();
+        let curvature = self.curvature >= 0.0 && self.curvature.is_finite();
+        size && curvature && self.steps > 0
     }
 }

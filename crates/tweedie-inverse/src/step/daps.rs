@@ -12,7 +12,7 @@
 //! algorithm 1, arXiv:2407.01521.
 
 use super::Couple;
-use super::pnp_dm::descend;
+use super::descend::descend;
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, Noise};
 use tweedie_math::{Ddim, Move};
@@ -74,7 +74,8 @@ impl<const D: usize, C: Couple<D>> Step<D> for Daps<C> {
 
     /// Down, from where there is some signal and some noise.
     fn supports(&self, mv: Move) -> bool {
-        let legal = self.moves > 0 && self.spread > 0.0;
+        let spread = self.spread > 0.0 && self.spread.is_finite();
+        let legal = spread && self.moves > 0 && self.coupling.is_valid();
         legal && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0 && !mv.is_forward()
     }
 }

@@ -116,9 +116,6 @@ impl<const D: usize, P: SpectralGaussian<D>> Step<D> for Ddrm<P> {
         let a = self.problem.spectral();
         let clean = denoiser.denoise(x.clone(), mv.from);
         let c = a.signal_to_spectrum(clean.clone());
-        if mv.to.sigma() == 0.0 && self.eta_b == 0.0 {
-            return State::new(mv.to, clean.clone() * mv.to.alpha(), Some(clean));
-        }
         let (from, to) = (mv.from.noise_to_signal(), mv.to.noise_to_signal());
         let Known {
             y,

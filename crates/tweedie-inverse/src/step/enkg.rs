@@ -5,11 +5,14 @@
 //! `xʲ ← xʲ + h Σ_k 1/K ⟨ŷᵏ − ȳ, y − ŷʲ⟩/σ_y² (xᵏ − x̄)`. The operator may be any function; it is
 //! evaluated, never differentiated. With `D_jk` the matrix of the products, `h = size/‖D‖`.
 //!
+//! The authors' code leaves out the first and the last tenth of the moves and lets the size fall; here
+//! every move counts, with one size.
+//!
 //! # Reference
 //! Zheng et al. 2024, "Ensemble Kalman Diffusion Guidance: A Derivative-free Method for Inverse
 //! Problems", algorithm 1, arXiv:2409.20175; Kovachki & Stuart 2019 (`h`), arXiv:1808.03620.
 
-use super::pnp_dm::descend;
+use super::descend::descend;
 use crate::Operator;
 use burn::tensor::Tensor;
 use tweedie_core::{Advance, Denoiser, Noise};
@@ -98,7 +101,8 @@ impl<const D: usize, K: Kernel, A: Operator<D>> Step<D> for EnKg<D, K, A> {
     }
 
     fn supports(&self, mv: Move) -> bool {
-        let legal = self.particles > 1 && self.moves > 0 && self.size > 0.0;
+        let size = self.size > 0.0 && self.size.is_finite();
+        let legal = size && self.particles > 1 && self.moves > 0;
         legal && self.kernel.transition(mv.from, mv.to).is_valid() && mv.to.alpha() > 0.0
     }
 }

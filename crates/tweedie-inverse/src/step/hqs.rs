@@ -41,7 +41,7 @@ impl<P> Hqs<P> {
     /// the range of the image (DPIR: 49/255 of the range to the measurement's σ_y, 8 to 40 steps).
     ///
     /// # Errors
-    /// [`PathError`] for no steps or noise that is not finite and above 0.
+    /// [`PathError`] for no steps, or noise that is not finite and above 0 or does not fall.
     pub fn path(first: f64, last: f64, steps: usize) -> Result<Path, PathError> {
         let level = |i: usize| {
             let part = i as f64 / (steps.max(2) - 1) as f64;
@@ -55,6 +55,13 @@ impl<P> Hqs<P> {
                     value: sigma,
                 })
         };
+        if last > first {
+            return Err(PathError::Parameter {
+                name: "last noise of the path",
+                expected: "at most the first",
+                value: last,
+            });
+        }
         let levels = (0..steps).map(level).collect::<Result<Vec<_>, _>>()?;
         match levels.is_empty() {
             true => Err(PathError::NoSteps { steps }),

@@ -6,7 +6,7 @@
 //! Choi et al. 2021, "ILVR: Conditioning Method for Denoising Diffusion Probabilistic Models",
 //! algorithm 1, arXiv:2108.02938.
 
-use crate::Operator;
+use crate::Linear;
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, Noise};
 use tweedie_math::Move;
@@ -32,7 +32,7 @@ pub struct Ilvr<const D: usize, S, F> {
     reference: Tensor<D>,
 }
 
-impl<const D: usize, S, F: Operator<D>> Ilvr<D, S, F> {
+impl<const D: usize, S, F: Linear<D>> Ilvr<D, S, F> {
     /// Takes the part that `low_pass` (signals to signals) lets through from `reference`, one for each
     /// sample or one for all.
     pub fn new(step: S, low_pass: F, reference: Tensor<D>) -> Self {
@@ -44,7 +44,7 @@ impl<const D: usize, S, F: Operator<D>> Ilvr<D, S, F> {
     }
 }
 
-impl<const D: usize, S: Step<D>, F: Operator<D>> Step<D> for Ilvr<D, S, F> {
+impl<const D: usize, S: Step<D>, F: Linear<D>> Step<D> for Ilvr<D, S, F> {
     type Memory = S::Memory;
 
     fn step(

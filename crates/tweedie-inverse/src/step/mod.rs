@@ -4,6 +4,7 @@ mod couple;
 mod daps;
 mod ddnm;
 mod ddrm;
+mod descend;
 mod dps;
 mod enkg;
 mod hqs;

@@ -9,7 +9,7 @@
 //! algorithm 1, ICLR.
 
 use crate::Linear;
-use crate::guidance::{found, linearised};
+use crate::guidance::{linearised, settled_pinv};
 use burn::tensor::Tensor;
 use tweedie_core::{Advance, Denoiser, Noise};
 use tweedie_math::{Kernel, Move};
@@ -30,7 +30,7 @@ impl<const D: usize, K: Kernel, A: Linear<D>> Step<D> for PigdmStep<D, K, A> {
     type Memory = ();
 
     /// # Panics
-    /// If the denoiser's estimate has no gradient, or iterations for `A⁺` do not converge.
+    /// If the denoiser's estimate has no gradient: a guided denoiser cuts it off.
     fn step(
         &self,
         denoiser: &dyn Denoiser<D>,
@@ -41,7 +41,7 @@ impl<const D: usize, K: Kernel, A: Linear<D>> Step<D> for PigdmStep<D, K, A> {
     ) -> State<D> {
         let (clean, pullback) = linearised(&denoiser, x.clone(), mv.from);
         let residual = self.y.clone() - self.operator.apply(clean.clone());
-        let change = pullback.apply(found(self.operator.pinv(residual)));
+        let change = pullback.apply(settled_pinv(&self.operator, residual));
         let step = self.kernel.transition(mv.from, mv.to);
         let moved = step.advance(mv, x, clean.clone(), noise);
         let x = moved + change * (mv.from.alpha() * mv.to.alpha());

@@ -13,10 +13,11 @@
 //! algorithm 1, arXiv:2405.18782; Coeurdoux, Dobigeon & Chainais 2023, arXiv:2304.11134.
 
 use super::Couple;
+use super::descend::descend;
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, Noise};
+use tweedie_math::Move;
 use tweedie_math::multistep::{DpmSolverMultistep, Order};
-use tweedie_math::{Level, Move};
 use tweedie_samplers::{State, Step};
 
 /// Split Gibbs with any [`Couple`].
@@ -66,35 +67,8 @@ impl<const D: usize, C: Couple<D>> Step<D> for PnpDm<C> {
 
     /// Down or level, where there is some signal and some noise.
     fn supports(&self, mv: Move) -> bool {
-        let legal = self.moves > 0 && mv.to.alpha() > 0.0 && !mv.is_forward();
+        let legal = self.moves > 0 && self.coupling.is_valid();
+        let legal = legal && mv.to.alpha() > 0.0 && !mv.is_forward();
         legal && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0
     }
-}
-
-/// Walks by `step` from `level` to clean data in so many moves, through `σ/α` proportional to
-/// `(1 − i/n)⁷`.
-pub(super) fn descend<const D: usize, S: Step<D>>(
-    denoiser: &dyn Denoiser<D>,
-    step: &S,
-    x: Tensor<D>,
-    level: Level,
-    moves: usize,
-    noise: &mut dyn Noise<D>,
-) -> Tensor<D> {
-    let at = |i: usize| {
-        let part = (1.0 - i as f64 / moves as f64).powi(7);
-        match i {
-            0 => level,
-            _ if i == moves => Level::CLEAN,
-            _ => Level::variance_preserving(-2.0 * (level.noise_to_signal() * part).ln()),
-        }
-    };
-    let mut memory = S::Memory::default();
-    (0..moves).fold(x, |x, i| {
-        let mv = Move {
-            from: at(i),
-            to: at(i + 1),
-        };
-        step.step(denoiser, x, mv, noise, &mut memory).x
-    })
 }

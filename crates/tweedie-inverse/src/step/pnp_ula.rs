@@ -69,7 +69,8 @@ impl<const D: usize, L: Likelihood<D>> Step<D> for PnpUla<L> {
     }
 
     fn supports(&self, mv: Move) -> bool {
-        let legal = self.delta > 0.0 && self.delta.is_finite();
+        let range = self.range.is_none_or(|(min, max)| min < max);
+        let legal = range && self.delta > 0.0 && self.delta.is_finite();
         legal && mv.from == mv.to && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0
     }
 }

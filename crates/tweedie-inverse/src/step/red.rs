@@ -24,8 +24,8 @@ pub struct Red<P> {
 }
 
 impl<P> Red<P> {
-    /// With the weight `lambda` of the prior, in units of 1/σ²; the theory of denoising says `1/σ²` of the
-    /// level.
+    /// With the weight `lambda` of the prior, an inverse variance: Tweedie's formula has `1/σ²` of the
+    /// denoiser's level.
     pub fn new(problem: P, lambda: f64) -> Self {
         Self { problem, lambda }
     }

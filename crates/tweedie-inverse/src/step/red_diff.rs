@@ -108,7 +108,8 @@ impl<const D: usize, A: Operator<D>> Step<D> for RedDiff<D, A> {
     }
 
     fn supports(&self, mv: Move) -> bool {
-        let legal = self.lambda >= 0.0 && self.rate > 0.0;
+        let lambda = self.lambda >= 0.0 && self.lambda.is_finite();
+        let legal = lambda && self.rate > 0.0 && self.rate.is_finite();
         legal && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0
     }
 }

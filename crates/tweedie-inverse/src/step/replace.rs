@@ -10,7 +10,7 @@
 //! Lugmayr et al. 2022, "RePaint", algorithm 1, arXiv:2201.09865; Song et al. 2021, appendix I.2 and
 //! I.3, arXiv:2011.13456; Chung et al. 2022 (MCG), algorithms 1 and 2, arXiv:2206.00941.
 
-use crate::guidance::found;
+use crate::guidance::settled_pinv;
 use crate::{DpsStep, Linear, Operator};
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, Noise};
@@ -72,8 +72,6 @@ pub fn mcg<const D: usize, K, A: Operator<D> + Linear<D> + Clone>(
 impl<const D: usize, S: Step<D>, A: Linear<D>> Step<D> for Replace<D, S, A> {
     type Memory = S::Memory;
 
-    /// # Panics
-    /// If iterations for `A⁺` do not converge.
     fn step(
         &self,
         denoiser: &dyn Denoiser<D>,
@@ -90,7 +88,7 @@ impl<const D: usize, S: Step<D>, A: Linear<D>> Step<D> for Replace<D, S, A> {
         }
         let gap = target - self.operator.apply(state.x.clone());
         State {
-            x: state.x + found(self.operator.pinv(gap)),
+            x: state.x + settled_pinv(&self.operator, gap),
             ..state
         }
     }

@@ -50,6 +50,8 @@ fn particles_correct_what_the_twist_gets_wrong() {
         );
         println!("{name}: {few:.3} with 2 particles, {many:.3} with 500");
         assert!(many.abs() < 0.03, "{name}: {many}");
+        // The twist of DPS alone is wrong, and two particles cannot mend it.
+        assert!(name != "DPS" || few > 0.1, "{name}: {few}");
     }
 }
 

@@ -5,7 +5,9 @@ use crate::{device, inpainting};
 use burn::tensor::Tensor;
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{HostNoise, from_fn};
-use tweedie_inverse::{DdnmPlus, Ddrm, DiffPir, Dps, Hqs, Mmps, Pigdm, Red};
+use tweedie_inverse::{
+    Daps, DdnmPlus, Ddrm, DiffPir, Dps, Hqs, LangevinCoupling, Mmps, Pigdm, PnpDm, Red,
+};
 use tweedie_math::{Ancestral, Ddim, Level, Path, Rectified, Span};
 use tweedie_samplers::{SampleError, Sampler};
 
@@ -16,18 +18,29 @@ fn guided_denoisers_know_where_they_end() {
     let path = Path::uniform(Rectified, Span::FULL, 4).expect("a path");
     let x = || Tensor::<2>::zeros([1, 2], &device());
     let sampler = Sampler::new(Ancestral::default(), path.clone());
-    let guided: [&dyn tweedie_core::Denoiser<2>; 5] = [
+    let guided: [&dyn tweedie_core::Denoiser<2>; 4] = [
         &Dps::new(&prior, &measured),
         &Pigdm::new(&prior, &measured),
         &Mmps::new(&prior, &measured),
         &DiffPir::new(&prior, &measured),
-        &DiffPir::new(&prior, &measured).with_lambda(-1.0),
     ];
     for guided in guided {
         let run = sampler.sample(guided, x(), &mut HostNoise::seeded(0));
         let refused =
             matches!(run, Err(SampleError::Denoiser { level }) if level == Level::PURE_NOISE);
         assert!(refused, "a rectified flow starts without signal");
+    }
+    // Nor with parameters that make no sense, wherever they start.
+    let sampler = Sampler::new(Ancestral::default(), crate::path(4));
+    let guided: [&dyn tweedie_core::Denoiser<2>; 4] = [
+        &Dps::new(&prior, &measured).with_strength(f64::NAN),
+        &Pigdm::new(&prior, &measured).with_data_std(0.0),
+        &Mmps::new(&prior, &measured).with_iterations(0),
+        &DiffPir::new(&prior, &measured).with_lambda(-1.0),
+    ];
+    for guided in guided {
+        let run = sampler.sample(guided, x(), &mut HostNoise::seeded(0));
+        assert!(run.is_err());
     }
 }
 
@@ -56,9 +69,16 @@ fn steps_refuse_moves_and_parameters() {
     refused!(Ddrm::new(m.clone()).with_eta(1.5), path);
     refused!(Hqs::new(m.clone()).with_lambda(0.0), path);
     refused!(Red::new(m.clone(), f64::NAN), path);
+    refused!(
+        PnpDm::new(LangevinCoupling::new(m.clone(), 1.0).with_steps(0)),
+        path
+    );
+    refused!(Daps::new(m.clone()).with_spread(f64::INFINITY), path);
     assert!(Sampler::new(Ddrm::new(m), up).encode(&prior, x()).is_err());
     assert_eq!(asked.get(), 0);
-    assert!(Hqs::<()>::path(0.0, 0.1, 5).is_err() && Hqs::<()>::path(1.0, 0.1, 0).is_err());
+    for (first, last, steps) in [(0.0, 0.1, 5), (1.0, 0.1, 0), (0.1, 0.2, 5)] {
+        assert!(Hqs::<()>::path(first, last, steps).is_err());
+    }
 }
 
 /// A prior that is itself guided has no gradient; that is said, not ignored.

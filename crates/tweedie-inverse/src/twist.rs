@@ -1,0 +1,58 @@
+//! Twisting functions: guesses of `p(y | x_t)` for twisted sequential Monte Carlo.
+//!
+//! # Reference
+//! Wu et al. 2023, section 3.2, arXiv:2306.17775.
+
+use crate::guidance::{posterior_variance, settled};
+use crate::{Likelihood, LinearGaussian};
+use burn::tensor::Tensor;
+use tweedie_core::{per_sample_sum, vjp};
+use tweedie_math::Level;
+
+/// A guess of `p(y | x_t)` from the estimate `x̂₀(x_t)`, which becomes the likelihood itself as the noise
+/// goes to 0.
+pub trait Twist<const D: usize> {
+    /// `log p̃` of every sample, `[batch]`, up to a number that depends on the level alone, and its
+    /// gradient with respect to the estimate.
+    fn twist(&self, clean: Tensor<D>, level: Level) -> (Tensor<1>, Tensor<D>);
+}
+
+/// `p̃ = p(y | x̂₀)`, for any likelihood: that of DPS.
+impl<const D: usize, L: Likelihood<D>> Twist<D> for L {
+    fn twist(&self, clean: Tensor<D>, _: Level) -> (Tensor<1>, Tensor<D>) {
+        let (log, pullback) = vjp(clean, |clean| self.log_likelihood(clean));
+        let gradient = pullback.apply(log.ones_like());
+        (log, gradient)
+    }
+}
+
+/// `p̃ = N(y; A x̂₀, r² A Aᵀ + σ_y² I)` with `r² = σ²/(α² + σ²/s²)`, for linear measurements with
+/// Gaussian noise: that of ΠGDM.
+#[derive(Clone, Debug)]
+pub struct TwistByVariance<P> {
+    problem: P,
+    data_std: f64,
+}
+
+impl<P> TwistByVariance<P> {
+    /// For data of standard deviation `data_std`.
+    pub fn new(problem: P, data_std: f64) -> Self {
+        Self { problem, data_std }
+    }
+}
+
+impl<const D: usize, P: LinearGaussian<D>> Twist<D> for TwistByVariance<P> {
+    fn twist(&self, clean: Tensor<D>, level: Level) -> (Tensor<1>, Tensor<D>) {
+        let (a, sigma2) = (self.problem.operator(), self.problem.sigma().powi(2));
+        let r2 = posterior_variance(level, self.data_std);
+        let residual = self.problem.y() - a.apply(clean);
+        if r2 == 0.0 {
+            let back = a.adjoint(residual.clone()) * (1.0 / sigma2);
+            return (per_sample_sum(residual.square()) * (-0.5 / sigma2), back);
+        }
+        // Aᵀ u of u = (r² A Aᵀ + σ_y²)⁻¹ (y − A x̂₀), and u itself from it.
+        let back = settled(&self.problem, a.adjoint(residual.clone()), sigma2 / r2) * (1.0 / r2);
+        let u = (residual.clone() - a.apply(back.clone()) * r2) * (1.0 / sigma2);
+        (per_sample_sum(residual * u) * -0.5, back)
+    }
+}
