@@ -103,9 +103,7 @@ impl Measured {
             Self::Phase(m) => {
                 // The logarithm of the magnitudes, cut to the signal's size around frequency 0.
                 let [.., h, w] = m.y.dims();
-                let log = (m.y.clone().abs() + 1.0)
-                    .log()
-                    .roll(&[(h / 2) as i64, (w / 2) as i64], &[2, 3]);
+                let log = (m.y.clone().abs() + 1.0).log();
                 let most = log.clone().max().into_scalar::<f64>();
                 let [.., rows, columns] = signal;
                 log.narrow(2, (h - rows) / 2, rows)
