@@ -35,6 +35,26 @@ use tweedie_math::Level;
 /// assert!(gap.abs().max().into_scalar::<f32>() < 1e-6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// It needs a linear operator and Gaussian noise; anything else does not compile:
+///
+/// ```
+/// # use tweedie_core::Denoiser;
+/// # use tweedie_inverse::{GaussianNoise, Mask, Measurement, Pigdm};
+/// type Seen = Measurement<4, Mask<4>, GaussianNoise>;
+/// fn guided(prior: &dyn Denoiser<4>, seen: &Seen) -> impl Denoiser<4> {
+///     Pigdm::new(prior, seen)
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use tweedie_core::Denoiser;
+/// # use tweedie_inverse::{PoissonNoise, Mask, Measurement, Pigdm};
+/// type Seen = Measurement<4, Mask<4>, PoissonNoise>;
+/// fn guided(prior: &dyn Denoiser<4>, seen: &Seen) -> impl Denoiser<4> {
+///     Pigdm::new(prior, seen)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Pigdm<M, P> {
     prior: M,
