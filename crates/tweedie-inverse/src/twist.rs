@@ -1,7 +1,7 @@
 //! Twisting functions: guesses of `p(y | x_t)` for twisted sequential Monte Carlo.
 //!
 //! # Reference
-//! Wu et al. 2023, section 3.2, arXiv:2306.17775.
+//! Wu et al. 2023, arXiv:2306.17775.
 
 use crate::guidance::{posterior_variance, settled};
 use crate::{Likelihood, LinearGaussian};

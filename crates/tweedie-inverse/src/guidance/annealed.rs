@@ -5,7 +5,7 @@
 //! posterior sampler of Jalal et al.; with γ = 1, and `A` orthogonal, it is exact for a flat prior.
 //!
 //! # Reference
-//! Jalal et al. 2021, "Robust Compressed Sensing MRI with Deep Generative Priors", eq. 4,
+//! Jalal et al. 2021, "Robust Compressed Sensing MRI with Deep Generative Priors",
 //! arXiv:2108.01368; Song et al. 2021, appendix I.4, arXiv:2011.13456.
 
 use super::NoisyLikelihood;

@@ -6,7 +6,7 @@
 //!
 //! # Reference
 //! Wang, Yu & Zhang 2023, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",
-//! eq. 13 and algorithm 1, arXiv:2212.00490.
+//! algorithm 1, arXiv:2212.00490.
 
 use super::settled_pinv;
 use crate::Linear;

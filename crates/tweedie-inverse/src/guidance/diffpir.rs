@@ -5,7 +5,7 @@
 //! [`Renoise`](tweedie_math::Renoise) of its ζ.
 //!
 //! # Reference
-//! Zhu et al. 2023, "Denoising Diffusion Models for Plug-and-Play Image Restoration", eq. 13 and
+//! Zhu et al. 2023, "Denoising Diffusion Models for Plug-and-Play Image Restoration",
 //! algorithm 1, arXiv:2305.08995.
 
 use super::data_step;

@@ -4,8 +4,8 @@
 //! leaves out, for any likelihood with a gradient. As `n` grows it becomes ΠGDM where that exists.
 //!
 //! # Reference
-//! Song et al. 2023, "Loss-Guided Diffusion Models for Plug-and-Play Controllable Generation", eq. 9
-//! and algorithm 1, ICML.
+//! Song et al. 2023, "Loss-Guided Diffusion Models for Plug-and-Play Controllable Generation",
+//! ICML.
 
 use super::{posterior_variance, tracked};
 use crate::Likelihood;

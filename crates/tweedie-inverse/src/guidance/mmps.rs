@@ -7,7 +7,7 @@
 //!
 //! # Reference
 //! Rozet, Andry, Lanusse & Louppe 2024, "Learning Diffusion Priors from Observations by Expectation
-//! Maximization", algorithm 3, arXiv:2405.13712; Finzi et al. 2023 (eq. 12, by finite differences),
+//! Maximization", arXiv:2405.13712; Finzi et al. 2023 (by finite differences),
 //! arXiv:2306.07526.
 
 use super::{found, linearised};

@@ -6,7 +6,7 @@
 //!
 //! # Reference
 //! Song, Vahdat, Mardani & Kautz 2023, "Pseudoinverse-Guided Diffusion Models for Inverse Problems",
-//! eq. 7 to 9, ICLR.
+//! ICLR.
 
 use super::{linearised, posterior_variance, settled};
 use crate::LinearGaussian;

@@ -5,8 +5,8 @@
 //! are no variances and count as 0.
 //!
 //! # Reference
-//! Boys et al. 2023, "Tweedie Moment Projected Diffusions for Inverse Problems", section 3.3 and
-//! algorithm 1, arXiv:2310.06721.
+//! Boys et al. 2023, "Tweedie Moment Projected Diffusions for Inverse Problems",
+//! arXiv:2310.06721.
 
 use super::linearised;
 use crate::LinearGaussian;

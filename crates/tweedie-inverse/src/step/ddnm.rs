@@ -7,7 +7,7 @@
 //!
 //! # Reference
 //! Wang, Yu & Zhang 2023, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",
-//! section 3.3 and appendix I, arXiv:2212.00490.
+//! arXiv:2212.00490.
 
 use crate::SpectralGaussian;
 use burn::tensor::Tensor;

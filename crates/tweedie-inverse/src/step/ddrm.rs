@@ -10,7 +10,7 @@
 //! | more, `σ̄_s ≥ σ_y/s_i` | `(1−η_b) x̄₀ + η_b ȳ` | `σ̄_s² − η_b² σ_y²/s_i²` |
 //!
 //! # Reference
-//! Kawar, Elad, Ermon & Song 2022, "Denoising Diffusion Restoration Models", eq. 7 and 8,
+//! Kawar, Elad, Ermon & Song 2022, "Denoising Diffusion Restoration Models",
 //! arXiv:2201.11793.
 
 use crate::SpectralGaussian;

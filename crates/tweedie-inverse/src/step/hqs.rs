@@ -4,8 +4,8 @@
 //! The state is the image itself at every level: begin with `A⁺ y`, not with noise.
 //!
 //! # Reference
-//! Zhang et al. 2021, "Plug-and-Play Image Restoration with Deep Denoiser Prior", eq. 6 and section
-//! 4.2, arXiv:2008.13751.
+//! Zhang et al. 2021, "Plug-and-Play Image Restoration with Deep Denoiser Prior",
+//! arXiv:2008.13751.
 
 use crate::LinearGaussian;
 use crate::guidance::data_step;

@@ -1,12 +1,12 @@
 //! ΠGDM as published for measurements without noise: the step of a kernel, then
 //! `x_s ← x_s + α_t α_s Jᵀ A⁺ (y − A x̂₀)` with `J = ∂x̂₀/∂x_t`.
 //!
-//! The weight is the paper's choice for images, not Tweedie's formula; for that, and for noise, there
+//! The weight is that of the authors' code, not Tweedie's formula; for that, and for noise, there
 //! is [`Pigdm`](crate::Pigdm).
 //!
 //! # Reference
 //! Song, Vahdat, Mardani & Kautz 2023, "Pseudoinverse-Guided Diffusion Models for Inverse Problems",
-//! algorithm 1, ICLR.
+//! ICLR; its code in NVlabs/RED-diff (`pgdm.py`).
 
 use crate::Linear;
 use crate::guidance::{linearised, settled_pinv};

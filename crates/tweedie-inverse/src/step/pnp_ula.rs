@@ -7,7 +7,7 @@
 //!
 //! # Reference
 //! Laumont et al. 2022, "Bayesian Imaging Using Plug & Play Priors: When Langevin Meets Tweedie",
-//! eq. 3.10, arXiv:2103.04715.
+//! arXiv:2103.04715.
 
 use crate::Likelihood;
 use burn::tensor::Tensor;

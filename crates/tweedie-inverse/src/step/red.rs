@@ -5,8 +5,8 @@
 //! `A⁺ y` and stay at the level of the denoiser ([`Path::staying`](tweedie_math::Path::staying)).
 //!
 //! # Reference
-//! Romano, Elad & Milanfar 2017, "The Little Engine that Could: Regularization by Denoising", section
-//! 4.3, arXiv:1611.02862.
+//! Romano, Elad & Milanfar 2017, "The Little Engine that Could: Regularization by Denoising",
+//! arXiv:1611.02862.
 
 use crate::LinearGaussian;
 use crate::guidance::data_step;

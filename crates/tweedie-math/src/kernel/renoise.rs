@@ -3,7 +3,7 @@
 //! ζ = 0 is deterministic DDIM; ζ = 1 forgets the state and keeps the estimate alone.
 //!
 //! # Reference
-//! Zhu et al. 2023, "DiffPIR", eq. 16, arXiv:2305.08995.
+//! Zhu et al. 2023, "DiffPIR", algorithm 1, arXiv:2305.08995.
 
 use super::Kernel;
 use crate::{Level, Transition};
