@@ -16,13 +16,13 @@ use tweedie_samplers::{State, Step};
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{AveragePool, Ilvr, Linear, Operator, Separable};
+/// use tweedie_inverse::{AveragePool, Ilvr, Operator, Padding, Separable, Taps};
 /// use tweedie_math::Ancestral;
 ///
 /// // A blurred reference: what is left after averaging over 4×4 pixels.
-/// let down = Separable::upsample([2, 2], 4)?;
+/// let up = Separable::enlarge(Taps::Bilinear, 4, [8, 8], Padding::Circular)?;
 /// let reference = Tensor::<4>::ones([1, 1, 8, 8], &Device::flex());
-/// let step = Ilvr::new(Ancestral::default(), AveragePool::new(4)?.then(down), reference);
+/// let step = Ilvr::new(Ancestral::default(), AveragePool::new(4)?.then(up), reference);
 /// # Ok::<(), tweedie_inverse::OperatorError>(())
 /// ```
 #[derive(Clone, Debug)]
