@@ -1,6 +1,6 @@
 //! Restores a photograph: `cargo run --example photo -- [IMAGE]`.
 //!
-//! Four ways to damage it, and five to restore it: Wiener's filter, total variation, and, with the
+//! Four ways to damage it, and four to restore it: Wiener's filter, total variation, and, with the
 //! denoiser FFDNet as the prior, DPIR and DiffPIR.
 
 use clap::Parser;

@@ -59,10 +59,15 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         Some(name) => vec![serde_json::from_value(name.as_str().into())?],
     };
     fs::create_dir_all(&arguments.out)?;
-    let numbers = arguments.out.join("posterior.json");
+    // Numbers of other settings are other numbers.
+    let settings = [arguments.measurements, arguments.draws, arguments.moves];
+    let [measurements, draws, moves] = settings;
+    let name = format!("posterior-{measurements}-{draws}-{moves}.json");
+    let numbers = arguments.out.join(name);
     let mut rows: Vec<Row> = match fs::read(&numbers) {
         Ok(bytes) => serde_json::from_slice(&bytes)?,
-        Err(_) => Vec::new(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error.into()),
     };
     let cells = cells(&priors);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed} {msg}")?;

@@ -108,7 +108,9 @@ fn posterior() -> Done {
     let (words, _) = text
         .split_once(MARK)
         .ok_or("docs/POSTERIOR.md has no place for tables")?;
-    std::fs::write(page, format!("{words}{MARK}\n{tables}")).map_err(failed)
+    let partial = page.with_extension("md.partial");
+    std::fs::write(&partial, format!("{words}{MARK}\n{tables}")).map_err(failed)?;
+    std::fs::rename(partial, page).map_err(failed)
 }
 
 fn root() -> std::path::PathBuf {
