@@ -28,6 +28,9 @@ struct Arguments {
     /// A folder of PNG and JPEG files, or an IDX file; the bundled digits if left out
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Train on so many made-up heads of `--size`×`--size` pixels, 64 if left out
+    #[arg(long, conflicts_with = "data")]
+    phantoms: Option<usize>,
     /// Crop and scale every image of a folder to this height and width
     #[arg(long)]
     size: Option<usize>,
@@ -222,6 +225,9 @@ impl Arguments {
     }
 
     fn images(&self) -> Result<Images, Box<dyn Error>> {
+        if let Some(count) = self.phantoms {
+            return Ok(Images::phantoms(count, self.size.unwrap_or(64), self.seed)?);
+        }
         let size = self.size.map(|size| [size, size]);
         if let Some(path) = self.data.as_ref().filter(|path| path.is_dir()) {
             return Ok(Images::folder(path, self.channels.unwrap_or(3), size)?);

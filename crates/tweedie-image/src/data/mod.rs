@@ -3,6 +3,7 @@
 mod bundled;
 mod folder;
 mod idx;
+mod phantom;
 
 pub use bundled::PHOTOS;
 
