@@ -19,7 +19,11 @@ const LAYERS: [(&str, &[&str], bool); 9] = [
         ],
         true,
     ),
-    ("tweedie-models", &["tweedie-core", "tweedie-math"], true),
+    (
+        "tweedie-models",
+        &["tweedie-core", "tweedie-kernels", "tweedie-math"],
+        true,
+    ),
     ("tweedie-train", &["tweedie-core", "tweedie-math"], true),
     ("tweedie-metrics", &["tweedie-core", "tweedie-math"], true),
     ("tweedie-image", &["tweedie-core", "tweedie-math"], true),

@@ -5,6 +5,7 @@
 //! # Reference
 //! Rombach et al. 2022, section 3.1, arXiv:2112.10752; Kingma & Welling 2014, arXiv:1312.6114.
 
+use crate::convolution::{Conv2d, Conv2dConfig};
 use crate::norm::group_norm;
 use crate::probe::Probe;
 use crate::resblock::conv3x3;
@@ -13,7 +14,6 @@ use crate::{Activation, Downsample, ResBlock, ResBlockConfig, SelfAttention, Une
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::GroupNorm;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::Noise;
 

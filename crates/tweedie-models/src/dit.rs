@@ -9,13 +9,13 @@
 //! Peebles & Xie 2023, section 3.2, arXiv:2212.09748.
 
 use crate::attention::Attention;
+use crate::convolution::{Conv2d, Conv2dConfig};
 use crate::probe::Probe;
 use crate::time::sinusoids;
 use crate::unet::counted;
 use crate::{Activation, Class, Conditional, Conditions, Heads, Perceptron, UnetError};
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Int, Tensor, TensorData};

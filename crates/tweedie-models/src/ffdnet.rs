@@ -7,11 +7,11 @@
 //! Zhang, Zuo & Zhang 2018, "FFDNet: Toward a fast and flexible solution for CNN-based image
 //! denoising", arXiv:1710.04026.
 
+use crate::convolution::Conv2d;
 use crate::import::{CheckpointError, Flat, Precision, Stored, load};
 use crate::patch::{fold, unfold};
 use crate::resblock::conv3x3;
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
 use burn::tensor::activation::relu;
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Device, Tensor};

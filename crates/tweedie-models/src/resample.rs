@@ -1,9 +1,8 @@
 //! Halving and doubling a feature map.
 
+use crate::convolution::Conv2d;
 use crate::resblock::conv3x3;
 use burn::module::Module;
-use burn::nn::PaddingConfig2d;
-use burn::nn::conv::Conv2d;
 use burn::tensor::module::{avg_pool2d, conv_transpose2d, conv2d, interpolate};
 use burn::tensor::ops::{
     AvgPoolOptions, ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions,
@@ -25,7 +24,7 @@ impl Downsample {
     #[must_use]
     pub fn new(channels: usize, symmetric: bool, device: &Device) -> Self {
         let before = usize::from(symmetric);
-        let padding = PaddingConfig2d::Explicit(before, before, 1, 1);
+        let padding = [(before, 1), (before, 1)];
         let conv = conv3x3(channels, channels).with_stride([2, 2]);
         Self {
             conv: conv.with_padding(padding).init(device),

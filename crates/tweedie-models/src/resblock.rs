@@ -9,14 +9,12 @@
 //! Nichol 2021, section 3, arXiv:2105.05233; rescaling by `s = √2`: Song et al. 2021, appendix H,
 //! arXiv:2011.13456.
 
+use crate::convolution::{Conv2d, Conv2dConfig};
 use crate::norm::{Modulation, group_norm, norm_act};
 use crate::{Activation, Filter};
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{
-    Dropout, DropoutConfig, GroupNorm, Initializer, Linear, LinearConfig, PaddingConfig2d,
-};
+use burn::nn::{Dropout, DropoutConfig, GroupNorm, Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -178,5 +176,5 @@ pub(crate) fn rescaled<const D: usize>(x: Tensor<D>, scale: f64) -> Tensor<D> {
 }
 
 pub(crate) fn conv3x3(input: usize, output: usize) -> Conv2dConfig {
-    Conv2dConfig::new([input, output], [3, 3]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+    Conv2dConfig::new([input, output], [3, 3]).with_padding([(1, 1), (1, 1)])
 }

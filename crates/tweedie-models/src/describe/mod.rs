@@ -4,9 +4,9 @@ mod autoencoder;
 mod dit;
 mod unet;
 
+use crate::convolution::Conv2d;
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::nn::conv::Conv2d;
 use std::fmt;
 
 /// The parts of a network for an image of one size.

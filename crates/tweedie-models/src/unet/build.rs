@@ -6,14 +6,14 @@ use super::up::{Grow, GrowPyramid};
 use super::{
     Attend, BlockAttention, DownBlock, Level, MidBlock, Resampling, Unet, UnetConfig, UpBlock,
 };
+use crate::convolution::{Conv2d, Conv2dConfig};
 use crate::norm::group_norm;
 use crate::resblock::conv3x3;
 use crate::{
     ClassEmbedding, Downsample, Filter, ResBlock, ResBlockConfig, Resize, SelfAttention,
     SpatialTransformer, TimeEmbedding, Upsample,
 };
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Initializer, PaddingConfig2d};
+use burn::nn::Initializer;
 use burn::tensor::Device;
 use std::f64::consts::SQRT_2;
 
@@ -58,9 +58,7 @@ pub(super) fn build(config: &UnetConfig, device: &Device) -> Unet {
 
 fn convolution(input: usize, output: usize, side: usize) -> Conv2dConfig {
     let padding = side / 2;
-    Conv2dConfig::new([input, output], [side, side]).with_padding(PaddingConfig2d::Explicit(
-        padding, padding, padding, padding,
-    ))
+    Conv2dConfig::new([input, output], [side, side]).with_padding([(padding, padding); 2])
 }
 
 struct Builder<'a> {

@@ -1,9 +1,9 @@
 //! The way down: blocks of one level, and the passage to the next.
 
 use super::{BlockAttention, Shared};
+use crate::convolution::Conv2d;
 use crate::{Downsample, Filter, ResBlock};
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 
 /// The blocks of a level on the way down.

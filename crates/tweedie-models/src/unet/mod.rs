@@ -29,6 +29,7 @@ pub use middle::MidBlock;
 pub(crate) use up::Grow;
 pub use up::UpBlock;
 
+use crate::convolution::Conv2d;
 use crate::norm::{Modulation, norm_act};
 use crate::patch::{fold, unfold};
 use crate::probe::Probe;
@@ -38,7 +39,6 @@ use crate::{
 };
 use burn::module::Module;
 use burn::nn::GroupNorm;
-use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 use tweedie_core::Network;
 

@@ -1,10 +1,10 @@
 //! The way up: blocks of one level beside the skips, and the passage to the next finer one.
 
 use super::{BlockAttention, Shared, plain};
+use crate::convolution::Conv2d;
 use crate::{Activation, Filter, ResBlock, Upsample};
 use burn::module::Module;
 use burn::nn::GroupNorm;
-use burn::nn::conv::Conv2d;
 use burn::tensor::Tensor;
 
 /// The blocks of a level on the way up.

@@ -1,0 +1,364 @@
+//! The kernels as differentiable operations on tensors of the CPU backend.
+
+use super::layout::Place;
+use super::weights::{Algorithm, Way, Weights};
+use super::winograd::{POSITIONS, Tiles};
+use super::{PackedWeights, Window, direct, gradient, winograd};
+use crate::host::is_host;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::tensor::{DType, Tensor, TensorData};
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Whether the kernels compute it.
+pub(super) fn takes(x: &Tensor<4>, weight: &Tensor<4>, window: Window) -> bool {
+    let ([_, i, h, w], [_, from, kh, kw]) = (x.dims(), weight.dims());
+    let [(top, bottom), (left, right)] = window.padding;
+    let fits = |n: usize, k: usize, before: usize, after: usize| {
+        before < k && after < k && n + before + after >= k
+    };
+    let floats = x.dtype() == DType::F32 && weight.dtype() == DType::F32;
+    // Gradients step by one distance in both directions.
+    let stride = window.stride[0] == window.stride[1] && window.stride[0] > 0;
+    let shapes = i == from && fits(h, kh, top, bottom) && fits(w, kw, left, right);
+    floats && stride && shapes && is_host(x)
+}
+
+/// See [`super::conv2d`], without the bias.
+pub(super) fn convolve(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    window: Window,
+    packed: &PackedWeights,
+) -> Tensor<4> {
+    let call = Arc::new(Call {
+        window,
+        kept: Some(packed.kept.clone()),
+    });
+    let y = Dispatch::convolution(x.into_dispatch(), weight.into_dispatch(), call);
+    Tensor::from_dispatch(y)
+}
+
+/// What is not a tensor.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    window: Window,
+    /// None where weights are about to change.
+    kept: Option<Kept>,
+}
+
+impl Call {
+    /// The packed weights, kept or new.
+    fn weights(&self, w: &FloatTensor<Flex>, way: Way, algorithm: Algorithm) -> Arc<Weights> {
+        let pack = || {
+            let host = Host::of(w);
+            Arc::new(Weights::pack(&host, host.shape, way, algorithm))
+        };
+        match &self.kept {
+            Some(kept) => kept.weights(w, (way, algorithm), pack),
+            None => pack(),
+        }
+    }
+
+    /// Height and width of the output.
+    fn size(&self, [h, w]: [usize; 2], [kh, kw]: [usize; 2]) -> [usize; 2] {
+        let [(top, bottom), (left, right)] = self.window.padding;
+        let [down, across] = self.window.stride;
+        [
+            (h + top + bottom - kh) / down + 1,
+            (w + left + right - kw) / across + 1,
+        ]
+    }
+
+    fn before(&self) -> [usize; 2] {
+        self.window.padding.map(|(before, _)| before)
+    }
+
+    /// The padded images that the outputs read.
+    fn place(&self, size: [usize; 2], kernel: [usize; 2]) -> Place {
+        Place {
+            size: [0, 1].map(|i| (size[i] - 1) * self.window.stride[i] + kernel[i]),
+            offset: self.before(),
+            step: 1,
+        }
+    }
+
+    fn steps_by_one(&self) -> bool {
+        self.window.stride == [1, 1]
+    }
+}
+
+/// Winograd's algorithm where it takes fewer products, a third more counted for its transforms.
+fn algorithm(kernel: [usize; 2], channels: usize, [h, w]: [usize; 2]) -> Algorithm {
+    let [down, across] = Tiles::of(1, [h, w]).grid;
+    let stored = channels.next_multiple_of(super::product::PANEL);
+    let products = POSITIONS * down * across * stored * 4 / 3;
+    match kernel == [3, 3] && products < 9 * h * w * channels {
+        true => Algorithm::Winograd,
+        false => Algorithm::Direct,
+    }
+}
+
+/// The weights last seen, and what they became.
+type Memory = Option<(FloatTensor<Flex>, Vec<((Way, Algorithm), Arc<Weights>)>)>;
+
+#[derive(Clone, Default)]
+pub(super) struct Kept(Arc<Mutex<Memory>>);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
+    }
+}
+
+impl Kept {
+    fn weights(
+        &self,
+        w: &FloatTensor<Flex>,
+        key: (Way, Algorithm),
+        pack: impl FnOnce() -> Arc<Weights>,
+    ) -> Arc<Weights> {
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // As long as the tensor is held here, nobody writes to its memory or takes its place.
+        let same = |held: &FloatTensor<Flex>| {
+            let (a, b) = (held.storage::<f32>(), w.storage::<f32>());
+            std::ptr::eq(a, b) && held.layout() == w.layout()
+        };
+        let (_, packed) = match memory.take() {
+            Some(entry) if same(&entry.0) => memory.insert(entry),
+            _ => memory.insert((w.clone(), Vec::new())),
+        };
+        if let Some((_, found)) = packed.iter().find(|(k, _)| *k == key) {
+            return Arc::clone(found);
+        }
+        let made = pack();
+        packed.push((key, Arc::clone(&made)));
+        made
+    }
+}
+
+/// The numbers of a tensor, in order.
+struct Host {
+    tensor: FloatTensor<Flex>,
+    shape: [usize; 4],
+}
+
+impl Host {
+    fn of(tensor: &FloatTensor<Flex>) -> Self {
+        Self {
+            tensor: tensor.to_contiguous(),
+            shape: tensor.shape().dims(),
+        }
+    }
+
+    fn size(&self) -> [usize; 2] {
+        [self.shape[2], self.shape[3]]
+    }
+}
+
+impl Deref for Host {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        let start = self.tensor.layout().start_offset();
+        let length = self.shape.iter().product::<usize>();
+        &self.tensor.storage::<f32>()[start..start + length]
+    }
+}
+
+fn tensor(values: Vec<f32>, shape: [usize; 4]) -> FloatTensor<Flex> {
+    FloatTensor::<Flex>::from_data(TensorData::new(values, shape))
+}
+
+/// The extension.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait Convolution: Backend {
+    /// `y`.
+    fn convolution(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        call: Arc<Call>,
+    ) -> FloatTensor<Self>;
+}
+
+/// Its gradients.
+pub(crate) trait ConvolutionGradients: Backend {
+    /// `∂/∂x`, of height and width `size`, from `∂/∂y`.
+    fn by_input(
+        dy: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        call: &Call,
+        size: [usize; 2],
+    ) -> FloatTensor<Self>;
+
+    /// `∂/∂w`, of height and width `kernel`, from `∂/∂y`.
+    fn by_weight(
+        x: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        call: &Call,
+        kernel: [usize; 2],
+    ) -> FloatTensor<Self>;
+}
+
+impl Convolution for Flex {
+    fn convolution(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        call: Arc<Call>,
+    ) -> FloatTensor<Self> {
+        let ([o, i, kh, kw], x) = (w.shape().dims(), Host::of(&x));
+        let size = call.size(x.size(), [kh, kw]);
+        let algorithm = match call.steps_by_one() {
+            true => algorithm([kh, kw], i, size),
+            false => Algorithm::Direct,
+        };
+        let weights = call.weights(&w, Way::Forward, algorithm);
+        let y = match algorithm {
+            Algorithm::Winograd => winograd::convolve(&x, x.shape, call.before(), &weights, size),
+            Algorithm::Direct => {
+                let place = call.place(size, [kh, kw]);
+                direct::convolve(&x, x.shape, place, &weights, (size, call.window.stride))
+            }
+        };
+        tensor(y, [x.shape[0], o, size[0], size[1]])
+    }
+}
+
+impl ConvolutionGradients for Flex {
+    fn by_input(
+        dy: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        call: &Call,
+        size: [usize; 2],
+    ) -> FloatTensor<Self> {
+        let ([o, i, kh, kw], dy) = (w.shape().dims(), Host::of(&dy));
+        // The convolution of the gradient with the kernel turned.
+        let [top, left] = call.before();
+        let offset = [kh - 1 - top, kw - 1 - left];
+        let algorithm = match call.steps_by_one() {
+            true => algorithm([kh, kw], o, size),
+            false => Algorithm::Direct,
+        };
+        let weights = call.weights(&w, Way::Backward, algorithm);
+        let dx = match algorithm {
+            Algorithm::Winograd => winograd::convolve(&dy, dy.shape, offset, &weights, size),
+            Algorithm::Direct => {
+                let place = Place {
+                    size: [size[0] + kh - 1, size[1] + kw - 1],
+                    offset,
+                    step: call.window.stride[0],
+                };
+                direct::convolve(&dy, dy.shape, place, &weights, (size, [1, 1]))
+            }
+        };
+        tensor(dx, [dy.shape[0], i, size[0], size[1]])
+    }
+
+    fn by_weight(
+        x: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        call: &Call,
+        kernel: [usize; 2],
+    ) -> FloatTensor<Self> {
+        let (x, dy) = (Host::of(&x), Host::of(&dy));
+        let channels = x.shape[1];
+        let by_tiles =
+            call.steps_by_one() && algorithm(kernel, channels, dy.size()) == Algorithm::Winograd;
+        let dw = match by_tiles {
+            true => gradient::winograd((&x, x.shape), (&dy, dy.shape), call.before()),
+            false => {
+                let place = call.place(dy.size(), kernel);
+                let window = (kernel, call.window.stride);
+                gradient::direct((&x, x.shape), (&dy, dy.shape), place, window)
+            }
+        };
+        tensor(dw, [dy.shape[1], channels, kernel[0], kernel[1]])
+    }
+}
+
+impl<B, C> Convolution for Autodiff<B, C>
+where
+    B: Convolution + ConvolutionGradients,
+    C: CheckpointStrategy,
+{
+    fn convolution(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        call: Arc<Call>,
+    ) -> FloatTensor<Self> {
+        #[derive(Debug)]
+        struct Convolve;
+
+        /// Each factor is kept if the other one is tracked.
+        #[derive(Clone, Debug)]
+        struct State<T> {
+            x: Option<T>,
+            w: Option<T>,
+            call: Arc<Call>,
+            size: [usize; 2],
+            kernel: [usize; 2],
+        }
+
+        impl<B: ConvolutionGradients> Backward<B, 2> for Convolve {
+            type State = State<FloatTensor<B>>;
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 2>,
+                gradients: &mut Gradients,
+                _: &mut Checkpointer,
+            ) {
+                let State {
+                    x,
+                    w,
+                    call,
+                    size,
+                    kernel,
+                } = ops.state;
+                let [node_x, node_w] = ops.parents;
+                let dy = gradients.consume::<B>(&ops.node);
+                if let (Some(node), Some(w)) = (node_x, w) {
+                    let dx = B::by_input(dy.clone(), w, &call, size);
+                    gradients.register::<B>(node.id, dx);
+                }
+                if let (Some(node), Some(x)) = (node_w, x) {
+                    let dw = B::by_weight(x, dy, &call, kernel);
+                    gradients.register::<B>(node.id, dw);
+                }
+            }
+        }
+
+        let nodes = [x.node(), w.node()];
+        let (seeks_x, seeks_w) = (x.is_tracked(), w.is_tracked());
+        let (x, w) = (x.into_primitive(), w.into_primitive());
+        // Weights that are being trained are others the next time.
+        let call = match seeks_w {
+            true => Arc::new(Call {
+                kept: None,
+                ..(*call).clone()
+            }),
+            false => call,
+        };
+        let [.., rows, columns] = x.shape().dims::<4>();
+        let [.., kh, kw] = w.shape().dims::<4>();
+        let y = B::convolution(x.clone(), w.clone(), Arc::clone(&call));
+        match Convolve.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(tape) => {
+                let state = State {
+                    x: seeks_w.then_some(x),
+                    w: seeks_x.then_some(w),
+                    call,
+                    size: [rows, columns],
+                    kernel: [kh, kw],
+                };
+                tape.finish(state, y)
+            }
+            OpsKind::UnTracked(tape) => tape.finish(y),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Convolutions of images.
+//!
+//! `y[o, p] = Σ_{i, t} w[o, i, t] x[i, s p + t − pad]`. On burn's CPU backend, in `f32`, a kernel 3×3 of
+//! stride 1 takes Winograd's `F(4×4, 3×3)`, a quarter of the products, where that saves time, and all
+//! others the definition, both in registers, over all cores; so do the gradients. Which one it is
+//! depends on the shapes of an image and of the weights alone, never on the batch: an image
+//! gets what it gets by itself, bit for bit.
+//!
+//! # Reference
+//! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks", arXiv:1509.09308.
+
+#[cfg(feature = "flex")]
+mod direct;
+#[cfg(feature = "flex")]
+mod extension;
+#[cfg(feature = "flex")]
+mod gradient;
+#[cfg(feature = "flex")]
+mod layout;
+#[cfg(feature = "flex")]
+mod product;
+#[cfg(feature = "flex")]
+mod transform;
+#[cfg(feature = "flex")]
+mod weights;
+#[cfg(feature = "flex")]
+mod winograd;
+
+use burn::tensor::Tensor;
+use burn::tensor::module;
+use burn::tensor::ops::ConvOptions;
+
+/// Strides and zeros around the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// The distance of outputs: down and across.
+    pub stride: [usize; 2],
+    /// Rows of zeros above and below, columns of zeros to the left and to the right.
+    pub padding: [(usize, usize); 2],
+}
+
+/// Weights in the order in which a kernel reads them, kept from call to call as long as the weights
+/// are the same tensor. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct PackedWeights {
+    #[cfg(feature = "flex")]
+    kept: extension::Kept,
+}
+
+impl Window {
+    fn options(self) -> ConvOptions<2> {
+        ConvOptions::new_with_padding(self.stride, self.padding, [1, 1], 1)
+    }
+}
+
+/// Convolves `[b, i, h, w]` with `weight` `[o, i, kh, kw]` and adds `bias` `[o]`.
+///
+/// # Panics
+/// As burn's: for shapes that do not fit, or a kernel larger than the padded image.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_kernels::{PackedWeights, Window, conv2d};
+///
+/// let device = Device::flex();
+/// let window = Window { stride: [1, 1], padding: [(1, 1), (1, 1)] };
+/// let (x, w) = (Tensor::<4>::ones([1, 16, 8, 8], &device), Tensor::ones([1, 16, 3, 3], &device));
+/// let y = conv2d(x, w, None, window, &PackedWeights::default());
+/// // In the middle 9 taps of 16 channels, in a corner 4.
+/// assert!((y.clone().slice([0..1, 0..1, 3..4, 3..4]).into_scalar::<f32>() - 144.0).abs() < 1e-3);
+/// assert!((y.slice([0..1, 0..1, 0..1, 0..1]).into_scalar::<f32>() - 64.0).abs() < 1e-3);
+/// ```
+#[must_use]
+pub fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    window: Window,
+    packed: &PackedWeights,
+) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if extension::takes(&x, &weight, window) {
+        let y = extension::convolve(x, weight, window, packed);
+        return match bias {
+            Some(bias) => y + bias.unsqueeze_dims::<4>(&[0, 2, 3]),
+            None => y,
+        };
+    }
+    #[cfg(not(feature = "flex"))]
+    let _ = packed;
+    module::conv2d(x, weight, bias, window.options())
+}

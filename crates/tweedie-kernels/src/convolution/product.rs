@@ -1,0 +1,130 @@
+//! Products of matrices whose right factor comes in panels of 16 columns, in registers.
+
+use pulp::Simd;
+
+/// Columns of a panel: channels that are computed side by side.
+pub(super) const PANEL: usize = 16;
+
+/// Where the left factor lies: row `r`, column `k` of segment `s` is at
+/// `start + r·row + k·step + s·segment`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    pub(super) start: usize,
+    pub(super) row: usize,
+    pub(super) step: usize,
+    pub(super) depth: usize,
+    pub(super) segment: usize,
+    pub(super) segments: usize,
+}
+
+/// The right factor: row `k` of segment `s` is the 16 numbers at `k·stride + s·segment`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Right<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) stride: usize,
+    pub(super) segment: usize,
+}
+
+/// `c[r][0..16] (+)= Σ a[r][k] b[k][0..16]` for `rows` rows, which are `row` apart in `c`.
+///
+/// Every sum runs over `k` in order, whatever the other rows are: a row does not depend on how many
+/// there are.
+#[inline(always)]
+pub(super) fn product<S: Simd>(
+    simd: S,
+    (a, left): (&[f32], Left),
+    b: Right<'_>,
+    (c, row): (&mut [f32], usize),
+    rows: usize,
+    add: bool,
+) {
+    let most = match S::F32_LANES {
+        16 => 12,
+        8 => 6,
+        4 => 4,
+        _ => 1,
+    };
+    let chunks = rows.div_ceil(most);
+    let mut done = 0;
+    for chunk in 0..chunks {
+        // As even as can be.
+        let next = rows * (chunk + 1) / chunks;
+        let left = Left {
+            start: left.start + done * left.row,
+            ..left
+        };
+        let c = &mut c[done * row..];
+        macro_rules! of_rows {
+            ($vectors:literal: $($rows:literal)*) => {
+                match next - done {
+                    $($rows => rows_of::<S, $vectors, $rows>(simd, (a, left), b, (c, row), add),)*
+                    _ => {}
+                }
+            };
+        }
+        match S::F32_LANES {
+            16 => of_rows!(1: 1 2 3 4 5 6 7 8 9 10 11 12),
+            8 => of_rows!(2: 1 2 3 4 5 6),
+            4 => of_rows!(4: 1 2 3 4),
+            _ => of_rows!(16: 1),
+        }
+        done = next;
+    }
+}
+
+#[inline(always)]
+fn rows_of<S: Simd, const V: usize, const R: usize>(
+    simd: S,
+    (a, left): (&[f32], Left),
+    b: Right<'_>,
+    (c, row): (&mut [f32], usize),
+    add: bool,
+) {
+    let Left {
+        start,
+        row: down,
+        step,
+        depth,
+        segment,
+        segments,
+    } = left;
+    if depth == 0 || segments == 0 {
+        return;
+    }
+    let last = start + (R - 1) * down + (segments - 1) * segment + (depth - 1) * step;
+    assert!(last < a.len(), "left factor");
+    let needed = (segments - 1) * b.segment + (depth - 1) * b.stride + PANEL;
+    assert!(needed <= b.values.len(), "right factor");
+    let mut sums = [[simd.splat_f32s(0.0); V]; R];
+    for s in 0..segments {
+        let (mut at, mut right) = (start + s * segment, s * b.segment);
+        for _ in 0..depth {
+            // SAFETY: `right + PANEL <= needed`, which is at most the length (asserted above).
+            #[allow(
+                unsafe_code,
+                reason = "the innermost loop; bounds are asserted before it"
+            )]
+            let panel = unsafe { b.values.get_unchecked(right..right + PANEL) };
+            let panel = S::as_simd_f32s(panel).0;
+            for (r, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: `at + r·down` is at most `last`, which is below the length (asserted above).
+                #[allow(
+                    unsafe_code,
+                    reason = "the innermost loop; bounds are asserted before it"
+                )]
+                let value = simd.splat_f32s(unsafe { *a.get_unchecked(at + r * down) });
+                for (sum, &vector) in sums.iter_mut().zip(panel) {
+                    *sum = simd.mul_add_e_f32s(value, vector, *sum);
+                }
+            }
+            at += step;
+            right += b.stride;
+        }
+    }
+    for (r, sums) in sums.iter().enumerate() {
+        let out = S::as_mut_simd_f32s(&mut c[r * row..][..PANEL]).0;
+        for (out, &sum) in out.iter_mut().zip(sums) {
+            *out = if add { simd.add_f32s(*out, sum) } else { sum };
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The convolution of all networks: burn's parameters, computed by [`tweedie_kernels::conv2d`].
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::nn::Initializer;
+use burn::nn::conv;
+use burn::tensor::{Device, Tensor};
+use tweedie_kernels::{PackedWeights, Window, conv2d};
+
+/// Configuration of a [`Conv2d`].
+#[derive(Config, Debug)]
+pub struct Conv2dConfig {
+    /// Channels in, channels out.
+    pub channels: [usize; 2],
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+    /// The distance of outputs: down and across.
+    #[config(default = "[1, 1]")]
+    pub stride: [usize; 2],
+    /// Rows of zeros above and below, columns of zeros to the left and to the right.
+    #[config(default = "[(0, 0), (0, 0)]")]
+    pub padding: [(usize, usize); 2],
+    /// How weights and biases start: burn's and PyTorch's `U(±1/√(channels in · kernel))`.
+    #[config(
+        default = "Initializer::KaimingUniform { gain: 1.0 / 3_f64.sqrt(), fan_out_only: false }"
+    )]
+    pub initializer: Initializer,
+}
+
+/// `y[o, p] = Σ w[o, i, t] x[i, s p + t − pad] + b[o]`, of images `[batch, channels, height, width]`.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_models::Conv2dConfig;
+///
+/// let device = Device::flex();
+/// let conv = Conv2dConfig::new([3, 16], [3, 3]).with_padding([(1, 1), (1, 1)]).init(&device);
+/// assert_eq!(conv.forward(Tensor::ones([2, 3, 8, 8], &device)).dims(), [2, 16, 8, 8]);
+/// ```
+#[derive(Module, Debug)]
+pub struct Conv2d {
+    /// `[out, in, height, width]`.
+    pub weight: Param<Tensor<4>>,
+    /// `[out]`.
+    pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    window: Window,
+    #[module(skip)]
+    packed: PackedWeights,
+}
+
+impl Conv2dConfig {
+    /// The layer on `device`.
+    #[must_use]
+    pub fn init(&self, device: &Device) -> Conv2d {
+        let started = conv::Conv2dConfig::new(self.channels, self.kernel)
+            .with_initializer(self.initializer.clone())
+            .init(device);
+        Conv2d {
+            weight: started.weight,
+            bias: started.bias,
+            window: Window {
+                stride: self.stride,
+                padding: self.padding,
+            },
+            packed: PackedWeights::default(),
+        }
+    }
+}
+
+impl Conv2d {
+    /// `[batch, in, h, w]` to `[batch, out, h′, w′]`.
+    #[must_use]
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let bias = self.bias.as_ref().map(Param::val);
+        conv2d(x, self.weight.val(), bias, self.window, &self.packed)
+    }
+}
