@@ -10,9 +10,10 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{
     Autodiff, Backend, Dispatch, DispatchTensorKind, Flex, TensorMetadata, backend_extension,
 };
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{DType, Shape, Tensor, TensorData};
 use realfft::FftNum;
 use std::fmt::Debug;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// Which way a map is taken.
@@ -133,4 +134,34 @@ pub(crate) fn run<const D: usize, const E: usize>(
     let y = Dispatch::host_linear(wide.into_dispatch(), map, transposed);
     let y: Tensor<E> = Tensor::from_dispatch(y);
     y.cast(dtype)
+}
+
+/// The numbers of an `f32` tensor, in order.
+pub(crate) struct Floats(FloatTensor<Flex>);
+
+impl Floats {
+    pub(crate) fn of(tensor: &FloatTensor<Flex>) -> Self {
+        Self(tensor.to_contiguous())
+    }
+
+    /// # Panics
+    /// For a tensor of another rank.
+    pub(crate) fn shape<const D: usize>(&self) -> [usize; D] {
+        self.0.shape().dims()
+    }
+}
+
+impl Deref for Floats {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        let start = self.0.layout().start_offset();
+        let length = self.0.shape().num_elements();
+        &self.0.storage::<f32>()[start..start + length]
+    }
+}
+
+/// A tensor of the CPU backend.
+pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FloatTensor<Flex> {
+    FloatTensor::<Flex>::from_data(TensorData::new(values, shape))
 }

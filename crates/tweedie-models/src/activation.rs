@@ -2,6 +2,7 @@
 
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
+use tweedie_kernels::silu;
 
 /// A nonlinearity, applied to every number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ impl Activation {
     #[must_use]
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
-            Self::Silu => activation::silu(x),
+            Self::Silu => silu(x),
             Self::Gelu => activation::gelu(x),
             Self::GeluTanh => {
                 let cube = x.clone() * x.clone() * x.clone();

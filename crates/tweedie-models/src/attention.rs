@@ -7,7 +7,7 @@
 //! # Reference
 //! Vaswani et al. 2017, eq. 1, arXiv:1706.03762; Ho et al. 2020, appendix B, arXiv:2006.11239.
 
-use crate::norm::group_norm;
+use crate::norm::{group_norm, norm_alone};
 use crate::resblock::rescaled;
 use burn::module::Module;
 use burn::nn::{GroupNorm, Initializer, Linear, LinearConfig};
@@ -136,7 +136,7 @@ impl SelfAttention {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let size = x.dims();
         let normed = match &self.group_norm {
-            Some(norm) => norm.forward(x.clone()),
+            Some(norm) => norm_alone(norm, x.clone()),
             None => x.clone(),
         };
         let rows = tokens(normed);

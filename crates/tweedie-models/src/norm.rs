@@ -1,8 +1,9 @@
-//! Group normalisation with what follows it: one function, so that one kernel can take its place.
+//! Group normalisation with what stands before and after it, by [`tweedie_kernels::group_norm`].
 
 use crate::Activation;
 use burn::nn::{GroupNorm, GroupNormConfig};
 use burn::tensor::{Device, Tensor};
+use tweedie_kernels::{GroupNormalisation, group_norm as kernel};
 
 /// How the embedding of level and class enters a block.
 #[derive(Debug)]
@@ -22,18 +23,40 @@ pub(crate) fn norm_act(
     modulation: Modulation,
     activation: Activation,
 ) -> Tensor<4> {
-    let pixels = |vector: Tensor<2>| vector.unsqueeze_dims::<4>(&[2, 3]);
-    let x = match modulation {
-        Modulation::None => norm.forward(x),
-        Modulation::Shift(bias) => norm.forward(x + pixels(bias)),
+    let silu = activation == Activation::Silu;
+    let y = normalised(norm, x, modulation, silu);
+    if silu { y } else { activation.forward(y) }
+}
+
+/// `norm(x)`.
+pub(crate) fn norm_alone(norm: &GroupNorm, x: Tensor<4>) -> Tensor<4> {
+    normalised(norm, x, Modulation::None, false)
+}
+
+fn normalised(norm: &GroupNorm, x: Tensor<4>, modulation: Modulation, silu: bool) -> Tensor<4> {
+    let [n, c, ..] = x.dims();
+    let parameter = |tensor: Option<Tensor<1>>, otherwise: f64| match tensor {
+        Some(tensor) => tensor.unsqueeze::<2>().expand([n, c]),
+        None => Tensor::full([n, c], otherwise, (&x.device(), x.dtype())),
+    };
+    let gamma = parameter(norm.gamma.as_ref().map(|gamma| gamma.val()), 1.0);
+    let beta = parameter(norm.beta.as_ref().map(|beta| beta.val()), 0.0);
+    let (a, b, d) = match modulation {
+        Modulation::None => (gamma, beta.zeros_like(), beta),
+        Modulation::Shift(shift) => (gamma, shift, beta),
         Modulation::ScaleShift(both) => {
-            let channels = x.dims()[1];
-            let scale = both.clone().narrow(1, 0, channels) + 1.0;
-            let shift = both.narrow(1, channels, channels);
-            norm.forward(x) * pixels(scale) + pixels(shift)
+            let factor = both.clone().narrow(1, 0, c) + 1.0;
+            let zero = beta.zeros_like();
+            let shift = both.narrow(1, c, c);
+            (gamma * factor.clone(), zero, beta * factor + shift)
         }
     };
-    activation.forward(x)
+    let how = GroupNormalisation {
+        groups: norm.num_groups,
+        epsilon: norm.epsilon,
+        silu,
+    };
+    kernel(x, a, b, d, how)
 }
 
 pub(crate) fn group_norm(

@@ -9,7 +9,7 @@
 //! arXiv:2002.05202.
 
 use crate::attention::{Attention, pixels, tokens};
-use crate::norm::group_norm;
+use crate::norm::{group_norm, norm_alone};
 use crate::{Activation, Context};
 use burn::module::Module;
 use burn::nn::{GroupNorm, LayerNorm, LayerNormConfig, Linear, LinearConfig};
@@ -77,7 +77,9 @@ impl SpatialTransformer {
     #[must_use]
     pub fn forward(&self, x: Tensor<4>, context: &Context) -> Tensor<4> {
         let size = x.dims();
-        let mut h = self.proj_in.forward(tokens(self.norm.forward(x.clone())));
+        let mut h = self
+            .proj_in
+            .forward(tokens(norm_alone(&self.norm, x.clone())));
         for block in &self.transformer_blocks {
             h = block.forward(h, context);
         }

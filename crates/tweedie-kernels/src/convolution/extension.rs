@@ -4,15 +4,14 @@ use super::layout::Place;
 use super::weights::{Algorithm, Way, Weights};
 use super::winograd::{POSITIONS, Tiles};
 use super::{PackedWeights, Window, direct, gradient, winograd};
-use crate::host::is_host;
+use crate::host::{Floats, is_host, tensor};
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{DType, Tensor};
 use std::fmt;
-use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Whether the kernels compute it.
@@ -56,8 +55,8 @@ impl Call {
     /// The packed weights, kept or new.
     fn weights(&self, w: &FloatTensor<Flex>, way: Way, algorithm: Algorithm) -> Arc<Weights> {
         let pack = || {
-            let host = Host::of(w);
-            Arc::new(Weights::pack(&host, host.shape, way, algorithm))
+            let host = Floats::of(w);
+            Arc::new(Weights::pack(&host, host.shape(), way, algorithm))
         };
         match &self.kept {
             Some(kept) => kept.weights(w, (way, algorithm), pack),
@@ -142,39 +141,6 @@ impl Kept {
     }
 }
 
-/// The numbers of a tensor, in order.
-struct Host {
-    tensor: FloatTensor<Flex>,
-    shape: [usize; 4],
-}
-
-impl Host {
-    fn of(tensor: &FloatTensor<Flex>) -> Self {
-        Self {
-            tensor: tensor.to_contiguous(),
-            shape: tensor.shape().dims(),
-        }
-    }
-
-    fn size(&self) -> [usize; 2] {
-        [self.shape[2], self.shape[3]]
-    }
-}
-
-impl Deref for Host {
-    type Target = [f32];
-
-    fn deref(&self) -> &[f32] {
-        let start = self.tensor.layout().start_offset();
-        let length = self.shape.iter().product::<usize>();
-        &self.tensor.storage::<f32>()[start..start + length]
-    }
-}
-
-fn tensor(values: Vec<f32>, shape: [usize; 4]) -> FloatTensor<Flex> {
-    FloatTensor::<Flex>::from_data(TensorData::new(values, shape))
-}
-
 /// The extension.
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait Convolution: Backend {
@@ -211,21 +177,22 @@ impl Convolution for Flex {
         w: FloatTensor<Self>,
         call: Arc<Call>,
     ) -> FloatTensor<Self> {
-        let ([o, i, kh, kw], x) = (w.shape().dims(), Host::of(&x));
-        let size = call.size(x.size(), [kh, kw]);
+        let ([o, i, kh, kw], x) = (w.shape().dims(), Floats::of(&x));
+        let shape @ [n, _, rows, columns] = x.shape();
+        let size = call.size([rows, columns], [kh, kw]);
         let algorithm = match call.steps_by_one() {
             true => algorithm([kh, kw], i, size),
             false => Algorithm::Direct,
         };
         let weights = call.weights(&w, Way::Forward, algorithm);
         let y = match algorithm {
-            Algorithm::Winograd => winograd::convolve(&x, x.shape, call.before(), &weights, size),
+            Algorithm::Winograd => winograd::convolve(&x, shape, call.before(), &weights, size),
             Algorithm::Direct => {
                 let place = call.place(size, [kh, kw]);
-                direct::convolve(&x, x.shape, place, &weights, (size, call.window.stride))
+                direct::convolve(&x, shape, place, &weights, (size, call.window.stride))
             }
         };
-        tensor(y, [x.shape[0], o, size[0], size[1]])
+        tensor(y, [n, o, size[0], size[1]])
     }
 }
 
@@ -236,7 +203,8 @@ impl ConvolutionGradients for Flex {
         call: &Call,
         size: [usize; 2],
     ) -> FloatTensor<Self> {
-        let ([o, i, kh, kw], dy) = (w.shape().dims(), Host::of(&dy));
+        let ([o, i, kh, kw], dy) = (w.shape().dims(), Floats::of(&dy));
+        let shape = dy.shape();
         // The convolution of the gradient with the kernel turned.
         let [top, left] = call.before();
         let offset = [kh - 1 - top, kw - 1 - left];
@@ -246,17 +214,17 @@ impl ConvolutionGradients for Flex {
         };
         let weights = call.weights(&w, Way::Backward, algorithm);
         let dx = match algorithm {
-            Algorithm::Winograd => winograd::convolve(&dy, dy.shape, offset, &weights, size),
+            Algorithm::Winograd => winograd::convolve(&dy, shape, offset, &weights, size),
             Algorithm::Direct => {
                 let place = Place {
                     size: [size[0] + kh - 1, size[1] + kw - 1],
                     offset,
                     step: call.window.stride[0],
                 };
-                direct::convolve(&dy, dy.shape, place, &weights, (size, [1, 1]))
+                direct::convolve(&dy, shape, place, &weights, (size, [1, 1]))
             }
         };
-        tensor(dx, [dy.shape[0], i, size[0], size[1]])
+        tensor(dx, [shape[0], i, size[0], size[1]])
     }
 
     fn by_weight(
@@ -265,19 +233,21 @@ impl ConvolutionGradients for Flex {
         call: &Call,
         kernel: [usize; 2],
     ) -> FloatTensor<Self> {
-        let (x, dy) = (Host::of(&x), Host::of(&dy));
-        let channels = x.shape[1];
+        let (x, dy) = (Floats::of(&x), Floats::of(&dy));
+        let (seen, shape): ([usize; 4], _) = (x.shape(), dy.shape());
+        let [_, o, rows, columns] = shape;
+        let (channels, size) = (seen[1], [rows, columns]);
         let by_tiles =
-            call.steps_by_one() && algorithm(kernel, channels, dy.size()) == Algorithm::Winograd;
+            call.steps_by_one() && algorithm(kernel, channels, size) == Algorithm::Winograd;
         let dw = match by_tiles {
-            true => gradient::winograd((&x, x.shape), (&dy, dy.shape), call.before()),
+            true => gradient::winograd((&x, seen), (&dy, shape), call.before()),
             false => {
-                let place = call.place(dy.size(), kernel);
+                let place = call.place(size, kernel);
                 let window = (kernel, call.window.stride);
-                gradient::direct((&x, x.shape), (&dy, dy.shape), place, window)
+                gradient::direct((&x, seen), (&dy, shape), place, window)
             }
         };
-        tensor(dw, [dy.shape[1], channels, kernel[0], kernel[1]])
+        tensor(dw, [o, channels, kernel[0], kernel[1]])
     }
 }
 

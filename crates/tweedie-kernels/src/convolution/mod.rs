@@ -90,3 +90,7 @@ pub fn conv2d(
     let _ = packed;
     module::conv2d(x, weight, bias, window.options())
 }
+
+#[cfg(test)]
+#[cfg(feature = "flex")]
+mod tests;

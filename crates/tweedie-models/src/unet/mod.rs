@@ -30,7 +30,7 @@ pub(crate) use up::Grow;
 pub use up::UpBlock;
 
 use crate::convolution::Conv2d;
-use crate::norm::{Modulation, norm_act};
+use crate::norm::{Modulation, norm_act, norm_alone};
 use crate::patch::{fold, unfold};
 use crate::probe::Probe;
 use crate::{
@@ -169,7 +169,7 @@ impl Conditional for Unet {
         }
         // Published checkpoints call the normalisation alone by this name.
         let activation = self.config.outer_activation;
-        let h = self.conv_norm_out.forward(h);
+        let h = norm_alone(&self.conv_norm_out, h);
         probe.images("conv_norm_out", &h);
         let mut h = self.conv_out.forward(activation.forward(h));
         if let Some(image) = image {

@@ -1,0 +1,131 @@
+//! The kernels against burn's convolution in `f64`, forwards and backwards.
+
+#![allow(clippy::expect_used, reason = "a test may stop at once")]
+
+use super::*;
+use burn::tensor::{DType, Device, Distribution};
+
+/// Image, channels out, kernel, window, and how far off Winograd's sums may be.
+const CASES: [([usize; 4], usize, [usize; 2], Window); 12] = [
+    ([2, 16, 8, 8], 16, [3, 3], window(1, 1)),
+    ([1, 33, 13, 10], 20, [3, 3], window(1, 1)),
+    ([3, 16, 9, 4], 3, [3, 3], window(1, 0)),
+    ([1, 24, 7, 7], 40, [3, 3], window(1, 2)),
+    ([20, 32, 4, 4], 16, [3, 3], window(1, 1)),
+    ([2, 3, 9, 8], 17, [3, 3], window(1, 1)),
+    ([2, 16, 2, 2], 16, [3, 3], window(1, 1)),
+    ([1, 5, 9, 11], 4, [5, 3], window(1, 2)),
+    ([2, 17, 6, 5], 9, [1, 1], window(1, 0)),
+    ([2, 6, 9, 8], 18, [3, 3], window(2, 1)),
+    (
+        [1, 16, 8, 9],
+        16,
+        [3, 3],
+        Window {
+            stride: [2, 2],
+            padding: [(0, 1), (0, 1)],
+        },
+    ),
+    ([1, 4, 12, 12], 32, [4, 4], window(4, 0)),
+];
+
+const fn window(stride: usize, padding: usize) -> Window {
+    Window {
+        stride: [stride; 2],
+        padding: [(padding, padding); 2],
+    }
+}
+
+fn normal<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex())
+}
+
+/// The largest difference, against the root of the mean square.
+fn far<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> f64 {
+    assert_eq!(found.dims(), wanted.dims());
+    let size = wanted.clone().square().mean().sqrt().into_scalar::<f64>();
+    let off = (found.cast(DType::F64) - wanted).abs().max();
+    off.into_scalar::<f64>() / size
+}
+
+#[test]
+fn values_and_gradients() {
+    for (shape, out, kernel, window) in CASES {
+        let weight = normal([out, shape[1], kernel[0], kernel[1]]);
+        let (x, bias) = (normal(shape), normal([out]));
+        let run = |dtype: DType| {
+            let x = x.clone().cast(dtype).autodiff().require_grad();
+            let w = weight.clone().cast(dtype).autodiff().require_grad();
+            let b = bias.clone().cast(dtype).autodiff().require_grad();
+            let packed = PackedWeights::default();
+            let y = conv2d(x.clone(), w.clone(), Some(b.clone()), window, &packed);
+            // A gradient that differs from place to place.
+            let gradients = (y.clone().square() * 0.5).sum().backward();
+            let expected = "a gradient";
+            (
+                y.inner(),
+                x.grad(&gradients).expect(expected),
+                w.grad(&gradients).expect(expected),
+                b.grad(&gradients).expect(expected),
+            )
+        };
+        let (found, wanted) = (run(DType::F32), run(DType::F64));
+        let case = format!("{shape:?} to {out}, {kernel:?}, {window:?}");
+        assert!(far(found.0, wanted.0) < 2e-5, "{case}");
+        assert!(far(found.1, wanted.1) < 3e-5, "{case} by x");
+        assert!(far(found.2, wanted.2) < 3e-5, "{case} by w");
+        assert!(far(found.3, wanted.3) < 3e-5, "{case} by b");
+    }
+}
+
+/// An image of a batch gets what it gets by itself, bit for bit.
+#[test]
+fn images_do_not_see_each_other() {
+    for (shape, out, kernel, window) in CASES {
+        let weight = normal([out, shape[1], kernel[0], kernel[1]]);
+        let packed = PackedWeights::default();
+        let x = normal([7, shape[1], shape[2], shape[3]]);
+        let together = conv2d(x.clone(), weight.clone(), None, window, &packed);
+        for image in 0..7 {
+            let one = x.clone().narrow(0, image, 1);
+            let alone = conv2d(one, weight.clone(), None, window, &packed);
+            let equal = alone.equal(together.clone().narrow(0, image, 1)).all();
+            assert!(equal.into_scalar::<bool>(), "{shape:?}, {kernel:?}");
+        }
+    }
+}
+
+/// Weights are packed again when they are others, or changed in place.
+#[test]
+fn packed_weights_follow_the_weights() {
+    let (x, packed) = (normal([1, 16, 8, 8]), PackedWeights::default());
+    let mut weight = normal([16, 16, 3, 3]);
+    for _ in 0..3 {
+        let run = |packed| conv2d(x.clone(), weight.clone(), None, window(1, 1), packed);
+        let (kept, again, fresh) = (run(&packed), run(&packed), run(&PackedWeights::default()));
+        assert!(kept.clone().equal(fresh).all().into_scalar::<bool>());
+        assert!(kept.equal(again).all().into_scalar::<bool>());
+        weight = weight * 2.0;
+    }
+}
+
+/// Images that are views: channels last in memory, and cut out of a larger one.
+#[test]
+fn views() {
+    let weight = normal([16, 16, 3, 3]);
+    let run = |x: Tensor<4>| {
+        conv2d(
+            x,
+            weight.clone(),
+            None,
+            window(1, 1),
+            &PackedWeights::default(),
+        )
+    };
+    let turned = normal([2, 9, 8, 16]).permute([0, 3, 1, 2]);
+    let cut = normal([4, 20, 12, 12]).slice([1..3, 2..18, 3..12, 4..12]);
+    for view in [turned, cut] {
+        let plain = Tensor::from_data(view.to_data(), &Device::flex());
+        assert!(run(view).equal(run(plain)).all().into_scalar::<bool>());
+    }
+}

@@ -1,0 +1,199 @@
+//! One group of one image at a time, which stays in the cache.
+
+use super::GroupNormalisation;
+use crate::silu::host::{derivative, value};
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+/// What is normalised: `x` `[n, c, pixels]`, and `a`, `b`, `d` `[n, c]`.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    pub(super) x: &'a [f32],
+    pub(super) a: &'a [f32],
+    pub(super) b: &'a [f32],
+    pub(super) d: &'a [f32],
+    pub(super) channels: usize,
+    pub(super) pixels: usize,
+    pub(super) how: GroupNormalisation,
+}
+
+impl Given<'_> {
+    fn of_group(&self) -> usize {
+        self.channels / self.how.groups
+    }
+
+    /// Group `index` of the batch.
+    fn group(&self, index: usize) -> Self {
+        let (count, pixels) = (self.of_group(), self.pixels);
+        let channels = index * count..(index + 1) * count;
+        Self {
+            x: &self.x[channels.start * pixels..channels.end * pixels],
+            a: &self.a[channels.clone()],
+            b: &self.b[channels.clone()],
+            d: &self.d[channels],
+            ..*self
+        }
+    }
+
+    /// Mean and `1/√(variance + ε)`.
+    #[inline(always)]
+    fn moments(&self) -> (f32, f32) {
+        let count = self.x.len() as f64;
+        let channels = || self.x.chunks_exact(self.pixels).zip(self.b);
+        let total: f64 = channels()
+            .map(|(x, &b)| sum(x, |x| x) + f64::from(b) * x.len() as f64)
+            .sum();
+        let mean = (total / count) as f32;
+        let square: f64 = channels()
+            .map(|(x, &b)| sum(x, |x| (x + (b - mean)) * (x + (b - mean))))
+            .sum();
+        (
+            mean,
+            (1.0 / (square / count + self.how.epsilon).sqrt()) as f32,
+        )
+    }
+}
+
+/// `Σ f(x)`.
+#[inline(always)]
+fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f64 {
+    product(x, x, |x, _| f(x))
+}
+
+/// `Σ f(g, x)`: 16 sums side by side, of a few thousand numbers each time.
+#[inline(always)]
+fn product(g: &[f32], x: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
+    let mut total = 0.0;
+    for (g, x) in g.chunks(1 << 12).zip(x.chunks(1 << 12)) {
+        let mut sums = [0.0_f32; 16];
+        let (mut all_g, mut all_x) = (g.chunks_exact(16), x.chunks_exact(16));
+        for (g, x) in all_g.by_ref().zip(all_x.by_ref()) {
+            for ((sum, &g), &x) in sums.iter_mut().zip(g).zip(x) {
+                *sum += f(g, x);
+            }
+        }
+        let rest = all_g.remainder().iter().zip(all_x.remainder());
+        for (sum, (&g, &x)) in sums.iter_mut().zip(rest) {
+            *sum += f(g, x);
+        }
+        total += f64::from(sums.iter().sum::<f32>());
+    }
+    total
+}
+
+/// `y`, of the shape of `x`.
+pub(super) fn forward(given: Given<'_>) -> Vec<f32> {
+    let mut y = vec![0.0; given.x.len()];
+    let group = given.of_group() * given.pixels;
+    if y.is_empty() {
+        return y;
+    }
+    let arch = Arch::new();
+    y.par_chunks_mut(group).enumerate().for_each(|(index, y)| {
+        let given = given.group(index);
+        arch.dispatch(Forward { given, y });
+    });
+    y
+}
+
+struct Forward<'a> {
+    given: Given<'a>,
+    y: &'a mut [f32],
+}
+
+impl WithSimd for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { given, y } = self;
+        let (mean, scale) = given.moments();
+        let pixels = given.pixels;
+        for (i, y) in y.chunks_exact_mut(pixels).enumerate() {
+            let x = &given.x[i * pixels..][..pixels];
+            let a = given.a[i] * scale;
+            let d = (given.b[i] - mean) * a + given.d[i];
+            let pairs = y.iter_mut().zip(x);
+            match given.how.silu {
+                true => pairs.for_each(|(y, &x)| *y = value(x * a + d)),
+                false => pairs.for_each(|(y, &x)| *y = x * a + d),
+            }
+        }
+    }
+}
+
+/// `∂/∂x`, and `∂/∂a`, `∂/∂b`, `∂/∂d`, from `∂/∂y`.
+pub(super) fn backward(given: Given<'_>, dy: &[f32]) -> (Vec<f32>, [Vec<f32>; 3]) {
+    let mut dx = vec![0.0; given.x.len()];
+    let mut vectors = vec![[0.0; 3]; given.a.len()];
+    let group = given.of_group() * given.pixels;
+    if !dx.is_empty() {
+        let arch = Arch::new();
+        dx.par_chunks_mut(group)
+            .zip(vectors.par_chunks_mut(given.of_group()))
+            .zip(dy.par_chunks(group))
+            .enumerate()
+            .for_each(|(index, ((dx, vectors), dy))| {
+                let given = given.group(index);
+                arch.dispatch(Backward {
+                    given,
+                    dy,
+                    dx,
+                    vectors,
+                });
+            });
+    }
+    let vector = |i: usize| vectors.iter().map(|v| v[i]).collect();
+    let of_vectors = [vector(0), vector(1), vector(2)];
+    (dx, of_vectors)
+}
+
+struct Backward<'a> {
+    given: Given<'a>,
+    dy: &'a [f32],
+    dx: &'a mut [f32],
+    /// By `a`, `b` and `d`, of every channel.
+    vectors: &'a mut [[f32; 3]],
+}
+
+impl WithSimd for Backward<'_> {
+    type Output = ();
+
+    /// With `z` the normalised, `u = a z + d` and `g = act′(u) ∂y`: `∂a = Σ g z`, `∂d = Σ g`, and
+    /// `∂x = (a g − mean(a g) − z mean(a g z))/√(variance + ε)`, means over the group; `∂b = Σ ∂x`.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (given, pixels) = (self.given, self.given.pixels);
+        let (mean, scale) = given.moments();
+        let (mut of_ones, mut of_z) = (0.0, 0.0);
+        for (i, dx) in self.dx.chunks_exact_mut(pixels).enumerate() {
+            let x = &given.x[i * pixels..][..pixels];
+            let dy = &self.dy[i * pixels..][..pixels];
+            let (a, d, shift) = (given.a[i], given.d[i], given.b[i] - mean);
+            match given.how.silu {
+                true => {
+                    for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
+                        *dx = dy * derivative((x + shift) * scale * a + d);
+                    }
+                }
+                false => dx.copy_from_slice(dy),
+            }
+            let by_d = sum(dx, |g| g);
+            let by_a = product(dx, x, |g, x| g * ((x + shift) * scale));
+            of_ones += by_d * f64::from(a);
+            of_z += by_a * f64::from(a);
+            self.vectors[i] = [by_a as f32, 0.0, by_d as f32];
+        }
+        let count = given.x.len() as f64;
+        let (of_ones, of_z) = ((of_ones / count) as f32, (of_z / count) as f32);
+        for (i, dx) in self.dx.chunks_exact_mut(pixels).enumerate() {
+            let x = &given.x[i * pixels..][..pixels];
+            let (a, shift) = (given.a[i], given.b[i] - mean);
+            for (dx, &x) in dx.iter_mut().zip(x) {
+                let z = (x + shift) * scale;
+                *dx = scale * (*dx * a - of_ones - z * of_z);
+            }
+            self.vectors[i][1] = sum(dx, |g| g) as f32;
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Group normalisation with what stands before and after it, in one pass over the image.
+//!
+//! # Reference
+//! Wu & He 2018, "Group normalization", arXiv:1803.08494.
+
+#[cfg(feature = "flex")]
+mod extension;
+#[cfg(feature = "flex")]
+mod host;
+
+use burn::tensor::{Tensor, activation};
+
+/// How a group is normalised.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GroupNormalisation {
+    /// Groups of neighbouring channels.
+    pub groups: usize,
+    /// What is added to the variance.
+    pub epsilon: f64,
+    /// Whether `silu` follows.
+    pub silu: bool,
+}
+
+/// `y = act(a (x + b − mean)/√(variance + ε) + d)`: mean and variance over each group's channels and
+/// pixels of `x + b`, of `[batch, channels, height, width]`; `a`, `b` and `d` are one number for each image
+/// and channel, `[batch, channels]`.
+///
+/// # Panics
+/// For vectors of another shape, or groups that do not divide the channels.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_kernels::{GroupNormalisation, group_norm};
+///
+/// let device = Device::flex();
+/// let x = Tensor::<4>::from_floats([[[[1.0, 2.0], [3.0, 4.0]]]], &device);
+/// let (one, zero) = (Tensor::ones([1, 1], &device), Tensor::zeros([1, 1], &device));
+/// let how = GroupNormalisation { groups: 1, epsilon: 0.0, silu: false };
+/// let y: Vec<f32> = group_norm(x, one, zero.clone(), zero, how).into_data().iter().collect();
+/// assert!((y[3] - 1.5 / 1.25_f32.sqrt()).abs() < 1e-6);
+/// ```
+#[must_use]
+pub fn group_norm(
+    x: Tensor<4>,
+    a: Tensor<2>,
+    b: Tensor<2>,
+    d: Tensor<2>,
+    how: GroupNormalisation,
+) -> Tensor<4> {
+    let [n, c, ..] = x.dims();
+    assert!(
+        [&a, &b, &d].iter().all(|vector| vector.dims() == [n, c]),
+        "group norm: one number for each of {n} images and {c} channels"
+    );
+    assert!(
+        how.groups > 0 && c.is_multiple_of(how.groups),
+        "group norm: {} groups of {c} channels",
+        how.groups
+    );
+    #[cfg(feature = "flex")]
+    if x.dtype() == burn::tensor::DType::F32 && crate::host::is_host(&x) {
+        return extension::normalise(x, [a, b, d], how);
+    }
+    composed(x, [a, b, d], how)
+}
+
+/// Of tensor operations.
+fn composed(x: Tensor<4>, [a, b, d]: [Tensor<2>; 3], how: GroupNormalisation) -> Tensor<4> {
+    let shape = x.dims();
+    let pixels = |vector: Tensor<2>| vector.unsqueeze_dims::<4>(&[2, 3]);
+    let x = (x + pixels(b)).reshape([shape[0] as i32, how.groups as i32, -1]);
+    let (variance, mean) = x.clone().var_mean_bias(2);
+    let normal: Tensor<3> = (x - mean) / (variance + how.epsilon).sqrt();
+    let y = normal.reshape(shape) * pixels(a) + pixels(d);
+    if how.silu { activation::silu(y) } else { y }
+}
+
+#[cfg(test)]
+mod tests;

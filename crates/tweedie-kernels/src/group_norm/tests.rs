@@ -1,0 +1,75 @@
+//! The kernel against the composition of tensor operations in `f64`.
+
+#![allow(clippy::expect_used, reason = "a test may stop at once")]
+
+use super::*;
+use burn::tensor::{DType, Device, Distribution};
+
+const CASES: [([usize; 4], usize, bool); 5] = [
+    ([2, 8, 5, 7], 4, true),
+    ([1, 32, 16, 16], 8, true),
+    ([3, 6, 1, 3], 2, false),
+    ([1, 4, 70, 66], 1, true),
+    ([2, 3, 4, 4], 3, false),
+];
+
+fn random(shape: [usize; 4]) -> (Tensor<4>, [Tensor<2>; 3], Tensor<4>) {
+    let device = Device::flex();
+    let normal = Distribution::Normal(0.3, 1.5);
+    let vector = || Tensor::random([shape[0], shape[1]], normal, &device);
+    let image = || Tensor::random(shape, normal, &device);
+    (image(), [vector(), vector(), vector()], image())
+}
+
+fn far<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> f64 {
+    let size = wanted.clone().abs().max().into_scalar::<f64>();
+    let off = (found.cast(DType::F64) - wanted).abs().max();
+    off.into_scalar::<f64>() / size.max(1.0)
+}
+
+#[test]
+fn the_host_and_every_other_device_agree() {
+    for (shape, groups, silu) in CASES {
+        let how = GroupNormalisation {
+            groups,
+            epsilon: 1e-5,
+            silu,
+        };
+        let (x, [a, b, d], dy) = random(shape);
+        let run = |dtype: DType| {
+            let x = x.clone().cast(dtype).autodiff().require_grad();
+            let wide = |v: &Tensor<2>| v.clone().cast(dtype).autodiff().require_grad();
+            let [a, b, d] = [wide(&a), wide(&b), wide(&d)];
+            let y = group_norm(x.clone(), a.clone(), b.clone(), d.clone(), how);
+            let loss = (y.clone() * dy.clone().cast(dtype).autodiff()).sum();
+            let gradients = loss.backward();
+            let of = |v: &Tensor<2>| v.grad(&gradients).expect("a gradient");
+            let dx = x.grad(&gradients).expect("a gradient");
+            (y.inner(), dx, [of(&a), of(&b), of(&d)])
+        };
+        let (y, dx, vectors) = run(DType::F32);
+        let (wanted, by_x, by_vectors) = run(DType::F64);
+        assert_eq!(y.dtype(), DType::F32);
+        assert!(far(y, wanted) < 3e-6, "{shape:?}");
+        assert!(far(dx, by_x) < 1e-5, "{shape:?} by x");
+        for (i, (found, wanted)) in vectors.into_iter().zip(by_vectors).enumerate() {
+            assert!(far(found, wanted) < 2e-5, "{shape:?} by vector {i}");
+        }
+    }
+}
+
+#[test]
+fn silu_and_its_gradient() {
+    let values: Vec<f32> = (-4000..4000).map(|i| i as f32 / 37.0).collect();
+    let run = |dtype: DType| {
+        let x = Tensor::<1>::from_floats(values.as_slice(), &Device::flex());
+        let x = x.cast(dtype).autodiff().require_grad();
+        let y = crate::silu(x.clone());
+        let gradients = y.clone().sum().backward();
+        (y.inner(), x.grad(&gradients).expect("a gradient"))
+    };
+    let ((y, dx), (wanted, by_x)) = (run(DType::F32), run(DType::F64));
+    let off = (y.cast(DType::F64) - wanted.clone()).abs() / (wanted.abs() + 1e-30);
+    assert!(off.max().into_scalar::<f64>() < 1e-6);
+    assert!(far(dx, by_x) < 3e-7);
+}
