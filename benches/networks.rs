@@ -7,21 +7,12 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use std::time::Duration;
 use tweedie::burn::module::Module;
 use tweedie::core::Levels;
-use tweedie::models::{Attend, Heads, Level, Unet, seeded};
+use tweedie::models::{Unet, seeded};
 use tweedie::prelude::*;
+use tweedie_benches::mnist_size;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// The network of 1.1 million parameters that small image sets are trained with.
-fn mnist_size() -> UnetConfig {
-    let attending = Level::new(64)
-        .with_attention(Attend::Pixels)
-        .with_heads(Heads::Width(8));
-    UnetConfig::new(1)
-        .with_levels(vec![Level::new(32), Level::new(64), attending])
-        .with_blocks(1)
-}
 
 fn model(config: &UnetConfig) -> Preconditioned<Unet> {
     let device = Device::flex();

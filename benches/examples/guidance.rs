@@ -13,9 +13,10 @@ use tweedie::inverse::{
     Mmps, Pigdm, PnpDm, RedDiff, Replace, Tmpd, mcg,
 };
 use tweedie::math::Renoise;
-use tweedie::models::{Attend, Heads, Level as Scale, seeded};
+use tweedie::models::seeded;
 use tweedie::prelude::*;
 use tweedie::samplers::AnyStep;
+use tweedie_benches::{mnist_size, peak};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -71,13 +72,7 @@ fn one(network: &str, method: &str) -> Result<(), Box<dyn Error>> {
     let device = Device::flex();
     let (config, batch) = match network {
         "cifar" => (UnetConfig::ddpm_cifar10(), 1),
-        _ => {
-            let attending = Scale::new(64)
-                .with_attention(Attend::Pixels)
-                .with_heads(Heads::Width(8));
-            let levels = vec![Scale::new(32), Scale::new(64), attending];
-            (UnetConfig::new(1).with_levels(levels).with_blocks(1), 8)
-        }
+        _ => (mnist_size(), 8),
     };
     let shape = [batch, config.channels, 32, 32];
     let unet = seeded(0, &device, config.init(&device)?);
@@ -147,12 +142,4 @@ fn one(network: &str, method: &str) -> Result<(), Box<dyn Error>> {
     let peak = peak();
     println!("{} {least} {peak}", prior.evaluations() / 5);
     Ok(())
-}
-
-/// The largest resident set of this process so far in MB, where the system tells.
-fn peak() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    kilobytes.map_or(f64::NAN, |kilobytes| kilobytes * 1024.0 / 1e6)
 }

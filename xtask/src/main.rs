@@ -2,6 +2,7 @@
 
 mod layers;
 mod lengths;
+mod peers;
 
 use std::process::{Command, ExitCode};
 
@@ -15,8 +16,10 @@ fn main() -> ExitCode {
         ["outside"] => outside(),
         ["golden", folder] => return golden(folder),
         ["posterior"] => posterior(),
+        ["peers", python] => peers::compare(python),
         _ => Err(
-            "usage: cargo xtask check | layers | lengths | outside | golden DIR | posterior".into(),
+            "usage: cargo xtask check | layers | lengths | outside | golden DIR | posterior | peers PYTHON"
+                .into(),
         ),
     };
     match done {

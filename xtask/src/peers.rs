@@ -1,0 +1,96 @@
+//! The comparison with PyTorch: both sides of every case, one after the other, in one sitting.
+
+use crate::{Done, cargo, root};
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+
+/// Network, work and batch.
+const CASES: [&str; 6] = [
+    "ddpm-cifar10/forward/1",
+    "ddpm-cifar10/forward/16",
+    "ddpm-cifar10/dps/1",
+    "ddpm-cifar10/training/8",
+    "mnist-size/forward/64",
+    "mnist-size/training/64",
+];
+const MODES: [&str; 3] = ["eager", "channels_last", "compiled"];
+const ROUNDS: usize = 3;
+const SECONDS: &str = "6";
+const MARKS: [&str; 2] = ["<!-- peers -->", "<!-- end of peers -->"];
+
+/// Least time in ms and largest memory in MB.
+type Found = (f64, f64);
+
+/// Runs all cases, every side in turn, and writes the table into `docs/BENCHMARKS.md`.
+pub(crate) fn compare(python: &str) -> Done {
+    cargo("build --quiet --workspace --example peer").run()?;
+    let ours = root().join("target/debug/examples/peer");
+    let theirs = root().join("benches/peers/peer.py");
+    let theirs = theirs.display().to_string();
+    let mut rows = String::new();
+    for case in CASES {
+        let mut best = [None; 1 + MODES.len()];
+        for _ in 0..ROUNDS {
+            better(&mut best[0], run(&ours, &[case, SECONDS])?);
+            for (best, mode) in best[1..].iter_mut().zip(MODES) {
+                // A mode that fails, for want of a compiler, does not count.
+                match run(Path::new(python), &[&theirs, case, SECONDS, mode]) {
+                    Ok(found) => better(best, found),
+                    Err(error) => eprintln!("{mode}: {error}"),
+                }
+            }
+        }
+        let row = row(case, best).ok_or(format!("{case}: PyTorch ran in no mode"))?;
+        eprint!("{row}");
+        rows += &row;
+    }
+    let page = root().join("docs/BENCHMARKS.md");
+    let failed = |error: std::io::Error| error.to_string();
+    let text = std::fs::read_to_string(&page).map_err(failed)?;
+    let place = |mark: &str| {
+        text.find(mark)
+            .ok_or(format!("{mark}: not in {}", page.display()))
+    };
+    let (start, end) = (place(MARKS[0])? + MARKS[0].len(), place(MARKS[1])?);
+    let head = "| case | here | eager | channels last | compiled | faster by | memory here | memory there |\n\
+                |---|---|---|---|---|---|---|---|\n";
+    let partial = page.with_extension("md.partial");
+    let text = format!("{}\n{head}{rows}{}", &text[..start], &text[end..]);
+    std::fs::write(&partial, text).map_err(failed)?;
+    std::fs::rename(partial, page).map_err(failed)
+}
+
+fn better(best: &mut Option<Found>, (time, memory): Found) {
+    let (least, most) = best.unwrap_or((f64::INFINITY, 0.0));
+    *best = Some((least.min(time), most.max(memory)));
+}
+
+/// None if PyTorch ran in no mode.
+fn row(case: &str, best: [Option<Found>; 4]) -> Option<String> {
+    let [ours, theirs @ ..] = best;
+    let (time, memory) = ours?;
+    let fastest = theirs.iter().flatten().min_by(|a, b| a.0.total_cmp(&b.0))?;
+    let mut row = format!("| {case} | {time:.0} ms |");
+    for found in theirs {
+        let cell = found.map_or("–".into(), |(time, _)| format!("{time:.0} ms"));
+        write!(row, " {cell} |").ok()?;
+    }
+    let (ratio, there) = (fastest.0 / time, fastest.1);
+    writeln!(row, " {ratio:.2} | {memory:.0} MB | {there:.0} MB |").ok()?;
+    Some(row)
+}
+
+fn run(program: &Path, arguments: &[&str]) -> Result<Found, String> {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.map_err(|error| format!("{}: {error}", program.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let numbers: Vec<f64> = text.split_whitespace().flat_map(str::parse).collect();
+    match numbers[..] {
+        [time, memory] if output.status.success() => Ok((time, memory)),
+        _ => {
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            Err(error.lines().last().unwrap_or("no figures").to_owned())
+        }
+    }
+}
