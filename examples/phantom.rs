@@ -62,7 +62,7 @@ type Scanned = Measurement<4, Scanner, GaussianNoise>;
 const HEADS: usize = 3;
 const GUESSES: usize = 4;
 /// The weights of total variation from which the best is taken, by the truth.
-const WEIGHTS: [f64; 6] = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
+const WEIGHTS: [f64; 6] = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0];
 
 fn main() -> ExitCode {
     finish(restore(&Arguments::parse()))
@@ -185,7 +185,9 @@ impl Scan {
 fn total_variation(m: &Scanned, truth: &Tensor<4>) -> Result<(f64, Tensor<4>), Box<dyn Error>> {
     let mut best: Option<(f64, f64, Tensor<4>)> = None;
     for weight in WEIGHTS {
-        let x = TotalVariation::new(weight).restore(m)?;
+        let x = TotalVariation::new(weight)
+            .with_iterations(1000)
+            .restore(m)?;
         let values = psnr(x.clone(), truth.clone(), Range::Signed.length());
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         if best.as_ref().is_none_or(|(value, ..)| mean > *value) {

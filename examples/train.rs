@@ -29,7 +29,7 @@ struct Arguments {
     #[arg(long)]
     data: Option<PathBuf>,
     /// Train on so many made-up heads of `--size`×`--size` pixels, 64 if left out
-    #[arg(long, conflicts_with = "data")]
+    #[arg(long, conflicts_with_all = ["data", "channels"], value_parser = at_least_one)]
     phantoms: Option<usize>,
     /// Crop and scale every image of a folder to this height and width
     #[arg(long)]

@@ -58,6 +58,7 @@ fn training_refuses_before_it_writes() {
         (word("--patch 3"), "--patch 3"),
         (word("--rate nan"), "learning rate"),
         (word("--size 8"), "folder of images"),
+        (word("--phantoms 2 --size 0"), "at least 1×1 pixels"),
         (word("--resume"), "run.json"),
     ] {
         let out = at("out");
@@ -141,6 +142,11 @@ fn the_other_examples_refuse_before_they_write() {
         ("photo", "--sigma 0.3", "at most 0.192"),
         ("photo", "--steps 1", "--steps"),
         ("photo", "--moves 0", "at least 1 step"),
+        ("phantom", "--model nowhere", "nowhere"),
+        ("phantom", "--sigma 0", "above 0"),
+        ("phantom", "--amount 0", "at least 1"),
+        ("phantom", "--scan mri --amount 0", "at least 1"),
+        ("phantom", "--steps 0", "at least 1"),
         ("photo", "--lpips nowhere", "nowhere"),
         ("operators", "--photo nowhere", "nowhere"),
         ("operators", "--photo camera", "camera"),

@@ -1,5 +1,7 @@
-//! The project's own tasks: `cargo xtask check`, `cargo xtask golden DIR`, `cargo xtask posterior`.
+//! The project's own tasks: `cargo xtask check`, `cargo xtask golden DIR`, `cargo xtask posterior`,
+//! `cargo xtask peers PYTHON`.
 
+mod instructions;
 mod layers;
 mod lengths;
 mod peers;
@@ -11,14 +13,17 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["check"] => check(),
+        ["check", "--slow"] => check().and_then(|()| instructions::check(false)),
+        ["instructions"] => instructions::check(true),
         ["layers"] => layers::check(),
         ["lengths"] => lengths::check(),
         ["outside"] => outside(),
         ["golden", folder] => return golden(folder),
         ["posterior"] => posterior(),
-        ["peers", python] => peers::compare(python),
+        ["peers", python] => peers::compare(python, false),
+        ["peers", python, "compiled"] => peers::compare(python, true),
         _ => Err(
-            "usage: cargo xtask check | layers | lengths | outside | golden DIR | posterior | peers PYTHON"
+            "usage: cargo xtask check [--slow] | instructions | layers | lengths | outside | golden DIR | posterior | peers PYTHON [compiled]"
                 .into(),
         ),
     };

@@ -15,15 +15,17 @@ const CASES: [&str; 6] = [
     "mnist-size/training/64",
 ];
 const MODES: [&str; 3] = ["eager", "channels_last", "compiled"];
-const ROUNDS: usize = 3;
-const SECONDS: &str = "6";
+const ROUNDS: usize = 2;
+const SECONDS: &str = "5";
 const MARKS: [&str; 2] = ["<!-- peers -->", "<!-- end of peers -->"];
 
 /// Least time in ms and largest memory in MB.
 type Found = (f64, f64);
 
-/// Runs all cases, every side in turn, and writes the table into `docs/BENCHMARKS.md`.
-pub(crate) fn compare(python: &str) -> Done {
+/// Runs all cases, every side in turn, and writes the table into `docs/BENCHMARKS.md`. Compiling a network
+/// takes PyTorch minutes in each process: it is left out unless asked for.
+pub(crate) fn compare(python: &str, compiled: bool) -> Done {
+    let modes = if compiled { &MODES[..] } else { &MODES[..2] };
     cargo("build --quiet --workspace --example peer").run()?;
     let ours = root().join("target/debug/examples/peer");
     let theirs = root().join("benches/peers/peer.py");
@@ -33,7 +35,7 @@ pub(crate) fn compare(python: &str) -> Done {
         let mut best = [None; 1 + MODES.len()];
         for _ in 0..ROUNDS {
             better(&mut best[0], run(&ours, &[case, SECONDS])?);
-            for (best, mode) in best[1..].iter_mut().zip(MODES) {
+            for (best, mode) in best[1..].iter_mut().zip(modes) {
                 // A mode that fails, for want of a compiler, does not count.
                 match run(Path::new(python), &[&theirs, case, SECONDS, mode]) {
                     Ok(found) => better(best, found),

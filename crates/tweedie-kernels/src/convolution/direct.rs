@@ -1,7 +1,8 @@
 //! Convolutions by their definition, any kernel and stride.
 
-use super::layout::{Place, channels_first, channels_last};
+use super::layout::{Order, Place, channels_first, channels_last};
 use super::product::{Left, PANEL, Right, product};
+use super::scratch::Scratch;
 use super::weights::Weights;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -32,7 +33,7 @@ pub(super) fn convolve(
             .unwrap_or(1),
     };
     let (panels, width) = (panels / parts, panels / parts * PANEL);
-    let mut y = vec![0.0; parts * n * h * w * width];
+    let mut y = Scratch::take(parts * n * h * w * width);
     let arch = Arch::new();
     y.par_chunks_mut(h * w * width)
         .enumerate()
@@ -53,8 +54,7 @@ pub(super) fn convolve(
                 y,
             });
         });
-    let order = (|pixel: usize| pixel, h * w);
-    channels_first(&y, [n, weights.output, h * w], panels, order)
+    channels_first(&y, [n, weights.output, h, w], panels, Order::Rows)
 }
 
 /// Some rows of the output, and some of its channels.

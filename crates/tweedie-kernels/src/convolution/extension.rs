@@ -92,12 +92,15 @@ impl Call {
     }
 }
 
-/// Winograd's algorithm where it takes fewer products, a third more counted for its transforms.
-fn algorithm(kernel: [usize; 2], channels: usize, [h, w]: [usize; 2]) -> Algorithm {
-    let [down, across] = Tiles::of(1, [h, w]).grid;
+/// Winograd's algorithm where it takes less time for so many images with the same weights: products, a
+/// third more counted for its transforms, and weights to read, four times as many, each of which takes as
+/// long as 16 products.
+fn algorithm(kernel: [usize; 2], channels: usize, size: [usize; 2], images: usize) -> Algorithm {
+    let tiles = Tiles::of(images, size).count;
     let stored = channels.next_multiple_of(super::product::PANEL);
-    let products = POSITIONS * down * across * stored * 4 / 3;
-    match kernel == [3, 3] && products < 9 * h * w * channels {
+    let by_tiles = POSITIONS * (tiles * 4 / 3 + 16) * stored;
+    let by_definition = 9 * (images * size[0] * size[1] + 16) * channels;
+    match kernel == [3, 3] && by_tiles < by_definition {
         true => Algorithm::Winograd,
         false => Algorithm::Direct,
     }
@@ -181,7 +184,7 @@ impl Convolution for Flex {
         let shape @ [n, _, rows, columns] = x.shape();
         let size = call.size([rows, columns], [kh, kw]);
         let algorithm = match call.steps_by_one() {
-            true => algorithm([kh, kw], i, size),
+            true => algorithm([kh, kw], i, size, 1),
             false => Algorithm::Direct,
         };
         let weights = call.weights(&w, Way::Forward, algorithm);
@@ -209,7 +212,7 @@ impl ConvolutionGradients for Flex {
         let [top, left] = call.before();
         let offset = [kh - 1 - top, kw - 1 - left];
         let algorithm = match call.steps_by_one() {
-            true => algorithm([kh, kw], o, size),
+            true => algorithm([kh, kw], o, size, 1),
             false => Algorithm::Direct,
         };
         let weights = call.weights(&w, Way::Backward, algorithm);
@@ -237,8 +240,8 @@ impl ConvolutionGradients for Flex {
         let (seen, shape): ([usize; 4], _) = (x.shape(), dy.shape());
         let [_, o, rows, columns] = shape;
         let (channels, size) = (seen[1], [rows, columns]);
-        let by_tiles =
-            call.steps_by_one() && algorithm(kernel, channels, size) == Algorithm::Winograd;
+        let by_tiles = call.steps_by_one()
+            && algorithm(kernel, channels, size, shape[0]) == Algorithm::Winograd;
         let dw = match by_tiles {
             true => gradient::winograd((&x, seen), (&dy, shape), call.before()),
             false => {

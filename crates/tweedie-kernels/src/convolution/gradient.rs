@@ -2,6 +2,7 @@
 
 use super::layout::{Place, channels_last};
 use super::product::{Left, PANEL, Right, product};
+use super::scratch::Scratch;
 use super::transform::{filter_transposed, load, output_transposed, store};
 use super::winograd::{POSITIONS, TILE, Tiles, transform_input};
 use pulp::{Arch, Simd, WithSimd};
@@ -35,10 +36,10 @@ pub(super) fn winograd(
     let groups = (2 * depth * width / (depth + width)).clamp(64, 512) / GROUP;
     let groups = groups.min(tiles.count.div_ceil(GROUP));
     let (left, right) = (POSITIONS * GROUP * depth, POSITIONS * GROUP * width);
-    let mut seen = vec![0.0; groups * left];
-    let mut wanted = vec![0.0; groups * right];
+    let mut seen = Scratch::take(groups * left);
+    let mut wanted = Scratch::take(groups * right);
     let panels = width / PANEL;
-    let mut sums = vec![0.0; panels * POSITIONS * depth * PANEL];
+    let mut sums = Scratch::take(panels * POSITIONS * depth * PANEL);
     let arch = Arch::new();
     for first in (0..tiles.count).step_by((groups * GROUP).max(1)) {
         let pairs = seen
@@ -108,10 +109,12 @@ impl WithSimd for Transforms<'_> {
             let tile = self.first + t;
             if tile >= self.tiles.count {
                 // What is missing adds nothing.
-                for position in 0..POSITIONS {
-                    for channel in (0..width).step_by(PANEL) {
-                        let at = at(width, t)(position, channel);
-                        self.wanted[at..at + PANEL].fill(0.0);
+                for (width, out) in [(depth, &mut *self.seen), (width, &mut *self.wanted)] {
+                    for position in 0..POSITIONS {
+                        for channel in (0..width).step_by(PANEL) {
+                            let at = at(width, t)(position, channel);
+                            out[at..at + PANEL].fill(0.0);
+                        }
                     }
                 }
                 continue;

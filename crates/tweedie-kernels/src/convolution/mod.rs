@@ -20,6 +20,8 @@ mod layout;
 #[cfg(feature = "flex")]
 mod product;
 #[cfg(feature = "flex")]
+mod scratch;
+#[cfg(feature = "flex")]
 mod transform;
 #[cfg(feature = "flex")]
 mod weights;

@@ -1,7 +1,8 @@
 //! Convolutions with 3×3 kernels and stride 1 in tiles of 4×4 pixels.
 
-use super::layout::{Place, channels_first, channels_last};
+use super::layout::{Order, Place, channels_first, channels_last};
 use super::product::{Left, PANEL, Right, product};
+use super::scratch::Scratch;
 use super::transform::{input, load, output, store};
 use super::weights::Weights;
 use pulp::{Arch, Simd, WithSimd};
@@ -84,7 +85,7 @@ pub(super) fn convolve(
             .unwrap_or(1),
     };
     let (panels, width) = (panels / parts, panels / parts * PANEL);
-    let mut y = vec![0.0; parts * tiles.count * TILE * TILE * width];
+    let mut y = Scratch::take(parts * tiles.count * TILE * TILE * width);
     let arch = Arch::new();
     y.par_chunks_mut(tiles.count * TILE * TILE * width)
         .enumerate()
@@ -106,15 +107,9 @@ pub(super) fn convolve(
                 });
             },
         );
-    let [h, w] = size;
     let [down, across] = tiles.grid;
-    let order = |pixel: usize| {
-        let (row, column) = (pixel / w, pixel % w);
-        let tile = row / TILE * across + column / TILE;
-        (tile * TILE + row % TILE) * TILE + column % TILE
-    };
-    let stored = down * across * TILE * TILE;
-    channels_first(&y, [n, weights.output, h * w], panels, (order, stored))
+    let order = Order::Tiles { down, across };
+    channels_first(&y, [n, weights.output, size[0], size[1]], panels, order)
 }
 
 /// Some tiles, and some channels of the output.
