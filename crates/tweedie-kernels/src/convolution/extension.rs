@@ -125,21 +125,26 @@ impl Kept {
         key: (Way, Algorithm),
         pack: impl FnOnce() -> Arc<Weights>,
     ) -> Arc<Weights> {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // As long as the tensor is held here, nobody writes to its memory or takes its place.
         let same = |held: &FloatTensor<Flex>| {
             let (a, b) = (held.storage::<f32>(), w.storage::<f32>());
             std::ptr::eq(a, b) && held.layout() == w.layout()
         };
-        let (_, packed) = match memory.take() {
-            Some(entry) if same(&entry.0) => memory.insert(entry),
-            _ => memory.insert((w.clone(), Vec::new())),
-        };
-        if let Some((_, found)) = packed.iter().find(|(k, _)| *k == key) {
+        if let Some((held, packed)) = &*memory()
+            && same(held)
+            && let Some((_, found)) = packed.iter().find(|(k, _)| *k == key)
+        {
             return Arc::clone(found);
         }
+        // Packing shares its work with other threads, and this one may take up a task that asks for the
+        // same weights: no lock is held meanwhile.
         let made = pack();
-        packed.push((key, Arc::clone(&made)));
+        let mut memory = memory();
+        match &mut *memory {
+            Some((held, packed)) if same(held) => packed.push((key, Arc::clone(&made))),
+            other => *other = Some((w.clone(), vec![(key, Arc::clone(&made))])),
+        }
         made
     }
 }

@@ -129,3 +129,92 @@ fn views() {
         assert!(run(view).equal(run(plain)).all().into_scalar::<bool>());
     }
 }
+
+/// Shapes, kernels, strides and paddings at random.
+#[test]
+fn any_shape() {
+    let mut state = 7_u64;
+    let mut between = |low: usize, high: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        low + (state >> 33) as usize % (high - low + 1)
+    };
+    for _ in 0..80 {
+        let kernel = if between(0, 2) > 0 {
+            [3, 3]
+        } else {
+            [between(1, 5), between(1, 5)]
+        };
+        let padding = kernel.map(|k| (between(0, k - 1), between(0, k - 1)));
+        let size = kernel.map(|k| between(k, 15));
+        let window = Window {
+            stride: [between(1, 3); 2],
+            padding,
+        };
+        let shape = [between(1, 3), between(1, 40), size[0], size[1]];
+        let (x, weight) = (
+            normal(shape),
+            normal([between(1, 40), shape[1], kernel[0], kernel[1]]),
+        );
+        let run = |dtype: DType| {
+            let x = x.clone().cast(dtype).autodiff().require_grad();
+            let w = weight.clone().cast(dtype).autodiff().require_grad();
+            let y = conv2d(
+                x.clone(),
+                w.clone(),
+                None,
+                window,
+                &PackedWeights::default(),
+            );
+            let gradients = (y.clone().square() * 0.5).sum().backward();
+            let [dx, dw] = [x.grad(&gradients), w.grad(&gradients)];
+            (y.inner(), dx.expect("a gradient"), dw.expect("a gradient"))
+        };
+        let (found, wanted) = (run(DType::F32), run(DType::F64));
+        let case = format!("{shape:?} by {:?}, {window:?}", weight.dims());
+        assert!(far(found.0, wanted.0) < 3e-5, "{case}");
+        assert!(far(found.1, wanted.1) < 4e-5, "{case} by x");
+        assert!(far(found.2, wanted.2) < 4e-5, "{case} by w");
+    }
+}
+
+/// The innermost loop on vectors of every width.
+#[test]
+fn every_width_of_vectors() {
+    use super::product::{Left, PANEL, Right, product};
+    fn run<S: pulp::Simd>(simd: S) -> Vec<f32> {
+        let number = |i: usize| ((i * 37 + 11) % 101) as f32 / 50.0 - 1.0;
+        let a: Vec<f32> = (0..4000).map(number).collect();
+        let b: Vec<f32> = (0..2000).map(|i| number(i + 5)).collect();
+        let mut c = vec![1.0; 30 * PANEL];
+        let left = Left {
+            start: 3,
+            row: 40,
+            step: 2,
+            depth: 7,
+            segment: 50,
+            segments: 4,
+        };
+        let right = Right {
+            values: &b,
+            stride: PANEL,
+            segment: 8 * PANEL,
+        };
+        for rows in 1..30 {
+            product(simd, (&a, left), right, (&mut c, PANEL), rows, true);
+        }
+        c
+    }
+    let wanted = run(pulp::Scalar);
+    let widths = [
+        run(pulp::Scalar128b),
+        run(pulp::Scalar256b),
+        run(pulp::Scalar512b),
+    ];
+    for found in widths {
+        for (found, wanted) in found.iter().zip(&wanted) {
+            assert!((found - wanted).abs() < 1e-4 * wanted.abs().max(1.0));
+        }
+    }
+}
