@@ -81,7 +81,8 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Scan::Tomography => (20, 0.5, "tomography"),
         Scan::Mri => (6, 0.05, "mri"),
     };
-    let operator = scan.operator(side, arguments.amount.unwrap_or(amount))?;
+    let amount = arguments.amount.unwrap_or(amount);
+    let operator = scan.operator(side, amount)?;
     let noise_model = GaussianNoise::new(arguments.sigma.unwrap_or(sigma))?;
     let path = Path::uniform(Cosine::default(), Span::new(0.98, 0.0), arguments.steps)?;
     let out = arguments.out.clone();
@@ -93,7 +94,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let truth = Tensor::cat(vec![first, heads], 0);
     let mut noise = HostNoise::seeded(arguments.seed);
     let m = Measurement::simulate(operator, noise_model, truth.clone(), &mut noise)?;
-    let plain = scan.plain(side, arguments.amount.unwrap_or(amount), &m)?;
+    let plain = scan.plain(side, amount, &m)?;
     let (weight, variation) = total_variation(&m, &truth)?;
 
     let y = repeated(&m.y, GUESSES);

@@ -84,7 +84,12 @@ fn row(case: &str, best: [Option<Found>; 4]) -> Option<String> {
 }
 
 fn run(program: &Path, arguments: &[&str]) -> Result<Found, String> {
-    let output = Command::new(program).args(arguments).output();
+    // Two threads, as the other side.
+    let mut command = Command::new(program);
+    let output = command
+        .args(arguments)
+        .env("RAYON_NUM_THREADS", "2")
+        .output();
     let output = output.map_err(|error| format!("{}: {error}", program.display()))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let numbers: Vec<f64> = text.split_whitespace().flat_map(str::parse).collect();

@@ -143,7 +143,7 @@ fn head(random: &mut ChaCha8Rng) -> Vec<Ellipse> {
         Ellipse::new(brain - bone, inner, centre, degrees),
     ];
     for _ in 0..between(3.0, 10.0) as usize {
-        // Of a size, and so far from the middle, that it lies within the skull.
+        // Of a size, and so far from the middle, that it nearly always lies within the skull.
         let mut size = || inner[0] * 0.03 * between(0.0, 18_f64.ln()).exp();
         let axes = [size(), size()];
         let (far, angle) = (between(0.0, 1.0).sqrt(), between(0.0, 360.0).to_radians());

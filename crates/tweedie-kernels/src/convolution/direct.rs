@@ -4,6 +4,7 @@ use super::layout::{Order, Place, channels_first, channels_last};
 use super::product::{Left, PANEL, Right, product};
 use super::scratch::Scratch;
 use super::weights::Weights;
+use super::winograd::parts;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -23,15 +24,8 @@ pub(super) fn convolve(
     }
     let x = channels_last(x, shape, place, weights.depth);
     // Rows of the output that are worked on together.
-    let threads = rayon::current_num_threads();
     let rows = (256 / w).clamp(1, h);
-    let parts = match n * h.div_ceil(rows) >= threads {
-        true => 1,
-        false => (1..=panels)
-            .rev()
-            .find(|p| panels.is_multiple_of(*p) && *p <= threads)
-            .unwrap_or(1),
-    };
+    let parts = parts(n * h.div_ceil(rows), panels);
     let (panels, width) = (panels / parts, panels / parts * PANEL);
     let mut y = Scratch::take(parts * n * h * w * width);
     let arch = Arch::new();

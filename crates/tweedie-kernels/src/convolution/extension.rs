@@ -25,7 +25,11 @@ pub(super) fn takes(x: &Tensor<4>, weight: &Tensor<4>, window: Window) -> bool {
     // Gradients step by one distance in both directions.
     let stride = window.stride[0] == window.stride[1] && window.stride[0] > 0;
     let shapes = i == from && fits(h, kh, top, bottom) && fits(w, kw, left, right);
-    floats && stride && shapes && is_host(x)
+    let some = [x.dims(), weight.dims()]
+        .as_flattened()
+        .iter()
+        .all(|&n| n > 0);
+    floats && stride && shapes && some && is_host(x)
 }
 
 /// See [`super::conv2d`], without the bias.
@@ -119,6 +123,10 @@ impl fmt::Debug for Kept {
 }
 
 impl Kept {
+    fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     fn weights(
         &self,
         w: &FloatTensor<Flex>,
@@ -142,7 +150,11 @@ impl Kept {
         let made = pack();
         let mut memory = memory();
         match &mut *memory {
-            Some((held, packed)) if same(held) => packed.push((key, Arc::clone(&made))),
+            Some((held, packed)) if same(held) => {
+                if !packed.iter().any(|(k, _)| *k == key) {
+                    packed.push((key, Arc::clone(&made)));
+                }
+            }
             other => *other = Some((w.clone(), vec![(key, Arc::clone(&made))])),
         }
         made
@@ -315,12 +327,13 @@ where
         let (seeks_x, seeks_w) = (x.is_tracked(), w.is_tracked());
         let (x, w) = (x.into_primitive(), w.into_primitive());
         // Weights that are being trained are others the next time.
-        let call = match seeks_w {
-            true => Arc::new(Call {
-                kept: None,
-                ..(*call).clone()
-            }),
-            false => call,
+        let call = match &call.kept {
+            Some(kept) if seeks_w => {
+                kept.forget();
+                let window = call.window;
+                Arc::new(Call { window, kept: None })
+            }
+            _ => call,
         };
         let [.., rows, columns] = x.shape().dims::<4>();
         let [.., kh, kw] = w.shape().dims::<4>();

@@ -3,8 +3,9 @@
 //! `y[o, p] = Σ_{i, t} w[o, i, t] x[i, s p + t − pad]`. On burn's CPU backend, in `f32`, a kernel 3×3 of
 //! stride 1 takes Winograd's `F(4×4, 3×3)`, a quarter of the products, where that saves time, and all
 //! others the definition, both in registers, over all cores; so do the gradients. Which one it is
-//! depends on the shapes of an image and of the weights alone, never on the batch: an image
-//! gets what it gets by itself, bit for bit.
+//! depends on the shapes of an image and of the weights alone, never on the batch: an image, and its
+//! gradient, get what they get alone, bit for bit. (burn's convolution serves unequal strides and paddings as
+//! wide as the kernel.) A number that is not finite spoils whole tiles of 4×4 pixels.
 //!
 //! # Reference
 //! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks", arXiv:1509.09308.
@@ -42,7 +43,8 @@ pub struct Window {
 }
 
 /// Weights in the order in which a kernel reads them, kept from call to call as long as the weights
-/// are the same tensor. Clones share it.
+/// are the same tensor and are not being trained. Winograd's are four times as large as the weights.
+/// Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct PackedWeights {
     #[cfg(feature = "flex")]
@@ -82,8 +84,15 @@ pub fn conv2d(
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if extension::takes(&x, &weight, window) {
+        let channels = weight.dims()[0];
         let y = extension::convolve(x, weight, window, packed);
         return match bias {
+            Some(bias) if bias.dims() != [channels] => {
+                panic!(
+                    "conv2d: a bias of {:?} for {channels} channels",
+                    bias.dims()
+                )
+            }
             Some(bias) => y + bias.unsqueeze_dims::<4>(&[0, 2, 3]),
             None => y,
         };

@@ -4,37 +4,41 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
-/// Buffers at rest: no more than this many, none of more numbers than that.
+/// Buffers at rest: no more than this many, none of more numbers than that, for as long as the process
+/// lives.
 static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 const BUFFERS: usize = 4;
 const NUMBERS: usize = 1 << 24;
 
 /// So many numbers, of any value: whoever takes them writes them all.
 #[derive(Debug)]
-pub(super) struct Scratch(Vec<f32>);
+pub(super) struct Scratch {
+    buffer: Vec<f32>,
+    length: usize,
+}
 
 impl Scratch {
     pub(super) fn take(length: usize) -> Self {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        // The smallest that is large enough, or else the largest.
-        let missing = |buffer: &Vec<f32>| {
-            let capacity = buffer.capacity();
-            (capacity < length, capacity.abs_diff(length))
-        };
+        // The smallest that is large enough, or else a new one for the smallest of all.
+        let missing = |buffer: &Vec<f32>| (buffer.len() < length, buffer.len());
         let best = (0..pool.len()).min_by_key(|&i| missing(&pool[i]));
-        let mut buffer = best.map_or_else(Vec::new, |i| pool.swap_remove(i));
+        let found = best.map(|i| pool.swap_remove(i));
         drop(pool);
-        buffer.resize(length, 0.0);
-        Self(buffer)
+        let buffer = found.filter(|buffer| buffer.len() >= length);
+        Self {
+            buffer: buffer.unwrap_or_else(|| vec![0.0; length]),
+            length,
+        }
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if self.0.capacity() <= NUMBERS {
+        if self.buffer.len() <= NUMBERS {
             let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
             if pool.len() < BUFFERS {
-                pool.push(std::mem::take(&mut self.0));
+                pool.push(std::mem::take(&mut self.buffer));
             }
         }
     }
@@ -44,12 +48,12 @@ impl Deref for Scratch {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.0
+        &self.buffer[..self.length]
     }
 }
 
 impl DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.0
+        &mut self.buffer[..self.length]
     }
 }

@@ -5,7 +5,7 @@
 use super::*;
 use burn::tensor::{DType, Device, Distribution};
 
-/// Image, channels out, kernel, window, and how far off Winograd's sums may be.
+/// Image, channels out, kernel, window.
 const CASES: [([usize; 4], usize, [usize; 2], Window); 12] = [
     ([2, 16, 8, 8], 16, [3, 3], window(1, 1)),
     ([1, 33, 13, 10], 20, [3, 3], window(1, 1)),
@@ -127,6 +127,17 @@ fn views() {
     for view in [turned, cut] {
         let plain = Tensor::from_data(view.to_data(), &Device::flex());
         assert!(run(view).equal(run(plain)).all().into_scalar::<bool>());
+    }
+}
+
+/// No images, and no channels.
+#[test]
+fn nothing() {
+    for (shape, out) in [([0, 16, 8, 8], 33), ([0, 3, 8, 8], 33)] {
+        let x = normal(shape).autodiff().require_grad();
+        let w = normal([out, shape[1], 3, 3]).autodiff().require_grad();
+        let y = conv2d(x, w, None, window(1, 1), &PackedWeights::default());
+        assert_eq!(y.dims(), [0, out, 8, 8]);
     }
 }
 

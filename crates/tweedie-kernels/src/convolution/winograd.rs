@@ -53,6 +53,17 @@ fn tiles_of_block(tiles: usize, channels: usize) -> usize {
     tiles.div_ceil(tiles.div_ceil(most))
 }
 
+/// Into how many parts the channels of the output are cut: where there is little else to share, as many as
+/// there are threads.
+pub(super) fn parts(tasks: usize, panels: usize) -> usize {
+    let threads = rayon::current_num_threads();
+    let fits = |parts: &usize| panels.is_multiple_of(*parts) && *parts <= threads;
+    match tasks >= threads {
+        true => 1,
+        false => (1..=panels).rev().find(fits).unwrap_or(1),
+    }
+}
+
 /// `[n, i, h, w]` to `[n, o, size]`; `offset` is where the first pixel lies in the padded image.
 pub(super) fn convolve(
     x: &[f32],
@@ -75,15 +86,7 @@ pub(super) fn convolve(
     let x = channels_last(x, shape, place, depth);
     let block = tiles_of_block(tiles.count, depth + panels * PANEL);
     let blocks = tiles.count.div_ceil(block);
-    // Few tiles: threads share the channels instead.
-    let threads = rayon::current_num_threads();
-    let parts = match blocks >= threads {
-        true => 1,
-        false => (1..=panels)
-            .rev()
-            .find(|p| panels.is_multiple_of(*p) && *p <= threads)
-            .unwrap_or(1),
-    };
+    let parts = parts(blocks, panels);
     let (panels, width) = (panels / parts, panels / parts * PANEL);
     let mut y = Scratch::take(parts * tiles.count * TILE * TILE * width);
     let arch = Arch::new();

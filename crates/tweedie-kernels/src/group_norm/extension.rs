@@ -7,7 +7,7 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::Tensor;
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ fn with<R>(
 }
 
 fn shape(x: &FloatTensor<Flex>) -> [usize; 4] {
-    Floats::of(x).shape()
+    x.shape().dims()
 }
 
 impl Normalise for Flex {

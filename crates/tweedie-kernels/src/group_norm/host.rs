@@ -111,12 +111,12 @@ impl WithSimd for Forward<'_> {
         let pixels = given.pixels;
         for (i, y) in y.chunks_exact_mut(pixels).enumerate() {
             let x = &given.x[i * pixels..][..pixels];
-            let a = given.a[i] * scale;
-            let d = (given.b[i] - mean) * a + given.d[i];
+            // What is large in both is subtracted first.
+            let (shift, a, d) = (given.b[i] - mean, given.a[i], given.d[i]);
             let pairs = y.iter_mut().zip(x);
             match given.how.silu {
-                true => pairs.for_each(|(y, &x)| *y = value(x * a + d)),
-                false => pairs.for_each(|(y, &x)| *y = x * a + d),
+                true => pairs.for_each(|(y, &x)| *y = value((x + shift) * scale * a + d)),
+                false => pairs.for_each(|(y, &x)| *y = (x + shift) * scale * a + d),
             }
         }
     }

@@ -58,7 +58,9 @@ pub fn group_norm(
         how.groups
     );
     #[cfg(feature = "flex")]
-    if x.dtype() == burn::tensor::DType::F32 && crate::host::is_host(&x) {
+    let narrow = [x.dtype(), a.dtype(), b.dtype(), d.dtype()] == [burn::tensor::DType::F32; 4];
+    #[cfg(feature = "flex")]
+    if narrow && crate::host::is_host(&x) {
         return extension::normalise(x, [a, b, d], how);
     }
     composed(x, [a, b, d], how)

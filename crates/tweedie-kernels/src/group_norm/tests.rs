@@ -18,7 +18,8 @@ fn random(shape: [usize; 4]) -> (Tensor<4>, [Tensor<2>; 3], Tensor<4>) {
     let normal = Distribution::Normal(0.3, 1.5);
     let vector = || Tensor::random([shape[0], shape[1]], normal, &device);
     let image = || Tensor::random(shape, normal, &device);
-    (image(), [vector(), vector(), vector()], image())
+    // Far from 0.
+    (image() + 30.0, [vector(), vector(), vector()], image())
 }
 
 fn far<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> f64 {
@@ -50,10 +51,10 @@ fn the_host_and_every_other_device_agree() {
         let (y, dx, vectors) = run(DType::F32);
         let (wanted, by_x, by_vectors) = run(DType::F64);
         assert_eq!(y.dtype(), DType::F32);
-        assert!(far(y, wanted) < 3e-6, "{shape:?}");
-        assert!(far(dx, by_x) < 1e-5, "{shape:?} by x");
+        assert!(far(y, wanted) < 1e-5, "{shape:?}");
+        assert!(far(dx, by_x) < 2e-5, "{shape:?} by x");
         for (i, (found, wanted)) in vectors.into_iter().zip(by_vectors).enumerate() {
-            assert!(far(found, wanted) < 2e-5, "{shape:?} by vector {i}");
+            assert!(far(found, wanted) < 1e-4, "{shape:?} by vector {i}");
         }
     }
 }
