@@ -14,7 +14,8 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["check"] => check(),
         ["check", "--slow"] => check().and_then(|()| instructions::check(false)),
-        ["instructions"] => instructions::check(true),
+        ["instructions"] => instructions::check(false),
+        ["instructions", "record"] => instructions::check(true),
         ["layers"] => layers::check(),
         ["lengths"] => lengths::check(),
         ["outside"] => outside(),
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
         ["peers", python] => peers::compare(python, false),
         ["peers", python, "compiled"] => peers::compare(python, true),
         _ => Err(
-            "usage: cargo xtask check [--slow] | instructions | layers | lengths | outside | golden DIR | posterior | peers PYTHON [compiled]"
+            "usage: cargo xtask check [--slow] | instructions [record] | layers | lengths | outside | golden DIR | posterior | peers PYTHON [compiled]"
                 .into(),
         ),
     };
