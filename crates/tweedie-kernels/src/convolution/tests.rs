@@ -6,7 +6,13 @@ use super::*;
 use burn::tensor::{DType, Device, Distribution};
 
 /// Image, channels out, kernel, window.
-const CASES: [([usize; 4], usize, [usize; 2], Window); 12] = [
+const CASES: [([usize; 4], usize, [usize; 2], Window); 16] = [
+    // Large enough for Winograd's algorithm.
+    ([2, 32, 16, 16], 48, [3, 3], window(1, 1)),
+    ([3, 16, 21, 14], 3, [3, 3], window(1, 1)),
+    ([1, 31, 19, 22], 40, [3, 3], window(1, 0)),
+    ([1, 48, 15, 17], 20, [3, 3], window(1, 2)),
+    // And not.
     ([2, 16, 8, 8], 16, [3, 3], window(1, 1)),
     ([1, 33, 13, 10], 20, [3, 3], window(1, 1)),
     ([3, 16, 9, 4], 3, [3, 3], window(1, 0)),
@@ -71,10 +77,13 @@ fn values_and_gradients() {
         };
         let (found, wanted) = (run(DType::F32), run(DType::F64));
         let case = format!("{shape:?} to {out}, {kernel:?}, {window:?}");
-        assert!(far(found.0, wanted.0) < 2e-5, "{case}");
-        assert!(far(found.1, wanted.1) < 3e-5, "{case} by x");
-        assert!(far(found.2, wanted.2) < 3e-5, "{case} by w");
-        assert!(far(found.3, wanted.3) < 3e-5, "{case} by b");
+        let off = [
+            far(found.0, wanted.0),
+            far(found.1, wanted.1),
+            far(found.2, wanted.2),
+            far(found.3, wanted.3),
+        ];
+        assert!(off.iter().all(|&off| off < 5e-5), "{case}: {off:?}");
     }
 }
 
@@ -98,7 +107,7 @@ fn images_do_not_see_each_other() {
 /// Weights are packed again when they are others, or changed in place.
 #[test]
 fn packed_weights_follow_the_weights() {
-    let (x, packed) = (normal([1, 16, 8, 8]), PackedWeights::default());
+    let (x, packed) = (normal([1, 16, 16, 16]), PackedWeights::default());
     let mut weight = normal([16, 16, 3, 3]);
     for _ in 0..3 {
         let run = |packed| conv2d(x.clone(), weight.clone(), None, window(1, 1), packed);
@@ -122,9 +131,10 @@ fn views() {
             &PackedWeights::default(),
         )
     };
-    let turned = normal([2, 9, 8, 16]).permute([0, 3, 1, 2]);
-    let cut = normal([4, 20, 12, 12]).slice([1..3, 2..18, 3..12, 4..12]);
-    for view in [turned, cut] {
+    let turned = normal([2, 19, 18, 16]).permute([0, 3, 1, 2]);
+    let cut = normal([4, 20, 22, 22]).slice([1..3, 2..18, 3..22, 4..22]);
+    let small = cut.clone().narrow(3, 1, 6);
+    for view in [turned, cut, small] {
         let plain = Tensor::from_data(view.to_data(), &Device::flex());
         assert!(run(view).equal(run(plain)).all().into_scalar::<bool>());
     }
@@ -184,9 +194,9 @@ fn any_shape() {
         };
         let (found, wanted) = (run(DType::F32), run(DType::F64));
         let case = format!("{shape:?} by {:?}, {window:?}", weight.dims());
-        assert!(far(found.0, wanted.0) < 3e-5, "{case}");
-        assert!(far(found.1, wanted.1) < 4e-5, "{case} by x");
-        assert!(far(found.2, wanted.2) < 4e-5, "{case} by w");
+        assert!(far(found.0, wanted.0) < 5e-5, "{case}");
+        assert!(far(found.1, wanted.1) < 5e-5, "{case} by x");
+        assert!(far(found.2, wanted.2) < 5e-5, "{case} by w");
     }
 }
 
