@@ -1,5 +1,6 @@
-"""One case of the comparison, in PyTorch: `python peer.py CASE SECONDS MODE` prints the least time of a run in
-ms, and the peak memory in MB. MODE is eager, channels_last or compiled. Needs torch and diffusers."""
+"""One case of the comparison, in PyTorch: `python peer.py CASE SECONDS MODE [DEVICE PRECISION]` prints the least
+time of a run in ms, and the peak memory in MB. MODE is eager, channels_last or compiled, PRECISION f32 or bf16.
+`python peer.py CASE count` prints FLOP and bytes. Needs torch and diffusers."""
 
 import resource
 import sys
@@ -7,7 +8,8 @@ import time
 
 import torch
 import torch.nn.functional as F
-from diffusers import DDPMScheduler, UNet2DModel
+from torch.utils.flop_counter import FlopCounterMode
+from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 
 NETWORKS = {
     "ddpm-cifar10": dict(
@@ -22,30 +24,40 @@ NETWORKS = {
         layers_per_block=1, down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
         up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"), norm_num_groups=32,
     ),
+    "adm-256": dict(
+        sample_size=256, in_channels=3, out_channels=3, block_out_channels=(256, 256, 512, 512, 1024, 1024),
+        layers_per_block=2, down_block_types=("ResnetDownsampleBlock2D",) * 3 + ("AttnDownBlock2D",) * 3,
+        up_block_types=("AttnUpBlock2D",) * 3 + ("ResnetUpsampleBlock2D",) * 3, attention_head_dim=64,
+        downsample_type="resnet", upsample_type="resnet", resnet_time_scale_shift="scale_shift",
+    ),
 }
 
 
 def least(seconds, run):
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     run()
     run()
     best, runs, began = float("inf"), 0, time.perf_counter()
     while runs < 3 or time.perf_counter() - began < seconds:
+        wait()
         start = time.perf_counter()
         run()
+        wait()
         best = min(best, time.perf_counter() - start)
         runs += 1
     return 1e3 * best
 
 
-def measure(case, seconds, mode):
+def measure(case, seconds, mode, device="cpu", precision="f32"):
     network, work, batch = case.split("/")
     torch.manual_seed(0)
-    model, batch = UNet2DModel(**NETWORKS[network]), int(batch)
-    x = torch.randn(batch, NETWORKS[network]["in_channels"], 32, 32)
+    where = dict(device=device, dtype={"f32": torch.float32, "bf16": torch.bfloat16}[precision])
+    model, batch, side = UNet2DModel(**NETWORKS[network]), int(batch), NETWORKS[network]["sample_size"]
+    model, x = model.to(**where), torch.randn(batch, NETWORKS[network]["in_channels"], side, side).to(**where)
     if mode == "channels_last":
         model, x = (v.to(memory_format=torch.channels_last) for v in (model, x))
     f = torch.compile(model) if mode == "compiled" else model
-    t = torch.full((batch,), 500)
+    t = torch.full((batch,), 500, device=device)
     if work == "forward":
         model.eval()
         with torch.inference_mode():
@@ -60,8 +72,19 @@ def measure(case, seconds, mode):
 
         return least(seconds, train)
     model.eval().requires_grad_(False)
+    if work == "ddim":
+        scheduler = DDIMScheduler(num_train_timesteps=1000)
+        scheduler.set_timesteps(50)
+
+        def sample():
+            z = x
+            with torch.inference_mode():
+                for time_step in scheduler.timesteps:
+                    z = scheduler.step(f(z, time_step.to(device)).sample, time_step, z).prev_sample
+
+        return least(seconds, sample)
     scheduler = DDPMScheduler(num_train_timesteps=1000)
-    mask = (torch.rand(1, 1, 32, 32) > 0.5).float()
+    mask = (torch.rand(1, 1, side, side) > 0.5).to(**where)
     y, a = torch.randn_like(x) * mask, scheduler.alphas_cumprod[500]
 
     def dps():
@@ -76,6 +99,32 @@ def measure(case, seconds, mode):
     return least(seconds, dps)
 
 
+def count(case):
+    """FLOP of a case, and bytes that its layers read and write if each does so once."""
+    network, work, batch = case.split("/")
+    settings = NETWORKS[network]
+    model, shape = UNet2DModel(**settings), (int(batch), settings["in_channels"]) + (settings["sample_size"],) * 2
+    moved = 0
+
+    def hook(module, inputs, output):
+        nonlocal moved
+        tensors = [*inputs, output, *module.parameters(recurse=False)]
+        moved += sum(4 * t.numel() for t in tensors if torch.is_tensor(t))
+
+    for module in model.modules():
+        if not any(module.children()):
+            module.register_forward_hook(hook)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.randn(shape), torch.full(shape[:1], 500))
+    # Backwards, each product is taken by one of its factors or by both.
+    passes = {"forward": 1, "dps": 2, "training": 3, "ddim": 50}[work]
+    return passes * counter.get_total_flops(), passes * moved
+
+
 torch.set_num_threads(2)
-milliseconds = measure(sys.argv[1], float(sys.argv[2]), sys.argv[3])
-print(milliseconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)
+if sys.argv[2:] == ["count"]:
+    print(*count(sys.argv[1]))
+    sys.exit()
+milliseconds = measure(sys.argv[1], float(sys.argv[2]), *sys.argv[3:])
+on_gpu = torch.cuda.is_available() and torch.cuda.max_memory_allocated()
+print(milliseconds, (on_gpu or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024) / 1e6)

@@ -1,6 +1,12 @@
 //! What the benchmarks share; figures in `docs/BENCHMARKS.md`.
 
-use tweedie::models::{Attend, Heads, Level};
+mod cases;
+mod machine;
+
+pub use cases::{CaseError, measure};
+pub use machine::machine;
+
+use tweedie::models::{Attend, Conditioning, Heads, Level, Resampling};
 use tweedie::prelude::UnetConfig;
 
 /// The network of 1.1 million parameters that small image sets are trained with.
@@ -12,6 +18,29 @@ pub fn mnist_size() -> UnetConfig {
     UnetConfig::new(1)
         .with_levels(vec![Level::new(32), Level::new(64), attending])
         .with_blocks(1)
+}
+
+/// The network of ADM for 256×256 pixels without classes and without the learned variance.
+#[must_use]
+pub fn adm_256() -> UnetConfig {
+    let plain = |channels| Level::new(channels).with_resampling(Resampling::Residual);
+    let attending = |channels| {
+        plain(channels)
+            .with_attention(Attend::Pixels)
+            .with_heads(Heads::Width(64))
+    };
+    let levels = vec![
+        plain(256),
+        plain(256),
+        plain(512),
+        attending(512),
+        attending(1024),
+        attending(1024),
+    ];
+    UnetConfig::new(3)
+        .with_levels(levels)
+        .with_conditioning(Conditioning::ScaleShift)
+        .with_epsilon(1e-5)
 }
 
 /// The largest resident set of this process so far in MB, where the system tells.

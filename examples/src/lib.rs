@@ -1,5 +1,6 @@
 //! What the example programs share: how they end, and a prior that is known.
 
+pub mod entries;
 pub mod measure;
 pub mod restoration;
 

@@ -8,22 +8,8 @@ use tweedie::metrics::sliced_wasserstein;
 use tweedie::prelude::*;
 use tweedie::samplers::{Adaptive, AnyStep, Coupling, Tolerance, affine_law};
 
+use crate::entries::Entry;
 use crate::three_clusters;
-
-/// A step that is measured.
-#[derive(Debug)]
-pub struct Entry {
-    /// Its name.
-    pub name: &'static str,
-    /// The step.
-    pub step: AnyStep<2>,
-    /// How often it evaluates the denoiser in a move.
-    pub evaluations: usize,
-    /// How often it does so besides, in its first moves.
-    pub besides: usize,
-    /// Whether it adds noise.
-    pub noisy: bool,
-}
 
 /// Where errors are measured.
 #[derive(Debug)]

@@ -1,9 +1,11 @@
 //! The project's own tasks: `cargo xtask check`, `cargo xtask golden DIR`, `cargo xtask posterior`,
-//! `cargo xtask peers PYTHON`.
+//! `cargo xtask peers PYTHON`, `cargo xtask gpu`.
 
+mod gpu;
 mod instructions;
 mod layers;
 mod lengths;
+mod page;
 mod peers;
 
 use std::process::{Command, ExitCode};
@@ -21,10 +23,13 @@ fn main() -> ExitCode {
         ["outside"] => outside(),
         ["golden", folder] => return golden(folder),
         ["posterior"] => posterior(),
+        ["gpu"] => gpu::run(None),
+        ["gpu", "build"] => gpu::build().map(drop),
+        ["gpu", python] => gpu::run(Some(python)),
         ["peers", python] => peers::compare(python, false),
         ["peers", python, "compiled"] => peers::compare(python, true),
         _ => Err(
-            "usage: cargo xtask check [--slow] | instructions [record] | layers | lengths | outside | golden DIR | posterior | peers PYTHON [compiled]"
+            "usage: cargo xtask check [--slow] | instructions [record] | layers | lengths | outside | golden DIR | posterior | peers PYTHON [compiled] | gpu [build | PYTHON]"
                 .into(),
         ),
     };
@@ -108,18 +113,10 @@ fn golden(folder: &str) -> ExitCode {
 /// was measured before is kept in `out/posterior`, so that an interrupted run goes on.
 fn posterior() -> Done {
     cargo("run --quiet --example posterior -- --out out/posterior").run()?;
-    let failed = |error: std::io::Error| error.to_string();
-    let tables =
-        std::fs::read_to_string(root().join("out/posterior/posterior.md")).map_err(failed)?;
-    let page = root().join("docs/POSTERIOR.md");
-    let text = std::fs::read_to_string(&page).map_err(failed)?;
-    const MARK: &str = "<!-- tables -->";
-    let (words, _) = text
-        .split_once(MARK)
-        .ok_or("docs/POSTERIOR.md has no place for tables")?;
-    let partial = page.with_extension("md.partial");
-    std::fs::write(&partial, format!("{words}{MARK}\n{tables}")).map_err(failed)?;
-    std::fs::rename(partial, page).map_err(failed)
+    let tables = std::fs::read_to_string(root().join("out/posterior/posterior.md"));
+    let tables = tables.map_err(|error| error.to_string())?;
+    let marks = ["<!-- tables -->", "<!-- end of tables -->"];
+    page::replace("docs/POSTERIOR.md", marks, &tables)
 }
 
 fn root() -> std::path::PathBuf {

@@ -1,6 +1,6 @@
 //! The comparison with PyTorch: both sides of every case, one after the other, in one sitting.
 
-use crate::{Done, cargo, root};
+use crate::{Done, cargo, page, root};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
@@ -20,7 +20,7 @@ const SECONDS: &str = "5";
 const MARKS: [&str; 2] = ["<!-- peers -->", "<!-- end of peers -->"];
 
 /// Least time in ms and largest memory in MB.
-type Found = (f64, f64);
+pub(crate) type Found = (f64, f64);
 
 /// Runs all cases, every side in turn, and writes the table into `docs/BENCHMARKS.md`. Compiling a network
 /// takes PyTorch minutes in each process: it is left out unless asked for.
@@ -30,6 +30,7 @@ pub(crate) fn compare(python: &str, compiled: bool) -> Done {
     let ours = root().join("target/debug/examples/peer");
     let theirs = root().join("benches/peers/peer.py");
     let theirs = theirs.display().to_string();
+    let (flop, bytes) = run(&ours, &["machine"])?;
     let mut rows = String::new();
     for case in CASES {
         let mut best = [None; 1 + MODES.len()];
@@ -43,24 +44,21 @@ pub(crate) fn compare(python: &str, compiled: bool) -> Done {
                 }
             }
         }
-        let row = row(case, best).ok_or(format!("{case}: PyTorch ran in no mode"))?;
+        let (products, moved) = run(Path::new(python), &[&theirs, case, "count"])?;
+        let limit = 1e3 * f64::max(products / flop, moved / bytes);
+        let row = row(case, best, limit).ok_or(format!("{case}: PyTorch ran in no mode"))?;
         eprint!("{row}");
         rows += &row;
     }
-    let page = root().join("docs/BENCHMARKS.md");
-    let failed = |error: std::io::Error| error.to_string();
-    let text = std::fs::read_to_string(&page).map_err(failed)?;
-    let place = |mark: &str| {
-        text.find(mark)
-            .ok_or(format!("{mark}: not in {}", page.display()))
-    };
-    let (start, end) = (place(MARKS[0])? + MARKS[0].len(), place(MARKS[1])?);
-    let head = "| case | here | eager | channels last | compiled | faster by | memory here | memory there |\n\
-                |---|---|---|---|---|---|---|---|\n";
-    let partial = page.with_extension("md.partial");
-    let text = format!("{}\n{head}{rows}{}", &text[..start], &text[end..]);
-    std::fs::write(&partial, text).map_err(failed)?;
-    std::fs::rename(partial, page).map_err(failed)
+    let head = "| case | here | eager | channels last | compiled | faster by | limit | memory here | memory there |\n\
+                |---|---|---|---|---|---|---|---|---|\n";
+    let (products, copies) = (flop / 1e9, bytes / 1e9);
+    let machine = format!("\nThe machine: {products:.0} GFLOP/s, {copies:.1} GB/s.\n");
+    page::replace(
+        "docs/BENCHMARKS.md",
+        MARKS,
+        &format!("{head}{rows}{machine}"),
+    )
 }
 
 fn better(best: &mut Option<Found>, (time, memory): Found) {
@@ -69,7 +67,7 @@ fn better(best: &mut Option<Found>, (time, memory): Found) {
 }
 
 /// None if PyTorch ran in no mode.
-fn row(case: &str, best: [Option<Found>; 4]) -> Option<String> {
+fn row(case: &str, best: [Option<Found>; 4], limit: f64) -> Option<String> {
     let [ours, theirs @ ..] = best;
     let (time, memory) = ours?;
     let fastest = theirs.iter().flatten().min_by(|a, b| a.0.total_cmp(&b.0))?;
@@ -79,16 +77,24 @@ fn row(case: &str, best: [Option<Found>; 4]) -> Option<String> {
         write!(row, " {cell} |").ok()?;
     }
     let (ratio, there) = (fastest.0 / time, fastest.1);
-    writeln!(row, " {ratio:.2} | {memory:.0} MB | {there:.0} MB |").ok()?;
+    writeln!(
+        row,
+        " {ratio:.2} | {limit:.0} ms | {memory:.0} MB | {there:.0} MB |"
+    )
+    .ok()?;
     Some(row)
 }
 
-fn run(program: &Path, arguments: &[&str]) -> Result<Found, String> {
+/// The two numbers that either side prints: the least time in ms and the largest memory in MB of a case.
+pub(crate) fn run(program: &Path, arguments: &[&str]) -> Result<Found, String> {
     // Two threads, as the other side.
     let mut command = Command::new(program);
     let output = command
         .args(arguments)
         .env("RAYON_NUM_THREADS", "2")
+        // Pages are not taken before they are used, and not given back between two layers.
+        .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
+        .env("MIMALLOC_PURGE_DELAY", "1000")
         .output();
     let output = output.map_err(|error| format!("{}: {error}", program.display()))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

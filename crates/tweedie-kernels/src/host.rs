@@ -13,6 +13,7 @@ use burn::backend::{
 use burn::tensor::{DType, Shape, Tensor, TensorData};
 use realfft::FftNum;
 use std::fmt::Debug;
+use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -159,6 +160,22 @@ impl Deref for Floats {
         let length = self.0.shape().num_elements();
         &self.0.storage::<f32>()[start..start + length]
     }
+}
+
+/// So many numbers, made by whoever writes them: nothing is cleared first.
+///
+/// # Safety
+/// `write` writes all of them.
+#[allow(unsafe_code, reason = "clearing takes a tenth of a pass")]
+pub(crate) unsafe fn written(
+    length: usize,
+    write: impl FnOnce(&mut [MaybeUninit<f32>]),
+) -> Vec<f32> {
+    let mut numbers = Vec::with_capacity(length);
+    write(&mut numbers.spare_capacity_mut()[..length]);
+    // SAFETY: so many were reserved, and the caller vouches that all were written.
+    unsafe { numbers.set_len(length) };
+    numbers
 }
 
 /// A tensor of the CPU backend.

@@ -197,8 +197,13 @@ impl Model {
         self.config
             .network
             .accepts(self.config.channels, &conditions)?;
+        Ok(self.told(conditions))
+    }
+
+    /// With conditions that the network is known to take.
+    pub(crate) fn told(&self, conditions: Conditions) -> Self {
         let (config, network) = (self.config.clone(), self.network().clone());
-        Ok(Self::conditional(config, network, conditions))
+        Self::conditional(config, network, conditions)
     }
 
     /// The number of parameters.

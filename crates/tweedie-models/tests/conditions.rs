@@ -107,10 +107,26 @@ fn guidance_takes_one_network_twice() -> Result<(), CheckpointError> {
     let guided = ClassifierFree::new(&text, &nothing, 3.0).denoise(x.clone(), level());
     let (c, u) = (
         text.denoise(x.clone(), level()),
-        nothing.denoise(x, level()),
+        nothing.denoise(x.clone(), level()),
     );
     assert!(largest(c.clone() - u.clone()) > 1e-3, "the context counts");
-    assert!(largest(guided - (u.clone() + (c - u) * 3.0)) < 1e-4);
+    assert!(largest(guided.clone() - (u.clone() + (c - u) * 3.0)) < 1e-4);
+    // In one pass, one of them masked.
+    let told = |seed, tokens| Context::new(normal(seed, [1, tokens, 24]));
+    let both = |first, second| {
+        let [first, second] = [first, second].map(|c| Conditions::none().with_context(c));
+        model.guided(first, second, 3.0)
+    };
+    let masked = told(6, 5).with_mask(Tensor::ones([1, 5], &device));
+    let one = both(told(5, 5), masked).expect("guidance");
+    assert!(largest(one.denoise(x, level()) - guided) < 1e-4);
+    assert!(both(told(5, 5), told(6, 4)).is_err(), "unequal lengths");
+    assert!(
+        model
+            .guided(Conditions::none(), Conditions::none(), 1.0)
+            .is_err(),
+        "no context"
+    );
     Ok(())
 }
 

@@ -19,11 +19,11 @@ fn every_sample_of_a_batch_is_what_it_is_alone() {
     let host = |x: Tensor<2>| x.into_data().iter::<f32>().collect::<Vec<_>>();
     let together = methods(prior, &measured(y.clone()), 10);
     for (k, entry) in together.iter().enumerate() {
-        let all = host(entry.run(3, &mut HostNoise::seeded(5)));
+        let all = host(entry.run(3, &device(), &mut HostNoise::seeded(5)));
         for i in 0..3 {
             let alone = methods(prior, &measured(y.clone().narrow(0, i, 1)), 10);
             let mut noise = HostNoise::seeded(5).starting_at(i as u64);
-            let one = host(alone[k].run(1, &mut noise));
+            let one = host(alone[k].run(1, &device(), &mut noise));
             assert_eq!(all[2 * i..2 * i + 2], one[..], "{} sample {i}", entry.name);
         }
         assert!(all.iter().all(|x| x.is_finite()), "{}", entry.name);

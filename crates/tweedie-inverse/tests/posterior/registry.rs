@@ -1,7 +1,7 @@
 //! Every method on one measurement.
 
-use crate::{Inpainting, path};
-use burn::tensor::Tensor;
+use super::{Inpainting, path};
+use burn::tensor::{Device, Tensor};
 use tweedie_core::{Denoiser, Noise};
 use tweedie_inverse::{
     Annealed, Conditioned, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, Hqs, Ilvr,
@@ -24,8 +24,8 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// From the start that the noise draws.
-    pub(crate) fn run(&self, batch: usize, noise: &mut dyn Noise<2>) -> Tensor<2> {
-        let x = self.sampler.start([batch, 2], &crate::device(), noise);
+    pub(crate) fn run(&self, batch: usize, device: &Device, noise: &mut dyn Noise<2>) -> Tensor<2> {
+        let x = self.sampler.start([batch, 2], device, noise);
         let x = self.sampler.sample(&*self.denoiser, x, noise);
         x.expect("a run")
     }

@@ -1,95 +1,228 @@
-//! Convolutions by their definition, any kernel and stride.
+//! Convolutions by their definition, any kernel and stride: products of the weights, as they lie in memory,
+//! with what 16 pixels of the output read.
 
-use super::layout::{Order, Place, channels_first, channels_last};
 use super::product::{Left, PANEL, Right, product};
-use super::scratch::Scratch;
-use super::weights::Weights;
-use super::winograd::parts;
+use super::weights::Way;
+use crate::host::written;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 
-/// `[n, i, h, w]` to `[n, o, size]`, from images placed as given, every `stride`-th pixel.
+/// Which pixels are read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach {
+    pub(super) way: Way,
+    pub(super) stride: usize,
+    /// Zeros above and to the left of the image of the convolution.
+    pub(super) before: [usize; 2],
+    pub(super) kernel: [usize; 2],
+    /// Height and width of what is read, and of what is made.
+    pub(super) seen: [usize; 2],
+    pub(super) made: [usize; 2],
+}
+
+impl Reach {
+    fn taps(self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    fn pixels(self) -> usize {
+        self.made[0] * self.made[1]
+    }
+
+    /// The row (`axis` 0) or column that tap `tap` of output `i` reads, unless it is outside.
+    fn source(self, axis: usize, i: usize, tap: usize) -> Option<usize> {
+        let before = self.before[axis];
+        let at = match self.way {
+            Way::Forward => (i * self.stride + tap).checked_sub(before),
+            Way::Backward => (i + before)
+                .checked_sub(tap)
+                .filter(|at| at.is_multiple_of(self.stride))
+                .map(|at| at / self.stride),
+        };
+        at.filter(|&at| at < self.seen[axis])
+    }
+
+    /// The pixel that a tap of an output reads.
+    fn pixel(self, output: usize, tap: usize) -> Option<usize> {
+        let (width, across) = (self.made[1], self.kernel[1]);
+        let row = self.source(0, output / width, tap / across)?;
+        let column = self.source(1, output % width, tap % across)?;
+        Some(row * self.seen[1] + column)
+    }
+}
+
+/// Rows of the product: channels that are made of one image.
+const STRIP: usize = 12;
+/// Numbers of all that is read at a time.
+const NUMBERS: usize = 1 << 16;
+
+/// `[n, i, seen]` to `[n, o, made]`, with `weights` as the forward convolution has them.
 pub(super) fn convolve(
     x: &[f32],
-    shape: [usize; 4],
-    place: Place,
-    weights: &Weights,
-    (size, stride): ([usize; 2], [usize; 2]),
+    [n, from, to]: [usize; 3],
+    weights: &[f32],
+    bias: Option<&[f32]>,
+    reach: Reach,
 ) -> Vec<f32> {
-    let [n, ..] = shape;
-    let [h, w] = size;
-    let panels = weights.panels();
-    if n * h * w == 0 || panels == 0 {
+    let (pixels, taps) = (reach.pixels(), reach.taps());
+    if n * to * pixels == 0 {
         return Vec::new();
     }
-    let x = channels_last(x, shape, place, weights.depth);
-    // Rows of the output that are worked on together.
-    let rows = (256 / w).clamp(1, h);
-    let parts = parts(n * h.div_ceil(rows), panels);
-    let (panels, width) = (panels / parts, panels / parts * PANEL);
-    let mut y = Scratch::take(parts * n * h * w * width);
+    let left = match reach.way {
+        Way::Forward => Left {
+            start: 0,
+            row: from * taps,
+            step: 1,
+            depth: from * taps,
+            segment: 0,
+            segments: 1,
+        },
+        Way::Backward if taps == 1 => Left {
+            start: 0,
+            row: 1,
+            step: to,
+            depth: from,
+            segment: 0,
+            segments: 1,
+        },
+        Way::Backward => Left {
+            start: 0,
+            row: taps,
+            step: 1,
+            depth: taps,
+            segment: to * taps,
+            segments: from,
+        },
+    };
+    // Images that are worked on together, or into how many parts the channels of one are cut.
+    let group = (NUMBERS / (from * taps * PANEL)).clamp(1, 64);
+    let threads = rayon::current_num_threads();
+    let images = (group / pixels.div_ceil(PANEL)).clamp(1, n.div_ceil(threads));
+    let parts = (1..=to)
+        .rev()
+        .find(|&parts| to.is_multiple_of(parts) && parts <= threads && to / parts >= STRIP.min(to));
+    let parts = parts.filter(|_| n < threads).unwrap_or(1);
+    let channels = to / parts;
     let arch = Arch::new();
-    y.par_chunks_mut(h * w * width)
-        .enumerate()
-        .flat_map(|(image, y)| {
-            let bands = y.par_chunks_mut(rows * w * width).enumerate();
-            bands.map(move |(band, y)| (image, band * rows, y))
-        })
-        .for_each(|(image, row, y)| {
-            let part = image / n;
-            arch.dispatch(Band {
-                x: &x,
-                across: place.size[1],
-                first: (image % n * place.size[0] + row * stride[0]) * place.size[1],
-                stride,
-                columns: w,
+    let write = |y: &mut [MaybeUninit<f32>]| {
+        let tasks = y.par_chunks_mut(images * channels * pixels).enumerate();
+        tasks.for_each_init(Vec::new, |panels, (task, y)| {
+            let (image, part) = (task / parts * images, task % parts);
+            arch.dispatch(Images {
+                x: &x[image * from * reach.seen[0] * reach.seen[1]..],
+                from,
                 weights,
-                panels: part * panels..(part + 1) * panels,
+                left,
+                bias,
+                reach,
+                channels: part * channels..(part + 1) * channels,
+                group,
+                panels,
                 y,
             });
         });
-    channels_first(&y, [n, weights.output, h, w], panels, Order::Rows)
+    };
+    // SAFETY: every task writes all strips of all panels of its images.
+    #[allow(unsafe_code, reason = "the output is not cleared first")]
+    unsafe {
+        written(n * to * pixels, write)
+    }
 }
 
-/// Some rows of the output, and some of its channels.
-struct Band<'a> {
+/// Some images, or some channels of one.
+struct Images<'a> {
     x: &'a [f32],
-    /// Pixels of a row of `x`.
-    across: usize,
-    /// The pixel of `x` where the band starts.
-    first: usize,
-    stride: [usize; 2],
-    columns: usize,
-    weights: &'a Weights,
-    panels: std::ops::Range<usize>,
-    /// `[row][column][channels]`.
-    y: &'a mut [f32],
+    from: usize,
+    weights: &'a [f32],
+    left: Left,
+    bias: Option<&'a [f32]>,
+    reach: Reach,
+    channels: std::ops::Range<usize>,
+    /// Panels of 16 pixels that are read at a time.
+    group: usize,
+    panels: &'a mut Vec<f32>,
+    /// `[image][channel][pixel]`.
+    y: &'a mut [MaybeUninit<f32>],
 }
 
-impl WithSimd for Band<'_> {
+impl WithSimd for Images<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (depth, width) = (self.weights.depth, self.panels.len() * PANEL);
-        let [kh, kw] = self.weights.kernel;
-        for (i, panel) in self.panels.clone().enumerate() {
-            let right = Right {
-                values: self.weights.panel(panel),
-                stride: PANEL,
-                segment: kw * depth * PANEL,
-            };
-            for (row, y) in self.y.chunks_exact_mut(self.columns * width).enumerate() {
+        let (taps, pixels) = (self.reach.taps(), self.reach.pixels());
+        let (length, area) = (
+            self.from * taps * PANEL,
+            self.reach.seen[0] * self.reach.seen[1],
+        );
+        let of_image = self.channels.len() * pixels;
+        let per_image = pixels.div_ceil(PANEL);
+        let all = self.y.len() / of_image * per_image;
+        self.panels.resize(self.group * length, 0.0);
+        for first in (0..all).step_by(self.group) {
+            let group = first..all.min(first + self.group);
+            for (panel, out) in group.clone().zip(self.panels.chunks_exact_mut(length)) {
+                let x = &self.x[panel / per_image * self.from * area..][..self.from * area];
+                fill(x, self.reach, panel % per_image * PANEL, out);
+            }
+            for channel in self.channels.clone().step_by(STRIP) {
+                let rows = STRIP.min(self.channels.end - channel);
                 let left = Left {
-                    start: (self.first + row * self.stride[0] * self.across) * depth,
-                    row: self.stride[1] * depth,
-                    step: 1,
-                    depth: kw * depth,
-                    segment: self.across * depth,
-                    segments: kh,
+                    start: channel * self.left.row,
+                    ..self.left
                 };
-                let y = (&mut y[i * PANEL..], width);
-                product(simd, (self.x, left), right, y, self.columns, false);
+                for (panel, values) in group.clone().zip(self.panels.chunks_exact(length)) {
+                    let right = Right {
+                        values,
+                        stride: PANEL,
+                        segment: self.left.depth * PANEL,
+                    };
+                    let mut made = [0.0; STRIP * PANEL];
+                    let a = (self.weights, left);
+                    product(simd, a, right, (&mut made, PANEL), rows, false);
+                    let pixel = panel % per_image * PANEL;
+                    let count = PANEL.min(pixels - pixel);
+                    for (row, made) in made.chunks_exact(PANEL).take(rows).enumerate() {
+                        let bias = self.bias.map_or(0.0, |bias| bias[channel + row]);
+                        let line = channel + row - self.channels.start;
+                        let at = panel / per_image * of_image + line * pixels + pixel;
+                        for (y, made) in self.y[at..at + count].iter_mut().zip(made) {
+                            y.write(made + bias);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What 16 pixels of the output, from `first` on, read of an image: `[channel][tap][16]`.
+#[inline(always)]
+fn fill(x: &[f32], reach: Reach, first: usize, out: &mut [f32]) {
+    let (taps, area) = (reach.taps(), reach.seen[0] * reach.seen[1]);
+    for tap in 0..taps {
+        let pixels: [Option<usize>; PANEL] = std::array::from_fn(|lane| {
+            let output = first + lane;
+            (output < reach.pixels()).then(|| reach.pixel(output, tap))?
+        });
+        let lines = out.chunks_exact_mut(taps * PANEL);
+        let lines = lines.map(|line| &mut line[tap * PANEL..][..PANEL]);
+        let images = x.chunks_exact(area);
+        match pixels[0] {
+            Some(start) if (0..PANEL).all(|i| pixels[i] == Some(start + i)) => {
+                for (line, x) in lines.zip(images) {
+                    line.copy_from_slice(&x[start..][..PANEL]);
+                }
+            }
+            _ => {
+                let factor = pixels.map(|pixel| pixel.map_or(0.0, |_| 1.0));
+                let pixels = pixels.map(Option::unwrap_or_default);
+                for (line, x) in lines.zip(images) {
+                    for lane in 0..PANEL {
+                        line[lane] = x[pixels[lane]] * factor[lane];
+                    }
+                }
             }
         }
     }

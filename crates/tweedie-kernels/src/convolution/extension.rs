@@ -1,9 +1,12 @@
 //! The kernels as differentiable operations on tensors of the CPU backend.
 
+use super::direct::Reach;
 use super::layout::Place;
-use super::weights::{Algorithm, Way, Weights};
+use super::product::PANEL;
+use super::weights::{Way, Weights};
 use super::winograd::{POSITIONS, Tiles};
 use super::{PackedWeights, Window, direct, gradient, winograd};
+use crate::group_norm::total;
 use crate::host::{Floats, is_host, tensor};
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -15,13 +18,19 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Whether the kernels compute it.
-pub(super) fn takes(x: &Tensor<4>, weight: &Tensor<4>, window: Window) -> bool {
+pub(super) fn takes(
+    x: &Tensor<4>,
+    weight: &Tensor<4>,
+    bias: Option<&Tensor<1>>,
+    window: Window,
+) -> bool {
     let ([_, i, h, w], [_, from, kh, kw]) = (x.dims(), weight.dims());
     let [(top, bottom), (left, right)] = window.padding;
     let fits = |n: usize, k: usize, before: usize, after: usize| {
         before < k && after < k && n + before + after >= k
     };
-    let floats = x.dtype() == DType::F32 && weight.dtype() == DType::F32;
+    let biases = bias.map_or(DType::F32, Tensor::dtype);
+    let floats = [x.dtype(), weight.dtype(), biases] == [DType::F32; 3];
     // Gradients step by one distance in both directions.
     let stride = window.stride[0] == window.stride[1] && window.stride[0] > 0;
     let shapes = i == from && fits(h, kh, top, bottom) && fits(w, kw, left, right);
@@ -32,18 +41,22 @@ pub(super) fn takes(x: &Tensor<4>, weight: &Tensor<4>, window: Window) -> bool {
     floats && stride && shapes && some && is_host(x)
 }
 
-/// See [`super::conv2d`], without the bias.
+/// See [`super::conv2d`].
 pub(super) fn convolve(
     x: Tensor<4>,
     weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
     window: Window,
     packed: &PackedWeights,
 ) -> Tensor<4> {
+    // An extension takes tensors only: no bias is one of no channels.
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([0], (&weight.device(), DType::F32)));
     let call = Arc::new(Call {
         window,
         kept: Some(packed.kept.clone()),
     });
-    let y = Dispatch::convolution(x.into_dispatch(), weight.into_dispatch(), call);
+    let [x, weight] = [x, weight].map(Tensor::into_dispatch);
+    let y = Dispatch::convolution(x, weight, bias.into_dispatch(), call);
     Tensor::from_dispatch(y)
 }
 
@@ -57,13 +70,14 @@ pub(crate) struct Call {
 
 impl Call {
     /// The packed weights, kept or new.
-    fn weights(&self, w: &FloatTensor<Flex>, way: Way, algorithm: Algorithm) -> Arc<Weights> {
+    fn weights(&self, w: &FloatTensor<Flex>, way: Way) -> Arc<Weights> {
         let pack = || {
             let host = Floats::of(w);
-            Arc::new(Weights::pack(&host, host.shape(), way, algorithm))
+            let [o, i, ..]: [usize; 4] = host.shape();
+            Arc::new(Weights::pack(&host, [o, i], way))
         };
         match &self.kept {
-            Some(kept) => kept.weights(w, (way, algorithm), pack),
+            Some(kept) => kept.weights(w, way, pack),
             None => pack(),
         }
     }
@@ -91,27 +105,37 @@ impl Call {
         }
     }
 
-    fn steps_by_one(&self) -> bool {
-        self.window.stride == [1, 1]
+    /// From an image of one size to one of another.
+    fn reach(&self, way: Way, kernel: [usize; 2], seen: [usize; 2], made: [usize; 2]) -> Reach {
+        Reach {
+            way,
+            stride: self.window.stride[0],
+            before: self.before(),
+            kernel,
+            seen,
+            made,
+        }
     }
-}
 
-/// Winograd's algorithm where it takes less time for so many images with the same weights: products, a
-/// third more counted for its transforms, and weights to read, four times as many, each of which takes as
-/// long as 16 products.
-fn algorithm(kernel: [usize; 2], channels: usize, size: [usize; 2], images: usize) -> Algorithm {
-    let tiles = Tiles::of(images, size).count;
-    let stored = channels.next_multiple_of(super::product::PANEL);
-    let by_tiles = POSITIONS * (tiles * 4 / 3 + 16) * stored;
-    let by_definition = 9 * (images * size[0] * size[1] + 16) * channels;
-    match kernel == [3, 3] && by_tiles < by_definition {
-        true => Algorithm::Winograd,
-        false => Algorithm::Direct,
+    /// Whether Winograd's algorithm takes less time for so many images with the same weights: products, a
+    /// third more counted for its transforms, and weights to read, four times as many, each of which takes
+    /// as long as eight products.
+    fn by_tiles(
+        &self,
+        kernel: [usize; 2],
+        channels: usize,
+        size: [usize; 2],
+        images: usize,
+    ) -> bool {
+        let tiles = Tiles::of(images, size).count;
+        let by_tiles = POSITIONS * (tiles * 4 / 3 + 8) * channels.next_multiple_of(PANEL);
+        let by_definition = 9 * (images * size[0] * size[1] + 8) * channels;
+        self.window.stride == [1, 1] && kernel == [3, 3] && by_tiles < by_definition
     }
 }
 
 /// The weights last seen, and what they became.
-type Memory = Option<(FloatTensor<Flex>, Vec<((Way, Algorithm), Arc<Weights>)>)>;
+type Memory = Option<(FloatTensor<Flex>, Vec<(Way, Arc<Weights>)>)>;
 
 #[derive(Clone, Default)]
 pub(super) struct Kept(Arc<Mutex<Memory>>);
@@ -130,7 +154,7 @@ impl Kept {
     fn weights(
         &self,
         w: &FloatTensor<Flex>,
-        key: (Way, Algorithm),
+        key: Way,
         pack: impl FnOnce() -> Arc<Weights>,
     ) -> Arc<Weights> {
         let memory = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,6 +192,7 @@ pub(crate) trait Convolution: Backend {
     fn convolution(
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
         call: Arc<Call>,
     ) -> FloatTensor<Self>;
 }
@@ -189,27 +214,32 @@ pub(crate) trait ConvolutionGradients: Backend {
         call: &Call,
         kernel: [usize; 2],
     ) -> FloatTensor<Self>;
+
+    /// `∂/∂b` from `∂/∂y`.
+    fn by_bias(dy: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 impl Convolution for Flex {
     fn convolution(
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
         call: Arc<Call>,
     ) -> FloatTensor<Self> {
         let ([o, i, kh, kw], x) = (w.shape().dims(), Floats::of(&x));
         let shape @ [n, _, rows, columns] = x.shape();
-        let size = call.size([rows, columns], [kh, kw]);
-        let algorithm = match call.steps_by_one() {
-            true => algorithm([kh, kw], i, size, 1),
-            false => Algorithm::Direct,
-        };
-        let weights = call.weights(&w, Way::Forward, algorithm);
-        let y = match algorithm {
-            Algorithm::Winograd => winograd::convolve(&x, shape, call.before(), &weights, size),
-            Algorithm::Direct => {
-                let place = call.place(size, [kh, kw]);
-                direct::convolve(&x, shape, place, &weights, (size, call.window.stride))
+        let (kernel, seen) = ([kh, kw], [rows, columns]);
+        let size = call.size(seen, kernel);
+        let bias = Floats::of(&bias);
+        let bias = (!bias.is_empty()).then_some(&*bias);
+        let y = match call.by_tiles(kernel, i, size, 1) {
+            true => {
+                let weights = call.weights(&w, Way::Forward);
+                winograd::convolve(&x, shape, call.before(), (&weights, bias), size)
+            }
+            false => {
+                let reach = call.reach(Way::Forward, kernel, seen, size);
+                direct::convolve(&x, [n, i, o], &Floats::of(&w), bias, reach)
             }
         };
         tensor(y, [n, o, size[0], size[1]])
@@ -225,23 +255,17 @@ impl ConvolutionGradients for Flex {
     ) -> FloatTensor<Self> {
         let ([o, i, kh, kw], dy) = (w.shape().dims(), Floats::of(&dy));
         let shape = dy.shape();
-        // The convolution of the gradient with the kernel turned.
-        let [top, left] = call.before();
-        let offset = [kh - 1 - top, kw - 1 - left];
-        let algorithm = match call.steps_by_one() {
-            true => algorithm([kh, kw], o, size, 1),
-            false => Algorithm::Direct,
-        };
-        let weights = call.weights(&w, Way::Backward, algorithm);
-        let dx = match algorithm {
-            Algorithm::Winograd => winograd::convolve(&dy, shape, offset, &weights, size),
-            Algorithm::Direct => {
-                let place = Place {
-                    size: [size[0] + kh - 1, size[1] + kw - 1],
-                    offset,
-                    step: call.window.stride[0],
-                };
-                direct::convolve(&dy, shape, place, &weights, (size, [1, 1]))
+        let [n, _, rows, columns] = shape;
+        let dx = match call.by_tiles([kh, kw], o, size, 1) {
+            // The convolution of the gradient with the kernel turned.
+            true => {
+                let [top, left] = call.before();
+                let weights = call.weights(&w, Way::Backward);
+                winograd::convolve(&dy, shape, [2 - top, 2 - left], (&weights, None), size)
+            }
+            false => {
+                let reach = call.reach(Way::Backward, [kh, kw], [rows, columns], size);
+                direct::convolve(&dy, [n, o, i], &Floats::of(&w), None, reach)
             }
         };
         tensor(dx, [shape[0], i, size[0], size[1]])
@@ -257,9 +281,7 @@ impl ConvolutionGradients for Flex {
         let (seen, shape): ([usize; 4], _) = (x.shape(), dy.shape());
         let [_, o, rows, columns] = shape;
         let (channels, size) = (seen[1], [rows, columns]);
-        let by_tiles = call.steps_by_one()
-            && algorithm(kernel, channels, size, shape[0]) == Algorithm::Winograd;
-        let dw = match by_tiles {
+        let dw = match call.by_tiles(kernel, channels, size, shape[0]) {
             true => gradient::winograd((&x, seen), (&dy, shape), call.before()),
             false => {
                 let place = call.place(size, kernel);
@@ -268,6 +290,19 @@ impl ConvolutionGradients for Flex {
             }
         };
         tensor(dw, [o, channels, kernel[0], kernel[1]])
+    }
+
+    fn by_bias(dy: FloatTensor<Self>) -> FloatTensor<Self> {
+        let dy = Floats::of(&dy);
+        let [_, channels, h, w] = dy.shape();
+        let of_channel = |channel: usize| {
+            let planes = dy
+                .chunks_exact((h * w).max(1))
+                .skip(channel)
+                .step_by(channels);
+            planes.map(total).sum::<f64>() as f32
+        };
+        tensor((0..channels).map(of_channel).collect(), [channels])
     }
 }
 
@@ -279,6 +314,7 @@ where
     fn convolution(
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
         call: Arc<Call>,
     ) -> FloatTensor<Self> {
         #[derive(Debug)]
@@ -294,12 +330,12 @@ where
             kernel: [usize; 2],
         }
 
-        impl<B: ConvolutionGradients> Backward<B, 2> for Convolve {
+        impl<B: ConvolutionGradients> Backward<B, 3> for Convolve {
             type State = State<FloatTensor<B>>;
 
             fn backward(
                 self,
-                ops: Ops<Self::State, 2>,
+                ops: Ops<Self::State, 3>,
                 gradients: &mut Gradients,
                 _: &mut Checkpointer,
             ) {
@@ -310,8 +346,11 @@ where
                     size,
                     kernel,
                 } = ops.state;
-                let [node_x, node_w] = ops.parents;
+                let [node_x, node_w, node_bias] = ops.parents;
                 let dy = gradients.consume::<B>(&ops.node);
+                if let Some(node) = node_bias {
+                    gradients.register::<B>(node.id, B::by_bias(dy.clone()));
+                }
                 if let (Some(node), Some(w)) = (node_x, w) {
                     let dx = B::by_input(dy.clone(), w, &call, size);
                     gradients.register::<B>(node.id, dx);
@@ -323,9 +362,9 @@ where
             }
         }
 
-        let nodes = [x.node(), w.node()];
+        let nodes = [x.node(), w.node(), bias.node()];
         let (seeks_x, seeks_w) = (x.is_tracked(), w.is_tracked());
-        let (x, w) = (x.into_primitive(), w.into_primitive());
+        let [x, w, bias] = [x, w, bias].map(|tensor| tensor.into_primitive());
         // Weights that are being trained are others the next time.
         let call = match &call.kept {
             Some(kept) if seeks_w => {
@@ -337,7 +376,7 @@ where
         };
         let [.., rows, columns] = x.shape().dims::<4>();
         let [.., kh, kw] = w.shape().dims::<4>();
-        let y = B::convolution(x.clone(), w.clone(), Arc::clone(&call));
+        let y = B::convolution(x.clone(), w.clone(), bias, Arc::clone(&call));
         match Convolve.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(tape) => {
                 let state = State {

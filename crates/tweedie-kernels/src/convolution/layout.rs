@@ -1,8 +1,6 @@
-//! Images with their channels last, in memory, and back.
+//! Images with their channels last, in memory.
 
-use super::product::PANEL;
 use super::scratch::Scratch;
-use super::winograd::TILE;
 use rayon::prelude::*;
 
 /// Where the pixels of an image go within a larger one that is 0 elsewhere.
@@ -46,18 +44,11 @@ pub(super) fn channels_last(x: &[f32], shape: [usize; 4], place: Place, depth: u
         let first = (image * c * h + (row - top) / step) * w;
         let of_channel = |channel: usize| &x[first + channel * h * w..][..columns];
         let out = &mut out[left.min(width) * depth..];
-        // Eight channels at a time share the lines of the cache that they write.
-        let whole = c / 8 * 8;
-        for channel in (0..whole).step_by(8) {
-            let lines: [&[f32]; 8] = std::array::from_fn(|i| of_channel(channel + i));
-            for column in 0..columns {
-                let out = &mut out[column * step * depth + channel..][..8];
-                for (out, line) in out.iter_mut().zip(lines) {
-                    *out = line[column];
-                }
-            }
+        if step == 1 {
+            turn(c, of_channel, &mut out[..columns * depth], depth);
+            return;
         }
-        for channel in whole..c {
+        for channel in 0..c {
             for (column, &value) in of_channel(channel).iter().enumerate() {
                 out[column * step * depth + channel] = value;
             }
@@ -66,73 +57,45 @@ pub(super) fn channels_last(x: &[f32], shape: [usize; 4], place: Place, depth: u
     out
 }
 
-/// Where an image's pixels lie in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    /// Row by row.
-    Rows,
-    /// Tile by tile, 4×4 pixels each, so many tiles across.
-    Tiles { down: usize, across: usize },
-}
+/// Rows and columns that are turned together: as many as share a line of the cache.
+pub(super) const SIDE: usize = 8;
 
-impl Order {
-    #[inline(always)]
-    fn place(self, row: usize, column: usize, width: usize) -> usize {
-        match self {
-            Self::Rows => row * width + column,
-            Self::Tiles { across, .. } => {
-                let tile = row / TILE * across + column / TILE;
-                (tile * TILE + row % TILE) * TILE + column % TILE
-            }
-        }
-    }
-
-    fn pixels(self, [h, w]: [usize; 2]) -> usize {
-        match self {
-            Self::Rows => h * w,
-            Self::Tiles { down, across } => down * across * TILE * TILE,
-        }
-    }
-}
-
-/// Parts of 16·`panels` channels, `[parts][n][pixels][16·panels]`, to `[n, c, h, w]`.
-pub(super) fn channels_first(
-    y: &[f32],
-    [n, c, h, w]: [usize; 4],
-    panels: usize,
-    order: Order,
-) -> Vec<f32> {
-    let (width, pixels, stored) = (panels * PANEL, h * w, order.pixels([h, w]));
-    let mut out = vec![0.0; n * c * pixels];
-    let images = out.par_chunks_mut((c * pixels).max(1)).enumerate();
-    images.for_each(|(image, out)| {
-        let groups = out.par_chunks_mut((8 * pixels).max(1)).enumerate();
-        groups.for_each(|(group, out)| {
-            let channel = group * 8;
-            let (part, within) = (channel / width, channel % width);
-            let from = &y[(part * n + image) * stored * width + within..];
-            let mut lines = out.chunks_exact_mut(pixels.max(1));
-            let mut lines: [&mut [f32]; 8] =
-                std::array::from_fn(|_| lines.next().unwrap_or_default());
-            let whole = lines.iter().all(|line| line.len() == pixels);
-            for row in 0..h {
-                for column in 0..w {
-                    let values = &from[order.place(row, column, w) * width..][..8];
-                    let pixel = row * w + column;
-                    if whole {
-                        for (line, &value) in lines.iter_mut().zip(values) {
-                            line[pixel] = value;
-                        }
-                    } else {
-                        for (line, &value) in lines.iter_mut().zip(values) {
-                            if let Some(out) = line.get_mut(pixel) {
-                                *out = value;
-                            }
-                        }
-                    }
+/// Lines of `c` channels to `[column][depth]`.
+#[inline(always)]
+pub(super) fn turn<'a>(c: usize, line: impl Fn(usize) -> &'a [f32], out: &mut [f32], depth: usize) {
+    let columns = out.len() / depth;
+    let whole = c / SIDE * SIDE;
+    for channel in (0..whole).step_by(SIDE) {
+        let lines: [&[f32]; SIDE] = std::array::from_fn(|i| line(channel + i));
+        for column in (0..columns).step_by(SIDE) {
+            if column + SIDE <= columns {
+                let mut block = [[0.0; SIDE]; SIDE];
+                for (block, line) in block.iter_mut().zip(lines) {
+                    block.copy_from_slice(&line[column..][..SIDE]);
                 }
+                for (i, pixel) in transpose(&block).iter().enumerate() {
+                    out[(column + i) * depth + channel..][..SIDE].copy_from_slice(pixel);
+                }
+                continue;
             }
-        });
-    });
-    out
+            for column in column..columns {
+                let pixel = &mut out[column * depth + channel..][..SIDE];
+                pixel
+                    .iter_mut()
+                    .zip(lines)
+                    .for_each(|(out, line)| *out = line[column]);
+            }
+        }
+    }
+    for channel in whole..c {
+        for (pixel, &value) in out.chunks_exact_mut(depth).zip(line(channel)) {
+            pixel[channel] = value;
+        }
+    }
+}
+
+/// Rows to columns.
+#[inline(always)]
+pub(super) fn transpose(rows: &[[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
+    std::array::from_fn(|j| std::array::from_fn(|i| rows[i][j]))
 }

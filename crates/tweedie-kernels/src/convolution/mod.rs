@@ -23,6 +23,8 @@ mod product;
 #[cfg(feature = "flex")]
 mod scratch;
 #[cfg(feature = "flex")]
+mod shared;
+#[cfg(feature = "flex")]
 mod transform;
 #[cfg(feature = "flex")]
 mod weights;
@@ -83,19 +85,13 @@ pub fn conv2d(
     packed: &PackedWeights,
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if extension::takes(&x, &weight, window) {
-        let channels = weight.dims()[0];
-        let y = extension::convolve(x, weight, window, packed);
-        return match bias {
-            Some(bias) if bias.dims() != [channels] => {
-                panic!(
-                    "conv2d: a bias of {:?} for {channels} channels",
-                    bias.dims()
-                )
-            }
-            Some(bias) => y + bias.unsqueeze_dims::<4>(&[0, 2, 3]),
-            None => y,
-        };
+    if extension::takes(&x, &weight, bias.as_ref(), window) {
+        let (channels, of_bias) = (weight.dims()[0], bias.as_ref().map(Tensor::dims));
+        assert!(
+            of_bias.is_none_or(|dims| dims == [channels]),
+            "conv2d: a bias of {of_bias:?} for {channels} channels"
+        );
+        return extension::convolve(x, weight, bias, window, packed);
     }
     #[cfg(not(feature = "flex"))]
     let _ = packed;

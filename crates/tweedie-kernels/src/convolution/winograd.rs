@@ -1,12 +1,14 @@
 //! Convolutions with 3×3 kernels and stride 1 in tiles of 4×4 pixels.
 
-use super::layout::{Order, Place, channels_first, channels_last};
+use super::layout::{SIDE, transpose, turn};
 use super::product::{Left, PANEL, Right, product};
-use super::scratch::Scratch;
+use super::shared::Shared;
 use super::transform::{input, load, output, store};
 use super::weights::Weights;
+use crate::host::written;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 
 /// Rows and columns of a tile of the output.
 pub(super) const TILE: usize = 4;
@@ -43,6 +45,21 @@ impl Tiles {
         let (image, row, column) = (t / (down * across), t / across % down, t % across);
         (image * height + row * TILE) * width + column * TILE
     }
+
+    /// Tiles `range`, row by row.
+    fn runs(self, range: std::ops::Range<usize>) -> impl Iterator<Item = Run> {
+        let [down, across] = self.grid;
+        let rows = range.start / across..range.end.div_ceil(across);
+        rows.map(move |row| {
+            let tiles = range.start.max(row * across)..range.end.min((row + 1) * across);
+            Run {
+                image: row / down,
+                at: [row % down * TILE, tiles.start % across * TILE],
+                first: tiles.start - range.start,
+                count: tiles.len(),
+            }
+        })
+    }
 }
 
 /// How many tiles are worked on together: few enough that what is between the transforms stays in the
@@ -55,7 +72,7 @@ fn tiles_of_block(tiles: usize, channels: usize) -> usize {
 
 /// Into how many parts the channels of the output are cut: where there is little else to share, as many as
 /// there are threads.
-pub(super) fn parts(tasks: usize, panels: usize) -> usize {
+fn parts(tasks: usize, panels: usize) -> usize {
     let threads = rayon::current_num_threads();
     let fits = |parts: &usize| panels.is_multiple_of(*parts) && *parts <= threads;
     match tasks >= threads {
@@ -69,62 +86,96 @@ pub(super) fn convolve(
     x: &[f32],
     shape: [usize; 4],
     offset: [usize; 2],
-    weights: &Weights,
+    (weights, bias): (&Weights, Option<&[f32]>),
     size: [usize; 2],
 ) -> Vec<f32> {
     let [n, ..] = shape;
-    let (depth, panels) = (weights.depth, weights.panels());
+    let panels = weights.panels();
     let tiles = Tiles::of(n, size);
     if tiles.count == 0 || panels == 0 {
         return Vec::new();
     }
-    let place = Place {
-        size: tiles.padded(),
-        offset,
-        step: 1,
-    };
-    let x = channels_last(x, shape, place, depth);
-    let block = tiles_of_block(tiles.count, depth + panels * PANEL);
+    let block = tiles_of_block(tiles.count, weights.depth + panels * PANEL);
     let blocks = tiles.count.div_ceil(block);
     let parts = parts(blocks, panels);
-    let (panels, width) = (panels / parts, panels / parts * PANEL);
-    let mut y = Scratch::take(parts * tiles.count * TILE * TILE * width);
+    let panels = panels / parts;
     let arch = Arch::new();
-    y.par_chunks_mut(tiles.count * TILE * TILE * width)
-        .enumerate()
-        .flat_map(|(part, y)| {
-            let chunks = y.par_chunks_mut(block * TILE * TILE * width);
-            chunks.enumerate().map(move |(block, y)| (part, block, y))
-        })
-        .for_each_init(
-            || (Vec::new(), Vec::new()),
-            |scratch, (part, index, y)| {
-                arch.dispatch(Block {
-                    x: &x,
-                    tiles,
-                    first: index * block,
-                    weights,
-                    panels: part * panels..(part + 1) * panels,
-                    scratch,
-                    y,
-                });
-            },
-        );
-    let [down, across] = tiles.grid;
-    let order = Order::Tiles { down, across };
-    channels_first(&y, [n, weights.output, size[0], size[1]], panels, order)
+    let write = |out: &mut [MaybeUninit<f32>]| {
+        let seen = Seen { x, shape, offset };
+        let made = Made {
+            out: &Shared::new(out),
+            bias,
+            channels: weights.output,
+            size,
+        };
+        let tasks = (0..parts * blocks).into_par_iter();
+        tasks.for_each_init(Buffers::default, |buffers, task| {
+            let (part, first) = (task / blocks, task % blocks * block);
+            arch.dispatch(Block {
+                seen,
+                made,
+                tiles,
+                range: first..tiles.count.min(first + block),
+                weights,
+                panels: part * panels..(part + 1) * panels,
+                buffers,
+            });
+        });
+    };
+    // SAFETY: every pixel of every channel lies in one tile of one part.
+    #[allow(unsafe_code, reason = "the output is not cleared first")]
+    unsafe {
+        written(n * weights.output * size[0] * size[1], write)
+    }
+}
+
+/// What is convolved.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    x: &'a [f32],
+    shape: [usize; 4],
+    offset: [usize; 2],
+}
+
+/// What becomes of it, `[n, channels, size]`.
+#[derive(Clone, Copy)]
+struct Made<'a> {
+    out: &'a Shared<'a>,
+    bias: Option<&'a [f32]>,
+    channels: usize,
+    size: [usize; 2],
+}
+
+/// Memory of one thread.
+#[derive(Default)]
+struct Buffers {
+    /// Pixels of a run of tiles, channels last.
+    pixels: Vec<f32>,
+    /// Transforms of the input, and of the output.
+    seen: Vec<f32>,
+    made: Vec<f32>,
 }
 
 /// Some tiles, and some channels of the output.
 struct Block<'a> {
-    x: &'a [f32],
+    seen: Seen<'a>,
+    made: Made<'a>,
     tiles: Tiles,
-    first: usize,
+    range: std::ops::Range<usize>,
     weights: &'a Weights,
     panels: std::ops::Range<usize>,
-    scratch: &'a mut (Vec<f32>, Vec<f32>),
-    /// `[tile][16 pixels][channels]`.
-    y: &'a mut [f32],
+    buffers: &'a mut Buffers,
+}
+
+/// Tiles side by side.
+#[derive(Clone, Copy)]
+struct Run {
+    image: usize,
+    /// Row and column of its first pixel.
+    at: [usize; 2],
+    /// Number of its first tile in the block, and how many there are.
+    first: usize,
+    count: usize,
 }
 
 impl WithSimd for Block<'_> {
@@ -134,21 +185,20 @@ impl WithSimd for Block<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let depth = self.weights.depth;
         let width = self.panels.len() * PANEL;
-        let count = self.y.len() / (TILE * TILE * width);
-        let (seen, made) = self.scratch;
+        let count = self.range.len();
+        let Buffers { pixels, seen, made } = self.buffers;
         seen.resize(POSITIONS * count * depth, 0.0);
         made.resize(POSITIONS * count * width, 0.0);
-        for t in 0..count {
-            let from = self.tiles.start(self.first + t, self.tiles.padded());
-            let across = self.tiles.padded()[1];
-            let place = |position, channel| (position * count + t) * depth + channel;
-            transform_input(
-                simd,
-                (&self.x[from * depth..], across * depth),
-                depth,
-                seen,
-                place,
-            );
+        for run in self.tiles.runs(self.range.clone()) {
+            let across = run.count * TILE + 2;
+            pixels.resize((TILE + 2) * across * depth, 0.0);
+            self.seen.gather(run, pixels, depth);
+            for t in 0..run.count {
+                let place =
+                    |position, channel| (position * count + run.first + t) * depth + channel;
+                let x = &pixels[t * TILE * depth..];
+                transform_input(simd, (x, across * depth), depth, seen, place);
+            }
         }
         for position in 0..POSITIONS {
             let left = Left {
@@ -170,8 +220,81 @@ impl WithSimd for Block<'_> {
                 product(simd, (seen, left), right, (made, width), count, false);
             }
         }
-        for (t, y) in self.y.chunks_exact_mut(TILE * TILE * width).enumerate() {
-            transform_output(simd, &made[t * width..], count * width, width, y);
+        let channels = self.panels.start * PANEL..self.weights.output.min(self.panels.end * PANEL);
+        for run in self.tiles.runs(self.range.clone()) {
+            let line = run.count * TILE * width;
+            pixels.resize(TILE * line, 0.0);
+            for t in 0..run.count {
+                let made = &made[(run.first + t) * width..];
+                let y = &mut pixels[t * TILE * width..];
+                transform_output(simd, (made, count * width), width, (y, line));
+            }
+            self.made.scatter(run, pixels, width, channels.clone());
+        }
+    }
+}
+
+impl Seen<'_> {
+    /// The six rows of pixels that a run of tiles reads, `[row][column][depth]`.
+    #[inline(always)]
+    fn gather(&self, run: Run, out: &mut [f32], depth: usize) {
+        let [_, c, h, w] = self.shape;
+        let across = run.count * TILE + 2;
+        // Columns of the run that lie in the image.
+        let left = self.offset[1].saturating_sub(run.at[1]).min(across);
+        let first = (run.at[1] + left).saturating_sub(self.offset[1]);
+        let inside = across.min(left + w.saturating_sub(first));
+        for (row, out) in out.chunks_exact_mut(across * depth).enumerate() {
+            let from = (run.at[0] + row).checked_sub(self.offset[0]);
+            let Some(from) = from.filter(|&row| row < h && left < inside) else {
+                out.fill(0.0);
+                continue;
+            };
+            out[..left * depth].fill(0.0);
+            out[inside * depth..].fill(0.0);
+            let start = run.image * c * h * w + from * w + first;
+            let line = |channel: usize| &self.x[start + channel * h * w..][..inside - left];
+            let out = &mut out[left * depth..inside * depth];
+            turn(c, line, out, depth);
+            if depth > c {
+                out.chunks_exact_mut(depth)
+                    .for_each(|out| out[c..].fill(0.0));
+            }
+        }
+    }
+}
+
+impl Made<'_> {
+    /// Four rows, `[row][column][width]`, to where they belong.
+    #[inline(always)]
+    fn scatter(&self, run: Run, y: &[f32], width: usize, channels: std::ops::Range<usize>) {
+        let [h, w] = self.size;
+        let columns = (run.count * TILE).min(w - run.at[1]);
+        let rows = y.chunks_exact(run.count * TILE * width);
+        for (row, y) in (run.at[0]..h).zip(rows) {
+            for (group, first) in channels.clone().step_by(SIDE).enumerate() {
+                let some = SIDE.min(channels.end - first);
+                let mut lines = [[0.0; SIDE]; SIDE];
+                for column in (0..columns).step_by(SIDE) {
+                    let count = SIDE.min(columns - column);
+                    for (i, line) in lines.iter_mut().enumerate().take(count) {
+                        let at = (column + i) * width + group * SIDE;
+                        line.copy_from_slice(&y[at..][..SIDE]);
+                    }
+                    let turned = transpose(&lines);
+                    for (channel, line) in (first..first + some).zip(&turned) {
+                        let bias = self.bias.map_or(0.0, |bias| bias[channel]);
+                        let line = line.map(|value| value + bias);
+                        let plane = run.image * self.channels + channel;
+                        let at = (plane * h + row) * w + run.at[1] + column;
+                        // SAFETY: a pixel of a channel lies in one tile of one part.
+                        #[allow(unsafe_code, reason = "tasks share an image")]
+                        unsafe {
+                            self.out.write(at, &line[..count]);
+                        }
+                    }
+                }
+            }
         }
     }
 }
@@ -203,9 +326,14 @@ pub(super) fn transform_input<S: Simd>(
     }
 }
 
-/// `Aᵀ m A` of one tile, all channels: from positions `apart` to `[16 pixels][width]`.
+/// `Aᵀ m A` of one tile, all channels: from positions `apart` to `[4 rows, line apart][4][width]`.
 #[inline(always)]
-fn transform_output<S: Simd>(simd: S, made: &[f32], apart: usize, width: usize, y: &mut [f32]) {
+fn transform_output<S: Simd>(
+    simd: S,
+    (made, apart): (&[f32], usize),
+    width: usize,
+    (y, line): (&mut [f32], usize),
+) {
     let zero = simd.splat_f32s(0.0);
     for channel in (0..width).step_by(S::F32_LANES) {
         let mut columns = [[zero; 4]; 6];
@@ -216,7 +344,7 @@ fn transform_output<S: Simd>(simd: S, made: &[f32], apart: usize, width: usize, 
         for i in 0..TILE {
             let row = output(simd, std::array::from_fn(|j| columns[j][i]));
             for (j, value) in row.into_iter().enumerate() {
-                store::<S>(&mut y[(TILE * i + j) * width + channel..], value);
+                store::<S>(&mut y[i * line + j * width + channel..], value);
             }
         }
     }

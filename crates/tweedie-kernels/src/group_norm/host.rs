@@ -1,9 +1,11 @@
 //! One group of one image at a time, which stays in the cache.
 
 use super::GroupNormalisation;
+use crate::host::written;
 use crate::silu::host::{derivative, value};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 
 /// What is normalised: `x` `[n, c, pixels]`, and `a`, `b`, `d` `[n, c]`.
 #[derive(Clone, Copy)]
@@ -54,6 +56,11 @@ impl Given<'_> {
     }
 }
 
+/// `Σ x`, 16 sums side by side.
+pub(crate) fn total(x: &[f32]) -> f64 {
+    sum(x, |x| x)
+}
+
 /// `Σ f(x)`.
 #[inline(always)]
 fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f64 {
@@ -83,22 +90,24 @@ fn product(g: &[f32], x: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
 
 /// `y`, of the shape of `x`.
 pub(super) fn forward(given: Given<'_>) -> Vec<f32> {
-    let mut y = vec![0.0; given.x.len()];
-    let group = given.of_group() * given.pixels;
-    if y.is_empty() {
-        return y;
-    }
+    let group = (given.of_group() * given.pixels).max(1);
     let arch = Arch::new();
-    y.par_chunks_mut(group).enumerate().for_each(|(index, y)| {
-        let given = given.group(index);
-        arch.dispatch(Forward { given, y });
-    });
-    y
+    let write = |y: &mut [MaybeUninit<f32>]| {
+        y.par_chunks_mut(group).enumerate().for_each(|(index, y)| {
+            let given = given.group(index);
+            arch.dispatch(Forward { given, y });
+        });
+    };
+    // SAFETY: every group is a chunk, and each of its channels is written whole.
+    #[allow(unsafe_code, reason = "the output is not cleared first")]
+    unsafe {
+        written(given.x.len(), write)
+    }
 }
 
 struct Forward<'a> {
     given: Given<'a>,
-    y: &'a mut [f32],
+    y: &'a mut [MaybeUninit<f32>],
 }
 
 impl WithSimd for Forward<'_> {
@@ -115,8 +124,12 @@ impl WithSimd for Forward<'_> {
             let (shift, a, d) = (given.b[i] - mean, given.a[i], given.d[i]);
             let pairs = y.iter_mut().zip(x);
             match given.how.silu {
-                true => pairs.for_each(|(y, &x)| *y = value((x + shift) * scale * a + d)),
-                false => pairs.for_each(|(y, &x)| *y = (x + shift) * scale * a + d),
+                true => pairs.for_each(|(y, &x)| {
+                    y.write(value((x + shift) * scale * a + d));
+                }),
+                false => pairs.for_each(|(y, &x)| {
+                    y.write((x + shift) * scale * a + d);
+                }),
             }
         }
     }

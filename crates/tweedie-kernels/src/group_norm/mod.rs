@@ -9,6 +9,8 @@ mod extension;
 mod host;
 
 use burn::tensor::{Tensor, activation};
+#[cfg(feature = "flex")]
+pub(crate) use host::total;
 
 /// How a group is normalised.
 #[derive(Clone, Copy, Debug, PartialEq)]

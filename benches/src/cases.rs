@@ -1,0 +1,109 @@
+//! Whole networks at work, one case a string.
+
+use crate::{adm_256, mnist_size};
+use std::time::Instant;
+use tweedie::burn::module::{Module, ModuleMapper, Param};
+use tweedie::burn::tensor::DType;
+use tweedie::core::Levels;
+use tweedie::inverse::{DpsStep, GaussianNoise, Mask, Measurement};
+use tweedie::models::{Unet, seeded};
+use tweedie::prelude::*;
+
+/// Why a case was not run.
+pub type CaseError = Box<dyn std::error::Error>;
+
+/// The least time in ms of a run of `NETWORK/WORK/BATCH`, of at least three runs after the first and as many as
+/// fit into so many seconds, with random weights in the given precision.
+///
+/// Networks: `ddpm-cifar10` and `mnist-size` on 32×32 pixels, `adm-256`. Work: `forward`, `dps` (one step),
+/// `training` (one step, no dropout), `ddim` (50 steps).
+///
+/// # Errors
+/// For a case that is not one of these.
+pub fn measure(case: &str, seconds: f64, device: &Device, dtype: DType) -> Result<f64, CaseError> {
+    let words: Vec<&str> = case.split('/').collect();
+    let [network, work, batch] = words[..] else {
+        return Err(format!("a case is NETWORK/WORK/BATCH, found {case}").into());
+    };
+    let batch: usize = batch.parse()?;
+    let (config, side) = match network {
+        "ddpm-cifar10" => (UnetConfig::ddpm_cifar10().with_dropout(0.0), 32),
+        "mnist-size" => (mnist_size(), 32),
+        "adm-256" => (adm_256(), 256),
+        _ => return Err(format!("no network {network}").into()),
+    };
+    let unet = seeded(0, device, config.init(device)?);
+    let unet = unet.map(&mut Cast(dtype));
+    let model: Preconditioned<Unet> =
+        Preconditioned::new(unet, Prediction::Noise, TimeInput::LogSnr);
+    let mut noise = HostNoise::seeded(0);
+    let x = noise.normal([batch, config.channels, side, side], device);
+    let x = x.cast(dtype);
+    let process = VariancePreserving::default();
+    match work {
+        "forward" => {
+            let levels = Levels::new(vec![process.level(0.5); batch]);
+            least(seconds, || {
+                model.predict(x.clone(), &levels).into_data();
+                Ok(())
+            })
+        }
+        "dps" => {
+            let mask = Mask::random([side, side], 0.5, 0)?;
+            let m = Measurement::simulate(mask, GaussianNoise::new(0.1)?, x.clone(), &mut noise)?;
+            let step = DpsStep {
+                kernel: Ancestral::default(),
+                operator: m.operator.clone(),
+                y: m.y.clone(),
+                zeta: 1.0,
+            };
+            let levels = [0.6, 0.55].map(|t| process.level(t));
+            let sampler = Sampler::new(step, Path::through(levels.to_vec())?);
+            least(seconds, || {
+                sampler.sample(&model, x.clone(), &mut noise)?.into_data();
+                Ok(())
+            })
+        }
+        "ddim" => {
+            let path = Path::uniform(process, Span::default(), 50)?;
+            let sampler = Sampler::new(Ddim::deterministic(), path);
+            least(seconds, || {
+                sampler.sample(&model, x.clone(), &mut noise)?.into_data();
+                Ok(())
+            })
+        }
+        "training" => {
+            let settings = Settings {
+                batch,
+                steps: usize::MAX,
+                ..Settings::default()
+            };
+            let mut trainer = Trainer::new(model, Objective::new(process), settings)?;
+            least(seconds, || {
+                trainer.step(&x)?;
+                Ok(())
+            })
+        }
+        _ => Err(format!("no work {work}").into()),
+    }
+}
+
+struct Cast(DType);
+
+impl ModuleMapper for Cast {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|values| values.cast(self.0))
+    }
+}
+
+fn least(seconds: f64, mut run: impl FnMut() -> Result<(), CaseError>) -> Result<f64, CaseError> {
+    run()?;
+    let (mut least, mut runs, all) = (f64::INFINITY, 0, Instant::now());
+    while runs < 3 || all.elapsed().as_secs_f64() < seconds {
+        let began = Instant::now();
+        run()?;
+        least = least.min(began.elapsed().as_secs_f64());
+        runs += 1;
+    }
+    Ok(1e3 * least)
+}

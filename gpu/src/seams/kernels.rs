@@ -1,0 +1,105 @@
+//! Kernels that are host code on the CPU and tensor operations elsewhere, with gradients.
+
+use super::normal;
+use crate::check::{Seam, numbers};
+use tweedie::kernels::{
+    CircularFilter, GroupNormalisation, PackedWeights, Projector, Sign, Window, conv2d, fft2,
+    group_norm, silu,
+};
+use tweedie::prelude::*;
+use tweedie_benches::CaseError;
+
+pub(crate) fn seams() -> Vec<Seam> {
+    let mut seams = Vec::new();
+    for (name, channels, kernel, stride, padding) in [
+        ("3×3", 32, 3, 1, 1),
+        ("3×3, stride 2", 16, 3, 2, 1),
+        ("1×1", 24, 1, 1, 0),
+        ("5×5", 8, 5, 1, 2),
+    ] {
+        let window = Window {
+            stride: [stride; 2],
+            padding: [(padding, padding); 2],
+        };
+        seams.push(Seam::new(
+            format!("convolution {name}"),
+            1e-4,
+            move |device| {
+                let weight = normal(1, [20, channels, kernel, kernel], device);
+                let (weight, bias) = (leaf(weight), leaf(normal(2, [20], device)));
+                let x = leaf(normal(0, [2, channels, 17, 16], device));
+                let packed = PackedWeights::default();
+                let y = conv2d(
+                    x.clone(),
+                    weight.clone(),
+                    Some(bias.clone()),
+                    window,
+                    &packed,
+                );
+                let mut gradients = (y.clone().square() * 0.5).sum().backward();
+                let mut found = numbers(y.inner());
+                let missing = "no gradient";
+                found.extend(numbers(x.grad_remove(&mut gradients).ok_or(missing)?));
+                found.extend(numbers(weight.grad_remove(&mut gradients).ok_or(missing)?));
+                found.extend(numbers(bias.grad_remove(&mut gradients).ok_or(missing)?));
+                Ok(found)
+            },
+        ));
+    }
+    for silu in [false, true] {
+        let name = format!("group normalisation, silu {silu}");
+        seams.push(with_gradient(name, [2, 16, 9, 8], move |x| {
+            let vector = |seed| normal(seed, [2, 16], &x.device());
+            let how = GroupNormalisation {
+                groups: 4,
+                epsilon: 1e-5,
+                silu,
+            };
+            let (a, b, d) = (vector(1), vector(2), vector(3));
+            Ok(group_norm(x, a, b, d, how))
+        }));
+    }
+    seams.push(with_gradient("silu", [2, 3, 9, 8], |x| Ok(silu(x * 3.0))));
+    for (name, size) in [("16×16", [16, 16]), ("12×15", [12, 15]), ("7×11", [7, 11])] {
+        let shape = [3, 2, size[0], size[1]];
+        seams.push(with_gradient(
+            format!("Fourier transform {name}"),
+            shape,
+            |x| Ok(fft2(x, Sign::Forward)),
+        ));
+        seams.push(with_gradient(
+            format!("circular filter {name}"),
+            shape,
+            move |x| {
+                let pixels = size[0] * size[1];
+                let kernel: Vec<f64> = (0..pixels).map(|i| (i * i % 7) as f64 / 9.0).collect();
+                Ok(CircularFilter::of_kernel(&kernel, [1, 1], size).forward(x))
+            },
+        ));
+    }
+    seams.push(with_gradient("projections", [2, 1, 16, 16], |x| {
+        let angles: Vec<f64> = (0..9).map(|i| 0.35 * f64::from(i)).collect();
+        Ok(Projector::new([16, 16], &angles, 23, [7.5, 7.5]).forward(x))
+    }));
+    seams
+}
+
+fn leaf<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    x.autodiff().require_grad()
+}
+
+/// A map of an image, and its gradient.
+fn with_gradient(
+    name: impl Into<String>,
+    shape: [usize; 4],
+    map: impl Fn(Tensor<4>) -> Result<Tensor<4>, CaseError> + 'static,
+) -> Seam {
+    Seam::new(name, 1e-4, move |device| {
+        let x = leaf(normal(0, shape, device));
+        let y = map(x.clone())?;
+        let mut gradients = (y.clone().square() * 0.5).sum().backward();
+        let mut found = numbers(y.inner());
+        found.extend(numbers(x.grad_remove(&mut gradients).ok_or("no gradient")?));
+        Ok(found)
+    })
+}

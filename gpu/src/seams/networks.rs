@@ -1,0 +1,126 @@
+//! Networks with random weights: outputs, gradients of the input, losses of training.
+
+use super::normal;
+use crate::check::{Seam, numbers};
+use tweedie::burn::module::{Module, ModuleMapper, Param};
+use tweedie::core::{Levels, vjp};
+use tweedie::models::{
+    Attend, AutoencoderConfig, Conditioning, DitConfig, Ffdnet, Heads, Level, Resampling, seeded,
+};
+use tweedie::prelude::*;
+use tweedie_benches::CaseError;
+
+const SHAPE: [usize; 4] = [2, 3, 16, 16];
+
+/// Weights drawn on the CPU, none of them zero as layers' last convolutions are at first.
+fn weights<N: Module>(
+    device: &Device,
+    build: impl FnOnce(&Device) -> Result<N, CaseError>,
+) -> Result<N, CaseError> {
+    struct Stir(u64);
+    impl ModuleMapper for Stir {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            self.0 += 1;
+            let mut noise = HostNoise::seeded(self.0);
+            param.map(|values| noise.normal_like(&values) * 0.05 + values)
+        }
+    }
+    let host = Device::flex();
+    let network = seeded(0, &host, build(&host)?).map(&mut Stir(0));
+    Ok(network.to_device(device))
+}
+
+pub(crate) fn seams() -> Vec<Seam> {
+    let attending = Level::new(64)
+        .with_attention(Attend::Pixels)
+        .with_heads(Heads::Width(32));
+    let base = || UnetConfig::new(3).with_blocks(1);
+    let of = |resampling| {
+        let levels = [Level::new(32), attending].map(|level| level.with_resampling(resampling));
+        base().with_levels(levels.to_vec())
+    };
+    let mut seams = Vec::new();
+    for (name, config) in [
+        ("DDPM", of(Resampling::Convolution)),
+        (
+            "ADM",
+            of(Resampling::Residual).with_conditioning(Conditioning::ScaleShift),
+        ),
+        ("NCSN++", of(Resampling::Pyramid)),
+        ("DDPM++", of(Resampling::Rescaled)),
+    ] {
+        let given = config.clone();
+        seams.push(network(format!("U-Net of {name}"), move |device| {
+            Ok(given.init(device)?)
+        }));
+        seams.push(training(format!("training, U-Net of {name}"), config));
+    }
+    seams.push(network("DiT", |device| {
+        let config = DitConfig::new(3)
+            .with_width(48)
+            .with_layers(2)
+            .with_heads(4)
+            .with_classes(5)
+            .with_grid(8);
+        Ok(config.init(device)?)
+    }));
+    seams.push(Seam::new("autoencoder", 1e-3, |device| {
+        let config = AutoencoderConfig::new()
+            .with_widths(vec![16, 32])
+            .with_blocks(1)
+            .with_groups(8);
+        let autoencoder = weights(device, |host| Ok(config.init(host)?))?;
+        let code = autoencoder.encode(normal(0, SHAPE, device)).mean;
+        let mut found = numbers(code.clone());
+        found.extend(numbers(autoencoder.decode(code)));
+        Ok(found)
+    }));
+    seams.push(Seam::new("FFDNet", 1e-3, |device| {
+        let network = weights(device, |host| Ok(Ffdnet::colour(host)))?;
+        let level = VariancePreserving::default().level(0.3);
+        Ok(numbers(network.denoise(normal(0, SHAPE, device), level)))
+    }));
+    seams
+}
+
+/// What a denoiser says, and what its gradient does to it.
+fn network<N>(
+    name: impl Into<String>,
+    build: impl Fn(&Device) -> Result<N, CaseError> + 'static,
+) -> Seam
+where
+    N: Network<4> + Module,
+{
+    Seam::new(name, 1e-3, move |device| {
+        let network = weights(device, &build)?;
+        let model = Preconditioned::new(network, Prediction::Noise, TimeInput::LogSnr);
+        let process = VariancePreserving::default();
+        let levels = Levels::new([0.3, 0.7].map(|t| process.level(t)).to_vec());
+        let (y, pullback) = vjp(normal(0, SHAPE, device), |x| model.predict(x, &levels));
+        let mut found = numbers(y);
+        found.extend(numbers(pullback.apply(normal(1, SHAPE, device))));
+        Ok(found)
+    })
+}
+
+/// Losses and norms of the gradient over some steps. (Adam's first steps follow the signs of the
+/// gradient: weights are no measure.)
+fn training(name: String, config: UnetConfig) -> Seam {
+    Seam::new(name, 1e-2, move |device| {
+        let network = weights(device, |host| Ok(config.init(host)?))?;
+        let model = Preconditioned::new(network, Prediction::Noise, TimeInput::LogSnr);
+        let settings = Settings {
+            batch: 4,
+            steps: 3,
+            ..Settings::default()
+        };
+        let objective = Objective::new(VariancePreserving::default());
+        let mut trainer = Trainer::new(model, objective, settings)?;
+        let x = normal(0, [8, 3, 16, 16], device);
+        let mut found = Vec::new();
+        while let Some(report) = trainer.step(&x)? {
+            found.extend([report.loss, report.gradient_norm].map(|x| x as f32));
+        }
+        Ok(found)
+    })
+}

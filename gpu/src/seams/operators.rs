@@ -1,0 +1,34 @@
+//! Every operator: `A x`, `Aᵀ y`, `A⁺ y`.
+
+use super::normal;
+use crate::check::{Seam, numbers};
+use tweedie::inverse::{Linear, Operator};
+
+#[allow(
+    clippy::expect_used,
+    dead_code,
+    reason = "the list of a test, which may stop at once"
+)]
+#[path = "../../../crates/tweedie-inverse/tests/operators/catalogue.rs"]
+mod catalogue;
+
+pub(crate) fn seams() -> Vec<Seam> {
+    let linear = catalogue::linear().into_iter().map(|case| {
+        let (operator, shape) = (case.operator, case.shape);
+        Seam::new(format!("operator, {}", case.name), 1e-3, move |device| {
+            let y = operator.apply(normal(0, shape, device));
+            let mut found = numbers(y.clone());
+            found.extend(numbers(operator.adjoint(y.clone())));
+            found.extend(numbers(operator.pinv(y)?.x));
+            Ok(found)
+        })
+    });
+    let others = catalogue::nonlinear()
+        .into_iter()
+        .map(|(name, operator, shape)| {
+            Seam::new(format!("operator, {name}"), 1e-3, move |device| {
+                Ok(numbers(operator.apply(normal(0, shape, device))))
+            })
+        });
+    linear.chain(others).collect()
+}

@@ -1,0 +1,59 @@
+//! Every posterior method, on a prior that is known.
+
+use crate::check::{Seam, numbers};
+use tweedie::core::oracle::{Gaussian, OracleError};
+use tweedie::inverse::{GaussianNoise, Mask, Measurement};
+use tweedie::prelude::*;
+use tweedie_benches::CaseError;
+
+#[allow(
+    clippy::expect_used,
+    dead_code,
+    reason = "the list of a test, which may stop at once"
+)]
+#[path = "../../../crates/tweedie-inverse/tests/posterior/registry.rs"]
+mod registry;
+
+type Inpainting = Measurement<2, Mask<2>, GaussianNoise>;
+
+/// Down to almost no noise, then to none.
+#[allow(clippy::expect_used, reason = "as the list expects it")]
+fn path(moves: usize) -> Path {
+    let span = Span::new(1.0, 1e-2);
+    let path = Path::log_snr(VariancePreserving::default(), span, moves);
+    path.expect("a path").then_clean()
+}
+
+fn prior() -> Result<registry::Prior, OracleError> {
+    let prior = Gaussian::full(&[1.0, -1.0], &[vec![0.5, 0.3], vec![0.3, 0.4]])?;
+    // The list wants one that outlives it.
+    Ok(Box::leak(Box::new(prior)))
+}
+
+/// The first coordinate is measured.
+fn inpainting(device: &Device) -> Result<Inpainting, CaseError> {
+    let kept = Tensor::<2>::from_floats([[1.0, 0.0]], device).greater_scalar(0.5);
+    let y = Tensor::from_floats([[0.3, 0.0]], device);
+    Ok(Measurement::new(
+        Mask::new(kept),
+        GaussianNoise::new(0.2)?,
+        y,
+    ))
+}
+
+pub(crate) fn seams() -> Vec<Seam> {
+    let names: Vec<&str> = match (prior(), inpainting(&Device::flex())) {
+        (Ok(prior), Ok(m)) => {
+            let methods = registry::methods(prior, &m, 4);
+            methods.iter().map(|entry| entry.name).collect()
+        }
+        _ => Vec::new(),
+    };
+    let seams = names.into_iter().enumerate().map(|(i, name)| {
+        Seam::new(format!("posterior, {name}"), 1e-3, move |device| {
+            let entry = registry::methods(prior()?, &inpainting(device)?, 4).swap_remove(i);
+            Ok(numbers(entry.run(16, device, &mut HostNoise::seeded(1))))
+        })
+    });
+    seams.collect()
+}
