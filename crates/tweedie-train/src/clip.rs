@@ -7,26 +7,27 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-/// Scales all gradients together so that their norm is at most `max`; also gives the norm before,
-/// `[1]`, or nothing for a module without gradients.
+/// Scales all gradients together so that their norm is at most `max`; also gives the norm before, or nothing
+/// for a module without gradients. Gradients that are short enough are left alone.
 pub fn clip_global_norm<M: Module>(
     module: &M,
     gradients: GradientsParams,
     max: f64,
-) -> (GradientsParams, Option<Tensor<1>>) {
+) -> (GradientsParams, Option<f64>) {
     let mut squares = Squares {
         gradients: &gradients,
         sum: None,
     };
     module.visit(&mut squares);
-    let Some(norm) = squares.sum.map(Tensor::sqrt) else {
+    let Some(sum) = squares.sum else {
         return (gradients, None);
     };
-    let factor = (norm.clone() + 1e-12).recip() * max;
-    let mut scale = Scale {
-        gradients,
-        factor: factor.clamp_max(1.0),
-    };
+    let norm = sum.sqrt().into_scalar::<f64>();
+    if norm <= max {
+        return (gradients, Some(norm));
+    }
+    let factor = max / (norm + 1e-12);
+    let mut scale = Scale { gradients, factor };
     module.visit(&mut scale);
     (scale.gradients, Some(norm))
 }
@@ -50,14 +51,13 @@ impl ModuleVisitor for Squares<'_> {
 
 struct Scale {
     gradients: GradientsParams,
-    factor: Tensor<1>,
+    factor: f64,
 }
 
 impl ModuleVisitor for Scale {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.remove::<D>(param.id) {
-            let factor = self.factor.clone().reshape([1; D]);
-            self.gradients.register(param.id, gradient * factor);
+            self.gradients.register(param.id, gradient * self.factor);
         }
     }
 }

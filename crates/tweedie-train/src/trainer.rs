@@ -234,7 +234,7 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         let report = Report {
             step: step + 1,
             loss: f64::from(loss.into_scalar::<f32>()),
-            gradient_norm: norm.map_or(0.0, |norm| f64::from(norm.into_scalar::<f32>())),
+            gradient_norm: norm.unwrap_or(0.0),
             batch,
         };
         let learning_rate = self.settings.learning_rate.at(step, self.settings.steps);

@@ -5,8 +5,10 @@ use super::product::{Left, PANEL, Right, product};
 use super::scratch::Scratch;
 use super::transform::{filter_transposed, load, output_transposed, store};
 use super::winograd::{POSITIONS, TILE, Tiles, transform_input};
+use crate::host::written;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 
 /// Tiles whose transforms lie together.
 const GROUP: usize = 16;
@@ -68,17 +70,22 @@ pub(super) fn winograd(
             });
         });
     }
-    let mut out = vec![0.0; o * input * 9];
-    let chunks = out.par_chunks_mut((PANEL * input * 9).max(1)).enumerate();
-    chunks.for_each(|(panel, out)| {
-        arch.dispatch(Filters {
-            sums: &sums[panel * POSITIONS * depth * PANEL..],
-            depth,
-            input,
-            out,
+    let write = |out: &mut [MaybeUninit<f32>]| {
+        let chunks = out.par_chunks_mut((PANEL * input * 9).max(1)).enumerate();
+        chunks.for_each(|(panel, out)| {
+            arch.dispatch(Filters {
+                sums: &sums[panel * POSITIONS * depth * PANEL..],
+                depth,
+                input,
+                out,
+            });
         });
-    });
-    out
+    };
+    // SAFETY: every panel writes the nine taps of all its filters.
+    #[allow(unsafe_code, reason = "the gradient is not cleared first")]
+    unsafe {
+        written(o * input * 9, write)
+    }
 }
 
 /// The transforms of [`GROUP`] tiles, `[position][panel][tile][16]`.
@@ -192,7 +199,7 @@ struct Filters<'a> {
     sums: &'a [f32],
     depth: usize,
     input: usize,
-    out: &'a mut [f32],
+    out: &'a mut [MaybeUninit<f32>],
 }
 
 impl WithSimd for Filters<'_> {
@@ -206,7 +213,7 @@ impl WithSimd for Filters<'_> {
             for (lane, out) in self.out.chunks_exact_mut(self.input * 9).enumerate() {
                 let out = &mut out[channel * 9..][..9];
                 for (out, values) in out.iter_mut().zip(&taps) {
-                    *out = values[lane];
+                    out.write(values[lane]);
                 }
             }
         }
@@ -231,7 +238,10 @@ pub(super) fn direct(
     let dy = channels_last(dy, [n, o, h, w], flat, width);
     // Rows whose pixels stay in the cache.
     let band = (32_768 / (w * (depth + width)).max(1)).clamp(1, h.max(1));
-    let mut sums = vec![0.0; width / PANEL * kh * kw * depth * PANEL];
+    let mut sums = Scratch::take(width / PANEL * kh * kw * depth * PANEL);
+    if n * h * w == 0 {
+        return vec![0.0; o * depth * kh * kw];
+    }
     let arch = Arch::new();
     let parts = sums.par_chunks_mut((kw * depth * PANEL).max(1)).enumerate();
     parts.for_each(|(part, sums)| {
@@ -247,13 +257,22 @@ pub(super) fn direct(
             sums,
         });
     });
-    let mut out = vec![0.0; o * depth * kh * kw];
-    for (i, out) in out.iter_mut().enumerate() {
-        let (to, from, tap) = (i / (depth * kh * kw), i / (kh * kw) % depth, i % (kh * kw));
-        let line = (to / PANEL * kh * kw + tap) * depth + from;
-        *out = sums[line * PANEL + to % PANEL];
+    let of_filter = depth * kh * kw;
+    let write = |out: &mut [MaybeUninit<f32>]| {
+        let filters = out.par_chunks_mut(of_filter.max(1)).enumerate();
+        filters.for_each(|(to, out)| {
+            let sums = &sums[to / PANEL * of_filter * PANEL + to % PANEL..];
+            for (i, out) in out.iter_mut().enumerate() {
+                let (from, tap) = (i / (kh * kw), i % (kh * kw));
+                out.write(sums[(tap * depth + from) * PANEL]);
+            }
+        });
+    };
+    // SAFETY: every filter is a chunk, and written whole.
+    #[allow(unsafe_code, reason = "the gradient is not cleared first")]
+    unsafe {
+        written(o * of_filter, write)
     }
-    out
 }
 
 /// One row of the kernel and one panel: `[kw·depth][16]`.
@@ -293,7 +312,8 @@ impl WithSimd for Taps<'_> {
                     stride: width,
                     segment: w * width,
                 };
-                product(simd, (self.x, left), right, (self.sums, PANEL), rows, true);
+                let add = image > 0 || row > 0;
+                product(simd, (self.x, left), right, (self.sums, PANEL), rows, add);
             }
         }
     }
