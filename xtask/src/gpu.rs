@@ -24,6 +24,8 @@ pub(crate) fn build() -> Result<Vec<(&'static str, PathBuf)>, String> {
         cargo("build --quiet --release -p tweedie-gpu --features")
             .and(features)
             .with("CARGO_TARGET_DIR", &target.display().to_string())
+            // Over all of wgpu it takes as long as everything before it.
+            .with("CARGO_PROFILE_RELEASE_LTO", "off")
             .run()?;
         let to = folder.join(format!("tweedie-gpu-{name}"));
         std::fs::copy(target.join("release/tweedie-gpu"), &to)

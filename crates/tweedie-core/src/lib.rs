@@ -56,5 +56,5 @@ pub use noise::{DeviceNoise, HostNoise, Noise, Replay};
 pub use precondition::{Network, Preconditioned, TimeInput};
 pub use range::Range;
 pub use resize::{Interpolation, Resize};
-pub use shape::{column, per_sample_sum};
+pub use shape::{column, per_sample_sum, wide};
 pub use threshold::{DynamicThreshold, StaticClip};

@@ -1,6 +1,6 @@
 //! A network dressed as a denoiser.
 
-use crate::{Denoiser, Levels};
+use crate::{Denoiser, Levels, wide};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,8 @@ use tweedie_math::{AnySchedule, Chain, Level, Prediction, Schedule};
 
 /// A raw network `F(x, c)`, where `c` is one number for each sample: `[batch]`.
 pub trait Network<const D: usize> {
-    /// The output, in the shape of `x`; with learned variance, of twice its channels.
+    /// The output, in the shape of `x`; with learned variance, of twice its channels. The condition has the
+    /// precision of `x`, or `f32` where that is half: in `bf16` 998 and 999 would be the same.
     fn forward(&self, x: Tensor<D>, condition: Tensor<1>) -> Tensor<D>;
 }
 
@@ -122,7 +123,7 @@ impl<N: Module> Preconditioned<N> {
     {
         let condition: Vec<f64> = levels.as_slice().iter().map(|&l| self.time.of(l)).collect();
         let condition = TensorData::new(condition, [levels.as_slice().len()]);
-        let condition = Tensor::from_data(condition, (&x.device(), x.dtype()));
+        let condition = Tensor::from_data(condition, (&x.device(), wide(x.dtype())));
         let scale = levels.column(&x, |level| self.prediction.input_scale(level));
         self.network.forward(x * scale, condition)
     }

@@ -1,6 +1,6 @@
-//! Per-sample columns and sums.
+//! Per-sample columns and sums; precisions.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 
 /// One number per sample as a tensor `[batch, 1, …]` that broadcasts against `like`, on its device
 /// and in its precision.
@@ -22,4 +22,13 @@ pub fn column<const D: usize>(values: &[f64], like: &Tensor<D>) -> Tensor<D> {
 pub fn per_sample_sum<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     let batch = x.dims()[0];
     x.reshape([batch as i32, -1]).sum_dim(1).reshape([batch])
+}
+
+/// The precision in which what is delicate is computed beside tensors of `dtype`: that of `f32` for half.
+#[must_use]
+pub fn wide(dtype: DType) -> DType {
+    match dtype {
+        DType::F16 | DType::BF16 => DType::F32,
+        _ => dtype,
+    }
 }

@@ -5,6 +5,7 @@ use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use tweedie_core::wide;
 
 /// What a network makes of the class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +91,7 @@ impl ClassEmbedding {
                     .select(0, labels.clone())
             }
             (ClassInput::Waves, Class::Labels(labels)) => {
-                let like = time.layers.linear_1.weight.val().dtype();
+                let like = wide(time.layers.linear_1.weight.val().dtype());
                 self.through(time.waves(labels.clone().float().cast(like)))
             }
             (ClassInput::Identity, Class::Vectors(vectors)) => vectors.clone(),

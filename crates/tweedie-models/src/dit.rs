@@ -208,7 +208,7 @@ impl Conditional for Dit {
             Some(Class::Vectors(_)) => panic!("a transformer takes labels as its class"),
             None => Tensor::full([batch], config.classes as i64, &x.device()),
         };
-        let waves = sinusoids(time, WAVES, true, config.wave_shift);
+        let waves = sinusoids(time, WAVES, true, config.wave_shift).cast(x.dtype());
         let embeddings = self.embed(&waves, &labels);
         let [rows, columns] = [h / patch, w / patch];
         let tokens = self.proj_in.forward(x);

@@ -134,11 +134,12 @@ impl TimeEmbedding {
         self.layers.forward(self.waves(condition))
     }
 
-    /// `[batch]` to `[batch, width]`, before the two layers.
+    /// `[batch]` to `[batch, width]`, before the two layers: computed in the precision of the condition, given
+    /// in that of the weights.
     #[must_use]
     pub fn waves(&self, condition: Tensor<1>) -> Tensor<2> {
         let condition = condition * self.scale;
-        match (self.waves, &self.fourier, &self.table) {
+        let waves = match (self.waves, &self.fourier, &self.table) {
             (
                 Waves::Fourier {
                     cosine_first, log, ..
@@ -147,7 +148,8 @@ impl TimeEmbedding {
                 _,
             ) => {
                 let condition = if log { condition.log() } else { condition };
-                let frequencies = frequencies.val().unsqueeze::<2>();
+                let frequencies = frequencies.val().cast(condition.dtype());
+                let frequencies = frequencies.unsqueeze::<2>();
                 both(condition.unsqueeze_dim(1) * frequencies * TAU, cosine_first)
             }
             (Waves::Learned { width, .. }, _, Some(table)) => {
@@ -164,7 +166,8 @@ impl TimeEmbedding {
             ) => sinusoids(condition, width, cosine_first, shift),
             // A table or frequencies are made with their waves.
             _ => unreachable!("waves without their parameters"),
-        }
+        };
+        waves.cast(self.layers.linear_1.weight.val().dtype())
     }
 }
 
@@ -204,6 +207,8 @@ fn both(angles: Tensor<2>, cosine_first: bool) -> Tensor<2> {
 #[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
+    use burn::module::ModuleMapper;
+    use burn::tensor::DType;
 
     #[test]
     fn the_first_wave_has_period_two_pi_and_the_last_is_ten_thousand_times_slower() {
@@ -230,5 +235,27 @@ mod tests {
         let row = |x: &Tensor<2>, i| x.clone().narrow(0, i, 1).into_data();
         assert_eq!(row(&rows, 0), row(&table, 4));
         assert_eq!(row(&rows, 1), row(&table, 0));
+    }
+
+    /// In half precision 996 and 997 are one number, and their waves are not.
+    #[test]
+    fn the_condition_keeps_its_digits_in_half_precision() {
+        struct Half;
+        impl ModuleMapper for Half {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                param.map(|values| values.cast(DType::BF16))
+            }
+        }
+        let device = Device::flex();
+        let waves = Waves::Sinusoids {
+            width: 8,
+            cosine_first: false,
+            shift: 0.0,
+        };
+        let embedding = TimeEmbedding::new(waves, 4, 1.0, Activation::Silu, &device).map(&mut Half);
+        let told = embedding.waves(Tensor::from_floats([997.0], &device));
+        assert_eq!(told.dtype(), DType::BF16);
+        let first = told.into_data().iter::<f64>().next().expect("a wave");
+        assert!((first - 997.0_f64.sin()).abs() < 4e-3, "{first}");
     }
 }

@@ -177,7 +177,7 @@ impl Conditional for Unet {
         }
         probe.images("conv_out", &h);
         if self.config.divide_by_condition {
-            h = h / time.unsqueeze_dims::<4>(&[1, 2, 3]);
+            h = h.clone() / time.cast(h.dtype()).unsqueeze_dims::<4>(&[1, 2, 3]);
         }
         unfold(h, self.config.patch)
     }
