@@ -91,8 +91,9 @@ impl ClassEmbedding {
                     .select(0, labels.clone())
             }
             (ClassInput::Waves, Class::Labels(labels)) => {
-                let like = wide(time.layers.linear_1.weight.val().dtype());
-                self.through(time.waves(labels.clone().float().cast(like)))
+                let like = time.layers.linear_1.weight.val().dtype();
+                let waves = time.waves(labels.clone().float().cast(wide(like)));
+                self.through(waves.cast(like))
             }
             (ClassInput::Identity, Class::Vectors(vectors)) => vectors.clone(),
             (

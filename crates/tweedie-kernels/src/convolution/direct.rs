@@ -2,6 +2,7 @@
 //! with what 16 pixels of the output read.
 
 use super::product::{Left, PANEL, Right, product};
+use super::scratch::Scratch;
 use super::weights::Way;
 use crate::host::written;
 use pulp::{Arch, Simd, WithSimd};
@@ -107,7 +108,7 @@ pub(super) fn convolve(
     let arch = Arch::new();
     let write = |y: &mut [MaybeUninit<f32>]| {
         let tasks = y.par_chunks_mut(images * channels * pixels).enumerate();
-        tasks.for_each_init(Vec::new, |panels, (task, y)| {
+        tasks.for_each(|(task, y)| {
             let (image, part) = (task / parts * images, task % parts);
             arch.dispatch(Images {
                 x: &x[image * from * reach.seen[0] * reach.seen[1]..],
@@ -118,7 +119,6 @@ pub(super) fn convolve(
                 reach,
                 channels: part * channels..(part + 1) * channels,
                 group,
-                panels,
                 y,
             });
         });
@@ -141,7 +141,6 @@ struct Images<'a> {
     channels: std::ops::Range<usize>,
     /// Panels of 16 pixels that are read at a time.
     group: usize,
-    panels: &'a mut Vec<f32>,
     /// `[image][channel][pixel]`.
     y: &'a mut [MaybeUninit<f32>],
 }
@@ -159,10 +158,10 @@ impl WithSimd for Images<'_> {
         let of_image = self.channels.len() * pixels;
         let per_image = pixels.div_ceil(PANEL);
         let all = self.y.len() / of_image * per_image;
-        self.panels.resize(self.group * length, 0.0);
+        let mut panels = Scratch::take(self.group * length);
         for first in (0..all).step_by(self.group) {
             let group = first..all.min(first + self.group);
-            for (panel, out) in group.clone().zip(self.panels.chunks_exact_mut(length)) {
+            for (panel, out) in group.clone().zip(panels.chunks_exact_mut(length)) {
                 let x = &self.x[panel / per_image * self.from * area..][..self.from * area];
                 fill(x, self.reach, panel % per_image * PANEL, out);
             }
@@ -172,7 +171,7 @@ impl WithSimd for Images<'_> {
                     start: channel * self.left.row,
                     ..self.left
                 };
-                for (panel, values) in group.clone().zip(self.panels.chunks_exact(length)) {
+                for (panel, values) in group.clone().zip(panels.chunks_exact(length)) {
                     let right = Right {
                         values,
                         stride: PANEL,

@@ -97,5 +97,48 @@ pub(super) fn turn<'a>(c: usize, line: impl Fn(usize) -> &'a [f32], out: &mut [f
 /// Rows to columns.
 #[inline(always)]
 pub(super) fn transpose(rows: &[[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return in_registers(simd.avx, *rows);
+    }
     std::array::from_fn(|j| std::array::from_fn(|i| rows[i][j]))
+}
+
+/// The same by exchanging numbers, pairs and halves of vectors: compilers do not see it.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn in_registers(avx: pulp::core_arch::x86::Avx, rows: [[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
+    use std::arch::x86_64::__m256;
+    let rows: [__m256; SIDE] = rows.map(pulp::bytemuck::cast);
+    let ones: [__m256; SIDE] = std::array::from_fn(|i| match i % 2 {
+        0 => avx._mm256_unpacklo_ps(rows[i], rows[i + 1]),
+        _ => avx._mm256_unpackhi_ps(rows[i - 1], rows[i]),
+    });
+    let pairs: [__m256; SIDE] = std::array::from_fn(|i| {
+        let (first, second) = (ones[i / 4 * 4 + i % 4 / 2], ones[i / 4 * 4 + i % 4 / 2 + 2]);
+        match i % 2 {
+            0 => avx._mm256_shuffle_ps::<0x44>(first, second),
+            _ => avx._mm256_shuffle_ps::<0xEE>(first, second),
+        }
+    });
+    let columns: [__m256; SIDE] = std::array::from_fn(|i| match i / 4 {
+        0 => avx._mm256_permute2f128_ps::<0x20>(pairs[i], pairs[i + 4]),
+        _ => avx._mm256_permute2f128_ps::<0x31>(pairs[i - 4], pairs[i]),
+    });
+    columns.map(pulp::bytemuck::cast)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_become_columns() {
+        let rows = std::array::from_fn(|i| std::array::from_fn(|j| (8 * i + j) as f32));
+        let columns = transpose(&rows);
+        for (j, column) in columns.iter().enumerate() {
+            let wanted: [f32; SIDE] = std::array::from_fn(|i| rows[i][j]);
+            assert_eq!(*column, wanted);
+        }
+    }
 }

@@ -4,11 +4,9 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
-/// Buffers at rest: no more than this many, none of more numbers than that, for as long as the process
-/// lives.
+/// Buffers at rest, of no more than so many numbers together, for as long as the process lives.
 static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
-const BUFFERS: usize = 4;
-const NUMBERS: usize = 1 << 24;
+const NUMBERS: usize = 1 << 25;
 
 /// So many numbers, of any value: whoever takes them writes them all.
 #[derive(Debug)]
@@ -35,11 +33,10 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if self.buffer.len() <= NUMBERS {
-            let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-            if pool.len() < BUFFERS {
-                pool.push(std::mem::take(&mut self.buffer));
-            }
+        let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+        let resting: usize = pool.iter().map(Vec::len).sum();
+        if resting + self.buffer.len() <= NUMBERS {
+            pool.push(std::mem::take(&mut self.buffer));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::layout::{SIDE, transpose, turn};
 use super::product::{Left, PANEL, Right, product};
+use super::scratch::Scratch;
 use super::shared::Shared;
 use super::transform::{input, load, output, store};
 use super::weights::Weights;
@@ -109,7 +110,7 @@ pub(super) fn convolve(
             size,
         };
         let tasks = (0..parts * blocks).into_par_iter();
-        tasks.for_each_init(Buffers::default, |buffers, task| {
+        tasks.for_each(|task| {
             let (part, first) = (task / blocks, task % blocks * block);
             arch.dispatch(Block {
                 seen,
@@ -118,7 +119,6 @@ pub(super) fn convolve(
                 range: first..tiles.count.min(first + block),
                 weights,
                 panels: part * panels..(part + 1) * panels,
-                buffers,
             });
         });
     };
@@ -146,16 +146,6 @@ struct Made<'a> {
     size: [usize; 2],
 }
 
-/// Memory of one thread.
-#[derive(Default)]
-struct Buffers {
-    /// Pixels of a run of tiles, channels last.
-    pixels: Vec<f32>,
-    /// Transforms of the input, and of the output.
-    seen: Vec<f32>,
-    made: Vec<f32>,
-}
-
 /// Some tiles, and some channels of the output.
 struct Block<'a> {
     seen: Seen<'a>,
@@ -164,7 +154,6 @@ struct Block<'a> {
     range: std::ops::Range<usize>,
     weights: &'a Weights,
     panels: std::ops::Range<usize>,
-    buffers: &'a mut Buffers,
 }
 
 /// Tiles side by side.
@@ -186,18 +175,19 @@ impl WithSimd for Block<'_> {
         let depth = self.weights.depth;
         let width = self.panels.len() * PANEL;
         let count = self.range.len();
-        let Buffers { pixels, seen, made } = self.buffers;
-        seen.resize(POSITIONS * count * depth, 0.0);
-        made.resize(POSITIONS * count * width, 0.0);
+        // Transforms of the input, and of the output.
+        let mut seen = Scratch::take(POSITIONS * count * depth);
+        let mut made = Scratch::take(POSITIONS * count * width);
         for run in self.tiles.runs(self.range.clone()) {
             let across = run.count * TILE + 2;
-            pixels.resize((TILE + 2) * across * depth, 0.0);
-            self.seen.gather(run, pixels, depth);
+            // Channels last.
+            let mut pixels = Scratch::take((TILE + 2) * across * depth);
+            self.seen.gather(run, &mut pixels, depth);
             for t in 0..run.count {
                 let place =
                     |position, channel| (position * count + run.first + t) * depth + channel;
                 let x = &pixels[t * TILE * depth..];
-                transform_input(simd, (x, across * depth), depth, seen, place);
+                transform_input(simd, (x, across * depth), depth, &mut seen, place);
             }
         }
         for position in 0..POSITIONS {
@@ -217,19 +207,19 @@ impl WithSimd for Block<'_> {
                     segment: 0,
                 };
                 let made = &mut made[position * count * width + i * PANEL..];
-                product(simd, (seen, left), right, (made, width), count, false);
+                product(simd, (&seen, left), right, (made, width), count, false);
             }
         }
         let channels = self.panels.start * PANEL..self.weights.output.min(self.panels.end * PANEL);
         for run in self.tiles.runs(self.range.clone()) {
             let line = run.count * TILE * width;
-            pixels.resize(TILE * line, 0.0);
+            let mut pixels = Scratch::take(TILE * line);
             for t in 0..run.count {
                 let made = &made[(run.first + t) * width..];
                 let y = &mut pixels[t * TILE * width..];
                 transform_output(simd, (made, count * width), width, (y, line));
             }
-            self.made.scatter(run, pixels, width, channels.clone());
+            self.made.scatter(run, &pixels, width, channels.clone());
         }
     }
 }

@@ -106,7 +106,7 @@ impl Unet {
     fn embed(&self, time: Tensor<1>, conditions: &Conditions, probe: &mut dyn Probe) -> Tensor<2> {
         let waves = self.time_embedding.waves(time);
         probe.vectors("time_proj", &waves);
-        let embedding = self.time_embedding.layers.forward(waves);
+        let embedding = self.time_embedding.through(waves);
         probe.vectors("time_embedding", &embedding);
         match (&self.class_embedding, &conditions.class) {
             (Some(embed), Some(class)) => {
