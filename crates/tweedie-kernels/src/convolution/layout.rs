@@ -130,6 +130,8 @@ fn in_registers(avx: pulp::core_arch::x86::Avx, rows: [[f32; SIDE]; SIDE]) -> [[
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::float_cmp, reason = "numbers move and do not change")]
+
     use super::*;
 
     #[test]
