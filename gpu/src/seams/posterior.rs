@@ -42,12 +42,19 @@ fn inpainting(device: &Device) -> Result<Inpainting, CaseError> {
 }
 
 pub(crate) fn seams() -> Vec<Seam> {
-    let names: Vec<&str> = match (prior(), inpainting(&Device::flex())) {
-        (Ok(prior), Ok(m)) => {
-            let methods = registry::methods(prior, &m, 4);
-            methods.iter().map(|entry| entry.name).collect()
+    let names = || -> Result<Vec<&'static str>, CaseError> {
+        let methods = registry::methods(prior()?, &inpainting(&Device::flex())?, 4);
+        Ok(methods.iter().map(|entry| entry.name).collect())
+    };
+    let names = match names() {
+        Ok(names) => names,
+        // A list that cannot be made is a seam that fails.
+        Err(error) => {
+            let error = error.to_string();
+            return vec![Seam::new("posterior", 1e-3, move |_| {
+                Err(error.clone().into())
+            })];
         }
-        _ => Vec::new(),
     };
     let seams = names.into_iter().enumerate().map(|(i, name)| {
         Seam::new(format!("posterior, {name}"), 1e-3, move |device| {

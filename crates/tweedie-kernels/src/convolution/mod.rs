@@ -44,8 +44,8 @@ pub struct Window {
     pub padding: [(usize, usize); 2],
 }
 
-/// Weights in the order in which a kernel reads them, kept from call to call as long as the weights
-/// are the same tensor and are not being trained. Winograd's are four times as large as the weights.
+/// Weights as Winograd's algorithm reads them, four times as large, kept from call to call as long as they are
+/// the same tensor and are not being trained; nothing where another algorithm serves.
 /// Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct PackedWeights {
