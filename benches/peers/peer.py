@@ -33,6 +33,40 @@ NETWORKS = {
 }
 
 
+LAYERS = {
+    "convolution": ([(128, 32, 32), (128, 128, 3, 3)], lambda x, w: F.conv2d(x, w, padding=1)),
+    "group-norm": ([(128, 32, 32), (128,), (128,)], lambda x, a, d: F.group_norm(x, 32, a, d)),
+    "silu": ([(128, 32, 32)], F.silu),
+    "attention": ([(4, 256, 64)] * 3, F.scaled_dot_product_attention),
+}
+
+
+def drawn(name, batch, **where):
+    """Random tensors for a layer. What is an image, or tokens, comes in a batch."""
+    shapes = LAYERS[name][0]
+    batched = len(shapes) if name == "attention" else 1
+    return [torch.randn(((batch,) if i < batched else ()) + shape).to(**where) for i, shape in enumerate(shapes)]
+
+
+def layer(name, work, batch, seconds, mode, where):
+    """A layer forwards, and backwards to its input or to all it is given."""
+    tensors, f = drawn(name, batch, **where), LAYERS[name][1]
+    if mode == "channels_last" and name != "attention":
+        tensors = [t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in tensors]
+    if mode == "compiled":
+        f = torch.compile(f)
+    if work == "forward":
+        with torch.inference_mode():
+            return least(seconds, lambda: f(*tensors))
+    tracked = [t.requires_grad_() for t in tensors[: {"dps": 1, "training": None}[work]]]
+
+    def gradients():
+        y = f(*tensors)
+        torch.autograd.grad(y, tracked, torch.ones_like(y))
+
+    return least(seconds, gradients)
+
+
 def least(seconds, run):
     wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     run()
@@ -52,6 +86,8 @@ def measure(case, seconds, mode, device="cpu", precision="f32"):
     network, work, batch = case.split("/")
     torch.manual_seed(0)
     where = dict(device=device, dtype={"f32": torch.float32, "bf16": torch.bfloat16}[precision])
+    if network in LAYERS:
+        return layer(network, work, int(batch), seconds, mode, where)
     model, batch, side = UNet2DModel(**NETWORKS[network]), int(batch), NETWORKS[network]["sample_size"]
     model, x = model.to(**where), torch.randn(batch, NETWORKS[network]["in_channels"], side, side).to(**where)
     if mode == "channels_last":
@@ -102,6 +138,13 @@ def measure(case, seconds, mode, device="cpu", precision="f32"):
 def count(case):
     """FLOP of a case, and bytes that its layers read and write if each does so once."""
     network, work, batch = case.split("/")
+    # Backwards, each product is taken by one of its factors or by both.
+    passes = {"forward": 1, "dps": 2, "training": 3, "ddim": 50}[work]
+    if network in LAYERS:
+        tensors, f = drawn(network, int(batch)), LAYERS[network][1]
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            y = f(*tensors)
+        return passes * counter.get_total_flops(), passes * 4 * sum(t.numel() for t in [*tensors, y])
     settings = NETWORKS[network]
     model, shape = UNet2DModel(**settings), (int(batch), settings["in_channels"]) + (settings["sample_size"],) * 2
     moved = 0
@@ -116,8 +159,6 @@ def count(case):
             module.register_forward_hook(hook)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.randn(shape), torch.full(shape[:1], 500))
-    # Backwards, each product is taken by one of its factors or by both.
-    passes = {"forward": 1, "dps": 2, "training": 3, "ddim": 50}[work]
     return passes * counter.get_total_flops(), passes * moved
 
 

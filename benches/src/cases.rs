@@ -1,6 +1,6 @@
 //! Whole networks at work, one case a string.
 
-use crate::{adm_256, mnist_size};
+use crate::{adm_256, layers, mnist_size};
 use std::time::Instant;
 use tweedie::burn::module::{Module, ModuleMapper, Param};
 use tweedie::burn::tensor::DType;
@@ -16,7 +16,9 @@ pub type CaseError = Box<dyn std::error::Error>;
 /// fit into so many seconds, with random weights in the given precision.
 ///
 /// Networks: `ddpm-cifar10` and `mnist-size` on 32×32 pixels, `adm-256`. Work: `forward`, `dps` (one step),
-/// `training` (one step, no dropout), `ddim` (50 steps).
+/// `training` (one step, no dropout), `ddim` (50 steps). Single layers, with gradients of their sum:
+/// `convolution` 3×3 from 128 to 128 channels, `group-norm` of 32 groups and `silu` on 32×32 pixels,
+/// `attention` of 4 heads with 64 features between 256 tokens; `forward`, `dps` (the gradient of the input), `training`.
 ///
 /// # Errors
 /// For a case that is not one of these.
@@ -26,6 +28,9 @@ pub fn measure(case: &str, seconds: f64, device: &Device, dtype: DType) -> Resul
         return Err(format!("a case is NETWORK/WORK/BATCH, found {case}").into());
     };
     let batch: usize = batch.parse()?;
+    if let Some((tensors, layer)) = layers::layer(network, batch, device, dtype) {
+        return least(seconds, || layers::run(&layer, &tensors, work));
+    }
     let (config, side) = match network {
         "ddpm-cifar10" => (UnetConfig::ddpm_cifar10().with_dropout(0.0), 32),
         "mnist-size" => (mnist_size(), 32),

@@ -1,6 +1,7 @@
 //! What the benchmarks share; figures in `docs/BENCHMARKS.md`.
 
 mod cases;
+mod layers;
 mod machine;
 
 pub use cases::{CaseError, measure};

@@ -24,7 +24,11 @@ const LAYERS: [(&str, &[&str], bool); 9] = [
         &["tweedie-core", "tweedie-kernels", "tweedie-math"],
         true,
     ),
-    ("tweedie-train", &["tweedie-core", "tweedie-math"], true),
+    (
+        "tweedie-train",
+        &["tweedie-core", "tweedie-kernels", "tweedie-math"],
+        true,
+    ),
     ("tweedie-metrics", &["tweedie-core", "tweedie-math"], true),
     ("tweedie-image", &["tweedie-core", "tweedie-math"], true),
 ];

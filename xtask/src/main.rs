@@ -26,10 +26,11 @@ fn main() -> ExitCode {
         ["gpu"] => gpu::run(None),
         ["gpu", "build"] => gpu::build().map(drop),
         ["gpu", python] => gpu::run(Some(python)),
-        ["peers", python] => peers::compare(python, false),
-        ["peers", python, "compiled"] => peers::compare(python, true),
+        ["peers", python] => peers::compare(python, None),
+        ["peers", python, "compiled"] => peers::compare(python, Some("")),
+        ["peers", python, "compiled", word] => peers::compare(python, Some(word)),
         _ => Err(
-            "usage: cargo xtask check [--slow] | instructions [record] | layers | lengths | outside | golden DIR | posterior | peers PYTHON [compiled] | gpu [build | PYTHON]"
+            "usage: cargo xtask check [--slow] | instructions [record] | layers | lengths | outside | golden DIR | posterior | peers PYTHON [compiled [WORD]] | gpu [build | PYTHON]"
                 .into(),
         ),
     };

@@ -6,39 +6,73 @@ use std::path::Path;
 use std::process::Command;
 
 /// Network, work and batch.
-const CASES: [&str; 6] = [
+const NETWORKS: [&str; 7] = [
     "ddpm-cifar10/forward/1",
     "ddpm-cifar10/forward/16",
     "ddpm-cifar10/dps/1",
+    "ddpm-cifar10/dps/16",
     "ddpm-cifar10/training/8",
     "mnist-size/forward/64",
     "mnist-size/training/64",
 ];
+/// Layer, work and batch.
+const LAYERS: [&str; 9] = [
+    "convolution/forward/8",
+    "convolution/dps/8",
+    "convolution/training/8",
+    "group-norm/forward/8",
+    "group-norm/training/8",
+    "silu/forward/8",
+    "silu/training/8",
+    "attention/forward/8",
+    "attention/training/8",
+];
 const MODES: [&str; 3] = ["eager", "channels_last", "compiled"];
 const ROUNDS: usize = 2;
-const SECONDS: &str = "5";
-const MARKS: [&str; 2] = ["<!-- peers -->", "<!-- end of peers -->"];
+const MARKS: [[&str; 2]; 2] = [
+    ["<!-- peers -->", "<!-- end of peers -->"],
+    ["<!-- layers -->", "<!-- end of layers -->"],
+];
 
 /// Least time in ms and largest memory in MB.
 pub(crate) type Found = (f64, f64);
 
-/// Runs all cases, every side in turn, and writes the table into `docs/BENCHMARKS.md`. Compiling a network
-/// takes PyTorch minutes in each process: it is left out unless asked for.
-pub(crate) fn compare(python: &str, compiled: bool) -> Done {
-    let modes = if compiled { &MODES[..] } else { &MODES[..2] };
+/// Runs all cases, every side in turn, and writes the tables into `docs/BENCHMARKS.md`. Compiling a network
+/// takes PyTorch minutes in each process: it is done once, for cases with `compiled` in their name.
+pub(crate) fn compare(python: &str, compiled: Option<&str>) -> Done {
     cargo("build --quiet --workspace --example peer").run()?;
+    let machine = run(&root().join("target/debug/examples/peer"), &["machine"])?;
+    let (products, copies) = (machine.0 / 1e9, machine.1 / 1e9);
+    let note = format!("\nThe machine: {products:.0} GFLOP/s, {copies:.1} GB/s.\n");
+    let [networks, layers] = MARKS;
+    let table = table(python, &NETWORKS, ("4", compiled), machine)?;
+    page::replace("docs/BENCHMARKS.md", networks, &(table + &note))?;
+    let table = self::table(python, &LAYERS, ("1", compiled), machine)?;
+    page::replace("docs/BENCHMARKS.md", layers, &table)
+}
+
+/// One row a case, each measured for so many seconds.
+fn table(
+    python: &str,
+    cases: &[&str],
+    (seconds, compiled): (&str, Option<&str>),
+    (flop, bytes): Found,
+) -> Result<String, String> {
     let ours = root().join("target/debug/examples/peer");
-    let theirs = root().join("benches/peers/peer.py");
-    let theirs = theirs.display().to_string();
-    let (flop, bytes) = run(&ours, &["machine"])?;
-    let mut rows = String::new();
-    for case in CASES {
+    let theirs = root().join("benches/peers/peer.py").display().to_string();
+    let mut rows = String::from(
+        "| case | here | eager | channels last | compiled | faster by | limit | memory here | memory there |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
+    );
+    for case in cases {
         let mut best = [None; 1 + MODES.len()];
-        for _ in 0..ROUNDS {
-            better(&mut best[0], run(&ours, &[case, SECONDS])?);
-            for (best, mode) in best[1..].iter_mut().zip(modes) {
+        for round in 0..ROUNDS {
+            better(&mut best[0], run(&ours, &[case, seconds])?);
+            let asked = compiled.is_some_and(|word| case.contains(word));
+            let modes = if asked && round == 0 { 3 } else { 2 };
+            for (best, mode) in best[1..].iter_mut().zip(&MODES[..modes]) {
                 // A mode that fails, for want of a compiler, does not count.
-                match run(Path::new(python), &[&theirs, case, SECONDS, mode]) {
+                match run(Path::new(python), &[&theirs, case, seconds, mode]) {
                     Ok(found) => better(best, found),
                     Err(error) => eprintln!("{mode}: {error}"),
                 }
@@ -50,15 +84,7 @@ pub(crate) fn compare(python: &str, compiled: bool) -> Done {
         eprint!("{row}");
         rows += &row;
     }
-    let head = "| case | here | eager | channels last | compiled | faster by | limit | memory here | memory there |\n\
-                |---|---|---|---|---|---|---|---|---|\n";
-    let (products, copies) = (flop / 1e9, bytes / 1e9);
-    let machine = format!("\nThe machine: {products:.0} GFLOP/s, {copies:.1} GB/s.\n");
-    page::replace(
-        "docs/BENCHMARKS.md",
-        MARKS,
-        &format!("{head}{rows}{machine}"),
-    )
+    Ok(rows)
 }
 
 fn better(best: &mut Option<Found>, (time, memory): Found) {
@@ -71,18 +97,27 @@ fn row(case: &str, best: [Option<Found>; 4], limit: f64) -> Option<String> {
     let [ours, theirs @ ..] = best;
     let (time, memory) = ours?;
     let fastest = theirs.iter().flatten().min_by(|a, b| a.0.total_cmp(&b.0))?;
-    let mut row = format!("| {case} | {time:.0} ms |");
+    let mut row = format!("| {case} | {} |", milliseconds(time));
     for found in theirs {
-        let cell = found.map_or("–".into(), |(time, _)| format!("{time:.0} ms"));
+        let cell = found.map_or("–".into(), |(time, _)| milliseconds(time));
         write!(row, " {cell} |").ok()?;
     }
-    let (ratio, there) = (fastest.0 / time, fastest.1);
+    let (ratio, there, limit) = (fastest.0 / time, fastest.1, milliseconds(limit));
     writeln!(
         row,
-        " {ratio:.2} | {limit:.0} ms | {memory:.0} MB | {there:.0} MB |"
+        " {ratio:.2} | {limit} | {memory:.0} MB | {there:.0} MB |"
     )
     .ok()?;
     Some(row)
+}
+
+/// Three digits.
+fn milliseconds(time: f64) -> String {
+    match time {
+        ..10.0 => format!("{time:.2} ms"),
+        10.0..100.0 => format!("{time:.1} ms"),
+        _ => format!("{time:.0} ms"),
+    }
 }
 
 /// The two numbers that either side prints: the least time in ms and the largest memory in MB of a case.

@@ -3,7 +3,10 @@
 //! burn has no way to give an operation of one's own a gradient but to extend its backends. One
 //! extension serves all linear maps: the gradient of a linear map is its transpose.
 
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::{
+    base::Checkpointer, state::BackwardStates, strategy::CheckpointStrategy,
+};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
@@ -137,18 +140,56 @@ pub(crate) fn run<const D: usize, const E: usize>(
     y.cast(dtype)
 }
 
-/// The numbers of an `f32` tensor, in order.
-pub(crate) struct Floats(FloatTensor<Flex>);
+/// Where an operation that is done again in the backward pass finds one of its inputs.
+#[derive(Debug)]
+pub(crate) enum Source<B: Backend> {
+    /// With what was kept, or is itself computed again.
+    Node(NodeId),
+    /// Here: it is not tracked.
+    Constant(FloatTensor<B>),
+}
+
+impl<B: Backend> Source<B> {
+    pub(crate) fn of<C: CheckpointStrategy>(tensor: &FloatTensor<Autodiff<B, C>>) -> Self {
+        match tensor.is_tracked() {
+            true => Self::Node(tensor.id()),
+            false => Self::Constant(tensor.primitive().clone()),
+        }
+    }
+
+    pub(crate) fn get(&self, states: &mut BackwardStates) -> FloatTensor<B> {
+        match self {
+            Self::Node(node) => states.get_state(node),
+            Self::Constant(tensor) => tensor.clone(),
+        }
+    }
+}
+
+/// The numbers of an `f32` tensor.
+pub(crate) struct Floats {
+    tensor: FloatTensor<Flex>,
+    /// How many count, from the first one on.
+    length: usize,
+}
 
 impl Floats {
+    /// In order.
     pub(crate) fn of(tensor: &FloatTensor<Flex>) -> Self {
-        Self(tensor.to_contiguous())
+        let tensor = tensor.to_contiguous();
+        let length = tensor.shape().num_elements();
+        Self { tensor, length }
+    }
+
+    /// All that are in memory from its first one on.
+    pub(crate) fn as_they_lie(tensor: FloatTensor<Flex>) -> Self {
+        let length = tensor.storage::<f32>().len() - tensor.layout().start_offset();
+        Self { tensor, length }
     }
 
     /// # Panics
     /// For a tensor of another rank.
     pub(crate) fn shape<const D: usize>(&self) -> [usize; D] {
-        self.0.shape().dims()
+        self.tensor.shape().dims()
     }
 }
 
@@ -156,9 +197,8 @@ impl Deref for Floats {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        let start = self.0.layout().start_offset();
-        let length = self.0.shape().num_elements();
-        &self.0.storage::<f32>()[start..start + length]
+        let start = self.tensor.layout().start_offset();
+        &self.tensor.storage::<f32>()[start..start + self.length]
     }
 }
 

@@ -1,31 +1,65 @@
-//! Operations that burn does not have, or not as fast, on any device, in any precision, with
-//! gradients.
+//! Operations that burn does not have, or not as fast, on any device, in any precision.
 //!
 //! | operation | function |
 //! |---|---|
 //! | the unitary Fourier transform of complex images of any size | [`fft2`], [`fft2_centred`] |
 //! | circular convolution with a real kernel | [`CircularFilter`] |
 //! | convolution with many channels, the layer of networks | [`conv2d`] |
+//! | attention between tokens | [`attention`] |
 //! | group normalisation with what stands around it | [`group_norm`] |
 //! | `x/(1 + e⁻ˣ)` | [`silu`] |
 //! | parallel projections of an image, and their transpose | [`Projector`] |
+//! | what training does to parameters: AdamW, averages, norms | [`adamw`], [`average`], [`scaled`], [`square_sum`] |
 //!
-//! On burn's CPU backend (feature `flex`) each runs a kernel on host memory, over all cores; on every
-//! other device it is composed of tensor operations. The gradient of a linear
-//! map is its transpose.
+//! All but the last ones have gradients. On burn's CPU backend (feature `flex`) each runs a kernel on host
+//! memory, over all cores; on every other device it is composed of tensor operations. The gradient of a
+//! linear map is its transpose.
 
+mod attention;
 mod constant;
 mod convolution;
 mod fourier;
 mod group_norm;
 #[cfg(feature = "flex")]
 mod host;
+#[cfg(feature = "flex")]
+mod layout;
+#[cfg(feature = "flex")]
+mod product;
 mod projector;
+#[cfg(feature = "flex")]
+mod scratch;
+#[cfg(feature = "flex")]
+mod shared;
 mod silu;
+mod vectors;
 
+use burn::tensor::Tensor;
+
+pub use attention::attention;
 pub use constant::Constant;
 pub use convolution::{PackedWeights, Window, conv2d};
 pub use fourier::{CircularFilter, Sign, fft2, fft2_centred};
 pub use group_norm::{GroupNormalisation, group_norm};
 pub use projector::Projector;
 pub use silu::silu;
+pub use vectors::{AdamWStep, adamw, average, scaled, square_sum};
+
+/// Whether kernels of the CPU serve a tensor: `f32`, on burn's CPU backend. Others are served by tensor operations.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+///
+/// let x = Tensor::<1>::ones([3], &Device::flex());
+/// assert_eq!(tweedie_kernels::served(&x), cfg!(feature = "flex"));
+/// ```
+#[must_use]
+pub fn served<const D: usize>(x: &Tensor<D>) -> bool {
+    #[cfg(feature = "flex")]
+    return x.dtype() == burn::tensor::DType::F32 && host::is_host(x);
+    #[cfg(not(feature = "flex"))]
+    return {
+        let _ = x;
+        false
+    };
+}

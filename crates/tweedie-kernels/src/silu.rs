@@ -17,7 +17,7 @@ use burn::tensor::{Tensor, activation};
 #[must_use]
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if x.dtype() == burn::tensor::DType::F32 && crate::host::is_host(&x) {
+    if crate::served(&x) {
         return host::silu(x);
     }
     activation::silu(x)
@@ -25,8 +25,12 @@ pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 #[cfg(feature = "flex")]
 pub(crate) mod host {
-    use crate::host::{Floats, tensor};
-    use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+    use crate::host::{Floats, Source, tensor, written};
+    use burn::backend::autodiff::NodeId;
+    use burn::backend::autodiff::checkpoint::{
+        base::Checkpointer, retro_forward::RetroForward, state::BackwardStates,
+        strategy::CheckpointStrategy,
+    };
     use burn::backend::autodiff::grads::Gradients;
     use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
     use burn::backend::tensor::FloatTensor;
@@ -34,6 +38,7 @@ pub(crate) mod host {
     use burn::tensor::Tensor;
     use pulp::{Arch, Simd, WithSimd};
     use rayon::prelude::*;
+    use std::mem::MaybeUninit;
 
     /// Beyond it the function is its asymptote, to 10⁻³⁵.
     const LEAST: f32 = -87.0;
@@ -47,7 +52,7 @@ pub(crate) mod host {
 
     /// `eˣ`, to 2 units in the last place, by `2ⁿ e^r` with `|r| ≤ ½ ln 2` and a polynomial (Cephes).
     #[inline(always)]
-    fn exp(x: f32) -> f32 {
+    pub(crate) fn exp(x: f32) -> f32 {
         // Adding 1.5·2²³ rounds to whole numbers, which are then in the lowest bits.
         const ROUND: f32 = 12_582_912.0;
         let x = x.clamp(-87.0, 88.0);
@@ -83,7 +88,7 @@ pub(crate) mod host {
         s * (1.0 + x * (e * s))
     }
 
-    struct Forward<'a>(&'a [f32], &'a mut [f32]);
+    struct Forward<'a>(&'a [f32], &'a mut [MaybeUninit<f32>]);
 
     impl WithSimd for Forward<'_> {
         type Output = ();
@@ -91,12 +96,12 @@ pub(crate) mod host {
         #[inline(always)]
         fn with_simd<S: Simd>(self, _: S) {
             for (y, &x) in self.1.iter_mut().zip(self.0) {
-                *y = value(x);
+                y.write(value(x));
             }
         }
     }
 
-    struct Backwards<'a>(&'a [f32], &'a [f32], &'a mut [f32]);
+    struct Backwards<'a>(&'a [f32], &'a [f32], &'a mut [MaybeUninit<f32>]);
 
     impl WithSimd for Backwards<'_> {
         type Output = ();
@@ -104,7 +109,7 @@ pub(crate) mod host {
         #[inline(always)]
         fn with_simd<S: Simd>(self, _: S) {
             for ((dx, &x), &dy) in self.2.iter_mut().zip(self.0).zip(self.1) {
-                *dx = dy * derivative(x);
+                dx.write(dy * derivative(x));
             }
         }
     }
@@ -123,9 +128,13 @@ pub(crate) mod host {
     impl Silu for Flex {
         fn silu_of(x: FloatTensor<Self>) -> FloatTensor<Self> {
             let (shape, x, arch) = (x.shape(), Floats::of(&x), Arch::new());
-            let mut y = vec![0.0; x.len()];
-            let chunks = y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
-            chunks.for_each(|(y, x)| arch.dispatch(Forward(x, y)));
+            let write = |y: &mut [MaybeUninit<f32>]| {
+                let chunks = y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
+                chunks.for_each(|(y, x)| arch.dispatch(Forward(x, y)));
+            };
+            // SAFETY: every chunk is written whole.
+            #[allow(unsafe_code, reason = "the output is not cleared first")]
+            let y = unsafe { written(x.len(), write) };
             tensor(y, shape)
         }
     }
@@ -134,10 +143,15 @@ pub(crate) mod host {
         fn silu_gradient(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self> {
             let (shape, arch) = (x.shape(), Arch::new());
             let (x, dy) = (Floats::of(&x), Floats::of(&dy));
-            let mut dx = vec![0.0; x.len()];
-            let factors = x.par_chunks(CHUNK).zip(dy.par_chunks(CHUNK));
-            let chunks = dx.par_chunks_mut(CHUNK).zip(factors);
-            chunks.for_each(|(dx, (x, dy))| arch.dispatch(Backwards(x, dy, dx)));
+            assert_eq!(dy.len(), x.len(), "a gradient of the output's size");
+            let write = |dx: &mut [MaybeUninit<f32>]| {
+                let factors = x.par_chunks(CHUNK).zip(dy.par_chunks(CHUNK));
+                let chunks = dx.par_chunks_mut(CHUNK).zip(factors);
+                chunks.for_each(|(dx, (x, dy))| arch.dispatch(Backwards(x, dy, dx)));
+            };
+            // SAFETY: every chunk is written whole: there is as much of `dy` (asserted above).
+            #[allow(unsafe_code, reason = "the gradient is not cleared first")]
+            let dx = unsafe { written(x.len(), write) };
             tensor(dx, shape)
         }
     }
@@ -148,29 +162,47 @@ pub(crate) mod host {
             struct Activate;
 
             impl<B: SiluGradient> Backward<B, 1> for Activate {
-                type State = FloatTensor<B>;
+                type State = NodeId;
 
                 fn backward(
                     self,
                     ops: Ops<Self::State, 1>,
                     gradients: &mut Gradients,
-                    _: &mut Checkpointer,
+                    kept: &mut Checkpointer,
                 ) {
+                    let x = kept.retrieve_node_output(ops.state);
                     unary::<B, _>(ops.parents, ops.node, gradients, |dy| {
-                        B::silu_gradient(ops.state, dy)
+                        B::silu_gradient(x, dy)
                     });
                 }
             }
 
-            let node = x.node();
-            let x = x.into_primitive();
-            match Activate.prepare::<C>([node]).compute_bound().stateful() {
-                OpsKind::Tracked(tape) => {
-                    let y = B::silu_of(x.clone());
-                    tape.finish(x, y)
+            let prepared = Activate.prepare::<C>([x.node()]);
+            let prepared = match x.is_tracked() {
+                true => prepared
+                    .memory_bound()
+                    .retro_forward(Again::<B>(Source::of::<C>(&x)))
+                    .parents([&x]),
+                false => prepared.compute_bound(),
+            };
+            match prepared.stateful() {
+                OpsKind::Tracked(mut tape) => {
+                    let kept = tape.checkpoint(&x);
+                    tape.finish(kept, B::silu_of(x.into_primitive()))
                 }
-                OpsKind::UnTracked(tape) => tape.finish(B::silu_of(x)),
+                OpsKind::UnTracked(tape) => tape.finish(B::silu_of(x.into_primitive())),
             }
+        }
+    }
+
+    /// The same once more in the backward pass.
+    #[derive(Debug)]
+    struct Again<B: Backend>(Source<B>);
+
+    impl<B: Silu> RetroForward for Again<B> {
+        fn forward(&self, states: &mut BackwardStates, node: NodeId) {
+            let x = self.0.get(states);
+            states.save(node, B::silu_of(x));
         }
     }
 }

@@ -1,19 +1,21 @@
 //! Attention, between tokens and between the pixels of a feature map.
 //!
 //! `A(x, c) = W_o softmax(q kᵀ/√d) v + b_o` with `q = W_q x`, `k = W_k c`, `v = W_v c`, in several
-//! heads of `d` features each; `W_o` is zero at first. Where the backend has a fused kernel it is
-//! used; under autodiff the scores are formed.
+//! heads of `d` features each; `W_o` is zero at first. It is computed by [`tweedie_kernels::attention`], except
+//! where scores have a bias.
 //!
 //! # Reference
 //! Vaswani et al. 2017, eq. 1, arXiv:1706.03762; Ho et al. 2020, appendix B, arXiv:2006.11239.
 
+use crate::convolution::pointwise;
 use crate::norm::{group_norm, norm_alone};
 use crate::resblock::rescaled;
 use burn::module::Module;
 use burn::nn::{GroupNorm, Initializer, Linear, LinearConfig};
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Device, Tensor, module::attention};
+use burn::tensor::{Device, Tensor, module};
 use serde::{Deserialize, Serialize};
+use tweedie_kernels::{attention, served};
 
 /// How the channels are divided among heads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,8 +81,8 @@ impl Attention {
         let width = features / self.heads;
         let split = |rows: Tensor<3>| {
             let tokens = rows.dims()[1];
-            rows.reshape([batch, tokens, self.heads, width])
-                .swap_dims(1, 2)
+            let parts = rows.reshape([batch, tokens, self.heads, width]);
+            parts.permute([0, 2, 3, 1])
         };
         let [q, k, v] = [
             self.to_q.forward(x),
@@ -88,13 +90,28 @@ impl Attention {
             self.to_v.forward(context),
         ]
         .map(split);
-        let bias = bias.map(|bias| {
-            let row = bias.clone().unsqueeze_dims::<4>(&[1, 2]);
-            row.expand([batch, self.heads, tokens, bias.dims()[1]])
-        });
-        let mixed = attention(q, k, v, None, bias, AttentionModuleOptions::default());
-        let rows = mixed.swap_dims(1, 2).reshape([batch, tokens, features]);
-        self.to_out.forward(rows)
+        let mixed = match bias {
+            None => attention(q, k, v),
+            Some(bias) => {
+                let row = bias.clone().unsqueeze_dims::<4>(&[1, 2]);
+                let bias = row.expand([batch, self.heads, tokens, bias.dims()[1]]);
+                let [q, k, v] = [q, k, v].map(|features_first| features_first.swap_dims(2, 3));
+                let how = AttentionModuleOptions::default();
+                module::attention(q, k, v, None, Some(bias), how).swap_dims(2, 3)
+            }
+        };
+        let rows = mixed.permute([0, 3, 1, 2]);
+        self.to_out.forward(rows.reshape([batch, tokens, features]))
+    }
+
+    /// Of the pixels of `[batch, features, h, w]` to each other: the layers are convolutions 1×1, and no image is
+    /// turned to rows of tokens.
+    fn between_pixels(&self, x: Tensor<4>) -> Tensor<4> {
+        let size @ [batch, features, h, w] = x.dims();
+        let heads = [batch, self.heads, features / self.heads, h * w];
+        let [q, k, v] = [&self.to_q, &self.to_k, &self.to_v]
+            .map(|layer| pointwise(layer, x.clone()).reshape(heads));
+        pointwise(&self.to_out, attention(q, k, v).reshape(size))
     }
 }
 
@@ -134,14 +151,18 @@ impl SelfAttention {
     /// `[batch, channels, h, w]` to the same shape.
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let size = x.dims();
         let normed = match &self.group_norm {
             Some(norm) => norm_alone(norm, x.clone()),
             None => x.clone(),
         };
-        let rows = tokens(normed);
-        let update = self.attention.forward(rows.clone(), rows, None);
-        rescaled(x + pixels(update, size), self.scale)
+        let update = match served(&normed) {
+            true => self.attention.between_pixels(normed),
+            false => {
+                let rows = tokens(normed);
+                pixels(self.attention.forward(rows.clone(), rows, None), x.dims())
+            }
+        };
+        rescaled(x + update, self.scale)
     }
 }
 

@@ -2,8 +2,7 @@
 
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::nn::Initializer;
-use burn::nn::conv;
+use burn::nn::{Initializer, Linear, conv};
 use burn::tensor::{Device, Tensor};
 use tweedie_kernels::{PackedWeights, Window, conv2d};
 
@@ -75,4 +74,15 @@ impl Conv2d {
         let bias = self.bias.as_ref().map(Param::val);
         conv2d(x, self.weight.val(), bias, self.window, &self.packed)
     }
+}
+
+/// A linear layer at every pixel: `[batch, in, h, w]` to `[batch, out, h, w]`.
+pub(crate) fn pointwise(layer: &Linear, x: Tensor<4>) -> Tensor<4> {
+    let weight = layer.weight.val().transpose().unsqueeze_dims(&[2, 3]);
+    let bias = layer.bias.as_ref().map(Param::val);
+    let window = Window {
+        stride: [1, 1],
+        padding: [(0, 0); 2],
+    };
+    conv2d(x, weight, bias, window, &PackedWeights::default())
 }

@@ -8,6 +8,7 @@
 //! It is written beside its place and then moved there. A crash between the two moves leaves the one
 //! before under the name `….old`, from where it is taken back.
 
+use crate::lent::Lent;
 use crate::trainer::optimizer;
 use crate::{Ema, Objective, Settings, TrainError, Trainer};
 use burn::module::{Module, ModuleDisplay};
@@ -154,8 +155,9 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
             let loaded = module.try_load_file(&path);
             loaded.map_err(|e| file(&path, e.to_string()))
         };
-        trainer.model = load(MODEL, fresh.clone())?.train();
-        trainer.ema = Ema::from_average(load(AVERAGE, fresh.valid())?, settings.ema);
+        trainer.model = Lent::new(load(MODEL, fresh.clone())?.train());
+        let average = load(AVERAGE, fresh.valid())?;
+        trainer.ema = Lent::new(Ema::from_average(average, settings.ema));
         let path = directory.join(OPTIMIZER);
         let loaded = optimizer(&settings).load(&path);
         trainer.optimizer = loaded.map_err(|e| file(&path, e.to_string()))?;

@@ -8,6 +8,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 use std::any::Any;
 use std::collections::HashMap;
+use tweedie_kernels::average;
 
 /// The running average of a module's parameters. It lives on the plain device, ready to sample.
 #[derive(Clone, Debug)]
@@ -85,6 +86,6 @@ impl ModuleMapper for Lerp {
             panic!("average: the model has no parameter {}", param.id)
         };
         let keep = self.keep;
-        param.map(|old| old * keep + *fresh * (1.0 - keep))
+        param.map(|old| average(old, *fresh, keep))
     }
 }

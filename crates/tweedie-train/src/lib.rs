@@ -40,11 +40,13 @@
 //! # Ok::<(), tweedie_train::TrainError>(())
 //! ```
 
+mod adamw;
 mod checkpoint;
 mod clip;
 mod data;
 mod ema;
 mod learning_rate;
+mod lent;
 mod objective;
 mod order;
 mod progress;

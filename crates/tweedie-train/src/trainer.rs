@@ -1,10 +1,12 @@
 //! The training loop, one step at a time.
 
+use crate::adamw::AdamW;
+use crate::lent::Lent;
 use crate::{
     CheckpointError, Decay, Ema, Examples, LearningRate, Objective, Order, clip_global_norm,
 };
 use burn::module::{Module, ModuleDisplay, ModuleMapper, Param};
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -117,8 +119,8 @@ pub enum TrainError {
 pub struct Trainer<N: Module, S> {
     pub(crate) settings: Settings,
     pub(crate) objective: Objective<S>,
-    pub(crate) model: Preconditioned<N>,
-    pub(crate) ema: Ema<Preconditioned<N>>,
+    pub(crate) model: Lent<Preconditioned<N>>,
+    pub(crate) ema: Lent<Ema<Preconditioned<N>>>,
     pub(crate) optimizer: ModuleOptimizer,
     pub(crate) done: usize,
     order: Option<Order>,
@@ -160,11 +162,11 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         }
         let model = model.train();
         Ok(Self {
-            ema: Ema::new(&model, settings.ema),
+            ema: Lent::new(Ema::new(&model, settings.ema)),
             optimizer: optimizer(&settings),
             settings,
             objective,
-            model,
+            model: Lent::new(model),
             done: 0,
             order: None,
         })
@@ -193,6 +195,9 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
     /// # Errors
     /// [`TrainError::NoExamples`], or [`TrainError::Diverged`], which leaves the parameters as
     /// they were.
+    ///
+    /// # Panics
+    /// After a panic in an earlier step, which has lost the run; so do [`Self::average`] and `save`.
     pub fn step<const D: usize>(
         &mut self,
         examples: &impl Examples<D>,
@@ -226,11 +231,11 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
 
         // An update forgets how its parameters' backward pass is to go.
         if self.settings.recompute {
-            self.model = self.model.clone().map(&mut Recomputed);
+            self.model.replace(|model| model.map(&mut Recomputed));
         }
         let loss = self.objective.loss(&self.model, clean, &times, noise);
-        let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
-        let (gradients, norm) = clip_global_norm(&self.model, gradients, self.settings.clip);
+        let gradients = GradientsParams::from_grads(loss.backward(), &*self.model);
+        let (gradients, norm) = clip_global_norm(&*self.model, gradients, self.settings.clip);
         let report = Report {
             step: step + 1,
             loss: f64::from(loss.into_scalar::<f32>()),
@@ -245,10 +250,10 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
                 learning_rate,
             });
         }
-        self.model = self
-            .optimizer
-            .step(learning_rate, self.model.clone(), gradients);
-        self.ema = self.ema.clone().update(&self.model, step);
+        let optimizer = &mut self.optimizer;
+        self.model
+            .replace(|model| optimizer.step(learning_rate, model, gradients));
+        self.ema.replace(|ema| ema.update(&self.model, step));
         self.done += 1;
         Ok(Some(report))
     }
@@ -261,9 +266,9 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
 }
 
 pub(crate) fn optimizer(settings: &Settings) -> ModuleOptimizer {
-    AdamWConfig::new()
-        .with_weight_decay(settings.weight_decay as f32)
-        .init()
+    ModuleOptimizer::from(AdamW {
+        weight_decay: settings.weight_decay,
+    })
 }
 
 impl Settings {

@@ -3,8 +3,8 @@
 use super::normal;
 use crate::check::{Seam, numbers};
 use tweedie::kernels::{
-    CircularFilter, GroupNormalisation, PackedWeights, Projector, Sign, Window, conv2d, fft2,
-    group_norm, silu,
+    AdamWStep, CircularFilter, GroupNormalisation, PackedWeights, Projector, Sign, Window, adamw,
+    attention, average, conv2d, fft2, group_norm, silu, square_sum,
 };
 use tweedie::prelude::*;
 use tweedie_benches::CaseError;
@@ -60,6 +60,27 @@ pub(crate) fn seams() -> Vec<Seam> {
         }));
     }
     seams.push(with_gradient("silu", [2, 3, 9, 8], |x| Ok(silu(x * 3.0))));
+    // Queries, keys and values are of one image: all gradients are in that of the image.
+    seams.push(with_gradient("attention", [2, 24, 5, 20], |x| {
+        let part = |i: usize| x.clone().narrow(1, 8 * i, 8).reshape([2, 5, 8, 20]);
+        Ok(attention(part(0), part(1), part(2)))
+    }));
+    seams.push(Seam::new("AdamW, averages and norms", 1e-5, |device| {
+        let [parameter, gradient, m, v] = [0, 1, 2, 3].map(|seed| normal(seed, [30, 70], device));
+        let step = AdamWStep {
+            learning_rate: 0.02,
+            keep: [0.9, 0.99],
+            epsilon: 1e-3,
+            weight_decay: 0.1,
+            number: 3,
+        };
+        let length = square_sum(gradient.clone()).sqrt();
+        let (parameter, [m, v]) = adamw(parameter, gradient, [m, v.square()], step);
+        let mixed = average(m.clone(), v.clone(), 0.7);
+        let mut found = numbers(length);
+        found.extend([parameter, m, v, mixed].into_iter().flat_map(numbers));
+        Ok(found)
+    }));
     for (name, size) in [("16×16", [16, 16]), ("12×15", [12, 15]), ("7×11", [7, 11])] {
         let shape = [3, 2, size[0], size[1]];
         seams.push(with_gradient(

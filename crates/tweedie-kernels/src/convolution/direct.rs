@@ -1,13 +1,21 @@
 //! Convolutions by their definition, any kernel and stride: products of the weights, as they lie in memory,
 //! with what 16 pixels of the output read.
 
-use super::product::{Left, PANEL, Right, product};
-use super::scratch::Scratch;
-use super::weights::Way;
 use crate::host::written;
+use crate::product::{Left, PANEL, Right, product};
+use crate::scratch::Scratch;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
+
+/// Which way the weights are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Way {
+    /// From input to output.
+    Forward,
+    /// From the gradient of the output to that of the input.
+    Backward,
+}
 
 /// Which pixels are read.
 #[derive(Clone, Copy, Debug)]
@@ -58,11 +66,19 @@ const STRIP: usize = 12;
 /// Numbers of all that is read at a time.
 const NUMBERS: usize = 1 << 16;
 
-/// `[n, i, seen]` to `[n, o, made]`, with `weights` as the forward convolution has them.
+/// Weights of the forward convolution, the taps of a filter side by side.
+#[derive(Clone, Copy)]
+pub(super) struct Filters<'a> {
+    pub(super) values: &'a [f32],
+    /// From one channel to the next: out, in.
+    pub(super) apart: [usize; 2],
+}
+
+/// `[n, from, seen]` to `[n, to, made]`.
 pub(super) fn convolve(
     x: &[f32],
     [n, from, to]: [usize; 3],
-    weights: &[f32],
+    filters: Filters<'_>,
     bias: Option<&[f32]>,
     reach: Reach,
 ) -> Vec<f32> {
@@ -70,32 +86,25 @@ pub(super) fn convolve(
     if n * to * pixels == 0 {
         return Vec::new();
     }
-    let left = match reach.way {
-        Way::Forward => Left {
-            start: 0,
-            row: from * taps,
-            step: 1,
-            depth: from * taps,
-            segment: 0,
-            segments: 1,
-        },
-        Way::Backward if taps == 1 => Left {
-            start: 0,
-            row: 1,
-            step: to,
-            depth: from,
-            segment: 0,
-            segments: 1,
-        },
-        Way::Backward => Left {
-            start: 0,
-            row: taps,
-            step: 1,
-            depth: taps,
-            segment: to * taps,
-            segments: from,
-        },
+    let (row, segment) = match (reach.way, filters.apart) {
+        (Way::Forward, [out, input]) => (out, input),
+        (Way::Backward, [out, input]) => (input, out),
     };
+    // Sums as long as they can be.
+    let (step, depth, segment, segments) = match (taps, segment) {
+        (1, _) => (segment, from, 0, 1),
+        (_, segment) if segment == taps => (1, from * taps, 0, 1),
+        _ => (1, taps, segment, from),
+    };
+    let left = Left {
+        start: 0,
+        row,
+        step,
+        depth,
+        segment,
+        segments,
+    };
+    let weights = filters.values;
     // Images that are worked on together, or into how many parts the channels of one are cut.
     let group = (NUMBERS / (from * taps * PANEL)).clamp(1, 64);
     let threads = rayon::current_num_threads();
@@ -128,6 +137,63 @@ pub(super) fn convolve(
     unsafe {
         written(n * to * pixels, write)
     }
+}
+
+/// The gradient by the input of a convolution that steps by more than one pixel, `[n, from, seen]` to `[n, to, made]`:
+/// pixels that are a step apart see the same taps, so that each such set of pixels is a convolution of its own.
+pub(super) fn by_steps(
+    dy: &[f32],
+    [n, from, to]: [usize; 3],
+    filters: Filters<'_>,
+    reach: Reach,
+) -> Vec<f32> {
+    let (stride, [kh, kw]) = (reach.stride, reach.kernel);
+    let mut dx = vec![0.0; n * to * reach.pixels()];
+    for phase in 0..stride * stride {
+        let phase = [phase / stride, phase % stride];
+        // The first tap that these pixels see, and how many they do.
+        let first = [0, 1].map(|i| (phase[i] + reach.before[i]) % stride);
+        let kernel = [0, 1].map(|i| reach.kernel[i].saturating_sub(first[i]).div_ceil(stride));
+        let made = [0, 1].map(|i| reach.made[i].saturating_sub(phase[i]).div_ceil(stride));
+        if kernel[0] * kernel[1] * made[0] * made[1] == 0 {
+            continue;
+        }
+        let taps = (first[0]..kh).step_by(stride);
+        let taps = taps.flat_map(|row| (first[1]..kw).step_by(stride).map(move |c| row * kw + c));
+        let taps: Vec<usize> = taps.collect();
+        let [out, input] = filters.apart;
+        let mut values = Scratch::take(from * to * taps.len());
+        let of_channels = values.par_chunks_mut(to * taps.len()).enumerate();
+        of_channels.for_each(|(channel, values)| {
+            for (i, values) in values.chunks_exact_mut(taps.len()).enumerate() {
+                let filter = &filters.values[channel * out + i * input..];
+                let taps = values.iter_mut().zip(&taps);
+                taps.for_each(|(value, &tap)| *value = filter[tap]);
+            }
+        });
+        let part = Reach {
+            stride: 1,
+            before: [0, 1].map(|i| (phase[i] + reach.before[i] - first[i]) / stride),
+            kernel,
+            made,
+            ..reach
+        };
+        let filters = Filters {
+            values: &values,
+            apart: [to * taps.len(), taps.len()],
+        };
+        let found = convolve(dy, [n, from, to], filters, None, part);
+        let planes = dx.par_chunks_mut(reach.pixels());
+        let planes = planes.zip(found.par_chunks(made[0] * made[1]));
+        planes.for_each(|(dx, found)| {
+            for (row, found) in found.chunks_exact(made[1]).enumerate() {
+                let at = (row * stride + phase[0]) * reach.made[1] + phase[1];
+                let places = dx[at..].iter_mut().step_by(stride);
+                places.zip(found).for_each(|(dx, &value)| *dx = value);
+            }
+        });
+    }
+    dx
 }
 
 /// Some images, or some channels of one.

@@ -1,21 +1,24 @@
 //! The kernels as differentiable operations on tensors of the CPU backend.
 
-use super::direct::Reach;
-use super::layout::Place;
-use super::product::PANEL;
-use super::weights::{Way, Weights};
+use super::direct::{Filters, Reach, Way};
+use super::kept::{Kept, pack};
+use super::weights::Weights;
 use super::winograd::{POSITIONS, Tiles};
-use super::{PackedWeights, Window, direct, gradient, winograd};
+use super::{PackedWeights, Window, adjoint, direct, gradient, winograd};
 use crate::group_norm::total;
 use crate::host::{Floats, is_host, tensor};
+use crate::layout::Place;
+use crate::product::PANEL;
+use crate::scratch::Scratch;
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
 use burn::tensor::{DType, Tensor};
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Whether the kernels compute it.
 pub(super) fn takes(
@@ -70,15 +73,10 @@ pub(crate) struct Call {
 
 impl Call {
     /// The packed weights, kept or new.
-    fn weights(&self, w: &FloatTensor<Flex>, way: Way) -> Arc<Weights> {
-        let pack = || {
-            let host = Floats::of(w);
-            let [o, i, ..]: [usize; 4] = host.shape();
-            Arc::new(Weights::pack(&host, [o, i], way))
-        };
+    fn weights(&self, w: &FloatTensor<Flex>) -> Arc<Weights> {
         match &self.kept {
-            Some(kept) => kept.weights(w, way, pack),
-            None => pack(),
+            Some(kept) => kept.weights(w),
+            None => Arc::new(pack(w, Scratch::take)),
         }
     }
 
@@ -101,7 +99,6 @@ impl Call {
         Place {
             size: [0, 1].map(|i| (size[i] - 1) * self.window.stride[i] + kernel[i]),
             offset: self.before(),
-            step: 1,
         }
     }
 
@@ -117,71 +114,29 @@ impl Call {
         }
     }
 
-    /// Whether Winograd's algorithm takes less time for so many images with the same weights: products, a
-    /// third more counted for its transforms, and weights to read, four times as many, each of which takes
-    /// as long as eight products.
-    fn by_tiles(
-        &self,
-        kernel: [usize; 2],
-        channels: usize,
-        size: [usize; 2],
-        images: usize,
-    ) -> bool {
+    /// Whether Winograd's algorithm is the better one for so many images with the same weights, `[channels made, channels
+    /// summed, kernel]`: products,
+    /// a third more counted for its transforms, and weights to read, four times as many, each of which counts
+    /// as eight products, or as sixteen where they are more than 16 MB. (One image of 8×8 pixels then takes as long by the
+    /// definition, with a quarter of the memory.)
+    fn by_tiles(&self, weight: [usize; 4], size: [usize; 2], images: usize) -> bool {
+        let [o, i, kernel @ ..] = weight;
+        let reading = if POSITIONS * o * i > 1 << 22 { 16 } else { 8 };
         let tiles = Tiles::of(images, size).count;
-        let by_tiles = POSITIONS * (tiles * 4 / 3 + 8) * channels.next_multiple_of(PANEL);
-        let by_definition = 9 * (images * size[0] * size[1] + 8) * channels;
+        let by_tiles = POSITIONS * (tiles * 4 / 3 + reading) * i.next_multiple_of(PANEL);
+        let by_definition = 9 * (images * size[0] * size[1] + reading) * i;
         self.window.stride == [1, 1] && kernel == [3, 3] && by_tiles < by_definition
     }
 }
 
-/// The weights last seen, and what they became.
-type Memory = Option<(FloatTensor<Flex>, Vec<(Way, Arc<Weights>)>)>;
-
-#[derive(Clone, Default)]
-pub(super) struct Kept(Arc<Mutex<Memory>>);
-
-impl fmt::Debug for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kept").finish_non_exhaustive()
-    }
-}
-
-impl Kept {
-    fn forget(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    fn weights(
-        &self,
-        w: &FloatTensor<Flex>,
-        key: Way,
-        pack: impl FnOnce() -> Arc<Weights>,
-    ) -> Arc<Weights> {
-        let memory = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // As long as the tensor is held here, nobody writes to its memory or takes its place.
-        let same = |held: &FloatTensor<Flex>| {
-            let (a, b) = (held.storage::<f32>(), w.storage::<f32>());
-            std::ptr::eq(a, b) && held.layout() == w.layout()
-        };
-        if let Some((held, packed)) = &*memory()
-            && same(held)
-            && let Some((_, found)) = packed.iter().find(|(k, _)| *k == key)
-        {
-            return Arc::clone(found);
-        }
-        // Packing shares its work with other threads, and this one may take up a task that asks for the
-        // same weights: no lock is held meanwhile.
-        let made = pack();
-        let mut memory = memory();
-        match &mut *memory {
-            Some((held, packed)) if same(held) => {
-                if !packed.iter().any(|(k, _)| *k == key) {
-                    packed.push((key, Arc::clone(&made)));
-                }
-            }
-            other => *other = Some((w.clone(), vec![(key, Arc::clone(&made))])),
-        }
-        made
+/// The numbers of weights, and how far channels are apart, out and in. Those of kernels 1×1 are taken as they
+/// lie in memory, transposed if they are.
+fn filters(w: FloatTensor<Flex>) -> (Floats, [usize; 2]) {
+    let [_, i, kh, kw] = w.shape().dims();
+    let strides = [0, 1].map(|axis| usize::try_from(w.layout().strides()[axis]).unwrap_or(0));
+    match kh * kw == 1 && !strides.contains(&0) {
+        true => (Floats::as_they_lie(w), strides),
+        false => (Floats::of(&w), [i * kh * kw, kh * kw]),
     }
 }
 
@@ -232,14 +187,16 @@ impl Convolution for Flex {
         let size = call.size(seen, kernel);
         let bias = Floats::of(&bias);
         let bias = (!bias.is_empty()).then_some(&*bias);
-        let y = match call.by_tiles(kernel, i, size, 1) {
+        let y = match call.by_tiles([o, i, kh, kw], size, 1) {
             true => {
-                let weights = call.weights(&w, Way::Forward);
+                let weights = call.weights(&w);
                 winograd::convolve(&x, shape, call.before(), (&weights, bias), size)
             }
             false => {
                 let reach = call.reach(Way::Forward, kernel, seen, size);
-                direct::convolve(&x, [n, i, o], &Floats::of(&w), bias, reach)
+                let (w, apart) = filters(w);
+                let filters = Filters { values: &w, apart };
+                direct::convolve(&x, [n, i, o], filters, bias, reach)
             }
         };
         tensor(y, [n, o, size[0], size[1]])
@@ -256,16 +213,19 @@ impl ConvolutionGradients for Flex {
         let ([o, i, kh, kw], dy) = (w.shape().dims(), Floats::of(&dy));
         let shape = dy.shape();
         let [n, _, rows, columns] = shape;
-        let dx = match call.by_tiles([kh, kw], o, size, 1) {
-            // The convolution of the gradient with the kernel turned.
+        let dx = match call.by_tiles([i, o, kh, kw], size, 1) {
             true => {
-                let [top, left] = call.before();
-                let weights = call.weights(&w, Way::Backward);
-                winograd::convolve(&dy, shape, [2 - top, 2 - left], (&weights, None), size)
+                let weights = call.weights(&w);
+                adjoint::convolve((&dy, shape), call.before(), (&weights, i), size)
             }
             false => {
                 let reach = call.reach(Way::Backward, [kh, kw], [rows, columns], size);
-                direct::convolve(&dy, [n, o, i], &Floats::of(&w), None, reach)
+                let (w, apart) = filters(w);
+                let filters = Filters { values: &w, apart };
+                match reach.stride {
+                    1 => direct::convolve(&dy, [n, o, i], filters, None, reach),
+                    _ => direct::by_steps(&dy, [n, o, i], filters, reach),
+                }
             }
         };
         tensor(dx, [shape[0], i, size[0], size[1]])
@@ -281,7 +241,7 @@ impl ConvolutionGradients for Flex {
         let (seen, shape): ([usize; 4], _) = (x.shape(), dy.shape());
         let [_, o, rows, columns] = shape;
         let (channels, size) = (seen[1], [rows, columns]);
-        let dw = match call.by_tiles(kernel, channels, size, shape[0]) {
+        let dw = match call.by_tiles([o, channels, kernel[0], kernel[1]], size, shape[0]) {
             true => gradient::winograd((&x, seen), (&dy, shape), call.before()),
             false => {
                 let place = call.place(size, kernel);
@@ -302,7 +262,8 @@ impl ConvolutionGradients for Flex {
                 .step_by(channels);
             planes.map(total).sum::<f64>() as f32
         };
-        tensor((0..channels).map(of_channel).collect(), [channels])
+        let all = (0..channels).into_par_iter().map(of_channel);
+        tensor(all.collect(), [channels])
     }
 }
 
@@ -322,22 +283,22 @@ where
 
         /// Each factor is kept if the other one is tracked.
         #[derive(Clone, Debug)]
-        struct State<T> {
-            x: Option<T>,
-            w: Option<T>,
+        struct State {
+            x: Option<NodeId>,
+            w: Option<NodeId>,
             call: Arc<Call>,
             size: [usize; 2],
             kernel: [usize; 2],
         }
 
         impl<B: ConvolutionGradients> Backward<B, 3> for Convolve {
-            type State = State<FloatTensor<B>>;
+            type State = State;
 
             fn backward(
                 self,
                 ops: Ops<Self::State, 3>,
                 gradients: &mut Gradients,
-                _: &mut Checkpointer,
+                kept: &mut Checkpointer,
             ) {
                 let State {
                     x,
@@ -352,19 +313,19 @@ where
                     gradients.register::<B>(node.id, B::by_bias(dy.clone()));
                 }
                 if let (Some(node), Some(w)) = (node_x, w) {
+                    let w = kept.retrieve_node_output(w);
                     let dx = B::by_input(dy.clone(), w, &call, size);
                     gradients.register::<B>(node.id, dx);
                 }
                 if let (Some(node), Some(x)) = (node_w, x) {
+                    let x = kept.retrieve_node_output(x);
                     let dw = B::by_weight(x, dy, &call, kernel);
                     gradients.register::<B>(node.id, dw);
                 }
             }
         }
 
-        let nodes = [x.node(), w.node(), bias.node()];
         let (seeks_x, seeks_w) = (x.is_tracked(), w.is_tracked());
-        let [x, w, bias] = [x, w, bias].map(|tensor| tensor.into_primitive());
         // Weights that are being trained are others the next time.
         let call = match &call.kept {
             Some(kept) if seeks_w => {
@@ -376,19 +337,23 @@ where
         };
         let [.., rows, columns] = x.shape().dims::<4>();
         let [.., kh, kw] = w.shape().dims::<4>();
-        let y = B::convolution(x.clone(), w.clone(), bias, Arc::clone(&call));
-        match Convolve.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(tape) => {
+        let prepared = Convolve.prepare::<C>([x.node(), w.node(), bias.node()]);
+        let run = |[x, w, bias]: [FloatTensor<Self>; 3]| {
+            let [x, w, bias] = [x, w, bias].map(|tensor| tensor.into_primitive());
+            B::convolution(x, w, bias, Arc::clone(&call))
+        };
+        match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(mut tape) => {
                 let state = State {
-                    x: seeks_w.then_some(x),
-                    w: seeks_x.then_some(w),
-                    call,
+                    x: seeks_w.then(|| tape.checkpoint(&x)),
+                    w: seeks_x.then(|| tape.checkpoint(&w)),
+                    call: Arc::clone(&call),
                     size: [rows, columns],
                     kernel: [kh, kw],
                 };
-                tape.finish(state, y)
+                tape.finish(state, run([x, w, bias]))
             }
-            OpsKind::UnTracked(tape) => tape.finish(y),
+            OpsKind::UnTracked(tape) => tape.finish(run([x, w, bias])),
         }
     }
 }

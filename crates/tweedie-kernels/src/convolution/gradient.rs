@@ -1,11 +1,11 @@
 //! The gradient of a convolution by its weights: `∂/∂w[o, i, tap] = Σ x[i, s·p + tap] ∂/∂y[o, p]`.
 
-use super::layout::{Place, channels_last};
-use super::product::{Left, PANEL, Right, product};
-use super::scratch::Scratch;
-use super::transform::{filter_transposed, load, output_transposed, store};
+use super::transform::{filter_transposed, output_transposed};
 use super::winograd::{POSITIONS, TILE, Tiles, transform_input};
 use crate::host::written;
+use crate::layout::{Place, channels_last};
+use crate::product::{Left, PANEL, Right, load, product, store};
+use crate::scratch::Scratch;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
@@ -25,13 +25,11 @@ pub(super) fn winograd(
     let place = Place {
         size: tiles.padded(),
         offset,
-        step: 1,
     };
     let x = channels_last(x, shape, place, depth);
     let inner = Place {
         size: tiles.grid.map(|n| n * TILE),
         offset: [0, 0],
-        step: 1,
     };
     let dy = channels_last(dy, [n, o, h, w], inner, width);
     // As many at a time as make the transforms and the sums travel alike.
@@ -137,7 +135,7 @@ impl WithSimd for Transforms<'_> {
 
 /// `A ∂y Aᵀ` of one tile, all channels.
 #[inline(always)]
-fn transform_gradient<S: Simd>(
+pub(super) fn transform_gradient<S: Simd>(
     simd: S,
     (dy, line): (&[f32], usize),
     width: usize,
@@ -233,7 +231,6 @@ pub(super) fn direct(
     let flat = Place {
         size: [h, w],
         offset: [0, 0],
-        step: 1,
     };
     let dy = channels_last(dy, [n, o, h, w], flat, width);
     // Rows whose pixels stay in the cache.

@@ -3,13 +3,15 @@
 //! `y[o, p] = Σ_{i, t} w[o, i, t] x[i, s p + t − pad]`. On burn's CPU backend, in `f32`, a kernel 3×3 of
 //! stride 1 takes Winograd's `F(4×4, 3×3)`, a quarter of the products, where that saves time, and all
 //! others the definition, both in registers, over all cores; so do the gradients. Which one it is
-//! depends on the shapes of an image and of the weights alone, never on the batch: an image, and its
-//! gradient, get what they get alone, bit for bit. (burn's convolution serves unequal strides and paddings as
+//! depends, for an image and its gradient, on the shapes of an image and of the weights alone, never on the batch: they
+//! get what they get alone, bit for bit. (burn's convolution serves unequal strides and paddings as
 //! wide as the kernel.) A number that is not finite spoils whole tiles of 4×4 pixels.
 //!
 //! # Reference
 //! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks", arXiv:1509.09308.
 
+#[cfg(feature = "flex")]
+mod adjoint;
 #[cfg(feature = "flex")]
 mod direct;
 #[cfg(feature = "flex")]
@@ -17,13 +19,7 @@ mod extension;
 #[cfg(feature = "flex")]
 mod gradient;
 #[cfg(feature = "flex")]
-mod layout;
-#[cfg(feature = "flex")]
-mod product;
-#[cfg(feature = "flex")]
-mod scratch;
-#[cfg(feature = "flex")]
-mod shared;
+mod kept;
 #[cfg(feature = "flex")]
 mod transform;
 #[cfg(feature = "flex")]
@@ -50,7 +46,7 @@ pub struct Window {
 #[derive(Clone, Debug, Default)]
 pub struct PackedWeights {
     #[cfg(feature = "flex")]
-    kept: extension::Kept,
+    kept: kept::Kept,
 }
 
 impl Window {

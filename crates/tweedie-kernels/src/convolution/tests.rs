@@ -6,12 +6,14 @@ use super::*;
 use burn::tensor::{DType, Device, Distribution};
 
 /// Image, channels out, kernel, window.
-const CASES: [([usize; 4], usize, [usize; 2], Window); 16] = [
+const CASES: [([usize; 4], usize, [usize; 2], Window); 17] = [
     // Large enough for Winograd's algorithm.
     ([2, 32, 16, 16], 48, [3, 3], window(1, 1)),
     ([3, 16, 21, 14], 3, [3, 3], window(1, 1)),
     ([1, 31, 19, 22], 40, [3, 3], window(1, 0)),
     ([1, 48, 15, 17], 20, [3, 3], window(1, 2)),
+    // More tiles than are worked on together, in rows that do not divide them.
+    ([2, 40, 45, 70], 24, [3, 3], window(1, 1)),
     // And not.
     ([2, 16, 8, 8], 16, [3, 3], window(1, 1)),
     ([1, 33, 13, 10], 20, [3, 3], window(1, 1)),
@@ -52,6 +54,20 @@ fn far<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> f64 {
     let size = wanted.clone().square().mean().sqrt().into_scalar::<f64>();
     let off = (found.cast(DType::F64) - wanted).abs().max();
     off.into_scalar::<f64>() / size
+}
+
+/// The gradient of half the square by the input, with weights that are kept and not trained.
+fn by_input(x: &Tensor<4>, weight: &Tensor<4>, window: Window) -> Tensor<4> {
+    let x = x.clone().autodiff().require_grad();
+    let y = conv2d(
+        x.clone(),
+        weight.clone(),
+        None,
+        window,
+        &PackedWeights::default(),
+    );
+    let gradients = (y.square() * 0.5).sum().backward();
+    x.grad(&gradients).expect("a gradient")
 }
 
 #[test]
@@ -101,6 +117,15 @@ fn images_do_not_see_each_other() {
             let equal = alone.equal(together.clone().narrow(0, image, 1)).all();
             assert!(equal.into_scalar::<bool>(), "{shape:?}, {kernel:?}");
         }
+        let together = by_input(&x, &weight, window);
+        for image in 0..7 {
+            let alone = by_input(&x.clone().narrow(0, image, 1), &weight, window);
+            let equal = alone.equal(together.clone().narrow(0, image, 1)).all();
+            assert!(
+                equal.into_scalar::<bool>(),
+                "{shape:?}, {kernel:?} by the input"
+            );
+        }
     }
 }
 
@@ -115,6 +140,28 @@ fn packed_weights_follow_the_weights() {
         assert!(kept.clone().equal(fresh).all().into_scalar::<bool>());
         assert!(kept.equal(again).all().into_scalar::<bool>());
         weight = weight * 2.0;
+    }
+}
+
+/// Weights of kernels 1×1 that are a transposed view.
+#[test]
+fn transposed_weights() {
+    let (x, matrix) = (normal([3, 20, 9, 7]), normal::<2>([20, 33]));
+    let run = |weight: Tensor<4>| {
+        let (x, weight) = (
+            x.clone().autodiff().require_grad(),
+            weight.autodiff().require_grad(),
+        );
+        let packed = PackedWeights::default();
+        let y = conv2d(x.clone(), weight.clone(), None, window(1, 0), &packed);
+        let gradients = y.clone().square().sum().backward();
+        let [dx, dw] = [x, weight].map(|tensor| tensor.grad(&gradients).expect("a gradient"));
+        [y.inner(), dx, dw]
+    };
+    let view = matrix.transpose().unsqueeze_dims(&[2, 3]);
+    let plain = Tensor::from_data(view.to_data(), &Device::flex());
+    for (found, wanted) in run(view).into_iter().zip(run(plain)) {
+        assert!(found.equal(wanted).all().into_scalar::<bool>());
     }
 }
 
@@ -193,9 +240,11 @@ fn any_shape() {
             (y.inner(), dx.expect("a gradient"), dw.expect("a gradient"))
         };
         let (found, wanted) = (run(DType::F32), run(DType::F64));
+        let frozen = by_input(&x, &weight, window);
         let case = format!("{shape:?} by {:?}, {window:?}", weight.dims());
         assert!(far(found.0, wanted.0) < 5e-5, "{case}");
-        assert!(far(found.1, wanted.1) < 5e-5, "{case} by x");
+        assert!(far(found.1, wanted.1.clone()) < 5e-5, "{case} by x");
+        assert!(far(frozen, wanted.1) < 5e-5, "{case} by x alone");
         assert!(far(found.2, wanted.2) < 5e-5, "{case} by w");
     }
 }
@@ -203,7 +252,7 @@ fn any_shape() {
 /// The innermost loop on vectors of every width.
 #[test]
 fn every_width_of_vectors() {
-    use super::product::{Left, PANEL, Right, product};
+    use crate::product::{Left, PANEL, Right, product};
     fn run<S: pulp::Simd>(simd: S) -> Vec<f32> {
         let number = |i: usize| ((i * 37 + 11) % 101) as f32 / 50.0 - 1.0;
         let a: Vec<f32> = (0..4000).map(number).collect();

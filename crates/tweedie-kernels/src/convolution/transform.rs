@@ -7,7 +7,7 @@
 //! Winograd 1980; Lavin & Gray 2016, "Fast algorithms for convolutional neural networks",
 //! section 4.2, arXiv:1509.09308.
 
-use super::product::PANEL;
+use crate::product::{PANEL, load, store};
 use pulp::Simd;
 
 /// 16 channels side by side.
@@ -27,6 +27,29 @@ pub(super) fn input<S: Simd>(s: S, [x0, x1, x2, x3, x4, x5]: [S::f32s; 6]) -> [S
         s.add_f32s(low, high),
         s.sub_f32s(low, high),
         scaled(4.0, x1, scaled(-5.0, x3, x5)),
+    ]
+}
+
+/// `B m`, the transpose of [`input`].
+#[inline(always)]
+pub(super) fn input_transposed<S: Simd>(
+    s: S,
+    [m0, m1, m2, m3, m4, m5]: [S::f32s; 6],
+) -> [S::f32s; 6] {
+    let scaled = |factor: f32, x, y| s.mul_add_e_f32s(s.splat_f32s(factor), x, y);
+    let (near, far) = (s.add_f32s(m1, m2), s.add_f32s(m3, m4));
+    let (across, twice) = (s.sub_f32s(m1, m2), s.sub_f32s(m3, m4));
+    let twice = s.add_f32s(twice, twice);
+    let four = s.mul_f32s(s.splat_f32s(4.0), s.sub_f32s(m5, across));
+    let zero = s.splat_f32s(0.0);
+    let sum = s.add_f32s(m0, s.add_f32s(near, far));
+    [
+        s.mul_f32s(s.splat_f32s(4.0), m0),
+        s.sub_f32s(four, twice),
+        scaled(-5.0, m0, scaled(-4.0, near, s.sub_f32s(zero, far))),
+        scaled(-5.0, m5, s.add_f32s(across, twice)),
+        sum,
+        m5,
     ]
 }
 
@@ -94,51 +117,48 @@ fn filter_line_transposed<S: Simd>(s: S, u: [S::f32s; 6]) -> [S::f32s; 3] {
     ]
 }
 
-/// `G g Gᵀ`: the nine taps of 16 channels to the 36 positions.
+/// `G g Gᵀ`: the nine taps of 16 channels, `[9][16]`, to the 36 positions, `apart`.
 #[inline(always)]
-pub(super) fn filter<S: Simd>(s: S, g: &[Lanes; 9], mut put: impl FnMut(usize, &Lanes)) {
-    let mut out = [[0.0; PANEL]; 36];
+pub(super) fn filter<S: Simd>(s: S, g: &[f32], out: &mut [f32], apart: usize) {
+    let zero = s.splat_f32s(0.0);
     for lane in (0..PANEL).step_by(S::F32_LANES) {
-        let at = |tap: usize| load::<S>(&g[tap][lane..]);
-        let columns: [_; 3] =
-            std::array::from_fn(|j| filter_line(s, [at(j), at(3 + j), at(6 + j)]));
+        let at = |tap: usize| load::<S>(&g[tap * PANEL + lane..]);
+        let mut columns = [[zero; 6]; 3];
+        for (j, column) in columns.iter_mut().enumerate() {
+            *column = filter_line(s, [at(j), at(3 + j), at(6 + j)]);
+        }
         for i in 0..6 {
             let row = filter_line(s, [columns[0][i], columns[1][i], columns[2][i]]);
             for (j, value) in row.into_iter().enumerate() {
-                store::<S>(&mut out[6 * i + j][lane..], value);
+                store::<S>(&mut out[(6 * i + j) * apart + lane..], value);
             }
         }
     }
-    out.iter()
-        .enumerate()
-        .for_each(|(position, values)| put(position, values));
 }
 
 /// `Gᵀ u G`, the transpose of [`filter`]: 36 positions, `apart`, of 16 channels to the nine taps.
 #[inline(always)]
 pub(super) fn filter_transposed<S: Simd>(s: S, u: &[f32], apart: usize) -> [Lanes; 9] {
     let mut taps = [[0.0; PANEL]; 9];
+    let zero = s.splat_f32s(0.0);
     for lane in (0..PANEL).step_by(S::F32_LANES) {
-        let at = |position: usize| load::<S>(&u[position * apart + lane..]);
-        let columns: [_; 6] = std::array::from_fn(|j| {
-            filter_line_transposed(s, std::array::from_fn(|i| at(6 * i + j)))
-        });
+        let mut columns = [[zero; 3]; 6];
+        for (j, column) in columns.iter_mut().enumerate() {
+            let mut u_column = [zero; 6];
+            for (i, u_value) in u_column.iter_mut().enumerate() {
+                *u_value = load::<S>(&u[(6 * i + j) * apart + lane..]);
+            }
+            *column = filter_line_transposed(s, u_column);
+        }
         for i in 0..3 {
-            let row = filter_line_transposed(s, std::array::from_fn(|j| columns[j][i]));
-            for (j, value) in row.into_iter().enumerate() {
+            let mut row = [zero; 6];
+            for (value, column) in row.iter_mut().zip(&columns) {
+                *value = column[i];
+            }
+            for (j, value) in filter_line_transposed(s, row).into_iter().enumerate() {
                 store::<S>(&mut taps[3 * i + j][lane..], value);
             }
         }
     }
     taps
-}
-
-#[inline(always)]
-pub(super) fn load<S: Simd>(from: &[f32]) -> S::f32s {
-    S::as_simd_f32s(&from[..S::F32_LANES]).0[0]
-}
-
-#[inline(always)]
-pub(super) fn store<S: Simd>(to: &mut [f32], value: S::f32s) {
-    S::as_mut_simd_f32s(&mut to[..S::F32_LANES]).0[0] = value;
 }

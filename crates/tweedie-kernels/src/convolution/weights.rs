@@ -1,80 +1,36 @@
 //! Weights in the order in which Winograd's algorithm reads them.
 
-use super::product::PANEL;
-use super::transform::{Lanes, filter};
+use super::transform::filter;
 use super::winograd::POSITIONS;
+use crate::layout::turn;
+use crate::product::PANEL;
+use crate::scratch::Scratch;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
-
-/// Which way the weights are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Way {
-    /// From input to output.
-    Forward,
-    /// From the gradient of the output to that of the input: turned by half a circle, channels
-    /// swapped.
-    Backward,
-}
-
-/// The transform of 16 filters.
-struct Filter<'a, P> {
-    taps: &'a [Lanes; 9],
-    put: P,
-}
-
-impl<P: FnMut(usize, &Lanes)> WithSimd for Filter<'_, P> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        filter(simd, self.taps, self.put);
-    }
-}
 
 /// Transforms of kernels 3×3, `[panel][position][depth][16]`.
 #[derive(Debug)]
 pub(super) struct Weights {
-    pub(super) values: Vec<f32>,
+    values: Scratch,
     /// Channels in, as stored.
     pub(super) depth: usize,
     pub(super) output: usize,
 }
 
 impl Weights {
-    /// Packs `[o, i, 3, 3]`.
-    pub(super) fn pack(w: &[f32], [o, i]: [usize; 2], way: Way) -> Self {
-        let (output, input) = match way {
-            Way::Forward => (o, i),
-            Way::Backward => (i, o),
-        };
-        let at = |to: usize, from: usize, tap: usize| match way {
-            Way::Forward => w[(to * i + from) * 9 + tap],
-            Way::Backward => w[(from * i + to) * 9 + 8 - tap],
-        };
-        let depth = input.next_multiple_of(PANEL);
-        let panels = output.div_ceil(PANEL);
-        let mut values = vec![0.0; panels * POSITIONS * depth * PANEL];
-        let chunks = values.par_chunks_mut((POSITIONS * depth * PANEL).max(1));
+    /// Packs `[o, i, 3, 3]` into so much `memory`.
+    pub(super) fn pack(w: &[f32], [o, i]: [usize; 2], memory: fn(usize) -> Scratch) -> Self {
+        let depth = i.next_multiple_of(PANEL);
+        let length = POSITIONS * depth * PANEL;
+        let mut values = memory(o.div_ceil(PANEL) * length);
         let arch = Arch::new();
-        chunks.enumerate().for_each(|(panel, out)| {
-            let first = panel * PANEL;
-            for from in 0..input {
-                let taps = std::array::from_fn(|tap| {
-                    std::array::from_fn(|lane| match first + lane < output {
-                        true => at(first + lane, from, tap),
-                        false => 0.0,
-                    })
-                });
-                let put = |position: usize, values: &Lanes| {
-                    out[(position * depth + from) * PANEL..][..PANEL].copy_from_slice(values);
-                };
-                arch.dispatch(Filter { taps: &taps, put });
-            }
-        });
+        let panels = values.par_chunks_mut(length.max(1));
+        let panels = panels.zip(w.par_chunks((PANEL * i * 9).max(1)));
+        panels.for_each(|(out, w)| arch.dispatch(Filters { w, input: i, out }));
         Self {
             values,
             depth,
-            output,
+            output: o,
         }
     }
 
@@ -87,5 +43,39 @@ impl Weights {
     pub(super) fn panel(&self, panel: usize) -> &[f32] {
         let length = self.values.len() / self.panels().max(1);
         &self.values[panel * length..][..length]
+    }
+}
+
+/// The filters to up to 16 channels from all.
+struct Filters<'a> {
+    /// `[up to 16][input][9]`.
+    w: &'a [f32],
+    input: usize,
+    /// `[position][depth][16]`.
+    out: &'a mut [f32],
+}
+
+/// Channels in that are worked on together.
+const GROUP: usize = 8;
+
+impl WithSimd for Filters<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (input, apart) = (self.input, self.out.len() / POSITIONS);
+        let count = self.w.len() / (input * 9);
+        for position in self.out.chunks_exact_mut(apart) {
+            position[input * PANEL..].fill(0.0);
+        }
+        let mut taps = [0.0; GROUP * 9 * PANEL];
+        for first in (0..input).step_by(GROUP) {
+            let some = GROUP.min(input - first);
+            let filters_to = |lane: usize| &self.w[(lane * input + first) * 9..][..some * 9];
+            turn(count, filters_to, &mut taps[..some * 9 * PANEL], PANEL);
+            for (from, taps) in (first..first + some).zip(taps.chunks_exact(9 * PANEL)) {
+                filter(simd, taps, &mut self.out[from * PANEL..], apart);
+            }
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! Convolutions with 3×3 kernels and stride 1 in tiles of 4×4 pixels.
 
-use super::layout::{SIDE, transpose, turn};
-use super::product::{Left, PANEL, Right, product};
-use super::scratch::Scratch;
-use super::shared::Shared;
-use super::transform::{input, load, output, store};
+use super::transform::{input, output};
 use super::weights::Weights;
 use crate::host::written;
+use crate::layout::{SIDE, transpose, turn};
+use crate::product::{Left, PANEL, Right, load, product, store};
+use crate::scratch::Scratch;
+use crate::shared::Shared;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
@@ -48,7 +48,7 @@ impl Tiles {
     }
 
     /// Tiles `range`, row by row.
-    fn runs(self, range: std::ops::Range<usize>) -> impl Iterator<Item = Run> {
+    pub(super) fn runs(self, range: std::ops::Range<usize>) -> impl Iterator<Item = Run> {
         let [down, across] = self.grid;
         let rows = range.start / across..range.end.div_ceil(across);
         rows.map(move |row| {
@@ -65,7 +65,7 @@ impl Tiles {
 
 /// How many tiles are worked on together: few enough that what is between the transforms stays in the
 /// cache.
-fn tiles_of_block(tiles: usize, channels: usize) -> usize {
+pub(super) fn tiles_of_block(tiles: usize, channels: usize) -> usize {
     const NUMBERS: usize = 1 << 19;
     let most = (NUMBERS / (POSITIONS * channels)).clamp(12, 64);
     tiles.div_ceil(tiles.div_ceil(most))
@@ -131,19 +131,20 @@ pub(super) fn convolve(
 
 /// What is convolved.
 #[derive(Clone, Copy)]
-struct Seen<'a> {
-    x: &'a [f32],
-    shape: [usize; 4],
-    offset: [usize; 2],
+pub(super) struct Seen<'a> {
+    pub(super) x: &'a [f32],
+    pub(super) shape: [usize; 4],
+    /// Where its first pixel lies in the padded image.
+    pub(super) offset: [usize; 2],
 }
 
 /// What becomes of it, `[n, channels, size]`.
 #[derive(Clone, Copy)]
-struct Made<'a> {
-    out: &'a Shared<'a>,
-    bias: Option<&'a [f32]>,
-    channels: usize,
-    size: [usize; 2],
+pub(super) struct Made<'a> {
+    pub(super) out: &'a Shared<'a>,
+    pub(super) bias: Option<&'a [f32]>,
+    pub(super) channels: usize,
+    pub(super) size: [usize; 2],
 }
 
 /// Some tiles, and some channels of the output.
@@ -158,13 +159,13 @@ struct Block<'a> {
 
 /// Tiles side by side.
 #[derive(Clone, Copy)]
-struct Run {
-    image: usize,
+pub(super) struct Run {
+    pub(super) image: usize,
     /// Row and column of its first pixel.
-    at: [usize; 2],
+    pub(super) at: [usize; 2],
     /// Number of its first tile in the block, and how many there are.
-    first: usize,
-    count: usize,
+    pub(super) first: usize,
+    pub(super) count: usize,
 }
 
 impl WithSimd for Block<'_> {
@@ -182,7 +183,7 @@ impl WithSimd for Block<'_> {
             let across = run.count * TILE + 2;
             // Channels last.
             let mut pixels = Scratch::take((TILE + 2) * across * depth);
-            self.seen.gather(run, &mut pixels, depth);
+            self.seen.gather(run, 0, &mut pixels, depth, across);
             for t in 0..run.count {
                 let place =
                     |position, channel| (position * count + run.first + t) * depth + channel;
@@ -225,11 +226,19 @@ impl WithSimd for Block<'_> {
 }
 
 impl Seen<'_> {
-    /// The six rows of pixels that a run of tiles reads, `[row][column][depth]`.
+    /// Rows of `across` pixels from where a run of tiles starts, `depth` channels from `channel` on:
+    /// `[row][column][depth]`.
     #[inline(always)]
-    fn gather(&self, run: Run, out: &mut [f32], depth: usize) {
-        let [_, c, h, w] = self.shape;
-        let across = run.count * TILE + 2;
+    pub(super) fn gather(
+        &self,
+        run: Run,
+        channel: usize,
+        out: &mut [f32],
+        depth: usize,
+        across: usize,
+    ) {
+        let [_, channels, h, w] = self.shape;
+        let c = depth.min(channels - channel);
         // Columns of the run that lie in the image.
         let left = self.offset[1].saturating_sub(run.at[1]).min(across);
         let first = (run.at[1] + left).saturating_sub(self.offset[1]);
@@ -242,7 +251,7 @@ impl Seen<'_> {
             };
             out[..left * depth].fill(0.0);
             out[inside * depth..].fill(0.0);
-            let start = run.image * c * h * w + from * w + first;
+            let start = ((run.image * channels + channel) * h + from) * w + first;
             let line = |channel: usize| &self.x[start + channel * h * w..][..inside - left];
             let out = &mut out[left * depth..inside * depth];
             turn(c, line, out, depth);
@@ -262,26 +271,46 @@ impl Made<'_> {
         let columns = (run.count * TILE).min(w - run.at[1]);
         let rows = y.chunks_exact(run.count * TILE * width);
         for (row, y) in (run.at[0]..h).zip(rows) {
-            for (group, first) in channels.clone().step_by(SIDE).enumerate() {
-                let some = SIDE.min(channels.end - first);
-                let mut lines = [[0.0; SIDE]; SIDE];
-                for column in (0..columns).step_by(SIDE) {
-                    let count = SIDE.min(columns - column);
-                    for (i, line) in lines.iter_mut().enumerate().take(count) {
-                        let at = (column + i) * width + group * SIDE;
-                        line.copy_from_slice(&y[at..][..SIDE]);
-                    }
-                    let turned = transpose(&lines);
-                    for (channel, line) in (first..first + some).zip(&turned) {
-                        let bias = self.bias.map_or(0.0, |bias| bias[channel]);
-                        let line = line.map(|value| value + bias);
-                        let plane = run.image * self.channels + channel;
-                        let at = (plane * h + row) * w + run.at[1] + column;
-                        // SAFETY: a pixel of a channel lies in one tile of one part.
-                        #[allow(unsafe_code, reason = "tasks share an image")]
-                        unsafe {
-                            self.out.write(at, &line[..count]);
-                        }
+            let at = [row, run.at[1]];
+            self.scatter_row(
+                run.image,
+                at,
+                &y[..columns * width],
+                width,
+                channels.clone(),
+            );
+        }
+    }
+
+    /// Some pixels of a row, `[column][width]`, and some channels, to where they belong.
+    #[inline(always)]
+    pub(super) fn scatter_row(
+        &self,
+        image: usize,
+        [row, first]: [usize; 2],
+        y: &[f32],
+        width: usize,
+        channels: std::ops::Range<usize>,
+    ) {
+        let ([h, w], columns) = (self.size, y.len() / width);
+        for (group, channel) in channels.clone().step_by(SIDE).enumerate() {
+            let some = SIDE.min(channels.end - channel);
+            let mut lines = [[0.0; SIDE]; SIDE];
+            for column in (0..columns).step_by(SIDE) {
+                let count = SIDE.min(columns - column);
+                for (i, line) in lines.iter_mut().enumerate().take(count) {
+                    let at = (column + i) * width + group * SIDE;
+                    line.copy_from_slice(&y[at..][..SIDE]);
+                }
+                let turned = transpose(&lines);
+                for (channel, line) in (channel..channel + some).zip(&turned) {
+                    let bias = self.bias.map_or(0.0, |bias| bias[channel]);
+                    let line = line.map(|value| value + bias);
+                    let at = ((image * self.channels + channel) * h + row) * w + first + column;
+                    // SAFETY: a pixel of a channel is one task's.
+                    #[allow(unsafe_code, reason = "tasks share an image")]
+                    unsafe {
+                        self.out.write(at, &line, count);
                     }
                 }
             }

@@ -2,8 +2,12 @@
 
 use super::GroupNormalisation;
 use super::host::{Given, backward, forward};
-use crate::host::{Floats, tensor};
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use crate::host::{Floats, Source, tensor};
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::{
+    base::Checkpointer, retro_forward::RetroForward, state::BackwardStates,
+    strategy::CheckpointStrategy,
+};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
@@ -114,15 +118,16 @@ where
         struct Norm;
 
         impl<B: NormaliseGradient> Backward<B, 4> for Norm {
-            type State = ([FloatTensor<B>; 4], GroupNormalisation);
+            type State = ([NodeId; 4], GroupNormalisation);
 
             fn backward(
                 self,
                 ops: Ops<Self::State, 4>,
                 gradients: &mut Gradients,
-                _: &mut Checkpointer,
+                kept: &mut Checkpointer,
             ) {
                 let (given, how) = ops.state;
+                let given = given.map(|node| kept.retrieve_node_output(node));
                 let dy = gradients.consume::<B>(&ops.node);
                 let found = B::normalise_gradient(given, dy, how);
                 for (node, gradient) in ops.parents.into_iter().zip(found) {
@@ -133,13 +138,44 @@ where
             }
         }
 
-        let nodes = [x.node(), a.node(), b.node(), d.node()];
-        let [x, a, b, d] = [x, a, b, d].map(|tensor| tensor.into_primitive());
-        let given = [x.clone(), a.clone(), b.clone(), d.clone()];
-        let y = B::normalise(x, a, b, d, Arc::clone(&how));
-        match Norm.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(tape) => tape.finish((given, *how), y),
-            OpsKind::UnTracked(tape) => tape.finish(y),
+        let given = [x, a, b, d];
+        let again = Again::<B> {
+            given: given.each_ref().map(Source::of::<C>),
+            how: Arc::clone(&how),
+        };
+        let tracked: Vec<_> = given.iter().filter(|tensor| tensor.is_tracked()).collect();
+        let prepared = Norm.prepare::<C>(given.each_ref().map(|tensor| tensor.node()));
+        let prepared = match tracked.is_empty() {
+            true => prepared.compute_bound(),
+            false => prepared
+                .memory_bound()
+                .retro_forward(again)
+                .parents(tracked),
+        };
+        let run = |[x, a, b, d]: [FloatTensor<Self>; 4]| {
+            let [x, a, b, d] = [x, a, b, d].map(|tensor| tensor.into_primitive());
+            B::normalise(x, a, b, d, Arc::clone(&how))
+        };
+        match prepared.stateful() {
+            OpsKind::Tracked(mut tape) => {
+                let kept = given.each_ref().map(|tensor| tape.checkpoint(tensor));
+                tape.finish((kept, *how), run(given))
+            }
+            OpsKind::UnTracked(tape) => tape.finish(run(given)),
         }
+    }
+}
+
+/// The same once more in the backward pass, where that is cheaper than to keep what it gave.
+#[derive(Debug)]
+struct Again<B: Backend> {
+    given: [Source<B>; 4],
+    how: How,
+}
+
+impl<B: Normalise> RetroForward for Again<B> {
+    fn forward(&self, states: &mut BackwardStates, node: NodeId) {
+        let [x, a, b, d] = self.given.each_ref().map(|source| source.get(states));
+        states.save(node, B::normalise(x, a, b, d, Arc::clone(&self.how)));
     }
 }

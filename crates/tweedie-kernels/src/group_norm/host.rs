@@ -56,9 +56,36 @@ impl Given<'_> {
     }
 }
 
-/// `Σ x`, 16 sums side by side.
+/// `Σ x`.
 pub(crate) fn total(x: &[f32]) -> f64 {
-    sum(x, |x| x)
+    Arch::new().dispatch(Total(x))
+}
+
+/// `Σ x²`.
+pub(crate) fn squares(x: &[f32]) -> f64 {
+    Arch::new().dispatch(Squares(x))
+}
+
+struct Total<'a>(&'a [f32]);
+
+impl WithSimd for Total<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        sum(self.0, |x| x)
+    }
+}
+
+struct Squares<'a>(&'a [f32]);
+
+impl WithSimd for Squares<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        sum(self.0, |x| x * x)
+    }
 }
 
 /// `Σ f(x)`.
@@ -137,13 +164,13 @@ impl WithSimd for Forward<'_> {
 
 /// `∂/∂x`, and `∂/∂a`, `∂/∂b`, `∂/∂d`, from `∂/∂y`.
 pub(super) fn backward(given: Given<'_>, dy: &[f32]) -> (Vec<f32>, [Vec<f32>; 3]) {
-    let mut dx = vec![0.0; given.x.len()];
+    assert_eq!(dy.len(), given.x.len(), "a gradient of the output's size");
     let mut vectors = vec![[0.0; 3]; given.a.len()];
-    let group = given.of_group() * given.pixels;
-    if !dx.is_empty() {
-        let arch = Arch::new();
+    let group = (given.of_group() * given.pixels).max(1);
+    let arch = Arch::new();
+    let write = |dx: &mut [MaybeUninit<f32>]| {
         dx.par_chunks_mut(group)
-            .zip(vectors.par_chunks_mut(given.of_group()))
+            .zip(vectors.par_chunks_mut(given.of_group().max(1)))
             .zip(dy.par_chunks(group))
             .enumerate()
             .for_each(|(index, ((dx, vectors), dy))| {
@@ -155,7 +182,10 @@ pub(super) fn backward(given: Given<'_>, dy: &[f32]) -> (Vec<f32>, [Vec<f32>; 3]
                     vectors,
                 });
             });
-    }
+    };
+    // SAFETY: every group is a chunk, of `dy` too (asserted above), and each of its channels is written whole.
+    #[allow(unsafe_code, reason = "the gradient is not cleared first")]
+    let dx = unsafe { written(given.x.len(), write) };
     let vector = |i: usize| vectors.iter().map(|v| v[i]).collect();
     let of_vectors = [vector(0), vector(1), vector(2)];
     (dx, of_vectors)
@@ -164,7 +194,7 @@ pub(super) fn backward(given: Given<'_>, dy: &[f32]) -> (Vec<f32>, [Vec<f32>; 3]
 struct Backward<'a> {
     given: Given<'a>,
     dy: &'a [f32],
-    dx: &'a mut [f32],
+    dx: &'a mut [MaybeUninit<f32>],
     /// By `a`, `b` and `d`, of every channel.
     vectors: &'a mut [[f32; 3]],
 }
@@ -183,14 +213,18 @@ impl WithSimd for Backward<'_> {
             let x = &given.x[i * pixels..][..pixels];
             let dy = &self.dy[i * pixels..][..pixels];
             let (a, d, shift) = (given.a[i], given.d[i], given.b[i] - mean);
+            let triples = dx.iter_mut().zip(x).zip(dy);
             match given.how.silu {
-                true => {
-                    for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
-                        *dx = dy * derivative((x + shift) * scale * a + d);
-                    }
-                }
-                false => dx.copy_from_slice(dy),
+                true => triples.for_each(|((dx, &x), &dy)| {
+                    dx.write(dy * derivative((x + shift) * scale * a + d));
+                }),
+                false => triples.for_each(|((dx, _), &dy)| {
+                    dx.write(dy);
+                }),
             }
+            // SAFETY: all of it has just been written.
+            #[allow(unsafe_code, reason = "the gradient is not cleared first")]
+            let dx = unsafe { dx.assume_init_mut() };
             let by_d = sum(dx, |g| g);
             let by_a = product(dx, x, |g, x| g * ((x + shift) * scale));
             of_ones += by_d * f64::from(a);
@@ -202,6 +236,9 @@ impl WithSimd for Backward<'_> {
         for (i, dx) in self.dx.chunks_exact_mut(pixels).enumerate() {
             let x = &given.x[i * pixels..][..pixels];
             let (a, shift) = (given.a[i], given.b[i] - mean);
+            // SAFETY: all channels were written above.
+            #[allow(unsafe_code, reason = "the gradient is not cleared first")]
+            let dx = unsafe { dx.assume_init_mut() };
             for (dx, &x) in dx.iter_mut().zip(x) {
                 let z = (x + shift) * scale;
                 *dx = scale * (*dx * a - of_ones - z * of_z);

@@ -10,7 +10,7 @@ mod host;
 
 use burn::tensor::{Tensor, activation};
 #[cfg(feature = "flex")]
-pub(crate) use host::total;
+pub(crate) use host::{squares, total};
 
 /// How a group is normalised.
 #[derive(Clone, Copy, Debug, PartialEq)]

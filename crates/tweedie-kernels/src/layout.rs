@@ -1,39 +1,37 @@
 //! Images with their channels last, in memory.
 
-use super::scratch::Scratch;
+use crate::scratch::Scratch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Where the pixels of an image go within a larger one that is 0 elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Height and width of the larger image.
-    pub(super) size: [usize; 2],
+    pub(crate) size: [usize; 2],
     /// Row and column of the first pixel.
-    pub(super) offset: [usize; 2],
-    /// The distance of pixels.
-    pub(super) step: usize,
+    pub(crate) offset: [usize; 2],
 }
 
 /// `[n, c, h, w]` to `[n, place.size, depth]`; channels from `c` on are 0, what does not fit is left
 /// out.
-pub(super) fn channels_last(x: &[f32], shape: [usize; 4], place: Place, depth: usize) -> Scratch {
+pub(crate) fn channels_last(x: &[f32], shape: [usize; 4], place: Place, depth: usize) -> Scratch {
     let [n, c, h, w] = shape;
     let Place {
         size: [height, width],
         offset: [top, left],
-        step,
     } = place;
-    // Pixels i with offset + i·step < all.
-    let fits = |length: usize, offset: usize, all: usize| {
-        length.min(all.saturating_sub(offset).div_ceil(step))
-    };
-    let (rows, columns) = (fits(h, top, height), fits(w, left, width));
+    let (rows, columns) = (
+        h.min(height.saturating_sub(top)),
+        w.min(width.saturating_sub(left)),
+    );
     let mut out = Scratch::take(n * height * width * depth);
+    let arch = Arch::new();
     let lines = out.par_chunks_mut((width * depth).max(1)).enumerate();
     lines.for_each(|(line, out)| {
         let (image, row) = (line / height, line % height);
-        let inside = row >= top && (row - top).is_multiple_of(step) && (row - top) / step < rows;
-        if !inside || step > 1 || depth > c {
+        let inside = (top..top + rows).contains(&row);
+        if !inside || depth > c {
             out.fill(0.0);
         }
         if !inside {
@@ -41,32 +39,53 @@ pub(super) fn channels_last(x: &[f32], shape: [usize; 4], place: Place, depth: u
         }
         out[..left.min(width) * depth].fill(0.0);
         out[(left + columns).min(width) * depth..].fill(0.0);
-        let first = (image * c * h + (row - top) / step) * w;
-        let of_channel = |channel: usize| &x[first + channel * h * w..][..columns];
-        let out = &mut out[left.min(width) * depth..];
-        if step == 1 {
-            turn(c, of_channel, &mut out[..columns * depth], depth);
-            return;
-        }
-        for channel in 0..c {
-            for (column, &value) in of_channel(channel).iter().enumerate() {
-                out[column * step * depth + channel] = value;
-            }
-        }
+        arch.dispatch(Line {
+            x: &x[(image * c * h + row - top) * w..],
+            plane: h * w,
+            channels: c,
+            columns,
+            out: &mut out[left.min(width) * depth..],
+            depth,
+        });
     });
     out
 }
 
+/// One line of an image, of all channels.
+struct Line<'a> {
+    x: &'a [f32],
+    /// From one channel to the next.
+    plane: usize,
+    channels: usize,
+    columns: usize,
+    out: &'a mut [f32],
+    depth: usize,
+}
+
+impl WithSimd for Line<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let of_channel = |channel: usize| &self.x[channel * self.plane..][..self.columns];
+        let out = &mut self.out[..self.columns * self.depth];
+        turn(self.channels, of_channel, out, self.depth);
+    }
+}
+
 /// Rows and columns that are turned together: as many as share a line of the cache.
-pub(super) const SIDE: usize = 8;
+pub(crate) const SIDE: usize = 8;
 
 /// Lines of `c` channels to `[column][depth]`.
 #[inline(always)]
-pub(super) fn turn<'a>(c: usize, line: impl Fn(usize) -> &'a [f32], out: &mut [f32], depth: usize) {
+pub(crate) fn turn<'a>(c: usize, line: impl Fn(usize) -> &'a [f32], out: &mut [f32], depth: usize) {
     let columns = out.len() / depth;
     let whole = c / SIDE * SIDE;
     for channel in (0..whole).step_by(SIDE) {
-        let lines: [&[f32]; SIDE] = std::array::from_fn(|i| line(channel + i));
+        let mut lines = [&[][..]; SIDE];
+        for (i, of_channel) in lines.iter_mut().enumerate() {
+            *of_channel = line(channel + i);
+        }
         for column in (0..columns).step_by(SIDE) {
             if column + SIDE <= columns {
                 let mut block = [[0.0; SIDE]; SIDE];
@@ -96,7 +115,7 @@ pub(super) fn turn<'a>(c: usize, line: impl Fn(usize) -> &'a [f32], out: &mut [f
 
 /// Rows to columns.
 #[inline(always)]
-pub(super) fn transpose(rows: &[[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
+pub(crate) fn transpose(rows: &[[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
     #[cfg(target_arch = "x86_64")]
     if let Some(simd) = pulp::x86::V3::try_new() {
         return in_registers(simd.avx, *rows);
@@ -109,23 +128,23 @@ pub(super) fn transpose(rows: &[[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
 #[inline(always)]
 fn in_registers(avx: pulp::core_arch::x86::Avx, rows: [[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
     use std::arch::x86_64::__m256;
-    let rows: [__m256; SIDE] = rows.map(pulp::bytemuck::cast);
-    let ones: [__m256; SIDE] = std::array::from_fn(|i| match i % 2 {
-        0 => avx._mm256_unpacklo_ps(rows[i], rows[i + 1]),
-        _ => avx._mm256_unpackhi_ps(rows[i - 1], rows[i]),
-    });
-    let pairs: [__m256; SIDE] = std::array::from_fn(|i| {
-        let (first, second) = (ones[i / 4 * 4 + i % 4 / 2], ones[i / 4 * 4 + i % 4 / 2 + 2]);
-        match i % 2 {
-            0 => avx._mm256_shuffle_ps::<0x44>(first, second),
-            _ => avx._mm256_shuffle_ps::<0xEE>(first, second),
-        }
-    });
-    let columns: [__m256; SIDE] = std::array::from_fn(|i| match i / 4 {
-        0 => avx._mm256_permute2f128_ps::<0x20>(pairs[i], pairs[i + 4]),
-        _ => avx._mm256_permute2f128_ps::<0x31>(pairs[i - 4], pairs[i]),
-    });
-    columns.map(pulp::bytemuck::cast)
+    let [r0, r1, r2, r3, r4, r5, r6, r7]: [__m256; SIDE] = pulp::bytemuck::cast(rows);
+    let ones = |a, b| (avx._mm256_unpacklo_ps(a, b), avx._mm256_unpackhi_ps(a, b));
+    let pairs = |a, b| {
+        let low = avx._mm256_shuffle_ps::<0x44>(a, b);
+        (low, avx._mm256_shuffle_ps::<0xEE>(a, b))
+    };
+    let halves = |a, b| {
+        let low = avx._mm256_permute2f128_ps::<0x20>(a, b);
+        (low, avx._mm256_permute2f128_ps::<0x31>(a, b))
+    };
+    let ((a0, a1), (a2, a3)) = (ones(r0, r1), ones(r2, r3));
+    let ((a4, a5), (a6, a7)) = (ones(r4, r5), ones(r6, r7));
+    let ((b0, b1), (b2, b3)) = (pairs(a0, a2), pairs(a1, a3));
+    let ((b4, b5), (b6, b7)) = (pairs(a4, a6), pairs(a5, a7));
+    let ((c0, c4), (c1, c5)) = (halves(b0, b4), halves(b1, b5));
+    let ((c2, c6), (c3, c7)) = (halves(b2, b6), halves(b3, b7));
+    pulp::bytemuck::cast([c0, c1, c2, c3, c4, c5, c6, c7])
 }
 
 #[cfg(test)]

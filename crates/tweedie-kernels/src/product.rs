@@ -2,27 +2,27 @@
 
 use pulp::Simd;
 
-/// Columns of a panel: channels that are computed side by side.
-pub(super) const PANEL: usize = 16;
+/// Columns of a panel: what is computed side by side.
+pub(crate) const PANEL: usize = 16;
 
 /// Where the left factor lies: row `r`, column `k` of segment `s` is at
 /// `start + r·row + k·step + s·segment`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Left {
-    pub(super) start: usize,
-    pub(super) row: usize,
-    pub(super) step: usize,
-    pub(super) depth: usize,
-    pub(super) segment: usize,
-    pub(super) segments: usize,
+pub(crate) struct Left {
+    pub(crate) start: usize,
+    pub(crate) row: usize,
+    pub(crate) step: usize,
+    pub(crate) depth: usize,
+    pub(crate) segment: usize,
+    pub(crate) segments: usize,
 }
 
 /// The right factor: row `k` of segment `s` is the 16 numbers at `k·stride + s·segment`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Right<'a> {
-    pub(super) values: &'a [f32],
-    pub(super) stride: usize,
-    pub(super) segment: usize,
+pub(crate) struct Right<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) stride: usize,
+    pub(crate) segment: usize,
 }
 
 /// `c[r][0..16] (+)= Σ a[r][k] b[k][0..16]` for `rows` rows, which are `row` apart in `c`.
@@ -30,7 +30,7 @@ pub(super) struct Right<'a> {
 /// Every sum runs over `k` in order, whatever the other rows are: a row does not depend on how many
 /// there are.
 #[inline(always)]
-pub(super) fn product<S: Simd>(
+pub(crate) fn product<S: Simd>(
     simd: S,
     (a, left): (&[f32], Left),
     b: Right<'_>,
@@ -88,7 +88,10 @@ fn rows_of<S: Simd, const V: usize, const R: usize>(
         segment,
         segments,
     } = left;
-    if depth == 0 || segments == 0 {
+    if depth * segments == 0 {
+        if !add {
+            (0..R).for_each(|r| c[r * row..][..PANEL].fill(0.0));
+        }
         return;
     }
     let last = start + (R - 1) * down + (segments - 1) * segment + (depth - 1) * step;
@@ -127,4 +130,14 @@ fn rows_of<S: Simd, const V: usize, const R: usize>(
             *out = if add { simd.add_f32s(*out, sum) } else { sum };
         }
     }
+}
+
+#[inline(always)]
+pub(crate) fn load<S: Simd>(from: &[f32]) -> S::f32s {
+    S::as_simd_f32s(&from[..S::F32_LANES]).0[0]
+}
+
+#[inline(always)]
+pub(crate) fn store<S: Simd>(to: &mut [f32], value: S::f32s) {
+    S::as_mut_simd_f32s(&mut to[..S::F32_LANES]).0[0] = value;
 }

@@ -1,4 +1,4 @@
-//! Memory that convolutions use in passing, and hand on to the next one: what the system gives anew it
+//! Memory that kernels use in passing, and hand on to the next one: what the system gives anew it
 //! has to clear first, page by page.
 
 use std::ops::{Deref, DerefMut};
@@ -6,17 +6,23 @@ use std::sync::{Mutex, PoisonError};
 
 /// Buffers at rest, of no more than so many numbers together, for as long as the process lives.
 static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
-const NUMBERS: usize = 1 << 25;
+const NUMBERS: usize = 1 << 24;
 
 /// So many numbers, of any value: whoever takes them writes them all.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     buffer: Vec<f32>,
     length: usize,
 }
 
 impl Scratch {
-    pub(super) fn take(length: usize) -> Self {
+    /// What is to be kept for long: no more memory than that.
+    pub(crate) fn exact(length: usize) -> Self {
+        let buffer = vec![0.0; length];
+        Self { buffer, length }
+    }
+
+    pub(crate) fn take(length: usize) -> Self {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
         // The smallest that is large enough, or else a new one for the smallest of all.
         let missing = |buffer: &Vec<f32>| (buffer.len() < length, buffer.len());

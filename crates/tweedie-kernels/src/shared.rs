@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 /// Numbers to be written.
 #[derive(Debug)]
-pub(super) struct Shared<'a> {
+pub(crate) struct Shared<'a> {
     start: *mut f32,
     length: usize,
     lent: PhantomData<&'a mut [MaybeUninit<f32>]>,
@@ -16,7 +16,7 @@ pub(super) struct Shared<'a> {
 unsafe impl Sync for Shared<'_> {}
 
 impl<'a> Shared<'a> {
-    pub(super) fn new(numbers: &'a mut [MaybeUninit<f32>]) -> Self {
+    pub(crate) fn new(numbers: &'a mut [MaybeUninit<f32>]) -> Self {
         Self {
             start: numbers.as_mut_ptr().cast(),
             length: numbers.len(),
@@ -24,16 +24,24 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// Writes `values` from place `at` on.
+    /// Writes the first `count` of `values` from place `at` on.
     ///
     /// # Safety
     /// No other task writes to these places.
     #[allow(unsafe_code, reason = "see above")]
     #[inline(always)]
-    pub(super) unsafe fn write(&self, at: usize, values: &[f32]) {
-        assert!(values.len() <= self.length && at <= self.length - values.len());
+    pub(crate) unsafe fn write<const N: usize>(&self, at: usize, values: &[f32; N], count: usize) {
+        let count = count.min(N);
+        assert!(count <= self.length && at <= self.length - count);
         // SAFETY: the places lie in the slice (asserted above), are this task's alone, and `values`, a
         // shared borrow of something else, does not overlap them.
-        unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.start.add(at), values.len()) }
+        unsafe {
+            let to = self.start.add(at);
+            // So many that no loop is needed, most often.
+            match count == N {
+                true => to.cast::<[f32; N]>().write_unaligned(*values),
+                false => std::ptr::copy_nonoverlapping(values.as_ptr(), to, count),
+            }
+        }
     }
 }

@@ -1,0 +1,86 @@
+//! Single layers at work, one case a string.
+
+use crate::CaseError;
+use tweedie::burn::tensor::DType;
+use tweedie::kernels::{GroupNormalisation, PackedWeights, Window, attention, conv2d};
+use tweedie::kernels::{group_norm, silu};
+use tweedie::prelude::*;
+
+/// A layer of its tensors: the first is the input, those after it are parameters or inputs too.
+type Layer = Box<dyn Fn(&[Tensor<4>]) -> Tensor<4>>;
+
+/// What `LAYER/WORK/BATCH` does, with random numbers; nothing for another layer.
+///
+/// Layers: `convolution` 3×3 from 128 to 128 channels, `group-norm` of 32 groups and `silu` on 32×32 pixels,
+/// `attention` of 4 heads with 64 features between 256 tokens. Work: `forward`, `dps` (and the gradient of the
+/// input), `training` (all gradients).
+pub(crate) fn layer(
+    name: &str,
+    batch: usize,
+    device: &Device,
+    dtype: DType,
+) -> Option<(Vec<Tensor<4>>, Layer)> {
+    let mut noise = HostNoise::seeded(0);
+    let mut normal = |shape: [usize; 4]| noise.normal(shape, device).cast(dtype);
+    let image = [batch, 128, 32, 32];
+    Some(match name {
+        "convolution" => {
+            let window = Window {
+                stride: [1, 1],
+                padding: [(1, 1), (1, 1)],
+            };
+            let packed = PackedWeights::default();
+            let run =
+                move |x: &[Tensor<4>]| conv2d(x[0].clone(), x[1].clone(), None, window, &packed);
+            (vec![normal(image), normal([128, 128, 3, 3])], Box::new(run))
+        }
+        "group-norm" => {
+            let how = GroupNormalisation {
+                groups: 32,
+                epsilon: 1e-6,
+                silu: false,
+            };
+            let run = move |x: &[Tensor<4>]| {
+                let vector = |x: &Tensor<4>| x.clone().squeeze_dims::<2>(&[2, 3]);
+                let [a, d] = [vector(&x[1]), vector(&x[2])];
+                group_norm(x[0].clone(), a.clone(), a.zeros_like(), d, how)
+            };
+            let vector = [batch, 128, 1, 1];
+            let tensors = vec![normal(image), normal(vector), normal(vector)];
+            (tensors, Box::new(run))
+        }
+        "silu" => (vec![normal(image)], Box::new(|x| silu(x[0].clone()))),
+        "attention" => {
+            let tokens = [batch, 4, 64, 256];
+            let run = |x: &[Tensor<4>]| attention(x[0].clone(), x[1].clone(), x[2].clone());
+            let tensors = std::array::from_fn::<_, 3, _>(|_| normal(tokens));
+            (tensors.to_vec(), Box::new(run))
+        }
+        _ => return None,
+    })
+}
+
+/// One run.
+pub(crate) fn run(layer: &Layer, tensors: &[Tensor<4>], work: &str) -> Result<(), CaseError> {
+    let tracked = match work {
+        "forward" => 0,
+        "dps" => 1,
+        "training" => tensors.len(),
+        _ => return Err(format!("no work {work}").into()),
+    };
+    if tracked == 0 {
+        layer(tensors).into_data();
+        return Ok(());
+    }
+    let mut tensors = tensors.to_vec();
+    for tensor in &mut tensors[..tracked] {
+        *tensor = tensor.clone().autodiff().require_grad();
+    }
+    // Of the sum: backward passes start from ones.
+    let gradients = layer(&tensors).backward();
+    for tensor in &tensors[..tracked] {
+        let gradient = tensor.grad(&gradients).ok_or("no gradient")?;
+        gradient.into_data();
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! The kernel against the composition of tensor operations in `f64`.
+
+#![allow(clippy::expect_used, reason = "a test may stop at once")]
+
+use super::*;
+use burn::tensor::{DType, Device, Distribution};
+
+/// Batch, heads, features of queries and keys, features of values, queries, keys.
+const CASES: [[usize; 6]; 7] = [
+    [2, 3, 8, 8, 64, 64],
+    [1, 1, 256, 256, 33, 33],
+    [2, 1, 5, 7, 17, 40],
+    [1, 2, 16, 3, 1, 100],
+    [3, 2, 1, 1, 16, 1],
+    [1, 1, 64, 64, 257, 129],
+    [1, 2, 12, 20, 48, 15],
+];
+
+fn random([b, h, d, e, n, m]: [usize; 6], spread: f64) -> [Tensor<4>; 4] {
+    let normal = Distribution::Normal(0.2, spread);
+    [[b, h, d, n], [b, h, d, m], [b, h, e, m], [b, h, e, n]]
+        .map(|shape| Tensor::random(shape, normal, &Device::flex()))
+}
+
+/// Output and gradients.
+fn run(given: &[Tensor<4>; 4], dtype: DType) -> [Tensor<4>; 4] {
+    let [q, k, v, dy] = given.clone().map(|tensor| tensor.cast(dtype));
+    let [q, k, v] = [q, k, v].map(|tensor| tensor.autodiff().require_grad());
+    let o = attention(q.clone(), k.clone(), v.clone());
+    let gradients = (o.clone() * dy.autodiff()).sum().backward();
+    let [dq, dk, dv] = [q, k, v].map(|tensor| tensor.grad(&gradients).expect("a gradient"));
+    [o.inner(), dq, dk, dv]
+}
+
+fn far(found: Tensor<4>, wanted: Tensor<4>) -> f64 {
+    assert_eq!(found.dims(), wanted.dims());
+    let size = wanted.clone().square().mean().sqrt().into_scalar::<f64>();
+    let off = (found.cast(DType::F64) - wanted).abs().max();
+    // Where one key takes all, gradients are nearly 0, of sums that are not.
+    off.into_scalar::<f64>() / size.max(1.0)
+}
+
+#[test]
+fn the_host_and_every_other_device_agree() {
+    for case in CASES {
+        // Scores of about 1, and so large that one key may take all.
+        for (spread, most) in [(1.0, 1e-4), (3.0, 1e-3)] {
+            let given = random(case, spread);
+            let found = run(&given, DType::F32);
+            assert_eq!(found[0].dtype(), DType::F32);
+            let wanted = run(&given, DType::F64);
+            for (i, (found, wanted)) in found.into_iter().zip(wanted).enumerate() {
+                let off = far(found, wanted);
+                assert!(off < most, "{case:?}, spread {spread}, part {i}: {off:.1e}");
+            }
+        }
+    }
+}
+
+/// Where nobody asks, gradients are 0.
+#[test]
+fn no_queries() {
+    let given = random([1, 2, 4, 3, 0, 5], 1.0);
+    let [k, v] = [given[1].clone(), given[2].clone()].map(|x| x.autodiff().require_grad());
+    let o = attention(given[0].clone(), k.clone(), v.clone());
+    assert_eq!(o.dims(), [1, 2, 3, 0]);
+    let gradients = o.sum().backward();
+    for tensor in [k, v] {
+        let most = tensor
+            .grad(&gradients)
+            .map(|g| g.abs().max().into_scalar::<f32>());
+        assert_eq!(most.unwrap_or_default().to_bits(), 0);
+    }
+}
+
+#[test]
+fn an_image_does_not_depend_on_its_neighbours() {
+    let given = random([3, 2, 8, 8, 20, 24], 1.0);
+    let all = run(&given, DType::F32);
+    let one = run(&given.clone().map(|x| x.narrow(0, 1, 1)), DType::F32);
+    for (all, one) in all.into_iter().zip(one) {
+        let off = (all.narrow(0, 1, 1) - one).abs().max();
+        assert_eq!(off.into_scalar::<f32>().to_bits(), 0);
+    }
+}
+
+#[test]
+#[should_panic(expected = "attention: queries")]
+fn keys_of_other_features_are_refused() {
+    let [q, k, v, _] = random([1, 1, 4, 4, 3, 3], 1.0);
+    let _ = attention(q.narrow(2, 0, 3), k, v);
+}
