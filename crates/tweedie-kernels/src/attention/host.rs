@@ -195,7 +195,7 @@ pub(super) fn backward(given: Given<'_>, dy: &[f32]) -> [Vec<f32>; 3] {
         wanted: &turned(dy, pairs, e, n),
     };
     let (of_queries, of_keys) = (n.div_ceil(PANEL), m.div_ceil(PANEL));
-    let mut moments = vec![[[0.0; PANEL]; 2]; pairs * of_queries];
+    let mut moments = vec![[[0.0; PANEL]; 4]; pairs * of_queries];
     let arch = Arch::new();
     let by_q = |out: &mut [MaybeUninit<f32>]| {
         let out = &Shared::new(out);
@@ -258,8 +258,8 @@ struct ByQuery<'a> {
     tape: Tape<'a>,
     pair: usize,
     first: usize,
-    /// `ln Σ exp s` and `Σ p ∂p`.
-    moments: &'a mut [Lanes; 2],
+    /// `max s`, `Σ exp(s − max s)`, `∂p` of the largest score, and `Σ p (∂p − that)`.
+    moments: &'a mut [Lanes; 4],
     out: &'a Shared<'a>,
 }
 
@@ -283,26 +283,30 @@ impl WithSimd for ByQuery<'_> {
         panel(part(tape.dy, pair, e * n), n, first, 1.0, dy);
         rows(simd, part(tape.values, pair, m * e), dy, dp);
         let (most, sum) = exponentials(simd, p);
+        // Where one key takes almost all, `∂p − Σ p ∂p` is what is left of two large numbers: both are
+        // counted from the largest score's `∂p`.
+        let mut top = [0.0; PANEL];
+        for (p, dp) in p.chunks_exact(PANEL).zip(dp.chunks_exact(PANEL)) {
+            for lane in 0..PANEL {
+                top[lane] = if p[lane] >= 1.0 { dp[lane] } else { top[lane] };
+            }
+        }
         let mut mean = [0.0; PANEL];
         for (p, dp) in p.chunks_exact(PANEL).zip(dp.chunks_exact(PANEL)) {
             for lane in 0..PANEL {
-                mean[lane] += p[lane] * dp[lane];
+                mean[lane] += p[lane] * (dp[lane] - top[lane]);
             }
         }
         mean.iter_mut().zip(&sum).for_each(|(m, sum)| *m /= sum);
         for (p, dp) in p.chunks_exact(PANEL).zip(dp.chunks_exact_mut(PANEL)) {
             for lane in 0..PANEL {
-                dp[lane] = p[lane] / sum[lane] * (dp[lane] - mean[lane]);
+                dp[lane] = p[lane] / sum[lane] * (dp[lane] - top[lane] - mean[lane]);
             }
         }
         let dq = &mut x[..d * PANEL];
         rows(simd, part(given.k, pair, d * m), dp, dq);
         put(dq, given.scale(), n, first, (self.out, pair * d * n));
-        let mut logarithms = most;
-        for (most, sum) in logarithms.iter_mut().zip(&sum) {
-            *most += sum.ln();
-        }
-        *self.moments = [logarithms, mean];
+        *self.moments = [most, sum, top, mean];
     }
 }
 
@@ -312,7 +316,7 @@ struct ByKey<'a> {
     pair: usize,
     first: usize,
     /// Of all queries of the pair.
-    moments: &'a [[Lanes; 2]],
+    moments: &'a [[Lanes; 4]],
     by_k: &'a Shared<'a>,
     by_v: &'a Shared<'a>,
 }
@@ -338,11 +342,11 @@ impl WithSimd for ByKey<'_> {
         rows(simd, part(tape.wanted, pair, n * e), v, dp);
         let pairs = p.chunks_exact_mut(PANEL).zip(dp.chunks_exact_mut(PANEL));
         for (i, (p, dp)) in pairs.enumerate() {
-            let [logarithm, mean] = self.moments[i / PANEL];
-            let (logarithm, mean) = (logarithm[i % PANEL], mean[i % PANEL]);
+            let moments = self.moments[i / PANEL].map(|lanes| lanes[i % PANEL]);
+            let [most, sum, top, mean] = moments;
             for (p, dp) in p.iter_mut().zip(dp) {
-                *p = exp(*p - logarithm);
-                *dp = *p * (*dp - mean);
+                *p = exp(*p - most) / sum;
+                *dp = *p * (*dp - top - mean);
             }
         }
         let dv = &mut x[..e * PANEL];
