@@ -1,5 +1,6 @@
 """One case of the comparison, in PyTorch: `python peer.py CASE SECONDS MODE [DEVICE PRECISION]` prints the least
-time of a run in ms, and the peak memory in MB. MODE is eager, channels_last or compiled, PRECISION f32 or bf16.
+time of a run in ms, and the peak memory in MB. MODE is eager, channels_last or compiled, PRECISION f32, bf16, or
+tf32 (what PyTorch does with convolutions in float32 unless told otherwise, and here with products too).
 `python peer.py CASE count` prints FLOP and bytes. Needs torch and diffusers."""
 
 import resource
@@ -85,7 +86,8 @@ def least(seconds, run):
 def measure(case, seconds, mode, device="cpu", precision="f32"):
     network, work, batch = case.split("/")
     torch.manual_seed(0)
-    where = dict(device=device, dtype={"f32": torch.float32, "bf16": torch.bfloat16}[precision])
+    where = dict(device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     if network in LAYERS:
         return layer(network, work, int(batch), seconds, mode, where)
     model, batch, side = UNet2DModel(**NETWORKS[network]), int(batch), NETWORKS[network]["sample_size"]

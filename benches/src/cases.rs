@@ -49,8 +49,8 @@ pub fn measure(case: &str, seconds: f64, device: &Device, dtype: DType) -> Resul
         "forward" => {
             let levels = Levels::new(vec![process.level(0.5); batch]);
             least(seconds, || {
-                model.predict(x.clone(), &levels).into_data();
-                Ok(())
+                let y = model.predict(x.clone(), &levels);
+                Ok(y.device().sync()?)
             })
         }
         "dps" => {
@@ -65,16 +65,16 @@ pub fn measure(case: &str, seconds: f64, device: &Device, dtype: DType) -> Resul
             let levels = [0.6, 0.55].map(|t| process.level(t));
             let sampler = Sampler::new(step, Path::through(levels.to_vec())?);
             least(seconds, || {
-                sampler.sample(&model, x.clone(), &mut noise)?.into_data();
-                Ok(())
+                let x = sampler.sample(&model, x.clone(), &mut noise)?;
+                Ok(x.device().sync()?)
             })
         }
         "ddim" => {
             let path = Path::uniform(process, Span::default(), 50)?;
             let sampler = Sampler::new(Ddim::deterministic(), path);
             least(seconds, || {
-                sampler.sample(&model, x.clone(), &mut noise)?.into_data();
-                Ok(())
+                let x = sampler.sample(&model, x.clone(), &mut noise)?;
+                Ok(x.device().sync()?)
             })
         }
         "training" => {
@@ -86,7 +86,7 @@ pub fn measure(case: &str, seconds: f64, device: &Device, dtype: DType) -> Resul
             let mut trainer = Trainer::new(model, Objective::new(process), settings)?;
             least(seconds, || {
                 trainer.step(&x)?;
-                Ok(())
+                Ok(x.device().sync()?)
             })
         }
         _ => Err(format!("no work {work}").into()),

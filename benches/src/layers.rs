@@ -34,6 +34,33 @@ pub(crate) fn layer(
                 move |x: &[Tensor<4>]| conv2d(x[0].clone(), x[1].clone(), None, window, &packed);
             (vec![normal(image), normal([128, 128, 3, 3])], Box::new(run))
         }
+        "gathered" => {
+            let run = move |x: &[Tensor<4>]| gathered(x[0].clone(), x[1].clone());
+            (vec![normal(image), normal([128, 128, 3, 3])], Box::new(run))
+        }
+        "product" => {
+            let run = move |x: &[Tensor<4>]| x[1].clone().matmul(x[0].clone());
+            (
+                vec![normal([batch, 1, 1152, 1024]), normal([1, 1, 128, 1152])],
+                Box::new(run),
+            )
+        }
+        "square" => {
+            let run = move |x: &[Tensor<4>]| x[1].clone().matmul(x[0].clone());
+            (
+                vec![normal([1, 1, 4096, 4096]), normal([1, 1, 4096, 4096])],
+                Box::new(run),
+            )
+        }
+        "copy" => (vec![normal(image)], Box::new(|x| x[0].clone() * 1.5)),
+        "direct" => {
+            let run = move |x: &[Tensor<4>]| {
+                let options =
+                    tweedie::burn::tensor::ops::ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+                tweedie::burn::tensor::module::conv2d(x[0].clone(), x[1].clone(), None, options)
+            };
+            (vec![normal(image), normal([128, 128, 3, 3])], Box::new(run))
+        }
         "group-norm" => {
             let how = GroupNormalisation {
                 groups: 32,
@@ -69,7 +96,8 @@ pub(crate) fn run(layer: &Layer, tensors: &[Tensor<4>], work: &str) -> Result<()
         _ => return Err(format!("no work {work}").into()),
     };
     if tracked == 0 {
-        layer(tensors).into_data();
+        let y = layer(tensors);
+        y.device().sync()?;
         return Ok(());
     }
     let mut tensors = tensors.to_vec();
@@ -79,8 +107,20 @@ pub(crate) fn run(layer: &Layer, tensors: &[Tensor<4>], work: &str) -> Result<()
     // Of the sum: backward passes start from ones.
     let gradients = layer(&tensors).backward();
     for tensor in &tensors[..tracked] {
-        let gradient = tensor.grad(&gradients).ok_or("no gradient")?;
-        gradient.into_data();
+        tensor.grad(&gradients).ok_or("no gradient")?;
     }
+    tensors[0].device().sync()?;
     Ok(())
+}
+
+fn gathered(x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
+    let ([b, i, h, w], [o, ..]) = (x.dims(), weight.dims());
+    let x = x.pad((1, 1, 1, 1), 0.0);
+    let taps = (0..9).map(|t| {
+        x.clone()
+            .slice([0..b, 0..i, t / 3..t / 3 + h, t % 3..t % 3 + w])
+    });
+    let taps = Tensor::cat(taps.collect(), 1).reshape([b, 9 * i, h * w]);
+    let weight = weight.permute([0, 2, 3, 1]).reshape([1, o, 9 * i]);
+    weight.matmul(taps).reshape([b, o, h, w])
 }

@@ -71,12 +71,9 @@ pub(crate) fn run(python: Option<&str>) -> Done {
         );
         let script = root().join("benches/peers/peer.py").display().to_string();
         for case in &cases {
-            for (precision, mode) in [
-                ("f32", "eager"),
-                ("f32", "compiled"),
-                ("bf16", "eager"),
-                ("bf16", "compiled"),
-            ] {
+            let modes =
+                ["f32", "tf32", "bf16"].map(|p| ["eager", "compiled"].map(|mode| (p, mode)));
+            for (precision, mode) in modes.into_iter().flatten() {
                 let words = [&*script, case, "5", mode, "cuda", precision];
                 match peers::run(Path::new(python), &words) {
                     Ok((ms, memory)) => add(

@@ -3,10 +3,7 @@
 //! burn has no way to give an operation of one's own a gradient but to extend its backends. One
 //! extension serves all linear maps: the gradient of a linear map is its transpose.
 
-use burn::backend::autodiff::NodeId;
-use burn::backend::autodiff::checkpoint::{
-    base::Checkpointer, state::BackwardStates, strategy::CheckpointStrategy,
-};
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
@@ -138,31 +135,6 @@ pub(crate) fn run<const D: usize, const E: usize>(
     let y = Dispatch::host_linear(wide.into_dispatch(), map, transposed);
     let y: Tensor<E> = Tensor::from_dispatch(y);
     y.cast(dtype)
-}
-
-/// Where an operation that is done again in the backward pass finds one of its inputs.
-#[derive(Debug)]
-pub(crate) enum Source<B: Backend> {
-    /// With what was kept, or is itself computed again.
-    Node(NodeId),
-    /// Here: it is not tracked.
-    Constant(FloatTensor<B>),
-}
-
-impl<B: Backend> Source<B> {
-    pub(crate) fn of<C: CheckpointStrategy>(tensor: &FloatTensor<Autodiff<B, C>>) -> Self {
-        match tensor.is_tracked() {
-            true => Self::Node(tensor.id()),
-            false => Self::Constant(tensor.primitive().clone()),
-        }
-    }
-
-    pub(crate) fn get(&self, states: &mut BackwardStates) -> FloatTensor<B> {
-        match self {
-            Self::Node(node) => states.get_state(node),
-            Self::Constant(tensor) => tensor.clone(),
-        }
-    }
 }
 
 /// The numbers of an `f32` tensor.

@@ -8,22 +8,27 @@
 //! | attention between tokens | [`attention`] |
 //! | group normalisation with what stands around it | [`group_norm`] |
 //! | `x/(1 + e⁻ˣ)` | [`silu`] |
+//! | `x W + b` for few rows | [`linear`] |
 //! | parallel projections of an image, and their transpose | [`Projector`] |
 //! | what training does to parameters: AdamW, averages, norms | [`adamw`], [`average`], [`scaled`], [`square_sum`] |
 //!
 //! All but the last ones have gradients. On burn's CPU backend (feature `flex`) each runs a kernel on host
-//! memory, over all cores; on every other device it is composed of tensor operations. The gradient of a
+//! memory, over all cores. On GPUs (feature `cube`) convolutions, group normalisations and linear layers of few rows run kernels
+//! of their own; all else there, and everything elsewhere, is composed of tensor operations. The gradient of a
 //! linear map is its transpose.
 
 mod attention;
 mod constant;
 mod convolution;
+#[cfg(feature = "cube")]
+mod device;
 mod fourier;
 mod group_norm;
 #[cfg(feature = "flex")]
 mod host;
 #[cfg(feature = "flex")]
 mod layout;
+mod linear;
 #[cfg(feature = "flex")]
 mod product;
 mod projector;
@@ -32,6 +37,8 @@ mod scratch;
 #[cfg(feature = "flex")]
 mod shared;
 mod silu;
+#[cfg(any(feature = "flex", feature = "cube"))]
+mod source;
 mod vectors;
 
 use burn::tensor::Tensor;
@@ -41,11 +48,13 @@ pub use constant::Constant;
 pub use convolution::{PackedWeights, Window, conv2d};
 pub use fourier::{CircularFilter, Sign, fft2, fft2_centred};
 pub use group_norm::{GroupNormalisation, group_norm};
+pub use linear::linear;
 pub use projector::Projector;
 pub use silu::silu;
 pub use vectors::{AdamWStep, adamw, average, scaled, square_sum};
 
-/// Whether kernels of the CPU serve a tensor: `f32`, on burn's CPU backend. Others are served by tensor operations.
+/// Whether kernels serve a tensor: `f32` on burn's CPU backend, `f32` and half precision on GPUs. Others are served by
+/// tensor operations.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -55,6 +64,14 @@ pub use vectors::{AdamWStep, adamw, average, scaled, square_sum};
 /// ```
 #[must_use]
 pub fn served<const D: usize>(x: &Tensor<D>) -> bool {
+    let served = on_host(x);
+    #[cfg(feature = "cube")]
+    let served = served || device::takes(x);
+    served
+}
+
+/// Whether kernels of the CPU do.
+fn on_host<const D: usize>(x: &Tensor<D>) -> bool {
     #[cfg(feature = "flex")]
     return x.dtype() == burn::tensor::DType::F32 && host::is_host(x);
     #[cfg(not(feature = "flex"))]

@@ -17,7 +17,7 @@ use burn::tensor::{Tensor, activation};
 #[must_use]
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if crate::served(&x) {
+    if crate::on_host(&x) {
         return host::silu(x);
     }
     activation::silu(x)
@@ -25,7 +25,8 @@ pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 
 #[cfg(feature = "flex")]
 pub(crate) mod host {
-    use crate::host::{Floats, Source, tensor, written};
+    use crate::host::{Floats, tensor, written};
+    use crate::source::Source;
     use burn::backend::autodiff::NodeId;
     use burn::backend::autodiff::checkpoint::{
         base::Checkpointer, retro_forward::RetroForward, state::BackwardStates,

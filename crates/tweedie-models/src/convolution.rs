@@ -86,3 +86,9 @@ pub(crate) fn pointwise(layer: &Linear, x: Tensor<4>) -> Tensor<4> {
     };
     conv2d(x, weight, bias, window, &PackedWeights::default())
 }
+
+/// A linear layer of few rows.
+pub(crate) fn linear(layer: &Linear, x: Tensor<2>) -> Tensor<2> {
+    let bias = layer.bias.as_ref().map(Param::val);
+    tweedie_kernels::linear(x, layer.weight.val(), bias)
+}

@@ -9,7 +9,7 @@
 //! Nichol 2021, section 3, arXiv:2105.05233; rescaling by `s = √2`: Song et al. 2021, appendix H,
 //! arXiv:2011.13456.
 
-use crate::convolution::{Conv2d, Conv2dConfig};
+use crate::convolution::{Conv2d, Conv2dConfig, linear};
 use crate::norm::{Modulation, group_norm, norm_act};
 use crate::{Activation, Filter};
 use burn::config::Config;
@@ -129,7 +129,8 @@ impl ResBlockConfig {
 
 impl ResBlock {
     /// `[batch, input, h, w]` and `[batch, time]` to `[batch, output, h, w]`, or to `size` if the
-    /// block enlarges. A block without embedding ignores `time`.
+    /// block enlarges. `time` is the embedding after the nonlinearity, which all blocks share; a block without
+    /// embedding ignores it.
     #[must_use]
     pub fn forward(
         &self,
@@ -161,7 +162,7 @@ impl ResBlock {
         let (Some(project), Some(time)) = (&self.time_emb_proj, time) else {
             return Modulation::None;
         };
-        let projected = project.forward(self.activation.forward(time.clone()));
+        let projected = linear(project, time.clone());
         match self.conditioning {
             Conditioning::Shift => Modulation::Shift(projected),
             Conditioning::ScaleShift => Modulation::ScaleShift(projected),

@@ -7,6 +7,7 @@
 //! | [`Learned`](Waves::Learned) | a row of a table | |
 
 use crate::Activation;
+use crate::convolution::linear;
 use burn::module::{Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
@@ -79,8 +80,8 @@ impl Perceptron {
     /// `[batch, input]` to `[batch, output]`.
     #[must_use]
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let hidden = self.activation.forward(self.linear_1.forward(x));
-        self.linear_2.forward(hidden)
+        let hidden = self.activation.forward(linear(&self.linear_1, x));
+        linear(&self.linear_2, hidden)
     }
 }
 

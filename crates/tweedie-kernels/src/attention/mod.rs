@@ -10,7 +10,7 @@ mod extension;
 mod host;
 
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Tensor, module};
+use burn::tensor::{DType, Tensor, module};
 
 /// `o[·, i] = Σ_j v[·, j] p[j, i]` with `p[·, i] = softmax_j(k[·, j] · q[·, i]/√d)`, for each image and
 /// head: queries `[batch, heads, d, n]`, keys `[batch, heads, d, m]` and values `[batch, heads, e, m]` to
@@ -48,17 +48,23 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "flex")]
     {
         let some = [q.dims(), v.dims()].as_flattened().iter().all(|&n| n > 0);
-        if some && [&q, &k, &v].into_iter().all(crate::served) {
+        if some && [&q, &k, &v].into_iter().all(crate::on_host) {
             return extension::attend(q, k, v);
         }
     }
     composed(q, k, v)
 }
 
-/// Of tensor operations.
+/// Of tensor operations, half precision in `f32`: sums of many scores, and drivers that do not know the type.
 fn composed(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
-    let [q, k, v] = [q, k, v].map(|tensor| tensor.swap_dims(2, 3));
-    module::attention(q, k, v, None, None, AttentionModuleOptions::default()).swap_dims(2, 3)
+    let dtype = q.dtype();
+    let wide = match dtype {
+        DType::F64 => DType::F64,
+        _ => DType::F32,
+    };
+    let [q, k, v] = [q, k, v].map(|tensor| tensor.cast(wide).swap_dims(2, 3));
+    let o = module::attention(q, k, v, None, None, AttentionModuleOptions::default());
+    o.swap_dims(2, 3).cast(dtype)
 }
 
 #[cfg(test)]

@@ -12,12 +12,18 @@
 
 #[cfg(feature = "flex")]
 mod adjoint;
+#[cfg(feature = "cube")]
+mod device;
+#[cfg(feature = "cube")]
+mod device_gradient;
 #[cfg(feature = "flex")]
 mod direct;
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cube"))]
 mod extension;
 #[cfg(feature = "flex")]
 mod gradient;
+#[cfg(feature = "flex")]
+mod host;
 #[cfg(feature = "flex")]
 mod kept;
 #[cfg(feature = "flex")]
@@ -80,7 +86,7 @@ pub fn conv2d(
     window: Window,
     packed: &PackedWeights,
 ) -> Tensor<4> {
-    #[cfg(feature = "flex")]
+    #[cfg(any(feature = "flex", feature = "cube"))]
     if extension::takes(&x, &weight, bias.as_ref(), window) {
         let (channels, of_bias) = (weight.dims()[0], bias.as_ref().map(Tensor::dims));
         assert!(
@@ -89,7 +95,7 @@ pub fn conv2d(
         );
         return extension::convolve(x, weight, bias, window, packed);
     }
-    #[cfg(not(feature = "flex"))]
+    #[cfg(not(any(feature = "flex", feature = "cube")))]
     let _ = packed;
     module::conv2d(x, weight, bias, window.options())
 }

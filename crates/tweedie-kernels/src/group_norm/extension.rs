@@ -1,8 +1,7 @@
-//! The kernel as a differentiable operation on tensors of the CPU backend.
+//! The kernels as differentiable operations on tensors.
 
 use super::GroupNormalisation;
-use super::host::{Given, backward, forward};
-use crate::host::{Floats, Source, tensor};
+use crate::source::Source;
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{
     base::Checkpointer, retro_forward::RetroForward, state::BackwardStates,
@@ -11,7 +10,7 @@ use burn::backend::autodiff::checkpoint::{
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 use std::sync::Arc;
 
@@ -30,11 +29,17 @@ pub(super) fn normalise(
     ))
 }
 
-type How = Arc<GroupNormalisation>;
+pub(super) type How = Arc<GroupNormalisation>;
 
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    Cube: cfg(feature = "cube"),
+    Fusion: cfg(feature = "fusion"),
+    Autodiff
+)]
 pub(crate) trait Normalise: Backend {
     /// `y`.
+    #[fusion(dtype = x, shape = x)]
     fn normalise(
         x: FloatTensor<Self>,
         a: FloatTensor<Self>,
@@ -44,62 +49,27 @@ pub(crate) trait Normalise: Backend {
     ) -> FloatTensor<Self>;
 }
 
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    Cube: cfg(feature = "cube"),
+    Fusion: cfg(feature = "fusion")
+)]
 pub(crate) trait NormaliseGradient: Backend {
     /// `∂/∂x`, `∂/∂a`, `∂/∂b` and `∂/∂d` from `∂/∂y`.
+    #[fusion(meta = |x, a, b, d, _, _| (x.clone(), a.clone(), b.clone(), d.clone()))]
     fn normalise_gradient(
-        given: [FloatTensor<Self>; 4],
-        dy: FloatTensor<Self>,
-        how: GroupNormalisation,
-    ) -> [FloatTensor<Self>; 4];
-}
-
-/// Calls `f` with the numbers of `x`, `a`, `b` and `d`.
-fn with<R>(
-    given: &[FloatTensor<Flex>; 4],
-    how: GroupNormalisation,
-    f: impl FnOnce(Given<'_>) -> R,
-) -> R {
-    let [x, a, b, d] = [0, 1, 2, 3].map(|i| Floats::of(&given[i]));
-    let [_, channels, h, w] = x.shape();
-    f(Given {
-        x: &x,
-        a: &a,
-        b: &b,
-        d: &d,
-        channels,
-        pixels: h * w,
-        how,
-    })
-}
-
-fn shape(x: &FloatTensor<Flex>) -> [usize; 4] {
-    x.shape().dims()
-}
-
-impl Normalise for Flex {
-    fn normalise(
         x: FloatTensor<Self>,
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
         d: FloatTensor<Self>,
-        how: How,
-    ) -> FloatTensor<Self> {
-        let given = [x, a, b, d];
-        tensor(with(&given, *how, forward), shape(&given[0]))
-    }
-}
-
-impl NormaliseGradient for Flex {
-    fn normalise_gradient(
-        given: [FloatTensor<Self>; 4],
         dy: FloatTensor<Self>,
-        how: GroupNormalisation,
-    ) -> [FloatTensor<Self>; 4] {
-        let (dx, vectors) = with(&given, how, |given| backward(given, &Floats::of(&dy)));
-        let shape = shape(&given[0]);
-        let [da, db, dd] = vectors.map(|vector| tensor(vector, [shape[0], shape[1]]));
-        [tensor(dx, shape), da, db, dd]
-    }
+        how: How,
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    );
 }
 
 impl<B, C> Normalise for Autodiff<B, C>
@@ -118,7 +88,7 @@ where
         struct Norm;
 
         impl<B: NormaliseGradient> Backward<B, 4> for Norm {
-            type State = ([NodeId; 4], GroupNormalisation);
+            type State = ([NodeId; 4], How);
 
             fn backward(
                 self,
@@ -127,10 +97,10 @@ where
                 kept: &mut Checkpointer,
             ) {
                 let (given, how) = ops.state;
-                let given = given.map(|node| kept.retrieve_node_output(node));
+                let [x, a, b, d] = given.map(|node| kept.retrieve_node_output(node));
                 let dy = gradients.consume::<B>(&ops.node);
-                let found = B::normalise_gradient(given, dy, how);
-                for (node, gradient) in ops.parents.into_iter().zip(found) {
+                let (dx, da, db, dd) = B::normalise_gradient(x, a, b, d, dy, how);
+                for (node, gradient) in ops.parents.into_iter().zip([dx, da, db, dd]) {
                     if let Some(node) = node {
                         gradients.register::<B>(node.id, gradient);
                     }
@@ -159,7 +129,7 @@ where
         match prepared.stateful() {
             OpsKind::Tracked(mut tape) => {
                 let kept = given.each_ref().map(|tensor| tape.checkpoint(tensor));
-                tape.finish((kept, *how), run(given))
+                tape.finish((kept, Arc::clone(&how)), run(given))
             }
             OpsKind::UnTracked(tape) => tape.finish(run(given)),
         }

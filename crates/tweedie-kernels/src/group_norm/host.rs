@@ -1,22 +1,25 @@
 //! One group of one image at a time, which stays in the cache.
 
 use super::GroupNormalisation;
-use crate::host::written;
+use super::extension::{How, Normalise, NormaliseGradient};
+use crate::host::{Floats, tensor, written};
 use crate::silu::host::{derivative, value};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Flex, TensorMetadata};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
 /// What is normalised: `x` `[n, c, pixels]`, and `a`, `b`, `d` `[n, c]`.
 #[derive(Clone, Copy)]
-pub(super) struct Given<'a> {
-    pub(super) x: &'a [f32],
-    pub(super) a: &'a [f32],
-    pub(super) b: &'a [f32],
-    pub(super) d: &'a [f32],
-    pub(super) channels: usize,
-    pub(super) pixels: usize,
-    pub(super) how: GroupNormalisation,
+struct Given<'a> {
+    x: &'a [f32],
+    a: &'a [f32],
+    b: &'a [f32],
+    d: &'a [f32],
+    channels: usize,
+    pixels: usize,
+    how: GroupNormalisation,
 }
 
 impl Given<'_> {
@@ -91,32 +94,37 @@ impl WithSimd for Squares<'_> {
 /// `Σ f(x)`.
 #[inline(always)]
 fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f64 {
-    product(x, x, |x, _| f(x))
+    let [sum] = products(x, x, |x, _| [f(x)]);
+    sum
 }
 
-/// `Σ f(g, x)`: 16 sums side by side, of a few thousand numbers each time.
+/// Sums of each of `f(g, x)`: 16 side by side, of a few thousand numbers each time.
 #[inline(always)]
-fn product(g: &[f32], x: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
-    let mut total = 0.0;
+fn products<const N: usize>(g: &[f32], x: &[f32], f: impl Fn(f32, f32) -> [f32; N]) -> [f64; N] {
+    let mut totals = [0.0; N];
     for (g, x) in g.chunks(1 << 12).zip(x.chunks(1 << 12)) {
-        let mut sums = [0.0_f32; 16];
+        let mut sums = [[0.0_f32; 16]; N];
         let (mut all_g, mut all_x) = (g.chunks_exact(16), x.chunks_exact(16));
         for (g, x) in all_g.by_ref().zip(all_x.by_ref()) {
-            for ((sum, &g), &x) in sums.iter_mut().zip(g).zip(x) {
-                *sum += f(g, x);
+            for lane in 0..16 {
+                let terms = f(g[lane], x[lane]);
+                (0..N).for_each(|n| sums[n][lane] += terms[n]);
             }
         }
         let rest = all_g.remainder().iter().zip(all_x.remainder());
-        for (sum, (&g, &x)) in sums.iter_mut().zip(rest) {
-            *sum += f(g, x);
+        for (lane, (&g, &x)) in rest.enumerate() {
+            let terms = f(g, x);
+            (0..N).for_each(|n| sums[n][lane] += terms[n]);
         }
-        total += f64::from(sums.iter().sum::<f32>());
+        for (total, sums) in totals.iter_mut().zip(sums) {
+            *total += f64::from(sums.iter().sum::<f32>());
+        }
     }
-    total
+    totals
 }
 
 /// `y`, of the shape of `x`.
-pub(super) fn forward(given: Given<'_>) -> Vec<f32> {
+fn forward(given: Given<'_>) -> Vec<f32> {
     let group = (given.of_group() * given.pixels).max(1);
     let arch = Arch::new();
     let write = |y: &mut [MaybeUninit<f32>]| {
@@ -163,7 +171,7 @@ impl WithSimd for Forward<'_> {
 }
 
 /// `∂/∂x`, and `∂/∂a`, `∂/∂b`, `∂/∂d`, from `∂/∂y`.
-pub(super) fn backward(given: Given<'_>, dy: &[f32]) -> (Vec<f32>, [Vec<f32>; 3]) {
+fn backward(given: Given<'_>, dy: &[f32]) -> (Vec<f32>, [Vec<f32>; 3]) {
     assert_eq!(dy.len(), given.x.len(), "a gradient of the output's size");
     let mut vectors = vec![[0.0; 3]; given.a.len()];
     let group = (given.of_group() * given.pixels).max(1);
@@ -203,47 +211,122 @@ impl WithSimd for Backward<'_> {
     type Output = ();
 
     /// With `z` the normalised, `u = a z + d` and `g = act′(u) ∂y`: `∂a = Σ g z`, `∂d = Σ g`, and
-    /// `∂x = (a g − mean(a g) − z mean(a g z))/√(variance + ε)`, means over the group; `∂b = Σ ∂x`.
+    /// `∂x = (a g − mean(a g) − z mean(a g z))/√(variance + ε)`, means over the group; `∂b = Σ ∂x`, from the same sums.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let (given, pixels) = (self.given, self.given.pixels);
         let (mean, scale) = given.moments();
+        let channel = |i: usize| {
+            (
+                &given.x[i * pixels..][..pixels],
+                &self.dy[i * pixels..][..pixels],
+            )
+        };
         let (mut of_ones, mut of_z) = (0.0, 0.0);
         for (i, dx) in self.dx.chunks_exact_mut(pixels).enumerate() {
-            let x = &given.x[i * pixels..][..pixels];
-            let dy = &self.dy[i * pixels..][..pixels];
+            let (x, dy) = channel(i);
             let (a, d, shift) = (given.a[i], given.d[i], given.b[i] - mean);
-            let triples = dx.iter_mut().zip(x).zip(dy);
-            match given.how.silu {
-                true => triples.for_each(|((dx, &x), &dy)| {
-                    dx.write(dy * derivative((x + shift) * scale * a + d));
-                }),
-                false => triples.for_each(|((dx, _), &dy)| {
-                    dx.write(dy);
-                }),
-            }
-            // SAFETY: all of it has just been written.
-            #[allow(unsafe_code, reason = "the gradient is not cleared first")]
-            let dx = unsafe { dx.assume_init_mut() };
-            let by_d = sum(dx, |g| g);
-            let by_a = product(dx, x, |g, x| g * ((x + shift) * scale));
+            let g = match given.how.silu {
+                true => {
+                    let triples = dx.iter_mut().zip(x).zip(dy);
+                    triples.for_each(|((dx, &x), &dy)| {
+                        dx.write(dy * derivative((x + shift) * scale * a + d));
+                    });
+                    // SAFETY: all of it has just been written.
+                    #[allow(unsafe_code, reason = "the gradient is not cleared first")]
+                    unsafe {
+                        dx.assume_init_ref()
+                    }
+                }
+                false => dy,
+            };
+            let [by_d, by_a] = products(g, x, |g, x| [g, g * ((x + shift) * scale)]);
             of_ones += by_d * f64::from(a);
             of_z += by_a * f64::from(a);
             self.vectors[i] = [by_a as f32, 0.0, by_d as f32];
         }
         let count = given.x.len() as f64;
-        let (of_ones, of_z) = ((of_ones / count) as f32, (of_z / count) as f32);
+        let (of_ones, of_z) = (of_ones / count, of_z / count);
         for (i, dx) in self.dx.chunks_exact_mut(pixels).enumerate() {
-            let x = &given.x[i * pixels..][..pixels];
+            let (x, dy) = channel(i);
             let (a, shift) = (given.a[i], given.b[i] - mean);
-            // SAFETY: all channels were written above.
-            #[allow(unsafe_code, reason = "the gradient is not cleared first")]
-            let dx = unsafe { dx.assume_init_mut() };
-            for (dx, &x) in dx.iter_mut().zip(x) {
-                let z = (x + shift) * scale;
-                *dx = scale * (*dx * a - of_ones - z * of_z);
+            let z = |x: f32| (x + shift) * scale;
+            let (ones, by_z) = (of_ones as f32, of_z as f32);
+            let gradient = |g: f32, x: f32| scale * (g * a - ones - z(x) * by_z);
+            let triples = dx.iter_mut().zip(x).zip(dy);
+            match given.how.silu {
+                true => triples.for_each(|((dx, &x), _)| {
+                    // SAFETY: all channels were written above.
+                    #[allow(unsafe_code, reason = "the gradient is not cleared first")]
+                    let g = unsafe { dx.assume_init() };
+                    dx.write(gradient(g, x));
+                }),
+                false => triples.for_each(|((dx, &x), &dy)| {
+                    dx.write(gradient(dy, x));
+                }),
             }
-            self.vectors[i][1] = sum(dx, |g| g) as f32;
+            let sums = f64::from(a) * f64::from(self.vectors[i][2])
+                - of_ones * pixels as f64
+                - of_z * sum(x, z);
+            self.vectors[i][1] = (f64::from(scale) * sums) as f32;
         }
+    }
+}
+
+/// Calls `f` with the numbers of `x`, `a`, `b` and `d`.
+fn with<R>(
+    given: &[FloatTensor<Flex>; 4],
+    how: GroupNormalisation,
+    f: impl FnOnce(Given<'_>) -> R,
+) -> R {
+    let [x, a, b, d] = [0, 1, 2, 3].map(|i| Floats::of(&given[i]));
+    let [_, channels, h, w] = x.shape();
+    f(Given {
+        x: &x,
+        a: &a,
+        b: &b,
+        d: &d,
+        channels,
+        pixels: h * w,
+        how,
+    })
+}
+
+fn shape(x: &FloatTensor<Flex>) -> [usize; 4] {
+    x.shape().dims()
+}
+
+impl Normalise for Flex {
+    fn normalise(
+        x: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        how: How,
+    ) -> FloatTensor<Self> {
+        let given = [x, a, b, d];
+        tensor(with(&given, *how, forward), shape(&given[0]))
+    }
+}
+
+impl NormaliseGradient for Flex {
+    fn normalise_gradient(
+        x: FloatTensor<Self>,
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        d: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        how: How,
+    ) -> (
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+        FloatTensor<Self>,
+    ) {
+        let given = [x, a, b, d];
+        let (dx, vectors) = with(&given, *how, |given| backward(given, &Floats::of(&dy)));
+        let shape = shape(&given[0]);
+        let [da, db, dd] = vectors.map(|vector| tensor(vector, [shape[0], shape[1]]));
+        (tensor(dx, shape), da, db, dd)
     }
 }

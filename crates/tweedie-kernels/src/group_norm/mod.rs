@@ -3,7 +3,9 @@
 //! # Reference
 //! Wu & He 2018, "Group normalization", arXiv:1803.08494.
 
-#[cfg(feature = "flex")]
+#[cfg(feature = "cube")]
+mod device;
+#[cfg(any(feature = "flex", feature = "cube"))]
 mod extension;
 #[cfg(feature = "flex")]
 mod host;
@@ -59,10 +61,17 @@ pub fn group_norm(
         "group norm: {} groups of {c} channels",
         how.groups
     );
+    let same = [&a, &b, &d]
+        .iter()
+        .all(|vector| vector.dtype() == x.dtype());
+    #[cfg(feature = "cube")]
+    let some = x.dims().iter().all(|&n| n > 0);
     #[cfg(feature = "flex")]
-    let narrow = [x.dtype(), a.dtype(), b.dtype(), d.dtype()] == [burn::tensor::DType::F32; 4];
-    #[cfg(feature = "flex")]
-    if narrow && crate::host::is_host(&x) {
+    if same && crate::on_host(&x) {
+        return extension::normalise(x, [a, b, d], how);
+    }
+    #[cfg(feature = "cube")]
+    if some && same && crate::device::takes(&x) {
         return extension::normalise(x, [a, b, d], how);
     }
     composed(x, [a, b, d], how)

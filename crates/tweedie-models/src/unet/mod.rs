@@ -146,8 +146,9 @@ impl Conditional for Unet {
         };
         let x = fold(x, self.config.patch);
         let x = if self.config.center { x * 2.0 - 1.0 } else { x };
+        let activation = self.config.activation;
         let shared = Shared {
-            time: Some(self.embed(time.clone(), conditions, probe)),
+            time: Some(activation.forward(self.embed(time.clone(), conditions, probe))),
             context: conditions.context.as_ref(),
         };
         let mut image = x.clone();

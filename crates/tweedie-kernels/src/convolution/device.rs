@@ -1,0 +1,295 @@
+//! A product of matrices on GPUs: the right factor, of pixels below each tap, is never formed.
+//!
+//! `y[o, p] = Σ_k w[o, k] x̂[k, p]`, `k` over channels and taps, `p` over the pixels of all images. A cube makes a block
+//! of `y` from blocks of 16 channels below one tap in shared memory; a unit, 32 of which stand side by side, a part of it in registers.
+
+use super::extension::{Call, Convolution, ConvolutionGradients};
+use super::{Window, device_gradient};
+use crate::device::{UNITS, empty, numbers};
+use burn::backend::ops::{FloatTensorOps, ModuleOps};
+use burn::backend::tensor::FloatTensor;
+use burn_cubecl::CubeBackend;
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+use std::sync::Arc;
+
+/// Terms of a sum at a time.
+pub(super) const DEPTH: usize = 16;
+/// Units side by side, and above each other.
+pub(super) const ACROSS: usize = 32;
+pub(super) const DOWN: usize = UNITS / ACROSS;
+
+/// What a kernel is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Plan {
+    /// Height and width of the weights.
+    kernel: [usize; 2],
+    /// What a unit makes: channels, and pixels.
+    part: [usize; 2],
+    /// Whether this is the gradient of the input: taps run backwards.
+    transposed: bool,
+    /// Whether numbers are added to the channels.
+    bias: bool,
+}
+
+/// What a unit makes, at first.
+#[cube]
+pub(super) fn zeros(#[comptime] part: [usize; 2]) -> Array<f32> {
+    let mut sums = Array::<f32>::new(comptime!(part[0] * part[1]));
+    #[unroll]
+    for i in 0..comptime!(part[0] * part[1]) {
+        sums[i] = 0.0f32;
+    }
+    sums
+}
+
+/// Adds the products of a block: rows of the factors are so far `apart` in shared memory.
+#[cube]
+pub(super) fn accumulate(
+    left: &Shared<[f32]>,
+    right: &Shared<[f32]>,
+    sums: &mut Array<f32>,
+    #[comptime] part: [usize; 2],
+    #[comptime] apart: [usize; 2],
+) {
+    let (lane, row) = (UNIT_POS as usize % ACROSS, UNIT_POS as usize / ACROSS);
+    let down = comptime!(part[0]);
+    let across = comptime!(part[1]);
+    for k in 0..DEPTH {
+        let mut ours = Array::<f32>::new(down);
+        #[unroll]
+        for i in 0..down {
+            ours[i] = left[k * comptime!(apart[0]) + row * down + i];
+        }
+        #[unroll]
+        for j in 0..across {
+            let value = right[k * comptime!(apart[1]) + lane + j * ACROSS];
+            #[unroll]
+            for i in 0..down {
+                sums[i * across + j] += ours[i] * value;
+            }
+        }
+    }
+}
+
+#[cube(launch_unchecked)]
+fn product<F: Float>(
+    x: &Tensor<F>,
+    w: &Tensor<F>,
+    bias: &Tensor<F>,
+    y: &mut Tensor<F>,
+    stride: u32,
+    above: i32,
+    before: i32,
+    #[comptime] plan: Plan,
+    #[define(F)] _numbers: ElemType,
+) {
+    let taps = comptime!(plan.kernel[0] * plan.kernel[1]);
+    let wide = comptime!(plan.kernel[1]);
+    let down = comptime!(plan.part[0]);
+    let across = comptime!(plan.part[1]);
+    let rows = comptime!(DOWN * plan.part[0]);
+    let columns = comptime!(ACROSS * plan.part[1]);
+    // One more: units that write a column would wait for each other.
+    let apart = comptime!(DOWN * plan.part[0] + 1);
+    let mut left = Shared::<[f32]>::new_slice(comptime!(DEPTH * (DOWN * plan.part[0] + 1)));
+    let mut right = Shared::<[f32]>::new_slice(comptime!(DEPTH * ACROSS * plan.part[1]));
+    let mut sums = zeros(plan.part);
+
+    let unit = UNIT_POS as usize;
+    let made = y.shape(1);
+    let channels = x.shape(1);
+    let (height, width) = (x.shape(2) as i32, x.shape(3) as i32);
+    let pixels = y.shape(2) * y.shape(3);
+    let all = y.shape(0) * pixels;
+    let first_row = CUBE_POS_Y as usize * rows;
+    let first_column = CUBE_POS_X as usize * columns;
+    // Of weights: how far channels are apart, those made and those summed.
+    let of_made = if comptime!(plan.transposed) {
+        w.stride(1)
+    } else {
+        w.stride(0)
+    };
+    let of_seen = if comptime!(plan.transposed) {
+        w.stride(0)
+    } else {
+        w.stride(1)
+    };
+
+    // The pixel that this unit fetches.
+    let column = unit % columns;
+    let pixel = first_column + column;
+    let (image, place) = (pixel / pixels, pixel % pixels);
+    let top = ((place / y.shape(3)) as u32 * stride) as i32 - above;
+    let start = ((place % y.shape(3)) as u32 * stride) as i32 - before;
+    let image = image * x.stride(0);
+    // The weight that it fetches.
+    let (of_row, of_depth) = (unit / DEPTH, unit % DEPTH);
+
+    let mut block = 0usize;
+    while block < channels {
+        for tap in 0..taps {
+            let (line, at) = (top + (tap / wide) as i32, start + (tap % wide) as i32);
+            let within = line >= 0 && line < height && at >= 0 && at < width;
+            let inside = within && pixel < all;
+            let below = image + line as usize * x.stride(2) + at as usize;
+            let tap = if comptime!(plan.transposed) {
+                taps - 1 - tap
+            } else {
+                tap
+            };
+            #[unroll]
+            for i in 0..comptime!(DOWN * plan.part[0] * DEPTH / UNITS) {
+                let row = of_row + i * comptime!(UNITS / DEPTH);
+                let (channel, seen) = (first_row + row, block + of_depth);
+                let mut value = 0.0f32;
+                if channel < made && seen < channels {
+                    value = f32::cast_from(w[channel * of_made + seen * of_seen + tap]);
+                }
+                left[of_depth * apart + row] = value;
+            }
+            #[unroll]
+            for i in 0..comptime!(DEPTH * ACROSS * plan.part[1] / UNITS) {
+                let row = unit / columns + i * comptime!(UNITS / (ACROSS * plan.part[1]));
+                let seen = block + row;
+                let mut value = 0.0f32;
+                if inside && seen < channels {
+                    value = f32::cast_from(x[below + seen * x.stride(1)]);
+                }
+                right[row * columns + column] = value;
+            }
+            sync_cube();
+            accumulate(&left, &right, &mut sums, plan.part, [apart, columns]);
+            sync_cube();
+        }
+        block += DEPTH;
+    }
+
+    #[unroll]
+    for j in 0..across {
+        let pixel = first_column + unit % ACROSS + j * ACROSS;
+        if pixel < all {
+            let start = pixel / pixels * made * pixels + pixel % pixels;
+            #[unroll]
+            for i in 0..down {
+                let channel = first_row + unit / ACROSS * down + i;
+                if channel < made {
+                    let mut value = sums[i * across + j];
+                    if comptime!(plan.bias) {
+                        value += f32::cast_from(bias[channel]);
+                    }
+                    y[start + channel * pixels] = F::cast_from(value);
+                }
+            }
+        }
+    }
+}
+
+/// Parts of a unit, from large to small: the largest of which there are enough to keep a GPU busy.
+const PARTS: [[usize; 2]; 4] = [[8, 4], [8, 2], [4, 2], [4, 1]];
+const ENOUGH: usize = 256;
+
+/// Launches the kernel for an output `[n, o, size]`.
+fn launch(
+    x: CubeTensor,
+    w: CubeTensor,
+    bias: Option<CubeTensor>,
+    (o, size): (usize, [usize; 2]),
+    (stride, before): (usize, [usize; 2]),
+    transposed: bool,
+) -> CubeTensor {
+    let [_, _, kh, kw] = w.meta.shape().dims::<4>();
+    let x = into_contiguous(x);
+    // Taps lie together; weights of one tap may lie anywhere.
+    let w = if kh * kw == 1 { w } else { into_contiguous(w) };
+    let n = x.meta.shape()[0];
+    let y = empty(&x, [n, o, size[0], size[1]], x.dtype);
+    let cubes = |[down, across]: [usize; 2]| {
+        let columns = (n * size[0] * size[1]).div_ceil(ACROSS * across);
+        [columns, o.div_ceil(DOWN * down)]
+    };
+    let enough = |&&part: &&[usize; 2]| cubes(part).iter().product::<usize>() >= ENOUGH;
+    let part = *PARTS.iter().find(enough).unwrap_or(&PARTS[PARTS.len() - 1]);
+    let plan = Plan {
+        kernel: [kh, kw],
+        part,
+        transposed,
+        bias: bias.is_some(),
+    };
+    let [across, down] = cubes(part).map(|count| count as u32);
+    let numbers = numbers(&x);
+    let bias = bias.unwrap_or_else(|| w.clone());
+    // SAFETY: the kernel asks of each place whether it is one of its tensors, all of which are contiguous.
+    #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
+    unsafe {
+        product::launch_unchecked(
+            &y.client,
+            CubeCount::new_2d(across, down),
+            CubeDim::new_1d(UNITS as u32),
+            x.into_tensor_arg(),
+            w.into_tensor_arg(),
+            bias.into_tensor_arg(),
+            y.clone().into_tensor_arg(),
+            stride as u32,
+            before[0] as i32,
+            before[1] as i32,
+            plan,
+            numbers,
+        );
+    }
+    y
+}
+
+impl Convolution for CubeBackend {
+    fn convolution(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        call: Arc<Call>,
+    ) -> FloatTensor<Self> {
+        let [_, _, rows, columns] = x.meta.shape().dims::<4>();
+        let [o, _, kh, kw] = w.meta.shape().dims::<4>();
+        let Window { stride, padding } = call.window;
+        let size = call.size([rows, columns], [kh, kw]);
+        let bias = (bias.meta.num_elements() > 0).then(|| into_contiguous(bias));
+        let before = padding.map(|(before, _)| before);
+        launch(x, w, bias, (o, size), (stride[0], before), false)
+    }
+}
+
+impl ConvolutionGradients for CubeBackend {
+    fn by_input(
+        dy: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        call: Arc<Call>,
+        size: [usize; 2],
+    ) -> FloatTensor<Self> {
+        let [_, i, kh, kw] = w.meta.shape().dims::<4>();
+        let Window { stride, padding } = call.window;
+        if stride != [1, 1] {
+            let [n, ..] = dy.meta.shape().dims::<4>();
+            let x = empty(&dy, [n, i, size[0], size[1]], dy.dtype);
+            return Self::conv2d_x_backward(x, w, dy, call.window.options());
+        }
+        let before = [kh - 1 - padding[0].0, kw - 1 - padding[1].0];
+        launch(dy, w, None, (i, size), (1, before), true)
+    }
+
+    fn by_weight(
+        x: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        call: Arc<Call>,
+        kernel: [usize; 2],
+    ) -> FloatTensor<Self> {
+        let Window { stride, padding } = call.window;
+        let before = padding.map(|(before, _)| before);
+        device_gradient::by_weight(x, dy, kernel, (stride[0], before))
+    }
+
+    fn by_bias(dy: FloatTensor<Self>) -> FloatTensor<Self> {
+        let channels = dy.meta.shape()[1];
+        let sums = Self::float_sum_dims(dy, &[0, 2, 3]);
+        Self::float_reshape(sums, [channels].into())
+    }
+}

@@ -1,0 +1,37 @@
+//! Linear layers of few rows.
+
+use burn::tensor::{Tensor, module};
+
+/// `x W + b` for `[rows, in]`, a weight `[in, out]` and a bias `[out]`.
+///
+/// On a GPU a row is an image of one pixel for [`conv2d`](crate::conv2d), in `f32` and half precision: what products of
+/// matrices are made for there is many rows.
+///
+/// # Panics
+/// As burn's, for shapes that do not fit.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_kernels::linear;
+///
+/// let device = Device::flex();
+/// let (x, w) = (Tensor::from_floats([[1.0, 2.0]], &device), Tensor::from_floats([[3.0], [4.0]], &device));
+/// let y = linear(x, w, Some(Tensor::from_floats([0.5], &device)));
+/// assert!((y.into_scalar::<f32>() - 11.5).abs() < 1e-6);
+/// ```
+#[must_use]
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    #[cfg(feature = "cube")]
+    if crate::device::takes(&x) {
+        let rows = x.dims()[0];
+        let window = crate::Window {
+            stride: [1, 1],
+            padding: [(0, 0); 2],
+        };
+        let weight = weight.transpose().unsqueeze_dims(&[2, 3]);
+        let x = x.unsqueeze_dims(&[2, 3]);
+        let y = crate::conv2d(x, weight, bias, window, &crate::PackedWeights::default());
+        return y.reshape([rows as i32, -1]);
+    }
+    module::linear(x, weight, bias)
+}
