@@ -39,6 +39,8 @@ LAYERS = {
     "group-norm": ([(128, 32, 32), (128,), (128,)], lambda x, a, d: F.group_norm(x, 32, a, d)),
     "silu": ([(128, 32, 32)], F.silu),
     "attention": ([(4, 256, 64)] * 3, F.scaled_dot_product_attention),
+    "product": ([(1, 4096, 4096)] * 2, torch.matmul),
+    "copy": ([(1024, 128, 128)], lambda x: x * 1.5),
 }
 
 

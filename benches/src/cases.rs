@@ -38,7 +38,7 @@ pub fn measure(case: &str, seconds: f64, device: &Device, dtype: DType) -> Resul
         _ => return Err(format!("no network {network}").into()),
     };
     let unet = seeded(0, device, config.init(device)?);
-    let unet = unet.map(&mut Cast(dtype));
+    let unet = in_precision(unet, dtype);
     let model: Preconditioned<Unet> =
         Preconditioned::new(unet, Prediction::Noise, TimeInput::LogSnr);
     let mut noise = HostNoise::seeded(0);
@@ -91,6 +91,12 @@ pub fn measure(case: &str, seconds: f64, device: &Device, dtype: DType) -> Resul
         }
         _ => Err(format!("no work {work}").into()),
     }
+}
+
+/// A network in another precision.
+#[must_use]
+pub fn in_precision<N: Module>(network: N, dtype: DType) -> N {
+    network.map(&mut Cast(dtype))
 }
 
 struct Cast(DType);

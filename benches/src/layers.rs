@@ -1,7 +1,8 @@
 //! Single layers at work, one case a string.
 
 use crate::CaseError;
-use tweedie::burn::tensor::DType;
+use tweedie::burn::tensor::ops::ConvOptions;
+use tweedie::burn::tensor::{DType, module};
 use tweedie::kernels::{GroupNormalisation, PackedWeights, Window, attention, conv2d};
 use tweedie::kernels::{group_norm, silu};
 use tweedie::prelude::*;
@@ -11,8 +12,9 @@ type Layer = Box<dyn Fn(&[Tensor<4>]) -> Tensor<4>>;
 
 /// What `LAYER/WORK/BATCH` does, with random numbers; nothing for another layer.
 ///
-/// Layers: `convolution` 3×3 from 128 to 128 channels, `group-norm` of 32 groups and `silu` on 32×32 pixels,
-/// `attention` of 4 heads with 64 features between 256 tokens. Work: `forward`, `dps` (and the gradient of the
+/// Layers: `convolution` 3×3 from 128 to 128 channels and burn's own, `burn-convolution`, `group-norm` of 32 groups and `silu` on 32×32 pixels,
+/// `attention` of 4 heads with 64 features between 256 tokens; what a device can do: a `product` of 4096×4096
+/// matrices, and a `copy` of 67 MB in `f32` (read, and written). Work: `forward`, `dps` (and the gradient of the
 /// input), `training` (all gradients).
 pub(crate) fn layer(
     name: &str,
@@ -34,32 +36,21 @@ pub(crate) fn layer(
                 move |x: &[Tensor<4>]| conv2d(x[0].clone(), x[1].clone(), None, window, &packed);
             (vec![normal(image), normal([128, 128, 3, 3])], Box::new(run))
         }
-        "gathered" => {
-            let run = move |x: &[Tensor<4>]| gathered(x[0].clone(), x[1].clone());
+        "burn-convolution" => {
+            let run = |x: &[Tensor<4>]| {
+                let how = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+                module::conv2d(x[0].clone(), x[1].clone(), None, how)
+            };
             (vec![normal(image), normal([128, 128, 3, 3])], Box::new(run))
         }
         "product" => {
-            let run = move |x: &[Tensor<4>]| x[1].clone().matmul(x[0].clone());
-            (
-                vec![normal([batch, 1, 1152, 1024]), normal([1, 1, 128, 1152])],
-                Box::new(run),
-            )
+            let factors = [batch, 1, 4096, 4096];
+            let run = |x: &[Tensor<4>]| x[0].clone().matmul(x[1].clone());
+            (vec![normal(factors), normal(factors)], Box::new(run))
         }
-        "square" => {
-            let run = move |x: &[Tensor<4>]| x[1].clone().matmul(x[0].clone());
-            (
-                vec![normal([1, 1, 4096, 4096]), normal([1, 1, 4096, 4096])],
-                Box::new(run),
-            )
-        }
-        "copy" => (vec![normal(image)], Box::new(|x| x[0].clone() * 1.5)),
-        "direct" => {
-            let run = move |x: &[Tensor<4>]| {
-                let options =
-                    tweedie::burn::tensor::ops::ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
-                tweedie::burn::tensor::module::conv2d(x[0].clone(), x[1].clone(), None, options)
-            };
-            (vec![normal(image), normal([128, 128, 3, 3])], Box::new(run))
+        "copy" => {
+            let large = [batch, 1024, 128, 128];
+            (vec![normal(large)], Box::new(|x| x[0].clone() * 1.5))
         }
         "group-norm" => {
             let how = GroupNormalisation {
@@ -111,16 +102,4 @@ pub(crate) fn run(layer: &Layer, tensors: &[Tensor<4>], work: &str) -> Result<()
     }
     tensors[0].device().sync()?;
     Ok(())
-}
-
-fn gathered(x: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
-    let ([b, i, h, w], [o, ..]) = (x.dims(), weight.dims());
-    let x = x.pad((1, 1, 1, 1), 0.0);
-    let taps = (0..9).map(|t| {
-        x.clone()
-            .slice([0..b, 0..i, t / 3..t / 3 + h, t % 3..t % 3 + w])
-    });
-    let taps = Tensor::cat(taps.collect(), 1).reshape([b, 9 * i, h * w]);
-    let weight = weight.permute([0, 2, 3, 1]).reshape([1, o, 9 * i]);
-    weight.matmul(taps).reshape([b, o, h, w])
 }

@@ -4,7 +4,7 @@ mod cases;
 mod layers;
 mod machine;
 
-pub use cases::{CaseError, measure};
+pub use cases::{CaseError, in_precision, measure};
 pub use machine::machine;
 
 use tweedie::models::{Attend, Conditioning, Heads, Level, Resampling};

@@ -59,6 +59,25 @@ pub(crate) fn apart(found: &[f32], wanted: &[f32]) -> f64 {
     largest.fold(0.0, |most, gap| f64::max(most, gap.abs())) / size
 }
 
+/// How far a device is from the CPU, in units of the root mean square of what the CPU says.
+fn gap(seam: &Seam, device: &Device) -> Result<f64, CaseError> {
+    let wanted = (seam.run)(&Device::flex())?;
+    caught(|| (seam.run)(device)).map(|found| apart(&found, &wanted))
+}
+
+/// An error if a device is too far from the CPU.
+pub(crate) fn agrees(seam: &Seam, device: &Device) -> Result<(), CaseError> {
+    let (gap, most) = (gap(seam, device)?, seam.tolerance);
+    match gap <= most {
+        true => Ok(()),
+        false => Err(format!(
+            "{}: {gap:.1e} from the CPU, more than {most:.0e}",
+            seam.name
+        )
+        .into()),
+    }
+}
+
 /// Compares every seam whose name has `filter` in it; an error if one is too far off.
 pub(crate) fn run(device: &Device, filter: &str) -> Result<(), CaseError> {
     let (mut bad, mut largest, mut count) = (0, 0.0_f64, 0);
@@ -68,8 +87,7 @@ pub(crate) fn run(device: &Device, filter: &str) -> Result<(), CaseError> {
             continue;
         }
         count += 1;
-        let wanted = (seam.run)(&Device::flex())?;
-        let found = caught(|| (seam.run)(device)).map(|found| apart(&found, &wanted));
+        let found = gap(&seam, device);
         let (verdict, holds) = match &found {
             Ok(gap) => (format!("{gap:.1e}"), *gap <= seam.tolerance),
             Err(error) => (error.to_string().replace('\n', " "), false),
@@ -100,7 +118,7 @@ mod tests {
     #[test]
     fn seams_repeat() {
         let device = Device::flex();
-        for seam in seams::all() {
+        for seam in seams::all().into_iter().chain([seams::half_precision()]) {
             let run =
                 || (seam.run)(&device).unwrap_or_else(|error| panic!("{}: {error}", seam.name));
             let (first, second) = (run(), run());

@@ -59,6 +59,14 @@ pub(crate) fn run(python: Option<&str>) -> Done {
         for precision in [&[][..], &["--bf16"]] {
             eprintln!("── bench, {name} {}", precision.join(" "));
             let (table, _) = captured(binary, &[&["bench"], precision].concat())?;
+            // Half precision that is wrong is not timed: why stands on the terminal.
+            if table.is_empty() {
+                add(
+                    &mut text,
+                    &format!("{name}, {}: wrong, not timed\n", precision.join(" ")),
+                );
+                continue;
+            }
             add(&mut text, &format!("{name}:\n\n{table}"));
             let rows = table.lines().skip(2).flat_map(|row| row.split(' ').nth(1));
             cases = rows.map(str::to_owned).collect();

@@ -8,7 +8,7 @@
 //! eq. 14, arXiv:2006.11239; Song et al. 2021, eq. 7, arXiv:2011.13456.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Levels, Network, Preconditioned};
 use tweedie_math::{Schedule, TimeDensity, Weighting};
@@ -69,9 +69,14 @@ impl<S: Schedule> Objective<S> {
             .iter()
             .map(|&t| self.weighting.weight(&self.schedule, prediction, t))
             .collect();
-        let weight = tweedie_core::column(&weights, &clean);
         let target = (clean - noisy.clone() * skip) / out;
         let error = model.predict(noisy, &levels) - target;
+        // A mean of so many numbers is beyond half precision.
+        let error = match error.dtype() {
+            DType::F64 => error,
+            _ => error.cast(DType::F32),
+        };
+        let weight = tweedie_core::column(&weights, &error);
         (error.square() * weight).mean()
     }
 }

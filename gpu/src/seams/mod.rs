@@ -6,6 +6,8 @@ mod networks;
 mod operators;
 mod posterior;
 
+pub(crate) use networks::half_precision;
+
 use crate::check::Seam;
 use tweedie::prelude::*;
 

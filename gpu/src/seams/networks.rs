@@ -3,12 +3,13 @@
 use super::normal;
 use crate::check::{Seam, numbers};
 use tweedie::burn::module::{Module, ModuleMapper, Param};
+use tweedie::burn::tensor::DType;
 use tweedie::core::{Levels, vjp};
 use tweedie::models::{
     Attend, AutoencoderConfig, Conditioning, DitConfig, Ffdnet, Heads, Level, Resampling, seeded,
 };
 use tweedie::prelude::*;
-use tweedie_benches::CaseError;
+use tweedie_benches::{CaseError, in_precision};
 
 const SHAPE: [usize; 4] = [2, 3, 16, 16];
 
@@ -30,15 +31,26 @@ fn weights<N: Module>(
     Ok(network.to_device(device))
 }
 
-pub(crate) fn seams() -> Vec<Seam> {
+/// A small U-Net.
+fn of(resampling: Resampling) -> UnetConfig {
     let attending = Level::new(64)
         .with_attention(Attend::Pixels)
         .with_heads(Heads::Width(32));
-    let base = || UnetConfig::new(3).with_blocks(1);
-    let of = |resampling| {
-        let levels = [Level::new(32), attending].map(|level| level.with_resampling(resampling));
-        base().with_levels(levels.to_vec())
-    };
+    let levels = [Level::new(32), attending].map(|level| level.with_resampling(resampling));
+    UnetConfig::new(3)
+        .with_blocks(1)
+        .with_levels(levels.to_vec())
+}
+
+/// Whether a device computes in half precision what the CPU does in `f32`: a network, and its loss.
+pub(crate) fn half_precision() -> Seam {
+    let config = of(Resampling::Convolution);
+    Seam::new("U-Net and its loss in bf16", 0.1, move |device| {
+        narrow(&config, device)
+    })
+}
+
+pub(crate) fn seams() -> Vec<Seam> {
     let mut seams = Vec::new();
     for (name, config) in [
         ("DDPM", of(Resampling::Convolution)),
@@ -123,4 +135,22 @@ fn training(name: String, config: UnetConfig) -> Seam {
         }
         Ok(found)
     })
+}
+
+/// What a network says in half precision, on the CPU in `f32`, and its loss.
+fn narrow(config: &UnetConfig, device: &Device) -> Result<Vec<f32>, CaseError> {
+    let dtype = match *device == Device::flex() {
+        true => DType::F32,
+        false => DType::BF16,
+    };
+    let network = in_precision(weights(device, |host| Ok(config.init(host)?))?, dtype);
+    let model = Preconditioned::new(network, Prediction::Noise, TimeInput::LogSnr);
+    let [x, noise] = [0, 1].map(|seed| normal(seed, SHAPE, device).cast(dtype));
+    let process = VariancePreserving::default();
+    let times = [0.3, 0.7];
+    let levels = Levels::new(times.map(|t| process.level(t)).to_vec());
+    let mut found = numbers(model.predict(x.clone(), &levels));
+    let loss = Objective::new(process).loss(&model, x, &times, noise);
+    found.extend(numbers(loss));
+    Ok(found)
 }
