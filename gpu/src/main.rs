@@ -1,7 +1,7 @@
 //! Checks a device against the CPU and times it: `cargo xtask gpu` builds this program for GPUs.
 //!
 //! `tweedie-gpu check` computes every seam of the library with the same numbers on the device and on burn's CPU
-//! backend, and prints the largest difference; `tweedie-gpu bench` times whole networks. Without a
+//! backend, and prints the largest difference; `tweedie-gpu bench` times networks and layers. Without a
 //! GPU in its features it knows the CPU alone.
 
 mod check;
@@ -36,7 +36,7 @@ enum Work {
         #[arg(default_value = "")]
         filter: String,
     },
-    /// Times whole networks: NETWORK/WORK/BATCH
+    /// Times networks and layers: NAME/WORK/BATCH
     Bench {
         /// Cases; without any, those of docs/BENCHMARKS.md
         cases: Vec<String>,

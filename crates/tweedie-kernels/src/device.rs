@@ -3,7 +3,7 @@
 use burn::backend::DispatchTensorKind;
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::tensor::{DType, Shape, Tensor};
-use burn_cubecl::ops::numeric::empty_device_dtype;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
@@ -20,9 +20,9 @@ pub(crate) fn takes<const D: usize>(x: &Tensor<D>) -> bool {
     matches!(kind, DispatchTensorKind::Cube(_)) && floats.contains(&x.dtype())
 }
 
-/// A tensor whose numbers are still to be written, where `like` is.
+/// A tensor without gaps whose numbers are still to be written, where `like` is.
 pub(crate) fn empty(like: &CubeTensor, shape: impl Into<Shape>, dtype: DType) -> CubeTensor {
-    empty_device_dtype(
+    empty_device_contiguous_dtype(
         like.client.clone(),
         like.device.clone(),
         shape.into(),

@@ -54,7 +54,7 @@ pub use silu::silu;
 pub use vectors::{AdamWStep, adamw, average, scaled, square_sum};
 
 /// Whether kernels serve a tensor: `f32` on burn's CPU backend, `f32` and half precision on GPUs. Others are served by
-/// tensor operations.
+/// tensor operations. (Networks in bf16 were wrong on the one Vulkan driver they were compared on: `docs/BENCHMARKS.md`.)
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -4,8 +4,8 @@ use burn::tensor::{Tensor, module};
 
 /// `x W + b` for `[rows, in]`, a weight `[in, out]` and a bias `[out]`.
 ///
-/// On a GPU a row is an image of one pixel for [`conv2d`](crate::conv2d), in `f32` and half precision: what products of
-/// matrices are made for there is many rows.
+/// On a GPU, in `f32` and half precision, up to 256 rows are images of one pixel for [`conv2d`](crate::conv2d): kernels of
+/// products there are made for more.
 ///
 /// # Panics
 /// As burn's, for shapes that do not fit.
@@ -22,8 +22,8 @@ use burn::tensor::{Tensor, module};
 #[must_use]
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     #[cfg(feature = "cube")]
-    if crate::device::takes(&x) {
-        let rows = x.dims()[0];
+    if x.dims()[0] <= 256 && crate::device::takes(&x) {
+        let [rows, out] = [x.dims()[0], weight.dims()[1]];
         let window = crate::Window {
             stride: [1, 1],
             padding: [(0, 0); 2],
@@ -31,7 +31,7 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
         let weight = weight.transpose().unsqueeze_dims(&[2, 3]);
         let x = x.unsqueeze_dims(&[2, 3]);
         let y = crate::conv2d(x, weight, bias, window, &crate::PackedWeights::default());
-        return y.reshape([rows as i32, -1]);
+        return y.reshape([rows, out]);
     }
     module::linear(x, weight, bias)
 }

@@ -1,10 +1,10 @@
-//! Kernels that are host code on the CPU and tensor operations elsewhere, with gradients.
+//! Kernels of the CPU, of GPUs, and what serves elsewhere, with gradients.
 
 use super::normal;
 use crate::check::{Seam, numbers};
 use tweedie::kernels::{
     AdamWStep, CircularFilter, GroupNormalisation, PackedWeights, Projector, Sign, Window, adamw,
-    attention, average, conv2d, fft2, group_norm, silu, square_sum,
+    attention, average, conv2d, fft2, group_norm, linear, silu, square_sum,
 };
 use tweedie::prelude::*;
 use tweedie_benches::CaseError;
@@ -12,14 +12,16 @@ use tweedie_benches::CaseError;
 pub(crate) fn seams() -> Vec<Seam> {
     let mut seams = Vec::new();
     for (name, channels, kernel, stride, padding) in [
-        ("3×3", 32, 3, 1, 1),
-        ("3×3, stride 2", 16, 3, 2, 1),
-        ("1×1", 24, 1, 1, 0),
-        ("5×5", 8, 5, 1, 2),
+        ("3×3", 32, 3, 1, (1, 1)),
+        ("3×3, stride 2", 16, 3, 2, (1, 1)),
+        ("3×3, lopsided", 7, 3, 1, (0, 1)),
+        ("3×3, lopsided, stride 2", 7, 3, 2, (0, 1)),
+        ("1×1", 24, 1, 1, (0, 0)),
+        ("5×5", 8, 5, 1, (2, 2)),
     ] {
         let window = Window {
             stride: [stride; 2],
-            padding: [(padding, padding); 2],
+            padding: [padding; 2],
         };
         seams.push(Seam::new(
             format!("convolution {name}"),
@@ -46,6 +48,12 @@ pub(crate) fn seams() -> Vec<Seam> {
             },
         ));
     }
+    // All gradients are in that of the image.
+    seams.push(with_gradient("linear layer", [3, 5, 4, 6], |x| {
+        let rows = x.clone().narrow(1, 0, 2).reshape([3, 48]);
+        let weight = x.narrow(1, 2, 2).reshape([48, 3]);
+        Ok(linear(rows, weight, None).reshape([3, 1, 1, 3]))
+    }));
     for silu in [false, true] {
         let name = format!("group normalisation, silu {silu}");
         seams.push(with_gradient(name, [2, 16, 9, 8], move |x| {

@@ -8,6 +8,7 @@ use super::{Window, device_gradient};
 use crate::device::{UNITS, empty, numbers};
 use burn::backend::ops::{FloatTensorOps, ModuleOps};
 use burn::backend::tensor::FloatTensor;
+use burn::tensor::DType;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
@@ -104,7 +105,7 @@ fn product<F: Float>(
     let pixels = y.shape(2) * y.shape(3);
     let all = y.shape(0) * pixels;
     let first_row = CUBE_POS_Y as usize * rows;
-    let first_column = CUBE_POS_X as usize * columns;
+    let first_column = (CUBE_POS_Z * CUBE_COUNT_X + CUBE_POS_X) as usize * columns;
     // Of weights: how far channels are apart, those made and those summed.
     let of_made = if comptime!(plan.transposed) {
         w.stride(1)
@@ -189,6 +190,8 @@ fn product<F: Float>(
 /// Parts of a unit, from large to small: the largest of which there are enough to keep a GPU busy.
 const PARTS: [[usize; 2]; 4] = [[8, 4], [8, 2], [4, 2], [4, 1]];
 const ENOUGH: usize = 256;
+/// Cubes in one dimension.
+const MOST: u32 = 65_535;
 
 /// Launches the kernel for an output `[n, o, size]`.
 fn launch(
@@ -225,7 +228,7 @@ fn launch(
     unsafe {
         product::launch_unchecked(
             &y.client,
-            CubeCount::new_2d(across, down),
+            CubeCount::new_3d(across.min(MOST), down, across.div_ceil(MOST)),
             CubeDim::new_1d(UNITS as u32),
             x.into_tensor_arg(),
             w.into_tensor_arg(),
@@ -268,6 +271,7 @@ impl ConvolutionGradients for CubeBackend {
         let [_, i, kh, kw] = w.meta.shape().dims::<4>();
         let Window { stride, padding } = call.window;
         if stride != [1, 1] {
+            // Of which the shape alone is read.
             let [n, ..] = dy.meta.shape().dims::<4>();
             let x = empty(&dy, [n, i, size[0], size[1]], dy.dtype);
             return Self::conv2d_x_backward(x, w, dy, call.window.options());
@@ -288,8 +292,9 @@ impl ConvolutionGradients for CubeBackend {
     }
 
     fn by_bias(dy: FloatTensor<Self>) -> FloatTensor<Self> {
-        let channels = dy.meta.shape()[1];
-        let sums = Self::float_sum_dims(dy, &[0, 2, 3]);
-        Self::float_reshape(sums, [channels].into())
+        let (channels, narrow) = (dy.meta.shape()[1], dy.dtype);
+        let wide = Self::float_cast(dy, DType::F32.into());
+        let sums = Self::float_sum_dims(wide, &[0, 2, 3]);
+        Self::float_cast(Self::float_reshape(sums, [channels].into()), narrow.into())
     }
 }

@@ -9,7 +9,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata, backend_extension};
-#[cfg(feature = "fusion")]
+#[cfg(all(feature = "cube", feature = "fusion"))]
 use burn::tensor::Shape;
 use burn::tensor::Tensor;
 use std::sync::Arc;
@@ -82,7 +82,7 @@ impl Call {
 }
 
 /// The shape of `y`.
-#[cfg(feature = "fusion")]
+#[cfg(all(feature = "cube", feature = "fusion"))]
 fn made(x: &Shape, w: &Shape, call: &Call) -> Shape {
     let ([n, _, rows, columns], [o, _, kh, kw]) = (x.dims(), w.dims());
     let [h, w] = call.size([rows, columns], [kh, kw]);
@@ -93,7 +93,7 @@ fn made(x: &Shape, w: &Shape, call: &Call) -> Shape {
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     Cube: cfg(feature = "cube"),
-    Fusion: cfg(feature = "fusion"),
+    Fusion: cfg(all(feature = "cube", feature = "fusion")),
     Autodiff
 )]
 pub(crate) trait Convolution: Backend {
@@ -111,7 +111,7 @@ pub(crate) trait Convolution: Backend {
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     Cube: cfg(feature = "cube"),
-    Fusion: cfg(feature = "fusion")
+    Fusion: cfg(all(feature = "cube", feature = "fusion"))
 )]
 pub(crate) trait ConvolutionGradients: Backend {
     /// `∂/∂x`, of height and width `size`, from `∂/∂y`.

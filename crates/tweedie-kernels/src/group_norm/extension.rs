@@ -34,7 +34,7 @@ pub(super) type How = Arc<GroupNormalisation>;
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     Cube: cfg(feature = "cube"),
-    Fusion: cfg(feature = "fusion"),
+    Fusion: cfg(all(feature = "cube", feature = "fusion")),
     Autodiff
 )]
 pub(crate) trait Normalise: Backend {
@@ -52,7 +52,7 @@ pub(crate) trait Normalise: Backend {
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     Cube: cfg(feature = "cube"),
-    Fusion: cfg(feature = "fusion")
+    Fusion: cfg(all(feature = "cube", feature = "fusion"))
 )]
 pub(crate) trait NormaliseGradient: Backend {
     /// `∂/∂x`, `∂/∂a`, `∂/∂b` and `∂/∂d` from `∂/∂y`.

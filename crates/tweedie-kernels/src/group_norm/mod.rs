@@ -61,6 +61,7 @@ pub fn group_norm(
         "group norm: {} groups of {c} channels",
         how.groups
     );
+    #[cfg(any(feature = "flex", feature = "cube"))]
     let same = [&a, &b, &d]
         .iter()
         .all(|vector| vector.dtype() == x.dtype());
