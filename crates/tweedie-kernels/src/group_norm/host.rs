@@ -94,33 +94,28 @@ impl WithSimd for Squares<'_> {
 /// `Σ f(x)`.
 #[inline(always)]
 fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f64 {
-    let [sum] = products(x, x, |x, _| [f(x)]);
-    sum
+    product(x, x, |x, _| f(x))
 }
 
-/// Sums of each of `f(g, x)`: 16 side by side, of a few thousand numbers each time.
+/// `Σ f(g, x)`: 16 sums side by side, of a few thousand numbers each time.
 #[inline(always)]
-fn products<const N: usize>(g: &[f32], x: &[f32], f: impl Fn(f32, f32) -> [f32; N]) -> [f64; N] {
-    let mut totals = [0.0; N];
+fn product(g: &[f32], x: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
+    let mut total = 0.0;
     for (g, x) in g.chunks(1 << 12).zip(x.chunks(1 << 12)) {
-        let mut sums = [[0.0_f32; 16]; N];
+        let mut sums = [0.0_f32; 16];
         let (mut all_g, mut all_x) = (g.chunks_exact(16), x.chunks_exact(16));
         for (g, x) in all_g.by_ref().zip(all_x.by_ref()) {
-            for lane in 0..16 {
-                let terms = f(g[lane], x[lane]);
-                (0..N).for_each(|n| sums[n][lane] += terms[n]);
+            for ((sum, &g), &x) in sums.iter_mut().zip(g).zip(x) {
+                *sum += f(g, x);
             }
         }
         let rest = all_g.remainder().iter().zip(all_x.remainder());
-        for (lane, (&g, &x)) in rest.enumerate() {
-            let terms = f(g, x);
-            (0..N).for_each(|n| sums[n][lane] += terms[n]);
+        for (sum, (&g, &x)) in sums.iter_mut().zip(rest) {
+            *sum += f(g, x);
         }
-        for (total, sums) in totals.iter_mut().zip(sums) {
-            *total += f64::from(sums.iter().sum::<f32>());
-        }
+        total += f64::from(sums.iter().sum::<f32>());
     }
-    totals
+    total
 }
 
 /// `y`, of the shape of `x`.
@@ -211,64 +206,47 @@ impl WithSimd for Backward<'_> {
     type Output = ();
 
     /// With `z` the normalised, `u = a z + d` and `g = act′(u) ∂y`: `∂a = Σ g z`, `∂d = Σ g`, and
-    /// `∂x = (a g − mean(a g) − z mean(a g z))/√(variance + ε)`, means over the group; `∂b = Σ ∂x`, from the same sums.
+    /// `∂x = (a g − mean(a g) − z mean(a g z))/√(variance + ε)`, means over the group; `∂b = Σ ∂x`.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let (given, pixels) = (self.given, self.given.pixels);
         let (mean, scale) = given.moments();
-        let channel = |i: usize| {
-            (
-                &given.x[i * pixels..][..pixels],
-                &self.dy[i * pixels..][..pixels],
-            )
-        };
         let (mut of_ones, mut of_z) = (0.0, 0.0);
         for (i, dx) in self.dx.chunks_exact_mut(pixels).enumerate() {
-            let (x, dy) = channel(i);
+            let x = &given.x[i * pixels..][..pixels];
+            let dy = &self.dy[i * pixels..][..pixels];
             let (a, d, shift) = (given.a[i], given.d[i], given.b[i] - mean);
-            let g = match given.how.silu {
-                true => {
-                    let triples = dx.iter_mut().zip(x).zip(dy);
-                    triples.for_each(|((dx, &x), &dy)| {
-                        dx.write(dy * derivative((x + shift) * scale * a + d));
-                    });
-                    // SAFETY: all of it has just been written.
-                    #[allow(unsafe_code, reason = "the gradient is not cleared first")]
-                    unsafe {
-                        dx.assume_init_ref()
-                    }
-                }
-                false => dy,
-            };
-            let [by_d, by_a] = products(g, x, |g, x| [g, g * ((x + shift) * scale)]);
+            let triples = dx.iter_mut().zip(x).zip(dy);
+            match given.how.silu {
+                true => triples.for_each(|((dx, &x), &dy)| {
+                    dx.write(dy * derivative((x + shift) * scale * a + d));
+                }),
+                false => triples.for_each(|((dx, _), &dy)| {
+                    dx.write(dy);
+                }),
+            }
+            // SAFETY: all of it has just been written.
+            #[allow(unsafe_code, reason = "the gradient is not cleared first")]
+            let dx = unsafe { dx.assume_init_mut() };
+            let by_d = sum(dx, |g| g);
+            let by_a = product(dx, x, |g, x| g * ((x + shift) * scale));
             of_ones += by_d * f64::from(a);
             of_z += by_a * f64::from(a);
             self.vectors[i] = [by_a as f32, 0.0, by_d as f32];
         }
         let count = given.x.len() as f64;
-        let (of_ones, of_z) = (of_ones / count, of_z / count);
+        let (of_ones, of_z) = ((of_ones / count) as f32, (of_z / count) as f32);
         for (i, dx) in self.dx.chunks_exact_mut(pixels).enumerate() {
-            let (x, dy) = channel(i);
+            let x = &given.x[i * pixels..][..pixels];
             let (a, shift) = (given.a[i], given.b[i] - mean);
-            let z = |x: f32| (x + shift) * scale;
-            let (ones, by_z) = (of_ones as f32, of_z as f32);
-            let gradient = |g: f32, x: f32| scale * (g * a - ones - z(x) * by_z);
-            let triples = dx.iter_mut().zip(x).zip(dy);
-            match given.how.silu {
-                true => triples.for_each(|((dx, &x), _)| {
-                    // SAFETY: all channels were written above.
-                    #[allow(unsafe_code, reason = "the gradient is not cleared first")]
-                    let g = unsafe { dx.assume_init() };
-                    dx.write(gradient(g, x));
-                }),
-                false => triples.for_each(|((dx, &x), &dy)| {
-                    dx.write(gradient(dy, x));
-                }),
+            // SAFETY: all channels were written above.
+            #[allow(unsafe_code, reason = "the gradient is not cleared first")]
+            let dx = unsafe { dx.assume_init_mut() };
+            for (dx, &x) in dx.iter_mut().zip(x) {
+                let z = (x + shift) * scale;
+                *dx = scale * (*dx * a - of_ones - z * of_z);
             }
-            let sums = f64::from(a) * f64::from(self.vectors[i][2])
-                - of_ones * pixels as f64
-                - of_z * sum(x, z);
-            self.vectors[i][1] = (f64::from(scale) * sums) as f32;
+            self.vectors[i][1] = sum(dx, |g| g) as f32;
         }
     }
 }
