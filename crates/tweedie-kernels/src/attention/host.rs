@@ -242,6 +242,22 @@ pub(super) fn backward(given: Given<'_>, dy: &[f32]) -> [Vec<f32>; 3] {
     [dq, dk, dv]
 }
 
+/// Products of 16 tokens, columns from `first` on of `[features, count]` times `factor`, with all others, rows of features;
+/// the 16 are left in `memory`.
+#[inline(always)]
+fn meet<S: Simd>(
+    simd: S,
+    (tokens, count, first): (&[f32], usize, usize),
+    factor: f32,
+    others: &[f32],
+    memory: &mut [f32],
+    out: &mut [f32],
+) {
+    let few = &mut memory[..tokens.len() / count * PANEL];
+    panel(tokens, count, first, factor, few);
+    rows(simd, others, few, out);
+}
+
 /// What was given, with features last too, queries scaled, and the gradient of the output.
 #[derive(Clone, Copy)]
 struct Tape<'a> {
@@ -276,12 +292,24 @@ impl WithSimd for ByQuery<'_> {
         let mut memory = Scratch::take((d.max(e) + 2 * m) * PANEL);
         let (x, rest) = memory.split_at_mut(d.max(e) * PANEL);
         let (p, dp) = rest.split_at_mut(m * PANEL);
-        let q = &mut x[..d * PANEL];
-        panel(part(given.q, pair, d * n), n, first, given.scale(), q);
-        rows(simd, part(tape.keys, pair, m * d), q, p);
-        let dy = &mut x[..e * PANEL];
-        panel(part(tape.dy, pair, e * n), n, first, 1.0, dy);
-        rows(simd, part(tape.values, pair, m * e), dy, dp);
+        let of_queries = |x, features| part(x, pair, features * n);
+        let of_keys = |x, features| part(x, pair, features * m);
+        meet(
+            simd,
+            (of_queries(given.q, d), n, first),
+            given.scale(),
+            of_keys(tape.keys, d),
+            x,
+            p,
+        );
+        meet(
+            simd,
+            (of_queries(tape.dy, e), n, first),
+            1.0,
+            of_keys(tape.values, e),
+            x,
+            dp,
+        );
         let (most, sum) = exponentials(simd, p);
         // Where one key takes almost all, `∂p − Σ p ∂p` is what is left of two large numbers: both are
         // counted from the largest score's `∂p`.
@@ -334,12 +362,24 @@ impl WithSimd for ByKey<'_> {
         let mut memory = Scratch::take((d.max(e) + 2 * n) * PANEL);
         let (x, rest) = memory.split_at_mut(d.max(e) * PANEL);
         let (p, dp) = rest.split_at_mut(n * PANEL);
-        let k = &mut x[..d * PANEL];
-        panel(part(given.k, pair, d * m), m, first, 1.0, k);
-        rows(simd, part(tape.queries, pair, n * d), k, p);
-        let v = &mut x[..e * PANEL];
-        panel(part(given.v, pair, e * m), m, first, 1.0, v);
-        rows(simd, part(tape.wanted, pair, n * e), v, dp);
+        let of_queries = |x, features| part(x, pair, features * n);
+        let of_keys = |x, features| part(x, pair, features * m);
+        meet(
+            simd,
+            (of_keys(given.k, d), m, first),
+            1.0,
+            of_queries(tape.queries, d),
+            x,
+            p,
+        );
+        meet(
+            simd,
+            (of_keys(given.v, e), m, first),
+            1.0,
+            of_queries(tape.wanted, e),
+            x,
+            dp,
+        );
         let pairs = p.chunks_exact_mut(PANEL).zip(dp.chunks_exact_mut(PANEL));
         for (i, (p, dp)) in pairs.enumerate() {
             let moments = self.moments[i / PANEL].map(|lanes| lanes[i % PANEL]);
