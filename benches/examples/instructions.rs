@@ -3,7 +3,7 @@
 //! `benches/instructions.json`.
 
 use std::error::Error;
-use tweedie::kernels::{GroupNormalisation, PackedWeights, Window, conv2d, group_norm};
+use tweedie::kernels::{GroupNormalisation, Window, conv2d, group_norm};
 use tweedie::prelude::*;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -19,18 +19,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         stride: [1, 1],
         padding: [(1, 1), (1, 1)],
     };
-    let packed = PackedWeights::default();
     let model = tweedie::core::oracle::Gaussian::isotropic(&[0.5; 1024], 0.3)?;
     let levels = [0.9, 0.5, 0.1].map(|t| VariancePreserving::default().level(t));
     let path = Path::through(levels.to_vec())?;
     let images = normal([16, 1, 32, 32]).reshape([16, 1024]);
     for _ in 0..times.parse()? {
         match name {
-            "convolution" => drop(conv2d(x.clone(), weight.clone(), None, window, &packed)),
+            "convolution" => drop(conv2d(x.clone(), weight.clone(), None, window)),
             "convolution with gradients" => {
                 let x = x.clone().autodiff().require_grad();
                 let weight = weight.clone().autodiff().require_grad();
-                let y = conv2d(x, weight, None, window, &packed);
+                let y = conv2d(x, weight, None, window);
                 drop(y.sum().backward());
             }
             "group normalisation" => {

@@ -3,7 +3,7 @@
 use crate::CaseError;
 use tweedie::burn::tensor::ops::ConvOptions;
 use tweedie::burn::tensor::{DType, module};
-use tweedie::kernels::{GroupNormalisation, PackedWeights, Window, attention, conv2d};
+use tweedie::kernels::{GroupNormalisation, Window, attention, conv2d};
 use tweedie::kernels::{group_norm, silu};
 use tweedie::prelude::*;
 
@@ -31,9 +31,7 @@ pub(crate) fn layer(
                 stride: [1, 1],
                 padding: [(1, 1), (1, 1)],
             };
-            let packed = PackedWeights::default();
-            let run =
-                move |x: &[Tensor<4>]| conv2d(x[0].clone(), x[1].clone(), None, window, &packed);
+            let run = move |x: &[Tensor<4>]| conv2d(x[0].clone(), x[1].clone(), None, window);
             (vec![normal(image), normal([128, 128, 3, 3])], Box::new(run))
         }
         "burn-convolution" => {

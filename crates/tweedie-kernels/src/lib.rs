@@ -45,7 +45,7 @@ use burn::tensor::Tensor;
 
 pub use attention::attention;
 pub use constant::Constant;
-pub use convolution::{PackedWeights, Window, conv2d};
+pub use convolution::{Window, conv2d};
 pub use fourier::{CircularFilter, Sign, fft2, fft2_centred};
 pub use group_norm::{GroupNormalisation, group_norm};
 pub use linear::linear;

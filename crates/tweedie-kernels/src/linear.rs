@@ -30,7 +30,7 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
         };
         let weight = weight.transpose().unsqueeze_dims(&[2, 3]);
         let x = x.unsqueeze_dims(&[2, 3]);
-        let y = crate::conv2d(x, weight, bias, window, &crate::PackedWeights::default());
+        let y = crate::conv2d(x, weight, bias, window);
         return y.reshape([rows, out]);
     }
     module::linear(x, weight, bias)

@@ -16,12 +16,6 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// What is to be kept for long: no more memory than that.
-    pub(crate) fn exact(length: usize) -> Self {
-        let buffer = vec![0.0; length];
-        Self { buffer, length }
-    }
-
     pub(crate) fn take(length: usize) -> Self {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
         // The smallest that is large enough, or else a new one for the smallest of all.

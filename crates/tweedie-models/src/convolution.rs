@@ -4,7 +4,7 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, conv};
 use burn::tensor::{Device, Tensor};
-use tweedie_kernels::{PackedWeights, Window, conv2d};
+use tweedie_kernels::{Window, conv2d};
 
 /// Configuration of a [`Conv2d`].
 #[derive(Config, Debug)]
@@ -44,8 +44,6 @@ pub struct Conv2d {
     pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
     window: Window,
-    #[module(skip)]
-    packed: PackedWeights,
 }
 
 impl Conv2dConfig {
@@ -62,7 +60,6 @@ impl Conv2dConfig {
                 stride: self.stride,
                 padding: self.padding,
             },
-            packed: PackedWeights::default(),
         }
     }
 }
@@ -72,7 +69,7 @@ impl Conv2d {
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
-        conv2d(x, self.weight.val(), bias, self.window, &self.packed)
+        conv2d(x, self.weight.val(), bias, self.window)
     }
 }
 
@@ -84,7 +81,7 @@ pub(crate) fn pointwise(layer: &Linear, x: Tensor<4>) -> Tensor<4> {
         stride: [1, 1],
         padding: [(0, 0); 2],
     };
-    conv2d(x, weight, bias, window, &PackedWeights::default())
+    conv2d(x, weight, bias, window)
 }
 
 /// A linear layer of few rows.

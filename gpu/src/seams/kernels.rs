@@ -3,8 +3,8 @@
 use super::normal;
 use crate::check::{Seam, numbers};
 use tweedie::kernels::{
-    AdamWStep, CircularFilter, GroupNormalisation, PackedWeights, Projector, Sign, Window, adamw,
-    attention, average, conv2d, fft2, group_norm, linear, silu, square_sum,
+    AdamWStep, CircularFilter, GroupNormalisation, Projector, Sign, Window, adamw, attention,
+    average, conv2d, fft2, group_norm, linear, silu, square_sum,
 };
 use tweedie::prelude::*;
 use tweedie_benches::CaseError;
@@ -30,14 +30,7 @@ pub(crate) fn seams() -> Vec<Seam> {
                 let weight = normal(1, [20, channels, kernel, kernel], device);
                 let (weight, bias) = (leaf(weight), leaf(normal(2, [20], device)));
                 let x = leaf(normal(0, [2, channels, 17, 16], device));
-                let packed = PackedWeights::default();
-                let y = conv2d(
-                    x.clone(),
-                    weight.clone(),
-                    Some(bias.clone()),
-                    window,
-                    &packed,
-                );
+                let y = conv2d(x.clone(), weight.clone(), Some(bias.clone()), window);
                 let mut gradients = (y.clone().square() * 0.5).sum().backward();
                 let mut found = numbers(y.inner());
                 let missing = "no gradient";

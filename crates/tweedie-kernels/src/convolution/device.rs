@@ -3,7 +3,7 @@
 //! `y[o, p] = Σ_k w[o, k] x̂[k, p]`, `k` over channels and taps, `p` over the pixels of all images. A cube makes a block
 //! of `y` from blocks of 16 channels below one tap in shared memory; a unit, 32 of which stand side by side, a part of it in registers.
 
-use super::extension::{Call, Convolution, ConvolutionGradients};
+use super::extension::{Convolution, ConvolutionGradients};
 use super::{Window, device_gradient};
 use crate::device::{UNITS, empty, numbers};
 use burn::backend::ops::{FloatTensorOps, ModuleOps};
@@ -13,7 +13,6 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
-use std::sync::Arc;
 
 /// Terms of a sum at a time.
 pub(super) const DEPTH: usize = 16;
@@ -249,12 +248,12 @@ impl Convolution for CubeBackend {
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        call: Arc<Call>,
+        window: Window,
     ) -> FloatTensor<Self> {
         let [_, _, rows, columns] = x.meta.shape().dims::<4>();
         let [o, _, kh, kw] = w.meta.shape().dims::<4>();
-        let Window { stride, padding } = call.window;
-        let size = call.size([rows, columns], [kh, kw]);
+        let Window { stride, padding } = window;
+        let size = window.size([rows, columns], [kh, kw]);
         let bias = (bias.meta.num_elements() > 0).then(|| into_contiguous(bias));
         let before = padding.map(|(before, _)| before);
         launch(x, w, bias, (o, size), (stride[0], before), false)
@@ -265,16 +264,16 @@ impl ConvolutionGradients for CubeBackend {
     fn by_input(
         dy: FloatTensor<Self>,
         w: FloatTensor<Self>,
-        call: Arc<Call>,
+        window: Window,
         size: [usize; 2],
     ) -> FloatTensor<Self> {
         let [_, i, kh, kw] = w.meta.shape().dims::<4>();
-        let Window { stride, padding } = call.window;
+        let Window { stride, padding } = window;
         if stride != [1, 1] {
             // Of which the shape alone is read.
             let [n, ..] = dy.meta.shape().dims::<4>();
             let x = empty(&dy, [n, i, size[0], size[1]], dy.dtype);
-            return Self::conv2d_x_backward(x, w, dy, call.window.options());
+            return Self::conv2d_x_backward(x, w, dy, window.options());
         }
         let before = [kh - 1 - padding[0].0, kw - 1 - padding[1].0];
         launch(dy, w, None, (i, size), (1, before), true)
@@ -283,10 +282,10 @@ impl ConvolutionGradients for CubeBackend {
     fn by_weight(
         x: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-        call: Arc<Call>,
+        window: Window,
         kernel: [usize; 2],
     ) -> FloatTensor<Self> {
-        let Window { stride, padding } = call.window;
+        let Window { stride, padding } = window;
         let before = padding.map(|(before, _)| before);
         device_gradient::by_weight(x, dy, kernel, (stride[0], before))
     }

@@ -1,8 +1,6 @@
 //! The kernels as differentiable operations on tensors.
 
-#[cfg(feature = "flex")]
-use super::kept::Kept;
-use super::{PackedWeights, Window};
+use super::Window;
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -12,7 +10,6 @@ use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata, backend_extensi
 #[cfg(all(feature = "cube", feature = "fusion"))]
 use burn::tensor::Shape;
 use burn::tensor::Tensor;
-use std::sync::Arc;
 
 /// Whether kernels compute it.
 pub(super) fn takes(
@@ -44,48 +41,19 @@ pub(super) fn convolve(
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
     window: Window,
-    packed: &PackedWeights,
 ) -> Tensor<4> {
     // An extension takes tensors only: no bias is one of no channels.
     let bias = bias.unwrap_or_else(|| Tensor::zeros([0], (&weight.device(), weight.dtype())));
-    #[cfg(not(feature = "flex"))]
-    let _ = packed;
-    let call = Arc::new(Call {
-        window,
-        #[cfg(feature = "flex")]
-        kept: Some(packed.kept.clone()),
-    });
     let [x, weight] = [x, weight].map(Tensor::into_dispatch);
-    let y = Dispatch::convolution(x, weight, bias.into_dispatch(), call);
+    let y = Dispatch::convolution(x, weight, bias.into_dispatch(), window);
     Tensor::from_dispatch(y)
-}
-
-/// What is not a tensor.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub(super) window: Window,
-    /// None where weights are about to change.
-    #[cfg(feature = "flex")]
-    pub(super) kept: Option<Kept>,
-}
-
-impl Call {
-    /// Height and width of the output.
-    pub(super) fn size(&self, [h, w]: [usize; 2], [kh, kw]: [usize; 2]) -> [usize; 2] {
-        let [(top, bottom), (left, right)] = self.window.padding;
-        let [down, across] = self.window.stride;
-        [
-            (h + top + bottom - kh) / down + 1,
-            (w + left + right - kw) / across + 1,
-        ]
-    }
 }
 
 /// The shape of `y`.
 #[cfg(all(feature = "cube", feature = "fusion"))]
-fn made(x: &Shape, w: &Shape, call: &Call) -> Shape {
+fn made(x: &Shape, w: &Shape, window: Window) -> Shape {
     let ([n, _, rows, columns], [o, _, kh, kw]) = (x.dims(), w.dims());
-    let [h, w] = call.size([rows, columns], [kh, kw]);
+    let [h, w] = window.size([rows, columns], [kh, kw]);
     [n, o, h, w].into()
 }
 
@@ -98,12 +66,12 @@ fn made(x: &Shape, w: &Shape, call: &Call) -> Shape {
 )]
 pub(crate) trait Convolution: Backend {
     /// `y`.
-    #[fusion(dtype = x, shape = made(x, w, call))]
+    #[fusion(dtype = x, shape = made(x, w, window))]
     fn convolution(
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        call: Arc<Call>,
+        window: Window,
     ) -> FloatTensor<Self>;
 }
 
@@ -119,7 +87,7 @@ pub(crate) trait ConvolutionGradients: Backend {
     fn by_input(
         dy: FloatTensor<Self>,
         w: FloatTensor<Self>,
-        call: Arc<Call>,
+        window: Window,
         size: [usize; 2],
     ) -> FloatTensor<Self>;
 
@@ -128,7 +96,7 @@ pub(crate) trait ConvolutionGradients: Backend {
     fn by_weight(
         x: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-        call: Arc<Call>,
+        window: Window,
         kernel: [usize; 2],
     ) -> FloatTensor<Self>;
 
@@ -146,7 +114,7 @@ where
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        call: Arc<Call>,
+        window: Window,
     ) -> FloatTensor<Self> {
         #[derive(Debug)]
         struct Convolve;
@@ -156,7 +124,7 @@ where
         struct State {
             x: Option<NodeId>,
             w: Option<NodeId>,
-            call: Arc<Call>,
+            window: Window,
             size: [usize; 2],
             kernel: [usize; 2],
         }
@@ -173,7 +141,7 @@ where
                 let State {
                     x,
                     w,
-                    call,
+                    window,
                     size,
                     kernel,
                 } = ops.state;
@@ -184,41 +152,31 @@ where
                 }
                 if let (Some(node), Some(w)) = (node_x, w) {
                     let w = kept.retrieve_node_output(w);
-                    let dx = B::by_input(dy.clone(), w, Arc::clone(&call), size);
+                    let dx = B::by_input(dy.clone(), w, window, size);
                     gradients.register::<B>(node.id, dx);
                 }
                 if let (Some(node), Some(x)) = (node_w, x) {
                     let x = kept.retrieve_node_output(x);
-                    let dw = B::by_weight(x, dy, call, kernel);
+                    let dw = B::by_weight(x, dy, window, kernel);
                     gradients.register::<B>(node.id, dw);
                 }
             }
         }
 
         let (seeks_x, seeks_w) = (x.is_tracked(), w.is_tracked());
-        // Weights that are being trained are others the next time.
-        #[cfg(feature = "flex")]
-        let call = match &call.kept {
-            Some(kept) if seeks_w => {
-                kept.forget();
-                let window = call.window;
-                Arc::new(Call { window, kept: None })
-            }
-            _ => call,
-        };
         let [.., rows, columns] = x.shape().dims::<4>();
         let [.., kh, kw] = w.shape().dims::<4>();
         let prepared = Convolve.prepare::<C>([x.node(), w.node(), bias.node()]);
         let run = |[x, w, bias]: [FloatTensor<Self>; 3]| {
             let [x, w, bias] = [x, w, bias].map(|tensor| tensor.into_primitive());
-            B::convolution(x, w, bias, Arc::clone(&call))
+            B::convolution(x, w, bias, window)
         };
         match prepared.compute_bound().stateful() {
             OpsKind::Tracked(mut tape) => {
                 let state = State {
                     x: seeks_w.then(|| tape.checkpoint(&x)),
                     w: seeks_x.then(|| tape.checkpoint(&w)),
-                    call: Arc::clone(&call),
+                    window,
                     size: [rows, columns],
                     kernel: [kh, kw],
                 };

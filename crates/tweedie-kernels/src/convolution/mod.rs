@@ -10,28 +10,28 @@
 //! # Reference
 //! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks", arXiv:1509.09308.
 
-#[cfg(feature = "flex")]
-mod adjoint;
 #[cfg(feature = "cube")]
 mod device;
 #[cfg(feature = "cube")]
 mod device_gradient;
 #[cfg(feature = "flex")]
 mod direct;
+#[cfg(feature = "flex")]
+mod direct_gradient;
 #[cfg(any(feature = "flex", feature = "cube"))]
 mod extension;
 #[cfg(feature = "flex")]
-mod gradient;
-#[cfg(feature = "flex")]
 mod host;
 #[cfg(feature = "flex")]
-mod kept;
+mod tiles;
 #[cfg(feature = "flex")]
 mod transform;
 #[cfg(feature = "flex")]
 mod weights;
 #[cfg(feature = "flex")]
 mod winograd;
+#[cfg(feature = "flex")]
+mod winograd_gradient;
 
 use burn::tensor::Tensor;
 use burn::tensor::module;
@@ -46,18 +46,20 @@ pub struct Window {
     pub padding: [(usize, usize); 2],
 }
 
-/// Weights as Winograd's algorithm reads them, four times as large, kept from call to call as long as they are
-/// the same tensor and are not being trained; nothing where another algorithm serves.
-/// Clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct PackedWeights {
-    #[cfg(feature = "flex")]
-    kept: kept::Kept,
-}
-
 impl Window {
     fn options(self) -> ConvOptions<2> {
         ConvOptions::new_with_padding(self.stride, self.padding, [1, 1], 1)
+    }
+
+    /// Height and width of the output.
+    #[cfg(any(feature = "flex", feature = "cube"))]
+    fn size(self, [h, w]: [usize; 2], [kh, kw]: [usize; 2]) -> [usize; 2] {
+        let [(top, bottom), (left, right)] = self.padding;
+        let [down, across] = self.stride;
+        [
+            (h + top + bottom - kh) / down + 1,
+            (w + left + right - kw) / across + 1,
+        ]
     }
 }
 
@@ -68,12 +70,12 @@ impl Window {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_kernels::{PackedWeights, Window, conv2d};
+/// use tweedie_kernels::{Window, conv2d};
 ///
 /// let device = Device::flex();
 /// let window = Window { stride: [1, 1], padding: [(1, 1), (1, 1)] };
 /// let (x, w) = (Tensor::<4>::ones([1, 16, 8, 8], &device), Tensor::ones([1, 16, 3, 3], &device));
-/// let y = conv2d(x, w, None, window, &PackedWeights::default());
+/// let y = conv2d(x, w, None, window);
 /// // In the middle 9 taps of 16 channels, in a corner 4.
 /// assert!((y.clone().slice([0..1, 0..1, 3..4, 3..4]).into_scalar::<f32>() - 144.0).abs() < 1e-3);
 /// assert!((y.slice([0..1, 0..1, 0..1, 0..1]).into_scalar::<f32>() - 64.0).abs() < 1e-3);
@@ -84,7 +86,6 @@ pub fn conv2d(
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
     window: Window,
-    packed: &PackedWeights,
 ) -> Tensor<4> {
     #[cfg(any(feature = "flex", feature = "cube"))]
     if extension::takes(&x, &weight, bias.as_ref(), window) {
@@ -93,10 +94,8 @@ pub fn conv2d(
             of_bias.is_none_or(|dims| dims == [channels]),
             "conv2d: a bias of {of_bias:?} for {channels} channels"
         );
-        return extension::convolve(x, weight, bias, window, packed);
+        return extension::convolve(x, weight, bias, window);
     }
-    #[cfg(not(any(feature = "flex", feature = "cube")))]
-    let _ = packed;
     module::conv2d(x, weight, bias, window.options())
 }
 

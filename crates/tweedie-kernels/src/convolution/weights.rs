@@ -1,80 +1,100 @@
-//! Weights in the order in which Winograd's algorithm reads them.
+//! The transforms of kernels 3×3, for 16 channels of the output at a time.
 
-use super::transform::filter;
+use super::direct::Way;
+use super::transform::{Filter, both_ways};
 use super::winograd::POSITIONS;
 use crate::layout::turn;
-use crate::product::PANEL;
-use crate::scratch::Scratch;
-use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
+use crate::product::{PANEL, load, store};
+use pulp::Simd;
+use std::ops::Range;
 
-/// Transforms of kernels 3×3, `[panel][position][depth][16]`.
-#[derive(Debug)]
-pub(super) struct Weights {
-    values: Scratch,
-    /// Channels in, as stored.
-    pub(super) depth: usize,
-    pub(super) output: usize,
+pub(super) const TAPS: usize = 9;
+/// Channels that are worked on together, where their filters lie side by side.
+const GROUP: usize = 8;
+
+/// Those of a convolution, `[o, i, 3, 3]`, and which way they are taken: on the way back input and output change places, and
+/// taps run backwards.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weights<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) channels: [usize; 2],
+    pub(super) way: Way,
 }
 
-impl Weights {
-    /// Packs `[o, i, 3, 3]` into so much `memory`.
-    pub(super) fn pack(w: &[f32], [o, i]: [usize; 2], memory: fn(usize) -> Scratch) -> Self {
-        let depth = i.next_multiple_of(PANEL);
-        let length = POSITIONS * depth * PANEL;
-        let mut values = memory(o.div_ceil(PANEL) * length);
-        let arch = Arch::new();
-        let panels = values.par_chunks_mut(length.max(1));
-        let panels = panels.zip(w.par_chunks((PANEL * i * 9).max(1)));
-        panels.for_each(|(out, w)| arch.dispatch(Filters { w, input: i, out }));
-        Self {
-            values,
-            depth,
-            output: o,
+impl<'a> Weights<'a> {
+    /// Channels that are made, and those that are summed.
+    fn to_from(self) -> [usize; 2] {
+        let [o, i] = self.channels;
+        match self.way {
+            Way::Forward => [o, i],
+            Way::Backward => [i, o],
         }
     }
 
-    /// Panels of 16 channels out.
-    pub(super) fn panels(&self) -> usize {
-        self.output.div_ceil(PANEL)
+    pub(super) fn made(self) -> usize {
+        self.to_from()[0]
     }
 
-    /// The weights of one panel.
-    pub(super) fn panel(&self, panel: usize) -> &[f32] {
-        let length = self.values.len() / self.panels().max(1);
-        &self.values[panel * length..][..length]
+    /// The filters to a panel of 16 channels.
+    pub(super) fn filters(self, panel: usize) -> Filters<'a> {
+        let (filter, row) = (TAPS, TAPS * self.channels[1]);
+        let (to, from) = match self.way {
+            Way::Forward => (row, filter),
+            Way::Backward => (filter, row),
+        };
+        let [made, summed] = self.to_from();
+        Filters {
+            weights: self,
+            to: panel * PANEL..made.min((panel + 1) * PANEL),
+            summed,
+            apart: [to, from],
+        }
     }
 }
 
 /// The filters to up to 16 channels from all.
-struct Filters<'a> {
-    /// `[up to 16][input][9]`.
-    w: &'a [f32],
-    input: usize,
-    /// `[position][depth][16]`.
-    out: &'a mut [f32],
+pub(super) struct Filters<'a> {
+    weights: Weights<'a>,
+    pub(super) to: Range<usize>,
+    summed: usize,
+    /// From one channel that is made to the next, and from one that is summed.
+    apart: [usize; 2],
 }
 
-/// Channels in that are worked on together.
-const GROUP: usize = 8;
-
-impl WithSimd for Filters<'_> {
-    type Output = ();
-
+impl Filters<'_> {
+    /// Those from some channels, to `[position][channel][16]`; where there is no channel, 0.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let (input, apart) = (self.input, self.out.len() / POSITIONS);
-        let count = self.w.len() / (input * 9);
-        for position in self.out.chunks_exact_mut(apart) {
-            position[input * PANEL..].fill(0.0);
+    pub(super) fn transform<S: Simd>(&self, simd: S, from: Range<usize>, out: &mut [f32]) {
+        let (apart, end) = (out.len() / POSITIONS, from.end.min(self.summed));
+        if end < from.end {
+            for position in out.chunks_exact_mut(apart) {
+                position[(end - from.start) * PANEL..].fill(0.0);
+            }
         }
-        let mut taps = [0.0; GROUP * 9 * PANEL];
-        for first in (0..input).step_by(GROUP) {
-            let some = GROUP.min(input - first);
-            let filters_to = |lane: usize| &self.w[(lane * input + first) * 9..][..some * 9];
-            turn(count, filters_to, &mut taps[..some * 9 * PANEL], PANEL);
-            for (from, taps) in (first..first + some).zip(taps.chunks_exact(9 * PANEL)) {
-                filter(simd, taps, &mut self.out[from * PANEL..], apart);
+        let [lane, channel] = self.apart;
+        let group = if channel == TAPS { GROUP } else { 1 };
+        let mut taps = [0.0; GROUP * TAPS * PANEL];
+        for first in (from.start..end).step_by(group) {
+            let some = group.min(end - first);
+            let start = self.to.start * lane + first * channel;
+            let filters_to = |i: usize| &self.weights.values[start + i * lane..][..some * TAPS];
+            let taps = &mut taps[..some * TAPS * PANEL];
+            turn(self.to.len(), filters_to, taps, PANEL);
+            for (i, taps) in taps.chunks_exact(TAPS * PANEL).enumerate() {
+                let out = &mut out[(first - from.start + i) * PANEL..];
+                for lane in (0..PANEL).step_by(S::F32_LANES) {
+                    let x = |i, j| {
+                        let tap = match self.weights.way {
+                            Way::Forward => 3 * i + j,
+                            Way::Backward => TAPS - 1 - (3 * i + j),
+                        };
+                        load::<S>(&taps[tap * PANEL + lane..])
+                    };
+                    let y = |i, j, value| {
+                        store::<S>(&mut out[(6 * i + j) * apart + lane..], value);
+                    };
+                    both_ways(simd, Filter, x, y);
+                }
             }
         }
     }
