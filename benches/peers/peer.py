@@ -9,6 +9,7 @@ import time
 
 import torch
 import torch.nn.functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.flop_counter import FlopCounterMode
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 
@@ -103,12 +104,16 @@ def measure(case, seconds, mode, device="cpu", precision="f32"):
         with torch.inference_mode():
             return least(seconds, lambda: f(x, t).sample)
     if work == "training":
-        noise, optimizer = torch.randn_like(x), torch.optim.AdamW(model.parameters(), lr=2e-4)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4)
+        average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.999))
 
         def train():
             optimizer.zero_grad(set_to_none=True)
+            noise = torch.randn_like(x)
             F.mse_loss(f(x, t).sample, noise).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
+            average.update_parameters(model)
 
         return least(seconds, train)
     model.eval().requires_grad_(False)

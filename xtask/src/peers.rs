@@ -129,7 +129,7 @@ pub(crate) fn run(program: &Path, arguments: &[&str]) -> Result<Found, String> {
         .env("RAYON_NUM_THREADS", "2")
         // Pages are not taken before they are used, and not given back between two layers.
         .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
-        .env("MIMALLOC_PURGE_DELAY", "1000")
+        .env("MIMALLOC_PURGE_DELAY", "100")
         .output();
     let output = output.map_err(|error| format!("{}: {error}", program.display()))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Buffers at rest, of no more than so many numbers together, for as long as the process lives.
 static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
-const NUMBERS: usize = 1 << 24;
+pub(crate) const NUMBERS: usize = 1 << 23;
 
 /// So many numbers, of any value: whoever takes them writes them all.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use super::weights::TAPS;
 use super::winograd::{POSITIONS, Side, Transforms, apart};
 use crate::host::written;
 use crate::product::{Left, PANEL, Right, load, product, store};
-use crate::scratch::Scratch;
+use crate::scratch::{NUMBERS, Scratch};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
@@ -20,15 +20,20 @@ pub(super) fn by_weights(
     let ([_, input, ..], [n, o, h, w]) = (x.1, dy.1);
     let tiles = Tiles::of(n, [h, w]);
     let (groups, panels) = (input.div_ceil(PANEL), o.div_ceil(PANEL));
-    // As many at a time as make the transforms and the sums travel alike.
-    let alike = 2 * PANEL * groups * panels / (groups + panels).max(1);
-    let block = alike.clamp(64, 512).min(tiles.count);
+    // As many at a time as make the transforms and the sums travel alike, and as there is memory for beside the sums.
+    let width = (groups + panels).max(1) * PANEL;
+    let of_sums = groups * panels * PANEL * PANEL;
+    let room = (NUMBERS / POSITIONS).saturating_sub(of_sums) / width;
+    let block = room
+        .min(2 * of_sums / width)
+        .clamp(64, 512)
+        .min(tiles.count);
     let length = POSITIONS * apart(block * PANEL);
     let (mut seen, mut wanted) = (
         Scratch::take(groups * length),
         Scratch::take(panels * length),
     );
-    let of_position = apart(panels * groups * PANEL * PANEL);
+    let of_position = apart(of_sums);
     let mut sums = Scratch::take(POSITIONS * of_position);
     let arch = Arch::new();
     for first in (0..tiles.count).step_by(block.max(1)) {
