@@ -4,11 +4,11 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
-/// Buffers at rest, of no more than so many numbers together, for as long as the process lives.
+/// Buffers at rest, of no more than [`AT_REST`] numbers together, for as long as the process lives.
 static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
-pub(crate) const NUMBERS: usize = 1 << 23;
+pub(crate) const AT_REST: usize = 1 << 23;
 
-/// So many numbers, of any value: whoever takes them writes them all.
+/// So many numbers, of any value: whoever takes them reads only what it has written.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     buffer: Vec<f32>,
@@ -35,7 +35,7 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
         let resting: usize = pool.iter().map(Vec::len).sum();
-        if resting + self.buffer.len() <= NUMBERS {
+        if resting + self.buffer.len() <= AT_REST {
             pool.push(std::mem::take(&mut self.buffer));
         }
     }

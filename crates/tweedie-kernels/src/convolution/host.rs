@@ -39,14 +39,13 @@ impl Window {
         }
     }
 
-    /// Whether Winograd's algorithm is the better one for so many images with the same weights, `[channels made, channels
-    /// summed, kernel]`: products, a third more counted for its transforms of tiles, and those of a filter, which count as 320
+    /// Whether Winograd's algorithm is the better one for so many images with the same weights, of so many channels that are
+    /// summed: products, a third more counted for its transforms of tiles, and those of a filter, which count as 320
     /// products. (One image of 8×8 pixels takes as long by the definition, a batch of them three times as long.)
-    fn by_tiles(self, weight: [usize; 4], size: [usize; 2], images: usize) -> bool {
-        let [_, i, kernel @ ..] = weight;
+    fn by_tiles(self, summed: usize, kernel: [usize; 2], size: [usize; 2], images: usize) -> bool {
         let tiles = Tiles::of(images, size).count;
-        let by_tiles = (POSITIONS * tiles * 4 / 3 + 320) * i.next_multiple_of(PANEL);
-        let by_definition = 9 * images * size[0] * size[1] * i;
+        let by_tiles = (POSITIONS * tiles * 4 / 3 + 320) * summed.next_multiple_of(PANEL);
+        let by_definition = 9 * images * size[0] * size[1] * summed;
         self.stride == [1, 1] && kernel == [3, 3] && by_tiles < by_definition
     }
 }
@@ -76,7 +75,7 @@ impl Convolution for Flex {
         let bias = Floats::of(&bias);
         let bias = (!bias.is_empty()).then_some(&*bias);
         let way = Way::Forward;
-        let y = match window.by_tiles([o, i, kh, kw], size, 1) {
+        let y = match window.by_tiles(i, kernel, size, 1) {
             true => {
                 let values = &*Floats::of(&w);
                 let weights = Weights {
@@ -107,7 +106,7 @@ impl ConvolutionGradients for Flex {
         let ([o, i, kh, kw], dy) = (w.shape().dims(), Floats::of(&dy));
         let shape @ [n, _, rows, columns] = dy.shape();
         let way = Way::Backward;
-        let dx = match window.by_tiles([i, o, kh, kw], size, 1) {
+        let dx = match window.by_tiles(o, [kh, kw], size, 1) {
             true => {
                 let values = &*Floats::of(&w);
                 let weights = Weights {
@@ -142,7 +141,7 @@ impl ConvolutionGradients for Flex {
         let (seen, shape): ([usize; 4], _) = (x.shape(), dy.shape());
         let [_, o, rows, columns] = shape;
         let (channels, size) = (seen[1], [rows, columns]);
-        let dw = match window.by_tiles([o, channels, kernel[0], kernel[1]], size, shape[0]) {
+        let dw = match window.by_tiles(channels, kernel, size, shape[0]) {
             true => winograd_gradient::by_weights((&x, seen), (&dy, shape), window.before()),
             false => {
                 let place = window.place(size, kernel);

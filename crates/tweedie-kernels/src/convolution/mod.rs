@@ -4,8 +4,8 @@
 //! stride 1 takes Winograd's `F(4×4, 3×3)`, a quarter of the products, where that saves time, and all
 //! others the definition, both in registers, over all cores; so do the gradients. Which one it is
 //! depends, for an image and its gradient, on the shapes of an image and of the weights alone, never on the batch: they
-//! get what they get alone, bit for bit. On GPUs, in `f32` and half precision, it is a product of matrices, see `device.rs`. (burn's convolution serves unequal strides and paddings as
-//! wide as the kernel.) A number that is not finite spoils whole tiles of 4×4 pixels.
+//! get what they get alone, bit for bit. On GPUs, in `f32` and half precision, it is a product of matrices, see
+//! `device.rs`. (burn's convolution serves unequal strides and paddings as wide as the kernel.) A number that is not finite spoils whole tiles of 4×4 pixels.
 //!
 //! # Reference
 //! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks", arXiv:1509.09308.

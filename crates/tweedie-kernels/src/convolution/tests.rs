@@ -3,10 +3,11 @@
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
 use super::*;
+use crate::scratch::Scratch;
 use burn::tensor::{DType, Device, Distribution};
 
 /// Image, channels out, kernel, window.
-const CASES: [([usize; 4], usize, [usize; 2], Window); 18] = [
+const CASES: [([usize; 4], usize, [usize; 2], Window); 20] = [
     // Large enough for Winograd's algorithm.
     ([2, 32, 16, 16], 48, [3, 3], window(1, 1)),
     ([3, 16, 21, 14], 3, [3, 3], window(1, 1)),
@@ -16,8 +17,19 @@ const CASES: [([usize; 4], usize, [usize; 2], Window); 18] = [
     ([2, 40, 45, 70], 24, [3, 3], window(1, 1)),
     // More channels than whose weights are transformed together.
     ([2, 70, 16, 12], 81, [3, 3], window(1, 1)),
-    // And not.
     ([2, 16, 8, 8], 16, [3, 3], window(1, 1)),
+    // Only from one to many channels backwards, and with other zeros on every side.
+    ([2, 1, 16, 16], 20, [3, 3], window(1, 1)),
+    (
+        [1, 32, 18, 13],
+        20,
+        [3, 3],
+        Window {
+            stride: [1, 1],
+            padding: [(2, 0), (0, 1)],
+        },
+    ),
+    // And by the definition.
     ([1, 33, 13, 10], 20, [3, 3], window(1, 1)),
     ([3, 16, 9, 4], 3, [3, 3], window(1, 0)),
     ([1, 24, 7, 7], 40, [3, 3], window(1, 2)),
@@ -68,6 +80,15 @@ fn by_input(x: &Tensor<4>, weight: &Tensor<4>, window: Window) -> Tensor<4> {
 
 #[test]
 fn values_and_gradients() {
+    // What lies in memory beforehand is of no account.
+    let spoilt: Vec<Scratch> = [1 << 22, 1 << 20, 1 << 18, 1 << 16, 1 << 14]
+        .map(|length| {
+            let mut numbers = Scratch::take(length);
+            numbers.fill(f32::NAN);
+            numbers
+        })
+        .into();
+    drop(spoilt);
     for (shape, out, kernel, window) in CASES {
         let weight = normal([out, shape[1], kernel[0], kernel[1]]);
         let (x, bias) = (normal(shape), normal([out]));

@@ -12,7 +12,7 @@ pub(super) const TILE: usize = 4;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tiles {
     /// Tiles of an image: down and across.
-    pub(super) grid: [usize; 2],
+    grid: [usize; 2],
     /// Of all images.
     pub(super) count: usize,
 }
@@ -24,6 +24,11 @@ impl Tiles {
             grid,
             count: images * grid[0] * grid[1],
         }
+    }
+
+    /// How many of so many tiles can lie in a row.
+    pub(super) fn across(self, tiles: usize) -> usize {
+        tiles.min(self.grid[1])
     }
 
     /// Tiles `range`, row by row.
@@ -45,9 +50,9 @@ impl Tiles {
 /// Tiles side by side.
 #[derive(Clone, Copy)]
 pub(super) struct Run {
-    pub(super) image: usize,
+    image: usize,
     /// Row and column of its first pixel.
-    pub(super) at: [usize; 2],
+    at: [usize; 2],
     /// Number of its first tile in the block, and how many there are.
     pub(super) first: usize,
     pub(super) count: usize,
@@ -103,7 +108,8 @@ pub(super) struct Made<'a> {
 }
 
 impl Made<'_> {
-    /// Four rows of up to 16 channels, `[row][column][16]`, to where they belong.
+    /// Four rows of up to 16 channels, `[row][column][16]`, to where they belong, which nobody else writes: each run and
+    /// channel is to be one task's.
     #[inline(always)]
     pub(super) fn scatter(&self, run: Run, y: &[f32], channels: Range<usize>) {
         let ([h, w], first) = (self.size, run.at[1]);

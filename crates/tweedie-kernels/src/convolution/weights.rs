@@ -68,7 +68,7 @@ impl Filters<'_> {
         let (apart, end) = (out.len() / POSITIONS, from.end.min(self.summed));
         if end < from.end {
             for position in out.chunks_exact_mut(apart) {
-                position[(end - from.start) * PANEL..].fill(0.0);
+                position[(end - from.start) * PANEL..from.len() * PANEL].fill(0.0);
             }
         }
         let [lane, channel] = self.apart;

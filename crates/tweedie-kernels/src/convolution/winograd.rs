@@ -1,7 +1,8 @@
 //! Convolutions with 3×3 kernels and stride 1, and their gradients by the input, in tiles of 4×4 pixels.
 //!
-//! Tiles are transformed in all channels. Then, for 16 channels of the output at a time, so are the weights, never more of them
-//! than the cache holds, and all tiles meet them: what is four times as large as the weights is never in memory.
+//! Up to 96 tiles are transformed in all channels. Then, for 16 channels of the output at a time, so are the weights, never
+//! more of them than the cache holds, and all of these tiles meet them: what is four times as large as the weights is never
+//! in memory.
 
 use super::tiles::{Made, Seen, TILE, Tiles};
 use super::transform::{Input, Output, OutputTransposed, both_ways};
@@ -20,17 +21,17 @@ pub(super) const POSITIONS: usize = 36;
 /// Groups of 16 channels whose weights are transformed together: few enough that these stay in the cache.
 const TOGETHER: usize = 4;
 
-/// How many tiles are worked on together, in even parts: so many that transforming the weights costs little, so few that those
-/// of the tiles stay in the last cache.
+/// How many tiles are worked on together, in even parts: so many that transforming the weights for them costs little (a filter
+/// as much as some 15 tiles).
 fn tiles_of_block(tiles: usize) -> usize {
     const MOST: usize = 96;
     tiles.div_ceil(tiles.div_ceil(MOST))
 }
 
-/// How far what belongs to one position is from the next: never a power of two, whose multiples share a place in
-/// the caches.
+/// How far what belongs to one position is from the next: an odd number of panels, so that positions do not share a
+/// place in the caches.
 pub(super) fn apart(numbers: usize) -> usize {
-    numbers + PANEL
+    ((numbers / PANEL + 1) | 1) * PANEL
 }
 
 /// `[n, c, h, w]` to `[n, to, size]`; `offset` is where the first pixel lies in the padded image.
@@ -51,8 +52,8 @@ pub(super) fn convolve(
     let blocks = tiles.count.div_ceil(block);
     let length = POSITIONS * apart(block * PANEL);
     let (groups, panels) = (from.div_ceil(PANEL), to.div_ceil(PANEL));
-    // Blocks side by side where the channels of one do not occupy all threads.
-    let side_by_side = rayon::current_num_threads().div_ceil(panels);
+    // So many parts of the blocks side by side, where the channels of one do not occupy all threads.
+    let parts = rayon::current_num_threads().div_ceil(panels).min(blocks);
     let arch = Arch::new();
     let write = |out: &mut [MaybeUninit<f32>]| {
         let out = &Shared::new(out);
@@ -62,12 +63,10 @@ pub(super) fn convolve(
             channels: to,
             size,
         };
-        let starts = (0..blocks).into_par_iter().map(|i| i * block);
-        let starts = starts.with_min_len(blocks.div_ceil(side_by_side));
-        starts.for_each_init(
-            || Scratch::take(groups * length),
-            |seen, first| {
-                let range = first..tiles.count.min(first + block);
+        (0..parts).into_par_iter().for_each(|part| {
+            let mut seen = Scratch::take(groups * length);
+            for i in part * blocks / parts..(part + 1) * blocks / parts {
+                let range = i * block..tiles.count.min((i + 1) * block);
                 let of_groups = seen.par_chunks_mut(length).enumerate();
                 of_groups.for_each(|(group, out)| {
                     arch.dispatch(Transforms {
@@ -81,7 +80,7 @@ pub(super) fn convolve(
                 });
                 (0..panels).into_par_iter().for_each(|panel| {
                     arch.dispatch(Panel {
-                        seen,
+                        seen: &seen,
                         groups,
                         tiles,
                         range: range.clone(),
@@ -89,8 +88,8 @@ pub(super) fn convolve(
                         made,
                     });
                 });
-            },
-        );
+            }
+        });
     };
     // SAFETY: every pixel of every channel lies in one tile of one panel.
     #[allow(unsafe_code, reason = "the output is not cleared first")]
@@ -128,10 +127,13 @@ impl WithSimd for Transforms<'_> {
             Side::Seen => 2,
             Side::Made => 0,
         };
+        // Of the longest run.
+        let longest = self.tiles.across(self.range.len()) * TILE + edge;
+        let mut pixels = Scratch::take((TILE + edge) * longest * PANEL);
         for run in self.tiles.runs(self.range) {
             let across = run.count * TILE + edge;
-            let mut pixels = Scratch::take((TILE + edge) * across * PANEL);
-            self.seen.gather(run, self.channel, &mut pixels, across);
+            let pixels = &mut pixels[..(TILE + edge) * across * PANEL];
+            self.seen.gather(run, self.channel, pixels, across);
             for t in 0..run.count {
                 for channel in (0..PANEL).step_by(S::F32_LANES) {
                     let (pixels, out) = (&pixels[channel..], &mut self.out[channel..]);
@@ -193,9 +195,11 @@ impl WithSimd for Panel<'_> {
                 product(simd, a, right, (made, PANEL), count, first > 0);
             }
         }
+        let longest = self.tiles.across(self.range.len()) * TILE;
+        let mut pixels = Scratch::take(TILE * longest * PANEL);
         for run in self.tiles.runs(self.range) {
             let line = run.count * TILE * PANEL;
-            let mut pixels = Scratch::take(TILE * line);
+            let pixels = &mut pixels[..TILE * line];
             for t in 0..run.count {
                 for channel in (0..PANEL).step_by(S::F32_LANES) {
                     let made = &made[(run.first + t) * PANEL + channel..];
@@ -207,7 +211,7 @@ impl WithSimd for Panel<'_> {
                     both_ways(simd, Output, x, y);
                 }
             }
-            self.made.scatter(run, &pixels, self.filters.to.clone());
+            self.made.scatter(run, pixels, self.filters.to.clone());
         }
     }
 }

@@ -6,7 +6,7 @@ use super::weights::TAPS;
 use super::winograd::{POSITIONS, Side, Transforms, apart};
 use crate::host::written;
 use crate::product::{Left, PANEL, Right, load, product, store};
-use crate::scratch::{NUMBERS, Scratch};
+use crate::scratch::{AT_REST, Scratch};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
@@ -21,9 +21,9 @@ pub(super) fn by_weights(
     let tiles = Tiles::of(n, [h, w]);
     let (groups, panels) = (input.div_ceil(PANEL), o.div_ceil(PANEL));
     // As many at a time as make the transforms and the sums travel alike, and as there is memory for beside the sums.
-    let width = (groups + panels).max(1) * PANEL;
+    let width = (groups + panels) * PANEL;
     let of_sums = groups * panels * PANEL * PANEL;
-    let room = (NUMBERS / POSITIONS).saturating_sub(of_sums) / width;
+    let room = (AT_REST / POSITIONS * 7 / 8).saturating_sub(of_sums) / width;
     let block = room
         .min(2 * of_sums / width)
         .clamp(64, 512)
@@ -36,7 +36,7 @@ pub(super) fn by_weights(
     let of_position = apart(of_sums);
     let mut sums = Scratch::take(POSITIONS * of_position);
     let arch = Arch::new();
-    for first in (0..tiles.count).step_by(block.max(1)) {
+    for first in (0..tiles.count).step_by(block) {
         let range = first..tiles.count.min(first + block);
         let transform = |side, (x, shape), offset, (group, out)| {
             arch.dispatch(Transforms {
@@ -72,11 +72,9 @@ pub(super) fn by_weights(
         });
     }
     let write = |out: &mut [MaybeUninit<f32>]| {
-        let chunks = out
-            .par_chunks_mut((PANEL * input * TAPS).max(1))
-            .enumerate();
+        let chunks = out.par_chunks_mut(PANEL * input * TAPS).enumerate();
         chunks.for_each(|(panel, out)| {
-            arch.dispatch(Filters {
+            arch.dispatch(Gradients {
                 sums: &sums[panel * groups * PANEL * PANEL..],
                 apart: of_position,
                 input,
@@ -134,7 +132,7 @@ impl WithSimd for Sums<'_> {
 }
 
 /// The gradients of 16 filters, from their transforms.
-struct Filters<'a> {
+struct Gradients<'a> {
     sums: &'a [f32],
     /// From one position to the next.
     apart: usize,
@@ -142,7 +140,7 @@ struct Filters<'a> {
     out: &'a mut [MaybeUninit<f32>],
 }
 
-impl WithSimd for Filters<'_> {
+impl WithSimd for Gradients<'_> {
     type Output = ();
 
     #[inline(always)]
