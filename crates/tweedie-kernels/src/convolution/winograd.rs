@@ -22,7 +22,7 @@ pub(super) const POSITIONS: usize = 36;
 const TOGETHER: usize = 4;
 
 /// How many tiles are worked on together, in even parts: so many that transforming the weights for them costs little (a filter
-/// as much as some 15 tiles).
+/// as much as some nine tiles, see `by_tiles`).
 fn tiles_of_block(tiles: usize) -> usize {
     const MOST: usize = 96;
     tiles.div_ceil(tiles.div_ceil(MOST))
