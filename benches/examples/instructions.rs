@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     epsilon: 1e-6,
                     silu: true,
                 };
-                drop(group_norm(x.clone(), one, zero.clone(), zero, how));
+                drop(group_norm(x.clone(), one, Some(zero.clone()), zero, how));
             }
             "two steps of DPM-Solver++" => {
                 let step = DpmSolverMultistep::plus_plus(Order::Second);

@@ -59,7 +59,7 @@ pub(crate) fn layer(
             let run = move |x: &[Tensor<4>]| {
                 let vector = |x: &Tensor<4>| x.clone().squeeze_dims::<2>(&[2, 3]);
                 let [a, d] = [vector(&x[1]), vector(&x[2])];
-                group_norm(x[0].clone(), a.clone(), a.zeros_like(), d, how)
+                group_norm(x[0].clone(), a.clone(), None, d, how)
             };
             let vector = [batch, 128, 1, 1];
             let tensors = vec![normal(image), normal(vector), normal(vector)];

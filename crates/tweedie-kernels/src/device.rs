@@ -3,9 +3,10 @@
 use burn::backend::DispatchTensorKind;
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::tensor::{DType, Shape, Tensor};
+use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::prelude::*;
+use cubecl::{calculate_cube_count_elemwise, prelude::*};
 
 /// Units of a cube.
 pub(crate) const UNITS: usize = 256;
@@ -35,22 +36,53 @@ pub(crate) fn numbers(like: &CubeTensor) -> ElemType {
     dtype_to_storage_type(like.dtype)
 }
 
+/// A unit a number.
+pub(crate) fn units(x: &CubeTensor) -> (CubeCount, CubeDim) {
+    let dim = CubeDim::new_1d(UNITS as u32);
+    let numbers = x.meta.shape().num_elements();
+    (calculate_cube_count_elemwise(&x.client, numbers, dim), dim)
+}
+
+/// Numbers in order that nobody else holds.
+pub(crate) fn own(x: CubeTensor) -> CubeTensor {
+    match (x.is_contiguous(), x.can_mut()) {
+        (true, true) => x,
+        (true, false) => x.copy(),
+        (false, _) => into_contiguous(x),
+    }
+}
+
 /// The sum of what the units of a cube have, for all of them.
 #[cube]
-pub(crate) fn sum_of_cube(value: f32, sums: &mut Shared<[f32]>) -> f32 {
+pub(crate) fn sum_of_cube(value: f32, shared: &mut Shared<[f32]>) -> f32 {
+    over_lanes(value, shared, UNITS, false)
+}
+
+/// The sum of what so many neighbouring units have, a power of two, or the largest of it, for all of them.
+#[cube]
+pub(crate) fn over_lanes(
+    value: f32,
+    shared: &mut Shared<[f32]>,
+    #[comptime] lanes: usize,
+    #[comptime] largest: bool,
+) -> f32 {
     let unit = UNIT_POS as usize;
-    // Whoever still reads the last sum.
+    // Whoever still reads what was found last.
     sync_cube();
-    sums[unit] = value;
+    shared[unit] = value;
     sync_cube();
     #[unroll]
-    for step in 0..comptime!(UNITS.ilog2() as usize) {
-        let half = comptime!(UNITS >> (step + 1));
-        if unit < half {
-            let other = sums[unit + half];
-            sums[unit] += other;
+    for step in 0..comptime!(lanes.ilog2() as usize) {
+        let half = comptime!(lanes >> (step + 1));
+        if unit % lanes < half {
+            let (mine, other) = (shared[unit], shared[unit + half]);
+            if comptime!(largest) {
+                shared[unit] = mine.max(other);
+            } else {
+                shared[unit] = mine + other;
+            }
         }
         sync_cube();
     }
-    sums[0]
+    shared[unit - unit % lanes]
 }

@@ -10,12 +10,12 @@
 //! | `x/(1 + e⁻ˣ)` | [`silu`] |
 //! | `x W + b` for few rows | [`linear`] |
 //! | parallel projections of an image, and their transpose | [`Projector`] |
-//! | what training does to parameters: AdamW, averages, norms | [`adamw`], [`average`], [`scaled`], [`square_sum`] |
+//! | what training does to parameters: AdamW, averages, norms | [`adamw`], [`average`], [`scaled`], [`add_squares`] |
 //!
 //! All but the last ones have gradients. On burn's CPU backend (feature `flex`) each runs a kernel on host
-//! memory, over all cores. On GPUs (feature `cube`) convolutions, group normalisations and linear layers of few rows run kernels
-//! of their own; all else there, and everything elsewhere, is composed of tensor operations. The gradient of a
-//! linear map is its transpose.
+//! memory, over all cores. On GPUs (feature `cube`) all but Fourier transforms, filters and projections run kernels of their
+//! own, linear layers where they have few rows; all else there, and everything elsewhere, is composed of tensor operations. The
+//! gradient of a linear map is its transpose.
 
 mod attention;
 mod constant;
@@ -51,7 +51,7 @@ pub use group_norm::{GroupNormalisation, group_norm};
 pub use linear::linear;
 pub use projector::Projector;
 pub use silu::silu;
-pub use vectors::{AdamWStep, adamw, average, scaled, square_sum};
+pub use vectors::{AdamWStep, adamw, add_squares, average, scaled};
 
 /// Whether kernels serve a tensor: `f32` on burn's CPU backend, `f32` and half precision on GPUs. Others are served by
 /// tensor operations. (Networks in bf16 were wrong on the one Vulkan driver they were compared on: `docs/BENCHMARKS.md`.)

@@ -42,13 +42,12 @@ fn normalised(norm: &GroupNorm, x: Tensor<4>, modulation: Modulation, silu: bool
     let gamma = parameter(norm.gamma.as_ref().map(|gamma| gamma.val()), 1.0);
     let beta = parameter(norm.beta.as_ref().map(|beta| beta.val()), 0.0);
     let (a, b, d) = match modulation {
-        Modulation::None => (gamma, beta.zeros_like(), beta),
-        Modulation::Shift(shift) => (gamma, shift, beta),
+        Modulation::None => (gamma, None, beta),
+        Modulation::Shift(shift) => (gamma, Some(shift), beta),
         Modulation::ScaleShift(both) => {
             let factor = both.clone().narrow(1, 0, c) + 1.0;
-            let zero = beta.zeros_like();
             let shift = both.narrow(1, c, c);
-            (gamma * factor.clone(), zero, beta * factor + shift)
+            (gamma * factor.clone(), None, beta * factor + shift)
         }
     };
     let how = GroupNormalisation {

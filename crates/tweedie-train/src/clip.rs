@@ -5,8 +5,8 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
-use tweedie_kernels::{scaled, square_sum};
+use burn::tensor::{DType, Tensor};
+use tweedie_kernels::{add_squares, scaled};
 
 /// Scales all gradients together so that their norm is at most `max`; also gives the norm before, or nothing
 /// for a module without gradients. Gradients that are short enough are left alone.
@@ -41,11 +41,15 @@ struct Squares<'a> {
 impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let square = square_sum(gradient);
-            self.sum = Some(match self.sum.take() {
-                Some(sum) => sum + square,
-                None => square,
+            let sum = self.sum.take().unwrap_or_else(|| {
+                // Half precision cannot hold a sum of so many numbers.
+                let wide = match gradient.dtype() {
+                    DType::F64 => DType::F64,
+                    _ => DType::F32,
+                };
+                Tensor::zeros([1], (&gradient.device(), wide))
             });
+            self.sum = Some(add_squares(sum, gradient));
         }
     }
 }

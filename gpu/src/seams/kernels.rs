@@ -3,8 +3,8 @@
 use super::normal;
 use crate::check::{Seam, numbers};
 use tweedie::kernels::{
-    AdamWStep, CircularFilter, GroupNormalisation, Projector, Sign, Window, adamw, attention,
-    average, conv2d, fft2, group_norm, linear, silu, square_sum,
+    AdamWStep, CircularFilter, GroupNormalisation, Projector, Sign, Window, adamw, add_squares,
+    attention, average, conv2d, fft2, group_norm, linear, scaled, silu,
 };
 use tweedie::prelude::*;
 use tweedie_benches::CaseError;
@@ -57,7 +57,8 @@ pub(crate) fn seams() -> Vec<Seam> {
                 silu,
             };
             let (a, b, d) = (vector(1), vector(2), vector(3));
-            Ok(group_norm(x, a, b, d, how))
+            Ok(group_norm(x.clone(), a.clone(), Some(b), d.clone(), how)
+                + group_norm(x, a, None, d, how))
         }));
     }
     seams.push(with_gradient("silu", [2, 3, 9, 8], |x| Ok(silu(x * 3.0))));
@@ -67,7 +68,7 @@ pub(crate) fn seams() -> Vec<Seam> {
         Ok(attention(part(0), part(1), part(2)))
     }));
     seams.push(Seam::new("AdamW, averages and norms", 1e-5, |device| {
-        let [parameter, gradient, m, v] = [0, 1, 2, 3].map(|seed| normal(seed, [30, 70], device));
+        let [parameter, gradient, m, v] = [0, 1, 2, 3].map(|seed| normal(seed, [300, 70], device));
         let step = AdamWStep {
             learning_rate: 0.02,
             keep: [0.9, 0.99],
@@ -75,11 +76,19 @@ pub(crate) fn seams() -> Vec<Seam> {
             weight_decay: 0.1,
             number: 3,
         };
-        let length = square_sum(gradient.clone()).sqrt();
-        let (parameter, [m, v]) = adamw(parameter, gradient, [m, v.square()], step);
-        let mixed = average(m.clone(), v.clone(), 0.7);
+        // A vector that one part sums, and one that several do; a view whose numbers are not in order.
+        let few = gradient.clone().narrow(0, 3, 1);
+        let sum = add_squares(Tensor::ones([1], device), few);
+        let sum = add_squares(sum, gradient.clone().transpose());
+        let length = (sum / gradient.shape().num_elements() as f64).sqrt();
+        // What somebody holds stays.
+        let held = parameter.clone();
+        let (moved, [m, v]) = adamw(parameter, gradient.clone(), [m, v.square() + 0.1], step);
+        let mixed = average(m.clone(), gradient, 0.7);
         let mut found = numbers(length);
-        found.extend([parameter, m, v, mixed].into_iter().flat_map(numbers));
+        let half = scaled(v.clone(), 0.5);
+        let all = [held, moved, m, v, mixed, half];
+        found.extend(all.into_iter().flat_map(numbers));
         Ok(found)
     }));
     for (name, size) in [("16×16", [16, 16]), ("12×15", [12, 15]), ("7×11", [7, 11])] {

@@ -1,13 +1,13 @@
-//! The kernel as a differentiable operation on tensors of the CPU backend.
+//! The kernels as differentiable operations on tensors.
 
-use super::host::{Given, backward, forward};
-use crate::host::{Floats, tensor};
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, backend_extension};
+#[cfg(all(feature = "cube", feature = "fusion"))]
+use burn::tensor::Shape;
 use burn::tensor::Tensor;
 
 pub(super) fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
@@ -15,9 +15,22 @@ pub(super) fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     Tensor::from_dispatch(Dispatch::attend(q, k, v))
 }
 
-#[backend_extension(Flex, Autodiff)]
+/// The shape of `o`.
+#[cfg(all(feature = "cube", feature = "fusion"))]
+fn found(q: &Shape, v: &Shape) -> Shape {
+    let ([b, h, _, n], [_, _, e, _]) = (q.dims(), v.dims::<4>());
+    [b, h, e, n].into()
+}
+
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    Cube: cfg(feature = "cube"),
+    Fusion: cfg(all(feature = "cube", feature = "fusion")),
+    Autodiff
+)]
 pub(crate) trait Attend: Backend {
     /// `o`.
+    #[fusion(dtype = q, shape = found(q, v))]
     fn attend(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
@@ -25,48 +38,20 @@ pub(crate) trait Attend: Backend {
     ) -> FloatTensor<Self>;
 }
 
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    Cube: cfg(feature = "cube"),
+    Fusion: cfg(all(feature = "cube", feature = "fusion"))
+)]
 pub(crate) trait AttendGradient: Backend {
     /// `∂/∂q`, `∂/∂k` and `∂/∂v` from `∂/∂o`.
+    #[fusion(meta = |q, k, v, _| (q.clone(), k.clone(), v.clone()))]
     fn attend_gradient(
-        given: [FloatTensor<Self>; 3],
-        dy: FloatTensor<Self>,
-    ) -> [FloatTensor<Self>; 3];
-}
-
-/// Calls `f` with the numbers of queries, keys and values.
-fn with<R>(given: &[FloatTensor<Flex>; 3], f: impl FnOnce(Given<'_>) -> R) -> R {
-    let [q, k, v] = given.each_ref().map(Floats::of);
-    let ([b, h, d, n], [.., m], [_, _, e, _]) = (q.shape(), k.shape::<4>(), v.shape::<4>());
-    f(Given {
-        q: &q,
-        k: &k,
-        v: &v,
-        pairs: b * h,
-        features: [d, e],
-        tokens: [n, m],
-    })
-}
-
-impl Attend for Flex {
-    fn attend(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        let ([b, h, _, n], [_, _, e, _]) = (q.shape().dims(), v.shape().dims::<4>());
-        tensor(with(&[q, k, v], forward), [b, h, e, n])
-    }
-}
-
-impl AttendGradient for Flex {
-    fn attend_gradient(
-        given: [FloatTensor<Self>; 3],
         dy: FloatTensor<Self>,
-    ) -> [FloatTensor<Self>; 3] {
-        let [dq, dk, dv] = with(&given, |given| backward(given, &Floats::of(&dy)));
-        let [q, k, v] = given.map(|tensor| tensor.shape());
-        [tensor(dq, q), tensor(dk, k), tensor(dv, v)]
-    }
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
 impl<B, C> Attend for Autodiff<B, C>
@@ -91,10 +76,10 @@ where
                 gradients: &mut Gradients,
                 kept: &mut Checkpointer,
             ) {
-                let given = ops.state.map(|node| kept.retrieve_node_output(node));
+                let [q, k, v] = ops.state.map(|node| kept.retrieve_node_output(node));
                 let dy = gradients.consume::<B>(&ops.node);
-                let found = B::attend_gradient(given, dy);
-                for (node, gradient) in ops.parents.into_iter().zip(found) {
+                let (dq, dk, dv) = B::attend_gradient(q, k, v, dy);
+                for (node, gradient) in ops.parents.into_iter().zip([dq, dk, dv]) {
                     if let Some(node) = node {
                         gradients.register::<B>(node.id, gradient);
                     }

@@ -4,8 +4,12 @@
 //! Vaswani et al. 2017, eq. 1, arXiv:1706.03762; without ever forming all scores: Dao et al. 2022,
 //! "Fast and memory-efficient exact attention with IO-awareness", arXiv:2205.14135.
 
-#[cfg(feature = "flex")]
+#[cfg(feature = "cube")]
+mod device;
+#[cfg(any(feature = "flex", feature = "cube"))]
 mod extension;
+#[cfg(feature = "flex")]
+mod gradient;
 #[cfg(feature = "flex")]
 mod host;
 
@@ -16,9 +20,9 @@ use burn::tensor::{DType, Tensor, module};
 /// head: queries `[batch, heads, d, n]`, keys `[batch, heads, d, m]` and values `[batch, heads, e, m]` to
 /// `[batch, heads, e, n]`. Tokens come last, as pixels do.
 ///
-/// On burn's CPU backend, in `f32`, 16 queries at a time meet all keys: of the scores, no more than such a panel a
-/// thread is in memory, forwards and backwards, where they are computed again. An image gets what it gets alone,
-/// bit for bit.
+/// On burn's CPU backend, in `f32`, 16 queries at a time meet all keys, 64 in the backward pass, where scores are computed
+/// again: no more of them is in memory a thread. An image gets what it gets alone, bit for bit. On GPUs all scores of a
+/// pass are in memory.
 ///
 /// # Panics
 /// For shapes that do not fit, and without keys or features.
@@ -45,10 +49,11 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
         k.dims(),
         v.dims()
     );
-    #[cfg(feature = "flex")]
+    #[cfg(any(feature = "flex", feature = "cube"))]
     {
         let some = [q.dims(), v.dims()].as_flattened().iter().all(|&n| n > 0);
-        if some && [&q, &k, &v].into_iter().all(crate::on_host) {
+        let same = [&k, &v].iter().all(|x| x.dtype() == q.dtype());
+        if some && same && [&q, &k, &v].into_iter().all(crate::served) {
             return extension::attend(q, k, v);
         }
     }

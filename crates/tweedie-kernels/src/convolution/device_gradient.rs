@@ -140,7 +140,10 @@ pub(super) fn by_weight(
             numbers,
         );
     }
-    let sum = CubeBackend::float_sum_dim(parts, 0);
+    let sum = match shares {
+        1 => parts,
+        _ => CubeBackend::float_sum_dim(parts, 0),
+    };
     let sum = CubeBackend::float_reshape(sum, [o, i, kernel[0], kernel[1]].into());
     match narrow {
         DType::F32 => sum,

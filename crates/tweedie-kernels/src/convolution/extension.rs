@@ -51,7 +51,7 @@ pub(super) fn convolve(
 
 /// The shape of `y`.
 #[cfg(all(feature = "cube", feature = "fusion"))]
-fn made(x: &Shape, w: &Shape, window: Window) -> Shape {
+fn made(x: &Shape, w: &Shape, window: &Window) -> Shape {
     let ([n, _, rows, columns], [o, _, kh, kw]) = (x.dims(), w.dims());
     let [h, w] = window.size([rows, columns], [kh, kw]);
     [n, o, h, w].into()

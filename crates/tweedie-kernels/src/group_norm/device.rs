@@ -3,6 +3,7 @@
 use super::GroupNormalisation;
 use super::extension::{How, Normalise, NormaliseGradient};
 use crate::device::{UNITS, empty, numbers, sum_of_cube};
+use crate::silu::device::{sigmoid, slope};
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::DType;
@@ -24,6 +25,16 @@ fn of_channel<F: Float>(vector: &Tensor<F>, channel: usize) -> f32 {
     f32::cast_from(vector[image * vector.stride(0) + channel * vector.stride(1)])
 }
 
+/// `b`, where there is one.
+#[cube]
+fn shift_of<F: Float>(b: &Tensor<F>, channel: usize, #[comptime] shifted: bool) -> f32 {
+    let mut shift = 0.0f32;
+    if comptime!(shifted) {
+        shift = of_channel::<F>(b, channel);
+    }
+    shift
+}
+
 /// Mean and `1/√(variance + ε)` of `x + b`.
 #[cube]
 fn moments<F: Float>(
@@ -31,6 +42,7 @@ fn moments<F: Float>(
     b: &Tensor<F>,
     epsilon: f32,
     sums: &mut Shared<[f32]>,
+    #[comptime] shifted: bool,
 ) -> (f32, f32) {
     let pixels = x.shape(2) * x.shape(3);
     let channels = x.shape(1) / CUBE_COUNT_X as usize;
@@ -39,12 +51,12 @@ fn moments<F: Float>(
     let count = channels * pixels;
     let mut sum = 0.0f32;
     for i in range_stepped(UNIT_POS as usize, count, UNITS) {
-        sum += f32::cast_from(x[start + i]) + of_channel::<F>(b, first + i / pixels);
+        sum += f32::cast_from(x[start + i]) + shift_of::<F>(b, first + i / pixels, shifted);
     }
     let mean = sum_of_cube(sum, sums) / f32::cast_from(count);
     let mut square = 0.0f32;
     for i in range_stepped(UNIT_POS as usize, count, UNITS) {
-        let b = of_channel::<F>(b, first + i / pixels);
+        let b = shift_of::<F>(b, first + i / pixels, shifted);
         let off = f32::cast_from(x[start + i]) + (b - mean);
         square += off * off;
     }
@@ -61,10 +73,11 @@ fn forward<F: Float>(
     y: &mut Tensor<F>,
     epsilon: f32,
     #[comptime] silu: bool,
+    #[comptime] shifted: bool,
     #[define(F)] _numbers: ElemType,
 ) {
     let mut sums = Shared::<[f32]>::new_slice(UNITS);
-    let (mean, scale) = moments::<F>(x, b, epsilon, &mut sums);
+    let (mean, scale) = moments::<F>(x, b, epsilon, &mut sums, shifted);
     let pixels = x.shape(2) * x.shape(3);
     let channels = x.shape(1) / CUBE_COUNT_X as usize;
     let first = first_channel(channels);
@@ -73,11 +86,11 @@ fn forward<F: Float>(
     for i in range_stepped(UNIT_POS as usize, count, UNITS) {
         let channel = i / pixels;
         let a = of_channel::<F>(a, first + channel) * scale;
-        let shift = of_channel::<F>(b, first + channel) - mean;
+        let shift = shift_of::<F>(b, first + channel, shifted) - mean;
         let d = of_channel::<F>(d, first + channel);
         let u = (f32::cast_from(x[start + i]) + shift) * a + d;
         if comptime!(silu) {
-            y[start + i] = F::cast_from(u / (1.0f32 + (-u).exp()));
+            y[start + i] = F::cast_from(u * sigmoid(u));
         } else {
             y[start + i] = F::cast_from(u);
         }
@@ -87,12 +100,7 @@ fn forward<F: Float>(
 /// `act′(u) ∂y`.
 #[cube]
 fn through(u: f32, dy: f32, #[comptime] silu: bool) -> f32 {
-    if comptime!(silu) {
-        let s = 1.0f32 / (1.0f32 + (-u).exp());
-        dy * s * (1.0f32 + u * (1.0f32 - s))
-    } else {
-        dy
-    }
+    if comptime!(silu) { dy * slope(u) } else { dy }
 }
 
 /// As on the host, with its names.
@@ -107,10 +115,11 @@ fn backward<F: Float>(
     vectors: &mut Tensor<f32>,
     epsilon: f32,
     #[comptime] silu: bool,
+    #[comptime] shifted: bool,
     #[define(F)] _numbers: ElemType,
 ) {
     let mut sums = Shared::<[f32]>::new_slice(UNITS);
-    let (mean, scale) = moments::<F>(x, b, epsilon, &mut sums);
+    let (mean, scale) = moments::<F>(x, b, epsilon, &mut sums, shifted);
     let pixels = x.shape(2) * x.shape(3);
     let channels = x.shape(1) / CUBE_COUNT_X as usize;
     let first = first_channel(channels);
@@ -122,7 +131,7 @@ fn backward<F: Float>(
     let mut of_z = 0.0f32;
     for channel in 0..channels {
         let slope = of_channel::<F>(a, first + channel);
-        let shift = of_channel::<F>(b, first + channel) - mean;
+        let shift = shift_of::<F>(b, first + channel, shifted) - mean;
         let d = of_channel::<F>(d, first + channel);
         let start = start + channel * pixels;
         let mut by_a = 0.0f32;
@@ -162,7 +171,7 @@ fn backward<F: Float>(
     for i in range_stepped(UNIT_POS as usize, count, UNITS) {
         let channel = i / pixels;
         let slope = of_channel::<F>(a, first + channel);
-        let shift = of_channel::<F>(b, first + channel) - mean;
+        let shift = shift_of::<F>(b, first + channel, shifted) - mean;
         let d = of_channel::<F>(d, first + channel);
         let z = (f32::cast_from(x[start + i]) + shift) * scale;
         let g = through(slope * z + d, f32::cast_from(dy[start + i]), silu);
@@ -189,7 +198,8 @@ impl Normalise for CubeBackend {
     ) -> FloatTensor<Self> {
         let x = into_contiguous(x);
         let y = empty(&x, x.meta.shape().clone(), x.dtype);
-        let ((count, dim), numbers) = (cubes(&x, *how), numbers(&x));
+        let ((count, dim), numbers) = (cubes(&x, how.norm), numbers(&x));
+        let norm = how.norm;
         // SAFETY: every number of every tensor that is read or written belongs to a group.
         #[allow(unsafe_code, reason = "a kernel without bounds to check")]
         unsafe {
@@ -202,8 +212,9 @@ impl Normalise for CubeBackend {
                 b.into_tensor_arg(),
                 d.into_tensor_arg(),
                 y.clone().into_tensor_arg(),
-                how.epsilon as f32,
-                how.silu,
+                norm.epsilon as f32,
+                norm.silu,
+                how.shifted,
                 numbers,
             );
         }
@@ -229,8 +240,9 @@ impl NormaliseGradient for CubeBackend {
         let dx = empty(&x, x.meta.shape().clone(), x.dtype);
         let [n, c, ..] = x.meta.shape().dims::<4>();
         let vectors = empty(&x, [3, n, c], DType::F32);
-        let ((count, dim), numbers) = (cubes(&x, *how), numbers(&x));
+        let ((count, dim), numbers) = (cubes(&x, how.norm), numbers(&x));
         let narrow = x.dtype;
+        let norm = how.norm;
         // SAFETY: every number of every tensor that is read or written belongs to a group.
         #[allow(unsafe_code, reason = "a kernel without bounds to check")]
         unsafe {
@@ -245,8 +257,9 @@ impl NormaliseGradient for CubeBackend {
                 dy.into_tensor_arg(),
                 dx.clone().into_tensor_arg(),
                 vectors.clone().into_tensor_arg(),
-                how.epsilon as f32,
-                how.silu,
+                norm.epsilon as f32,
+                norm.silu,
+                how.shifted,
                 numbers,
             );
         }

@@ -12,24 +12,30 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
-use std::sync::Arc;
 
 pub(super) fn normalise(
     x: Tensor<4>,
-    [a, b, d]: [Tensor<2>; 3],
+    a: Tensor<2>,
+    b: Option<Tensor<2>>,
+    d: Tensor<2>,
     how: GroupNormalisation,
 ) -> Tensor<4> {
+    let how = How {
+        norm: how,
+        shifted: b.is_some(),
+    };
+    // An extension takes tensors only: another one stands in.
+    let b = b.unwrap_or_else(|| d.clone().detach());
     let [a, b, d] = [a, b, d].map(Tensor::into_dispatch);
-    Tensor::from_dispatch(Dispatch::normalise(
-        x.into_dispatch(),
-        a,
-        b,
-        d,
-        Arc::new(how),
-    ))
+    Tensor::from_dispatch(Dispatch::normalise(x.into_dispatch(), a, b, d, how))
 }
 
-pub(super) type How = Arc<GroupNormalisation>;
+/// How, and whether there is a `b`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    pub(super) norm: GroupNormalisation,
+    pub(super) shifted: bool,
+}
 
 #[backend_extension(
     Flex: cfg(feature = "flex"),
@@ -55,7 +61,7 @@ pub(crate) trait Normalise: Backend {
     Fusion: cfg(all(feature = "cube", feature = "fusion"))
 )]
 pub(crate) trait NormaliseGradient: Backend {
-    /// `∂/∂x`, `∂/∂a`, `∂/∂b` and `∂/∂d` from `∂/∂y`.
+    /// `∂/∂x`, `∂/∂a`, `∂/∂b` and `∂/∂d` from `∂/∂y`; any numbers by a `b` that there is not.
     #[fusion(meta = |x, a, b, d, _, _| (x.clone(), a.clone(), b.clone(), d.clone()))]
     fn normalise_gradient(
         x: FloatTensor<Self>,
@@ -111,7 +117,7 @@ where
         let given = [x, a, b, d];
         let again = Again::<B> {
             given: given.each_ref().map(Source::of::<C>),
-            how: Arc::clone(&how),
+            how,
         };
         let tracked: Vec<_> = given.iter().filter(|tensor| tensor.is_tracked()).collect();
         let prepared = Norm.prepare::<C>(given.each_ref().map(|tensor| tensor.node()));
@@ -124,12 +130,12 @@ where
         };
         let run = |[x, a, b, d]: [FloatTensor<Self>; 4]| {
             let [x, a, b, d] = [x, a, b, d].map(|tensor| tensor.into_primitive());
-            B::normalise(x, a, b, d, Arc::clone(&how))
+            B::normalise(x, a, b, d, how)
         };
         match prepared.stateful() {
             OpsKind::Tracked(mut tape) => {
                 let kept = given.each_ref().map(|tensor| tape.checkpoint(tensor));
-                tape.finish((kept, Arc::clone(&how)), run(given))
+                tape.finish((kept, how), run(given))
             }
             OpsKind::UnTracked(tape) => tape.finish(run(given)),
         }
@@ -146,6 +152,6 @@ struct Again<B: Backend> {
 impl<B: Normalise> RetroForward for Again<B> {
     fn forward(&self, states: &mut BackwardStates, node: NodeId) {
         let [x, a, b, d] = self.given.each_ref().map(|source| source.get(states));
-        states.save(node, B::normalise(x, a, b, d, Arc::clone(&self.how)));
+        states.save(node, B::normalise(x, a, b, d, self.how));
     }
 }

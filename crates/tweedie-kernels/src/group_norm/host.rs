@@ -20,6 +20,8 @@ struct Given<'a> {
     channels: usize,
     pixels: usize,
     how: GroupNormalisation,
+    /// Whether there is a `b`; otherwise it is 0.
+    shifted: bool,
 }
 
 impl Given<'_> {
@@ -246,7 +248,9 @@ impl WithSimd for Backward<'_> {
                 let z = (x + shift) * scale;
                 *dx = scale * (*dx * a - of_ones - z * of_z);
             }
-            self.vectors[i][1] = sum(dx, |g| g) as f32;
+            if given.shifted {
+                self.vectors[i][1] = sum(dx, |g| g) as f32;
+            }
         }
     }
 }
@@ -254,19 +258,24 @@ impl WithSimd for Backward<'_> {
 /// Calls `f` with the numbers of `x`, `a`, `b` and `d`.
 fn with<R>(
     given: &[FloatTensor<Flex>; 4],
-    how: GroupNormalisation,
+    How { norm, shifted }: How,
     f: impl FnOnce(Given<'_>) -> R,
 ) -> R {
     let [x, a, b, d] = [0, 1, 2, 3].map(|i| Floats::of(&given[i]));
-    let [_, channels, h, w] = x.shape();
+    let [n, channels, h, w] = x.shape();
+    let zeros = match shifted {
+        true => Vec::new(),
+        false => vec![0.0; n * channels],
+    };
     f(Given {
         x: &x,
         a: &a,
-        b: &b,
+        b: if shifted { &b } else { &zeros },
         d: &d,
         channels,
         pixels: h * w,
-        how,
+        how: norm,
+        shifted,
     })
 }
 
@@ -283,7 +292,7 @@ impl Normalise for Flex {
         how: How,
     ) -> FloatTensor<Self> {
         let given = [x, a, b, d];
-        tensor(with(&given, *how, forward), shape(&given[0]))
+        tensor(with(&given, how, forward), shape(&given[0]))
     }
 }
 
@@ -302,7 +311,7 @@ impl NormaliseGradient for Flex {
         FloatTensor<Self>,
     ) {
         let given = [x, a, b, d];
-        let (dx, vectors) = with(&given, *how, |given| backward(given, &Floats::of(&dy)));
+        let (dx, vectors) = with(&given, how, |given| backward(given, &Floats::of(&dy)));
         let shape = shape(&given[0]);
         let [da, db, dd] = vectors.map(|vector| tensor(vector, [shape[0], shape[1]]));
         (tensor(dx, shape), da, db, dd)

@@ -27,7 +27,7 @@ pub struct GroupNormalisation {
 
 /// `y = act(a (x + b − mean)/√(variance + ε) + d)`: mean and variance over each group's channels and
 /// pixels of `x + b`, of `[batch, channels, height, width]`; `a`, `b` and `d` are one number for each image
-/// and channel, `[batch, channels]`.
+/// and channel, `[batch, channels]`, no `b` is 0.
 ///
 /// # Panics
 /// For vectors of another shape, or groups that do not divide the channels.
@@ -40,20 +40,21 @@ pub struct GroupNormalisation {
 /// let x = Tensor::<4>::from_floats([[[[1.0, 2.0], [3.0, 4.0]]]], &device);
 /// let (one, zero) = (Tensor::ones([1, 1], &device), Tensor::zeros([1, 1], &device));
 /// let how = GroupNormalisation { groups: 1, epsilon: 0.0, silu: false };
-/// let y: Vec<f32> = group_norm(x, one, zero.clone(), zero, how).into_data().iter().collect();
+/// let y: Vec<f32> = group_norm(x, one, None, zero, how).into_data().iter().collect();
 /// assert!((y[3] - 1.5 / 1.25_f32.sqrt()).abs() < 1e-6);
 /// ```
 #[must_use]
 pub fn group_norm(
     x: Tensor<4>,
     a: Tensor<2>,
-    b: Tensor<2>,
+    b: Option<Tensor<2>>,
     d: Tensor<2>,
     how: GroupNormalisation,
 ) -> Tensor<4> {
     let [n, c, ..] = x.dims();
+    let vectors = || [Some(&a), b.as_ref(), Some(&d)].into_iter().flatten();
     assert!(
-        [&a, &b, &d].iter().all(|vector| vector.dims() == [n, c]),
+        vectors().all(|vector| vector.dims() == [n, c]),
         "group norm: one number for each of {n} images and {c} channels"
     );
     assert!(
@@ -62,27 +63,35 @@ pub fn group_norm(
         how.groups
     );
     #[cfg(any(feature = "flex", feature = "cube"))]
-    let same = [&a, &b, &d]
-        .iter()
-        .all(|vector| vector.dtype() == x.dtype());
+    let same = vectors().all(|vector| vector.dtype() == x.dtype());
     #[cfg(feature = "cube")]
     let some = x.dims().iter().all(|&n| n > 0);
     #[cfg(feature = "flex")]
     if same && crate::on_host(&x) {
-        return extension::normalise(x, [a, b, d], how);
+        return extension::normalise(x, a, b, d, how);
     }
     #[cfg(feature = "cube")]
     if some && same && crate::device::takes(&x) {
-        return extension::normalise(x, [a, b, d], how);
+        return extension::normalise(x, a, b, d, how);
     }
-    composed(x, [a, b, d], how)
+    composed(x, a, b, d, how)
 }
 
 /// Of tensor operations.
-fn composed(x: Tensor<4>, [a, b, d]: [Tensor<2>; 3], how: GroupNormalisation) -> Tensor<4> {
+fn composed(
+    x: Tensor<4>,
+    a: Tensor<2>,
+    b: Option<Tensor<2>>,
+    d: Tensor<2>,
+    how: GroupNormalisation,
+) -> Tensor<4> {
     let shape = x.dims();
     let pixels = |vector: Tensor<2>| vector.unsqueeze_dims::<4>(&[2, 3]);
-    let x = (x + pixels(b)).reshape([shape[0] as i32, how.groups as i32, -1]);
+    let x = match b {
+        Some(b) => x + pixels(b),
+        None => x,
+    };
+    let x = x.reshape([shape[0] as i32, how.groups as i32, -1]);
     let (variance, mean) = x.clone().var_mean_bias(2);
     let normal: Tensor<3> = (x - mean) / (variance + how.epsilon).sqrt();
     let y = normal.reshape(shape) * pixels(a) + pixels(d);

@@ -5,12 +5,14 @@
 use super::*;
 use burn::tensor::{DType, Device, Distribution};
 
-const CASES: [([usize; 4], usize, bool); 5] = [
-    ([2, 8, 5, 7], 4, true),
-    ([1, 32, 16, 16], 8, true),
-    ([3, 6, 1, 3], 2, false),
-    ([1, 4, 70, 66], 1, true),
-    ([2, 3, 4, 4], 3, false),
+/// Shape, groups, whether `silu` follows, whether there is a `b`.
+const CASES: [([usize; 4], usize, bool, bool); 6] = [
+    ([2, 8, 5, 7], 4, true, true),
+    ([2, 8, 5, 7], 4, true, false),
+    ([1, 32, 16, 16], 8, true, true),
+    ([3, 6, 1, 3], 2, false, true),
+    ([1, 4, 70, 66], 1, true, false),
+    ([2, 3, 4, 4], 3, false, true),
 ];
 
 fn random(shape: [usize; 4]) -> (Tensor<4>, [Tensor<2>; 3], Tensor<4>) {
@@ -30,7 +32,7 @@ fn far<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> f64 {
 
 #[test]
 fn the_host_and_every_other_device_agree() {
-    for (shape, groups, silu) in CASES {
+    for (shape, groups, silu, shifted) in CASES {
         let how = GroupNormalisation {
             groups,
             epsilon: 1e-5,
@@ -41,12 +43,18 @@ fn the_host_and_every_other_device_agree() {
             let x = x.clone().cast(dtype).autodiff().require_grad();
             let wide = |v: &Tensor<2>| v.clone().cast(dtype).autodiff().require_grad();
             let [a, b, d] = [wide(&a), wide(&b), wide(&d)];
+            let b = shifted.then_some(b);
             let y = group_norm(x.clone(), a.clone(), b.clone(), d.clone(), how);
             let loss = (y.clone() * dy.clone().cast(dtype).autodiff()).sum();
             let gradients = loss.backward();
             let of = |v: &Tensor<2>| v.grad(&gradients).expect("a gradient");
             let dx = x.grad(&gradients).expect("a gradient");
-            (y.inner(), dx, [of(&a), of(&b), of(&d)])
+            let vectors: Vec<_> = [Some(&a), b.as_ref(), Some(&d)]
+                .into_iter()
+                .flatten()
+                .map(of)
+                .collect();
+            (y.inner(), dx, vectors)
         };
         let (y, dx, vectors) = run(DType::F32);
         let (wanted, by_x, by_vectors) = run(DType::F64);

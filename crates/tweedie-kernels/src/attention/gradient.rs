@@ -1,0 +1,266 @@
+//! Gradients: 64 queries at a time meet all keys, and give their part to the gradient of each.
+
+use super::host::{Given, Lanes, exponentials, panel, part, put, rows, turned};
+use crate::host::written;
+use crate::layout::turn;
+use crate::product::{Left, PANEL, Right, product};
+use crate::scratch::Scratch;
+use crate::shared::Shared;
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+use std::mem::MaybeUninit;
+
+/// Panels of queries that are summed before memory is asked.
+const PANELS: usize = 4;
+
+/// `∂/∂q`, `∂/∂k` and `∂/∂v` from `∂/∂o`, `[pairs, e, n]`.
+///
+/// With `s = kᵀ q/√d`, `p = softmax_j(s)` and `∂p[j, i] = v[·, j] · ∂o[·, i]`:
+/// `∂s = p ⊙ (∂p − Σ_j p ∂p)`, `∂q = k ∂s/√d`, `∂k = q ∂sᵀ/√d`, `∂v = ∂o pᵀ`. The last two are sums over all
+/// queries, block by block, in order: whoever computes them, they are the same bit for bit.
+pub(super) fn backward(given: Given<'_>, dy: &[f32]) -> [Vec<f32>; 3] {
+    let ([d, e], [n, m], pairs) = (given.features, given.tokens, given.pairs);
+    let wide = [d, e].map(|features| features.next_multiple_of(PANEL));
+    let long = n.next_multiple_of(PANEL);
+    let tape = Tape {
+        given,
+        dy,
+        keys: &turned(given.k, pairs, [d, m], [d, m]),
+        values: &turned(given.v, pairs, [e, m], [e, m]),
+        queries: &turned(given.q, pairs, [d, n], [wide[0], long]),
+        wanted: &turned(dy, pairs, [e, n], [wide[1], long]),
+        wide,
+        long,
+    };
+    let blocks = n.div_ceil(PANELS * PANEL);
+    // A block a task where pairs alone do not keep all threads busy.
+    let strands = match pairs < rayon::current_num_threads() {
+        true => blocks,
+        false => 1,
+    };
+    let of_pair = m * (wide[0] + wide[1]);
+    let mut sums = Scratch::take(pairs * strands * of_pair);
+    let arch = Arch::new();
+    let by_q = |out: &mut [MaybeUninit<f32>]| {
+        let out = &Shared::new(out);
+        let tasks = sums.par_chunks_mut(of_pair).enumerate();
+        tasks.for_each(|(task, sums)| {
+            let strand = task % strands;
+            arch.dispatch(Strand {
+                tape,
+                pair: task / strands,
+                blocks: strand * blocks / strands..(strand + 1) * blocks / strands,
+                sums,
+                out,
+            });
+        });
+    };
+    // SAFETY: every column of every pair lies in one panel of one block, and is written whole.
+    #[allow(unsafe_code, reason = "the gradient is not cleared first")]
+    let dq = unsafe { written(pairs * d * n, by_q) };
+    let (mut dk, mut dv) = (vec![0.0; pairs * d * m], vec![0.0; pairs * e * m]);
+    let made = dk.par_chunks_mut(d * m).zip(dv.par_chunks_mut(e * m));
+    let all = sums.par_chunks_mut(strands * of_pair).zip(made);
+    all.for_each(|(sums, (by_k, by_v))| {
+        arch.dispatch(Together {
+            given,
+            sums,
+            wide,
+            by_k,
+            by_v,
+        });
+    });
+    [dq, dk, dv]
+}
+
+/// What was given, with features last too, and the gradient of the output.
+#[derive(Clone, Copy)]
+struct Tape<'a> {
+    given: Given<'a>,
+    dy: &'a [f32],
+    /// `[pairs, m, d]` and `[pairs, m, e]`.
+    keys: &'a [f32],
+    values: &'a [f32],
+    /// Queries and `dy`, `[pairs, long, wide]`, 0 where there are none.
+    queries: &'a [f32],
+    wanted: &'a [f32],
+    wide: [usize; 2],
+    long: usize,
+}
+
+/// Blocks of queries of a pair, one after the other.
+struct Strand<'a> {
+    tape: Tape<'a>,
+    pair: usize,
+    blocks: std::ops::Range<usize>,
+    /// By keys, `[m, wide]`, then by values.
+    sums: &'a mut [f32],
+    /// By queries.
+    out: &'a Shared<'a>,
+}
+
+impl WithSimd for Strand<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            tape, pair, blocks, ..
+        } = self;
+        let ([d, e], [n, m]) = (tape.given.features, tape.given.tokens);
+        let (of_panel, few) = (m * PANEL, d.max(e) * PANEL);
+        let mut memory = Scratch::take(few + 2 * PANELS * of_panel);
+        let (x, rest) = memory.split_at_mut(few);
+        let (p, ds) = rest.split_at_mut(PANELS * of_panel);
+        let (by_k, by_v) = self.sums.split_at_mut(m * tape.wide[0]);
+        let begin = blocks.start;
+        for block in blocks {
+            let first = block * PANELS * PANEL;
+            let panels = (n - first).div_ceil(PANEL).min(PANELS);
+            let scores = p
+                .chunks_exact_mut(of_panel)
+                .zip(ds.chunks_exact_mut(of_panel));
+            for (i, (p, ds)) in scores.take(panels).enumerate() {
+                let queries = Queries {
+                    tape,
+                    pair,
+                    first: first + i * PANEL,
+                };
+                queries.meet(simd, x, p, ds, self.out);
+            }
+            // By keys `∂s qᵀ`, by values `p ∂oᵀ`.
+            let left = Left {
+                start: 0,
+                row: PANEL,
+                step: 1,
+                depth: PANEL,
+                segment: of_panel,
+                segments: panels,
+            };
+            let factors = [
+                (&*ds, tape.queries, &mut *by_k),
+                (&*p, tape.wanted, &mut *by_v),
+            ];
+            for ((a, b, sums), wide) in factors.into_iter().zip(tape.wide) {
+                let b = &part(b, pair, tape.long * wide)[first * wide..];
+                for column in (0..wide).step_by(PANEL) {
+                    let right = Right {
+                        values: &b[column..],
+                        stride: wide,
+                        segment: PANEL * wide,
+                    };
+                    let to = (&mut sums[column..], wide);
+                    product(simd, (a, left), right, to, m, block > begin);
+                }
+            }
+        }
+    }
+}
+
+/// 16 queries of a pair.
+struct Queries<'a> {
+    tape: Tape<'a>,
+    pair: usize,
+    first: usize,
+}
+
+impl Queries<'_> {
+    /// Finds `p` and `∂s`, `[m, 16]`, and puts `∂q` to its place.
+    #[inline(always)]
+    fn meet<S: Simd>(
+        &self,
+        simd: S,
+        x: &mut [f32],
+        p: &mut [f32],
+        ds: &mut [f32],
+        out: &Shared<'_>,
+    ) {
+        let Self { tape, pair, first } = *self;
+        let given = tape.given;
+        let ([d, e], [n, m]) = (given.features, given.tokens);
+        let scale = given.scale();
+        panel(
+            part(given.q, pair, d * n),
+            n,
+            first,
+            scale,
+            &mut x[..d * PANEL],
+        );
+        rows(simd, part(tape.keys, pair, m * d), &x[..d * PANEL], p);
+        panel(
+            part(tape.dy, pair, e * n),
+            n,
+            first,
+            1.0,
+            &mut x[..e * PANEL],
+        );
+        rows(simd, part(tape.values, pair, m * e), &x[..e * PANEL], ds);
+        let (_, sum) = exponentials(simd, p);
+        through_softmax(p, &sum, ds);
+        let dq = &mut x[..d * PANEL];
+        rows(simd, part(given.k, pair, d * m), ds, dq);
+        put(dq, scale, n, first, (out, pair * d * n));
+    }
+}
+
+/// `exp(s − max s)` becomes `p`, and `∂p` becomes `∂s`, column by column.
+#[inline(always)]
+fn through_softmax(p: &mut [f32], sum: &Lanes, dp: &mut [f32]) {
+    // Where one key takes almost all, `∂p − Σ p ∂p` is what is left of two large numbers: both are
+    // counted from the largest score's `∂p`.
+    let mut top = [0.0; PANEL];
+    for (p, dp) in p.chunks_exact(PANEL).zip(dp.chunks_exact(PANEL)) {
+        for lane in 0..PANEL {
+            top[lane] = if p[lane] >= 1.0 { dp[lane] } else { top[lane] };
+        }
+    }
+    let share = sum.map(|sum| 1.0 / sum);
+    let mut mean = [0.0; PANEL];
+    for (p, dp) in p.chunks_exact_mut(PANEL).zip(dp.chunks_exact(PANEL)) {
+        for lane in 0..PANEL {
+            p[lane] *= share[lane];
+            mean[lane] += p[lane] * (dp[lane] - top[lane]);
+        }
+    }
+    for (p, dp) in p.chunks_exact(PANEL).zip(dp.chunks_exact_mut(PANEL)) {
+        for lane in 0..PANEL {
+            dp[lane] = p[lane] * (dp[lane] - top[lane] - mean[lane]);
+        }
+    }
+}
+
+/// Adds the strands of a pair, tokens last.
+struct Together<'a> {
+    given: Given<'a>,
+    sums: &'a mut [f32],
+    wide: [usize; 2],
+    by_k: &'a mut [f32],
+    by_v: &'a mut [f32],
+}
+
+impl WithSimd for Together<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let m = self.given.tokens[1];
+        let (sums, others) = self.sums.split_at_mut(m * (self.wide[0] + self.wide[1]));
+        for other in others.chunks_exact(sums.len()) {
+            for (sum, x) in sums.iter_mut().zip(other) {
+                *sum += x;
+            }
+        }
+        let (of_keys, of_values) = sums.split_at(m * self.wide[0]);
+        tokens_last(of_keys, self.wide[0], self.by_k, m);
+        tokens_last(of_values, self.wide[1], self.by_v, m);
+        let scale = self.given.scale();
+        self.by_k.iter_mut().for_each(|dk| *dk *= scale);
+    }
+}
+
+/// `[tokens, wide]` to `[features, tokens]`, without the zeros.
+#[inline(always)]
+fn tokens_last(x: &[f32], wide: usize, out: &mut [f32], tokens: usize) {
+    let features = out.len() / tokens;
+    turn(tokens, |token| &x[token * wide..][..features], out, tokens);
+}

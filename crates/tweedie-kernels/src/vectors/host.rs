@@ -1,0 +1,135 @@
+//! Chunks over all cores.
+
+use super::AdamWStep;
+use super::extension::Vectors;
+use crate::host::{Floats, tensor};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Flex, TensorMetadata};
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+/// Numbers that one core takes at a time.
+const CHUNK: usize = 1 << 14;
+
+/// The numbers of a tensor in order, a copy if somebody else holds them.
+fn numbers(tensor: &mut FloatTensor<Flex>) -> &mut [f32] {
+    if !tensor.is_contiguous() {
+        *tensor = tensor.to_contiguous();
+    }
+    let (start, length) = (
+        tensor.layout().start_offset(),
+        tensor.shape().num_elements(),
+    );
+    &mut tensor.storage_mut::<f32>()[start..start + length]
+}
+
+struct Step<'a> {
+    parameter: &'a mut [f32],
+    gradient: &'a [f32],
+    m: &'a mut [f32],
+    v: &'a mut [f32],
+    step: AdamWStep,
+}
+
+impl WithSimd for Step<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let [first, second] = self.step.corrections().map(|factor| factor as f32);
+        let [keep_m, keep_v] = self.step.keep.map(|keep| keep as f32);
+        let [new_m, new_v] = self.step.keep.map(|keep| (1.0 - keep) as f32);
+        let (rate, kept) = (self.step.learning_rate as f32, self.step.kept() as f32);
+        let epsilon = self.step.epsilon as f32;
+        let moments = self.m.iter_mut().zip(self.v);
+        let parameters = self.parameter.iter_mut().zip(self.gradient);
+        for ((p, &g), (m, v)) in parameters.zip(moments) {
+            *m = keep_m * *m + new_m * g;
+            *v = keep_v * *v + new_v * (g * g);
+            *p = kept * *p - rate * (*m * first / ((*v * second).sqrt() + epsilon));
+        }
+    }
+}
+
+/// `x ← a x + b y`, where there is a `y`.
+struct Combine<'a> {
+    x: &'a mut [f32],
+    a: f32,
+    y: Option<(&'a [f32], f32)>,
+}
+
+impl WithSimd for Combine<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let a = self.a;
+        match self.y {
+            Some((y, b)) => {
+                for (x, &y) in self.x.iter_mut().zip(y) {
+                    *x = a * *x + b * y;
+                }
+            }
+            None => self.x.iter_mut().for_each(|x| *x *= a),
+        }
+    }
+}
+
+impl Vectors for Flex {
+    fn adamw_step(
+        mut parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        mut m: FloatTensor<Self>,
+        mut v: FloatTensor<Self>,
+        step: AdamWStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let (gradient, arch) = (Floats::of(&gradient), Arch::new());
+        let chunks = numbers(&mut parameter).par_chunks_mut(CHUNK);
+        let moments = numbers(&mut m).par_chunks_mut(CHUNK);
+        let moments = moments.zip(numbers(&mut v).par_chunks_mut(CHUNK));
+        let all = chunks.zip(gradient.par_chunks(CHUNK)).zip(moments);
+        all.for_each(|((parameter, gradient), (m, v))| {
+            arch.dispatch(Step {
+                parameter,
+                gradient,
+                m,
+                v,
+                step,
+            });
+        });
+        (parameter, m, v)
+    }
+
+    fn average_of(
+        mut old: FloatTensor<Self>,
+        new: FloatTensor<Self>,
+        keep: f64,
+    ) -> FloatTensor<Self> {
+        let (new, arch) = (Floats::of(&new), Arch::new());
+        let (a, b) = (keep as f32, (1.0 - keep) as f32);
+        let chunks = numbers(&mut old).par_chunks_mut(CHUNK);
+        chunks.zip(new.par_chunks(CHUNK)).for_each(|(x, y)| {
+            let y = Some((y, b));
+            arch.dispatch(Combine { x, a, y });
+        });
+        old
+    }
+
+    fn scaled_by(mut x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
+        let (a, arch) = (factor as f32, Arch::new());
+        let chunks = numbers(&mut x).par_chunks_mut(CHUNK);
+        chunks.for_each(|x| arch.dispatch(Combine { x, a, y: None }));
+        x
+    }
+
+    fn squares_added(sum: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let x = Floats::of(&x);
+        // Sums of parts in order: the same whoever computes them.
+        let parts: Vec<f64> = x
+            .par_chunks(CHUNK)
+            .map(crate::group_norm::squares)
+            .collect();
+        let before = f64::from(Floats::of(&sum)[0]);
+        tensor(vec![(before + parts.iter().sum::<f64>()) as f32], [1])
+    }
+}
