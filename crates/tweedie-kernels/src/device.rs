@@ -2,7 +2,7 @@
 
 use burn::backend::DispatchTensorKind;
 use burn::backend::cubecl::dtype_to_storage_type;
-use burn::tensor::{DType, Shape, Tensor};
+use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
@@ -12,7 +12,7 @@ use cubecl::{calculate_cube_count_elemwise, prelude::*};
 pub(crate) const UNITS: usize = 256;
 
 /// Whether a tensor lies where these kernels run, in a precision that they read.
-pub(crate) fn takes<const D: usize>(x: &Tensor<D>) -> bool {
+pub(crate) fn takes<const D: usize>(x: &burn::tensor::Tensor<D>) -> bool {
     let mut kind = &x.clone().into_dispatch().kind;
     while let DispatchTensorKind::Autodiff(inner) = kind {
         kind = inner;
@@ -43,12 +43,37 @@ pub(crate) fn units(x: &CubeTensor) -> (CubeCount, CubeDim) {
     (calculate_cube_count_elemwise(&x.client, numbers, dim), dim)
 }
 
-/// Numbers in order that nobody else holds.
+/// The same numbers in order, in memory that nobody else holds: a copy, if somebody does.
 pub(crate) fn own(x: CubeTensor) -> CubeTensor {
-    match (x.is_contiguous(), x.can_mut()) {
-        (true, true) => x,
-        (true, false) => x.copy(),
-        (false, _) => into_contiguous(x),
+    if !x.is_contiguous() {
+        return into_contiguous(x);
+    }
+    if x.can_mut() {
+        return x;
+    }
+    // Elsewhere a copy may have gaps between its rows.
+    let y = empty(&x, x.meta.shape().clone(), x.dtype);
+    let ((count, dim), numbers) = (units(&x), numbers(&x));
+    // SAFETY: both have as many numbers, in order; units beyond them do nothing.
+    #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
+    unsafe {
+        copy::launch_unchecked(
+            &y.client,
+            count,
+            dim,
+            x.into_tensor_arg(),
+            y.clone().into_tensor_arg(),
+            numbers,
+        );
+    }
+    y
+}
+
+#[cube(launch_unchecked)]
+fn copy<F: Numeric>(x: &Tensor<F>, y: &mut Tensor<F>, #[define(F)] _numbers: ElemType) {
+    let at = ABSOLUTE_POS as usize;
+    if at < y.len() {
+        y[at] = x[at];
     }
 }
 

@@ -5,6 +5,7 @@
 //! | the unitary Fourier transform of complex images of any size | [`fft2`], [`fft2_centred`] |
 //! | circular convolution with a real kernel | [`CircularFilter`] |
 //! | convolution with many channels, the layer of networks | [`conv2d`] |
+//! | channels of two images, one after the other | [`join`] |
 //! | attention between tokens | [`attention`] |
 //! | group normalisation with what stands around it | [`group_norm`] |
 //! | `x/(1 + e⁻ˣ)` | [`silu`] |
@@ -26,6 +27,7 @@ mod fourier;
 mod group_norm;
 #[cfg(feature = "flex")]
 mod host;
+mod join;
 #[cfg(feature = "flex")]
 mod layout;
 mod linear;
@@ -48,6 +50,7 @@ pub use constant::Constant;
 pub use convolution::{Window, conv2d};
 pub use fourier::{CircularFilter, Sign, fft2, fft2_centred};
 pub use group_norm::{GroupNormalisation, group_norm};
+pub use join::join;
 pub use linear::linear;
 pub use projector::Projector;
 pub use silu::silu;

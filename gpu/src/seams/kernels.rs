@@ -4,7 +4,7 @@ use super::normal;
 use crate::check::{Seam, numbers};
 use tweedie::kernels::{
     AdamWStep, CircularFilter, GroupNormalisation, Projector, Sign, Window, adamw, add_squares,
-    attention, average, conv2d, fft2, group_norm, linear, scaled, silu,
+    attention, average, conv2d, fft2, group_norm, join, linear, scaled, silu,
 };
 use tweedie::prelude::*;
 use tweedie_benches::CaseError;
@@ -61,12 +61,31 @@ pub(crate) fn seams() -> Vec<Seam> {
                 + group_norm(x, a, None, d, how))
         }));
     }
-    seams.push(with_gradient("silu", [2, 3, 9, 8], |x| Ok(silu(x * 3.0))));
-    // Queries, keys and values are of one image: all gradients are in that of the image.
-    seams.push(with_gradient("attention", [2, 24, 5, 20], |x| {
-        let part = |i: usize| x.clone().narrow(1, 8 * i, 8).reshape([2, 5, 8, 20]);
-        Ok(attention(part(0), part(1), part(2)))
+    seams.push(with_gradient("channels of two images", [2, 7, 9, 8], |x| {
+        Ok(join(x.clone().narrow(1, 2, 3) * 2.0, x))
     }));
+    seams.push(with_gradient("silu", [2, 3, 9, 8], |x| Ok(silu(x * 3.0))));
+    // Batch, heads, features of queries and of values, queries, keys.
+    for shape in [
+        [2, 2, 8, 8, 20, 20],
+        [1, 3, 8, 5, 7, 300],
+        [2, 1, 4, 4, 5, 1],
+    ] {
+        let [b, h, d, e, n, m] = shape;
+        let name = format!("attention {shape:?}");
+        seams.push(Seam::new(name, 1e-4, move |device| {
+            let tensor = |seed, shape| leaf(normal(seed, shape, device));
+            let (q, k) = (tensor(0, [b, h, d, n]), tensor(1, [b, h, d, m]));
+            let v = tensor(2, [b, h, e, m]);
+            let o = attention(q.clone(), k.clone(), v.clone());
+            let mut gradients = (o.clone().square() * 0.5).sum().backward();
+            let mut found = numbers(o.inner());
+            for x in [q, k, v] {
+                found.extend(numbers(x.grad_remove(&mut gradients).ok_or("no gradient")?));
+            }
+            Ok(found)
+        }));
+    }
     seams.push(Seam::new("AdamW, averages and norms", 1e-5, |device| {
         let [parameter, gradient, m, v] = [0, 1, 2, 3].map(|seed| normal(seed, [300, 70], device));
         let step = AdamWStep {

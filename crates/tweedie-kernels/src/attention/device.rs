@@ -53,9 +53,16 @@ fn through_softmax(p: &Tensor<f32>, dp: &mut Tensor<f32>, scale: f32, #[comptime
     for i in range_stepped(first, end, lanes) {
         sum += p[i] * dp[i];
     }
-    let sum = over_lanes(sum, &mut shared, lanes, false);
+    let mean = over_lanes(sum, &mut shared, lanes, false);
+    // Where one key takes almost all, what is left of two large numbers counts: the mean again, of that.
+    let mut sum = 0.0f32;
     for i in range_stepped(first, end, lanes) {
-        dp[i] = scale * p[i] * (dp[i] - sum);
+        dp[i] -= mean;
+        sum += p[i] * dp[i];
+    }
+    let rest = over_lanes(sum, &mut shared, lanes, false);
+    for i in range_stepped(first, end, lanes) {
+        dp[i] = scale * p[i] * (dp[i] - rest);
     }
 }
 

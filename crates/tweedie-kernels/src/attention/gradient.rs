@@ -9,6 +9,7 @@ use crate::shared::Shared;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 /// Panels of queries that are summed before memory is asked.
 const PANELS: usize = 4;
@@ -33,44 +34,65 @@ pub(super) fn backward(given: Given<'_>, dy: &[f32]) -> [Vec<f32>; 3] {
         long,
     };
     let blocks = n.div_ceil(PANELS * PANEL);
-    // A block a task where pairs alone do not keep all threads busy.
-    let strands = match pairs < rayon::current_num_threads() {
-        true => blocks,
-        false => 1,
-    };
+    // Where pairs alone do not keep all threads busy, several blocks of each at a time.
+    let strands = (2 * rayon::current_num_threads() / pairs).clamp(1, blocks);
+    let run = if strands == 1 { blocks } else { 1 };
     let of_pair = m * (wide[0] + wide[1]);
     let mut sums = Scratch::take(pairs * strands * of_pair);
     let arch = Arch::new();
     let by_q = |out: &mut [MaybeUninit<f32>]| {
         let out = &Shared::new(out);
-        let tasks = sums.par_chunks_mut(of_pair).enumerate();
-        tasks.for_each(|(task, sums)| {
-            let strand = task % strands;
-            arch.dispatch(Strand {
-                tape,
-                pair: task / strands,
-                blocks: strand * blocks / strands..(strand + 1) * blocks / strands,
-                sums,
-                out,
+        for start in (0..blocks).step_by(strands * run) {
+            let tasks = sums.par_chunks_mut(of_pair).enumerate();
+            tasks.for_each(|(task, sums)| {
+                let strand = task % strands;
+                let first = start + strand * run;
+                arch.dispatch(Strand {
+                    tape,
+                    pair: task / strands,
+                    blocks: first..(first + run).min(blocks),
+                    sums,
+                    // The first one goes on where it was.
+                    add: strand == 0 && start > 0,
+                    out,
+                });
             });
-        });
+            let with_more = strands.min(blocks - start);
+            sums.par_chunks_mut(strands * of_pair)
+                .for_each(|sums| add_strands(sums, of_pair, with_more));
+        }
     };
     // SAFETY: every column of every pair lies in one panel of one block, and is written whole.
     #[allow(unsafe_code, reason = "the gradient is not cleared first")]
     let dq = unsafe { written(pairs * d * n, by_q) };
     let (mut dk, mut dv) = (vec![0.0; pairs * d * m], vec![0.0; pairs * e * m]);
     let made = dk.par_chunks_mut(d * m).zip(dv.par_chunks_mut(e * m));
-    let all = sums.par_chunks_mut(strands * of_pair).zip(made);
+    let all = sums.par_chunks(strands * of_pair).zip(made);
     all.for_each(|(sums, (by_k, by_v))| {
-        arch.dispatch(Together {
-            given,
+        arch.dispatch(Turn {
             sums,
             wide,
+            tokens: m,
+            scale: given.scale(),
             by_k,
             by_v,
         });
     });
     [dq, dk, dv]
+}
+
+/// Adds what the strands of a pair have found to the first one, in order.
+fn add_strands(sums: &mut [f32], of_pair: usize, strands: usize) {
+    let (first, others) = sums.split_at_mut(of_pair);
+    let others = &others[..(strands - 1) * of_pair];
+    let parts = first.par_chunks_mut(1 << 14).enumerate();
+    parts.for_each(|(i, sums)| {
+        for other in others.chunks_exact(of_pair) {
+            for (sum, x) in sums.iter_mut().zip(&other[i << 14..]) {
+                *sum += x;
+            }
+        }
+    });
 }
 
 /// What was given, with features last too, and the gradient of the output.
@@ -92,9 +114,11 @@ struct Tape<'a> {
 struct Strand<'a> {
     tape: Tape<'a>,
     pair: usize,
-    blocks: std::ops::Range<usize>,
+    blocks: Range<usize>,
     /// By keys, `[m, wide]`, then by values.
     sums: &'a mut [f32],
+    /// Whether there are sums already.
+    add: bool,
     /// By queries.
     out: &'a Shared<'a>,
 }
@@ -105,7 +129,11 @@ impl WithSimd for Strand<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self {
-            tape, pair, blocks, ..
+            tape,
+            pair,
+            blocks,
+            mut add,
+            ..
         } = self;
         let ([d, e], [n, m]) = (tape.given.features, tape.given.tokens);
         let (of_panel, few) = (m * PANEL, d.max(e) * PANEL);
@@ -113,7 +141,6 @@ impl WithSimd for Strand<'_> {
         let (x, rest) = memory.split_at_mut(few);
         let (p, ds) = rest.split_at_mut(PANELS * of_panel);
         let (by_k, by_v) = self.sums.split_at_mut(m * tape.wide[0]);
-        let begin = blocks.start;
         for block in blocks {
             let first = block * PANELS * PANEL;
             let panels = (n - first).div_ceil(PANEL).min(PANELS);
@@ -150,9 +177,10 @@ impl WithSimd for Strand<'_> {
                         segment: PANEL * wide,
                     };
                     let to = (&mut sums[column..], wide);
-                    product(simd, (a, left), right, to, m, block > begin);
+                    product(simd, (a, left), right, to, m, add);
                 }
             }
+            add = true;
         }
     }
 }
@@ -229,32 +257,25 @@ fn through_softmax(p: &mut [f32], sum: &Lanes, dp: &mut [f32]) {
     }
 }
 
-/// Adds the strands of a pair, tokens last.
-struct Together<'a> {
-    given: Given<'a>,
-    sums: &'a mut [f32],
+/// The gradients of a pair's keys and values, tokens last.
+struct Turn<'a> {
+    sums: &'a [f32],
     wide: [usize; 2],
+    tokens: usize,
+    scale: f32,
     by_k: &'a mut [f32],
     by_v: &'a mut [f32],
 }
 
-impl WithSimd for Together<'_> {
+impl WithSimd for Turn<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let m = self.given.tokens[1];
-        let (sums, others) = self.sums.split_at_mut(m * (self.wide[0] + self.wide[1]));
-        for other in others.chunks_exact(sums.len()) {
-            for (sum, x) in sums.iter_mut().zip(other) {
-                *sum += x;
-            }
-        }
-        let (of_keys, of_values) = sums.split_at(m * self.wide[0]);
-        tokens_last(of_keys, self.wide[0], self.by_k, m);
-        tokens_last(of_values, self.wide[1], self.by_v, m);
-        let scale = self.given.scale();
-        self.by_k.iter_mut().for_each(|dk| *dk *= scale);
+        let (of_keys, of_values) = self.sums.split_at(self.tokens * self.wide[0]);
+        tokens_last(of_keys, self.wide[0], self.by_k, self.tokens);
+        tokens_last(of_values, self.wide[1], self.by_v, self.tokens);
+        self.by_k.iter_mut().for_each(|dk| *dk *= self.scale);
     }
 }
 

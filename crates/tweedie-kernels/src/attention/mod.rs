@@ -21,8 +21,8 @@ use burn::tensor::{DType, Tensor, module};
 /// `[batch, heads, e, n]`. Tokens come last, as pixels do.
 ///
 /// On burn's CPU backend, in `f32`, 16 queries at a time meet all keys, 64 in the backward pass, where scores are computed
-/// again: no more of them is in memory a thread. An image gets what it gets alone, bit for bit. On GPUs all scores of a
-/// pass are in memory.
+/// again: no more of them is in memory a thread. There an image gets what it gets alone, bit for bit. On GPUs all scores of a
+/// pass are in memory, without gradients too: burn's kernels that keep none, which its autotuning may choose, are not used.
 ///
 /// # Panics
 /// For shapes that do not fit, and without keys or features.
@@ -52,6 +52,8 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     #[cfg(any(feature = "flex", feature = "cube"))]
     {
         let some = [q.dims(), v.dims()].as_flattened().iter().all(|&n| n > 0);
+        // What a GPU's kernels count, places of scores, has 32 bits.
+        let some = some && (crate::on_host(&q) || b * h * q.dims()[3] * m < 1 << 31);
         let same = [&k, &v].iter().all(|x| x.dtype() == q.dtype());
         if some && same && [&q, &k, &v].into_iter().all(crate::served) {
             return extension::attend(q, k, v);

@@ -25,7 +25,7 @@ pub(super) fn normalise(
         shifted: b.is_some(),
     };
     // An extension takes tensors only: another one stands in.
-    let b = b.unwrap_or_else(|| d.clone().detach());
+    let b = b.unwrap_or_else(|| d.clone().detach().set_require_grad(false));
     let [a, b, d] = [a, b, d].map(Tensor::into_dispatch);
     Tensor::from_dispatch(Dispatch::normalise(x.into_dispatch(), a, b, d, how))
 }

@@ -15,13 +15,11 @@ use std::mem::MaybeUninit;
 struct Given<'a> {
     x: &'a [f32],
     a: &'a [f32],
-    b: &'a [f32],
+    b: Option<&'a [f32]>,
     d: &'a [f32],
     channels: usize,
     pixels: usize,
     how: GroupNormalisation,
-    /// Whether there is a `b`; otherwise it is 0.
-    shifted: bool,
 }
 
 impl Given<'_> {
@@ -36,24 +34,33 @@ impl Given<'_> {
         Self {
             x: &self.x[channels.start * pixels..channels.end * pixels],
             a: &self.a[channels.clone()],
-            b: &self.b[channels.clone()],
+            b: self.b.map(|b| &b[channels.clone()]),
             d: &self.d[channels],
             ..*self
         }
+    }
+
+    /// What is added to a channel.
+    #[inline(always)]
+    fn shift(&self, channel: usize) -> f32 {
+        self.b.map_or(0.0, |b| b[channel])
     }
 
     /// Mean and `1/√(variance + ε)`.
     #[inline(always)]
     fn moments(&self) -> (f32, f32) {
         let count = self.x.len() as f64;
-        let channels = || self.x.chunks_exact(self.pixels).zip(self.b);
-        let total: f64 = channels()
-            .map(|(x, &b)| sum(x, |x| x) + f64::from(b) * x.len() as f64)
-            .sum();
+        // Loops: what iterators fold is not always compiled for the vectors at hand.
+        let mut total = 0.0;
+        for (i, x) in self.x.chunks_exact(self.pixels).enumerate() {
+            total += sum(x, |x| x) + f64::from(self.shift(i)) * x.len() as f64;
+        }
         let mean = (total / count) as f32;
-        let square: f64 = channels()
-            .map(|(x, &b)| sum(x, |x| (x + (b - mean)) * (x + (b - mean))))
-            .sum();
+        let mut square = 0.0;
+        for (i, x) in self.x.chunks_exact(self.pixels).enumerate() {
+            let shift = self.shift(i) - mean;
+            square += sum(x, |x| (x + shift) * (x + shift));
+        }
         (
             mean,
             (1.0 / (square / count + self.how.epsilon).sqrt()) as f32,
@@ -153,7 +160,7 @@ impl WithSimd for Forward<'_> {
         for (i, y) in y.chunks_exact_mut(pixels).enumerate() {
             let x = &given.x[i * pixels..][..pixels];
             // What is large in both is subtracted first.
-            let (shift, a, d) = (given.b[i] - mean, given.a[i], given.d[i]);
+            let (shift, a, d) = (given.shift(i) - mean, given.a[i], given.d[i]);
             let pairs = y.iter_mut().zip(x);
             match given.how.silu {
                 true => pairs.for_each(|(y, &x)| {
@@ -217,7 +224,7 @@ impl WithSimd for Backward<'_> {
         for (i, dx) in self.dx.chunks_exact_mut(pixels).enumerate() {
             let x = &given.x[i * pixels..][..pixels];
             let dy = &self.dy[i * pixels..][..pixels];
-            let (a, d, shift) = (given.a[i], given.d[i], given.b[i] - mean);
+            let (a, d, shift) = (given.a[i], given.d[i], given.shift(i) - mean);
             let triples = dx.iter_mut().zip(x).zip(dy);
             match given.how.silu {
                 true => triples.for_each(|((dx, &x), &dy)| {
@@ -240,7 +247,7 @@ impl WithSimd for Backward<'_> {
         let (of_ones, of_z) = ((of_ones / count) as f32, (of_z / count) as f32);
         for (i, dx) in self.dx.chunks_exact_mut(pixels).enumerate() {
             let x = &given.x[i * pixels..][..pixels];
-            let (a, shift) = (given.a[i], given.b[i] - mean);
+            let (a, shift) = (given.a[i], given.shift(i) - mean);
             // SAFETY: all channels were written above.
             #[allow(unsafe_code, reason = "the gradient is not cleared first")]
             let dx = unsafe { dx.assume_init_mut() };
@@ -248,7 +255,7 @@ impl WithSimd for Backward<'_> {
                 let z = (x + shift) * scale;
                 *dx = scale * (*dx * a - of_ones - z * of_z);
             }
-            if given.shifted {
+            if given.b.is_some() {
                 self.vectors[i][1] = sum(dx, |g| g) as f32;
             }
         }
@@ -261,21 +268,17 @@ fn with<R>(
     How { norm, shifted }: How,
     f: impl FnOnce(Given<'_>) -> R,
 ) -> R {
-    let [x, a, b, d] = [0, 1, 2, 3].map(|i| Floats::of(&given[i]));
-    let [n, channels, h, w] = x.shape();
-    let zeros = match shifted {
-        true => Vec::new(),
-        false => vec![0.0; n * channels],
-    };
+    let [x, a, d] = [0, 1, 3].map(|i| Floats::of(&given[i]));
+    let b = shifted.then(|| Floats::of(&given[2]));
+    let [_, channels, h, w] = x.shape();
     f(Given {
         x: &x,
         a: &a,
-        b: if shifted { &b } else { &zeros },
+        b: b.as_deref(),
         d: &d,
         channels,
         pixels: h * w,
         how: norm,
-        shifted,
     })
 }
 

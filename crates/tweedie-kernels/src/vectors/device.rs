@@ -10,11 +10,11 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-/// Numbers of a sum that one unit takes before others help.
-const A_UNIT: usize = 64;
+/// Numbers that a cube sums before others help.
+const PART: usize = UNITS * 64;
 
 #[cube(launch_unchecked)]
-fn step<F: Float>(
+fn adamw<F: Float>(
     parameter: &mut Tensor<F>,
     gradient: &Tensor<F>,
     m: &mut Tensor<F>,
@@ -44,7 +44,7 @@ fn step<F: Float>(
 }
 
 #[cube(launch_unchecked)]
-fn mix<F: Float>(
+fn average<F: Float>(
     old: &mut Tensor<F>,
     new: &Tensor<F>,
     a: f32,
@@ -57,14 +57,14 @@ fn mix<F: Float>(
     }
 }
 
-/// Each cube's part of `Σ x²`, or of `Σ x`; the only cube adds `before`.
+/// Each cube's part of `Σ x²`, or of `Σ x`; a cube that is alone adds `before`.
 #[cube(launch_unchecked)]
 fn sums<F: Float>(
     x: &Tensor<F>,
     before: &Tensor<f32>,
-    sums: &mut Tensor<f32>,
+    found: &mut Tensor<f32>,
     #[comptime] squares: bool,
-    #[comptime] last: bool,
+    #[comptime] alone: bool,
     #[define(F)] _numbers: ElemType,
 ) {
     let mut shared = Shared::<[f32]>::new_slice(UNITS);
@@ -79,16 +79,16 @@ fn sums<F: Float>(
     }
     let sum = sum_of_cube(sum, &mut shared);
     if UNIT_POS == 0 {
-        if comptime!(last) {
-            sums[0] = before[0] + sum;
+        if comptime!(alone) {
+            found[0] = before[0] + sum;
         } else {
-            sums[CUBE_POS as usize] = sum;
+            found[CUBE_POS as usize] = sum;
         }
     }
 }
 
 impl Vectors for CubeBackend {
-    fn adamw_step(
+    fn adamw(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         m: FloatTensor<Self>,
@@ -104,7 +104,7 @@ impl Vectors for CubeBackend {
         // SAFETY: all have as many numbers, in order; units beyond them do nothing.
         #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
         unsafe {
-            step::launch_unchecked(
+            adamw::launch_unchecked(
                 &parameter.client,
                 count,
                 dim,
@@ -127,13 +127,13 @@ impl Vectors for CubeBackend {
         (parameter, m, v)
     }
 
-    fn average_of(old: FloatTensor<Self>, new: FloatTensor<Self>, keep: f64) -> FloatTensor<Self> {
+    fn average(old: FloatTensor<Self>, new: FloatTensor<Self>, keep: f64) -> FloatTensor<Self> {
         let (old, new) = (own(old), into_contiguous(new));
         let ((count, dim), numbers) = (units(&old), numbers(&old));
         // SAFETY: both have as many numbers, in order; units beyond them do nothing.
         #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
         unsafe {
-            mix::launch_unchecked(
+            average::launch_unchecked(
                 &old.client,
                 count,
                 dim,
@@ -147,23 +147,18 @@ impl Vectors for CubeBackend {
         old
     }
 
-    fn scaled_by(x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
-        <Self as burn::backend::ops::FloatTensorOps<Self>>::float_mul_scalar(x, factor.into())
-    }
-
-    fn squares_added(sum: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn add_squares(sum: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self> {
         let x = in_any_order(x);
-        let parts = x.meta.shape().num_elements().div_ceil(UNITS * A_UNIT);
-        let parts = parts.min(UNITS * A_UNIT);
+        let parts = x.meta.shape().num_elements().div_ceil(PART).min(PART);
         if parts == 1 {
-            return add(x, sum, true, 1);
+            return summed(x, sum, true, 1);
         }
-        let sums = add(x, sum.clone(), true, parts);
-        add(sums, sum, false, 1)
+        let sums = summed(x, sum.clone(), true, parts);
+        summed(sums, sum, false, 1)
     }
 }
 
-/// The numbers of a tensor that fills its memory, as they lie there; a copy of others.
+/// The numbers of a tensor as they lie in its memory, which has as many: none is missed, and none twice. A copy of others.
 fn in_any_order(x: CubeTensor) -> CubeTensor {
     match x.is_nonoverlapping() && x.is_contiguous_buffer() {
         true => {
@@ -174,8 +169,8 @@ fn in_any_order(x: CubeTensor) -> CubeTensor {
     }
 }
 
-/// By so many cubes; the only one adds `before`.
-fn add(x: CubeTensor, before: CubeTensor, squares: bool, parts: usize) -> CubeTensor {
+/// `Σ x²`, or `Σ x`, in so many parts; a single one has `before` added to it.
+fn summed(x: CubeTensor, before: CubeTensor, squares: bool, parts: usize) -> CubeTensor {
     let (made, numbers) = (empty(&x, [parts], DType::F32), numbers(&x));
     // SAFETY: units stay within `x`, and each cube has its number in `made`.
     #[allow(unsafe_code, reason = "a kernel without bounds to check")]

@@ -24,7 +24,7 @@ pub(super) fn adamw<const D: usize>(
     step: AdamWStep,
 ) -> (Tensor<D>, [Tensor<D>; 2]) {
     let [parameter, gradient, m, v] = [parameter, gradient, m, v].map(Tensor::into_dispatch);
-    let (parameter, m, v) = Dispatch::adamw_step(parameter, gradient, m, v, step);
+    let (parameter, m, v) = Dispatch::adamw(parameter, gradient, m, v, step);
     let [parameter, m, v] = [parameter, m, v].map(Tensor::from_dispatch);
     (parameter, [m, v])
 }
@@ -32,16 +32,12 @@ pub(super) fn adamw<const D: usize>(
 /// `keep·old + (1 − keep)·new`.
 pub(super) fn average<const D: usize>(old: Tensor<D>, new: Tensor<D>, keep: f64) -> Tensor<D> {
     let [old, new] = [old, new].map(Tensor::into_dispatch);
-    Tensor::from_dispatch(Dispatch::average_of(old, new, keep))
-}
-
-pub(super) fn scaled<const D: usize>(x: Tensor<D>, factor: f64) -> Tensor<D> {
-    Tensor::from_dispatch(Dispatch::scaled_by(x.into_dispatch(), factor))
+    Tensor::from_dispatch(Dispatch::average(old, new, keep))
 }
 
 pub(super) fn add_squares<const D: usize>(sum: Tensor<1>, x: Tensor<D>) -> Tensor<1> {
     let (sum, x) = (sum.into_dispatch(), x.into_dispatch());
-    Tensor::from_dispatch(Dispatch::squares_added(sum, x))
+    Tensor::from_dispatch(Dispatch::add_squares(sum, x))
 }
 
 #[backend_extension(
@@ -52,7 +48,7 @@ pub(super) fn add_squares<const D: usize>(sum: Tensor<1>, x: Tensor<D>) -> Tenso
 pub(crate) trait Vectors: Backend {
     /// Parameter and moments after a step.
     #[fusion(meta = |parameter, _, m, v, _| (parameter.clone(), m.clone(), v.clone()))]
-    fn adamw_step(
+    fn adamw(
         parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         m: FloatTensor<Self>,
@@ -62,13 +58,9 @@ pub(crate) trait Vectors: Backend {
 
     /// `keep·old + (1 − keep)·new`.
     #[fusion(dtype = old, shape = old)]
-    fn average_of(old: FloatTensor<Self>, new: FloatTensor<Self>, keep: f64) -> FloatTensor<Self>;
-
-    /// `factor·x`.
-    #[fusion(dtype = x, shape = x)]
-    fn scaled_by(x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self>;
+    fn average(old: FloatTensor<Self>, new: FloatTensor<Self>, keep: f64) -> FloatTensor<Self>;
 
     /// `sum + Σ x²`, the sum in `f32`.
     #[fusion(dtype = sum, shape = sum)]
-    fn squares_added(sum: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn add_squares(sum: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self>;
 }

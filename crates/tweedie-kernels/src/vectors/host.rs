@@ -5,6 +5,7 @@ use super::extension::Vectors;
 use crate::host::{Floats, tensor};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
+use burn::tensor::Tensor;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -76,7 +77,7 @@ impl WithSimd for Combine<'_> {
 }
 
 impl Vectors for Flex {
-    fn adamw_step(
+    fn adamw(
         mut parameter: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         mut m: FloatTensor<Self>,
@@ -100,11 +101,7 @@ impl Vectors for Flex {
         (parameter, m, v)
     }
 
-    fn average_of(
-        mut old: FloatTensor<Self>,
-        new: FloatTensor<Self>,
-        keep: f64,
-    ) -> FloatTensor<Self> {
+    fn average(mut old: FloatTensor<Self>, new: FloatTensor<Self>, keep: f64) -> FloatTensor<Self> {
         let (new, arch) = (Floats::of(&new), Arch::new());
         let (a, b) = (keep as f32, (1.0 - keep) as f32);
         let chunks = numbers(&mut old).par_chunks_mut(CHUNK);
@@ -115,14 +112,7 @@ impl Vectors for Flex {
         old
     }
 
-    fn scaled_by(mut x: FloatTensor<Self>, factor: f64) -> FloatTensor<Self> {
-        let (a, arch) = (factor as f32, Arch::new());
-        let chunks = numbers(&mut x).par_chunks_mut(CHUNK);
-        chunks.for_each(|x| arch.dispatch(Combine { x, a, y: None }));
-        x
-    }
-
-    fn squares_added(sum: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn add_squares(sum: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self> {
         let x = Floats::of(&x);
         // Sums of parts in order: the same whoever computes them.
         let parts: Vec<f64> = x
@@ -132,4 +122,14 @@ impl Vectors for Flex {
         let before = f64::from(Floats::of(&sum)[0]);
         tensor(vec![(before + parts.iter().sum::<f64>()) as f32], [1])
     }
+}
+
+/// `factor·x`, of a tensor on the host without gradients: other devices need no kernel.
+pub(super) fn scaled<const D: usize>(x: Tensor<D>, factor: f64) -> Tensor<D> {
+    let primitive = x.try_into_primitive::<Flex>();
+    let mut x = primitive.unwrap_or_else(|error| panic!("on the host: {error:?}"));
+    let (a, arch) = (factor as f32, Arch::new());
+    let chunks = numbers(&mut x).par_chunks_mut(CHUNK);
+    chunks.for_each(|x| arch.dispatch(Combine { x, a, y: None }));
+    Tensor::from_primitive::<Flex>(x)
 }

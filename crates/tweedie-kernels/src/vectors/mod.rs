@@ -1,5 +1,5 @@
 //! What training does to all parameters of a network: vectors of millions of numbers, each passed once, over
-//! all cores or in one launch, in place where nobody else holds them. They have no gradients there.
+//! all cores or in one launch, in place where nobody else holds them; without gradients.
 
 #[cfg(feature = "cube")]
 mod device;
@@ -127,14 +127,17 @@ pub fn average<const D: usize>(old: Tensor<D>, new: Tensor<D>, keep: f64) -> Ten
 /// ```
 #[must_use]
 pub fn scaled<const D: usize>(x: Tensor<D>, factor: f64) -> Tensor<D> {
-    #[cfg(any(feature = "flex", feature = "cube"))]
-    if extension::takes(&[&x]) {
-        return extension::scaled(x, factor);
+    #[cfg(feature = "flex")]
+    if crate::on_host(&x) && extension::takes(&[&x]) {
+        return host::scaled(x, factor);
     }
     x * factor
 }
 
-/// `sum + Σ x²`, in the precision of `sum`.
+/// `sum + Σ x²`, in the precision of `sum`, one number.
+///
+/// # Panics
+/// For a sum of another length.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -146,6 +149,7 @@ pub fn scaled<const D: usize>(x: Tensor<D>, factor: f64) -> Tensor<D> {
 /// ```
 #[must_use]
 pub fn add_squares<const D: usize>(sum: Tensor<1>, x: Tensor<D>) -> Tensor<1> {
+    assert_eq!(sum.dims(), [1], "add_squares: one sum");
     #[cfg(any(feature = "flex", feature = "cube"))]
     if sum.dtype() == burn::tensor::DType::F32
         && extension::takes(&[&sum])

@@ -41,6 +41,7 @@ use burn::module::Module;
 use burn::nn::GroupNorm;
 use burn::tensor::Tensor;
 use tweedie_core::Network;
+use tweedie_kernels::join;
 
 /// A U-Net: `[b, c, h, w]` and `[b]` to `[b, c', h, w]`, for any height and width that `patch`
 /// divides.
@@ -141,7 +142,7 @@ impl Conditional for Unet {
         probe: &mut dyn Probe,
     ) -> Tensor<4> {
         let x = match &conditions.image {
-            Some(image) => Tensor::cat(vec![x, image.clone()], 1),
+            Some(image) => join(x, image.clone()),
             None => x,
         };
         let x = fold(x, self.config.patch);

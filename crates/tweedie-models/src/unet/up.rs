@@ -6,6 +6,7 @@ use crate::{Activation, Filter, ResBlock, Upsample};
 use burn::module::Module;
 use burn::nn::GroupNorm;
 use burn::tensor::Tensor;
+use tweedie_kernels::join;
 
 /// The blocks of a level on the way up.
 #[derive(Module, Debug)]
@@ -50,8 +51,9 @@ impl UpBlock {
         let time = shared.time.as_ref();
         let first = self.resnets.len() - self.attentions.len();
         for (i, resnet) in self.resnets.iter().enumerate() {
-            let skip = skips.pop().into_iter();
-            h = Tensor::cat(std::iter::once(h).chain(skip).collect(), 1);
+            if let Some(skip) = skips.pop() {
+                h = join(h, skip);
+            }
             h = resnet.forward(h, time, None);
             let attention = i.checked_sub(first).and_then(|i| self.attentions.get(i));
             if let Some(attention) = attention {

@@ -1,0 +1,43 @@
+//! Channels of two images, one after the other.
+
+#[cfg(feature = "cube")]
+mod device;
+#[cfg(any(feature = "flex", feature = "cube"))]
+mod extension;
+#[cfg(feature = "flex")]
+mod host;
+#[cfg(test)]
+mod tests;
+
+use burn::tensor::Tensor;
+
+/// `[n, i, h, w]` and `[n, j, h, w]` to `[n, i + j, h, w]`, the channels of `a` first. Gradients are tensors of their own, in
+/// order: whoever reads a view of the joint one again and again copies it each time.
+///
+/// # Panics
+/// For images of different number or size.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_kernels::join;
+///
+/// let image = |value: f32| Tensor::<4>::full([1, 1, 1, 2], value, &Device::flex());
+/// let joint: Vec<f32> = join(image(1.0), image(2.0)).into_data().iter().collect();
+/// assert_eq!(joint, [1.0, 1.0, 2.0, 2.0]);
+/// ```
+#[must_use]
+pub fn join(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+    let ([n, i, h, w], [m, j, height, width]) = (a.dims(), b.dims());
+    assert!(
+        [n, h, w] == [m, height, width],
+        "join: images {:?} and {:?}",
+        a.dims(),
+        b.dims()
+    );
+    #[cfg(any(feature = "flex", feature = "cube"))]
+    if n * i * j * h * w > 0 && a.dtype() == b.dtype() && crate::served(&a) && crate::served(&b) {
+        return extension::join(a, b);
+    }
+    let _ = (i, j);
+    Tensor::cat(vec![a, b], 1)
+}
