@@ -77,7 +77,7 @@ fn rows(x: &CubeTensor) -> (CubeCount, CubeDim, usize) {
     (count, dim, lanes)
 }
 
-/// `aᵀ b`, or `a bᵀ`.
+/// `a b`, each of them transposed where it says so.
 fn product(a: CubeTensor, b: CubeTensor, turned: [bool; 2]) -> CubeTensor {
     let turn = |x, turned| match turned {
         true => CubeBackend::float_swap_dims(x, 2, 3),

@@ -8,7 +8,7 @@ use burn_cubecl::kernel::into_contiguous;
 use cubecl::prelude::*;
 
 #[cube(launch_unchecked)]
-fn two<F: Numeric>(
+fn joined<F: Numeric>(
     a: &Tensor<F>,
     b: &Tensor<F>,
     y: &mut Tensor<F>,
@@ -27,7 +27,12 @@ fn two<F: Numeric>(
 }
 
 #[cube(launch_unchecked)]
-fn one<F: Numeric>(x: &Tensor<F>, y: &mut Tensor<F>, first: u32, #[define(F)] _numbers: ElemType) {
+fn channels<F: Numeric>(
+    x: &Tensor<F>,
+    y: &mut Tensor<F>,
+    first: u32,
+    #[define(F)] _numbers: ElemType,
+) {
     let at = ABSOLUTE_POS as usize;
     if at < y.len() {
         let (image, place) = (at / y.stride(0), at % y.stride(0));
@@ -44,7 +49,7 @@ impl Join for CubeBackend {
         // SAFETY: the output is as long as both together, image by image; units beyond it do nothing.
         #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
         unsafe {
-            two::launch_unchecked(
+            joined::launch_unchecked(
                 &y.client,
                 count,
                 dim,
@@ -67,7 +72,7 @@ impl Channels for CubeBackend {
         // SAFETY: these channels are the input's; units beyond the output do nothing.
         #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
         unsafe {
-            one::launch_unchecked(
+            channels::launch_unchecked(
                 &y.client,
                 cubes,
                 dim,

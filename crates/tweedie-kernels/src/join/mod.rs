@@ -27,7 +27,7 @@ use burn::tensor::Tensor;
 /// ```
 #[must_use]
 pub fn join(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
-    let ([n, i, h, w], [m, j, height, width]) = (a.dims(), b.dims());
+    let ([n, _, h, w], [m, _, height, width]) = (a.dims(), b.dims());
     assert!(
         [n, h, w] == [m, height, width],
         "join: images {:?} and {:?}",
@@ -35,9 +35,11 @@ pub fn join(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
         b.dims()
     );
     #[cfg(any(feature = "flex", feature = "cube"))]
-    if n * i * j * h * w > 0 && a.dtype() == b.dtype() && crate::served(&a) && crate::served(&b) {
-        return extension::join(a, b);
+    {
+        let some = [&a, &b].iter().all(|x| x.shape().num_elements() > 0);
+        if some && a.dtype() == b.dtype() && [&a, &b].into_iter().all(crate::served) {
+            return extension::join(a, b);
+        }
     }
-    let _ = (i, j);
     Tensor::cat(vec![a, b], 1)
 }
