@@ -157,7 +157,7 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         if stop || last || report.step.is_multiple_of(arguments.save_every) {
             trainer.save(&checkpoint, &description)?;
             let average = trainer.average().clone().into_network();
-            let average = Model::new(config.clone(), average);
+            let average = Model::new(config.clone(), average)?;
             average.save(&exported, Precision::Half)?;
             if arguments.diffusers {
                 average.export_diffusers(arguments.out.join("diffusers"), Precision::Half)?;

@@ -28,6 +28,10 @@ struct Arguments {
     /// Moves of each chain
     #[arg(long, default_value_t = 60)]
     moves: usize,
+    /// Also run every method on measurements changed in the fifth digit, to find out whose scores rounding
+    /// decides
+    #[arg(long)]
+    nudged: bool,
     /// One prior alone: gaussian, plane or digits
     #[arg(long)]
     prior: Option<String>,
@@ -83,8 +87,22 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         let measurements = (arguments.measurements / share).max(1);
         let count = (arguments.draws / share).max(4);
         let problem = Problem::new(prior, task, sigma, measurements)?;
-        let mut add = |method, walk, draws: &_, evaluations, seconds| {
+        let nudged = problem.nudged(1e-5);
+        let mut add = |method: Option<Method>,
+                       walk,
+                       draws: &_,
+                       evaluations,
+                       seconds|
+         -> Result<(), Failure> {
             let scores = Scores::of(&problem, draws);
+            let stable = match method.filter(|_| arguments.nudged) {
+                None => true,
+                Some(method) => {
+                    let run = method.run(&nudged, walk, count, arguments.moves)?;
+                    let other = Scores::of(&problem, &run.draws);
+                    scores.zip(other).is_some_and(|(a, b)| a.agrees(b, 0.25))
+                }
+            };
             rows.push(Row {
                 prior,
                 task,
@@ -92,12 +110,14 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
                 method,
                 walk,
                 scores,
+                stable,
                 evaluations,
                 seconds,
             });
+            Ok(())
         };
         let draws = floor(&problem, count);
-        add(None, Walk::Own, &draws, 0, 0.0);
+        add(None, Walk::Own, &draws, 0, 0.0)?;
         for method in Method::ALL {
             if !method.allows(task) {
                 continue;
@@ -105,7 +125,7 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
             for &walk in method.walks() {
                 bar.set_message(format!("{prior:?} {task:?} {sigma} {}", method.name()));
                 let run = method.run(&problem, walk, count, arguments.moves)?;
-                add(Some(method), walk, &run.draws, run.evaluations, run.seconds);
+                add(Some(method), walk, &run.draws, run.evaluations, run.seconds)?;
             }
         }
         // Problem by problem, so that an interrupted run goes on where it stood.

@@ -13,7 +13,7 @@ mod table;
 
 pub use method::{Method, Run, Walk};
 pub use problem::{AsImages, Prior, Problem, Task, exact_draws};
-pub use score::Scores;
+pub use score::{Scores, bar};
 pub use study::floor;
 pub use table::{Row, markdown, summary};
 

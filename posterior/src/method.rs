@@ -13,7 +13,7 @@ use tweedie::inverse::{
 };
 use tweedie::math::Renoise;
 use tweedie::prelude::*;
-use tweedie::samplers::{AnnealedLangevin, AnyStep};
+use tweedie::samplers::{AnnealedLangevin, AnyStep, SampleError};
 
 /// What draws from a posterior, or guesses a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -176,6 +176,8 @@ impl Method {
 
     /// Draws `count` times for each measurement, in about `moves` moves.
     ///
+    /// Draws of a chain that diverged to what is not a number are not numbers.
+    ///
     /// # Errors
     /// If the run is refused.
     pub fn run(
@@ -193,7 +195,12 @@ impl Method {
             count,
         };
         let began = Instant::now();
-        let draws = self.draw(&study, walk)?;
+        let draws = match self.draw(&study, walk) {
+            Err(error) if is_not_finite(&error) => {
+                Tensor::full(study.shape(), f64::NAN, &Device::flex())
+            }
+            draws => draws?,
+        };
         let seconds = began.elapsed().as_secs_f64();
         let width = problem.law.dim() as i32;
         Ok(Run {
@@ -201,6 +208,12 @@ impl Method {
             evaluations: study.prior.evaluations(),
             seconds,
         })
+    }
+
+    /// Whether the number of evaluations depends on rounding: conjugate gradients end by themselves.
+    #[must_use]
+    pub fn iterates(self) -> bool {
+        self == Self::Mmps
     }
 
     fn draw(self, study: &Study<'_>, walk: Walk) -> Result<Tensor<4>, Failure> {
@@ -318,6 +331,11 @@ impl Method {
             }
         }
     }
+}
+
+fn is_not_finite(error: &Failure) -> bool {
+    let error = error.downcast_ref::<SampleError>();
+    matches!(error, Some(SampleError::NotFinite { .. }))
 }
 
 impl Task {

@@ -203,6 +203,17 @@ impl Problem {
         }
     }
 
+    /// The same problem with measurements changed by a part of themselves: what rounding does, a hundred
+    /// times over.
+    #[must_use]
+    pub fn nudged(&self, part: f64) -> Self {
+        let mut nudged = self.clone();
+        let y = self.measured.y.clone();
+        let change = HostNoise::seeded(3).normal_like(&y) * part;
+        nudged.measured.y = y.clone() + y * change;
+        nudged
+    }
+
     /// The prior's denoiser on signals as images.
     #[must_use]
     pub fn denoiser(&self) -> AsImages<GaussianMixture> {

@@ -27,6 +27,35 @@ pub struct Scores {
     pub ranks: f64,
 }
 
+impl Scores {
+    /// The distance of every score from what exact draws have.
+    #[must_use]
+    pub fn errors(self) -> [f64; 7] {
+        [
+            self.mean,
+            (self.variance - 1.0).abs(),
+            self.covariance,
+            self.wasserstein,
+            (self.half - 0.5).abs(),
+            (self.ninety - 0.9).abs(),
+            self.ranks,
+        ]
+    }
+
+    /// Whether two runs agree, each score within a share of the [`bar`].
+    #[must_use]
+    pub fn agrees(self, other: Self, share: f64) -> bool {
+        let mut pairs = self.errors().into_iter().zip(other.errors());
+        pairs.all(|(a, b)| (a - b).abs() <= share * bar(a))
+    }
+}
+
+/// By how much a score may be worse than it was: a tenth, and what the number of draws explains.
+#[must_use]
+pub fn bar(recorded: f64) -> f64 {
+    0.03 + 0.1 * recorded
+}
+
 /// Exact draws of a measurement.
 const EXACT: usize = 256;
 

@@ -37,8 +37,12 @@ pub fn vjp<const D: usize, const E: usize>(
 
 impl<const D: usize, const E: usize> Pullback<D, E> {
     /// `Jᵀ v`; zero if the output does not depend on the input.
+    ///
+    /// # Panics
+    /// If `v` has not the shape of the output.
     #[must_use]
     pub fn apply(self, v: Tensor<E>) -> Tensor<D> {
+        assert_eq!(v.dims(), self.output.dims(), "a vector for the output");
         let product = (self.output * v).sum();
         if !product.is_tracked() {
             return self.input.without_autodiff().zeros_like();

@@ -82,7 +82,7 @@ impl<const D: usize> BrownianTree<D> {
     fn normal_at(&self, k: u32, like: &Tensor<D>) -> Tensor<D> {
         let stream = |sample: usize| {
             let mut stream = self.root.clone();
-            stream.set_stream(self.first + sample as u64);
+            stream.set_stream(self.first.wrapping_add(sample as u64));
             // Behind everything that `fresh` will ever draw.
             stream.set_word_pos((u128::from(k) + 1) << 32);
             stream

@@ -1,11 +1,13 @@
 //! Counts evaluations.
 
-use crate::{Denoiser, Posterior};
+use crate::{Denoiser, InputError, Posterior};
 use burn::tensor::Tensor;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tweedie_math::Level;
 
 /// A denoiser that counts how often it is asked: the number of function evaluations (NFE).
+///
+/// An estimate of another shape than the state would be repeated over the batch: it panics.
 ///
 /// One evaluation is one call for a whole batch, whatever happens inside.
 #[derive(Debug, Default)]
@@ -36,14 +38,24 @@ impl<M> Counting<M> {
 
 impl<const D: usize, M: Denoiser<D>> Denoiser<D> for Counting<M> {
     fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
-        self.count().denoise(x, level)
+        let shape = x.dims();
+        let clean = self.count().denoise(x, level);
+        assert_eq!(clean.dims(), shape, "an estimate and its state");
+        clean
     }
 
     fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
-        self.count().estimate(x, level)
+        let shape = x.dims();
+        let estimate = self.count().estimate(x, level);
+        assert_eq!(estimate.clean.dims(), shape, "an estimate and its state");
+        estimate
     }
 
     fn supports(&self, level: Level) -> bool {
         self.denoiser.supports(level)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        self.denoiser.accepts(shape)
     }
 }

@@ -1,5 +1,6 @@
 //! What we believe about the clean signal: `x̂₀ = E[x₀ | x_t]`.
 
+use crate::InputError;
 use burn::tensor::Tensor;
 use tweedie_math::Level;
 
@@ -26,6 +27,16 @@ pub trait Denoiser<const D: usize> {
         let _ = level;
         true
     }
+
+    /// Whether it takes states of a shape, and its parameters are in their ranges. A sampler asks
+    /// this before the first evaluation.
+    ///
+    /// # Errors
+    /// [`InputError`] says what does not fit.
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let _ = shape;
+        Ok(())
+    }
 }
 
 /// The clean estimate and, from a network with learned variance, the variance of an ancestral step.
@@ -48,6 +59,9 @@ impl<const D: usize, T: Denoiser<D> + ?Sized> Denoiser<D> for &T {
     fn supports(&self, level: Level) -> bool {
         (**self).supports(level)
     }
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        (**self).accepts(shape)
+    }
 }
 
 impl<const D: usize, T: Denoiser<D> + ?Sized> Denoiser<D> for Box<T> {
@@ -59,6 +73,9 @@ impl<const D: usize, T: Denoiser<D> + ?Sized> Denoiser<D> for Box<T> {
     }
     fn supports(&self, level: Level) -> bool {
         (**self).supports(level)
+    }
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        (**self).accepts(shape)
     }
 }
 

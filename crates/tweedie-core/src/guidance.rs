@@ -4,7 +4,7 @@
 //! Ho & Salimans 2022, arXiv:2207.12598. Their `w` is `s − 1`: `s = 1` is the conditional model,
 //! `s = 0` the unconditional one.
 
-use crate::{Denoiser, Posterior};
+use crate::{Denoiser, InputError, Posterior};
 use burn::tensor::Tensor;
 use tweedie_math::Level;
 
@@ -47,6 +47,12 @@ impl<const D: usize, C: Denoiser<D>, U: Denoiser<D>> Denoiser<D> for ClassifierF
 
     fn supports(&self, level: Level) -> bool {
         self.conditional.supports(level) && self.unconditional.supports(level)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        InputError::unless_finite("the guidance scale", self.scale)?;
+        self.conditional.accepts(shape)?;
+        self.unconditional.accepts(shape)
     }
 }
 

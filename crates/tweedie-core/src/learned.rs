@@ -7,7 +7,7 @@
 //! # Reference
 //! Nichol & Dhariwal 2021, eq. 15, arXiv:2102.09672.
 
-use crate::{Denoiser, Levels, Network, Posterior, Preconditioned};
+use crate::{Denoiser, InputError, Levels, Network, Posterior, Preconditioned};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use tweedie_math::Level;
@@ -52,6 +52,12 @@ impl<const D: usize, N: Module + Network<D>> Denoiser<D> for LearnedRange<N> {
 
     fn supports(&self, level: Level) -> bool {
         self.network.prediction().determines_clean(level)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let channels = shape.get(1).copied().unwrap_or(0);
+        InputError::unless(channels > 0, "channels", "at least 1", channels as f64)?;
+        self.network.accepts(shape)
     }
 }
 

@@ -36,9 +36,10 @@ impl Levels {
     /// `x_t = α x₀ + σ ε`, each sample at its own level.
     ///
     /// # Panics
-    /// If `clean` does not have one sample per level.
+    /// If `clean` does not have one sample per level, or `noise` not its shape.
     #[must_use]
     pub fn corrupt<const D: usize>(&self, clean: Tensor<D>, noise: Tensor<D>) -> Tensor<D> {
+        assert_eq!(noise.dims(), clean.dims(), "noise for every value");
         let alpha = self.column(&clean, Level::alpha);
         let sigma = self.column(&clean, Level::sigma);
         clean * alpha + noise * sigma

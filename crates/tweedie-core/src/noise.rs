@@ -75,7 +75,8 @@ impl HostNoise {
         }
     }
 
-    /// The same noise for a batch whose first sample is number `first` of the whole job.
+    /// The same noise for a batch whose first sample is number `first` of the whole job; behind the
+    /// last number, `u64::MAX`, comes 0.
     #[must_use]
     pub fn starting_at(mut self, first: u64) -> Self {
         self.first = first;
@@ -87,7 +88,7 @@ impl HostNoise {
     fn streams(&mut self, batch: usize) -> &mut [ChaCha8Rng] {
         for i in self.streams.len()..batch {
             let mut stream = ChaCha8Rng::seed_from_u64(self.seed);
-            stream.set_stream(self.first + i as u64);
+            stream.set_stream(self.first.wrapping_add(i as u64));
             self.streams.push(stream);
         }
         &mut self.streams[..batch]
@@ -134,6 +135,7 @@ pub struct DeviceNoise;
 
 impl<const D: usize> Noise<D> for DeviceNoise {
     fn normal_like(&mut self, like: &Tensor<D>) -> Tensor<D> {
+        let _turn = crate::own_generator();
         like.random_like(Distribution::Normal(0.0, 1.0))
     }
 }

@@ -1,6 +1,6 @@
 //! A network dressed as a denoiser.
 
-use crate::{Denoiser, Levels, wide};
+use crate::{Denoiser, InputError, Levels, wide};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -131,12 +131,21 @@ impl<N: Module> Preconditioned<N> {
 
 impl<N: Module> Preconditioned<N> {
     /// `x̂₀ = skip·x + out·F` for an output `F` at `level`.
+    ///
+    /// # Panics
+    /// If the output has not the shape of `x`: one with learned variance is read by
+    /// [`LearnedRange`](crate::LearnedRange).
     pub(crate) fn clean<const D: usize>(
         &self,
         x: Tensor<D>,
         output: Tensor<D>,
         level: Level,
     ) -> Tensor<D> {
+        assert_eq!(
+            output.dims(),
+            x.dims(),
+            "the network's output and its input"
+        );
         let to_clean = self.prediction.to_clean(level);
         if to_clean.skip == 0.0 {
             return output * to_clean.out;
@@ -154,5 +163,10 @@ impl<const D: usize, N: Module + Network<D>> Denoiser<D> for Preconditioned<N> {
 
     fn supports(&self, level: Level) -> bool {
         self.prediction.determines_clean(level)
+    }
+
+    fn accepts(&self, _: [usize; D]) -> Result<(), InputError> {
+        let refused = |error: tweedie_math::ScheduleError| InputError::Refused(error.to_string());
+        self.prediction.check().map_err(refused)
     }
 }

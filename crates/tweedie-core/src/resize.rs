@@ -24,6 +24,9 @@ pub enum Interpolation {
     Area,
 }
 
+/// The longest side of an image that is resized.
+const MOST_SIDE: usize = 1 << 14;
+
 /// How images are resized.
 ///
 /// ```
@@ -69,6 +72,9 @@ impl Resize {
     }
 
     /// `[b, c, h, w]` to `[b, c, size]`.
+    ///
+    /// # Panics
+    /// As [`weights`](Self::weights).
     #[must_use]
     pub fn forward(self, x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
         let [_, _, h, w] = x.dims();
@@ -83,8 +89,16 @@ impl Resize {
     }
 
     /// The weights of each of `to` outputs: rows of `from` numbers of sum 1.
+    ///
+    /// # Panics
+    /// Unless both numbers are from 1 to 16,384.
     #[must_use]
     pub fn weights(self, from: usize, to: usize) -> Vec<Vec<f64>> {
+        let legal = 1..=MOST_SIDE;
+        assert!(
+            legal.contains(&from) && legal.contains(&to),
+            "resizing {from} pixels to {to}: from 1 to {MOST_SIDE}"
+        );
         (0..to).map(|i| self.row(i, from, to)).collect()
     }
 

@@ -17,11 +17,17 @@ pub fn column<const D: usize>(values: &[f64], like: &Tensor<D>) -> Tensor<D> {
     Tensor::from_data(data, (&like.device(), like.dtype()))
 }
 
+/// One row for each sample: `[batch, …]` to `[batch, values]`.
+pub(crate) fn rows<const D: usize>(x: Tensor<D>) -> Tensor<2> {
+    let shape = x.dims();
+    let values = shape[1..].iter().product();
+    x.reshape([shape[0], values])
+}
+
 /// The sum over everything but the batch: `[batch, …]` to `[batch]`.
 #[must_use]
 pub fn per_sample_sum<const D: usize>(x: Tensor<D>) -> Tensor<1> {
-    let batch = x.dims()[0];
-    x.reshape([batch as i32, -1]).sum_dim(1).reshape([batch])
+    rows(x).sum_dim(1).squeeze_dim::<1>(1)
 }
 
 /// The precision in which what is delicate is computed beside tensors of `dtype`: that of `f32` for half.

@@ -4,7 +4,7 @@
 //! Ho et al. 2020 (static clip); Saharia et al. 2022, "Imagen", section 2.3 (dynamic),
 //! arXiv:2205.11487.
 
-use crate::{Denoiser, Posterior, per_sample_sum};
+use crate::{Denoiser, InputError, Posterior, per_sample_sum, shape::rows};
 use burn::tensor::Tensor;
 use tweedie_math::Level;
 
@@ -39,6 +39,13 @@ impl<const D: usize, M: Denoiser<D>> Denoiser<D> for StaticClip<M> {
     fn supports(&self, level: Level) -> bool {
         self.denoiser.supports(level)
     }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let (min, max) = (self.min, self.max);
+        InputError::unless(!min.is_nan(), "the lower bound", "a number", min)?;
+        InputError::unless(max > min, "the upper bound", "above the lower one", max)?;
+        self.denoiser.accepts(shape)
+    }
 }
 
 /// Clamps each sample to `[−s, s]` and divides it by `s`, where `s` is the `quantile` of its
@@ -63,11 +70,11 @@ impl<M> DynamicThreshold<M> {
     /// Another quantile, within `[0, 1]`.
     #[must_use]
     pub fn with_quantile(mut self, quantile: f64) -> Self {
-        self.quantile = quantile.clamp(0.0, 1.0);
+        self.quantile = quantile;
         self
     }
 
-    /// The largest threshold; 1 makes this a static clip.
+    /// The largest threshold, at least 1; 1 makes this a static clip.
     #[must_use]
     pub fn with_limit(mut self, limit: f64) -> Self {
         self.limit = limit;
@@ -101,14 +108,25 @@ impl<const D: usize, M: Denoiser<D>> Denoiser<D> for DynamicThreshold<M> {
     fn supports(&self, level: Level) -> bool {
         self.denoiser.supports(level)
     }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let (quantile, limit) = (self.quantile, self.limit);
+        let within = (0.0..=1.0).contains(&quantile);
+        InputError::unless(within, "the quantile", "from 0 to 1", quantile)?;
+        InputError::unless(limit >= 1.0, "the largest threshold", "at least 1", limit)?;
+        self.denoiser.accepts(shape)
+    }
 }
 
 /// The quantile of `|x|` for each sample, linear between neighbours: `[batch]`.
+///
+/// # Panics
+/// If a sample has no values.
 fn magnitude_quantile<const D: usize>(x: Tensor<D>, quantile: f64) -> Tensor<1> {
     let batch = x.dims()[0];
-    let sorted = x.abs().reshape([batch as i32, -1]).sort(1);
-    let last = sorted.dims()[1] - 1;
-    let place = quantile * last as f64;
+    let sorted = rows(x).abs().sort(1);
+    let last = sorted.dims()[1].saturating_sub(1);
+    let place = quantile.clamp(0.0, 1.0) * last as f64;
     let low = place.floor() as usize;
     let high = (low + 1).min(last);
     let at = |i: usize| per_sample_sum(sorted.clone().slice([0..batch, i..i + 1]));

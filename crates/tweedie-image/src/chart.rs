@@ -56,11 +56,22 @@ fn draw(buffer: &mut [u8], size: (u32, u32), panels: &[Panel]) -> Result<(), Str
         if shown.is_empty() {
             return Err(format!("no point of \"{}\" can be shown", panel.title));
         }
-        let range = |of: fn(&(f64, f64)) -> f64| {
+        let ends = |of: fn(&(f64, f64)) -> f64| {
             let least = shown.iter().map(of).fold(f64::INFINITY, f64::min);
             let most = shown.iter().map(of).fold(0.0, f64::max);
+            (least, most)
+        };
+        let range = |of| {
+            let (least, most) = ends(of);
             (least * 0.85..most * 1.2).log_scale()
         };
+        // What plotters finds no labels for, it looks for without end.
+        for of in [|p: &(f64, f64)| p.0, |p: &(f64, f64)| p.1] {
+            let (least, most) = ends(of);
+            if !(most * 1.2 / (least * 0.85)).is_finite() || !(most * 1.2).is_finite() {
+                return Err(format!("{least:e} to {most:e} is too much for one axis"));
+            }
+        }
         let mut chart = ChartBuilder::on(&above)
             .caption(&panel.title, ("sans-serif", 17))
             .margin(10)
@@ -110,7 +121,8 @@ fn draw(buffer: &mut [u8], size: (u32, u32), panels: &[Panel]) -> Result<(), Str
 }
 
 fn is_positive((x, y): &(f64, f64)) -> bool {
-    *x > 0.0 && *y > 0.0 && y.is_finite()
+    let shown = |value: f64| value > 0.0 && value.is_finite();
+    shown(*x) && shown(*y)
 }
 
 #[cfg(test)]

@@ -55,6 +55,34 @@ pub enum ImageError {
         /// How many it has.
         channels: usize,
     },
+    /// Not one image, where a file takes one.
+    #[error("a file takes one image, got a batch of {found}")]
+    Batch {
+        /// How many there are.
+        found: usize,
+    },
+    /// A value that no picture can show.
+    #[error("a picture needs finite values, got {value}")]
+    NotFinite {
+        /// The value.
+        value: f32,
+    },
+    /// A file name that says another format than is written.
+    #[error("{}: the file name has to end in .{expected}, the format that is written", path.display())]
+    Extension {
+        /// The file.
+        path: PathBuf,
+        /// What it has to end in.
+        expected: &'static str,
+    },
+    /// An image that a set does not have.
+    #[error("image {index} of a set of {count}")]
+    Index {
+        /// Which one was asked for, from 0.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
     /// A picture that could not be drawn or encoded.
     #[error("drawing: {0}")]
     Drawing(String),

@@ -1,14 +1,16 @@
 //! One image file to a tensor and back.
 
-use crate::{ImageError, Picture, Range, pictures};
+use crate::decode::decode;
+use crate::{ImageError, Picture, Range};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::path::Path;
 
 /// Reads a PNG or JPEG file as `[1, channels, height, width]` in the given range: 1 channel for a
-/// grey file, 3 for colour; transparency is dropped.
+/// grey file, 3 for colour; transparency is dropped. An image that its Exif data turn is turned.
 ///
 /// # Errors
-/// [`ImageError::File`] or [`ImageError::Format`] names the file.
+/// [`ImageError::File`] or [`ImageError::Format`] names the file: it cannot be read, is no image, is
+/// cut off, or has more than 2²⁶ pixels.
 pub fn load(
     path: impl AsRef<Path>,
     range: Range,
@@ -36,16 +38,9 @@ fn planes(raw: &[u16], channels: usize) -> Vec<f32> {
         .collect()
 }
 
-pub(crate) fn decode(path: &Path) -> Result<image::DynamicImage, ImageError> {
-    let bytes = read(path)?;
-    image::load_from_memory(&bytes).map_err(|error| ImageError::Format {
-        path: path.into(),
-        message: error.to_string(),
-    })
-}
-
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
-    std::fs::read(path).map_err(|source| ImageError::File {
+/// The bytes of a regular file of at most `limit` bytes.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ImageError> {
+    tweedie_core::read_file(path, limit).map_err(|source| ImageError::File {
         path: path.into(),
         source,
     })
@@ -58,26 +53,58 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ImageError> {
     })
 }
 
-/// Writes one image, `[1, channels, height, width]`, as a PNG file; values beyond the range are
-/// cut. The file appears whole or not at all.
-///
-/// # Errors
-/// [`ImageError::Channels`], or [`ImageError::File`].
-///
-/// # Panics
-/// If the batch is not 1.
-pub fn save(path: impl AsRef<Path>, x: Tensor<4>, range: Range) -> Result<(), ImageError> {
-    assert_eq!(x.dims()[0], 1, "one image a file");
-    match pictures(x, range)?.pop() {
-        Some(picture) => save_png(path.as_ref(), &picture),
-        None => Err(ImageError::Drawing("an empty batch".into())),
+/// `Ok` for a path that ends in `.extension`, in either case.
+pub(crate) fn expect_extension(path: &Path, extension: &'static str) -> Result<(), ImageError> {
+    let found = path.extension().unwrap_or_default();
+    match found.eq_ignore_ascii_case(extension) {
+        true => Ok(()),
+        false => Err(ImageError::Extension {
+            path: path.into(),
+            expected: extension,
+        }),
     }
 }
 
+/// Writes one image, `[1, channels, height, width]`, as a PNG file of 8 bits a value, grey for one
+/// channel and RGB for three; values beyond the range are cut. The file appears whole or not at all.
+///
+/// # Errors
+/// [`ImageError::Batch`], [`ImageError::Channels`], [`ImageError::NoPixels`] or
+/// [`ImageError::NotFinite`] for what is not such an image; [`ImageError::Extension`] for a path that
+/// does not end in `.png`; [`ImageError::File`].
+pub fn save(path: impl AsRef<Path>, x: Tensor<4>, range: Range) -> Result<(), ImageError> {
+    let path = path.as_ref();
+    let [batch, channels, height, width] = x.dims();
+    if batch != 1 {
+        return Err(ImageError::Batch { found: batch });
+    }
+    if channels != 1 {
+        return match crate::pictures(x, range)?.pop() {
+            Some(picture) => save_png(path, &picture),
+            None => Err(ImageError::Batch { found: 0 }),
+        };
+    }
+    let values = crate::picture::bytes(x, range)?;
+    let Some(grey) = image::GrayImage::from_raw(width as u32, height as u32, values) else {
+        return Err(ImageError::Drawing(
+            "more pixels than a file can have".into(),
+        ));
+    };
+    encode_png(path, |bytes| grey.write_to(bytes, image::ImageFormat::Png))
+}
+
 pub(crate) fn save_png(path: &Path, picture: &Picture) -> Result<(), ImageError> {
+    encode_png(path, |bytes| {
+        picture.write_to(bytes, image::ImageFormat::Png)
+    })
+}
+
+fn encode_png(
+    path: &Path,
+    encode: impl FnOnce(&mut std::io::Cursor<Vec<u8>>) -> image::ImageResult<()>,
+) -> Result<(), ImageError> {
+    expect_extension(path, "png")?;
     let mut bytes = std::io::Cursor::new(Vec::new());
-    picture
-        .write_to(&mut bytes, image::ImageFormat::Png)
-        .map_err(|error| ImageError::Drawing(error.to_string()))?;
+    encode(&mut bytes).map_err(|error| ImageError::Drawing(error.to_string()))?;
     write(path, bytes.get_ref())
 }

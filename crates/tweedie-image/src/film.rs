@@ -1,6 +1,7 @@
 //! A chain of images: as a strip, and as an animation.
 
-use crate::files::write;
+use crate::files::{expect_extension, write};
+use crate::picture::canvas;
 use crate::sheet::enlarge;
 use crate::{ImageError, Range, Sheet, grid, pictures};
 use burn::tensor::Tensor;
@@ -44,6 +45,10 @@ pub fn save_gif(
     scale: usize,
     pause: Duration,
 ) -> Result<(), ImageError> {
+    expect_extension(path.as_ref(), "gif")?;
+    if moments.is_empty() {
+        return Err(ImageError::Drawing("no moments".into()));
+    }
     let drawing = |error: image::ImageError| ImageError::Drawing(error.to_string());
     let mut bytes = Vec::new();
     {
@@ -52,7 +57,12 @@ pub fn save_gif(
         for moment in moments {
             let single = moment.dims()[0] == 1;
             let picture = match pictures(moment.clone(), range)?.pop() {
-                Some(picture) if single => enlarge(&picture, scale.max(1) as u32),
+                Some(picture) if single => {
+                    let scale = u32::try_from(scale.max(1)).unwrap_or(u32::MAX);
+                    let side = |side: u32| u64::from(side) * u64::from(scale);
+                    canvas(side(picture.width()), side(picture.height()))?;
+                    enlarge(&picture, scale)
+                }
                 _ => grid(moment.clone(), range, columns)?
                     .with_scale(scale)
                     .draw()?,

@@ -30,6 +30,7 @@
 
 mod chart;
 mod data;
+mod decode;
 mod error;
 mod files;
 mod film;

@@ -6,21 +6,34 @@ use burn::tensor::Tensor;
 /// An RGB picture of 8 bits a channel.
 pub type Picture = image::RgbImage;
 
+/// The most pixels of a picture: 8,192 squared.
+pub(crate) const MOST_PIXELS: u64 = 1 << 26;
+
+/// Width and height of a picture that is drawn, if it is not absurdly large.
+pub(crate) fn canvas(width: u64, height: u64) -> Result<(u32, u32), ImageError> {
+    let few = width
+        .checked_mul(height)
+        .is_some_and(|pixels| pixels <= MOST_PIXELS);
+    match (u32::try_from(width), u32::try_from(height)) {
+        (Ok(width), Ok(height)) if few => Ok((width, height)),
+        _ => Err(ImageError::Drawing(format!(
+            "{width}×{height} pixels, of which at most {MOST_PIXELS} are drawn"
+        ))),
+    }
+}
+
 /// The images of a batch, `[batch, 1 | 3, height, width]`, as pictures; values beyond the range are
 /// cut.
 ///
 /// # Errors
-/// [`ImageError::Channels`] for another number of channels.
+/// [`ImageError::Channels`] for another number of channels, [`ImageError::NoPixels`] for a height or
+/// width of 0, [`ImageError::NotFinite`] for a value that is not a finite number.
 pub fn pictures(x: Tensor<4>, range: Range) -> Result<Vec<Picture>, ImageError> {
     let [batch, channels, height, width] = x.dims();
-    if channels != 1 && channels != 3 {
-        return Err(ImageError::Channels { channels });
-    }
-    let unit = range.convert(Range::Unit, x).clamp(0.0, 1.0) * 255.0;
-    let values: Vec<f32> = unit.into_data().iter::<f32>().collect();
+    let values = bytes(x, range)?;
     let plane = height * width;
     let value = |b: usize, c: usize, place: usize| {
-        values[(b * channels + c.min(channels - 1)) * plane + place].round() as u8
+        values[(b * channels + c.min(channels - 1)) * plane + place]
     };
     let picture = |b: usize| {
         Picture::from_fn(width as u32, height as u32, |x, y| {
@@ -29,4 +42,22 @@ pub fn pictures(x: Tensor<4>, range: Range) -> Result<Vec<Picture>, ImageError> 
         })
     };
     Ok((0..batch).map(picture).collect())
+}
+
+/// The values of a batch of images in 8 bits.
+pub(crate) fn bytes(x: Tensor<4>, range: Range) -> Result<Vec<u8>, ImageError> {
+    let [_, channels, height, width] = x.dims();
+    if channels != 1 && channels != 3 {
+        return Err(ImageError::Channels { channels });
+    }
+    if height == 0 || width == 0 {
+        let size = [height, width];
+        return Err(ImageError::NoPixels { size });
+    }
+    let unit = range.convert(Range::Unit, x).into_data();
+    let byte = |value: f32| match value.is_finite() {
+        true => Ok((value.clamp(0.0, 1.0) * 255.0).round() as u8),
+        false => Err(ImageError::NotFinite { value }),
+    };
+    unit.iter::<f32>().map(byte).collect()
 }

@@ -1,6 +1,7 @@
 //! Clouds of points in the plane, side by side.
 
 use crate::files::save_png;
+use crate::picture::canvas;
 use crate::text::FONT;
 use crate::{ImageError, Picture};
 use burn::tensor::Tensor;
@@ -33,10 +34,14 @@ pub fn scatter(
     extent: f64,
     columns: usize,
 ) -> Result<(), ImageError> {
+    // What plotters finds no labels for, it looks for without end.
+    if !(extent > 0.0 && (2.0 * extent).is_finite()) {
+        return Err(ImageError::Drawing(format!("an extent of {extent}")));
+    }
     let columns = columns.clamp(1, clouds.len().max(1));
     let rows = clouds.len().div_ceil(columns).max(1);
     let side = 300;
-    let (width, height) = ((columns * side) as u32, (rows * side) as u32);
+    let (width, height) = canvas((columns * side) as u64, (rows * side) as u64)?;
     let mut buffer = vec![255; (width * height * 3) as usize];
     draw(
         &mut buffer,

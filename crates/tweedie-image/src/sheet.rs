@@ -1,6 +1,7 @@
 //! Contact sheets: pictures in rows and columns, with labels.
 
 use crate::files::save_png;
+use crate::picture::canvas;
 use crate::text::{self, LINE};
 use crate::{ImageError, Picture, Range, pictures};
 use burn::tensor::Tensor;
@@ -67,7 +68,7 @@ impl Sheet {
     /// Enlarges every pixel to `scale × scale`.
     #[must_use]
     pub fn with_scale(mut self, scale: usize) -> Self {
-        self.scale = scale.max(1) as u32;
+        self.scale = u32::try_from(scale.max(1)).unwrap_or(u32::MAX);
         self
     }
 
@@ -115,12 +116,19 @@ impl Sheet {
     /// Draws the sheet.
     ///
     /// # Errors
-    /// [`ImageError::Drawing`] if the typeface cannot be read.
+    /// [`ImageError::Drawing`] if the typeface cannot be read, or a sheet would have more than 2²⁶ pixels.
     pub fn draw(&self) -> Result<Picture, ImageError> {
         if self.panels > 1 && self.rows.len() > 1 {
             return self.draw_panels();
         }
         let all = || self.rows.iter().flat_map(|row| &row.pictures);
+        let scale = u64::from(self.scale);
+        let enlarged = |side: u32| u64::from(side) * scale;
+        let area = |picture: &Picture| {
+            enlarged(picture.width()).saturating_mul(enlarged(picture.height()))
+        };
+        let total = all().map(area).fold(0, u64::saturating_add);
+        canvas(total, 1)?;
         let widest = all().map(|p| p.width() * self.scale).max().unwrap_or(0);
         let captions = self.rows.iter().flat_map(|row| &row.captions);
         let cell = self
@@ -153,7 +161,8 @@ impl Sheet {
             .map(|row| row.height(self.scale) + GAP)
             .sum();
         let width = margin + GAP + count * (cell + GAP);
-        let mut sheet = Picture::from_pixel(width, header + height + GAP, image::Rgb([255; 3]));
+        let (width, height) = canvas(width.into(), (header + height + GAP).into())?;
+        let mut sheet = Picture::from_pixel(width, height, image::Rgb([255; 3]));
 
         let left = |column: u32| margin + GAP + column * (cell + GAP);
         for (column, label) in (0..).zip(&self.columns) {

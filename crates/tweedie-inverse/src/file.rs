@@ -4,7 +4,7 @@
 //! and the noise model as JSON under `measurement`, in which every array of an operator stands as
 //! `{"tensor": name}` and lies beside `y` under that name.
 
-use crate::{AnyNoise, AnyOperator, Linear, Measurement};
+use crate::{AnyNoise, AnyOperator, Linear, Measurement, Operator};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use tweedie_core::replace_file;
+use tweedie_core::{read_file, replace_file};
 
 /// A measurement that could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,12 @@ struct Description {
 pub type AnyMeasurement = Measurement<4, AnyOperator, AnyNoise>;
 
 const KEY: &str = "measurement";
+
+/// The most bytes of a description, whose arrays lie beside it.
+const MOST_TEXT: usize = 1 << 22;
+
+/// The most bytes of a file.
+const MOST_BYTES: u64 = 1 << 32;
 
 impl<A: Clone + Into<AnyOperator>, N: Clone + Into<AnyNoise>> Measurement<4, A, N> {
     /// Writes the measurement to a file, which is replaced at once or not at all.
@@ -121,7 +127,7 @@ impl AnyMeasurement {
             path: path.into(),
             message,
         };
-        let bytes = std::fs::read(path).map_err(|source| MeasurementError::Io {
+        let bytes = read_file(path, MOST_BYTES).map_err(|source| MeasurementError::Io {
             path: path.into(),
             source,
         })?;
@@ -130,8 +136,19 @@ impl AnyMeasurement {
         let stored = SafeTensors::deserialize(&bytes).map_err(error)?;
         let text = metadata.metadata().as_ref().and_then(|all| all.get(KEY));
         let text = text.ok_or_else(|| format(format!("its metadata have no {KEY:?}")))?;
+        if text.len() > MOST_TEXT {
+            return Err(format(format!("a description of {} bytes", text.len())));
+        }
         let mut written: Value =
             serde_json::from_str(text).map_err(|error| format(error.to_string()))?;
+        let (declared, most) = (declared(&written), 1 << 16 | 64 * bytes.len());
+        if declared > most {
+            let message = format!(
+                "sizes of {declared} pixels in a file of {} bytes",
+                bytes.len()
+            );
+            return Err(format(message));
+        }
         put_arrays(&mut written, &stored, &mut HashSet::new()).map_err(format)?;
         let description: Description =
             serde_json::from_value(written).map_err(|error| format(error.to_string()))?;
@@ -142,13 +159,35 @@ impl AnyMeasurement {
         let y = Tensor::from_data(TensorData::new(values, shape), (device, dtype));
         if let AnyOperator::Linear(operator) = &description.operator {
             let signal = operator.signal(shape);
-            signal.map_err(|error| format(error.to_string()))?;
+            let signal = signal.map_err(|error| format(error.to_string()))?;
+            let measured = operator.measured(signal);
+            measured.map_err(|error| format(error.to_string()))?;
         }
         Ok(Self {
             operator: description.operator,
             noise: description.noise,
             y,
         })
+    }
+}
+
+/// How many pixels the sizes in a description have together: operators make filters of them.
+fn declared(value: &Value) -> usize {
+    let product = |size: &Vec<Value>| {
+        let side = |side: &Value| side.as_u64().map_or(1, |side| side as usize);
+        size.iter().map(side).fold(1, usize::saturating_mul)
+    };
+    let within = |values: &mut dyn Iterator<Item = &Value>| {
+        values.map(declared).fold(0, usize::saturating_add)
+    };
+    match value {
+        Value::Object(fields) => {
+            let own = fields.get("size").and_then(Value::as_array);
+            own.map_or(0, product)
+                .saturating_add(within(&mut fields.values()))
+        }
+        Value::Array(items) => within(&mut items.iter()),
+        _ => 0,
     }
 }
 

@@ -1,25 +1,41 @@
 //! A measurement: an operator, a noise model and what was seen.
 
+use crate::operator::error::fits;
 use crate::{GaussianNoise, Linear, NoiseModel, Operator, OperatorError, Spectral};
 use burn::tensor::{DType, Tensor};
-use tweedie_core::Noise;
+use tweedie_core::{InputError, Noise};
 
 /// Anything that scores clean signals: a measurement, a classifier, a constraint.
 pub trait Likelihood<const D: usize> {
     /// `log p(y | x₀)` in nats for each sample, up to a constant: `[batch]`. A sample's score does
     /// not depend on its neighbours.
     fn log_likelihood(&self, clean: Tensor<D>) -> Tensor<1>;
+
+    /// Whether it scores signals of a shape. A run asks this before it starts.
+    ///
+    /// # Errors
+    /// [`InputError`] says what does not fit.
+    fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
+        let _ = signal;
+        Ok(())
+    }
 }
 
 impl<const D: usize, L: Likelihood<D> + ?Sized> Likelihood<D> for &L {
     fn log_likelihood(&self, clean: Tensor<D>) -> Tensor<1> {
         (**self).log_likelihood(clean)
     }
+    fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
+        (**self).accepts(signal)
+    }
 }
 
 impl<const D: usize, L: Likelihood<D> + ?Sized> Likelihood<D> for Box<L> {
     fn log_likelihood(&self, clean: Tensor<D>) -> Tensor<1> {
         (**self).log_likelihood(clean)
+    }
+    fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
+        (**self).accepts(signal)
     }
 }
 
@@ -53,6 +69,7 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measurement<D, A, N> {
     ) -> Result<Self, OperatorError> {
         operator.measured(truth.dims())?;
         let mean = operator.apply(truth);
+        finite_values("a signal", &mean)?;
         noise.check(&mean)?;
         let y = noise.corrupt(mean, random);
         Ok(Self { operator, noise, y })
@@ -65,21 +82,48 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measurement<D, A, N> {
     /// measurements of them; [`OperatorError::Value`] for values that are not finite, or that the noise
     /// model does not make.
     pub fn check(&self, signal: [usize; D]) -> Result<(), OperatorError> {
-        let expected = self.operator.measured(signal)?;
-        let found = self.y.dims();
-        let shared = found[1..] == expected[1..] && (found[0] == 1 || found[0] == expected[0]);
-        crate::operator::error::fits("measurement", &found, shared, || {
-            format!("{expected:?}, or one sample of it")
-        })?;
-        let value = self.y.clone().abs().max().into_scalar::<f64>();
-        match value.is_finite() {
-            true => self.noise.check_measured(&self.y),
-            false => Err(OperatorError::Value {
-                noise: "a measurement",
-                value,
-                expected: "that are finite",
-            }),
-        }
+        check_measured(&self.operator, &self.y, signal)?;
+        self.noise.check_measured(&self.y)
+    }
+}
+
+/// Whether `y` is finite and has the shape of a measurement of signals of a shape; one sample is
+/// shared by a batch.
+pub(crate) fn check_measured<const D: usize>(
+    operator: &(impl Operator<D> + ?Sized),
+    y: &Tensor<D>,
+    signal: [usize; D],
+) -> Result<(), OperatorError> {
+    let expected = operator.measured(signal)?;
+    let found = y.dims();
+    let shared = found[1..] == expected[1..] && (found[0] == 1 || found[0] == expected[0]);
+    fits("measurement", &found, shared, || {
+        format!("{expected:?}, or one sample of it")
+    })?;
+    finite_values("a measurement", y)
+}
+
+/// `Ok` if every value is finite.
+pub(crate) fn finite_values<const D: usize>(
+    name: &'static str,
+    x: &Tensor<D>,
+) -> Result<(), OperatorError> {
+    if x.shape().num_elements() == 0 {
+        return Err(OperatorError::Length {
+            values: name,
+            found: 0,
+            expected: 1,
+        });
+    }
+    // A sum of zeros, unless a value is infinite or no number.
+    let zero = (x.clone() * 0.0).sum().into_scalar::<f64>();
+    match zero == 0.0 {
+        true => Ok(()),
+        false => Err(OperatorError::Value {
+            noise: name,
+            value: zero,
+            expected: "that are finite",
+        }),
     }
 }
 
@@ -88,6 +132,10 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Likelihood<D> for Measure
         let mean = self.operator.apply(clean);
         let y = self.y.clone();
         self.noise.log_likelihood(widened(y), widened(mean))
+    }
+
+    fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
+        Ok(self.check(signal)?)
     }
 }
 

@@ -1,10 +1,10 @@
 //! The norm of the residual as a score of clean signals.
 
-use crate::measurement::widened;
+use crate::measurement::{check_measured, widened};
 use crate::noise::assert_measured;
 use crate::{Likelihood, Operator};
 use burn::tensor::Tensor;
-use tweedie_core::per_sample_sum;
+use tweedie_core::{InputError, per_sample_sum};
 
 /// `−‖y − A x₀‖` for each sample, not squared: the score whose gradient has a size of its own, however
 /// far the signal is from the measurement. [`Dps`](crate::Dps) around it goes
@@ -27,6 +27,24 @@ impl<const D: usize, A: Operator<D>> Likelihood<D> for ResidualNorm<D, A> {
     fn log_likelihood(&self, clean: Tensor<D>) -> Tensor<1> {
         norm(&self.operator, &self.y, clean) * -1.0
     }
+
+    fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
+        Ok(check_measured(&self.operator, &self.y, signal)?)
+    }
+}
+
+/// `y − A x₀`.
+///
+/// # Panics
+/// If `y` has neither the shape of `A x₀` nor that of one of its samples.
+pub(crate) fn of<const D: usize>(
+    operator: &(impl Operator<D> + ?Sized),
+    y: Tensor<D>,
+    clean: Tensor<D>,
+) -> Tensor<D> {
+    let mean = operator.apply(clean);
+    assert_measured(&y, &mean);
+    y - mean
 }
 
 /// `‖y − A x₀‖` for each sample.
@@ -35,10 +53,8 @@ pub(crate) fn norm<const D: usize>(
     y: &Tensor<D>,
     clean: Tensor<D>,
 ) -> Tensor<1> {
-    let mean = operator.apply(clean);
-    assert_measured(y, &mean);
-    let (mean, y) = (widened(mean), widened(y.clone()));
+    let residual = widened(of(operator, y.clone(), clean));
     // The norm has no gradient at 0; the smallest number gives it the gradient 0.
     let smallest = f64::from(f32::MIN_POSITIVE);
-    (per_sample_sum((mean - y).square()) + smallest).sqrt()
+    (per_sample_sum(residual.square()) + smallest).sqrt()
 }

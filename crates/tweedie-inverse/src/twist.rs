@@ -4,9 +4,9 @@
 //! Wu et al. 2023, arXiv:2306.17775.
 
 use crate::guidance::{posterior_variance, settled};
-use crate::{Likelihood, LinearGaussian};
+use crate::{Likelihood, LinearGaussian, residual};
 use burn::tensor::Tensor;
-use tweedie_core::{per_sample_sum, vjp};
+use tweedie_core::{InputError, per_sample_sum, vjp};
 use tweedie_math::Level;
 
 /// A guess of `p(y | x_t)` from the estimate `x̂₀(x_t)`, which becomes the likelihood itself as the noise
@@ -15,6 +15,15 @@ pub trait Twist<const D: usize> {
     /// `log p̃` of every sample, `[batch]`, up to a number that depends on the level alone, and its
     /// gradient with respect to the estimate.
     fn twist(&self, clean: Tensor<D>, level: Level) -> (Tensor<1>, Tensor<D>);
+
+    /// Whether it scores signals of a shape. A run asks this before it starts.
+    ///
+    /// # Errors
+    /// [`InputError`] says what does not fit.
+    fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
+        let _ = signal;
+        Ok(())
+    }
 }
 
 /// `p̃ = p(y | x̂₀)`, for any likelihood: that of DPS.
@@ -23,6 +32,10 @@ impl<const D: usize, L: Likelihood<D>> Twist<D> for L {
         let (log, pullback) = vjp(clean, |clean| self.log_likelihood(clean));
         let gradient = pullback.apply(log.ones_like());
         (log, gradient)
+    }
+
+    fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
+        Likelihood::accepts(self, signal)
     }
 }
 
@@ -45,7 +58,7 @@ impl<const D: usize, P: LinearGaussian<D>> Twist<D> for TwistByVariance<P> {
     fn twist(&self, clean: Tensor<D>, level: Level) -> (Tensor<1>, Tensor<D>) {
         let (a, sigma2) = (self.problem.operator(), self.problem.sigma().powi(2));
         let r2 = posterior_variance(level, self.data_std);
-        let residual = self.problem.y() - a.apply(clean);
+        let residual = residual::of(a, self.problem.y(), clean);
         if r2 == 0.0 {
             let back = a.adjoint(residual.clone()) * (1.0 / sigma2);
             return (per_sample_sum(residual.square()) * (-0.5 / sigma2), back);
@@ -54,5 +67,11 @@ impl<const D: usize, P: LinearGaussian<D>> Twist<D> for TwistByVariance<P> {
         let back = settled(&self.problem, a.adjoint(residual.clone()), sigma2 / r2) * (1.0 / r2);
         let u = (residual.clone() - a.apply(back.clone()) * r2) * (1.0 / sigma2);
         (per_sample_sum(residual * u) * -0.5, back)
+    }
+
+    fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
+        let std = self.data_std;
+        InputError::unless(std > 0.0, "the data's standard deviation", "above 0", std)?;
+        self.problem.accepts(signal)
     }
 }

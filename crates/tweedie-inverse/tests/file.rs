@@ -99,7 +99,7 @@ fn what_is_no_measurement_says_why() {
     };
     let found = with("\\\"gain\\\":0.1", "\\\"gain\\\":-1");
     assert!(
-        found.contains("the gain has to be finite and above 0, got -1"),
+        found.contains("the gain has to be above 0, from 1e-18 to 1e18, got -1"),
         "{found}"
     );
     let found = with("poisson_gaussian", "poisson_gaussiam");

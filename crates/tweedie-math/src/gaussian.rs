@@ -24,10 +24,15 @@ pub fn kl((mean_p, std_p): (f64, f64), (mean_q, std_q): (f64, f64)) -> f64 {
 /// `noise² = σ_s²/σ_t² (σ_t² − (α_t/α_s)² σ_s²)`, which for a DDPM chain is
 /// `(√ᾱ_{t−1} β_t x₀ + √α_t (1 − ᾱ_{t−1}) x_t)/(1 − ᾱ_t)` and `β̃_t`.
 ///
+/// There is none upwards: the numbers are not numbers then.
+///
 /// # Reference
 /// Ho et al. 2020, eq. 6 and 7, arXiv:2006.11239.
 #[must_use]
 pub fn posterior(from: Level, to: Level) -> Transition {
+    if to.is_noisier_than(from) {
+        return Transition::INVALID;
+    }
     let step = forward::conditional(to, from);
     let kept = (to.sigma() / from.sigma()).powi(2);
     let state = step.state * kept;

@@ -66,17 +66,25 @@ impl Level {
     /// # Errors
     /// [`LevelError`] unless both are finite, at least 0, and not both 0.
     pub fn new(alpha: f64, sigma: f64) -> Result<Self, LevelError> {
-        let legal = alpha >= 0.0 && sigma >= 0.0 && alpha + sigma > 0.0;
-        if legal && alpha.is_finite() && sigma.is_finite() {
-            Ok(Self { alpha, sigma })
-        } else {
-            Err(LevelError { alpha, sigma })
+        match (Self { alpha, sigma }).is_legal() {
+            true => Ok(Self::trusted(alpha, sigma)),
+            false => Err(LevelError { alpha, sigma }),
         }
     }
 
+    fn is_legal(self) -> bool {
+        let Self { alpha, sigma } = self;
+        let positive = alpha >= 0.0 && sigma >= 0.0 && alpha + sigma > 0.0;
+        positive && alpha.is_finite() && sigma.is_finite()
+    }
+
     /// The unit-variance level (`α² + σ² = 1`) of a log-SNR; `±∞` are its two ends.
+    ///
+    /// # Panics
+    /// For what is not a number.
     #[must_use]
     pub fn variance_preserving(log_snr: f64) -> Self {
+        assert!(!log_snr.is_nan(), "a log-SNR that is not a number");
         Self {
             alpha: logistic(log_snr).sqrt(),
             sigma: logistic(-log_snr).sqrt(),
@@ -93,8 +101,13 @@ impl Level {
 
     /// For coefficients that a validated schedule computed.
     pub(crate) fn trusted(alpha: f64, sigma: f64) -> Self {
-        debug_assert!(Self::new(alpha, sigma).is_ok(), "α = {alpha}, σ = {sigma}");
-        Self { alpha, sigma }
+        // −0 becomes 0: its quotients have the right sign.
+        let level = Self {
+            alpha: alpha + 0.0,
+            sigma: sigma + 0.0,
+        };
+        debug_assert!(level.is_legal(), "α = {alpha}, σ = {sigma}");
+        level
     }
 
     /// The signal coefficient `α`.
@@ -141,8 +154,12 @@ impl Level {
     }
 
     /// The unit-variance level of an angle, which is cut to `[0, π/2]`.
+    ///
+    /// # Panics
+    /// For what is not a number.
     #[must_use]
     pub fn at_angle(angle: f64) -> Self {
+        assert!(!angle.is_nan(), "an angle that is not a number");
         if angle >= FRAC_PI_2 {
             return Self::PURE_NOISE;
         }

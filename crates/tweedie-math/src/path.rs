@@ -99,8 +99,8 @@ pub enum PathError {
         /// The number of nodes.
         nodes: usize,
     },
-    /// A time outside `[0, 1]`, or a span that does not fall.
-    #[error("a span has to fall within [0, 1], got {start} to {end}")]
+    /// A time outside `[0, 1]`, or a span that does not fall, in time or in noise.
+    #[error("a span has to fall within [0, 1], from more noise to less, got {start} to {end}")]
     Span {
         /// Its first time.
         start: f64,
@@ -155,6 +155,7 @@ impl Path {
     pub fn uniform(schedule: impl Schedule, span: Span, steps: usize) -> Result<Self, PathError> {
         check_steps(steps)?;
         check_span(span)?;
+        falls(schedule.level(span.start), schedule.level(span.end), span)?;
         let time = |i: usize| {
             let weight = i as f64 / steps as f64;
             span.start * (1.0 - weight) + span.end * weight
@@ -338,9 +339,18 @@ impl Path {
             }
         };
         let (first, last) = (end(span.start)?, end(span.end)?);
+        if !(first.is_finite() && last.is_finite()) || (first - last).abs() <= 1e-12 * first.abs() {
+            return Err(PathError::Parameter {
+                name: "the warped end of the span",
+                expected: "finite and apart from its start: another rho",
+                value: last,
+            });
+        }
+        let (start, goal) = (schedule.level(span.start), schedule.level(span.end));
+        falls(start, goal, span)?;
         let level = |i: usize| match i {
-            0 => schedule.level(span.start),
-            i if i == steps => schedule.level(span.end),
+            0 => start,
+            i if i == steps => goal,
             i => {
                 let warped = first + (last - first) * (i as f64 / steps as f64);
                 schedule.level(schedule.time(unwarp(warped)))
@@ -350,11 +360,27 @@ impl Path {
     }
 }
 
+/// The most moves of a path, and nodes of a chain.
+pub(crate) const MOST_STEPS: usize = 10_000_000;
+
 pub(crate) fn check_steps(steps: usize) -> Result<(), PathError> {
-    if steps == 0 {
-        return Err(PathError::NoSteps { steps });
+    match steps {
+        0 => Err(PathError::NoSteps { steps }),
+        1..=MOST_STEPS => Ok(()),
+        _ => Err(PathError::Parameter {
+            name: "the number of steps",
+            expected: "at most 10,000,000",
+            value: steps as f64,
+        }),
     }
-    Ok(())
+}
+
+/// `Ok` if there is less noise at the end of a span: a chain of one node has one level.
+fn falls(from: Level, to: Level, Span { start, end }: Span) -> Result<(), PathError> {
+    match from.is_noisier_than(to) {
+        true => Ok(()),
+        false => Err(PathError::Span { start, end }),
+    }
 }
 
 fn check_span(Span { start, end }: Span) -> Result<(), PathError> {

@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 /// | `Leading { offset }` | `i ⌊N/steps⌋ + offset` | 900, 800 … 0 |
 /// | `Linspace` | `round(i (N−1)/(steps−1))` | 999, 888 … 0 |
 /// | `Trailing` | `round(N − i N/steps) − 1` | 999, 899 … 99 |
+/// | `OpenLeading { offset }` | `i ⌊N/(steps+1)⌋ + offset`, `i` from 1 | 900, 810 … 90 |
+/// | `OpenLinspace` | `round(i (N−1)/steps)`, `i` from 1 | 999, 899 … 100 |
+///
+/// The open ones leave out the cleanest node, as diffusers' DPM-Solver, UniPC and DEIS do.
 ///
 /// # Reference
 /// Lin et al. 2024, table 2, arXiv:2305.08891.
@@ -33,6 +37,13 @@ pub enum Spacing {
     Linspace,
     /// Evenly down from the last node: the only one right for zero terminal SNR.
     Trailing,
+    /// `Leading` of one more step, without the cleanest.
+    OpenLeading {
+        /// Added to every index.
+        offset: usize,
+    },
+    /// `Linspace` of one more step, without the cleanest.
+    OpenLinspace,
 }
 
 impl Spacing {
@@ -58,9 +69,21 @@ impl Spacing {
         if steps > nodes {
             return Err(PathError::TooManySteps { steps, nodes });
         }
+        let open = matches!(self, Self::OpenLeading { .. } | Self::OpenLinspace);
+        if open && steps == nodes {
+            return Err(PathError::Parameter {
+                name: "the number of steps",
+                expected: "below the number of nodes, for a spacing without the cleanest",
+                value: steps as f64,
+            });
+        }
         let (n, k) = (nodes as f64, steps as f64);
         let position = |i: usize| match self {
             Self::Leading { offset } => (i * (nodes / steps)).saturating_add(offset) as f64,
+            Self::OpenLeading { offset } => {
+                ((i + 1) * (nodes / (steps + 1))).saturating_add(offset) as f64
+            }
+            Self::OpenLinspace => (i + 1) as f64 * (n - 1.0) / k,
             Self::Linspace if steps == 1 => 0.0,
             Self::Linspace => i as f64 * (n - 1.0) / (k - 1.0),
             Self::Trailing => {

@@ -85,6 +85,7 @@ impl TimeDensity {
     /// If `u` is outside `[0, 1]`.
     #[must_use]
     pub fn time(self, schedule: impl Schedule, u: f64) -> f64 {
+        assert!((0.0..=1.0).contains(&u), "a share of {u}");
         let normal = |mean: f64, std: f64| mean + std * Normal::standard().inverse_cdf(u);
         match self {
             Self::Uniform { min, max } => min + u * (max - min),
@@ -97,9 +98,13 @@ impl TimeDensity {
 /// `count` numbers that are evenly spread over `(0, 1)`, shifted together by `u ∈ [0, 1)`: each is
 /// uniform, and together they cover every `1/count`-th of the interval once.
 ///
+/// # Panics
+/// If `u` is outside `[0, 1]`.
+///
 /// # Reference
 /// Kingma et al. 2021, appendix I.1, arXiv:2107.00630.
 #[must_use]
 pub fn stratified(u: f64, count: usize) -> Vec<f64> {
+    assert!((0.0..=1.0).contains(&u), "a shift of {u}");
     (0..count).map(|i| (i as f64 + u) / count as f64).collect()
 }

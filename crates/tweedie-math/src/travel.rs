@@ -5,12 +5,16 @@
 //! "DDNM", algorithm 4, arXiv:2212.00490.
 
 use crate::Path;
+use crate::path::MOST_STEPS;
 
 impl Path {
     /// Walks every `jump` moves `repeats` times: down, back up in one forward move, down again.
     ///
     /// A last stretch shorter than `jump` is repeated likewise. `jump = 0` or `repeats ≤ 1` leave
     /// the path as it is.
+    ///
+    /// # Panics
+    /// If the path would have more than 10,000,000 moves.
     ///
     /// ```
     /// use tweedie_math::{Path, Rectified, Span};
@@ -25,6 +29,12 @@ impl Path {
         if jump == 0 || repeats <= 1 {
             return self;
         }
+        let moves = self.len().checked_mul(repeats);
+        assert!(
+            moves.is_some_and(|moves| moves <= MOST_STEPS),
+            "{repeats} walks of {} moves each",
+            self.len()
+        );
         let mut levels = vec![self.start()];
         let mut here = self.start();
         for stretch in self.levels()[1..].chunks(jump) {

@@ -79,7 +79,11 @@ impl Weighting {
             Self::Snr => return noise,
             Self::MinSnr { gamma } => {
                 let cut = gamma * level.noise_to_signal().powi(2);
-                return noise * cut.min(1.0);
+                if cut < 1.0 {
+                    // γ ‖x̂₀ − x₀‖², finite where no noise is left.
+                    return gamma * prediction.to_clean(level).out.powi(2);
+                }
+                return noise;
             }
             Self::Edm { sigma_data } if prediction == (Prediction::Karras { sigma_data }) => {
                 return 1.0;
@@ -94,7 +98,11 @@ impl Weighting {
             }
             Self::Elbo { steps } => {
                 let n = steps as f64;
-                let before = (t - 1.0 / n).max(t.min(1.0 / n));
+                // The first node has none before it, and is no term of the bound.
+                if t <= 1.0 / n {
+                    return 0.0;
+                }
+                let before = t - 1.0 / n;
                 0.5 * n * (schedule.level(before).snr() - level.snr())
             }
         };

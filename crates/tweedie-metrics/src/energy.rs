@@ -10,12 +10,15 @@ use burn::tensor::Tensor;
 ///
 /// Costs the product of the counts.
 ///
+/// NaN if either has no points.
+///
 /// # Panics
-/// If the dimensions differ.
+/// If the dimensions differ, or there are none.
 #[must_use]
 pub fn energy_distance(a: &Tensor<2>, b: &Tensor<2>) -> f64 {
     let dim = a.dims()[1];
     assert_eq!(dim, b.dims()[1], "clouds of one dimension");
+    assert!(dim > 0, "clouds of at least one dimension");
     let (a, b) = (points(a), points(b));
     let square =
         2.0 * mean_distance(&a, &b, dim) - mean_distance(&a, &a, dim) - mean_distance(&b, &b, dim);

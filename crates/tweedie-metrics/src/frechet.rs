@@ -27,10 +27,11 @@ use nalgebra::{DMatrix, DVector, SymmetricEigen};
 /// ```
 ///
 /// # Panics
-/// If the dimensions differ, or there is only one sample.
+/// If the dimensions differ or there are none, or there are fewer than two samples.
 #[must_use]
 pub fn frechet_distance(a: &Tensor<2>, b: &Tensor<2>) -> f64 {
     assert_eq!(a.dims()[1], b.dims()[1], "features of one dimension");
+    assert!(a.dims()[1] > 0, "features of at least one dimension");
     let ((mean_a, cov_a), (mean_b, cov_b)) = (moments(a), moments(b));
     let root = roots(&cov_a, |value, vectors| {
         vectors * DMatrix::from_diagonal(&value) * vectors.transpose()

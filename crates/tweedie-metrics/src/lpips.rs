@@ -14,6 +14,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors};
 use std::path::{Path, PathBuf};
 
+/// The most bytes of a file of weights; AlexNet's have 10 MB.
+const MOST_BYTES: u64 = 1 << 28;
+
 /// The perceptual distance of images in `[−1, 1]`, with AlexNet.
 #[derive(Clone, Debug)]
 pub struct Lpips {
@@ -72,7 +75,7 @@ impl Lpips {
             path: path.into(),
             message,
         };
-        let bytes = std::fs::read(path).map_err(|source| LpipsError::Io {
+        let bytes = tweedie_core::read_file(path, MOST_BYTES).map_err(|source| LpipsError::Io {
             path: path.into(),
             source,
         })?;
@@ -88,10 +91,12 @@ impl Lpips {
                 return Err(weights(message));
             }
             let words = view.data().as_chunks::<4>().0;
-            Ok(words
-                .iter()
-                .map(|word| f32::from_le_bytes(*word))
-                .collect::<Vec<f32>>())
+            let values = words.iter().map(|word| f32::from_le_bytes(*word));
+            let values: Vec<f32> = values.collect();
+            match values.iter().find(|value| !value.is_finite()) {
+                Some(value) => Err(weights(format!("{name} holds {value}"))),
+                None => Ok(values),
+            }
         };
         let layer = |(l, (shape, ..)): (usize, &([usize; 4], usize, usize))| {
             let [out, ..] = *shape;

@@ -29,11 +29,18 @@ pub enum Estimate {
 /// ```
 ///
 /// # Panics
-/// If the dimensions differ.
+/// If the dimensions differ or there are none, there are too few points, or `bandwidth` is not above 0.
 #[must_use]
 pub fn mmd_squared(a: &Tensor<2>, b: &Tensor<2>, bandwidth: f64, estimate: Estimate) -> f64 {
     let ([n, dim], [m, other]) = (a.dims(), b.dims());
     assert_eq!(dim, other, "clouds of one dimension");
+    assert!(dim > 0, "clouds of at least one dimension");
+    assert!(bandwidth > 0.0, "a bandwidth of {bandwidth}");
+    let least = match estimate {
+        Estimate::Biased => 1,
+        Estimate::Unbiased => 2,
+    };
+    assert!(n.min(m) >= least, "at least {least} points in each cloud");
     let (a, b) = (points(a), points(b));
     let sum = |a: &[f64], b: &[f64]| -> f64 {
         let kernel = |x: &[f64], y: &[f64]| {

@@ -7,11 +7,12 @@ use tweedie_core::per_sample_sum;
 /// `[−1, 1]`, 1 for `[0, 1]`. Equal images give `∞`.
 ///
 /// # Panics
-/// If the shapes differ.
+/// If the shapes differ, or `length` is not above 0.
 #[must_use]
 pub fn psnr<const D: usize>(x: Tensor<D>, reference: Tensor<D>, length: f64) -> Vec<f64> {
     let shape = x.dims();
     assert_eq!(shape, reference.dims(), "images of one shape");
+    assert!(length > 0.0, "a range of length {length}");
     let values = shape[1..].iter().product::<usize>() as f64;
     let errors = per_sample_sum((x - reference).square());
     let psnr = |sum: f64| 10.0 * (length * length * values / sum).log10();

@@ -124,7 +124,9 @@ impl Ssim {
             let last = scale + 1 == SCALES.len();
             let means = if last { full } else { contrast }.into_data();
             for (product, mean) in product.iter_mut().zip(means.iter::<f64>()) {
-                *product *= mean.max(0.0).powf(weight);
+                // NaN stays.
+                let mean = if mean < 0.0 { 0.0 } else { mean };
+                *product *= mean.powf(weight);
             }
             if !last {
                 (x, reference) = (halve(x), halve(reference));
@@ -148,7 +150,7 @@ impl Ssim {
             _ => x.cast(DType::F32),
         };
         let (x, reference) = (wide(x), wide(reference));
-        let (weights, count) = self.weights();
+        let (weights, count) = self.weights(h.min(w));
         let [rows, columns] = [h, w].map(|n| self.matrix(&weights, n, &x));
         let mean = |x: Tensor<4>| rows.clone().matmul(x).matmul(columns.clone().transpose());
         let unbiased = match self.sample_covariance {
@@ -168,26 +170,31 @@ impl Ssim {
         let contrast = (covariance * 2.0 + c2) / (vx + vy + c2);
         let luminance = (mx.clone() * my.clone() * 2.0 + c1) / (mx.square() + my.square() + c1);
         let average = |map: Tensor<4>| -> Tensor<2> {
-            map.reshape([(b * c) as i32, -1])
-                .mean_dim(1)
-                .reshape([b, c])
+            let [_, _, h, w] = map.dims();
+            map.reshape([b * c, h * w]).mean_dim(1).reshape([b, c])
         };
         (average(luminance * contrast.clone()), average(contrast))
     }
 
     /// The weights along a side, and how many pixels a window has.
-    fn weights(self) -> (Vec<f64>, f64) {
+    ///
+    /// # Panics
+    /// If it has one pixel, or more than fit into `room`.
+    fn weights(self, room: usize) -> (Vec<f64>, f64) {
         match self.window {
             Window::Uniform { size } => {
-                assert!(
-                    size % 2 == 1 && size > 1,
-                    "an odd window of more than a pixel"
-                );
+                let legal = size % 2 == 1 && size > 1 && size <= room;
+                assert!(legal, "a window of {size} pixels: odd, from 3 to {room}");
                 (vec![1.0 / size as f64; size], (size * size) as f64)
             }
             Window::Gaussian { sigma } => {
-                assert!(sigma > 0.0, "a window of a width above 0");
-                let reach = (3.5 * sigma + 0.5) as i32;
+                let reach = (3.5 * sigma + 0.5).floor();
+                let legal = reach >= 1.0 && 2.0 * reach + 1.0 <= room as f64;
+                assert!(
+                    legal,
+                    "a window of σ = {sigma}: 2 ⌊3.5 σ + ½⌋ + 1 pixels, from 3 to {room}"
+                );
+                let reach = reach as i32;
                 let weight = |i: i32| (-0.5 * (f64::from(i) / sigma).powi(2)).exp();
                 let weights: Vec<f64> = (-reach..=reach).map(weight).collect();
                 let sum: f64 = weights.iter().sum();

@@ -14,8 +14,12 @@ use rand_distr::{Distribution, StandardNormal};
 /// `W_p` between the empirical laws of two sets of numbers, of any sizes.
 ///
 /// 0 if either is empty.
+///
+/// # Panics
+/// If `p` is not finite and above 0.
 #[must_use]
 pub fn wasserstein_1d(a: &[f64], b: &[f64], p: f64) -> f64 {
+    assert_order(p);
     let (a, b) = (sorted(a), sorted(b));
     let (n, m) = (a.len(), b.len());
     let (mut i, mut j, mut u, mut sum) = (0, 0, 0.0, 0.0);
@@ -43,9 +47,11 @@ pub fn wasserstein_1d(a: &[f64], b: &[f64], p: f64) -> f64 {
 /// ```
 ///
 /// # Panics
-/// If there are not as many weights as points, or weights are not at least 0 with a finite sum above 0.
+/// If there are not as many weights as points, weights are not at least 0 with a finite sum above 0, or
+/// `p` is not finite and above 0.
 #[must_use]
 pub fn wasserstein_weighted(a: (&[f64], &[f64]), b: (&[f64], &[f64]), p: f64) -> f64 {
+    assert_order(p);
     let law = |(points, weights): (&[f64], &[f64])| -> Vec<(f64, f64)> {
         assert_eq!(points.len(), weights.len(), "a weight for each point");
         let sum: f64 = weights.iter().sum();
@@ -79,9 +85,12 @@ pub fn wasserstein_weighted(a: (&[f64], &[f64]), b: (&[f64], &[f64]), p: f64) ->
 }
 
 /// The Kolmogorov–Smirnov distance of two sets of numbers: the largest difference of their distribution
-/// functions.
+/// functions. NaN if either is empty or holds NaN.
 #[must_use]
 pub fn kolmogorov_smirnov(a: &[f64], b: &[f64]) -> f64 {
+    if a.is_empty() || b.is_empty() || a.iter().chain(b).any(|x| x.is_nan()) {
+        return f64::NAN;
+    }
     let (a, b) = (sorted(a), sorted(b));
     let share = |values: &[f64], x: f64| {
         values.partition_point(|value| *value <= x) as f64 / values.len() as f64
@@ -106,11 +115,13 @@ pub fn kolmogorov_smirnov(a: &[f64], b: &[f64]) -> f64 {
 /// ```
 ///
 /// # Panics
-/// If the shapes differ.
+/// If the shapes differ, there are no dimensions, or `p` is not finite and above 0.
 #[must_use]
 pub fn wasserstein(a: &Tensor<2>, b: &Tensor<2>, p: f64) -> f64 {
+    assert_order(p);
     let [count, dim] = a.dims();
     assert_eq!(a.dims(), b.dims(), "clouds of one shape");
+    assert!(dim > 0, "clouds of at least one dimension");
     let (a, b) = (points(a), points(b));
     let cost = |x: &[f64], y: &[f64]| {
         let square: f64 = x.iter().zip(y).map(|(x, y)| (x - y).powi(2)).sum();
@@ -127,7 +138,7 @@ pub fn wasserstein(a: &Tensor<2>, b: &Tensor<2>, p: f64) -> f64 {
 /// `directions` drawn from `seed`.
 ///
 /// # Panics
-/// If the dimensions differ.
+/// If the dimensions differ or there are none, there are no directions, or `p` is not finite and above 0.
 #[must_use]
 pub fn sliced_wasserstein(
     a: &Tensor<2>,
@@ -146,7 +157,7 @@ pub fn sliced_wasserstein(
 /// The sliced `W_p` along given directions, of any length but 0.
 ///
 /// # Panics
-/// If the dimensions differ.
+/// If the dimensions differ or there are none, there are no directions, or `p` is not finite and above 0.
 #[must_use]
 pub fn sliced_wasserstein_along(
     a: &Tensor<2>,
@@ -156,6 +167,9 @@ pub fn sliced_wasserstein_along(
 ) -> f64 {
     let dim = a.dims()[1];
     assert_eq!(dim, b.dims()[1], "clouds of one dimension");
+    assert!(dim > 0, "clouds of at least one dimension");
+    assert!(!directions.is_empty(), "at least one direction");
+    assert_order(p);
     let (a, b) = (points(a), points(b));
     let mut sum = 0.0;
     for direction in directions {
@@ -172,6 +186,13 @@ pub fn sliced_wasserstein_along(
         sum += wasserstein_1d(&project(&a), &project(&b), p).powf(p);
     }
     (sum / directions.len() as f64).powf(1.0 / p)
+}
+
+fn assert_order(p: f64) {
+    assert!(
+        p > 0.0 && p.is_finite(),
+        "a Wasserstein distance of order {p}"
+    );
 }
 
 fn sorted(values: &[f64]) -> Vec<f64> {

@@ -1,5 +1,6 @@
 //! The networks that a model can have.
 
+use crate::import::CheckpointError;
 use crate::probe::Probe;
 use crate::{Conditional, Conditions, Dit, DitConfig, Unet, UnetConfig, UnetError};
 use burn::module::Module;
@@ -60,8 +61,33 @@ impl Architecture {
     #[must_use]
     pub fn patch(&self) -> usize {
         match self {
-            Self::Unet(config) => config.patch,
+            Self::Unet(config) => config.patch.saturating_mul(match config.is_even() {
+                true => config.shrinkage(),
+                false => 1,
+            }),
             Self::Dit(config) => config.patch,
+        }
+    }
+
+    /// The least height and width: a pixel is left on the last level.
+    #[must_use]
+    pub fn least_side(&self) -> usize {
+        match self {
+            Self::Unet(config) => config.patch.saturating_mul(config.shrinkage()),
+            Self::Dit(config) => config.patch,
+        }
+    }
+
+    /// `Ok` for images of a height and width that the network takes.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Size`].
+    pub(crate) fn check_size(&self, size: [usize; 2]) -> Result<(), CheckpointError> {
+        let (patch, least) = (self.patch().max(1), self.least_side().max(1));
+        let fits = |side: usize| side >= least && side.is_multiple_of(patch);
+        match size.into_iter().all(fits) {
+            true => Ok(()),
+            false => Err(CheckpointError::Size { size, patch, least }),
         }
     }
 }

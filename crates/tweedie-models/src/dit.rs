@@ -121,6 +121,13 @@ impl DitConfig {
         if Heads::Count(self.heads).on(self.width).is_none() {
             return Err(divides("heads", self.heads));
         }
+        if !(self.epsilon > 0.0 && self.epsilon.is_finite()) {
+            return Err(UnetError::Range {
+                name: "epsilon",
+                range: "above 0",
+                value: self.epsilon,
+            });
+        }
         if !self.width.is_multiple_of(4) {
             return Err(divides("the sinusoids of rows and columns, 4,", 4));
         }

@@ -7,16 +7,18 @@
 //! Zhang, Zuo & Zhang 2018, "FFDNet: Toward a fast and flexible solution for CNN-based image
 //! denoising", arXiv:1710.04026.
 
+use crate::UnetError;
 use crate::convolution::Conv2d;
 use crate::import::{CheckpointError, Flat, Precision, Stored, load};
 use crate::patch::{fold, unfold};
 use crate::resblock::conv3x3;
+use crate::unet::counted;
 use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Device, Tensor};
 use std::path::Path;
-use tweedie_core::Denoiser;
+use tweedie_core::{Denoiser, InputError};
 use tweedie_math::Level;
 
 /// FFDNet. As a [`Denoiser`] it takes images in `[−1, 1]` at any level with signal; it was trained
@@ -28,16 +30,31 @@ pub struct Ffdnet {
 
 impl Ffdnet {
     /// A network for images of `channels`, with `depth` layers of `width` channels, not trained.
-    #[must_use]
-    pub fn new(channels: usize, width: usize, depth: usize, device: &Device) -> Self {
+    ///
+    /// # Errors
+    /// [`UnetError`] for a number that is 0 or above 65,536.
+    pub fn new(
+        channels: usize,
+        width: usize,
+        depth: usize,
+        device: &Device,
+    ) -> Result<Self, UnetError> {
+        counted(&[("channels", channels), ("width", width), ("depth", depth)])?;
         let layer = |i: usize| {
             let from = if i == 0 { 4 * channels + 1 } else { width };
             let to = if i + 1 == depth { 4 * channels } else { width };
             conv3x3(from, to).init(device)
         };
-        Self {
+        Ok(Self {
             layers: (0..depth).map(layer).collect(),
-        }
+        })
+    }
+
+    /// The channels of its images.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        let last = self.layers.last();
+        last.map_or(0, |layer| layer.weight.dims()[0] / 4)
     }
 
     /// The published colour network, which is part of this crate (1.7 MB, `f16`; MIT licence,
@@ -45,7 +62,7 @@ impl Ffdnet {
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
-    /// use tweedie_core::Denoiser;
+    /// use tweedie_core::{Denoiser, InputError};
     /// use tweedie_math::Level;
     /// use tweedie_models::Ffdnet;
     ///
@@ -59,10 +76,10 @@ impl Ffdnet {
     #[must_use]
     pub fn colour(device: &Device) -> Self {
         static WEIGHTS: &[u8] = include_bytes!("../data/ffdnet_color.safetensors");
-        let stored = Stored::bytes(WEIGHTS);
-        let network = Self::new(3, 96, 12, device);
-        stored
-            .and_then(|stored| load(network, &stored, &Flat, Precision::Full))
+        let path = Path::new("ffdnet_color.safetensors");
+        let network = Self::new(3, 96, 12, device).map_err(|source| unmade(path, source));
+        Stored::bytes(WEIGHTS)
+            .and_then(|stored| load(network?, &stored, &Flat, Precision::Full))
             .unwrap_or_else(|error| unreachable!("the weights of this crate: {error}"))
     }
 
@@ -84,6 +101,7 @@ impl Ffdnet {
             });
         };
         let network = Self::new(last / 4, width, depth, device);
+        let network = network.map_err(|source| unmade(path.as_ref(), source))?;
         load(network, &stored, &Flat, Precision::Full)
     }
 
@@ -109,6 +127,13 @@ impl Ffdnet {
     }
 }
 
+fn unmade(path: &Path, source: UnetError) -> CheckpointError {
+    CheckpointError::Network {
+        path: path.into(),
+        source,
+    }
+}
+
 impl Denoiser<4> for Ffdnet {
     fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
         let images = (x / level.alpha() + 1.0) * 0.5;
@@ -118,5 +143,17 @@ impl Denoiser<4> for Ffdnet {
 
     fn supports(&self, level: Level) -> bool {
         level.alpha() > 0.0
+    }
+
+    fn accepts(&self, shape: [usize; 4]) -> Result<(), InputError> {
+        let found = shape[1];
+        match found == self.channels() {
+            true => Ok(()),
+            false => Err(InputError::Shape {
+                name: "the state",
+                found: shape.to_vec(),
+                expected: format!("{} channels", self.channels()),
+            }),
+        }
     }
 }

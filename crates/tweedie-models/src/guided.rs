@@ -5,7 +5,7 @@
 
 use crate::{Architecture, Class, ConditionError, Conditions, Context, Model};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Posterior};
+use tweedie_core::{Denoiser, InputError, Posterior};
 use tweedie_math::Level;
 
 /// `x̂₀ = u + s (c − u)` of one model that is told `c` and `u` side by side; what
@@ -36,7 +36,7 @@ impl Model {
     /// let device = Device::flex();
     /// let config = DitConfig::new(3).with_width(24).with_layers(1).with_heads(2).with_classes(10).with_grid(4);
     /// let config = ModelConfig::new(config, Prediction::Noise, TimeInput::LogSnr, [8, 8]);
-    /// let model = Model::new(config.clone(), config.init(&device)?.into_network());
+    /// let model = Model::new(config.clone(), config.init(&device)?.into_network())?;
     ///
     /// let third = Conditions::none().with_labels(Tensor::from_ints([3], &device));
     /// let guided = model.guided(third.clone(), Conditions::none(), 4.0)?;
@@ -131,6 +131,14 @@ impl Denoiser<4> for Guided {
 
     fn supports(&self, level: Level) -> bool {
         self.model.supports(level)
+    }
+
+    fn accepts(&self, shape: [usize; 4]) -> Result<(), InputError> {
+        InputError::unless_finite("the guidance scale", self.scale)?;
+        self.model.accepts_images(shape)?;
+        let serve = |conditions: &Conditions| conditions.serve(shape);
+        let served = self.told.iter().try_for_each(serve);
+        served.map_err(|error| InputError::Refused(error.to_string()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Autoencoder;
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise, Posterior};
+use tweedie_core::{Denoiser, InputError, Noise, Posterior};
 use tweedie_math::Level;
 
 /// A denoiser of latents with its autoencoder. It is itself a denoiser, of latents as the diffusion
@@ -65,5 +65,9 @@ impl<D: Denoiser<4>> Denoiser<4> for Latent<D> {
 
     fn supports(&self, level: Level) -> bool {
         self.denoiser.supports(level)
+    }
+
+    fn accepts(&self, shape: [usize; 4]) -> Result<(), InputError> {
+        self.denoiser.accepts(shape)
     }
 }

@@ -85,7 +85,7 @@ pub use model::{Model, ModelConfig};
 pub use probe::Probe;
 pub use resample::{Downsample, Filter, Upsample};
 pub use resblock::{Conditioning, ResBlock, ResBlockConfig, Resize};
-pub use sampling::{Clip, Grid, Sampling};
+pub use sampling::{Clip, End, Grid, Sampling};
 pub use time::{Perceptron, TimeEmbedding, Waves};
 pub use transformer::{SpatialTransformer, TransformerBlock};
 pub use unet::{

@@ -3,7 +3,8 @@
 //! `h ← h + W_k silu(V_k h + U_k γ(c))` for each layer, between two linear maps; `γ` is a
 //! [`TimeEmbedding`].
 
-use crate::{Activation, TimeEmbedding, Waves};
+use crate::unet::counted;
+use crate::{Activation, TimeEmbedding, UnetError, Waves};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Initializer, Linear, LinearConfig};
@@ -44,8 +45,20 @@ struct Layer {
 
 impl MlpConfig {
     /// The network on `device`.
-    #[must_use]
-    pub fn init(&self, device: &Device) -> Mlp {
+    ///
+    /// # Errors
+    /// [`UnetError`] for a dimension or width of 0 or above 65,536, as many layers, or a factor that is not
+    /// finite.
+    pub fn init(&self, device: &Device) -> Result<Mlp, UnetError> {
+        let depth = self.depth.saturating_add(1);
+        counted(&[("dim", self.dim), ("width", self.width), ("depth", depth)])?;
+        if !self.time_scale.is_finite() {
+            return Err(UnetError::Range {
+                name: "time_scale",
+                range: "finite",
+                value: self.time_scale,
+            });
+        }
         let linear = |from, to| LinearConfig::new(from, to).init(device);
         let waves = Waves::Sinusoids {
             width: 2 * (self.width / 2).max(1),
@@ -53,7 +66,7 @@ impl MlpConfig {
             shift: 1.0,
         };
         let (width, scale, silu) = (self.width, self.time_scale, Activation::Silu);
-        Mlp {
+        Ok(Mlp {
             time: TimeEmbedding::new(waves, width, scale, silu, device),
             input: linear(self.dim, self.width),
             layers: (0..self.depth)
@@ -66,7 +79,7 @@ impl MlpConfig {
             output: LinearConfig::new(self.width, self.dim)
                 .with_initializer(Initializer::Zeros)
                 .init(device),
-        }
+        })
     }
 }
 

@@ -1,13 +1,17 @@
 //! A trained network with all it takes to sample from it.
 
+use crate::import::fields::MOST_BYTES;
+use crate::import::place::{Target, targets};
 use crate::import::{Checkpoint, CheckpointError, Native, Precision, export};
 use crate::sampling::Sampling;
-use crate::{Architecture, Backbone, ConditionError, Conditioned, Conditions};
-use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use crate::{Architecture, Backbone, ConditionError, Conditioned, Conditions, Waves};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
-use tweedie_core::{Denoiser, LearnedRange, Posterior, Preconditioned, TimeInput, replace_file};
+use std::path::{Path, PathBuf};
+use tweedie_core::{
+    Denoiser, InputError, LearnedRange, Posterior, Preconditioned, TimeInput, replace_file,
+};
 use tweedie_math::{Level, Prediction};
 
 /// What a model is, apart from its weights.
@@ -38,6 +42,8 @@ pub struct ModelConfig {
 pub struct Model {
     config: ModelConfig,
     denoiser: Kind,
+    /// The precision of its parameters, if they are there.
+    dtype: Option<DType>,
 }
 
 /// With learned variance or without.
@@ -99,15 +105,48 @@ impl ModelConfig {
                 output,
             });
         }
-        let ([height, width], patch) = (self.size, self.network.patch().max(1));
-        let fits = |side: usize| side > 0 && side.is_multiple_of(patch);
-        if fits(height) && fits(width) {
+        self.network.check_size(self.size)?;
+        self.check_time()?;
+        let Some(sampling) = &self.sampling else {
             return Ok(());
+        };
+        let refused = |source| CheckpointError::Schedule {
+            path: CONFIG.into(),
+            source,
+        };
+        sampling.prediction.check().map_err(refused)?;
+        sampling.clip.check()
+    }
+
+    /// That the network can take the number by which it is told the level.
+    fn check_time(&self) -> Result<(), CheckpointError> {
+        let told = |message: String| Err(CheckpointError::Told { message });
+        let Architecture::Unet(config) = &self.network else {
+            return Ok(());
+        };
+        let waves = config.waves();
+        if let Waves::Learned { count, .. } = waves {
+            return match &self.time {
+                TimeInput::Index(chain) if chain.len() <= count => Ok(()),
+                TimeInput::Index(chain) => told(format!(
+                    "a table of {count} steps, for a chain of {}",
+                    chain.len()
+                )),
+                _ => told(format!(
+                    "a table of {count} steps takes the index of a chain"
+                )),
+            };
         }
-        Err(CheckpointError::Size {
-            size: self.size,
-            patch,
-        })
+        let logarithm = matches!(waves, Waves::Fourier { log: true, .. });
+        let positive = matches!(self.time, TimeInput::NoiseLevel);
+        match (logarithm || config.divide_by_condition) && !positive {
+            true => told(
+                "the network takes the logarithm of the level, or divides by it: only of \
+                          the noise level is it finite everywhere"
+                    .into(),
+            ),
+            false => Ok(()),
+        }
     }
 
     pub(crate) fn network_error(&self, source: crate::UnetError) -> CheckpointError {
@@ -120,21 +159,39 @@ impl ModelConfig {
 
 impl Model {
     /// A model of its parts; dropout is off, also where a gradient flows through the network.
-    #[must_use]
-    pub fn new(config: ModelConfig, network: Backbone) -> Self {
-        Self::conditional(config, network.valid(), Conditions::none())
+    ///
+    /// # Errors
+    /// [`CheckpointError`] for a configuration that makes no sense, or that describes another network.
+    pub fn new(config: ModelConfig, network: Backbone) -> Result<Self, CheckpointError> {
+        config.check()?;
+        let described = config.network.init(&Device::default());
+        let described = described.map_err(|source| config.network_error(source))?;
+        let (expected, found) = (targets(&described), targets(&network));
+        if let Some(message) = difference(&expected, &found) {
+            return Err(CheckpointError::Described { message });
+        }
+        Ok(Self::conditional(
+            config,
+            network.valid(),
+            Conditions::none(),
+        ))
     }
 
     fn conditional(config: ModelConfig, network: Backbone, conditions: Conditions) -> Self {
         let network = Conditioned::new(network, conditions);
         let plain = Preconditioned::new(network, config.prediction, config.time.clone());
         let learned = config.network.channels()[1] == 2 * config.channels;
+        let dtype = precision(plain.network());
         let denoiser = if learned {
             Kind::Learned(LearnedRange::new(plain))
         } else {
             Kind::Plain(plain)
         };
-        Self { config, denoiser }
+        Self {
+            config,
+            denoiser,
+            dtype,
+        }
     }
 
     /// Reads a model from a directory or file of any layout that [`Checkpoint`] knows.
@@ -145,8 +202,9 @@ impl Model {
         Checkpoint::open(path)?.model(device)
     }
 
-    /// Writes the model into a directory, which is made if need be. Each file is written beside
-    /// its place and then moved there.
+    /// Writes the model into a directory, which is made if need be: `config.json`, and the weights in a
+    /// file that it names. Over another model, the weights get another name, then `config.json` is
+    /// replaced, then the old weights are removed: the directory holds one whole model at any time.
     ///
     /// # Errors
     /// [`CheckpointError`] if a file cannot be written.
@@ -161,12 +219,25 @@ impl Model {
             source,
         })?;
         let path = directory.join(CONFIG);
-        let text = match serde_json::to_vec_pretty(&self.config) {
-            Ok(text) => text,
-            Err(source) => return Err(CheckpointError::Json { path, source }),
+        let json = |source| CheckpointError::Json {
+            path: path.clone(),
+            source,
         };
-        export::tensors(self.network(), &Native, precision, &directory.join(WEIGHTS))?;
-        replace_file(&path, &text).map_err(|source| CheckpointError::File { path, source })
+        let before = weights_of(directory);
+        let weights = WEIGHTS.into_iter().find(|name| before != Some(name));
+        let weights = weights.unwrap_or(WEIGHTS[0]);
+        let mut config = serde_json::to_value(&self.config).map_err(json)?;
+        if let (Some(config), true) = (config.as_object_mut(), weights != WEIGHTS[0]) {
+            config.insert("weights".into(), weights.into());
+        }
+        export::tensors(self.network(), &Native, precision, &directory.join(weights))?;
+        let text = format!("{config:#}\n");
+        let file = |path: PathBuf| move |source| CheckpointError::File { path, source };
+        replace_file(&path, text.as_bytes()).map_err(file(path.clone()))?;
+        match before.map(|before| directory.join(before)) {
+            Some(before) => std::fs::remove_file(&before).map_err(file(before.clone())),
+            None => Ok(()),
+        }
     }
 
     /// What the model is.
@@ -206,6 +277,20 @@ impl Model {
         Self::conditional(config, network, conditions)
     }
 
+    /// Whether it takes images of a shape, whatever it is told.
+    pub(crate) fn accepts_images(&self, shape: [usize; 4]) -> Result<(), InputError> {
+        let [_, channels, h, w] = shape;
+        if channels != self.config.channels {
+            return Err(InputError::Shape {
+                name: "the state",
+                found: shape.to_vec(),
+                expected: format!("{} channels", self.config.channels),
+            });
+        }
+        let size = self.config.network.check_size([h, w]);
+        size.map_err(|error| InputError::Refused(error.to_string()))
+    }
+
     /// The number of parameters.
     #[must_use]
     pub fn num_params(&self) -> usize {
@@ -221,24 +306,83 @@ impl Model {
 }
 
 pub(crate) const CONFIG: &str = "config.json";
-pub(crate) const WEIGHTS: &str = "weights.safetensors";
+
+/// Names of the weights: of the first model in a folder, and of one over another.
+pub(crate) const WEIGHTS: [&str; 2] = ["weights.safetensors", "weights-1.safetensors"];
+
+/// Which file of weights a model in `directory` has, if one is there.
+fn weights_of(directory: &Path) -> Option<&'static str> {
+    let text = tweedie_core::read_text(directory.join(CONFIG), MOST_BYTES).ok()?;
+    let config: serde_json::Value = serde_json::from_str(&text).ok()?;
+    config.get("network")?;
+    let name = config.get("weights").and_then(serde_json::Value::as_str);
+    let known = WEIGHTS
+        .into_iter()
+        .find(|known| *known == name.unwrap_or(WEIGHTS[0]))?;
+    directory.join(known).is_file().then_some(known)
+}
+
+/// What two networks differ in first.
+fn difference(expected: &[Target], found: &[Target]) -> Option<String> {
+    if let Some((a, b)) = expected.iter().zip(found).find(|(a, b)| a != b) {
+        let of = |target: &Target| format!("{} {:?}", target.path, target.shape);
+        return Some(format!("{} instead of {}", of(b), of(a)));
+    }
+    let (expected, found) = (expected.len(), found.len());
+    (expected != found).then(|| format!("{found} parameters instead of {expected}"))
+}
+
+/// The precision of a network's parameters; none if they are yet to be drawn.
+fn precision<M: Module>(network: &M) -> Option<DType> {
+    struct First(Option<DType>);
+    impl ModuleVisitor for First {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if self.0.is_none() && param.is_initialized() {
+                self.0 = Some(param.val().dtype());
+            }
+        }
+    }
+    let mut first = First(None);
+    network.visit(&mut first);
+    first.0
+}
 
 impl Denoiser<4> for Model {
+    /// The network runs in the precision of its parameters, whatever that of `x` is.
     fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
-        match &self.denoiser {
+        let asked = x.dtype();
+        let x = x.cast(self.dtype.unwrap_or(asked));
+        let clean = match &self.denoiser {
             Kind::Plain(plain) => plain.denoise(x, level),
             Kind::Learned(learned) => learned.denoise(x, level),
-        }
+        };
+        clean.cast(asked)
     }
 
     fn estimate(&self, x: Tensor<4>, level: Level) -> Posterior<4> {
-        match &self.denoiser {
+        let asked = x.dtype();
+        let x = x.cast(self.dtype.unwrap_or(asked));
+        let estimate = match &self.denoiser {
             Kind::Plain(plain) => plain.estimate(x, level),
             Kind::Learned(learned) => learned.estimate(x, level),
+        };
+        Posterior {
+            clean: estimate.clean.cast(asked),
+            interpolation: estimate.interpolation.map(|place| place.cast(asked)),
         }
     }
 
     fn supports(&self, level: Level) -> bool {
         self.preconditioned().prediction().determines_clean(level)
+    }
+
+    fn accepts(&self, shape: [usize; 4]) -> Result<(), InputError> {
+        let refused = |error: ConditionError| InputError::Refused(error.to_string());
+        self.accepts_images(shape)?;
+        let channels = self.config.channels;
+        let conditions = self.preconditioned().network().conditions();
+        let network = &self.config.network;
+        network.accepts(channels, conditions).map_err(refused)?;
+        conditions.serve(shape).map_err(refused)
     }
 }

@@ -1,6 +1,7 @@
 //! How a checkpoint was meant to be sampled from: what its output means, what it is told, which
 //! levels are visited.
 
+use crate::import::CheckpointError;
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Denoiser, DynamicThreshold, StaticClip, TimeInput};
 use tweedie_math::{
@@ -32,6 +33,19 @@ pub enum Grid {
         chain: Chain,
         /// Which of its nodes.
         spacing: Spacing,
+        /// Where the last move goes.
+        #[serde(default)]
+        end: End,
+    },
+    /// Levels between the ends of a chain, evenly spaced in the `ρ`-th root of `σ/α`.
+    Karras {
+        /// The chain.
+        chain: Chain,
+        /// `ρ`.
+        rho: f64,
+        /// Where the last move goes.
+        #[serde(default)]
+        end: End,
     },
     /// Noise levels from the largest to the least, the signal unscaled: evenly spaced in their
     /// `ρ`-th root, or in their logarithm.
@@ -41,6 +55,17 @@ pub enum Grid {
         /// `ρ`.
         rho: Option<f64>,
     },
+}
+
+/// Where the last move on a chain goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// To clean data.
+    #[default]
+    Clean,
+    /// To the first node, whose noise stays.
+    FirstNode,
 }
 
 /// What is done to the estimate of the clean image.
@@ -65,14 +90,38 @@ pub enum Clip {
 }
 
 impl Sampling {
-    /// The usual path in `steps` moves, from noise to clean data: nodes of a chain spaced as DDPM, DDIM
-    /// and PNDM space them.
+    /// The usual path, from noise to clean data or to the first node of a chain, of `steps` evaluations.
+    /// (Where a peer's last move stays at its level, it is left out.)
     ///
     /// # Errors
     /// [`PathError`] for no steps, or more than a chain has nodes.
     pub fn path(&self, steps: usize) -> Result<Path, PathError> {
         match &self.grid {
-            Grid::Chain { chain, spacing } => Path::respaced(chain, *spacing, steps),
+            Grid::Chain {
+                chain,
+                spacing,
+                end: End::Clean,
+            } => Path::respaced(chain, *spacing, steps),
+            Grid::Chain { chain, spacing, .. } => {
+                let nodes = Path::respaced(chain, *spacing, steps)?;
+                // In the place of clean data, unless it is there already.
+                let mut levels = nodes.levels()[..steps].to_vec();
+                if levels.last() != Some(&chain.node(0)) {
+                    levels.push(chain.node(0));
+                }
+                Path::through(levels)
+            }
+            Grid::Karras { chain, rho, end } => {
+                let path = match steps {
+                    1 => Path::through(vec![chain.level(1.0), chain.node(0)]),
+                    _ => Path::karras(chain, Span::FULL, steps.saturating_sub(1), *rho),
+                }?;
+                Ok(match (end, steps) {
+                    (End::Clean, 1) => Path::through(vec![chain.level(1.0), Level::CLEAN])?,
+                    (End::Clean, _) => path.then_clean(),
+                    (End::FirstNode, _) => path,
+                })
+            }
             Grid::Exploding { schedule, .. } if steps == 1 => {
                 Path::through(vec![schedule.level(1.0), Level::CLEAN])
             }
@@ -89,6 +138,22 @@ impl Sampling {
 }
 
 impl Clip {
+    /// `Ok` for a range above 0, a quantile within `[0, 1]` and a largest threshold of at least 1.
+    pub(crate) fn check(self) -> Result<(), CheckpointError> {
+        let message = match self {
+            Self::Static { range } if !(range > 0.0 && range.is_finite()) => {
+                format!("estimates clipped to ±{range}")
+            }
+            Self::Dynamic { quantile, most }
+                if !((0.0..=1.0).contains(&quantile) && most >= 1.0) =>
+            {
+                format!("a threshold at the quantile {quantile}, of at most {most}")
+            }
+            _ => return Ok(()),
+        };
+        Err(CheckpointError::Told { message })
+    }
+
     /// A denoiser whose estimates are clipped.
     pub fn around<'a, D: Denoiser<4> + Send + Sync + 'a>(
         self,

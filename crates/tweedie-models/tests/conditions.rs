@@ -182,7 +182,7 @@ fn any_network_can_be_preconditioned_as_edm() -> Result<(), CheckpointError> {
         },
         ..config
     };
-    let found = Model::new(config, dit).denoise(x, level);
+    let found = Model::new(config, dit).expect("a model").denoise(x, level);
     assert!(largest(found - expected) < 1e-4);
     Ok(())
 }

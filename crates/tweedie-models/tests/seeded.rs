@@ -16,7 +16,11 @@ impl ModuleVisitor for Collect {
 fn a_seed_fixes_the_parameters() {
     let device = Device::flex();
     let parameters = |seed: u64, disturb: bool| {
-        let network = seeded(seed, &device, MlpConfig::new(2).init(&device));
+        let network = seeded(
+            seed,
+            &device,
+            MlpConfig::new(2).init(&device).expect("a network"),
+        );
         if disturb {
             let _ = Tensor::<1>::random([5], Distribution::Default, &device);
         }

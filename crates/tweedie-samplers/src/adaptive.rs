@@ -18,7 +18,7 @@
 use crate::integrator::{Controller, Integrator, Stuck, Tolerance};
 use crate::{State, Step};
 use burn::tensor::Tensor;
-use tweedie_core::{Counting, Denoiser, Noise};
+use tweedie_core::{Counting, Denoiser, InputError, Noise};
 use tweedie_math::{Level, Move, Path, Tableau, tableau};
 
 /// An embedded Runge–Kutta pair on the probability flow.
@@ -46,9 +46,12 @@ pub struct Adaptive {
 }
 
 /// Why a path could not be integrated.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdaptiveError {
+    /// The denoiser does not take such states, or one of its parameters is out of range.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// The flow is singular where no noise is left.
     #[error("the flow has to be integrated between levels of some noise: end the path earlier")]
     Clean,
@@ -198,7 +201,7 @@ impl Adaptive {
     ) -> Result<Solution<D>, AdaptiveError> {
         self.checked()?;
         let levels = path.levels();
-        let angles = check(denoiser, levels)?;
+        let angles = check(denoiser, x.dims(), levels)?;
         let denoiser = Counting::new(denoiser);
         let velocity = |angle: f64, y: &Tensor<D>| velocity(&denoiser, y, angle).0;
         let y = x / levels[0].rms();
@@ -217,8 +220,17 @@ impl Adaptive {
 /// The angles of levels that the flow can be integrated through.
 pub(crate) fn check<const D: usize>(
     denoiser: &dyn Denoiser<D>,
+    shape: [usize; D],
     levels: &[Level],
 ) -> Result<Vec<f64>, AdaptiveError> {
+    let values: usize = shape.iter().product();
+    InputError::unless(
+        values > 0,
+        "the batch",
+        "of at least one value",
+        values as f64,
+    )?;
+    denoiser.accepts(shape)?;
     if levels.iter().any(|level| level.sigma() == 0.0) {
         return Err(AdaptiveError::Clean);
     }

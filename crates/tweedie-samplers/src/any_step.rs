@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use tweedie_core::{Denoiser, Noise};
+use tweedie_core::{Denoiser, InputError, Noise};
 use tweedie_math::Move;
 
 /// A step whose type is not known at compile time.
@@ -49,6 +49,7 @@ trait Erased<const D: usize>: Send + Sync {
         memory: &mut AnyMemory,
     ) -> State<D>;
     fn supports_any(&self, mv: Move) -> bool;
+    fn accepts_any(&self, shape: [usize; D]) -> Result<(), InputError>;
     fn order_any(&self) -> usize;
 }
 
@@ -78,6 +79,10 @@ impl<const D: usize, S: Step<D, Memory: 'static> + Send + Sync> Erased<D> for S 
         self.supports(mv)
     }
 
+    fn accepts_any(&self, shape: [usize; D]) -> Result<(), InputError> {
+        self.accepts(shape)
+    }
+
     fn order_any(&self) -> usize {
         self.order()
     }
@@ -99,6 +104,10 @@ impl<const D: usize> Step<D> for AnyStep<D> {
 
     fn supports(&self, mv: Move) -> bool {
         self.0.supports_any(mv)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        self.0.accepts_any(shape)
     }
 
     fn order(&self) -> usize {

@@ -10,7 +10,7 @@
 use crate::{State, Step};
 use burn::tensor::Tensor;
 use std::f64::consts::SQRT_2;
-use tweedie_core::{Denoiser, Noise};
+use tweedie_core::{Denoiser, InputError, Noise};
 use tweedie_math::{Level, Move};
 
 /// Churn before every move of `step`; EDM takes [`RungeKutta::heun`](crate::RungeKutta::heun).
@@ -42,8 +42,11 @@ impl<S> Churn<S> {
     pub fn new(step: S, churn: f64, steps: usize) -> Self {
         Self {
             step,
-            // What is no number stays so, and is refused.
-            gamma: (churn / steps as f64).clamp(f64::NEG_INFINITY, SQRT_2 - 1.0),
+            // NaN, also of a path without moves, survives the clamp and is refused.
+            gamma: match steps {
+                0 => f64::NAN,
+                _ => (churn / steps as f64).clamp(f64::NEG_INFINITY, SQRT_2 - 1.0),
+            },
             least: 0.0,
             most: f64::INFINITY,
             scale: 1.0,
@@ -107,6 +110,10 @@ impl<const D: usize, S: Step<D>> Step<D> for Churn<S> {
         let scale = (0.0..f64::INFINITY).contains(&self.scale);
         let legal = self.gamma >= 0.0 && scale && self.least <= self.most;
         legal && !mv.is_forward() && self.step.supports(Move { from, to: mv.to })
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        self.step.accepts(shape)
     }
 
     /// That of a one-step method.

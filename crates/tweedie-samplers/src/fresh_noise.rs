@@ -14,7 +14,7 @@
 use crate::multistep::add_noise;
 use crate::{State, Step};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
+use tweedie_core::{Denoiser, InputError, Noise};
 use tweedie_math::{Ddim, Kernel, Level, Move};
 
 /// `step` to a lower level, then fresh noise up to the one asked for.
@@ -84,6 +84,10 @@ impl<const D: usize, S: Step<D>> Step<D> for FreshNoise<S> {
     fn supports(&self, mv: Move) -> bool {
         let lower = |(to, _)| self.step.supports(Move { from: mv.from, to });
         self.split(mv).is_some_and(lower)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        self.step.accepts(shape)
     }
 
     /// That of a one-step method.

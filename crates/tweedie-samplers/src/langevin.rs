@@ -89,8 +89,8 @@ impl Langevin {
         match &self.size {
             Size::Fixed(epsilon) => number(*epsilon),
             Size::Annealed(epsilon, last) => {
-                let relative = level.noise_to_signal() / last;
-                number(0.5 * epsilon * relative.powi(2) * level.alpha().powi(2))
+                // α² (σ/α)², finite at pure noise.
+                number(0.5 * epsilon * (level.sigma() / last).powi(2))
             }
             Size::SignalToNoise(r, chain) => {
                 let kept = chain.as_ref().map_or(1.0, |chain| {

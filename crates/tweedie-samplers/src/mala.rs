@@ -47,6 +47,8 @@ impl<F> Mala<F> {
 impl<const D: usize, F: Fn(Tensor<D>, Level) -> Tensor<1>> Step<D> for Mala<F> {
     type Memory = ();
 
+    /// # Panics
+    /// If there is not one density for each sample.
     fn step(
         &self,
         denoiser: &dyn Denoiser<D>,
@@ -66,9 +68,16 @@ impl<const D: usize, F: Fn(Tensor<D>, Level) -> Tensor<1>> Step<D> for Mala<F> {
         let proposed = x.clone() + forth.clone() + step.clone();
         let (back, _) = drift(&proposed);
         // ln q(x′|x) = −‖step‖²/4ε, ln q(x|x′) = −‖x − x′ − ε s(x′)‖²/4ε
-        let ratio = (self.log_density)(proposed.clone(), level)
-            - (self.log_density)(x.clone(), level)
-            + square(step.clone())
+        let log_density = |x: &Tensor<D>| {
+            let log = (self.log_density)(x.clone(), level);
+            assert_eq!(
+                log.dims()[0],
+                x.dims()[0],
+                "MALA: a density for each sample"
+            );
+            log
+        };
+        let ratio = log_density(&proposed) - log_density(&x) + square(step.clone())
             - square(forth + step + back);
         let mut shape = [1; D];
         shape[0] = x.dims()[0];

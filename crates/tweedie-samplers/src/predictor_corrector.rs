@@ -12,7 +12,7 @@
 
 use crate::{Langevin, State, Step};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
+use tweedie_core::{Denoiser, InputError, Noise};
 use tweedie_math::Move;
 
 /// Any predictor with any corrector that works at one level.
@@ -106,5 +106,10 @@ impl<const D: usize, P: Step<D>, C: Step<D>> Step<D> for PredictorCorrector<P, C
         let level = if self.first { mv.from } else { mv.to };
         let corrects = level.sigma() == 0.0 || self.corrector.supports(Move::staying(level));
         self.predictor.supports(mv) && !mv.is_forward() && corrects
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        self.predictor.accepts(shape)?;
+        self.corrector.accepts(shape)
     }
 }

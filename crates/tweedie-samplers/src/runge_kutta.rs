@@ -38,7 +38,7 @@ pub struct RungeKutta {
 }
 
 impl RungeKutta {
-    /// The method of a tableau.
+    /// The method of a tableau; a run refuses one that is not [valid](Tableau::is_valid).
     #[must_use]
     pub fn new(tableau: Tableau) -> Self {
         Self { tableau }
@@ -120,7 +120,7 @@ impl<const D: usize> Step<D> for RungeKutta {
 
     fn supports(&self, mv: Move) -> bool {
         let tableau = self.for_move(mv);
-        (0..tableau.stages()).all(|i| mv.chord(tableau.node(i)).sigma() > 0.0)
+        tableau.is_valid() && (0..tableau.stages()).all(|i| mv.chord(tableau.node(i)).sigma() > 0.0)
     }
 
     fn order(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use crate::{State, Step};
 use burn::tensor::{Device, Tensor};
-use tweedie_core::{Counting, Denoiser, Noise, Replay};
+use tweedie_core::{Counting, Denoiser, InputError, Noise, Replay};
 use tweedie_math::{Level, Move, Path, forward, gaussian};
 
 /// A step and the path it walks.
@@ -38,9 +38,12 @@ pub struct Sampler<S> {
 }
 
 /// Why a run cannot begin, or had to end.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SampleError {
+    /// The state has not the shape, or a parameter not the value, that the denoiser or the step takes.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// The denoiser has no estimate at a level on the path.
     #[error(
         "the denoiser gives no clean estimate at α = {}, σ = {}: choose a path that starts later, \
@@ -122,8 +125,9 @@ impl<S> Sampler<S> {
     /// Walks the whole path from `x`, the state at its first level, and gives the last state.
     ///
     /// # Errors
-    /// [`SampleError`] if the denoiser or the step does not support the path; nothing has been
-    /// evaluated then.
+    /// [`SampleError`] if the denoiser or the step does not support the path or the shape of `x`;
+    /// nothing has been evaluated then. [`SampleError::NotFinite`] if the last state is not finite:
+    /// [`try_sample`](Self::try_sample) says where that began.
     pub fn sample<const D: usize>(
         &self,
         denoiser: &dyn Denoiser<D>,
@@ -133,10 +137,7 @@ impl<S> Sampler<S> {
     where
         S: Step<D>,
     {
-        Ok(self
-            .trajectory(denoiser, x.clone(), noise)?
-            .end()
-            .unwrap_or(x))
+        self.trajectory(denoiser, x, noise)?.end()
     }
 
     /// [`sample`](Self::sample), looking at every state on the way.
@@ -175,8 +176,9 @@ impl<S> Sampler<S> {
         S: Step<D>,
     {
         let is_reverse = |mv: &Move| !mv.is_forward();
-        self.check(denoiser, self.path.moves().filter(is_reverse))?;
+        self.check(denoiser, x.dims(), self.path.moves().filter(is_reverse))?;
         Ok(Trajectory {
+            level: self.path.start(),
             step: &self.step,
             moves: self.path.moves().collect::<Vec<_>>().into_iter(),
             denoiser: Counting::new(denoiser),
@@ -202,7 +204,7 @@ impl<S> Sampler<S> {
     where
         S: Step<D>,
     {
-        Ok(self.encoding(denoiser, x.clone())?.end().unwrap_or(x))
+        self.encoding(denoiser, x)?.end()
     }
 
     /// [`encode`](Self::encode) as an iterator over its states.
@@ -222,11 +224,12 @@ impl<S> Sampler<S> {
         if let Some(mv) = path.moves().find(|mv| !mv.is_forward()) {
             return Err(SampleError::Encode { mv });
         }
-        self.check(denoiser, path.moves())?;
+        self.check(denoiser, x.dims(), path.moves())?;
         if !denoiser.supports(path.end()) {
             return Err(SampleError::Denoiser { level: path.end() });
         }
         Ok(Trajectory {
+            level: path.start(),
             step: &self.step,
             moves: path.moves().collect::<Vec<_>>().into_iter(),
             denoiser: Counting::new(denoiser),
@@ -240,11 +243,21 @@ impl<S> Sampler<S> {
     fn check<const D: usize>(
         &self,
         denoiser: &dyn Denoiser<D>,
+        shape: [usize; D],
         moves: impl Iterator<Item = Move>,
     ) -> Result<(), SampleError>
     where
         S: Step<D>,
     {
+        let samples = shape[0] as f64;
+        InputError::unless(
+            !shape.contains(&0),
+            "the batch",
+            "of at least one value",
+            samples,
+        )?;
+        denoiser.accepts(shape)?;
+        self.step.accepts(shape)?;
         for mv in moves {
             if !denoiser.supports(mv.from) {
                 return Err(SampleError::Denoiser { level: mv.from });
@@ -260,6 +273,8 @@ impl<S> Sampler<S> {
 /// The states of a run, in order; see [`Sampler::trajectory`].
 pub struct Trajectory<'a, const D: usize, S: Step<D>> {
     step: &'a S,
+    /// The level reached.
+    level: Level,
     moves: std::vec::IntoIter<Move>,
     denoiser: Counting<&'a dyn Denoiser<D>>,
     /// Taken while a step works on it, so that the step may reuse its memory.
@@ -271,9 +286,13 @@ pub struct Trajectory<'a, const D: usize, S: Step<D>> {
 
 impl<'a, const D: usize, S: Step<D>> Trajectory<'a, D, S> {
     /// Walks to the end; no state is kept on the way, so that each step may reuse the last one's memory.
-    fn end(mut self) -> Option<Tensor<D>> {
+    fn end(mut self) -> Result<Tensor<D>, SampleError> {
         while self.next().is_some() {}
-        self.x
+        let not_finite = SampleError::NotFinite {
+            level: self.level,
+            evaluations: self.denoiser.evaluations(),
+        };
+        self.x.filter(is_finite).ok_or(not_finite)
     }
 
     /// Ends with an error at the first state that is not finite. Looking at it waits for the device.
@@ -289,9 +308,7 @@ impl<'a, const D: usize, S: Step<D>> Trajectory<'a, D, S> {
             if ended {
                 return None;
             }
-            // A sum of zeros, unless a value is infinite or no number.
-            let zero = (state.x.clone() * 0.0).sum().into_scalar::<f64>();
-            ended = zero != 0.0;
+            ended = !is_finite(&state.x);
             Some(if ended {
                 Err(SampleError::NotFinite {
                     level: state.level,
@@ -302,6 +319,12 @@ impl<'a, const D: usize, S: Step<D>> Trajectory<'a, D, S> {
             })
         })
     }
+}
+
+/// Whether every value is a finite number: then the sum of their multiples by 0 is 0.
+fn is_finite<const D: usize>(x: &Tensor<D>) -> bool {
+    let zero = (x.clone() * 0.0).sum().into_scalar::<f64>();
+    zero == 0.0
 }
 
 impl<const D: usize, S: Step<D>> Iterator for Trajectory<'_, D, S> {
@@ -320,6 +343,7 @@ impl<const D: usize, S: Step<D>> Iterator for Trajectory<'_, D, S> {
             self.step.step(denoiser, here, mv, noise, &mut self.memory)
         };
         state.evaluations = self.denoiser.evaluations();
+        self.level = mv.to;
         self.x = Some(state.x.clone());
         Some(state)
     }

@@ -1,7 +1,7 @@
 //! One way to move a chain.
 
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
+use tweedie_core::{Denoiser, InputError, Noise};
 use tweedie_math::{Level, Move};
 
 /// Where a chain stands after a move.
@@ -52,6 +52,16 @@ pub trait Step<const D: usize> {
     fn supports(&self, mv: Move) -> bool {
         let _ = mv;
         true
+    }
+
+    /// Whether it moves states of a shape, and its parameters are in their ranges. A sampler asks
+    /// this before it starts.
+    ///
+    /// # Errors
+    /// [`InputError`] says what does not fit.
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let _ = shape;
+        Ok(())
     }
 
     /// The power of the step length with which the error falls: of the state for a deterministic

@@ -1,44 +1,122 @@
-//! AdamW, each parameter in one pass: [`tweedie_kernels::adamw`] with burn's state.
+//! AdamW, each parameter in one pass: [`tweedie_kernels::adamw`] with the moments of every parameter.
+//!
+//! # Reference
+//! Loshchilov & Hutter 2019, algorithm 2, arXiv:1711.05101.
 
-use burn::optim::{AdamWState, AdaptiveMomentumState, LearningRate, Optimizer};
-use burn::tensor::{Device, Tensor};
+use crate::ema::collect;
+use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use std::any::Any;
+use std::collections::HashMap;
 use tweedie_kernels::{AdamWStep, adamw};
 
-/// Moments keep 0.9 and 0.999; 10⁻⁵ is added to the root of the second.
-#[derive(Clone, Copy, Debug)]
+/// How much the two moments keep.
+const KEEP: [f64; 2] = [0.9, 0.999];
+
+/// Added to the root of the second moment.
+const EPSILON: f64 = 1e-5;
+
+/// A tensor of any number of dimensions for each parameter.
+type Tensors = HashMap<ParamId, Box<dyn Any>>;
+
+/// Both moments of every parameter that has had a gradient, on the plain device.
 pub(crate) struct AdamW {
-    pub(crate) weight_decay: f64,
+    weight_decay: f64,
+    moments: [Tensors; 2],
 }
 
-impl Optimizer for AdamW {
-    type State<const D: usize> = AdamWState<D>;
+impl AdamW {
+    pub(crate) fn new(weight_decay: f64) -> Self {
+        Self {
+            weight_decay,
+            moments: [HashMap::new(), HashMap::new()],
+        }
+    }
 
-    fn step<const D: usize>(
-        &self,
-        learning_rate: LearningRate,
-        parameter: Tensor<D>,
-        gradient: Tensor<D>,
-        state: Option<AdamWState<D>>,
-    ) -> (Tensor<D>, Option<AdamWState<D>>) {
-        let state = state.map(|state| state.momentum);
-        let (number, m, v) = match state {
-            Some(state) => (state.time + 1, state.moment_1, state.moment_2),
-            None => (1, gradient.zeros_like(), gradient.zeros_like()),
-        };
+    /// Step `number`, from 1, of every parameter that has a gradient.
+    pub(crate) fn step<M: Module>(
+        &mut self,
+        learning_rate: f64,
+        number: usize,
+        model: M,
+        gradients: GradientsParams,
+    ) -> M {
         let step = AdamWStep {
             learning_rate,
-            keep: [0.9, 0.999],
-            epsilon: 1e-5,
+            keep: KEEP,
+            epsilon: EPSILON,
             weight_decay: self.weight_decay,
             number,
         };
-        let (parameter, [m, v]) = adamw(parameter, gradient, [m, v], step);
-        let momentum = AdaptiveMomentumState::new(number, m, v);
-        (parameter, Some(AdamWState::new(momentum)))
+        model.map(&mut Update {
+            moments: &mut self.moments,
+            gradients,
+            step,
+        })
     }
 
-    fn to_device<const D: usize>(mut state: AdamWState<D>, device: &Device) -> AdamWState<D> {
-        state.momentum = state.momentum.to_device(device);
-        state
+    /// The moments as modules of the structure of `model`, 0 for parameters without.
+    pub(crate) fn modules<M: Module>(&self, model: &M) -> [M; 2] {
+        let written = |moments| model.valid().map(&mut Written { moments });
+        [&self.moments[0], &self.moments[1]].map(written)
+    }
+
+    /// Goes on with the moments of [`modules`](Self::modules).
+    pub(crate) fn of_modules<M: Module>(weight_decay: f64, modules: [M; 2]) -> Self {
+        Self {
+            weight_decay,
+            moments: modules.map(|module| collect(&module)),
+        }
+    }
+}
+
+/// Takes the tensor of a parameter, if there is one.
+fn take<const D: usize>(tensors: &mut Tensors, id: ParamId) -> Option<Tensor<D>> {
+    let tensor = tensors.remove(&id)?.downcast::<Tensor<D>>().ok()?;
+    Some(*tensor)
+}
+
+struct Update<'a> {
+    moments: &'a mut [Tensors; 2],
+    gradients: GradientsParams,
+    step: AdamWStep,
+}
+
+impl ModuleMapper for Update<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let id = param.id;
+        let Some(gradient) = self.gradients.remove::<D>(id) else {
+            return param;
+        };
+        let moments = [0, 1].map(|which| {
+            let moment = take(&mut self.moments[which], id);
+            moment.unwrap_or_else(|| gradient.zeros_like())
+        });
+        param.map(|value| {
+            let is_leaf = value.is_require_grad();
+            let strategy = value.gradient_checkpointing_strategy();
+            let (value, [first, second]) = adamw(value.inner(), gradient, moments, self.step);
+            self.moments[0].insert(id, Box::new(first));
+            self.moments[1].insert(id, Box::new(second));
+            let value = Tensor::from_inner(value);
+            let value = match strategy {
+                Some(strategy) => value.with_gradient_checkpointing_strategy(strategy),
+                None => value,
+            };
+            value.set_require_grad(is_leaf)
+        })
+    }
+}
+
+struct Written<'a> {
+    moments: &'a Tensors,
+}
+
+impl ModuleMapper for Written<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let moment = self.moments.get(&param.id);
+        let moment = moment.and_then(|moment| moment.downcast_ref::<Tensor<D>>());
+        param.map(|value| moment.cloned().unwrap_or_else(|| value.zeros_like()))
     }
 }

@@ -1,21 +1,24 @@
-//! A run on disk: a directory that is complete or not there.
+//! A run on disk: a folder whose file `run.json` says which other files belong to it.
 //!
 //! | file | content |
 //! |---|---|
-//! | `run.json` | steps done, settings, objective and the caller's description of the model |
-//! | `model.bpk`, `average.bpk`, `optimizer.bpk` | parameters, their average, AdamW's moments |
+//! | `run.json` | steps done, settings, objective, number of examples and the caller's description of the model |
+//! | `model-G.bpk`, `average-G.bpk` | the parameters and their average |
+//! | `first-G.bpk`, `second-G.bpk` | AdamW's moments |
 //!
-//! It is written beside its place and then moved there. A crash between the two moves leaves the one
-//! before under the name `….old`, from where it is taken back.
+//! `G` is 0 or 1. A save writes the files of the other number, then replaces `run.json`, then removes
+//! the files that it named before. Whoever stops in between, and when, leaves one complete run. No
+//! other file of the folder is touched, and a folder that holds files but no run is refused.
 
+use crate::adamw::AdamW;
 use crate::lent::Lent;
-use crate::trainer::optimizer;
-use crate::{Ema, Objective, Settings, TrainError, Trainer};
-use burn::module::{Module, ModuleDisplay};
+use crate::trainer::trained;
+use crate::{Ema, Objective, Order, Settings, TrainError, Trainer};
+use burn::module::{Module, ModuleDisplay, list_param_ids};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use tweedie_core::Preconditioned;
+use tweedie_core::{Preconditioned, open_file, read_text, replace_file, sync_folder};
 use tweedie_math::Schedule;
 
 /// Why a checkpoint could not be written or read.
@@ -29,6 +32,12 @@ pub enum CheckpointError {
         path: PathBuf,
         /// Why.
         message: String,
+    },
+    /// A folder that holds files, but no run: nothing is written there.
+    #[error("{}: this folder holds files that are not a run of tweedie's, and is left alone", path.display())]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
     },
     /// A checkpoint of another run.
     #[error("{}: the checkpoint has {name} {found}, this run {expected}", path.display())]
@@ -44,67 +53,75 @@ pub enum CheckpointError {
     },
 }
 
+/// What marks a file `run.json` as ours.
+const FORMAT: &str = "tweedie-run-1";
+
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Run {
+    format: String,
+    /// Which files hold the tensors.
+    generation: u8,
     done: usize,
+    /// How many examples the run sees; none before the first step.
+    examples: Option<usize>,
     settings: Value,
     objective: Value,
     model: Value,
 }
 
 impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trainer<N, S> {
-    /// Writes the run to `directory`, replacing a checkpoint that is there. `model` describes the
-    /// network; resuming compares it.
+    /// Writes the run to the folder `directory`, in the place of a run that is there. `model` describes
+    /// the network; resuming compares it.
     ///
     /// # Errors
-    /// [`CheckpointError::File`] names what could not be written; what was there stays.
+    /// [`CheckpointError::Foreign`] for a folder with other files, [`CheckpointError::File`] for what
+    /// could not be written; the run that was there stays.
     pub fn save(
         &self,
         directory: impl AsRef<Path>,
         model: &impl Serialize,
     ) -> Result<(), CheckpointError> {
         let directory = directory.as_ref();
-        let (partial, old) = (sibling(directory, "partial"), sibling(directory, "old"));
-        let at = |path: &Path| {
-            let path = path.to_path_buf();
-            move |error: String| CheckpointError::File {
-                path,
-                message: error,
-            }
-        };
-        take_back(directory).map_err(at(directory))?;
-        remove(&partial).map_err(at(&partial))?;
-        std::fs::create_dir_all(&partial).map_err(|e| at(&partial)(e.to_string()))?;
-        let run = Run {
+        let path = directory.join(RUN);
+        let mut run = Run {
+            format: FORMAT.into(),
+            generation: 0,
             done: self.done,
-            settings: value(&self.settings),
-            objective: value(&self.objective),
-            model: value(model),
+            examples: self.order.as_ref().map(|(examples, _)| *examples),
+            settings: value(&path, &self.settings)?,
+            objective: value(&path, &self.objective)?,
+            model: value(&path, model)?,
         };
-        let text = format!("{:#}\n", value(&run));
-        let run_path = partial.join(RUN);
-        std::fs::write(&run_path, text).map_err(|e| at(&run_path)(e.to_string()))?;
-        let path = partial.join(MODEL);
-        self.model
-            .clone()
-            .save_file(&path)
-            .map_err(|e| at(&path)(e.to_string()))?;
-        let path = partial.join(AVERAGE);
-        let average = self.average().clone();
-        average
-            .save_file(&path)
-            .map_err(|e| at(&path)(e.to_string()))?;
-        let path = partial.join(OPTIMIZER);
-        self.optimizer
-            .save(&path)
-            .map_err(|e| at(&path)(e.to_string()))?;
+        let before = existing(directory)?;
+        run.generation = before.as_ref().map_or(0, |run| 1 - run.generation.min(1));
+        std::fs::create_dir_all(directory).map_err(file(directory))?;
 
-        remove(&old).map_err(at(&old))?;
-        if directory.exists() {
-            std::fs::rename(directory, &old).map_err(|e| at(directory)(e.to_string()))?;
+        let [first, second] = self.optimizer.modules(&*self.model);
+        let average = self.average().clone();
+        let modules = [self.model.valid(), average, first, second];
+        for (name, module) in TENSORS.into_iter().zip(modules) {
+            let path = directory.join(tensors(name, run.generation));
+            module.save_file(&path).map_err(file(&path))?;
+            let written = open_file(&path).and_then(|file| file.sync_all());
+            written.map_err(file(&path))?;
         }
-        std::fs::rename(&partial, directory).map_err(|e| at(directory)(e.to_string()))?;
-        remove(&old).map_err(at(&old))
+        sync_folder(directory).map_err(file(directory))?;
+        let text = format!("{:#}\n", value(&path, &run)?);
+        replace_file(&path, text.as_bytes()).map_err(file(&path))?;
+        let Some(before) = before else {
+            return Ok(());
+        };
+        for name in TENSORS {
+            let path = directory.join(tensors(name, before.generation));
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(file(&path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Continues the run in `directory`. Everything has to be as it was, but for the number of
@@ -122,46 +139,44 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
     ) -> Result<Self, TrainError> {
         let directory = directory.as_ref();
         let path = directory.join(RUN);
-        if let Err(message) = take_back(directory) {
-            return Err(CheckpointError::File { path, message }.into());
-        }
-        let file = |path: &Path, message: String| CheckpointError::File {
-            path: path.to_path_buf(),
-            message,
-        };
-        let text = std::fs::read_to_string(&path).map_err(|e| file(&path, e.to_string()))?;
-        let run: Run = serde_json::from_str(&text).map_err(|e| file(&path, e.to_string()))?;
+        let run = read(&path)?;
         let mut stored = run.settings;
-        stored["steps"] = value(&settings.steps);
+        if let Value::Object(settings_of_file) = &mut stored {
+            settings_of_file.insert("steps".into(), settings.steps.into());
+        }
         for (name, expected, found) in [
-            ("model", value(model), run.model),
-            ("objective", value(&objective), run.objective),
-            ("settings", value(&settings), stored),
+            ("model", value(&path, model)?, run.model),
+            ("objective", value(&path, &objective)?, run.objective),
+            ("settings", value(&path, &settings)?, stored),
         ] {
             if let Some((name, expected, found)) = difference(name.into(), &expected, &found) {
-                let path = path.clone();
-                return Err(CheckpointError::Mismatch {
-                    path,
-                    name,
-                    expected,
-                    found,
-                }
-                .into());
+                return Err(mismatch(&path, name, expected, found).into());
             }
         }
         let mut trainer = Self::new(fresh.clone(), objective, settings)?;
-        let load = |name: &str, module: Preconditioned<N>| {
-            let path = directory.join(name);
-            let loaded = module.try_load_file(&path);
-            loaded.map_err(|e| file(&path, e.to_string()))
+        let load = |name: &str| -> Result<Preconditioned<N>, CheckpointError> {
+            let path = directory.join(tensors(name, run.generation));
+            open_file(&path).map_err(file(&path))?;
+            fresh.valid().try_load_file(&path).map_err(file(&path))
         };
-        trainer.model = Lent::new(load(MODEL, fresh.clone())?.train());
-        let average = load(AVERAGE, fresh.valid())?;
+        let [model, average, first, second] = TENSORS;
+        let [model, average, first, second] =
+            [load(model)?, load(average)?, load(first)?, load(second)?];
+        let expected = list_param_ids(&model);
+        let others = [&average, &first, &second].into_iter().zip(&TENSORS[1..]);
+        for (module, name) in others {
+            if list_param_ids(module) != expected {
+                let path = directory.join(tensors(name, run.generation));
+                let (expected, found) = ("those of the model".into(), "of another network".into());
+                return Err(mismatch(&path, "parameters".into(), expected, found).into());
+            }
+        }
+        trainer.model = Lent::new(trained(model, &settings));
         trainer.ema = Lent::new(Ema::from_average(average, settings.ema));
-        let path = directory.join(OPTIMIZER);
-        let loaded = optimizer(&settings).load(&path);
-        trainer.optimizer = loaded.map_err(|e| file(&path, e.to_string()))?;
+        trainer.optimizer = AdamW::of_modules(settings.weight_decay, [first, second]);
         trainer.done = run.done;
+        let order = |examples| (examples, Order::new(examples, settings.seed));
+        trainer.order = run.examples.map(order);
         Ok(trainer)
     }
 }
@@ -169,41 +184,87 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
 /// Whether a run was saved to `directory`.
 #[must_use]
 pub fn has_checkpoint(directory: impl AsRef<Path>) -> bool {
-    let directory = directory.as_ref();
-    directory.exists() || sibling(directory, "old").exists()
+    directory.as_ref().join(RUN).exists()
 }
 
-/// Undoes the first of the two moves of a `save` that was cut off between them.
-fn take_back(directory: &Path) -> Result<(), String> {
-    let old = sibling(directory, "old");
-    if directory.exists() || !old.exists() {
-        return Ok(());
+/// The run in a folder; none if the folder is empty or not there.
+fn existing(directory: &Path) -> Result<Option<Run>, CheckpointError> {
+    let path = directory.join(RUN);
+    let foreign = |_| CheckpointError::Foreign {
+        path: directory.into(),
+    };
+    if path.exists() {
+        return read(&path).map(Some).map_err(foreign);
     }
-    std::fs::rename(old, directory).map_err(|error| error.to_string())
+    match std::fs::read_dir(directory) {
+        Ok(mut entries) => match entries.next() {
+            // The first save of a run that was cut off before it was complete.
+            None => Ok(None),
+            Some(_) if is_cut_off(directory) => Ok(None),
+            Some(_) => Err(CheckpointError::Foreign {
+                path: directory.into(),
+            }),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(file(directory)(error)),
+    }
 }
+
+/// Whether a folder holds nothing but files of a first save, which writes `run.json` last.
+fn is_cut_off(directory: &Path) -> bool {
+    let ours = |name: &std::ffi::OsStr| {
+        let is_partial = name.to_string_lossy().ends_with(".partial");
+        is_partial || TENSORS.iter().any(|kind| name == tensors(kind, 0).as_str())
+    };
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return false;
+    };
+    let mut names = entries.map(|entry| entry.map(|entry| entry.file_name()));
+    names.all(|name| name.is_ok_and(|name| ours(&name)))
+}
+
+fn read(path: &Path) -> Result<Run, CheckpointError> {
+    let text = read_text(path, MOST_BYTES).map_err(file(path))?;
+    let run: Run = serde_json::from_str(&text).map_err(file(path))?;
+    match run.format == FORMAT && run.generation < 2 && run.examples != Some(0) {
+        true => Ok(run),
+        false => Err(file(path)(format!("not a run of the format {FORMAT}"))),
+    }
+}
+
+/// The most bytes of `run.json`.
+const MOST_BYTES: u64 = 1 << 24;
 
 const RUN: &str = "run.json";
-const MODEL: &str = "model.bpk";
-const AVERAGE: &str = "average.bpk";
-const OPTIMIZER: &str = "optimizer.bpk";
 
-/// JSON of a plain value; these have no map with other keys than strings, which alone could fail.
-fn value(of: &impl Serialize) -> Value {
-    serde_json::to_value(of).unwrap_or(Value::Null)
+/// What the files of tensors hold.
+const TENSORS: [&str; 4] = ["model", "average", "first", "second"];
+
+fn tensors(name: &str, generation: u8) -> String {
+    format!("{name}-{generation}.bpk")
 }
 
-fn sibling(directory: &Path, suffix: &str) -> PathBuf {
-    let mut name = directory.file_name().unwrap_or_default().to_os_string();
-    name.push(".");
-    name.push(suffix);
-    directory.with_file_name(name)
-}
-
-fn remove(directory: &Path) -> Result<(), String> {
-    match std::fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.to_string()),
-        _ => Ok(()),
+/// An error of a file.
+fn file<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> CheckpointError {
+    let path = path.to_path_buf();
+    move |error| CheckpointError::File {
+        path: path.clone(),
+        message: error.to_string(),
     }
+}
+
+fn mismatch(path: &Path, name: String, expected: String, found: String) -> CheckpointError {
+    CheckpointError::Mismatch {
+        path: path.into(),
+        name,
+        expected,
+        found,
+    }
+}
+
+/// JSON, in which every number has to be finite: what is not would be written as nothing.
+fn value(path: &Path, of: &impl Serialize) -> Result<Value, CheckpointError> {
+    serde_json::to_value(of).map_err(file(path))
 }
 
 /// The path and the two values of the first difference between two JSON documents.

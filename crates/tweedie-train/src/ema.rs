@@ -47,11 +47,9 @@ impl<M: Module> Ema<M> {
     #[must_use]
     pub fn update(self, model: &M, k: usize) -> Self {
         let keep = self.decay(k);
-        let mut fresh = Collect(HashMap::new());
-        model.visit(&mut fresh);
         Self {
             average: self.average.map(&mut Lerp {
-                fresh: fresh.0,
+                fresh: collect(model),
                 keep,
             }),
             decay: self.decay,
@@ -63,6 +61,13 @@ impl<M: Module> Ema<M> {
     pub fn average(&self) -> &M {
         &self.average
     }
+}
+
+/// The tensors of a module's parameters, without gradients.
+pub(crate) fn collect<M: Module>(module: &M) -> HashMap<ParamId, Box<dyn Any>> {
+    let mut found = Collect(HashMap::new());
+    module.visit(&mut found);
+    found.0
 }
 
 struct Collect(HashMap<ParamId, Box<dyn Any>>);

@@ -16,7 +16,8 @@
 //!
 //! Every random number of step `k` follows from the seed and `k`: a run that was interrupted and
 //! resumed is, bit for bit, the run that was not. (Dropout draws from burn's generator, which is one
-//! for the whole process: train one network with dropout at a time in each.)
+//! for the whole process. A step owns it while it draws, so that runs in several threads do not disturb
+//! each other; draws of your own from that generator at the same time would.)
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
@@ -27,7 +28,7 @@
 //!
 //! let device = Device::flex();
 //! let points = Tensor::<2>::from_floats([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]], &device);
-//! let network = seeded(0, &device, MlpConfig::new(2).with_width(16).init(&device));
+//! let network = seeded(0, &device, MlpConfig::new(2).with_width(16).init(&device)?);
 //! let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
 //!
 //! let settings = Settings { steps: 20, batch: 8, ..Settings::default() };
@@ -37,7 +38,7 @@
 //! }
 //! let denoiser = trainer.average(); // the EMA weights, ready to sample with
 //! # let _ = denoiser;
-//! # Ok::<(), tweedie_train::TrainError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod adamw;

@@ -10,7 +10,7 @@
 use burn::module::Module;
 use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
-use tweedie_core::{Levels, Network, Preconditioned};
+use tweedie_core::{InputError, Levels, Network, Preconditioned};
 use tweedie_math::{Schedule, TimeDensity, Weighting};
 
 /// A schedule, a weighting and a law of times.
@@ -51,6 +51,10 @@ impl<S: Schedule> Objective<S> {
     /// The mean over the batch and all values: `[1]`. Each sample has its own time; `noise` is
     /// `ε`, in the shape of `clean`.
     ///
+    /// # Errors
+    /// [`InputError::Shape`] if noise or output have not the shape of `clean`: a network with twice the
+    /// channels also says a variance, and is trained by another objective.
+    ///
     /// # Panics
     /// If there is not one time per sample.
     pub fn loss<const D: usize, N: Module + Network<D>>(
@@ -59,7 +63,17 @@ impl<S: Schedule> Objective<S> {
         clean: Tensor<D>,
         times: &[f64],
         noise: Tensor<D>,
-    ) -> Tensor<1> {
+    ) -> Result<Tensor<1>, InputError> {
+        let shape = clean.dims();
+        let of_clean = |name, found: [usize; D]| match found == shape {
+            true => Ok(()),
+            false => Err(InputError::Shape {
+                name,
+                found: found.to_vec(),
+                expected: format!("that of the examples, {shape:?}"),
+            }),
+        };
+        of_clean("the noise", noise.dims())?;
         let prediction = model.prediction();
         let levels = Levels::new(times.iter().map(|&t| self.schedule.level(t)).collect());
         let noisy = levels.corrupt(clean.clone(), noise);
@@ -70,13 +84,15 @@ impl<S: Schedule> Objective<S> {
             .map(|&t| self.weighting.weight(&self.schedule, prediction, t))
             .collect();
         let target = (clean - noisy.clone() * skip) / out;
-        let error = model.predict(noisy, &levels) - target;
+        let output = model.predict(noisy, &levels);
+        of_clean("the network's output", output.dims())?;
+        let error = output - target;
         // A mean of so many numbers is beyond half precision.
         let error = match error.dtype() {
             DType::F64 => error,
             _ => error.cast(DType::F32),
         };
         let weight = tweedie_core::column(&weights, &error);
-        (error.square() * weight).mean()
+        Ok((error.square() * weight).mean())
     }
 }

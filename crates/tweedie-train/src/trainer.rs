@@ -6,12 +6,14 @@ use crate::{
     CheckpointError, Decay, Ema, Examples, LearningRate, Objective, Order, clip_global_norm,
 };
 use burn::module::{Module, ModuleDisplay, ModuleMapper, Param};
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
-use tweedie_core::{HostNoise, Network, Noise, Preconditioned};
+use tweedie_core::{
+    HostNoise, InputError, Network, Noise, Preconditioned, own_generator, per_sample_sum,
+};
 use tweedie_math::{Schedule, stratified};
 
 /// How a run goes.
@@ -98,6 +100,23 @@ pub enum TrainError {
         /// Its learning rate.
         learning_rate: f64,
     },
+    /// A set of another number of examples than the run began with.
+    #[error("the run has {expected} examples, got {found}: other data are another run")]
+    Examples {
+        /// How many the run began with.
+        expected: usize,
+        /// How many there are now.
+        found: usize,
+    },
+    /// An example with a value that is not finite.
+    #[error("example {index} holds a value that is not finite")]
+    Example {
+        /// Its number, from 0.
+        index: usize,
+    },
+    /// What the examples, the noise or the network's output have for a shape.
+    #[error(transparent)]
+    Input(#[from] InputError),
     /// An objective or a prediction with a parameter outside its range.
     #[error(transparent)]
     Objective(#[from] tweedie_math::ScheduleError),
@@ -121,9 +140,10 @@ pub struct Trainer<N: Module, S> {
     pub(crate) objective: Objective<S>,
     pub(crate) model: Lent<Preconditioned<N>>,
     pub(crate) ema: Lent<Ema<Preconditioned<N>>>,
-    pub(crate) optimizer: ModuleOptimizer,
+    pub(crate) optimizer: AdamW,
     pub(crate) done: usize,
-    order: Option<Order>,
+    /// The number of examples, and their order; known from the first step or from the checkpoint.
+    pub(crate) order: Option<(usize, Order)>,
 }
 
 impl<N: Module + ModuleDisplay, S> std::fmt::Debug for Trainer<N, S> {
@@ -160,10 +180,10 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         {
             return Err(TrainError::Undetermined { time });
         }
-        let model = model.train();
+        let model = trained(model, &settings);
         Ok(Self {
             ema: Lent::new(Ema::new(&model, settings.ema)),
-            optimizer: optimizer(&settings),
+            optimizer: AdamW::new(settings.weight_decay),
             settings,
             objective,
             model: Lent::new(model),
@@ -193,8 +213,10 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
     /// One step; nothing when all are done.
     ///
     /// # Errors
-    /// [`TrainError::NoExamples`], or [`TrainError::Diverged`], which leaves the parameters as
-    /// they were.
+    /// [`TrainError::NoExamples`], [`TrainError::Examples`] for another number of them than before,
+    /// [`TrainError::Input`] for examples or an output of another shape than was asked for,
+    /// [`TrainError::Example`] for one that is not finite, or [`TrainError::Diverged`]. All leave the
+    /// parameters as they were.
     ///
     /// # Panics
     /// After a panic in an earlier step, which has lost the run; so do [`Self::average`] and `save`.
@@ -213,10 +235,26 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         }
         let (step, batch) = (self.done, self.settings.batch);
         let device = self.plain_device();
-        let order = self
+        let found = examples.len();
+        let (expected, order) = self
             .order
-            .get_or_insert_with(|| Order::new(examples.len(), self.settings.seed));
-        let clean = examples.batch(&order.batch(step, batch), &device);
+            .get_or_insert_with(|| (found, Order::new(found, self.settings.seed)));
+        if *expected != found {
+            let expected = *expected;
+            return Err(TrainError::Examples { expected, found });
+        }
+        let indices = order.batch(step, batch);
+        let clean = examples.batch(&indices, &device);
+        if clean.dims()[0] != batch {
+            let name = "a batch of examples";
+            let (found, expected) = (clean.dims().to_vec(), format!("[{batch}, …]"));
+            return Err(InputError::Shape {
+                name,
+                found,
+                expected,
+            }
+            .into());
+        }
 
         // Everything random in this step: times, noise, dropout.
         let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
@@ -227,14 +265,14 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
             .map(|u| self.objective.density.time(&self.objective.schedule, u))
             .collect();
         let noise = HostNoise::seeded(rng.next_u64()).normal_like(&clean);
+        // Dropout draws from burn's generator, which all threads share, as late as in the backward pass.
+        let turn = own_generator();
         device.seed(rng.next_u64());
-
-        // An update forgets how its parameters' backward pass is to go.
-        if self.settings.recompute {
-            self.model.replace(|model| model.map(&mut Recomputed));
-        }
-        let loss = self.objective.loss(&self.model, clean, &times, noise);
+        let loss = self
+            .objective
+            .loss(&self.model, clean.clone(), &times, noise)?;
         let gradients = GradientsParams::from_grads(loss.backward(), &*self.model);
+        drop(turn);
         let (gradients, norm) = clip_global_norm(&*self.model, gradients, self.settings.clip);
         let report = Report {
             step: step + 1,
@@ -244,6 +282,10 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         };
         let learning_rate = self.settings.learning_rate.at(step, self.settings.steps);
         if !(report.loss.is_finite() && report.gradient_norm.is_finite()) {
+            if let Some(place) = not_finite(&clean) {
+                let index = indices[place];
+                return Err(TrainError::Example { index });
+            }
             return Err(TrainError::Diverged {
                 step: step + 1,
                 loss: report.loss,
@@ -252,7 +294,7 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         }
         let optimizer = &mut self.optimizer;
         self.model
-            .replace(|model| optimizer.step(learning_rate, model, gradients));
+            .replace(|model| optimizer.step(learning_rate, step + 1, model, gradients));
         self.ema.replace(|ema| ema.update(&self.model, step));
         self.done += 1;
         Ok(Some(report))
@@ -265,10 +307,19 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
     }
 }
 
-pub(crate) fn optimizer(settings: &Settings) -> ModuleOptimizer {
-    ModuleOptimizer::from(AdamW {
-        weight_decay: settings.weight_decay,
-    })
+/// The first sample with a value that is not finite.
+fn not_finite<const D: usize>(x: &Tensor<D>) -> Option<usize> {
+    let zeros = per_sample_sum(x.clone() * 0.0).into_data();
+    let mut zeros = zeros.iter::<f64>();
+    zeros.position(|zero| zero != 0.0)
+}
+
+/// The model with gradients, and with what the settings say of its backward pass.
+pub(crate) fn trained<M: Module>(model: M, settings: &Settings) -> M {
+    match settings.recompute {
+        true => model.train().map(&mut Recomputed),
+        false => model.train(),
+    }
 }
 
 impl Settings {

@@ -150,7 +150,9 @@ fn narrow(config: &UnetConfig, device: &Device) -> Result<Vec<f32>, CaseError> {
     let times = [0.3, 0.7];
     let levels = Levels::new(times.map(|t| process.level(t)).to_vec());
     let mut found = numbers(model.predict(x.clone(), &levels));
-    let loss = Objective::new(process).loss(&model, x, &times, noise);
+    let loss = Objective::new(process)
+        .loss(&model, x, &times, noise)
+        .expect("a loss");
     found.extend(numbers(loss));
     Ok(found)
 }

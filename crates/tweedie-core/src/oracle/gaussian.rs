@@ -3,7 +3,7 @@
 //! `E[x₀ | x_t] = μ + α C (α² C + σ² I)⁻¹ (x_t − α μ)`, diagonal in the eigenbasis of `C`.
 
 use super::{OracleError, from_rows, matrix, row};
-use crate::Denoiser;
+use crate::{Denoiser, InputError};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use rand_chacha::ChaCha8Rng;
@@ -43,7 +43,8 @@ impl Gaussian {
     /// `N(mean, std² I)`.
     ///
     /// # Errors
-    /// [`OracleError::Definite`] if `std` is negative or not finite.
+    /// [`OracleError::Definite`] if `std` is negative or not finite, [`OracleError::Size`] for no
+    /// dimensions, [`OracleError::Value`] for a mean that is not finite.
     pub fn isotropic(mean: &[f64], std: f64) -> Result<Self, OracleError> {
         Self::diagonal(mean, &vec![std; mean.len()])
     }
@@ -51,11 +52,14 @@ impl Gaussian {
     /// `N(mean, diag(stds²))`.
     ///
     /// # Errors
-    /// [`OracleError::Size`] unless both have one length, [`OracleError::Definite`] if a standard
-    /// deviation is negative or not finite.
+    /// [`OracleError::Size`] unless both have one length, above 0, [`OracleError::Definite`] if a
+    /// standard deviation is negative or its square not finite, [`OracleError::Value`] for a mean that
+    /// is not finite.
     pub fn diagonal(mean: &[f64], stds: &[f64]) -> Result<Self, OracleError> {
         check_size("stds", mean.len(), stds.len())?;
-        if let Some(&least) = stds.iter().find(|std| !(**std >= 0.0 && std.is_finite())) {
+        check_mean(mean)?;
+        let legal = |std: f64| std >= 0.0 && (std * std).is_finite();
+        if let Some(&least) = stds.iter().find(|std| !legal(**std)) {
             return Err(OracleError::Definite {
                 name: "stds",
                 expected: "at least 0",
@@ -72,15 +76,32 @@ impl Gaussian {
     /// `N(mean, covariance)`, the covariance given by its rows.
     ///
     /// # Errors
-    /// [`OracleError::Size`] unless it is square of the mean's length, [`OracleError::Definite`]
-    /// if it has a negative eigenvalue.
+    /// [`OracleError::Size`] unless it is square of the mean's length, above 0,
+    /// [`OracleError::Definite`] unless it is finite, symmetric and without a negative eigenvalue,
+    /// [`OracleError::Value`] for a mean that is not finite.
     pub fn full(mean: &[f64], covariance: &[Vec<f64>]) -> Result<Self, OracleError> {
         check_size("covariance", mean.len(), covariance.len())?;
         let covariance = from_rows("covariance", covariance, mean.len())?;
+        let skew = (&covariance - covariance.transpose()).abs().max();
+        if skew > 1e-9 * covariance.abs().max() {
+            return Err(OracleError::Definite {
+                name: "covariance",
+                expected: "symmetric",
+                least: -skew,
+            });
+        }
         Self::from_host(DVector::from_column_slice(mean), &covariance)
     }
 
     fn from_host(mean: DVector<f64>, covariance: &DMatrix<f64>) -> Result<Self, OracleError> {
+        check_mean(mean.as_slice())?;
+        if let Some(&least) = covariance.iter().find(|value| !value.is_finite()) {
+            return Err(OracleError::Definite {
+                name: "covariance",
+                expected: "finite",
+                least,
+            });
+        }
         let symmetric = (covariance + covariance.transpose()) * 0.5;
         let eigen = SymmetricEigen::new(symmetric);
         let (least, largest) = (eigen.eigenvalues.min(), eigen.eigenvalues.max());
@@ -154,13 +175,18 @@ impl Gaussian {
     }
 
     /// `x − α μ`.
+    ///
+    /// # Panics
+    /// If `x` has other dimensions.
     fn centred(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
+        assert_eq!(x.dims()[1], self.dim(), "dimensions of points and law");
         let mean = row(&self.mean, &x) * level.alpha();
         x - mean
     }
 
     /// `log p_t(x)` in nats for each point: `[batch, dim]` to `[batch]`. At
-    /// [`Level::CLEAN`] this is the log-density of the data.
+    /// [`Level::CLEAN`] this is the log-density of the data; a law without variance in some direction
+    /// has none there, and gives what is not a number, as do its score and its flow.
     #[must_use]
     pub fn log_density(&self, x: Tensor<2>, level: Level) -> Tensor<1> {
         let batch = x.dims()[0];
@@ -202,7 +228,8 @@ impl Gaussian {
     /// The posterior `p(x₀ | y)` of `y = A x₀ + sigma n`, `A` given by its rows.
     ///
     /// # Errors
-    /// [`OracleError`] if sizes do not match or `A C Aᵀ + sigma² I` is singular.
+    /// [`OracleError`] if sizes do not match, `y` or `sigma` are not finite, `sigma` is negative, or
+    /// `A C Aᵀ + sigma² I` is singular.
     pub fn posterior(&self, a: &[Vec<f64>], y: &[f64], sigma: f64) -> Result<Self, OracleError> {
         self.condition(a, y, sigma).map(|(posterior, _)| posterior)
     }
@@ -215,9 +242,17 @@ impl Gaussian {
         sigma: f64,
     ) -> Result<(Self, f64), OracleError> {
         check_size("y", a.len(), y.len())?;
+        let sigma_squared = if sigma >= 0.0 {
+            sigma * sigma
+        } else {
+            f64::NAN
+        };
+        for &value in y.iter().chain([&sigma_squared]) {
+            check_value("y, or the square of sigma,", value)?;
+        }
         let a = from_rows("a row of A", a, self.dim())?;
         let covariance = self.covariance_host();
-        let noise = DMatrix::identity(y.len(), y.len()) * sigma.powi(2);
+        let noise = DMatrix::identity(y.len(), y.len()) * sigma_squared;
         let observed = &a * &covariance * a.transpose() + noise;
         let Some(cholesky) = observed.clone().cholesky() else {
             return Err(OracleError::Definite {
@@ -256,7 +291,30 @@ impl Gaussian {
     }
 }
 
+fn check_mean(mean: &[f64]) -> Result<(), OracleError> {
+    if mean.is_empty() {
+        return Err(OracleError::Size {
+            name: "the mean",
+            expected: 1,
+            found: 0,
+        });
+    }
+    let value = |&value: &f64| check_value("the mean", value);
+    mean.iter().try_for_each(value)
+}
+
+fn check_value(name: &'static str, value: f64) -> Result<(), OracleError> {
+    match value.is_finite() {
+        true => Ok(()),
+        false => Err(OracleError::Value { name, value }),
+    }
+}
+
 impl Denoiser<2> for Gaussian {
+    fn accepts(&self, shape: [usize; 2]) -> Result<(), InputError> {
+        points_of(self.dim(), shape)
+    }
+
     fn denoise(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
         let factors = self
             .variances
@@ -267,6 +325,18 @@ impl Denoiser<2> for Gaussian {
         let moved = self.scale(centred, &factors);
         let mean = row(&self.mean, &moved);
         moved + mean
+    }
+}
+
+/// `Ok` for points of a dimension.
+pub(super) fn points_of(dim: usize, shape: [usize; 2]) -> Result<(), InputError> {
+    match shape[1] == dim {
+        true => Ok(()),
+        false => Err(InputError::Shape {
+            name: "the state",
+            found: shape.to_vec(),
+            expected: format!("[batch, {dim}]"),
+        }),
     }
 }
 

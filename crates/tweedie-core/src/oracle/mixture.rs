@@ -2,9 +2,9 @@
 //!
 //! With responsibilities `r_k ∝ w_k N_k(x)`, `E[x₀ | x_t] = Σ_k r_k E_k[x₀ | x_t]`.
 
-use super::gaussian::{check_size, stack};
+use super::gaussian::{check_size, points_of, stack};
 use super::{Gaussian, OracleError, matrix};
-use crate::Denoiser;
+use crate::{Denoiser, InputError};
 use burn::tensor::{Device, Tensor, activation::softmax};
 use nalgebra::DMatrix;
 use rand_chacha::ChaCha8Rng;
@@ -224,6 +224,10 @@ impl GaussianMixture {
 }
 
 impl Denoiser<2> for GaussianMixture {
+    fn accepts(&self, shape: [usize; 2]) -> Result<(), InputError> {
+        points_of(self.dim(), shape)
+    }
+
     fn denoise(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
         self.average(x, level, Gaussian::denoise)
     }

@@ -27,14 +27,22 @@ pub enum OracleError {
         found: usize,
     },
     /// A covariance with a negative variance, or an observation whose covariance is singular.
-    #[error("{name} has to be {expected}, its least eigenvalue is {least}")]
+    #[error("{name} has to be {expected}, got {least}")]
     Definite {
         /// What it is.
         name: &'static str,
-        /// `"positive semidefinite"` or `"positive definite"`.
+        /// `"positive semidefinite"`, for instance.
         expected: &'static str,
-        /// Its least eigenvalue.
+        /// Its least eigenvalue, or the value that is wrong.
         least: f64,
+    },
+    /// A value that is not finite.
+    #[error("{name} has to be finite, got {value}")]
+    Value {
+        /// What it is.
+        name: &'static str,
+        /// The value.
+        value: f64,
     },
     /// Weights that are negative, not finite, or sum to nothing.
     #[error("weights have to be finite, at least 0 and not all 0")]

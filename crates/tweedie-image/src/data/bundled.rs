@@ -2,6 +2,7 @@
 
 use super::Images;
 use crate::ImageError;
+use crate::decode::decode_bytes;
 use flate2::read::GzDecoder;
 use std::path::Path;
 
@@ -42,8 +43,14 @@ impl Images {
     pub fn fashion_train() -> Result<Self, ImageError> {
         let images = include_bytes!("../../data/fashion-train-images-idx3-ubyte.gz");
         let labels = include_bytes!("../../data/fashion-train-labels-idx1-ubyte.gz");
-        Self::from_idx(Path::new("data/fashion-train-images-idx3-ubyte.gz"), images)?
-            .with_labels_from(Path::new("data/fashion-train-labels-idx1-ubyte.gz"), labels)
+        Self::from_idx(
+            Path::new("data/fashion-train-images-idx3-ubyte.gz"),
+            images.to_vec(),
+        )?
+        .with_labels_from(
+            Path::new("data/fashion-train-labels-idx1-ubyte.gz"),
+            labels.to_vec(),
+        )
     }
 
     /// The first 500 test images of Fashion-MNIST, 28×28, with their classes.
@@ -53,8 +60,14 @@ impl Images {
     pub fn fashion_test() -> Result<Self, ImageError> {
         let images = include_bytes!("../../data/fashion-test-images-idx3-ubyte.gz");
         let labels = include_bytes!("../../data/fashion-test-labels-idx1-ubyte.gz");
-        Self::from_idx(Path::new("data/fashion-test-images-idx3-ubyte.gz"), images)?
-            .with_labels_from(Path::new("data/fashion-test-labels-idx1-ubyte.gz"), labels)
+        Self::from_idx(
+            Path::new("data/fashion-test-images-idx3-ubyte.gz"),
+            images.to_vec(),
+        )?
+        .with_labels_from(
+            Path::new("data/fashion-test-labels-idx1-ubyte.gz"),
+            labels.to_vec(),
+        )
     }
 
     /// The six photographs of 256×256 pixels that [`PHOTOS`] names, in colour (NASA, public domain;
@@ -73,10 +86,7 @@ impl Images {
         ];
         let mut pixels = Vec::new();
         for (name, bytes) in PHOTOS.iter().zip(files) {
-            let image = image::load_from_memory(bytes).map_err(|error| ImageError::Format {
-                path: format!("data/{name}.png").into(),
-                message: error.to_string(),
-            })?;
+            let image = decode_bytes(Path::new(&format!("data/{name}.png")), bytes)?;
             let image = image.to_rgb8();
             let channel = |channel: usize| image.pixels().map(move |pixel| pixel.0[channel]);
             (0..3).for_each(|c| pixels.extend(channel(c)));

@@ -2,13 +2,15 @@
 
 use super::Images;
 use crate::ImageError;
-use crate::files::decode;
+use crate::decode::{decode, grey};
+use crate::picture::canvas;
+use image::DynamicImage;
 use image::imageops::FilterType;
 use std::path::{Path, PathBuf};
 
 impl Images {
     /// Reads all PNG and JPEG files of a folder, in the order of their names, as grey (1) or RGB
-    /// (3) images. With `size` (height and width) each is cropped to that shape at its centre and
+    /// (3) images. Grey is [`tweedie_core::LUMA`]; an image that its Exif data turn is turned. With `size` (height and width) each is cropped to that shape at its centre and
     /// scaled; without, all have to be of one size.
     ///
     /// # Errors
@@ -23,8 +25,12 @@ impl Images {
         if channels != 1 && channels != 3 {
             return Err(ImageError::Channels { channels });
         }
-        if let Some(size) = size.filter(|size| size.contains(&0)) {
-            return Err(ImageError::NoPixels { size });
+        if let Some([height, width]) = size {
+            if height == 0 || width == 0 {
+                let size = [height, width];
+                return Err(ImageError::NoPixels { size });
+            }
+            canvas(width as u64, height as u64)?;
         }
         let files = image_files(path)?;
         let mut pixels = Vec::new();
@@ -32,7 +38,7 @@ impl Images {
         for file in files {
             let mut image = decode(&file)?;
             if let Some([height, width]) = size {
-                image = image.resize_to_fill(width as u32, height as u32, FilterType::CatmullRom);
+                image = fitted(&image, [width as u32, height as u32]);
             }
             let found = [image.width() as usize, image.height() as usize];
             let (expected, first) = expected.get_or_insert_with(|| (found, file.clone()));
@@ -45,7 +51,7 @@ impl Images {
                 });
             }
             if channels == 1 {
-                pixels.extend_from_slice(image.to_luma8().as_raw());
+                pixels.extend(grey(&image));
             } else {
                 let rgb = image.to_rgb8();
                 for c in 0..3 {
@@ -62,6 +68,19 @@ impl Images {
             labels: None,
         })
     }
+}
+
+/// The largest part of an image that has the shape of `[width, height]`, around its centre, scaled to it.
+fn fitted(image: &DynamicImage, [width, height]: [u32; 2]) -> DynamicImage {
+    let (w, h) = (u64::from(image.width()), u64::from(image.height()));
+    let (width_wanted, height_wanted) = (u64::from(width), u64::from(height));
+    // As wide as the height allows, or as high as the width allows.
+    let round = |a: u64, b: u64, by: u64| ((2 * a * b + by) / (2 * by)).max(1);
+    let cut_w = round(h, width_wanted, height_wanted).min(w);
+    let cut_h = round(w, height_wanted, width_wanted).min(h);
+    let (left, top) = ((w - cut_w) / 2, (h - cut_h) / 2);
+    let part = image.crop_imm(left as u32, top as u32, cut_w as u32, cut_h as u32);
+    part.resize_exact(width, height, FilterType::CatmullRom)
 }
 
 fn image_files(folder: &Path) -> Result<Vec<PathBuf>, ImageError> {

@@ -3,7 +3,7 @@
 use super::Images;
 use crate::ImageError;
 use crate::files::read;
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use std::io::Read;
 use std::path::Path;
 
@@ -17,7 +17,7 @@ impl Images {
     /// [`ImageError::File`] or [`ImageError::Format`] names the file and what is wrong with it.
     pub fn idx(path: impl AsRef<Path>) -> Result<Self, ImageError> {
         let path = path.as_ref();
-        Self::from_idx(path, &read(path)?)
+        Self::from_idx(path, read(path, LIMIT)?)
     }
 
     /// Adds the classes of an IDX file of labels (`…-labels-idx1-ubyte`), gzipped or not.
@@ -26,12 +26,12 @@ impl Images {
     /// As [`idx`](Self::idx), and when there is not one label an image.
     pub fn with_idx_labels(self, path: impl AsRef<Path>) -> Result<Self, ImageError> {
         let path = path.as_ref();
-        self.with_labels_from(path, &read(path)?)
+        self.with_labels_from(path, read(path, LIMIT)?)
     }
 
-    pub(super) fn from_idx(path: &Path, bytes: &[u8]) -> Result<Self, ImageError> {
+    pub(super) fn from_idx(path: &Path, bytes: Vec<u8>) -> Result<Self, ImageError> {
         let bytes = unpack(path, bytes)?;
-        let ([count, height, width], pixels) = parse::<3>(path, &bytes)?;
+        let ([count, height, width], pixels) = parse::<3>(path, bytes)?;
         if count == 0 || height == 0 || width == 0 {
             return Err(wrong(
                 path,
@@ -39,7 +39,7 @@ impl Images {
             ));
         }
         Ok(Self {
-            pixels: pixels.to_vec(),
+            pixels,
             white: u8::MAX,
             channels: 1,
             size: [height, width],
@@ -50,15 +50,15 @@ impl Images {
     pub(super) fn with_labels_from(
         mut self,
         path: &Path,
-        bytes: &[u8],
+        bytes: Vec<u8>,
     ) -> Result<Self, ImageError> {
         let bytes = unpack(path, bytes)?;
-        let ([count], labels) = parse::<1>(path, &bytes)?;
+        let ([count], labels) = parse::<1>(path, bytes)?;
         if count != self.count() {
             let message = format!("{count} labels for {} images", self.count());
             return Err(wrong(path, message));
         }
-        self.labels = Some(labels.to_vec());
+        self.labels = Some(labels);
         Ok(self)
     }
 }
@@ -70,12 +70,13 @@ fn wrong(path: &Path, message: String) -> ImageError {
     }
 }
 
-fn unpack(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, ImageError> {
+/// The bytes themselves, or what all members of a gzip file unpack to.
+fn unpack(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, ImageError> {
     if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok(bytes.to_vec());
+        return Ok(bytes);
     }
     let mut unpacked = Vec::new();
-    let mut reader = GzDecoder::new(bytes).take(LIMIT + 1);
+    let mut reader = MultiGzDecoder::new(bytes.as_slice()).take(LIMIT + 1);
     let read = reader.read_to_end(&mut unpacked);
     let read = read.map_err(|error| wrong(path, format!("not a whole gzip file: {error}")))?;
     if read as u64 > LIMIT {
@@ -85,10 +86,10 @@ fn unpack(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, ImageError> {
 }
 
 /// The sizes and the bytes of an IDX file of `N` dimensions.
-fn parse<'a, const N: usize>(
+fn parse<const N: usize>(
     path: &Path,
-    bytes: &'a [u8],
-) -> Result<([usize; N], &'a [u8]), ImageError> {
+    mut bytes: Vec<u8>,
+) -> Result<([usize; N], Vec<u8>), ImageError> {
     let word = |i: usize| {
         let word = bytes.get(4 * i..4 * i + 4)?;
         word.try_into().ok().map(u32::from_be_bytes)
@@ -108,13 +109,16 @@ fn parse<'a, const N: usize>(
         };
         *size = word as usize;
     }
-    let body = &bytes[4 * (N + 1)..];
+    bytes.drain(..4 * (N + 1));
     let expected = sizes
         .iter()
         .try_fold(1_usize, |product, &size| product.checked_mul(size));
-    if expected != Some(body.len()) {
-        let message = format!("the header says {sizes:?}, but {} bytes follow", body.len());
+    if expected != Some(bytes.len()) {
+        let message = format!(
+            "the header says {sizes:?}, but {} bytes follow",
+            bytes.len()
+        );
         return Err(wrong(path, message));
     }
-    Ok((sizes, body))
+    Ok((sizes, bytes))
 }

@@ -76,6 +76,10 @@ impl Images {
     /// If a number is not below [`count`](Self::count).
     #[must_use]
     pub fn select(&self, indices: &[usize], range: Range, device: &Device) -> Tensor<4> {
+        let all = self.count();
+        if let Some(index) = indices.iter().find(|&&index| index >= all) {
+            panic!("image {index} of a set of {all}");
+        }
         let indices: Vec<i32> = indices.iter().map(|&i| i as i32).collect();
         let count = indices.len();
         let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), device);
@@ -90,6 +94,10 @@ impl Images {
 
 impl Dataset<Image, ImageError> for Images {
     fn get(&self, index: usize) -> Result<Image, ImageError> {
+        let count = self.count();
+        if index >= count {
+            return Err(ImageError::Index { index, count });
+        }
         let values = &self.pixels[index * self.values()..(index + 1) * self.values()];
         let white = f32::from(self.white);
         Ok(Image {

@@ -6,6 +6,7 @@
 
 use super::Images;
 use crate::ImageError;
+use crate::picture::canvas;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -103,6 +104,7 @@ impl Images {
         if side == 0 {
             return Err(ImageError::NoPixels { size: [0, 0] });
         }
+        canvas(side as u64, side as u64)?;
         let pixels = heads.into_iter().flat_map(|head| draw(head.as_ref(), side));
         Ok(Self {
             pixels: pixels.collect(),

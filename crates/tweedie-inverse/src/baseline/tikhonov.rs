@@ -1,5 +1,6 @@
 //! Tikhonov: `argmin ‖y − A x‖²/σ_y² + ‖x − μ‖²/s²`, the posterior mean of a prior `N(μ, s² I)`.
 
+use crate::operator::error::require;
 use crate::{LinearGaussian, SolveError};
 use burn::tensor::Tensor;
 
@@ -24,6 +25,12 @@ pub fn tikhonov<const D: usize>(
     mean: Tensor<D>,
     std: f64,
 ) -> Result<Tensor<D>, SolveError> {
+    require(
+        "prior's standard deviation",
+        std,
+        "finite and above 0",
+        std > 0.0 && std.is_finite(),
+    )?;
     let gamma = (std / problem.sigma()).powi(2);
     Ok(problem.operator().proximal(mean, problem.y(), gamma)?.x)
 }

@@ -57,14 +57,15 @@ impl TotalVariation {
     /// The image `[b, c, h, w]` of least energy, from `Aᵀ y`; the noise level is in `lambda`.
     ///
     /// # Errors
-    /// [`SolveError`] for a weight that is not finite and above 0, a measurement of another shape, or if the
+    /// [`SolveError`] for a weight outside `[10⁻¹⁸, 10¹⁸]`, a measurement that is not finite or of another shape, or if the
     /// operator's norm is not found.
     pub fn restore(&self, problem: &impl LinearGaussian<4>) -> Result<Tensor<4>, SolveError> {
-        let legal = self.lambda > 0.0 && self.lambda.is_finite();
-        let expected = "finite and above 0";
+        let legal = (1e-18..=1e18).contains(&self.lambda);
+        let expected = "from 1e-18 to 1e18";
         require("weight of the variation", self.lambda, expected, legal)?;
         let (a, y) = (problem.operator(), problem.y());
         let shape = a.signal(y.dims())?;
+        crate::operator::solve::finite(&y)?;
         let norm = operator_norm(a, shape, &y.device())?.value;
         // ‖∇‖² ≤ 8; the norm is known from below.
         let step = 0.99 / (1.01 * norm * norm + 8.0).sqrt();
@@ -92,6 +93,9 @@ impl TotalVariation {
 fn gradient(x: &Tensor<4>) -> [Tensor<4>; 2] {
     [2, 3].map(|along| {
         let n = x.dims()[along];
+        if n == 1 {
+            return x.zeros_like();
+        }
         let tail = x.clone().narrow(along, n - 1, 1);
         let next = Tensor::cat(vec![x.clone().narrow(along, 1, n - 1), tail], along);
         next - x.clone()
@@ -102,6 +106,9 @@ fn gradient(x: &Tensor<4>) -> [Tensor<4>; 2] {
 fn divergence(q: &[Tensor<4>; 2]) -> Tensor<4> {
     let along = |q: &Tensor<4>, along: usize| {
         let n = q.dims()[along];
+        if n == 1 {
+            return q.zeros_like();
+        }
         let zero = q.clone().narrow(along, 0, 1) * 0.0;
         let inner = q.clone().narrow(along, 0, n - 1);
         let here = Tensor::cat(vec![inner.clone(), zero.clone()], along);

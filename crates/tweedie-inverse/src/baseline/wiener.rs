@@ -6,6 +6,7 @@
 //! # Reference
 //! Wiener 1949; Field 1987, "Relations between the statistics of natural images" (the spectrum).
 
+use crate::operator::error::require;
 use crate::{ConjugateGradient, LinearGaussian, SolveError};
 use burn::tensor::Tensor;
 use tweedie_kernels::CircularFilter;
@@ -14,8 +15,14 @@ use tweedie_kernels::CircularFilter;
 /// `std` is the standard deviation of a pixel, the mean grey level included.
 ///
 /// # Errors
-/// [`SolveError`] unless the shapes fit and the measurement is finite. A hundred iterations are made at most.
+/// [`SolveError`] unless `std` is finite and above 0, the shapes fit and the measurement is finite. A hundred iterations are made at most.
 pub fn wiener(problem: &impl LinearGaussian<4>, std: f64) -> Result<Tensor<4>, SolveError> {
+    require(
+        "standard deviation of a pixel",
+        std,
+        "finite and above 0",
+        std > 0.0 && std.is_finite(),
+    )?;
     let (a, y) = (problem.operator(), problem.y());
     let [_, _, h, w] = a.signal(y.dims())?;
     let root = root_spectrum([h, w], std);

@@ -9,9 +9,9 @@
 //! arXiv:2108.01368; Song et al. 2021, appendix I.4, arXiv:2011.13456.
 
 use super::NoisyLikelihood;
-use crate::LinearGaussian;
+use crate::{LinearGaussian, residual};
 use burn::tensor::Tensor;
-use tweedie_core::per_sample_sum;
+use tweedie_core::{InputError, per_sample_sum};
 use tweedie_math::Level;
 
 /// A linear measurement with Gaussian noise as a likelihood of noisy states; for
@@ -47,13 +47,19 @@ impl<P> Annealed<P> {
 
 impl<const D: usize, P: LinearGaussian<D>> NoisyLikelihood<D> for Annealed<P> {
     fn log_likelihood(&self, x: Tensor<D>, level: Level) -> Tensor<1> {
-        let mean = self.problem.operator().apply(x * (1.0 / level.alpha()));
-        per_sample_sum((mean - self.problem.y()).square()) * (-0.5 / self.variance(level))
+        let (a, y) = (self.problem.operator(), self.problem.y());
+        let residual = residual::of(a, y, x * (1.0 / level.alpha()));
+        per_sample_sum(residual.square()) * (-0.5 / self.variance(level))
     }
 
     fn score(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
         let a = self.problem.operator();
-        let residual = self.problem.y() - a.apply(x * (1.0 / level.alpha()));
+        let residual = residual::of(a, self.problem.y(), x * (1.0 / level.alpha()));
         a.adjoint(residual) * (1.0 / (level.alpha() * self.variance(level)))
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        InputError::unless_finite("γ", self.gamma)?;
+        self.problem.accepts(shape)
     }
 }

@@ -7,6 +7,7 @@
 use super::NoisyLikelihood;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
+use tweedie_core::InputError;
 use tweedie_math::Level;
 
 /// The class that each sample is to have, by a classifier; for [`Conditioned`](crate::Conditioned).
@@ -34,21 +35,51 @@ use tweedie_math::Level;
 pub struct Classifier<F> {
     logits: F,
     classes: Tensor<1, Int>,
+    /// The least and the largest of them.
+    span: [i64; 2],
 }
 
 impl<F> Classifier<F> {
     /// `logits` maps states `[batch, …]` at a level to `[batch, classes]`; `classes` says which one
     /// each sample is to have, or one for all.
     pub fn new(logits: F, classes: Tensor<1, Int>) -> Self {
-        Self { logits, classes }
+        let numbers: Vec<i64> = classes.to_data().iter::<i64>().collect();
+        let least = numbers.iter().copied().min().unwrap_or(-1);
+        let most = numbers.iter().copied().max().unwrap_or(-1);
+        Self {
+            logits,
+            classes,
+            span: [least, most],
+        }
     }
 }
 
 impl<const D: usize, F: Fn(Tensor<D>, Level) -> Tensor<2>> NoisyLikelihood<D> for Classifier<F> {
+    /// # Panics
+    /// If a class is none of those that the classifier tells apart.
     fn log_likelihood(&self, x: Tensor<D>, level: Level) -> Tensor<1> {
         let batch = x.dims()[0];
         let log = log_softmax((self.logits)(x, level), 1);
+        let ([least, most], known) = (self.span, log.dims()[1]);
+        assert!(
+            least >= 0 && most < known as i64,
+            "classes from {least} to {most} of a classifier of {known}"
+        );
         let classes = self.classes.clone().unsqueeze_dim::<2>(1);
         log.gather(1, classes.expand([batch, 1])).reshape([batch])
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let [least, _] = self.span;
+        InputError::unless(least >= 0, "a class", "at least 0, and there", least as f64)?;
+        let found = self.classes.dims();
+        match found[0] == 1 || found[0] == shape[0] {
+            true => Ok(()),
+            false => Err(InputError::Shape {
+                name: "classes",
+                found: found.to_vec(),
+                expected: format!("[{}], one for each sample, or [1]", shape[0]),
+            }),
+        }
     }
 }

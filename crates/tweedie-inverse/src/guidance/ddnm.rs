@@ -9,9 +9,10 @@
 //! algorithm 1, arXiv:2212.00490.
 
 use super::settled_pinv;
-use crate::Linear;
+use crate::measurement::check_measured;
+use crate::{Linear, residual};
 use burn::tensor::Tensor;
-use tweedie_core::Denoiser;
+use tweedie_core::{Denoiser, InputError};
 use tweedie_math::Level;
 
 /// The posterior denoiser of DDNM, for linear operators.
@@ -46,11 +47,16 @@ impl<const D: usize, M: Denoiser<D>, A: Linear<D>> Ddnm<D, M, A> {
 impl<const D: usize, M: Denoiser<D>, A: Linear<D>> Denoiser<D> for Ddnm<D, M, A> {
     fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
         let clean = self.prior.denoise(x, level);
-        let residual = self.y.clone() - self.operator.apply(clean.clone());
+        let residual = residual::of(&self.operator, self.y.clone(), clean.clone());
         clean + settled_pinv(&self.operator, residual)
     }
 
     fn supports(&self, level: Level) -> bool {
         self.prior.supports(level)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        check_measured(&self.operator, &self.y, shape)?;
+        self.prior.accepts(shape)
     }
 }

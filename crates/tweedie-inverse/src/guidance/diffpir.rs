@@ -11,7 +11,7 @@
 use super::data_step;
 use crate::LinearGaussian;
 use burn::tensor::Tensor;
-use tweedie_core::Denoiser;
+use tweedie_core::{Denoiser, InputError};
 use tweedie_math::Level;
 
 /// The posterior denoiser of DiffPIR, for linear operators and Gaussian noise.
@@ -50,7 +50,12 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for DiffP
 
     /// Where there is some signal and some noise.
     fn supports(&self, level: Level) -> bool {
-        let legal = self.lambda > 0.0 && self.lambda.is_finite();
-        legal && level.alpha() > 0.0 && level.sigma() > 0.0 && self.prior.supports(level)
+        level.alpha() > 0.0 && level.sigma() > 0.0 && self.prior.supports(level)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        InputError::unless_positive("λ", self.lambda)?;
+        self.problem.accepts(shape)?;
+        self.prior.accepts(shape)
     }
 }

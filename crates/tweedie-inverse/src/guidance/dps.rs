@@ -11,7 +11,7 @@
 use super::tracked;
 use crate::Likelihood;
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, vjp};
+use tweedie_core::{Denoiser, InputError, vjp};
 use tweedie_math::Level;
 
 /// The posterior denoiser of DPS, for any sampler.
@@ -58,6 +58,12 @@ impl<const D: usize, M: Denoiser<D>, L: Likelihood<D>> Denoiser<D> for Dps<M, L>
 
     /// Not where no signal is left: `α > 0`.
     fn supports(&self, level: Level) -> bool {
-        self.strength.is_finite() && level.alpha() > 0.0 && self.prior.supports(level)
+        level.alpha() > 0.0 && self.prior.supports(level)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        InputError::unless_finite("the strength", self.strength)?;
+        self.likelihood.accepts(shape)?;
+        self.prior.accepts(shape)
     }
 }

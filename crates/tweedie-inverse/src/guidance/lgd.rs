@@ -10,7 +10,7 @@
 use super::{posterior_variance, tracked};
 use crate::Likelihood;
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, HostNoise, Noise, vjp};
+use tweedie_core::{Denoiser, HostNoise, InputError, Noise, vjp};
 use tweedie_math::Level;
 
 /// The posterior denoiser of LGD-MC, for any likelihood.
@@ -94,7 +94,16 @@ impl<const D: usize, M: Denoiser<D>, L: Likelihood<D>> Denoiser<D> for Lgd<M, L>
 
     /// Where there is some signal.
     fn supports(&self, level: Level) -> bool {
-        let legal = self.draws > 0 && self.data_std > 0.0 && self.strength.is_finite();
-        legal && level.alpha() > 0.0 && self.prior.supports(level)
+        level.alpha() > 0.0 && self.prior.supports(level)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let draws = self.draws as f64;
+        InputError::unless(draws > 0.0, "the number of draws", "at least 1", draws)?;
+        let std = self.data_std;
+        InputError::unless(std > 0.0, "the data's standard deviation", "above 0", std)?;
+        InputError::unless_finite("the strength", self.strength)?;
+        self.likelihood.accepts(shape)?;
+        self.prior.accepts(shape)
     }
 }

@@ -11,10 +11,10 @@
 //! arXiv:2306.07526.
 
 use super::{found, linearised};
-use crate::LinearGaussian;
 use crate::operator::solve::ConjugateGradient;
+use crate::{LinearGaussian, residual};
 use burn::tensor::Tensor;
-use tweedie_core::Denoiser;
+use tweedie_core::{Denoiser, InputError};
 use tweedie_math::Level;
 
 /// The posterior denoiser of moment matching, for linear operators and Gaussian noise.
@@ -76,18 +76,31 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for Mmps<
             pullback.apply(v) * scale
         };
         let (clean, pullback) = linearised(&self.prior, x.clone(), level);
-        let residual = self.problem.y() - a.apply(clean.clone());
+        let residual = residual::of(a, self.problem.y(), clean.clone());
         let variance = self.problem.sigma().powi(2);
         let normal = |u: Tensor<D>| a.apply(covariance(a.adjoint(u.clone()))) + u * variance;
         let iterations = ConjugateGradient::default()
             .with_iterations(self.iterations)
             .with_early_stop(true);
-        let u = found(iterations.invert(normal, residual));
+        let not_finite = residual.clone() * f64::NAN;
+        let u = found(iterations.invert(normal, residual), not_finite);
         clean + pullback.apply(a.adjoint(u)) * scale
     }
 
     /// Where there is some signal.
     fn supports(&self, level: Level) -> bool {
-        self.iterations > 0 && level.alpha() > 0.0 && self.prior.supports(level)
+        level.alpha() > 0.0 && self.prior.supports(level)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let iterations = self.iterations as f64;
+        InputError::unless(
+            iterations > 0.0,
+            "the number of iterations",
+            "at least 1",
+            iterations,
+        )?;
+        self.problem.accepts(shape)?;
+        self.prior.accepts(shape)
     }
 }

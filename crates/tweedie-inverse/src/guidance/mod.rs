@@ -12,7 +12,7 @@ mod score;
 mod tmpd;
 
 use crate::operator::solve::ConjugateGradient;
-use crate::{Linear, LinearGaussian, Solution, SolveError};
+use crate::{Linear, LinearGaussian, Solution, SolveError, residual};
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, Pullback, vjp};
 use tweedie_math::Level;
@@ -64,7 +64,11 @@ pub(crate) fn settled<const D: usize>(
     b: Tensor<D>,
     shift: f64,
 ) -> Tensor<D> {
-    found(problem.operator().solve_fitting(b, shift, early()))
+    let not_finite = b.clone() * f64::NAN;
+    found(
+        problem.operator().solve_fitting(b, shift, early()),
+        not_finite,
+    )
 }
 
 /// `A⁺ y`, likewise.
@@ -72,7 +76,9 @@ pub(crate) fn settled_pinv<const D: usize>(
     operator: &(impl Linear<D> + ?Sized),
     y: Tensor<D>,
 ) -> Tensor<D> {
-    found(operator.pinv_fitting(y, early()))
+    // `Aᵀ y` has the shape of a signal.
+    let not_finite = operator.adjoint(y.clone()) * f64::NAN;
+    found(operator.pinv_fitting(y, early()), not_finite)
 }
 
 /// Iterations that end where they are after a hundred.
@@ -91,19 +97,17 @@ pub(crate) fn data_step<const D: usize>(
     shift: f64,
 ) -> Tensor<D> {
     let a = problem.operator();
-    let residual = y - a.apply(z.clone());
+    let residual = residual::of(a, y, z.clone());
     z + settled(problem, a.adjoint(residual), shift)
 }
 
-/// The solution of an equation within a chain.
-///
-/// # Panics
-/// If its right-hand side is not finite: then the state is not.
-pub(crate) fn found<const D: usize>(solution: Result<Solution<D>, SolveError>) -> Tensor<D> {
-    match solution {
-        Ok(solution) => solution.x,
-        Err(error) => panic!("within a chain: {error}"),
-    }
+/// The solution of an equation within a chain, or `not_finite` where there is none: iterations that may
+/// end early fail only for a right-hand side that is not finite. The run then says that its state is not.
+pub(crate) fn found<const D: usize>(
+    solution: Result<Solution<D>, SolveError>,
+    not_finite: Tensor<D>,
+) -> Tensor<D> {
+    solution.map_or(not_finite, |solution| solution.x)
 }
 
 /// `Var[x₀ | x_t]` of data `N(0, s² I)`: `σ²/(α² + σ²/s²)`.

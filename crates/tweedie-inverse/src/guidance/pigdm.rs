@@ -9,9 +9,9 @@
 //! ICLR.
 
 use super::{linearised, posterior_variance, settled};
-use crate::LinearGaussian;
+use crate::{LinearGaussian, residual};
 use burn::tensor::Tensor;
-use tweedie_core::Denoiser;
+use tweedie_core::{Denoiser, InputError};
 use tweedie_math::Level;
 
 /// The posterior denoiser of ΠGDM, for linear operators and Gaussian noise.
@@ -94,7 +94,7 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for Pigdm
         let a = self.problem.operator();
         let (clean, pullback) = linearised(&self.prior, x, level);
         let r2 = posterior_variance(level, self.data_std);
-        let residual = self.problem.y() - a.apply(clean.clone());
+        let residual = residual::of(a, self.problem.y(), clean.clone());
         // Aᵀ (r² A Aᵀ + σ_y²)⁻¹ = (r² AᵀA + σ_y²)⁻¹ Aᵀ
         let shift = self.problem.sigma().powi(2) / r2;
         let back = settled(&self.problem, a.adjoint(residual), shift) * (1.0 / r2);
@@ -103,7 +103,14 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for Pigdm
 
     /// Where there is some signal and some noise.
     fn supports(&self, level: Level) -> bool {
-        let legal = self.data_std > 0.0 && self.strength.is_finite();
-        legal && level.alpha() > 0.0 && level.sigma() > 0.0 && self.prior.supports(level)
+        level.alpha() > 0.0 && level.sigma() > 0.0 && self.prior.supports(level)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let std = self.data_std;
+        InputError::unless(std > 0.0, "the data's standard deviation", "above 0", std)?;
+        InputError::unless_finite("the strength", self.strength)?;
+        self.problem.accepts(shape)?;
+        self.prior.accepts(shape)
     }
 }

@@ -8,7 +8,7 @@
 //! arXiv:2105.05233.
 
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, vjp};
+use tweedie_core::{Denoiser, InputError, vjp};
 use tweedie_math::Level;
 
 /// Anything that scores noisy states: a classifier trained on them, an approximation.
@@ -21,6 +21,15 @@ pub trait NoisyLikelihood<const D: usize> {
         let (value, pullback) = vjp(x, |x| self.log_likelihood(x, level));
         pullback.apply(value.ones_like())
     }
+
+    /// Whether it scores states of a shape. A run asks this before it starts.
+    ///
+    /// # Errors
+    /// [`InputError`] says what does not fit.
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let _ = shape;
+        Ok(())
+    }
 }
 
 impl<const D: usize, L: NoisyLikelihood<D> + ?Sized> NoisyLikelihood<D> for &L {
@@ -29,6 +38,9 @@ impl<const D: usize, L: NoisyLikelihood<D> + ?Sized> NoisyLikelihood<D> for &L {
     }
     fn score(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
         (**self).score(x, level)
+    }
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        (**self).accepts(shape)
     }
 }
 
@@ -67,6 +79,12 @@ impl<const D: usize, M: Denoiser<D>, L: NoisyLikelihood<D>> Denoiser<D> for Cond
 
     /// Where there is some signal.
     fn supports(&self, level: Level) -> bool {
-        self.strength.is_finite() && level.alpha() > 0.0 && self.prior.supports(level)
+        level.alpha() > 0.0 && self.prior.supports(level)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        InputError::unless_finite("the strength", self.strength)?;
+        self.likelihood.accepts(shape)?;
+        self.prior.accepts(shape)
     }
 }

@@ -9,9 +9,9 @@
 //! arXiv:2310.06721.
 
 use super::linearised;
-use crate::LinearGaussian;
+use crate::{LinearGaussian, residual};
 use burn::tensor::Tensor;
-use tweedie_core::Denoiser;
+use tweedie_core::{Denoiser, InputError};
 use tweedie_math::Level;
 
 /// The posterior denoiser of TMPD, for linear operators and Gaussian noise: two gradients of the prior.
@@ -35,7 +35,7 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for Tmpd<
         let a = self.problem.operator();
         let scale = level.sigma().powi(2) / level.alpha();
         let (clean, pullback) = linearised(&self.prior, x.clone(), level);
-        let residual = self.problem.y() - a.apply(clean.clone());
+        let residual = residual::of(a, self.problem.y(), clean.clone());
         let ones = a.adjoint(residual.ones_like());
         let sums = a.apply(pullback.apply(ones) * scale).clamp_min(0.0);
         let u = residual / (sums + self.problem.sigma().powi(2));
@@ -46,5 +46,10 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for Tmpd<
     /// Where there is some signal.
     fn supports(&self, level: Level) -> bool {
         level.alpha() > 0.0 && self.prior.supports(level)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        self.problem.accepts(shape)?;
+        self.prior.accepts(shape)
     }
 }

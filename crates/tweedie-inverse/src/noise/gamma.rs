@@ -4,7 +4,7 @@
 //! Goodman 1976, "Some fundamental properties of speckle": intensities of `L` looks.
 
 use super::gaussian::positive;
-use super::{NoiseModel, assert_measured, draw, nonnegative};
+use super::{NoiseModel, assert_measured, draw, nonnegative, nonnegative_mean};
 use crate::OperatorError;
 use crate::operator::error::checked;
 use burn::tensor::Tensor;
@@ -41,7 +41,7 @@ impl GammaNoise {
 
 impl<const D: usize> NoiseModel<D> for GammaNoise {
     fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
-        nonnegative("gamma noise", mean)
+        nonnegative_mean("gamma noise", mean)
     }
 
     fn check_measured(&self, y: &Tensor<D>) -> Result<(), OperatorError> {
@@ -62,6 +62,7 @@ impl<const D: usize> NoiseModel<D> for GammaNoise {
         let law = Gamma::new(self.looks, 1.0 / self.looks);
         draw::each(mean, noise, |mean, random| {
             // Refused by the constructor where it would not exist.
+            let mean = if mean < 0.0 { 0.0 } else { mean };
             mean * law.map_or(1.0, |law| law.sample(random))
         })
     }

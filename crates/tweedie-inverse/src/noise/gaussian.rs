@@ -21,7 +21,8 @@ impl GaussianNoise {
     /// Noise of standard deviation `sigma`.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] unless `sigma` is finite and above 0.
+    /// [`OperatorError::Parameter`] unless `sigma` is from 10⁻¹⁸ to 10¹⁸, so that its square is a number
+    /// in single precision.
     pub fn new(sigma: f64) -> Result<Self, OperatorError> {
         positive("noise's σ", sigma)?;
         Ok(Self { sigma })
@@ -52,10 +53,10 @@ impl GaussianNoise {
     }
 }
 
-/// `Ok` for a parameter that is finite and above 0.
+/// `Ok` for a parameter whose square, and its inverse, are numbers in single precision.
 pub(super) fn positive(parameter: &'static str, value: f64) -> Result<(), OperatorError> {
-    let holds = value > 0.0 && value.is_finite();
-    crate::operator::error::require(parameter, value, "finite and above 0", holds)
+    let holds = (1e-18..=1e18).contains(&value);
+    crate::operator::error::require(parameter, value, "above 0, from 1e-18 to 1e18", holds)
 }
 
 /// `log N(y; mean, σ²)` of every value.

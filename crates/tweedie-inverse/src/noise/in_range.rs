@@ -40,17 +40,22 @@ impl<N> InRange<N> {
     }
 }
 
+impl<N> InRange<N> {
+    /// In the stated range, into which zeros come with the rounding of the other.
+    fn unrounded<const D: usize>(&self, x: &Tensor<D>) -> Tensor<D> {
+        let stated = self.image.convert(self.stated, x.clone());
+        let rounded = stated.clone().abs().lower_elem(1e-6);
+        stated.mask_fill(rounded, 0.0)
+    }
+}
+
 impl<const D: usize, N: NoiseModel<D>> NoiseModel<D> for InRange<N> {
     fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
-        self.noise
-            .check(&self.image.convert(self.stated, mean.clone()))
+        self.noise.check(&self.unrounded(mean))
     }
 
     fn check_measured(&self, y: &Tensor<D>) -> Result<(), OperatorError> {
-        // Zero counts come back from the other range with its rounding.
-        let stated = self.image.convert(self.stated, y.clone());
-        let rounded = stated.clone().abs().lower_elem(1e-6);
-        self.noise.check_measured(&stated.mask_fill(rounded, 0.0))
+        self.noise.check_measured(&self.unrounded(y))
     }
 
     fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {

@@ -17,7 +17,8 @@ mod special;
 mod uniform;
 
 use crate::OperatorError;
-use burn::tensor::Tensor;
+use crate::measurement::finite_values;
+use burn::tensor::{DType, Tensor};
 use tweedie_core::Noise;
 
 pub use any::AnyNoise;
@@ -102,13 +103,40 @@ pub(crate) fn assert_measured<const D: usize>(y: &Tensor<D>, mean: &Tensor<D>) {
     );
 }
 
-/// `Ok` if no value of `mean` is below 0.
+/// `Ok` if no value of `y` is below 0.
 pub(crate) fn nonnegative<const D: usize>(
+    noise: &'static str,
+    y: &Tensor<D>,
+) -> Result<(), OperatorError> {
+    at_least(noise, y, 0.0)
+}
+
+/// `Ok` if no value of `mean` is below 0 by more than the rounding of an operator: an operator by
+/// Fourier transforms turns the zeros of an image into numbers of either sign.
+pub(crate) fn nonnegative_mean<const D: usize>(
     noise: &'static str,
     mean: &Tensor<D>,
 ) -> Result<(), OperatorError> {
-    let value = mean.clone().min().into_scalar::<f64>();
-    match value >= 0.0 {
+    /// A bound of the roundings that a value of an image passes through.
+    const ROUNDINGS: f64 = 64.0;
+    let unit = match mean.dtype() {
+        DType::F64 => f64::EPSILON,
+        DType::F16 => 2_f64.powi(-10),
+        DType::BF16 => 2_f64.powi(-7),
+        _ => f64::from(f32::EPSILON),
+    };
+    let largest = mean.clone().abs().max().into_scalar::<f64>();
+    at_least(noise, mean, -ROUNDINGS * unit * largest)
+}
+
+fn at_least<const D: usize>(
+    noise: &'static str,
+    x: &Tensor<D>,
+    least: f64,
+) -> Result<(), OperatorError> {
+    finite_values(noise, x)?;
+    let value = x.clone().min().into_scalar::<f64>();
+    match value >= least {
         true => Ok(()),
         false => Err(OperatorError::Value {
             noise,

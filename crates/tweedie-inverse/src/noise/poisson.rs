@@ -2,7 +2,7 @@
 
 use super::gaussian::positive;
 use super::special::ln_factorial;
-use super::{NoiseModel, ShotNoise, assert_measured, draw, nonnegative};
+use super::{NoiseModel, ShotNoise, assert_measured, draw, nonnegative, nonnegative_mean};
 use crate::OperatorError;
 use crate::operator::error::checked;
 use burn::tensor::Tensor;
@@ -73,7 +73,7 @@ pub(super) fn count(lambda: f64, random: &mut rand_chacha::ChaCha8Rng) -> f64 {
 
 impl<const D: usize> NoiseModel<D> for PoissonNoise {
     fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
-        nonnegative("Poisson noise", mean)
+        nonnegative_mean("Poisson noise", mean)
     }
 
     fn check_measured(&self, y: &Tensor<D>) -> Result<(), OperatorError> {

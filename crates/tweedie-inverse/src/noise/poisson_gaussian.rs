@@ -7,7 +7,7 @@
 use super::gaussian::{log_density, positive};
 use super::poisson::{LEAST, count};
 use super::special::{LogSum, ln_factorial, with_slope};
-use super::{NoiseModel, assert_measured, draw, nonnegative};
+use super::{NoiseModel, assert_measured, draw, nonnegative_mean};
 use crate::OperatorError;
 use crate::operator::error::{checked, require};
 use burn::tensor::Tensor;
@@ -64,7 +64,7 @@ fn most_likely<const D: usize>(seen: Tensor<D>, lambda: Tensor<D>, spread: f64) 
 
 impl<const D: usize> NoiseModel<D> for PoissonGaussianNoise {
     fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
-        nonnegative("Poisson noise", mean)
+        nonnegative_mean("Poisson noise", mean)
     }
 
     fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {

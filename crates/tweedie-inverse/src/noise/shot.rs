@@ -4,7 +4,7 @@
 //! Chung et al. 2023 (DPS), arXiv:2209.14687: the likelihood of Poisson noise, where the gain is 1.
 
 use super::poisson::{PoissonNoise, count};
-use super::{NoiseModel, assert_measured, draw, nonnegative};
+use super::{NoiseModel, assert_measured, draw, nonnegative, nonnegative_mean};
 use crate::OperatorError;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ impl ShotNoise {
 
 impl<const D: usize> NoiseModel<D> for ShotNoise {
     fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
-        nonnegative("Poisson noise", mean)
+        nonnegative_mean("Poisson noise", mean)
     }
 
     fn check_measured(&self, y: &Tensor<D>) -> Result<(), OperatorError> {

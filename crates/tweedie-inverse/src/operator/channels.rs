@@ -24,6 +24,8 @@ impl Channels {
     /// # Errors
     /// [`OperatorError::Parameter`] for no channels, or more than there are.
     pub fn new(first: usize, count: usize, of: usize) -> Result<Self, OperatorError> {
+        let expected = "at most 65,536";
+        require("number of all channels", of as f64, expected, of <= 1 << 16)?;
         let holds = count > 0 && first.checked_add(count).is_some_and(|end| end <= of);
         require(
             "number of channels",

@@ -67,7 +67,10 @@ impl Dense {
     /// [`OperatorError::Length`] unless it has `c h w` columns.
     pub fn new(matrix: Constant<2>, signal: [usize; 3]) -> Result<Self, OperatorError> {
         let [m, n] = matrix.shape();
-        let expected = signal.iter().product();
+        let product = signal
+            .iter()
+            .try_fold(1_usize, |all, &n| all.checked_mul(n));
+        let expected = product.unwrap_or(usize::MAX);
         require("number of measurements", m as f64, "at least 1", m > 0)?;
         if n != expected || n == 0 {
             return Err(OperatorError::Length {
@@ -90,13 +93,14 @@ impl Dense {
     /// [`OperatorError`] for no measurements or an empty signal.
     pub fn gaussian(signal: [usize; 3], m: usize, seed: u64) -> Result<Self, OperatorError> {
         let n = signal.iter().try_fold(m, |count, &n| count.checked_mul(n));
-        let few = n.is_some_and(|count| count < 1 << 31);
+        let few = n.is_some_and(|count| count <= 1 << 27);
         require(
             "number of weights",
             m as f64,
-            "such that all are below 2³¹",
+            "such that all are at most 2²⁷",
             few,
         )?;
+        require("number of measurements", m as f64, "at least 1", m > 0)?;
         let n: usize = signal.iter().product();
         let values = normals(m * n, seed).map(|z| z / (m as f64).sqrt());
         Self::new(Constant::new(values.collect(), [m, n]), signal)
@@ -119,8 +123,8 @@ pub(crate) fn normals(count: usize, seed: u64) -> impl Iterator<Item = f64> {
 
 /// `M x` of every sample, as a row.
 pub(crate) fn rows(matrix: Tensor<2>, x: Tensor<4>) -> Tensor<2> {
-    let batch = x.dims()[0];
-    let flat: Tensor<2> = x.reshape([batch as i32, -1]);
+    let [batch, c, h, w] = x.dims();
+    let flat: Tensor<2> = x.reshape([batch, c * h * w]);
     flat.matmul(matrix.transpose())
 }
 

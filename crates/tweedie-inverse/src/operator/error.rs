@@ -69,6 +69,32 @@ pub enum OperatorError {
     },
 }
 
+impl From<OperatorError> for tweedie_core::InputError {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Shape {
+                operator,
+                found,
+                expected,
+            } => Self::Shape {
+                name: operator,
+                found,
+                expected,
+            },
+            OperatorError::Parameter {
+                parameter,
+                value,
+                expected,
+            } => Self::Parameter {
+                name: parameter,
+                expected,
+                value,
+            },
+            other => Self::Refused(other.to_string()),
+        }
+    }
+}
+
 /// Deserialises a type through a constructor, so that a file is checked like any other caller.
 macro_rules! checked {
     ($type:ident { $($field:ident: $kind:ty),* } by $constructor:path) => {
@@ -144,8 +170,8 @@ pub(crate) fn matrix(
 pub(crate) fn pixels([h, w]: [usize; 2]) -> Result<usize, OperatorError> {
     let count = h
         .checked_mul(w)
-        .filter(|count| (1..1 << 31).contains(count));
-    let message = "at least 1 and below 2³¹";
+        .filter(|count| (1..=1 << 26).contains(count));
+    let message = "from 1 to 2²⁶";
     require(
         "number of pixels",
         h as f64 * w as f64,

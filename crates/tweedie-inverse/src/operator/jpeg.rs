@@ -15,7 +15,7 @@ use super::error::{OperatorError, fits, require};
 use super::{Basis, Linear, Operator, Transform};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use tweedie_core::Range;
+use tweedie_core::{LUMA, Range};
 use tweedie_kernels::Constant;
 
 /// JPEG at a quality, for grey images (1 channel) and for red, green, blue (3 channels), height and
@@ -50,14 +50,14 @@ impl From<Jpeg> for Recipe {
 }
 
 /// Annex K, table K.1.
-const LUMA: [u16; 64] = [
+const LUMA_STEPS: [u16; 64] = [
     16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,
     14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113,
     92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
 ];
 
 /// Annex K, table K.2: its upper left, the rest being 99.
-const CHROMA: [[u16; 4]; 4] = [
+const CHROMA_STEPS: [[u16; 4]; 4] = [
     [17, 18, 24, 47],
     [18, 21, 26, 66],
     [24, 26, 56, 99],
@@ -81,10 +81,10 @@ impl Jpeg {
             f64::from(scaled.clamp(1, 255))
         };
         let chroma = |i: usize| match (i / 8, i % 8) {
-            (row @ ..4, column @ ..4) => CHROMA[row][column],
+            (row @ ..4, column @ ..4) => CHROMA_STEPS[row][column],
             _ => 99,
         };
-        let luma: Vec<f64> = LUMA.iter().map(|&entry| step(entry)).collect();
+        let luma: Vec<f64> = LUMA_STEPS.iter().map(|&entry| step(entry)).collect();
         let chroma = (0..64).map(|i| step(chroma(i))).collect();
         Ok(Self {
             recipe: Recipe { quality, range },
@@ -111,7 +111,8 @@ impl Jpeg {
 impl Operator<4> for Jpeg {
     fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let [_, c, h, w] = signal;
-        let holds = matches!(c, 1 | 3) && h.is_multiple_of(8) && w.is_multiple_of(8);
+        let blocks = |n: usize| n > 0 && n.is_multiple_of(8);
+        let holds = matches!(c, 1 | 3) && blocks(h) && blocks(w);
         fits("JPEG", &signal, holds, || {
             "1 or 3 channels, height and width multiples of 8".into()
         })?;
@@ -125,13 +126,14 @@ impl Operator<4> for Jpeg {
             1 => self.channel(bytes - 128.0, luma) + 128.0,
             _ => {
                 let [r, g, b] = [0, 1, 2].map(|i| bytes.clone().narrow(1, i, 1));
-                let y = r.clone() * 0.299 + g * 0.587 + b.clone() * 0.114;
+                let [of_red, of_green, of_blue] = LUMA;
+                let y = r.clone() * of_red + g * of_green + b.clone() * of_blue;
                 let blue = self.channel((b - y.clone()) * (1.0 / 1.772), chroma);
                 let red = self.channel((r - y.clone()) * (1.0 / 1.402), chroma);
                 let y = self.channel(y - 128.0, luma) + 128.0;
                 let green = y.clone()
-                    - blue.clone() * (0.114 * 1.772 / 0.587)
-                    - red.clone() * (0.299 * 1.402 / 0.587);
+                    - blue.clone() * (of_blue * 1.772 / of_green)
+                    - red.clone() * (of_red * 1.402 / of_green);
                 Tensor::cat(vec![y.clone() + red * 1.402, green, y + blue * 1.772], 1)
             }
         };

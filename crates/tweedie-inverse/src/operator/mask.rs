@@ -2,7 +2,7 @@
 //!
 //! `A = diag(m)` with `m ∈ {0, 1}`, so `Aᵀ = A⁺ = A` and `(AᵀA + s I)⁻¹ = 1/(m + s)`.
 
-use super::error::{fits, require};
+use super::error::{fits, pixels, require};
 use super::spectral::{Spectral, closed_form};
 use super::{Linear, Operator, OperatorError, Solution, SolveError};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
@@ -105,9 +105,15 @@ impl Mask<4> {
     }
 
     /// Images of `size` (height, width) of which the pixels are kept where `kept(row, column)`.
+    ///
+    /// # Panics
+    /// For no pixels, or more than 2²⁶.
     #[must_use]
     pub fn of_pixels(size: [usize; 2], kept: impl Fn(usize, usize) -> bool) -> Self {
         let [h, w] = size;
+        if let Err(error) = pixels(size) {
+            panic!("{error}");
+        }
         let kept = (0..h * w).map(|i| f64::from(kept(i / w, i % w)));
         Self {
             kept: Constant::new(kept.collect(), [1, 1, h, w]),
@@ -124,6 +130,7 @@ impl Mask<4> {
         corner: [usize; 2],
         extent: [usize; 2],
     ) -> Result<Self, OperatorError> {
+        pixels(size)?;
         let end = [0, 1].map(|i| corner[i].saturating_add(extent[i]));
         if end[0] > size[0] || end[1] > size[1] {
             return Err(OperatorError::Box {
@@ -144,6 +151,7 @@ impl Mask<4> {
     pub fn random(size: [usize; 2], probability: f64, seed: u64) -> Result<Self, OperatorError> {
         let within = (0.0..=1.0).contains(&probability);
         require("probability", probability, "from 0 to 1", within)?;
+        pixels(size)?;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let kept: Vec<bool> = (0..size[0] * size[1])
             .map(|_| unit(&mut random) < probability)
@@ -154,6 +162,9 @@ impl Mask<4> {
     }
 
     /// A half of the image is lost; of an odd number of rows or columns, the middle one is kept.
+    ///
+    /// # Panics
+    /// For no pixels, or more than 2²⁶.
     #[must_use]
     pub fn missing_half(size: [usize; 2], side: Side) -> Self {
         let [h, w] = size;
@@ -170,11 +181,15 @@ impl Mask<4> {
     /// # Errors
     /// [`OperatorError::Parameter`] for 0.
     pub fn lines(size: [usize; 2], every: usize) -> Result<Self, OperatorError> {
+        pixels(size)?;
         require("distance of lines", every as f64, "at least 1", every > 0)?;
         Ok(Self::of_pixels(size, |row, _| row.is_multiple_of(every)))
     }
 
     /// One colour a pixel: the mosaic of a sensor, of which the other two are to be found.
+    ///
+    /// # Panics
+    /// For no pixels, or more than 2²⁶.
     #[must_use]
     pub fn bayer(size: [usize; 2], pattern: Bayer) -> Self {
         let colours = match pattern {
@@ -184,6 +199,9 @@ impl Mask<4> {
             Bayer::Gbrg => [1, 2, 0, 1],
         };
         let [h, w] = size;
+        if let Err(error) = pixels(size) {
+            panic!("{error}");
+        }
         let kept = (0..3 * h * w).map(|i| {
             let (channel, row, column) = (i / (h * w), i / w % h, i % w);
             f64::from(colours[row % 2 * 2 + column % 2] == channel)
@@ -206,6 +224,7 @@ impl Mask<4> {
         centre: f64,
         seed: u64,
     ) -> Result<Self, OperatorError> {
+        pixels(size)?;
         require(
             "acceleration",
             acceleration,

@@ -9,6 +9,7 @@ use super::{Linear, Operator, Solution, SolveError};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
+use tweedie_core::LUMA;
 use tweedie_kernels::Constant;
 
 /// Mixes channels: `[b, c, h, w]` to `[b, k, h, w]`.
@@ -54,11 +55,11 @@ impl Mix {
         })
     }
 
-    /// The luma of red, green and blue: 0.299, 0.587, 0.114 (ITU-R BT.601).
+    /// The luma of red, green and blue, [`LUMA`]: 0.299, 0.587, 0.114 (ITU-R BT.601).
     #[must_use]
     pub fn grey() -> Self {
         Self {
-            matrix: Constant::new(vec![0.299, 0.587, 0.114], [1, 3]),
+            matrix: Constant::new(LUMA.to_vec(), [1, 3]),
             factors: OnceLock::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 pub(crate) mod error;
 pub(crate) mod solve;
-mod spectral;
+pub(crate) mod spectral;
 mod svd;
 
 mod any;
@@ -34,7 +34,7 @@ mod transform;
 mod varying_blur;
 
 use burn::tensor::Tensor;
-use solve::positive;
+use solve::{finite, positive};
 use std::sync::Arc;
 
 pub use any::{AnyLinear, AnyOperator};
@@ -105,7 +105,7 @@ pub trait Operator<const D: usize> {
     /// `x ↦ factor · A x`.
     ///
     /// # Panics
-    /// If the factor is not finite.
+    /// Unless the factor is 0, or from 10⁻¹⁸ to 10¹⁸ in magnitude.
     fn scaled(self, factor: f64) -> Scaled<Self>
     where
         Self: Sized,
@@ -173,6 +173,7 @@ pub trait Linear<const D: usize>: Operator<D> {
     fn solve(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
         positive(shift)?;
         self.measured(b.dims())?;
+        finite(&b)?;
         self.solve_fitting(b, shift, ConjugateGradient::default())
     }
 
@@ -182,6 +183,7 @@ pub trait Linear<const D: usize>: Operator<D> {
     /// [`SolveError`] for another shape, or if conjugate gradients do not converge.
     fn pinv(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
         self.signal(y.dims())?;
+        finite(&y)?;
         self.pinv_fitting(y, ConjugateGradient::default())
     }
 
@@ -200,6 +202,7 @@ pub trait Linear<const D: usize>: Operator<D> {
             format!("a measurement {expected:?} of each signal, or of all")
         })?;
         let b = self.transpose(y - self.forward(z.clone()));
+        finite(&b)?;
         let change = self.solve_fitting(b, 1.0 / gamma, ConjugateGradient::default())?;
         Ok(Solution {
             x: z + change.x,

@@ -5,7 +5,7 @@
 //! # Reference
 //! Pruessmann et al. 1999, "SENSE: sensitivity encoding for fast MRI".
 
-use super::error::{OperatorError, checked, finite, fits, require, sample};
+use super::error::{OperatorError, checked, finite, fits, pixels, require, sample};
 use super::transform::centred;
 use super::{Linear, Mask, Operator};
 use burn::tensor::Tensor;
@@ -55,6 +55,9 @@ impl MultiCoil {
     /// As [`new`](Self::new).
     pub fn ring(coils: usize, mask: Mask<4>, size: [usize; 2]) -> Result<Self, OperatorError> {
         let [h, w] = size;
+        pixels(size)?;
+        let few = (1..=1 << 10).contains(&coils);
+        require("number of coils", coils as f64, "from 1 to 1,024", few)?;
         let at = |coil: usize, pixel: usize| {
             let (sin, cos) = (TAU * coil as f64 / coils as f64).sin_cos();
             let y = (pixel / w) as f64 / h as f64 - 0.5 - 0.6 * sin;

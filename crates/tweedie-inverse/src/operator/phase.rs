@@ -193,6 +193,9 @@ impl RandomPhase {
     /// # Errors
     /// [`OperatorError::Parameter`] for no measurements or values.
     pub fn gaussian(n: usize, m: usize, seed: u64) -> Result<Self, OperatorError> {
+        let count = m.checked_mul(n).filter(|count| *count <= 1 << 27);
+        let expected = "such that all are from 1 to 2²⁷";
+        require("number of weights", m as f64, expected, count > Some(0))?;
         let scale = (0.5 / m as f64).sqrt();
         let values: Vec<f64> = normals(2 * m * n, seed).map(|z| z * scale).collect();
         let (re, im) = values.split_at(m * n);

@@ -166,6 +166,7 @@ impl PointSpread {
 
     /// The outer product of two filters, each of sum 1.
     pub(crate) fn outer(rows: &[f64], columns: &[f64]) -> Result<Self, OperatorError> {
+        pixels([rows.len(), columns.len()])?;
         let values = rows
             .iter()
             .flat_map(|row| columns.iter().map(move |column| row * column));

@@ -2,7 +2,7 @@
 //!
 //! `A Aᵀ = I/f²`, so `A⁺ = f² Aᵀ`, and `(AᵀA + s I)⁻¹ b = (b − Aᵀ A b/(f⁻² + s))/s`.
 
-use super::error::{checked, fits, require};
+use super::error::{checked, fits, pixels, require};
 use super::{ConjugateGradient, Linear, Operator, OperatorError, Solution, SolveError};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -22,9 +22,14 @@ impl AveragePool {
     /// Averages blocks of `factor × factor` pixels.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for a factor of 0.
+    /// [`OperatorError::Parameter`] for a factor of 0 or above 8,192.
     pub fn new(factor: usize) -> Result<Self, OperatorError> {
-        require("factor", factor as f64, "at least 1", factor > 0)?;
+        require(
+            "factor",
+            factor as f64,
+            "from 1 to 8,192",
+            (1..=1 << 13).contains(&factor),
+        )?;
         Ok(Self { factor })
     }
 
@@ -37,7 +42,7 @@ impl AveragePool {
 impl Operator<4> for AveragePool {
     fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let ([b, c, h, w], f) = (signal, self.factor);
-        let divides = h.is_multiple_of(f) && w.is_multiple_of(f);
+        let divides = h > 0 && w > 0 && h.is_multiple_of(f) && w.is_multiple_of(f);
         fits("average pooling", &signal, divides, || {
             format!("height and width that {f} divides")
         })?;
@@ -57,7 +62,9 @@ impl Operator<4> for AveragePool {
 impl Linear<4> for AveragePool {
     fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let ([b, c, h, w], f) = (measured, self.factor);
-        Ok([b, c, h * f, w * f])
+        let size = [h.saturating_mul(f), w.saturating_mul(f)];
+        pixels(size)?;
+        Ok([b, c, size[0], size[1]])
     }
 
     fn transpose(&self, y: Tensor<4>) -> Tensor<4> {

@@ -38,7 +38,12 @@ impl Taps {
     /// # Errors
     /// [`OperatorError::Parameter`] for a factor of 0 or a σ that is not positive.
     pub fn weights(self, factor: usize) -> Result<Vec<f64>, OperatorError> {
-        require("factor", factor as f64, "at least 1", factor > 0)?;
+        require(
+            "factor",
+            factor as f64,
+            "from 1 to 65,536",
+            (1..=1 << 16).contains(&factor),
+        )?;
         let f = factor as f64;
         let even = |taps: usize, value: &dyn Fn(f64) -> f64| -> Vec<f64> {
             let centre = (taps * factor) as f64 / 2.0 - 0.5;
@@ -143,7 +148,12 @@ fn decimation(
         }
         _ => (n, taps / 2),
     };
-    require("image's size", from, "at least 1", n > 0)?;
+    require(
+        "image's size",
+        from,
+        "from 1 to 16,384",
+        (1..=1 << 14).contains(&n),
+    )?;
     let row = |i: usize| {
         let mut row = vec![0.0; n];
         for (k, weight) in weights.iter().enumerate() {
@@ -251,7 +261,12 @@ impl Separable {
     /// [`OperatorError::Parameter`] for an empty image.
     pub fn resize(resize: Resize, from: [usize; 2], to: [usize; 2]) -> Result<Self, OperatorError> {
         for n in [from, to].concat() {
-            require("image's size", n as f64, "at least 1", n > 0)?;
+            require(
+                "image's size",
+                n as f64,
+                "from 1 to 16,384",
+                (1..=1 << 14).contains(&n),
+            )?;
         }
         let side = |i: usize| resize.weights(from[i], to[i]);
         Self::new(&side(0), &side(1))
@@ -271,7 +286,12 @@ impl Separable {
         padding: Padding,
     ) -> Result<Self, OperatorError> {
         for n in [from, to].concat() {
-            require("image's size", n as f64, "at least 1", n > 0)?;
+            require(
+                "image's size",
+                n as f64,
+                "from 1 to 16,384",
+                (1..=1 << 14).contains(&n),
+            )?;
         }
         if let Taps::Gaussian { sigma } = taps {
             let valid = sigma > 0.0 && sigma < 1e3;

@@ -22,9 +22,19 @@ impl<A> TryFrom<Raw<A>> for Scaled<A> {
     type Error = OperatorError;
 
     fn try_from(raw: Raw<A>) -> Result<Self, OperatorError> {
-        super::error::require("factor", raw.factor, "finite", raw.factor.is_finite())?;
+        let legal = is_legal(raw.factor);
+        super::error::require(
+            "factor",
+            raw.factor,
+            "0, or from 1e-18 to 1e18 in magnitude",
+            legal,
+        )?;
         Ok(Self::new(raw.operator, raw.factor))
     }
+}
+
+fn is_legal(factor: f64) -> bool {
+    factor == 0.0 || (1e-18..=1e18).contains(&factor.abs())
 }
 
 impl<A> Scaled<A> {
@@ -32,9 +42,10 @@ impl<A> Scaled<A> {
     #[must_use]
     ///
     /// # Panics
-    /// If the factor is not finite.
+    /// Unless the factor is 0, or from 10⁻¹⁸ to 10¹⁸ in magnitude: its square has to be a number in
+    /// single precision.
     pub fn new(operator: A, factor: f64) -> Self {
-        assert!(factor.is_finite(), "a factor of {factor}");
+        assert!(is_legal(factor), "a factor of {factor}");
         Self { operator, factor }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Linear;
 use super::solve::{Solution, SolveError};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{Bool, DType, Tensor};
 use std::sync::Arc;
 
 /// A linear operator with its singular value decomposition `A = U Σ Vᵀ`.
@@ -27,16 +27,28 @@ pub trait Spectral<const D: usize>: Linear<D> {
     /// `U c`.
     fn spectrum_to_measured(&self, c: Tensor<D>) -> Tensor<D>;
 
-    /// `A⁺ y`, singular values up to `cutoff` times the largest being taken as 0.
+    /// `A⁺ y`, singular values up to `cutoff` times the largest being taken as 0. A cutoff below 0 or of
+    /// no number counts as 0.
+    ///
+    /// # Panics
+    /// For a measurement of another shape.
     fn truncated_pinv(&self, y: Tensor<D>, cutoff: f64) -> Tensor<D> {
+        if let Err(error) = self.signal(y.dims()) {
+            panic!("{error}");
+        }
+        let cutoff = cutoff.max(0.0);
         let c = self.measured_to_spectrum(y);
         let s = self.singular_values(&c);
-        let none = s
-            .clone()
-            .lower_equal(s.clone().max().reshape([1; D]) * cutoff);
+        let none = negligible(&s, cutoff);
         let inverse = s.mask_fill(none.clone(), 1.0).recip().mask_fill(none, 0.0);
         self.spectrum_to_signal(c * inverse)
     }
+}
+
+/// Where singular values are at most `cutoff` times the largest.
+pub(crate) fn negligible<const D: usize>(s: &Tensor<D>, cutoff: f64) -> Tensor<D, Bool> {
+    let most = s.clone().max().reshape([1; D]) * cutoff;
+    s.clone().lower_equal(most)
 }
 
 /// Passes the methods of [`Spectral`] on to what it points at.

@@ -1,6 +1,6 @@
 //! Several measurements of one signal.
 
-use super::error::{OperatorError, fits, require};
+use super::error::{OperatorError, fits, pixels, require};
 use super::{Linear, Operator};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,13 @@ impl<A: Operator<4>> Stack<A> {
             !parts.is_empty(),
         )?;
         let [c, h, w] = signal;
+        pixels([h, w])?;
+        require(
+            "number of channels",
+            c as f64,
+            "from 1 to 65,536",
+            (1..=1 << 16).contains(&c),
+        )?;
         for part in &parts {
             part.measured([1, c, h, w])?;
         }
@@ -76,6 +83,11 @@ impl<A: Operator<4>> Stack<A> {
     #[must_use]
     pub fn split(&self, y: Tensor<4>) -> Vec<Tensor<4>> {
         let shapes = self.shapes(y.dims()[0]).unwrap_or_default();
+        let all: usize = shapes
+            .iter()
+            .map(|shape| shape[1..].iter().product::<usize>())
+            .sum();
+        assert_eq!(y.dims()[3], all, "stack: values of a row");
         let mut start = 0;
         let each = shapes.into_iter().map(|shape| {
             let count = shape[1..].iter().product();

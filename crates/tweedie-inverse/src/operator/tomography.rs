@@ -126,8 +126,8 @@ impl Tomography {
         }
         require("number of angles", count as f64, "at least 1", count > 0)?;
         let detectors = recipe.detectors;
-        let few = (1..1 << 16).contains(&detectors);
-        let expected = "at least 1 and below 2¹⁶";
+        let few = (1..=1 << 13).contains(&detectors);
+        let expected = "from 1 to 8,192";
         require("number of detectors", detectors as f64, expected, few)?;
         for place in recipe.centre {
             require("centre", place, "finite", place.is_finite())?;

@@ -10,7 +10,7 @@ use super::{Linear, Operator, Solution, SolveError};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tweedie_kernels::{Constant, Sign, fft2_centred};
 
 /// Which transform.
@@ -46,7 +46,7 @@ pub struct Transform {
     basis: Basis,
     size: [usize; 2],
     /// `C_h` and `C_w`; empty for Fourier.
-    matrices: Arc<[Constant<2>; 2]>,
+    matrices: Arc<OnceLock<[Constant<2>; 2]>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,16 +80,16 @@ impl Transform {
     /// The transform of images of `size` (height, width).
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for a size of 0, for a real transform one above 16,384, and for
+    /// [`OperatorError::Parameter`] for a size of 0, for a real transform one above 4,096, and for
     /// [`Basis::Hadamard`] one that is no power of two.
     pub fn new(basis: Basis, size: [usize; 2]) -> Result<Self, OperatorError> {
         pixels(size)?;
         for n in size {
-            let few = basis == Basis::Fourier || n <= 1 << 14;
+            let few = basis == Basis::Fourier || n <= 1 << 12;
             require(
                 "size of a transform by a matrix",
                 n as f64,
-                "at most 16,384",
+                "at most 4,096",
                 few,
             )?;
             let power = basis != Basis::Hadamard || n.is_power_of_two();
@@ -100,11 +100,10 @@ impl Transform {
                 power,
             )?;
         }
-        let matrices = Arc::new(size.map(|n| matrix(basis, n)));
         Ok(Self {
             basis,
             size,
-            matrices,
+            matrices: Arc::default(),
         })
     }
 
@@ -125,10 +124,11 @@ impl Transform {
                 },
             );
         }
-        let [rows, columns] = self
+        // Made where they are first needed: a file may declare what is never used.
+        let matrices = self
             .matrices
-            .each_ref()
-            .map(|m| m.beside(&x).unsqueeze::<4>());
+            .get_or_init(|| self.size.map(|n| matrix(self.basis, n)));
+        let [rows, columns] = matrices.each_ref().map(|m| m.beside(&x).unsqueeze::<4>());
         match inverse {
             false => rows.matmul(x).matmul(columns.transpose()),
             true => rows.transpose().matmul(x).matmul(columns),

@@ -5,7 +5,7 @@
 //! # Reference
 //! Nagy and O'Leary 1998, "Restoring images degraded by spatially variant blur".
 
-use super::error::{OperatorError, checked, require, sized};
+use super::error::{OperatorError, checked, pixels, require, sized};
 use super::{Blur, Linear, Operator, Padding, PointSpread};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -47,8 +47,11 @@ impl VaryingBlur {
         size: [usize; 2],
         padding: Padding,
     ) -> Result<Self, OperatorError> {
-        let count = tiles[0] * tiles[1];
-        require("number of tiles", count as f64, "at least 1", count > 0)?;
+        let [h, w] = size;
+        pixels(size)?;
+        let count = tiles[0].saturating_mul(tiles[1]);
+        let few = (1..=1 << 12).contains(&count);
+        require("number of tiles", count as f64, "from 1 to 4,096", few)?;
         if kernels.len() != count {
             return Err(OperatorError::Length {
                 values: "the list of kernels",
@@ -62,7 +65,6 @@ impl VaryingBlur {
             let at = at.clamp(0.0, tiles as f64 - 1.0);
             (1.0 - (at - tile as f64).abs()).max(0.0)
         };
-        let [h, w] = size;
         let weights = (0..count * h * w).map(|i| {
             let (tile, row, column) = (i / (h * w), i / w % h, i % w);
             hat(row, h, tile / tiles[1], tiles[0]) * hat(column, w, tile % tiles[1], tiles[1])

@@ -4,16 +4,20 @@
 use crate::guidance::data_step;
 use crate::{Likelihood, LinearGaussian};
 use burn::tensor::Tensor;
-use tweedie_core::{Noise, vjp};
+use tweedie_core::{InputError, Noise, vjp};
 
 /// Draws from a likelihood times a Gaussian around a point.
 pub trait Couple<const D: usize> {
     /// A draw from `p(y | x) N(x; centre, std² I)`, or close to it.
     fn draw(&self, centre: Tensor<D>, std: f64, noise: &mut dyn Noise<D>) -> Tensor<D>;
 
-    /// Whether its parameters make sense; a run with others is refused.
-    fn is_valid(&self) -> bool {
-        true
+    /// Whether it couples signals of a shape, and its parameters are in their ranges.
+    ///
+    /// # Errors
+    /// [`InputError`] says what does not fit.
+    fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
+        let _ = signal;
+        Ok(())
     }
 }
 
@@ -32,6 +36,10 @@ impl<const D: usize, P: LinearGaussian<D>> Couple<D> for P {
         let mean = a.apply(centre);
         let seen = self.y() + noise.normal_like(&mean) * sigma;
         data_step(self, seen, far, shift)
+    }
+
+    fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
+        Likelihood::accepts(self, signal)
     }
 }
 
@@ -85,9 +93,12 @@ impl<const D: usize, L: Likelihood<D>> Couple<D> for LangevinCoupling<L> {
         x
     }
 
-    fn is_valid(&self) -> bool {
-        let size = self.size > 0.0 && self.size.is_finite();
-        let curvature = self.curvature >= 0.0 && self.curvature.is_finite();
-        size && curvature && self.steps > 0
+    fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
+        let (curvature, steps) = (self.curvature, self.steps as f64);
+        InputError::unless_positive("the step size", self.size)?;
+        let legal = (0.0..f64::INFINITY).contains(&curvature);
+        InputError::unless(legal, "the curvature", "finite and at least 0", curvature)?;
+        InputError::unless(steps > 0.0, "the number of steps", "at least 1", steps)?;
+        self.likelihood.accepts(signal)
     }
 }

@@ -14,7 +14,7 @@
 use super::Couple;
 use super::descend::descend;
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
+use tweedie_core::{Denoiser, InputError, Noise};
 use tweedie_math::{Ddim, Move};
 use tweedie_samplers::{State, Step};
 
@@ -74,8 +74,13 @@ impl<const D: usize, C: Couple<D>> Step<D> for Daps<C> {
 
     /// Down, from where there is some signal and some noise.
     fn supports(&self, mv: Move) -> bool {
-        let spread = self.spread > 0.0 && self.spread.is_finite();
-        let legal = spread && self.moves > 0 && self.coupling.is_valid();
-        legal && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0 && !mv.is_forward()
+        mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0 && !mv.is_forward()
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let moves = self.moves as f64;
+        InputError::unless(moves > 0.0, "the number of moves", "at least 1", moves)?;
+        InputError::unless_positive("the spread", self.spread)?;
+        self.coupling.accepts(shape)
     }
 }

@@ -5,13 +5,19 @@
 //! `x̂₀ ← x̂₀ + λ_i (ȳ_i − x̂₀)` with `ȳ = Σ⁺Uᵀ y`, `λ_i = min(1, σ̃ s_i/(a σ_y))`, and the fresh noise
 //! keeps the variance `σ̃² − (a λ_i σ_y/s_i)²`, so that the total is the kernel's.
 //!
+//! Where `s_i` is tiny, every move would put the noise of the measurement in the place of fresh noise,
+//! the same in all of them: it adds up along the chain. Singular values up to 0.03 of the largest count
+//! as 0, as in the authors' code.
+//!
 //! # Reference
 //! Wang, Yu & Zhang 2023, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",
 //! arXiv:2212.00490.
 
+use super::ddrm::CUTOFF;
 use crate::SpectralGaussian;
+use crate::operator::spectral::negligible;
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
+use tweedie_core::{Denoiser, InputError, Noise};
 use tweedie_math::{Kernel, Move};
 use tweedie_samplers::{State, Step};
 
@@ -21,12 +27,23 @@ use tweedie_samplers::{State, Step};
 pub struct DdnmPlus<K, P> {
     kernel: K,
     problem: P,
+    cutoff: f64,
 }
 
 impl<K, P> DdnmPlus<K, P> {
     /// Moves by `kernel` (the paper: [`Ddim`](tweedie_math::Ddim) with η = 0.85).
     pub fn new(kernel: K, problem: P) -> Self {
-        Self { kernel, problem }
+        Self {
+            kernel,
+            problem,
+            cutoff: CUTOFF,
+        }
+    }
+
+    /// Takes singular values up to another part of the largest as 0.
+    #[must_use]
+    pub fn with_cutoff(self, cutoff: f64) -> Self {
+        Self { cutoff, ..self }
     }
 }
 
@@ -49,7 +66,7 @@ impl<const D: usize, K: Kernel, P: SpectralGaussian<D>> Step<D> for DdnmPlus<K, 
         let c = a.signal_to_spectrum(clean);
         let s = a.singular_values(&c);
         let y = a.measured_to_spectrum(self.problem.y());
-        let unseen = s.clone().lower_equal_elem(0.0);
+        let unseen = negligible(&s, self.cutoff);
         // λ/s = min(1/s, σ̃/(a σ_y))
         let sigma = self.problem.sigma();
         let inverse = s.clone().mask_fill(unseen.clone(), 1.0).recip();
@@ -70,5 +87,12 @@ impl<const D: usize, K: Kernel, P: SpectralGaussian<D>> Step<D> for DdnmPlus<K, 
         let step = self.kernel.transition(mv.from, mv.to);
         let noisy = step.noise > 0.0 || mv.to.sigma() == 0.0;
         step.is_valid() && noisy && step.clean > 0.0
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let cutoff = self.cutoff;
+        let part = (0.0..1.0).contains(&cutoff);
+        InputError::unless(part, "the cutoff", "at least 0 and below 1", cutoff)?;
+        self.problem.accepts(shape)
     }
 }

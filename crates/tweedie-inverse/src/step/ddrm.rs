@@ -9,15 +9,22 @@
 //! | less noise wanted than measured, `σ̄_s < σ_y/s_i` | `x̄₀ + √(1−η²) σ̄_s (ȳ − x̄₀)/(σ_y/s_i)` | `η² σ̄_s²` |
 //! | more, `σ̄_s ≥ σ_y/s_i` | `(1−η_b) x̄₀ + η_b ȳ` | `σ̄_s² − η_b² σ_y²/s_i²` |
 //!
+//! Singular values up to 0.03 of the largest count as 0, as in the authors' code: their measurement is
+//! noise, which every move would put in again.
+//!
 //! # Reference
 //! Kawar, Elad, Ermon & Song 2022, "Denoising Diffusion Restoration Models",
 //! arXiv:2201.11793.
 
 use crate::SpectralGaussian;
+use crate::operator::spectral::negligible;
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
+use tweedie_core::{Denoiser, InputError, Noise};
 use tweedie_math::{Level, Move};
 use tweedie_samplers::{State, Step};
+
+/// Up to which part of the largest a singular value counts as 0.
+pub(super) const CUTOFF: f64 = 0.03;
 
 /// DDRM, for operators whose singular values are known and Gaussian noise.
 ///
@@ -27,6 +34,7 @@ pub struct Ddrm<P> {
     problem: P,
     eta: f64,
     eta_b: f64,
+    cutoff: f64,
 }
 
 impl<P> Ddrm<P> {
@@ -36,6 +44,7 @@ impl<P> Ddrm<P> {
             problem,
             eta: 0.85,
             eta_b: 1.0,
+            cutoff: CUTOFF,
         }
     }
 
@@ -51,8 +60,17 @@ impl<P> Ddrm<P> {
         Self { eta_b, ..self }
     }
 
+    /// Takes singular values up to another part of the largest as 0.
+    #[must_use]
+    pub fn with_cutoff(self, cutoff: f64) -> Self {
+        Self { cutoff, ..self }
+    }
+
     /// A draw at the first level: `N(ȳ, σ̄² − σ_y²/s_i²)` where that is a variance, and `N(0, σ̄²)` else,
     /// in the shape of `like`.
+    ///
+    /// # Panics
+    /// If no signal is left at the level, or `y` is no measurement of such signals.
     pub fn start<const D: usize>(
         &self,
         level: Level,
@@ -62,6 +80,13 @@ impl<P> Ddrm<P> {
     where
         P: SpectralGaussian<D>,
     {
+        assert!(
+            level.alpha() > 0.0,
+            "DDRM starts where there is some signal"
+        );
+        if let Err(error) = self.problem.accepts(like.dims()) {
+            panic!("{error}");
+        }
         let a = self.problem.spectral();
         let z = a.signal_to_spectrum(noise.normal_like(like));
         let known = self.known(&z);
@@ -83,7 +108,7 @@ impl<P> Ddrm<P> {
     {
         let a = self.problem.spectral();
         let s = a.singular_values(like);
-        let unseen = s.clone().lower_equal_elem(0.0);
+        let unseen = negligible(&s, self.cutoff);
         let inverse = s.mask_fill(unseen.clone(), 1.0).recip();
         let y = a.measured_to_spectrum(self.problem.y());
         let y = y * inverse.clone();
@@ -142,10 +167,18 @@ impl<const D: usize, P: SpectralGaussian<D>> Step<D> for Ddrm<P> {
         State::new(mv.to, moved * mv.to.alpha(), Some(clean))
     }
 
-    /// Down, from where there is some signal, for η and η_b from 0 to 1.
+    /// Down, from where there is some signal.
     fn supports(&self, mv: Move) -> bool {
-        let part = |eta: f64| (0.0..=1.0).contains(&eta);
-        let legal = part(self.eta) && part(self.eta_b);
-        legal && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0 && !mv.is_forward()
+        mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0 && !mv.is_forward()
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        for (name, eta) in [("η", self.eta), ("η_b", self.eta_b)] {
+            InputError::unless((0.0..=1.0).contains(&eta), name, "from 0 to 1", eta)?;
+        }
+        let cutoff = self.cutoff;
+        let part = (0.0..1.0).contains(&cutoff);
+        InputError::unless(part, "the cutoff", "at least 0 and below 1", cutoff)?;
+        self.problem.accepts(shape)
     }
 }

@@ -7,9 +7,10 @@
 //! # Reference
 //! Chung et al. 2023, algorithm 1 and appendix C.2, arXiv:2209.14687.
 
+use crate::measurement::check_measured;
 use crate::{Operator, residual};
 use burn::tensor::Tensor;
-use tweedie_core::{Advance, Denoiser, Noise, vjp};
+use tweedie_core::{Advance, Denoiser, InputError, Noise, vjp};
 use tweedie_math::{Kernel, Move};
 use tweedie_samplers::{State, Step};
 
@@ -59,5 +60,10 @@ impl<const D: usize, K: Kernel, A: Operator<D>> Step<D> for DpsStep<D, K, A> {
 
     fn supports(&self, mv: Move) -> bool {
         self.kernel.transition(mv.from, mv.to).is_valid()
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        InputError::unless_finite("ζ", self.zeta)?;
+        Ok(check_measured(&self.operator, &self.y, shape)?)
     }
 }

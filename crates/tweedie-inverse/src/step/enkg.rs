@@ -14,8 +14,9 @@
 
 use super::descend::descend;
 use crate::Operator;
+use crate::measurement::check_measured;
 use burn::tensor::Tensor;
-use tweedie_core::{Advance, Denoiser, Noise};
+use tweedie_core::{Advance, Denoiser, InputError, Noise};
 use tweedie_math::{Ddim, Kernel, Move};
 use tweedie_samplers::{State, Step};
 
@@ -101,8 +102,19 @@ impl<const D: usize, K: Kernel, A: Operator<D>> Step<D> for EnKg<D, K, A> {
     }
 
     fn supports(&self, mv: Move) -> bool {
-        let size = self.size > 0.0 && self.size.is_finite();
-        let legal = size && self.particles > 1 && self.moves > 0;
-        legal && self.kernel.transition(mv.from, mv.to).is_valid() && mv.to.alpha() > 0.0
+        self.kernel.transition(mv.from, mv.to).is_valid() && mv.to.alpha() > 0.0
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let moves = self.moves as f64;
+        InputError::unless(moves > 0.0, "the number of moves", "at least 1", moves)?;
+        InputError::unless_positive("the step size", self.size)?;
+        let (particles, batch) = (self.particles, shape[0]);
+        let whole = particles > 1 && Some(batch) == particles.checked_mul(self.y.dims()[0]);
+        let expected = "at least 2, and their number times that of the measurements the batch";
+        InputError::unless(whole, "the number of particles", expected, particles as f64)?;
+        let mut signal = shape;
+        signal[0] = self.y.dims()[0];
+        Ok(check_measured(&self.operator, &self.y, signal)?)
     }
 }

@@ -10,7 +10,7 @@
 use crate::LinearGaussian;
 use crate::guidance::data_step;
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
+use tweedie_core::{Denoiser, InputError, Noise};
 use tweedie_math::{Level, Move, Path, PathError};
 use tweedie_samplers::{State, Step};
 
@@ -55,10 +55,10 @@ impl<P> Hqs<P> {
                     value: sigma,
                 })
         };
-        if last > first {
+        if !(last > 0.0 && last <= first) {
             return Err(PathError::Parameter {
                 name: "last noise of the path",
-                expected: "at most the first",
+                expected: "above 0 and at most the first",
                 value: last,
             });
         }
@@ -88,7 +88,11 @@ impl<const D: usize, P: LinearGaussian<D>> Step<D> for Hqs<P> {
     }
 
     fn supports(&self, mv: Move) -> bool {
-        let legal = self.lambda > 0.0 && self.lambda.is_finite();
-        legal && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0
+        mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        InputError::unless_positive("λ", self.lambda)?;
+        self.problem.accepts(shape)
     }
 }

@@ -7,8 +7,11 @@
 //! algorithm 1, arXiv:2108.02938.
 
 use crate::Linear;
+use crate::measurement::finite_values;
+use crate::noise::assert_measured;
+use crate::operator::error::fits;
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
+use tweedie_core::{Denoiser, InputError, Noise};
 use tweedie_math::Move;
 use tweedie_samplers::{State, Step};
 
@@ -60,6 +63,7 @@ impl<const D: usize, S: Step<D>, F: Linear<D>> Step<D> for Ilvr<D, S, F> {
         if mv.to.sigma() > 0.0 {
             target = target + noise.normal_like(&state.x) * mv.to.sigma();
         }
+        assert_measured(&target, &state.x);
         let change = self.low_pass.apply(target - state.x.clone());
         State {
             x: state.x + change,
@@ -69,5 +73,19 @@ impl<const D: usize, S: Step<D>, F: Linear<D>> Step<D> for Ilvr<D, S, F> {
 
     fn supports(&self, mv: Move) -> bool {
         self.step.supports(mv)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let found = self.reference.dims();
+        let shared = found[1..] == shape[1..] && (found[0] == 1 || found[0] == shape[0]);
+        fits("reference", &found, shared, || {
+            format!("{shape:?}, or one sample of it")
+        })?;
+        finite_values("a reference", &self.reference)?;
+        let filtered = self.low_pass.measured(shape)?;
+        fits("low-pass filter", &filtered, filtered == shape, || {
+            format!("signals to signals, {shape:?}")
+        })?;
+        self.step.accepts(shape)
     }
 }

@@ -8,10 +8,11 @@
 //! Song, Vahdat, Mardani & Kautz 2023, "Pseudoinverse-Guided Diffusion Models for Inverse Problems",
 //! ICLR; its code in NVlabs/RED-diff (`pgdm.py`).
 
-use crate::Linear;
 use crate::guidance::{linearised, settled_pinv};
+use crate::measurement::check_measured;
+use crate::{Linear, residual};
 use burn::tensor::Tensor;
-use tweedie_core::{Advance, Denoiser, Noise};
+use tweedie_core::{Advance, Denoiser, InputError, Noise};
 use tweedie_math::{Kernel, Move};
 use tweedie_samplers::{State, Step};
 
@@ -40,7 +41,7 @@ impl<const D: usize, K: Kernel, A: Linear<D>> Step<D> for PigdmStep<D, K, A> {
         (): &mut (),
     ) -> State<D> {
         let (clean, pullback) = linearised(&denoiser, x.clone(), mv.from);
-        let residual = self.y.clone() - self.operator.apply(clean.clone());
+        let residual = residual::of(&self.operator, self.y.clone(), clean.clone());
         let change = pullback.apply(settled_pinv(&self.operator, residual));
         let step = self.kernel.transition(mv.from, mv.to);
         let moved = step.advance(mv, x, clean.clone(), noise);
@@ -50,5 +51,9 @@ impl<const D: usize, K: Kernel, A: Linear<D>> Step<D> for PigdmStep<D, K, A> {
 
     fn supports(&self, mv: Move) -> bool {
         self.kernel.transition(mv.from, mv.to).is_valid()
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        Ok(check_measured(&self.operator, &self.y, shape)?)
     }
 }

@@ -15,7 +15,7 @@
 use super::Couple;
 use super::descend::descend;
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
+use tweedie_core::{Denoiser, InputError, Noise};
 use tweedie_math::Move;
 use tweedie_math::multistep::{DpmSolverMultistep, Order};
 use tweedie_samplers::{State, Step};
@@ -67,8 +67,13 @@ impl<const D: usize, C: Couple<D>> Step<D> for PnpDm<C> {
 
     /// Down or level, where there is some signal and some noise.
     fn supports(&self, mv: Move) -> bool {
-        let legal = self.moves > 0 && self.coupling.is_valid();
-        let legal = legal && mv.to.alpha() > 0.0 && !mv.is_forward();
+        let legal = mv.to.alpha() > 0.0 && !mv.is_forward();
         legal && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let moves = self.moves as f64;
+        InputError::unless(moves > 0.0, "the number of moves", "at least 1", moves)?;
+        self.coupling.accepts(shape)
     }
 }

@@ -11,7 +11,7 @@
 
 use crate::Likelihood;
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise, vjp};
+use tweedie_core::{Denoiser, InputError, Noise, vjp};
 use tweedie_math::Move;
 use tweedie_samplers::{State, Step};
 
@@ -69,8 +69,15 @@ impl<const D: usize, L: Likelihood<D>> Step<D> for PnpUla<L> {
     }
 
     fn supports(&self, mv: Move) -> bool {
-        let range = self.range.is_none_or(|(min, max)| min < max);
-        let legal = range && self.delta > 0.0 && self.delta.is_finite();
-        legal && mv.from == mv.to && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0
+        mv.from == mv.to && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        InputError::unless_positive("the step size", self.delta)?;
+        if let Some((min, max)) = self.range {
+            let expected = "above the lower bound";
+            InputError::unless(min < max, "the upper bound", expected, max)?;
+        }
+        self.likelihood.accepts(shape)
     }
 }

@@ -11,7 +11,7 @@
 use crate::LinearGaussian;
 use crate::guidance::data_step;
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
+use tweedie_core::{Denoiser, InputError, Noise};
 use tweedie_math::Move;
 use tweedie_samplers::{State, Step};
 
@@ -49,7 +49,11 @@ impl<const D: usize, P: LinearGaussian<D>> Step<D> for Red<P> {
     }
 
     fn supports(&self, mv: Move) -> bool {
-        let legal = self.lambda > 0.0 && self.lambda.is_finite();
-        legal && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0
+        mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        InputError::unless_positive("λ", self.lambda)?;
+        self.problem.accepts(shape)
     }
 }

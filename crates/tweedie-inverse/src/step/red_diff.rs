@@ -8,9 +8,10 @@
 //! Mardani, Song, Kautz & Vahdat 2023, "A Variational Perspective on Solving Inverse Problems with
 //! Diffusion Models", algorithm 1, arXiv:2305.04391.
 
-use crate::Operator;
+use crate::measurement::check_measured;
+use crate::{Operator, residual};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise, per_sample_sum, vjp};
+use tweedie_core::{Denoiser, InputError, Noise, per_sample_sum, vjp};
 use tweedie_math::Move;
 use tweedie_samplers::{State, Step};
 
@@ -99,7 +100,7 @@ impl<const D: usize, A: Operator<D>> Step<D> for RedDiff<D, A> {
         let found = (noisy - clean.clone() * level.alpha()) * (1.0 / level.sigma());
         let prior = (found - z) * (self.lambda * level.noise_to_signal());
         let (value, pullback) = vjp(x.clone(), |x| {
-            let residual = self.operator.apply(x) - self.y.clone();
+            let residual = residual::of(&self.operator, self.y.clone(), x);
             per_sample_sum(residual.square()) * 0.5
         });
         let gradient = pullback.apply(value.ones_like()) + prior;
@@ -108,8 +109,14 @@ impl<const D: usize, A: Operator<D>> Step<D> for RedDiff<D, A> {
     }
 
     fn supports(&self, mv: Move) -> bool {
-        let lambda = self.lambda >= 0.0 && self.lambda.is_finite();
-        let legal = lambda && self.rate > 0.0 && self.rate.is_finite();
-        legal && mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0
+        mv.from.alpha() > 0.0 && mv.from.sigma() > 0.0
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        let lambda = self.lambda;
+        let legal = (0.0..f64::INFINITY).contains(&lambda);
+        InputError::unless(legal, "λ", "finite and at least 0", lambda)?;
+        InputError::unless_positive("Adam's rate", self.rate)?;
+        Ok(check_measured(&self.operator, &self.y, shape)?)
     }
 }

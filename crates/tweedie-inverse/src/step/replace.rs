@@ -11,9 +11,10 @@
 //! I.3, arXiv:2011.13456; Chung et al. 2022 (MCG), algorithms 1 and 2, arXiv:2206.00941.
 
 use crate::guidance::settled_pinv;
-use crate::{DpsStep, Linear, Operator};
+use crate::measurement::check_measured;
+use crate::{DpsStep, Linear, Operator, residual};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
+use tweedie_core::{Denoiser, InputError, Noise};
 use tweedie_math::Move;
 use tweedie_samplers::{State, Step};
 
@@ -86,7 +87,7 @@ impl<const D: usize, S: Step<D>, A: Linear<D>> Step<D> for Replace<D, S, A> {
             let z = noise.normal_like(&state.x);
             target = target + self.operator.apply(z) * mv.to.sigma();
         }
-        let gap = target - self.operator.apply(state.x.clone());
+        let gap = residual::of(&self.operator, target, state.x.clone());
         State {
             x: state.x + settled_pinv(&self.operator, gap),
             ..state
@@ -95,5 +96,10 @@ impl<const D: usize, S: Step<D>, A: Linear<D>> Step<D> for Replace<D, S, A> {
 
     fn supports(&self, mv: Move) -> bool {
         self.step.supports(mv)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        check_measured(&self.operator, &self.y, shape)?;
+        self.step.accepts(shape)
     }
 }

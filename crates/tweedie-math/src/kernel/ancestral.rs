@@ -19,7 +19,7 @@ pub enum PosteriorVariance {
     Small,
     /// `β`, exact for data `N(0, I)`.
     Large,
-    /// `exp(v ln β + (1 − v) ln β̃)` with `v ∈ [0, 1]`.
+    /// `exp(v ln β + (1 − v) ln β̃)` with `v ∈ [0, 1]`; another makes no move.
     Interpolated(f64),
 }
 
@@ -50,6 +50,7 @@ impl Kernel for Ancestral {
             _ if to.sigma() == 0.0 => 0.0,
             PosteriorVariance::Small => small,
             PosteriorVariance::Large => large,
+            PosteriorVariance::Interpolated(v) if !(0.0..=1.0).contains(&v) => f64::NAN,
             PosteriorVariance::Interpolated(v) => large.powf(v) * small.powf(1.0 - v),
         };
         Transition { noise, ..posterior }

@@ -122,6 +122,8 @@ pub fn midpoint(
 
 /// The estimate held constant, written so that both ends are legal.
 fn first_order(variable: Variable, eta: f64, from: Level, to: Level) -> Combination {
+    // A negative share of noise is none.
+    let eta = if eta >= 0.0 { eta } else { f64::NAN };
     match variable {
         Variable::Clean => {
             // e^{−h}

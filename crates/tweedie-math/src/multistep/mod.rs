@@ -111,6 +111,9 @@ impl Combination {
 pub trait Multistep {
     /// The numbers of the move from `visited[0]` to `to`. `visited` are the levels of the known
     /// estimates, latest first, at least one and at most [`lookback`](Self::lookback).
+    ///
+    /// # Panics
+    /// If none is known.
     fn combination(&self, visited: &[Level], to: Level) -> Combination;
 
     /// How many estimates it looks back on, the present one included.

@@ -7,6 +7,7 @@
 //! Ho et al. 2020, "Denoising Diffusion Probabilistic Models", eq. 4, arXiv:2006.11239.
 
 use super::{Schedule, ScheduleError, parameter};
+use crate::path::MOST_STEPS;
 use crate::{Level, level::logistic};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::FRAC_PI_2;
@@ -46,6 +47,7 @@ impl Chain {
     /// # Errors
     /// [`ScheduleError`] for no steps, or a β outside `(0, 1]`.
     pub fn linear(steps: usize, first: f64, last: f64) -> Result<Self, ScheduleError> {
+        few(steps)?;
         Self::from_betas(&linspace(first, last, steps))
     }
 
@@ -54,6 +56,7 @@ impl Chain {
     /// # Errors
     /// [`ScheduleError`] for no steps, or a β outside `(0, 1]`.
     pub fn scaled_linear(steps: usize, first: f64, last: f64) -> Result<Self, ScheduleError> {
+        few(steps)?;
         let roots = linspace(first.sqrt(), last.sqrt(), steps);
         Self::from_betas(&roots.iter().map(|root| root * root).collect::<Vec<_>>())
     }
@@ -66,6 +69,7 @@ impl Chain {
     /// # Reference
     /// Nichol & Dhariwal 2021, eq. 17 with the cap of section 3.2 (0.999), arXiv:2102.09672.
     pub fn squared_cosine(steps: usize, max_beta: f64) -> Result<Self, ScheduleError> {
+        few(steps)?;
         let holds = max_beta > 0.0 && max_beta <= 1.0;
         let max_beta = parameter("max_beta", "within (0, 1]", max_beta, holds)?;
         let cosine = |i: usize| {
@@ -83,6 +87,7 @@ impl Chain {
     /// # Errors
     /// [`ScheduleError`] for no steps, or a β outside `(0, 1]`.
     pub fn sigmoid(steps: usize, first: f64, last: f64) -> Result<Self, ScheduleError> {
+        few(steps)?;
         let betas: Vec<f64> = linspace(-6.0, 6.0, steps)
             .iter()
             .map(|&u| first + logistic(u) * (last - first))
@@ -215,9 +220,13 @@ impl Chain {
         self.index_of_log_snr(level.log_snr())
     }
 
-    /// The level at a fractional index.
+    /// The level at a fractional index; the nearer end beyond the nodes.
+    ///
+    /// # Panics
+    /// For what is not a number.
     #[must_use]
     pub fn at(&self, index: f64) -> Level {
+        assert!(!index.is_nan(), "an index that is not a number");
         let index = index.clamp(0.0, (self.len() - 1) as f64);
         // A time i/(N − 1) may miss its node by rounding.
         if (index - index.round()).abs() < 1e-9 {
@@ -251,6 +260,18 @@ impl Chain {
         };
         low as f64 + weight.clamp(0.0, 1.0)
     }
+}
+
+/// `Ok` for as many nodes as memory has room for.
+fn few(steps: usize) -> Result<(), ScheduleError> {
+    let expected = "at most 10,000,000";
+    parameter(
+        "the number of steps",
+        expected,
+        steps as f64,
+        steps <= MOST_STEPS,
+    )
+    .map(|_| ())
 }
 
 fn linspace(first: f64, last: f64, count: usize) -> Vec<f64> {

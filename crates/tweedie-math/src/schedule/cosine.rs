@@ -5,7 +5,7 @@
 //! # Reference
 //! Nichol & Dhariwal 2021, "Improved DDPM", eq. 17, arXiv:2102.09672.
 
-use super::{Rates, Schedule, ScheduleError, Slope, deserialize_checked, parameter};
+use super::{Rates, Schedule, ScheduleError, Slope, cut, deserialize_checked, parameter};
 use crate::Level;
 use serde::Serialize;
 use std::f64::consts::FRAC_PI_2;
@@ -21,10 +21,16 @@ impl Cosine {
     /// The cosine schedule with offset `s`.
     ///
     /// # Errors
-    /// [`ScheduleError::Parameter`] unless `offset` is finite and at least 0.
+    /// [`ScheduleError::Parameter`] unless `offset` is within `[0, 1000]`.
     pub fn new(offset: f64) -> Result<Self, ScheduleError> {
         Ok(Self {
-            offset: parameter("offset", "at least 0", offset, offset >= 0.0)?,
+            // Beyond, ᾱ is a difference of cosines near 0 and loses its digits.
+            offset: parameter(
+                "offset",
+                "within [0, 1000]",
+                offset,
+                (0.0..=1e3).contains(&offset),
+            )?,
         })
     }
 
@@ -48,7 +54,7 @@ impl Default for Cosine {
 
 impl Schedule for Cosine {
     fn level(&self, t: f64) -> Level {
-        let (first, (angle, rest)) = (self.first_angle(), self.angles(t.clamp(0.0, 1.0)));
+        let (first, (angle, rest)) = (self.first_angle(), self.angles(cut(t)));
         // cos²a₀ − cos²a = sin(a − a₀) sin(a + a₀), without cancellation near t = 0.
         let variance = ((angle - first).sin() * (angle + first).sin()).max(0.0);
         Level::trusted(
@@ -65,14 +71,14 @@ impl Schedule for Cosine {
 
     fn rates(&self, t: f64) -> Rates {
         // f = (ln cos a)′ = −a′ tan a, and −2f = g² for every variance-preserving process.
-        let (angle, rest) = self.angles(t);
+        let (angle, rest) = self.angles(cut(t));
         let f = -FRAC_PI_2 / (1.0 + self.offset) * angle.sin() / rest.sin();
         Rates { f, g2: -2.0 * f }
     }
 
     fn slope(&self, t: f64) -> Slope {
         // α′ = −a′ sin a/cos a₀, finite at pure noise, and σ′ = −α α′/σ from α² + σ² = 1.
-        let (level, (angle, _)) = (self.level(t), self.angles(t));
+        let (level, (angle, _)) = (self.level(t), self.angles(cut(t)));
         let alpha = -FRAC_PI_2 / (1.0 + self.offset) * angle.sin() / self.first_angle().cos();
         Slope {
             alpha,

@@ -6,7 +6,7 @@
 //! Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based Generative Models",
 //! table 1, arXiv:2206.00364.
 
-use super::{Rates, Schedule, ScheduleError, Slope, deserialize_checked, parameter};
+use super::{Rates, Schedule, ScheduleError, Slope, cut, deserialize_checked, parameter};
 use crate::Level;
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ impl Default for Edm {
 
 impl Schedule for Edm {
     fn level(&self, t: f64) -> Level {
-        Level::trusted(1.0, t.clamp(0.0, 1.0) * self.sigma_max)
+        Level::trusted(1.0, cut(t) * self.sigma_max)
     }
 
     fn time(&self, log_snr: f64) -> f64 {
@@ -47,7 +47,7 @@ impl Schedule for Edm {
     fn rates(&self, t: f64) -> Rates {
         Rates {
             f: 0.0,
-            g2: 2.0 * t * self.sigma_max.powi(2),
+            g2: 2.0 * cut(t) * self.sigma_max.powi(2),
         }
     }
 

@@ -47,7 +47,11 @@ pub use vp::VariancePreserving;
 /// assert!((Angle.time(0.0) - 0.5).abs() < 1e-12); // SNR 1 is half way
 /// ```
 pub trait Schedule {
-    /// The level at time `t`; times outside `[0, 1]` count as the nearer end.
+    /// The level at time `t`; times outside `[0, 1]` count as the nearer end, here and for the
+    /// [`rates`](Self::rates) and the [`slope`](Self::slope).
+    ///
+    /// # Panics
+    /// The schedules of this crate panic for a time that is not a number.
     fn level(&self, t: f64) -> Level;
 
     /// The time at which the log-SNR is `log_snr`; the nearer end when it is never reached.
@@ -77,6 +81,7 @@ pub trait Schedule {
     /// `f = (ln α)′` and `g² = (σ²)′ − 2 f σ²`, which is `−σ² (ln SNR)′`, by central differences
     /// unless overridden.
     fn rates(&self, t: f64) -> Rates {
+        let t = cut(t);
         let (a, b) = ((t - 1e-5).max(0.0), (t + 1e-5).min(1.0));
         let (from, to) = (self.level(a), self.level(b));
         let f = (to.alpha() / from.alpha()).ln() / (b - a);
@@ -182,6 +187,15 @@ impl<S: Schedule + ?Sized> Schedule for Box<S> {
     fn slope(&self, t: f64) -> Slope {
         (**self).slope(t)
     }
+}
+
+/// A time cut to `[0, 1]`.
+///
+/// # Panics
+/// For what is not a number.
+pub(crate) fn cut(t: f64) -> f64 {
+    assert!(!t.is_nan(), "a time that is not a number");
+    t.clamp(0.0, 1.0)
 }
 
 /// `value` if it satisfies `holds`, else a [`ScheduleError::Parameter`].

@@ -5,7 +5,7 @@
 //! # Reference
 //! De Bortoli et al. 2021, "Diffusion Schrödinger Bridge", section 2, arXiv:2106.01357.
 
-use super::{Rates, Schedule, ScheduleError, deserialize_checked, parameter};
+use super::{Rates, Schedule, ScheduleError, cut, deserialize_checked, parameter};
 use crate::Level;
 use serde::Serialize;
 
@@ -36,7 +36,7 @@ impl Default for OrnsteinUhlenbeck {
 
 impl Schedule for OrnsteinUhlenbeck {
     fn level(&self, t: f64) -> Level {
-        let tau = self.horizon * t.clamp(0.0, 1.0);
+        let tau = self.horizon * cut(t);
         Level::trusted((-tau).exp(), (-(-2.0 * tau).exp_m1()).sqrt())
     }
 

@@ -6,7 +6,7 @@
 //! Liu et al. 2023, "Flow Straight and Fast", arXiv:2209.03003; Lipman et al. 2023,
 //! arXiv:2210.02747.
 
-use super::{Rates, Schedule, Slope};
+use super::{Rates, Schedule, Slope, cut};
 use crate::Level;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub struct Rectified;
 
 impl Schedule for Rectified {
     fn level(&self, t: f64) -> Level {
-        let t = t.clamp(0.0, 1.0);
+        let t = cut(t);
         Level::trusted(1.0 - t, t)
     }
 
@@ -25,6 +25,7 @@ impl Schedule for Rectified {
     }
 
     fn rates(&self, t: f64) -> Rates {
+        let t = cut(t);
         Rates {
             f: -1.0 / (1.0 - t),
             g2: 2.0 * t / (1.0 - t),

@@ -6,7 +6,7 @@
 //! Chen 2023, "On the Importance of Noise Scheduling for Diffusion Models", algorithm 1,
 //! arXiv:2301.10972; Jabri et al. 2022, arXiv:2212.11972.
 
-use super::{Rates, Schedule, ScheduleError, deserialize_checked, parameter};
+use super::{Rates, Schedule, ScheduleError, cut, deserialize_checked, parameter};
 use crate::{Level, level::logistic};
 use serde::Serialize;
 
@@ -31,6 +31,9 @@ impl Sigmoid {
             end: parameter("end", "above start", end, end > start)?,
             tau: parameter("tau", "above 0", tau, tau > 0.0)?,
         };
+        for end in [schedule.argument(0.0), schedule.argument(1.0)] {
+            parameter("(start, end)/tau", "finite", end, true)?;
+        }
         // Far out the curve is flat to the last digit.
         parameter(
             "tau",
@@ -69,7 +72,7 @@ impl Default for Sigmoid {
 
 impl Schedule for Sigmoid {
     fn level(&self, t: f64) -> Level {
-        let t = t.clamp(0.0, 1.0);
+        let t = cut(t);
         let (here, total) = (self.argument(t), self.total());
         Level::trusted(
             (Self::rise(here, self.argument(1.0)) / total).sqrt(),
@@ -86,7 +89,7 @@ impl Schedule for Sigmoid {
 
     fn rates(&self, t: f64) -> Rates {
         // ᾱ′ = −S′(u) u′ / total with S′ = S (1 − S); f = ½ ᾱ′/ᾱ, g² = −2f.
-        let here = self.argument(t);
+        let here = self.argument(cut(t));
         let fall = logistic(here) * logistic(-here) * (self.end - self.start) / self.tau;
         let f = -0.5 * fall / Self::rise(here, self.argument(1.0));
         Rates { f, g2: -2.0 * f }

@@ -5,7 +5,7 @@
 //! # Reference
 //! Song et al. 2021, eq. 12 and appendix C, arXiv:2011.13456.
 
-use super::{Rates, Schedule, ScheduleError, Slope, VariancePreserving, deserialize_checked};
+use super::{Rates, Schedule, ScheduleError, Slope, VariancePreserving, cut, deserialize_checked};
 use crate::Level;
 use serde::Serialize;
 
@@ -31,7 +31,7 @@ impl SubVariancePreserving {
 
 impl Schedule for SubVariancePreserving {
     fn level(&self, t: f64) -> Level {
-        let integral = self.drift.beta_integral(t.clamp(0.0, 1.0));
+        let integral = self.drift.beta_integral(cut(t));
         Level::trusted((-0.5 * integral).exp(), -(-integral).exp_m1())
     }
 
@@ -42,6 +42,7 @@ impl Schedule for SubVariancePreserving {
     }
 
     fn rates(&self, t: f64) -> Rates {
+        let t = cut(t);
         let beta = self.drift.beta(t);
         Rates {
             f: -0.5 * beta,
@@ -51,7 +52,7 @@ impl Schedule for SubVariancePreserving {
 
     fn slope(&self, t: f64) -> Slope {
         // σ = 1 − e^{−B}.
-        let (beta, alpha) = (self.drift.beta(t), self.level(t).alpha());
+        let (beta, alpha) = (self.drift.beta(cut(t)), self.level(t).alpha());
         Slope {
             alpha: -0.5 * beta * alpha,
             sigma: beta * alpha * alpha,

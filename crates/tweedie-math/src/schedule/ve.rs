@@ -6,7 +6,7 @@
 //! Song et al. 2021, eq. 9 and appendix C, arXiv:2011.13456 (without its `−σ_min²` term: the
 //! process starts at the level `σ_min`, as in the paper's code).
 
-use super::{Rates, Schedule, ScheduleError, deserialize_checked, parameter};
+use super::{Rates, Schedule, ScheduleError, cut, deserialize_checked, parameter};
 use crate::Level;
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ impl VarianceExploding {
     /// # Errors
     /// [`ScheduleError::Parameter`] unless `0 < sigma_min < sigma_max`, both finite.
     pub fn new(sigma_min: f64, sigma_max: f64) -> Result<Self, ScheduleError> {
-        Ok(Self {
+        let schedule = Self {
             sigma_min: parameter("sigma_min", "above 0", sigma_min, sigma_min > 0.0)?,
             sigma_max: parameter(
                 "sigma_max",
@@ -35,7 +35,10 @@ impl VarianceExploding {
                 sigma_max,
                 sigma_max > sigma_min,
             )?,
-        })
+        };
+        let ratio = schedule.log_ratio();
+        parameter("ln(sigma_max/sigma_min)", "finite", ratio, true)?;
+        Ok(schedule)
     }
 
     fn log_ratio(self) -> f64 {
@@ -54,7 +57,7 @@ impl Default for VarianceExploding {
 
 impl Schedule for VarianceExploding {
     fn level(&self, t: f64) -> Level {
-        let sigma = self.sigma_min * (t.clamp(0.0, 1.0) * self.log_ratio()).exp();
+        let sigma = self.sigma_min * (cut(t) * self.log_ratio()).exp();
         Level::trusted(1.0, sigma)
     }
 

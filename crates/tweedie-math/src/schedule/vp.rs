@@ -5,7 +5,7 @@
 //! # Reference
 //! Song et al. 2021, eq. 11 and appendix C, arXiv:2011.13456.
 
-use super::{Rates, Schedule, ScheduleError, deserialize_checked, parameter};
+use super::{Rates, Schedule, ScheduleError, cut, deserialize_checked, parameter};
 use crate::Level;
 use serde::Serialize;
 
@@ -71,7 +71,7 @@ impl Default for VariancePreserving {
 
 impl Schedule for VariancePreserving {
     fn level(&self, t: f64) -> Level {
-        let integral = self.beta_integral(t.clamp(0.0, 1.0));
+        let integral = self.beta_integral(cut(t));
         Level::trusted((-0.5 * integral).exp(), (-(-integral).exp_m1()).sqrt())
     }
 
@@ -81,7 +81,7 @@ impl Schedule for VariancePreserving {
     }
 
     fn rates(&self, t: f64) -> Rates {
-        let beta = self.beta(t);
+        let beta = self.beta(cut(t));
         Rates {
             f: -0.5 * beta,
             g2: beta,

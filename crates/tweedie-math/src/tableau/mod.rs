@@ -38,7 +38,26 @@ impl Tableau {
         self.b.len()
     }
 
+    /// Whether it is an explicit method: as many rows as weights, row `i` of `i` entries, all finite, and
+    /// weights of sum 1. The rest of its methods, and steps, expect that.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        let finite = |row: &[f64]| row.iter().all(|value| value.is_finite());
+        let rows = self.a.iter().enumerate();
+        let triangle =
+            self.a.len() == self.b.len() && rows.into_iter().all(|(i, row)| row.len() == i);
+        let sum = |row: &[f64]| (row.iter().sum::<f64>() - 1.0).abs() < 1e-9;
+        let embedded = self
+            .embedded
+            .is_none_or(|row| row.len() == self.b.len() && sum(row));
+        let dense = self.dense.is_none_or(|rows| rows.len() == self.b.len());
+        triangle && self.a.iter().all(|row| finite(row)) && sum(self.b) && embedded && dense
+    }
+
     /// `c_i = Σ_j a_ij`: where stage `i` lies within the step.
+    ///
+    /// # Panics
+    /// If there is no stage `i`.
     #[must_use]
     pub fn node(&self, i: usize) -> f64 {
         self.a[i].iter().sum()
@@ -47,14 +66,16 @@ impl Tableau {
     /// Whether the last slope of a step is the first of the next.
     #[must_use]
     pub fn is_first_same_as_last(&self) -> bool {
-        let (last, weights) = (self.a[self.stages() - 1], self.b);
-        weights[last.len()] == 0.0 && *last == weights[..last.len()]
+        let Some(last) = self.a.last().filter(|_| self.is_valid()) else {
+            return false;
+        };
+        self.b[last.len()] == 0.0 && **last == self.b[..last.len()]
     }
 
     /// Whether a slope is evaluated at the end of the step.
     #[must_use]
     pub fn reaches_the_end(&self) -> bool {
-        (0..self.stages()).any(|i| (self.node(i) - 1.0).abs() < 1e-9)
+        (0..self.a.len()).any(|i| (self.node(i) - 1.0).abs() < 1e-9)
     }
 
     /// The weights that give the solution at the part `θ ∈ [0, 1]` of the step from its slopes:
@@ -69,7 +90,7 @@ impl Tableau {
         let rest = 1.0 - theta;
         let whole = theta * theta * (3.0 - 2.0 * theta);
         let mut weights: Vec<f64> = self.b.iter().map(|b| whole * b).collect();
-        let last = weights.len() - 1;
+        let last = weights.len().checked_sub(1)?;
         weights[0] += theta * rest * rest;
         weights[last] -= theta * theta * rest;
         self.is_first_same_as_last().then_some(weights)

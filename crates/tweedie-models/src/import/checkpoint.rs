@@ -5,7 +5,7 @@ use super::fields::Fields;
 use super::guided_diffusion::{self, FIRST, Guided, GuidedDiffusion};
 use super::load::load;
 use super::place::{Naming, Native};
-use super::recognise::{ddpm, table};
+use super::recognise::ddpm;
 use super::stored::Stored;
 use super::{CheckpointError, Precision};
 use crate::sampling::Sampling;
@@ -14,7 +14,6 @@ use crate::{
 };
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
-use tweedie_core::TimeInput;
 
 /// A checkpoint whose configuration has been read, and whose weights have been found.
 ///
@@ -26,8 +25,9 @@ use tweedie_core::TimeInput;
 /// | guided-diffusion | a file `.pt`, `.pth`, `.ckpt`, `.bin` or `.safetensors`, or a directory with `model.safetensors` | a network |
 ///
 /// Weights of guided-diffusion do not say how many heads their attention has. Of the published
-/// ImageNet, LSUN and FFHQ networks it is known; for others a JSON file beside the weights, such as
-/// `config.json`, has to hold the arguments of the constructor or of the script that calls it.
+/// ImageNet, LSUN and FFHQ networks it is known; for others a JSON file beside the weights `w.pt`,
+/// `w.json`, `args.json` or `config.json`, has to hold the arguments of the constructor or of the script
+/// that calls it.
 ///
 /// Opening reads no weights. Every tensor is checked before the first is read: one error lists all
 /// that are missing, unexpected or misshapen. Pickles are parsed and never run.
@@ -49,6 +49,8 @@ pub struct Checkpoint {
     pub(super) network: Option<Part<Denoising>>,
     pub(super) autoencoder: Option<Part<AutoencoderConfig>>,
     pub(super) sampling: Option<Sampling>,
+    /// Height and width, where the caller says them.
+    pub(super) size: Option<[usize; 2]>,
     pub(super) precision: Precision,
 }
 
@@ -126,6 +128,15 @@ impl Checkpoint {
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
+    }
+
+    /// For images of a height and width, of which many networks do not say what they were trained on.
+    #[must_use]
+    pub fn with_size(self, size: [usize; 2]) -> Self {
+        Self {
+            size: Some(size),
+            ..self
+        }
     }
 
     /// With another scheduler's settings than the checkpoint's own.
@@ -210,49 +221,60 @@ impl Checkpoint {
     /// [`CheckpointError`] for a checkpoint without a network, or with other tensors.
     pub fn model(&self, device: &Device) -> Result<Model, CheckpointError> {
         let config = self.model_config()?;
-        Ok(Model::new(config, self.backbone(device)?))
+        Model::new(config, self.backbone(device)?)
     }
 
     /// What [`model`](Self::model) would be, without its weights.
     ///
     /// # Errors
-    /// [`CheckpointError`] for a checkpoint without a network.
+    /// [`CheckpointError`] for a checkpoint without a network, or whose network does not say the size of
+    /// its images: [`with_size`](Self::with_size).
     pub fn model_config(&self) -> Result<ModelConfig, CheckpointError> {
         let part = self.part(self.network.as_ref(), "a denoising network")?;
         if let Some(model) = &part.config.model {
             let mut model = (**model).clone();
-            if let Some(sampling) = self.sampling.clone() {
+            model.size = self.size.unwrap_or(model.size);
+            // Another sampling than its own was given.
+            if let Some(sampling) = self
+                .sampling
+                .clone()
+                .filter(|_| self.sampling != model.sampling)
+            {
                 (model.prediction, model.time) = (sampling.prediction, sampling.time.clone());
                 model.sampling = Some(sampling);
             }
+            model.check()?;
             return Ok(model);
         }
-        let sampling = match &self.sampling {
-            Some(sampling) => sampling.clone(),
-            None => ddpm(&part.config.network).map_err(|source| CheckpointError::Schedule {
-                path: self.path.clone(),
-                source,
-            })?,
-        };
-        if let (Some(rows), TimeInput::Index(chain)) = (table(&part.config.network), &sampling.time)
-            && rows < chain.len()
-        {
-            return Err(CheckpointError::Unknown {
-                path: self.path.clone(),
-                message: format!("a table of {rows} steps for a chain of {}", chain.len()),
-            });
+        if let Names::Guided(guided) = &part.config.names {
+            self.heads_known(guided)?;
         }
         let [input, output] = part.config.network.channels();
         // A network without twice its inputs as outputs has learned no variance, as in the peer.
         let learned = output == input.saturating_mul(2);
+        let sampling = match &self.sampling {
+            Some(sampling) => sampling.clone(),
+            None => {
+                let usual = ddpm(&part.config.network);
+                let usual = usual.map_err(|source| CheckpointError::Schedule {
+                    path: self.path.clone(),
+                    source,
+                })?;
+                Sampling {
+                    learned_variance: learned,
+                    ..usual
+                }
+            }
+        };
+        let size = self.size.or(part.config.size);
+        let size = size.ok_or_else(|| CheckpointError::NoSize {
+            path: self.path.clone(),
+        })?;
         let config = ModelConfig {
             network: part.config.network.clone(),
             prediction: sampling.prediction,
             time: sampling.time.clone(),
-            size: part.config.size.unwrap_or(match &part.config.names {
-                Names::Guided(_) => [256, 256],
-                _ => [64, 64],
-            }),
+            size,
             channels: if learned { output / 2 } else { output },
             sampling: Some(sampling),
         };

@@ -93,13 +93,39 @@ pub enum CheckpointError {
         /// Every tensor that is missing, unexpected or misshapen.
         mismatch: Mismatch,
     },
+    /// A network that does not say what size of images it was trained on.
+    #[error(
+        "{}: the size of its images stands nowhere: say it by `Checkpoint::with_size`",
+        path.display()
+    )]
+    NoSize {
+        /// The checkpoint.
+        path: PathBuf,
+    },
+    /// A network that its configuration does not describe.
+    #[error("the network is not the one that its configuration describes: {message}")]
+    Described {
+        /// The first difference.
+        message: String,
+    },
+    /// A way to tell the level that the network cannot take.
+    #[error("{message}")]
+    Told {
+        /// What does not fit.
+        message: String,
+    },
     /// An image size that is 0 or that the network's patches do not fill.
-    #[error("images of {}×{} pixels do not consist of patches of {patch}×{patch}", size[0], size[1])]
+    #[error(
+        "images of {}×{} pixels: height and width have to be multiples of {patch} and at least {least}",
+        size[0], size[1]
+    )]
     Size {
         /// Height and width.
         size: [usize; 2],
-        /// Side of a patch.
+        /// What they have to be multiples of.
         patch: usize,
+        /// What they have to be at least.
+        least: usize,
     },
     /// Channels of images that the network does not have.
     #[error(

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tweedie_core::replace_file_at;
 
 /// Writes the parameters of a network, one after the other, beside their place, and moves the file
 /// there.
@@ -42,30 +43,24 @@ pub(crate) fn tensors<M: Module>(
     });
     // Peers ask for this note.
     let notes = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".partial");
-    let partial = path.with_file_name(name);
-    let written = std::fs::File::create(&partial)
-        .and_then(|file| file.metadata())
-        .and_then(|made| {
-            safetensors::serialize_to_file(stored, Some(notes), &partial)
-                .map_err(std::io::Error::other)?;
-            if lost.load(Ordering::Relaxed) {
-                return Err(std::io::Error::other("a parameter could not be read back"));
-            }
-            // That call makes a file for its owner alone.
-            std::fs::set_permissions(&partial, made.permissions())?;
-            std::fs::rename(&partial, path)
-        });
-    written.map_err(|source| {
-        // The error to report is the first one, whether or not this removal succeeds.
-        let _ = std::fs::remove_file(&partial);
-        CheckpointError::File {
-            path: path.to_owned(),
-            source,
+    let written = replace_file_at(path, |partial| {
+        safetensors::serialize_to_file(stored, Some(notes), partial)
+            .map_err(std::io::Error::other)?;
+        match lost.load(Ordering::Relaxed) {
+            true => Err(std::io::Error::other(
+                "a parameter could not be read back, or is too large for half precision",
+            )),
+            false => Ok(()),
         }
+    });
+    written.map_err(|source| CheckpointError::File {
+        path: path.to_owned(),
+        source,
     })
 }
+
+/// The largest number of half precision.
+pub(super) const MOST_HALF: f32 = 65504.0;
 
 /// A parameter on its way to a file.
 struct Stored {
@@ -74,7 +69,8 @@ struct Stored {
     /// The shape in the network of a weight that is kept transposed.
     flipped: Option<[usize; 2]>,
     shape: Vec<usize>,
-    /// Set where a parameter cannot be read back from its device: the writer knows no such error.
+    /// Set where a parameter cannot be read back from its device, or has no place in half precision: the
+    /// writer knows no such error.
     lost: Arc<AtomicBool>,
 }
 
@@ -82,7 +78,16 @@ impl Stored {
     fn bytes(&self) -> Option<Vec<u8>> {
         let bytes = self.tensor.to_bytes().ok()?;
         let data = TensorData::try_from_bytes(bytes, self.tensor.shape.clone(), self.tensor.dtype);
-        let data = data.ok()?.convert_dtype(self.dtype);
+        let data = data.ok()?;
+        let narrows = self.dtype == DType::F16 && data.dtype() != DType::F16;
+        if narrows
+            && data
+                .iter::<f32>()
+                .any(|x| x.is_finite() && x.abs() > MOST_HALF)
+        {
+            return None;
+        }
+        let data = data.convert_dtype(self.dtype);
         let bytes = data.into_bytes();
         Some(match self.flipped {
             Some([rows, columns]) => transpose(&bytes, rows, columns, self.dtype.size()).to_vec(),

@@ -4,6 +4,10 @@ use super::CheckpointError;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
+use tweedie_core::read_file;
+
+/// The most bytes of a configuration, or of an index of shards.
+pub(crate) const MOST_BYTES: u64 = 1 << 24;
 
 /// A JSON object whose fields are taken one by one.
 #[derive(Clone, Debug)]
@@ -16,7 +20,7 @@ impl Fields {
     /// Reads a file.
     pub(crate) fn open(path: &Path) -> Result<Self, CheckpointError> {
         let path = path.to_owned();
-        let bytes = match std::fs::read(&path) {
+        let bytes = match read_file(&path, MOST_BYTES) {
             Ok(bytes) => bytes,
             Err(source) => return Err(CheckpointError::File { path, source }),
         };

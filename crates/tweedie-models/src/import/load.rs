@@ -1,5 +1,6 @@
 //! From the tensors of a file to the parameters of a network.
 
+use super::export::MOST_HALF;
 use super::place::{Naming, Place, Target, targets};
 use super::stored::Stored;
 use super::transpose::{rows, transpose};
@@ -143,8 +144,17 @@ fn placed(tensor: Packed, place: Place, target: Target, precision: Precision) ->
         if let (true, &[input, output]) = (target.linear, &target.shape[..]) {
             bytes = transpose(&bytes, output, input, size);
         }
-        TensorData::try_from_bytes(bytes, target.shape.clone(), tensor.dtype)
-            .map(|data| data.convert_dtype(dtype))
-            .map_err(|error| PackError::ValidationError(error.to_string()))
+        let data = TensorData::try_from_bytes(bytes, target.shape.clone(), tensor.dtype)
+            .map_err(|error| PackError::ValidationError(error.to_string()))?;
+        let narrows = dtype == DType::F16 && tensor.dtype != DType::F16;
+        if narrows
+            && data
+                .iter::<f32>()
+                .any(|x| x.is_finite() && x.abs() > MOST_HALF)
+        {
+            let message = format!("{} holds numbers too large for half precision", target.path);
+            return Err(PackError::ValidationError(message));
+        }
+        Ok(data.convert_dtype(dtype))
     })
 }

@@ -1,15 +1,30 @@
 //! PyTorch's pickles, read without running the code that they may carry.
 
 use super::CheckpointError;
+use super::safetensors::disguised;
 use burn::store::bridge;
 use burn::store::burn_pack::Tensor as Packed;
 use burn::store::pytorch_reader::PytorchReader;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use tweedie_core::open_file;
 
 /// The tensors of a file, named by their way through its dictionaries.
 pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
+    let file = |source| CheckpointError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let mut first = [0; 8];
+    let read = open_file(path).and_then(|mut file| file.read(&mut first));
+    let read = read.map_err(file)?;
+    if let Some(what) = disguised(&first[..read]) {
+        return Err(CheckpointError::Broken {
+            path: path.to_owned(),
+            message: format!("{what}, not a file of PyTorch"),
+        });
+    }
     if carries_code(path) {
         return Err(CheckpointError::Code {
             path: path.to_owned(),

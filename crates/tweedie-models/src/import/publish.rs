@@ -4,7 +4,7 @@ use super::diffusers::names::{Diffusers, DiffusersDit};
 use super::diffusers::{autoencoder, dit, scheduler, unet_write};
 use super::place::Naming;
 use super::{CheckpointError, Precision, export};
-use crate::sampling::{Clip, Grid, Sampling};
+use crate::sampling::{Clip, End, Grid, Sampling};
 use crate::{Architecture, Autoencoder, Latent, Model};
 use burn::module::Module;
 use serde_json::{Value, json};
@@ -176,6 +176,7 @@ fn sampling(model: &Model) -> Result<Sampling, CheckpointError> {
             chain: chain.clone(),
             // From the noisiest node, wherever the chain ends.
             spacing: Spacing::Trailing,
+            end: End::Clean,
         },
         clip: Clip::Static { range: 1.0 },
         learned_variance: outputs == 2 * config.channels,

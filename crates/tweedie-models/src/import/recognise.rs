@@ -2,16 +2,17 @@
 
 use super::checkpoint::{Checkpoint, Denoising, Layout, Names, Part};
 use super::diffusers::{autoencoder, dit, scheduler, unet};
-use super::fields::Fields;
+use super::fields::{Fields, MOST_BYTES};
 use super::guided_diffusion::FIRST;
 use super::stored::Stored;
 use super::{CheckpointError, Precision, guided_diffusion};
 use crate::model::{CONFIG, WEIGHTS};
-use crate::sampling::{Clip, Grid, Sampling};
+use crate::sampling::{Clip, End, Grid, Sampling};
 use crate::{Architecture, ModelConfig, UnetConfig, Waves};
+use serde_json::Value;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use tweedie_core::TimeInput;
+use tweedie_core::{TimeInput, read_file};
 use tweedie_math::{Chain, Prediction, Spacing, VarianceExploding};
 
 impl Checkpoint {
@@ -25,19 +26,20 @@ impl Checkpoint {
         if path.is_file() {
             return Self::guided_diffusion(path, path);
         }
+        let config = path.join(CONFIG);
+        // A folder may hold more than one layout: this library's own goes first, which it wrote there.
+        if config.is_file() && Fields::open(&config)?.has("network") {
+            return Self::native(path, &config);
+        }
         if path.join("model_index.json").is_file() {
             return Self::pipeline(path);
         }
-        let config = path.join(CONFIG);
         let weights = path.join("model.safetensors");
         if weights.is_file() {
             return Self::guided_diffusion(path, &weights);
         }
         // The error of a missing file names it.
         let fields = Fields::open(&config)?;
-        if fields.has("network") {
-            return Self::native(path, &config);
-        }
         let mut checkpoint = Self::empty(path, Layout::Diffusers);
         checkpoint.diffusers(path, fields)?;
         let beside = path.join("scheduler_config.json");
@@ -54,6 +56,7 @@ impl Checkpoint {
             network: None,
             autoencoder: None,
             sampling: None,
+            size: None,
             precision: Precision::Full,
         }
     }
@@ -63,12 +66,35 @@ impl Checkpoint {
             path: config.to_owned(),
             source,
         };
-        let text = std::fs::read(config).map_err(file)?;
-        let model: ModelConfig =
-            serde_json::from_slice(&text).map_err(|source| CheckpointError::Json {
-                path: config.to_owned(),
-                source,
-            })?;
+        let json = |source| CheckpointError::Json {
+            path: config.to_owned(),
+            source,
+        };
+        let text = read_file(config, MOST_BYTES).map_err(file)?;
+        let given: Value = serde_json::from_slice(&text).map_err(json)?;
+        let mut given = given;
+        let weights = given
+            .as_object_mut()
+            .and_then(|given| given.remove("weights"));
+        let weights = match &weights {
+            None => WEIGHTS[0],
+            Some(name) => {
+                let known = WEIGHTS.into_iter().find(|known| name == known);
+                known.ok_or_else(|| CheckpointError::Field {
+                    path: config.to_owned(),
+                    field: "weights".into(),
+                    message: format!("{name} is not {}", WEIGHTS.join(" or ")),
+                })?
+            }
+        };
+        let model: ModelConfig = serde_json::from_value(given.clone()).map_err(json)?;
+        let known = serde_json::to_value(&model).map_err(json)?;
+        let mut fields = Vec::new();
+        unknown("", &given, &known, &mut fields);
+        if !fields.is_empty() {
+            let path = config.to_owned();
+            return Err(CheckpointError::UnknownFields { path, fields });
+        }
         model.check()?;
         let mut checkpoint = Self::empty(path, Layout::Tweedie);
         checkpoint.sampling = model.sampling.clone();
@@ -79,7 +105,7 @@ impl Checkpoint {
                 names: Names::Native,
                 model: Some(Box::new(model)),
             },
-            weights: path.join(WEIGHTS),
+            weights: path.join(weights),
         });
         Ok(checkpoint)
     }
@@ -139,7 +165,8 @@ impl Checkpoint {
     }
 
     /// Takes up one model of diffusers; an autoencoder of a kind that is not known is left.
-    fn diffusers(&mut self, folder: &Path, fields: Fields) -> Result<(), CheckpointError> {
+    fn diffusers(&mut self, folder: &Path, mut fields: Fields) -> Result<(), CheckpointError> {
+        fields.ignore(&AVERAGED);
         let class = fields.text("_class_name").unwrap_or_default().to_owned();
         let weights = weights(folder)?;
         if class == "VQModel" {
@@ -203,14 +230,52 @@ fn weights(folder: &Path) -> Result<PathBuf, CheckpointError> {
     })
 }
 
-/// Names of weights, the best first.
-const FILES: [&str; 5] = [
+/// Names of weights, the best first: in full precision before half, safetensors before pickles.
+const FILES: [&str; 10] = [
     "diffusion_pytorch_model.safetensors",
     "diffusion_pytorch_model.safetensors.index.json",
-    "diffusion_pytorch_model.fp16.safetensors",
     "diffusion_pytorch_model.bin",
+    "diffusion_pytorch_model.bin.index.json",
+    "diffusion_pytorch_model.fp16.safetensors",
+    "diffusion_pytorch_model.safetensors.index.fp16.json",
+    "diffusion_pytorch_model.fp16.safetensors.index.json",
     "diffusion_pytorch_model.fp16.bin",
+    "diffusion_pytorch_model.bin.index.fp16.json",
+    "diffusion_pytorch_model.fp16.bin.index.json",
 ];
+
+/// What `EMAModel.save_pretrained` writes of the average into a network's configuration.
+const AVERAGED: [&str; 8] = [
+    "decay",
+    "min_decay",
+    "optimization_step",
+    "update_after_step",
+    "use_ema_warmup",
+    "inv_gamma",
+    "power",
+    "foreach",
+];
+
+/// The fields of `given`, with their values, that `known` does not have; null stands for none.
+fn unknown(place: &str, given: &Value, known: &Value, found: &mut Vec<String>) {
+    match (given, known) {
+        (Value::Object(given), Value::Object(known)) => {
+            for (name, value) in given.iter().filter(|(_, value)| !value.is_null()) {
+                let place = format!("{place}{name}");
+                match known.get(name) {
+                    Some(known) => unknown(&format!("{place}."), value, known, found),
+                    None => found.push(format!("{place} = {value}")),
+                }
+            }
+        }
+        (Value::Array(given), Value::Array(known)) => {
+            for (i, (given, known)) in given.iter().zip(known).enumerate() {
+                unknown(&format!("{place}{i}."), given, known, found);
+            }
+        }
+        _ => {}
+    }
+}
 
 /// Rows of a table of steps, if the network has one.
 pub(super) fn table(network: &Architecture) -> Option<usize> {
@@ -248,6 +313,7 @@ pub(super) fn ddpm(network: &Architecture) -> Result<Sampling, tweedie_math::Sch
         grid: Grid::Chain {
             chain,
             spacing: Spacing::Leading { offset: 0 },
+            end: End::Clean,
         },
         clip: Clip::Static { range: 1.0 },
         learned_variance: false,

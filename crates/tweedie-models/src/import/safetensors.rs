@@ -12,14 +12,16 @@ use burn::tensor::{Bytes, DType, TensorData};
 use bytemuck::Pod;
 use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;
-use serde_json::{Map, Value};
-use std::fs::File;
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use std::collections::HashSet;
+use std::fmt;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use tweedie_core::open_file;
 
-/// The largest header: a thousand times that of a large model.
-const MOST: u64 = 100_000_000;
+/// The largest header: a hundred times that of a large model.
+const MOST: u64 = 25_000_000;
 
 /// Fills bytes from a place.
 type Source = Arc<dyn Fn(u64, &mut [u8]) -> std::io::Result<()> + Send + Sync>;
@@ -30,7 +32,7 @@ pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
         path: path.to_owned(),
         source,
     };
-    let file = File::open(path).map_err(io)?;
+    let file = open_file(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     let file = Mutex::new(file);
     let source: Source = Arc::new(move |place, data| {
@@ -71,7 +73,11 @@ fn tensors(source: &Source, length: u64, path: &Path) -> Result<Vec<Packed>, Che
     if length < 8 {
         return Err(broken(format!("{length} bytes are not a safetensors file")));
     }
-    let header = read(0, 8)?
+    let first = read(0, 8)?;
+    if let Some(what) = disguised(&first) {
+        return Err(broken(format!("{what}, not a safetensors file")));
+    }
+    let header = first
         .iter()
         .rev()
         .fold(0, |all, &byte| all << 8 | u64::from(byte));
@@ -80,16 +86,22 @@ fn tensors(source: &Source, length: u64, path: &Path) -> Result<Vec<Packed>, Che
         return Err(broken(message));
     }
     let text = read(8, header as usize)?;
-    let mut entries: Map<String, Value> =
+    let Header(mut entries) =
         serde_json::from_slice(&text).map_err(|error| broken(format!("the header: {error}")))?;
-    entries.remove("__metadata__");
     let (start, room) = (8 + header, length - 8 - header);
+    // One after the other, without a gap, to the end: a byte has one meaning.
+    entries.sort_by_key(|(_, info)| info.data_offsets);
     let mut tensors = Vec::new();
-    for (name, entry) in entries {
-        let info: TensorInfo = serde_json::from_value(entry)
-            .map_err(|error| broken(format!("the header, {name}: {error}")))?;
+    let mut end = 0;
+    for (name, info) in entries {
         let (dtype, bytes) =
             check(&info, room).map_err(|error| broken(format!("{name}: {error}")))?;
+        let begin = info.data_offsets.0;
+        if begin != end {
+            let message = format!("{name} begins at byte {begin}, where byte {end} comes next");
+            return Err(broken(message));
+        }
+        end = info.data_offsets.1;
         let (shape, place) = (info.shape, start + info.data_offsets.0 as u64);
         let (source, declared) = (Arc::clone(source), shape.clone());
         let read = move || {
@@ -100,7 +112,56 @@ fn tensors(source: &Source, length: u64, path: &Path) -> Result<Vec<Packed>, Che
         };
         tensors.push(bridge::deferred(name, dtype, shape.into(), None, read));
     }
+    if end as u64 != room {
+        return Err(broken(format!(
+            "{end} bytes of tensors, and {room} in the file"
+        )));
+    }
     Ok(tensors)
+}
+
+/// What a file is that is often found in the place of weights, by its first bytes.
+pub(super) fn disguised(first: &[u8]) -> Option<&'static str> {
+    let first = first.trim_ascii_start();
+    match first {
+        [b'v', b'e', b'r', b's', b'i', b'o', b'n', ..] => {
+            Some("a pointer of Git LFS (`git lfs pull` fetches the file itself)")
+        }
+        [b'<', ..] => Some("an HTML or XML page, such as that of a failed download"),
+        _ => None,
+    }
+}
+
+/// The tensors that a header names, each once, in its order.
+struct Header(Vec<(String, TensorInfo)>);
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Header;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object of tensors")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
+                let (mut entries, mut seen) = (Vec::new(), HashSet::new());
+                while let Some(name) = map.next_key::<String>()? {
+                    if !seen.insert(name.clone()) {
+                        return Err(A::Error::custom(format!("{name} stands there twice")));
+                    }
+                    if name == "__metadata__" {
+                        map.next_value::<IgnoredAny>()?;
+                    } else {
+                        entries.push((name, map.next_value()?));
+                    }
+                }
+                Ok(Header(entries))
+            }
+        }
+        from.deserialize_map(Entries)
+    }
 }
 
 /// Bytes that lie as numbers of a type have to, so that they need not be copied.

@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::{CheckpointError, pickle, safetensors};
 use burn::store::burn_pack::Tensor as Packed;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Named tensors, none of them read yet.
@@ -19,12 +19,10 @@ impl Stored {
     /// Opens a file of tensors, of either kind, or the index of several.
     pub(crate) fn open(path: &Path) -> Result<Self, CheckpointError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let tensors = if name.ends_with(".index.json") {
-            shards(path)?
-        } else if name.ends_with(".safetensors") {
-            safetensors::open(path)?
-        } else {
-            pickle::open(path)?
+        // A variant stands before the end: `….index.fp16.json`.
+        let tensors = match name.ends_with(".json") && name.contains(".index.") {
+            true => shards(path)?,
+            false => one(path)?,
         };
         let tensors = tensors
             .into_iter()
@@ -74,7 +72,15 @@ impl Stored {
     }
 }
 
-/// The tensors of all files that an index names.
+/// The tensors of a file, which is safetensors or a pickle by its name.
+fn one(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
+    match path.extension().is_some_and(|end| end == "safetensors") {
+        true => safetensors::open(path),
+        false => pickle::open(path),
+    }
+}
+
+/// The tensors of all files that an index names, each from the file that it names.
 fn shards(index: &Path) -> Result<Vec<Packed>, CheckpointError> {
     let mut fields = Fields::open(index)?;
     let map: BTreeMap<String, String> = fields.or("weight_map", BTreeMap::new())?;
@@ -87,7 +93,12 @@ fn shards(index: &Path) -> Result<Vec<Packed>, CheckpointError> {
         if Path::new(file).components().count() != 1 || file.starts_with('.') {
             return Err(fields.wrong("weight_map", format!("{file:?} is not a file's name")));
         }
-        tensors.extend(safetensors::open(&index.with_file_name(file))?);
+        let held = one(&index.with_file_name(file))?.into_iter();
+        tensors.extend(held.filter(|tensor| map.get(&tensor.name) == Some(file)));
+    }
+    let found: BTreeSet<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+    if let Some((name, file)) = map.iter().find(|(name, _)| !found.contains(name.as_str())) {
+        return Err(fields.wrong("weight_map", format!("{file} has no tensor {name}")));
     }
     Ok(tensors)
 }

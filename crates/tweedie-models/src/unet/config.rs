@@ -131,10 +131,23 @@ impl UnetConfig {
         self.features.unwrap_or(width.saturating_mul(4))
     }
 
+    /// How much smaller the last level is than the first.
+    pub(crate) fn shrinkage(&self) -> usize {
+        let halvings = self.levels.len().saturating_sub(1) as u32;
+        1_usize.checked_shl(halvings).unwrap_or(usize::MAX)
+    }
+
+    /// Whether every level has to be twice the next: the FIR filters of a pyramid double what they
+    /// halved.
+    pub(crate) fn is_even(&self) -> bool {
+        let fir = |level: &Level| [level.shrink, level.grow].contains(&Resampling::Pyramid);
+        self.levels.iter().any(fir)
+    }
+
     /// Blocks and transformer layers, each of which has at least one parameter of its own.
     pub(crate) fn parts(&self) -> usize {
         let layers = |attend: Attend| match attend {
-            Attend::Context { layers } => layers,
+            Attend::Context { layers } => layers.saturating_add(1),
             Attend::Nothing | Attend::Pixels => 1,
         };
         let each = |level: &Level| layers(level.down).saturating_add(layers(level.up));
@@ -172,14 +185,15 @@ impl UnetConfig {
             _ => 1,
         };
         let classes = match self.class {
-            Some(ClassInput::Table { count }) => count / 256,
+            Some(ClassInput::Table { count }) => count.div_ceil(256),
             Some(ClassInput::Perceptron { features } | ClassInput::Linear { features }) => features,
             _ => 1,
         };
         counted(&[
             ("channels of a level", widths.max().unwrap_or(1)),
             ("kernels", self.kernels[0].max(self.kernels[1]).max(1)),
-            ("classes", classes.max(1)),
+            ("classes", classes),
+            ("blocks of all levels", self.parts()),
             ("the table of steps", table),
             (
                 "context",
@@ -196,6 +210,8 @@ impl UnetConfig {
             range("waves", "even", width as f64, width.is_multiple_of(2))?;
         }
         range("epsilon", "above 0", self.epsilon, self.epsilon > 0.0)?;
+        let scale = self.time_scale;
+        range("time_scale", "finite", scale, scale.is_finite())?;
         let scale = self.middle_scale;
         range("middle_scale", "above 0", scale, scale > 0.0)?;
         for side in self.kernels {

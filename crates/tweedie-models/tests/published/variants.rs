@@ -60,7 +60,10 @@ fn flags_of_the_published_scripts_are_understood() -> Result<(), CheckpointError
     assert_eq!(config.levels[5].heads, Heads::Width(64));
 
     // What a script does not say has the script's default, not the constructor's.
-    let (config, _) = guided(r#"{"image_size": 64, "num_channels": 128, "diffusion_steps": 100}"#)?;
+    let (config, _) = guided(
+        r#"{"image_size": 64, "num_channels": 128, "diffusion_steps": 100,
+        "rescale_timesteps": false}"#,
+    )?;
     assert_eq!(config.levels[3].heads, Heads::Count(4));
     assert_eq!(attending(&config), [2, 3]);
     for (arguments, says) in [
@@ -196,9 +199,12 @@ fn a_published_network_is_known_by_its_widths() -> Result<(), CheckpointError> {
         let name = format!("output_blocks.{i}.2.out_layers.3.weight");
         shapes.push((name, vec![width, width, 3, 3]));
     }
+    let mut end = 0;
     let entries = shapes.into_iter().map(|(name, shape)| {
-        let end = 4 * shape.iter().product::<usize>();
-        let entry = serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [0, end]});
+        let start = end;
+        end += 4 * shape.iter().product::<usize>();
+        let entry =
+            serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [start, end]});
         (name, entry)
     });
     let header = serde_json::Value::Object(entries.collect()).to_string();
@@ -211,7 +217,8 @@ fn a_published_network_is_known_by_its_widths() -> Result<(), CheckpointError> {
         .write(true)
         .open(&path)
         .expect("a file");
-    file.set_len(64 << 20).expect("a file with a hole");
+    file.set_len((8 + header.len() + end) as u64)
+        .expect("a file with a hole");
 
     let checkpoint = Checkpoint::open(&path)?;
     let model = checkpoint.model_config()?;

@@ -13,7 +13,7 @@
 use crate::SampleError;
 use burn::tensor::Tensor;
 use std::f64::consts::{LN_2, SQRT_2, TAU};
-use tweedie_core::{Denoiser, Noise, Posterior, per_sample_sum};
+use tweedie_core::{Denoiser, InputError, Noise, Posterior, per_sample_sum};
 use tweedie_math::{Ancestral, Kernel, Path, PosteriorVariance, forward, gaussian};
 
 /// How the last estimate becomes a law of the data.
@@ -131,12 +131,23 @@ impl VariationalBound {
         noise: &mut dyn Noise<D>,
     ) -> Result<Bound, SampleError> {
         self.decoder.check()?;
+        let values = clean.shape().num_elements();
+        InputError::unless(
+            values > 0,
+            "the data",
+            "of at least one value",
+            values as f64,
+        )?;
+        denoiser.accepts(clean.dims())?;
         let kernel = Ancestral::new(self.variance);
         for mv in self.path.moves() {
             if !denoiser.supports(mv.from) {
                 return Err(SampleError::Denoiser { level: mv.from });
             }
-            if !kernel.transition(mv.from, mv.to).is_valid() {
+            let noise = kernel.transition(mv.from, mv.to).noise;
+            // A term is a ratio of variances: a move that stays has none.
+            let is_term = noise > 0.0 || mv.to.sigma() == 0.0;
+            if !is_term || !kernel.transition(mv.from, mv.to).is_valid() {
                 return Err(SampleError::Step { mv });
             }
         }
@@ -202,7 +213,7 @@ impl Decoder {
         if !(bin > 0.0 && bin.is_finite()) {
             return error("bin", "above 0", bin);
         }
-        if least >= most || (most - least).is_nan() {
+        if least.is_nan() || most.is_nan() || least >= most {
             return error("most", "above least", most);
         }
         Ok(())

@@ -8,6 +8,7 @@
 //! Song et al. 2021, eq. 39 and appendix D.2, arXiv:2011.13456; Chen et al. 2018 (change of
 //! variables), arXiv:1806.07366.
 
+use super::quantised::assert_bin;
 use super::trace::{Trace, products};
 use crate::adaptive::check;
 use crate::integrator::{Tolerance, Vector};
@@ -17,6 +18,9 @@ use std::cell::Cell;
 use std::f64::consts::{LN_2, TAU};
 use tweedie_core::{Counting, Denoiser, Noise, per_sample_sum};
 use tweedie_math::{Level, gaussian};
+
+/// The most dimensions of which the trace is taken one by one, with as many vectors of as many values.
+const MOST_DIMENSIONS: f64 = 4096.0;
 
 /// The log-density of the probability flow between two levels.
 ///
@@ -58,8 +62,12 @@ pub struct LogDensity<const D: usize> {
 impl<const D: usize> LogDensity<D> {
     /// Bits per dimension of data in bins of width `bin`: `[batch]`; see
     /// [`bits_per_dimension`](super::bits_per_dimension).
+    ///
+    /// # Panics
+    /// If the bin is not finite and above 0.
     #[must_use]
     pub fn bits_per_dimension(&self, bin: f64) -> Tensor<1> {
+        assert_bin(bin);
         let dimensions: usize = self.latent.dims()[1..].iter().product();
         self.log_density.clone() / -(dimensions as f64 * LN_2) - bin.log2()
     }
@@ -122,12 +130,18 @@ impl FlowLikelihood {
                 expected: "at least 1",
             });
         }
-        let angles = check(denoiser, &[clean, noisy])?;
+        let angles = check(denoiser, x.dims(), &[clean, noisy])?;
         if !noisy.is_noisier_than(clean) {
             return Err(AdaptiveError::Swapped);
         }
         let batch = x.dims()[0].max(1);
         let dimensions = (x.shape().num_elements() / batch) as f64;
+        if self.trace == Trace::Exact && dimensions > MOST_DIMENSIONS {
+            return Err(AdaptiveError::Parameter {
+                name: "the dimensions of an exact trace",
+                expected: "at most 4,096; Hutchinson's estimate has no bound",
+            });
+        }
         let denoiser = Counting::new(denoiser);
         let vectors = self.trace.vectors(&x, noise);
         let tracked = Cell::new(true);

@@ -20,13 +20,26 @@ use tweedie_core::Noise;
 /// // Uniform on [−1, 1]: every one of 256 values is as likely as any other, 8 bits.
 /// assert!((bits_per_dimension(-(2.0_f64.ln()), 1, 2.0 / 256.0) - 8.0).abs() < 1e-12);
 /// ```
+///
+/// # Panics
+/// If there are no dimensions, or the bin is not finite and above 0.
 #[must_use]
 pub fn bits_per_dimension(log_density: f64, dimensions: usize, bin: f64) -> f64 {
+    assert!(dimensions > 0, "bits of no dimensions");
+    assert_bin(bin);
     -log_density / (dimensions as f64 * LN_2) - bin.log2()
 }
 
+pub(super) fn assert_bin(bin: f64) {
+    assert!(bin > 0.0 && bin.is_finite(), "a bin of width {bin}");
+}
+
 /// `x + bin·(u − ½)` with `u` uniform: data as if they had never been rounded to bins.
+///
+/// # Panics
+/// If the bin is not finite and above 0.
 pub fn dequantise<const D: usize>(x: Tensor<D>, bin: f64, noise: &mut dyn Noise<D>) -> Tensor<D> {
+    assert_bin(bin);
     // Φ(z) − ½ is uniform on (−½, ½).
     let centred = (noise.normal_like(&x) / SQRT_2).erf() * 0.5;
     x + centred * bin

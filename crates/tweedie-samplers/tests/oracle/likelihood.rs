@@ -92,7 +92,7 @@ fn random_probes_are_within_their_standard_error() {
         let mean = scores.iter().sum::<f64>() / scores.len() as f64;
         let spread = scores.iter().map(|s| s * s).sum::<f64>() / scores.len() as f64;
         println!("{law:?}: {inside} of 30 inside, mean {mean:.2}, square {spread:.2}");
-        assert!(inside >= 29, "{law:?}: {scores:?}");
+        assert!(inside >= 27, "{law:?}: {scores:?}");
         assert!(
             mean.abs() < 0.6 && (0.4..2.0).contains(&spread),
             "{law:?}: {mean}, {spread}"

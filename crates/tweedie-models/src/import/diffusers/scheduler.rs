@@ -6,7 +6,7 @@
 use super::write::{extend, refuse};
 use crate::import::CheckpointError;
 use crate::import::fields::Fields;
-use crate::sampling::{Clip, Grid, Sampling};
+use crate::sampling::{Clip, End, Grid, Sampling};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use tweedie_core::TimeInput;
@@ -63,6 +63,14 @@ fn chain(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
     let last = fields.or("beta_end", default_last)?;
     let kind = fields.or("beta_schedule", "linear".to_owned())?;
     let trained: Option<Vec<f64>> = fields.take("trained_betas")?;
+    if let Some(found) = trained
+        .as_ref()
+        .map(Vec::len)
+        .filter(|found| *found != steps)
+    {
+        let message = format!("{found} values for {steps} steps");
+        return Err(fields.wrong("trained_betas", message));
+    }
     let chain = match (trained, kind.as_str()) {
         (Some(betas), _) => Chain::from_betas(&betas),
         (None, "linear") => Chain::linear(steps, first, last),
@@ -88,21 +96,7 @@ fn chain(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
             return Err(fields.wrong("prediction_type", message));
         }
     };
-    let offset = fields.or("steps_offset", 0)?;
-    let default = match class {
-        "DDPMScheduler" | "DDIMScheduler" | "PNDMScheduler" | "RePaintScheduler" => "leading",
-        _ => "linspace",
-    };
-    let name = fields.or("timestep_spacing", default.to_owned())?;
-    let spacing = match name.as_str() {
-        "leading" => Spacing::Leading { offset },
-        "linspace" => Spacing::Linspace,
-        "trailing" => Spacing::Trailing,
-        other => {
-            let message = format!("{other:?} is not leading, linspace or trailing");
-            return Err(fields.wrong("timestep_spacing", message));
-        }
-    };
+    let grid = grid(&mut fields, class, &chain)?;
     let clip = clip(&mut fields, class)?;
     let variance = fields.or("variance_type", "fixed_small".to_owned())?;
     let known = [
@@ -120,15 +114,79 @@ fn chain(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
         ("use_flow_sigmas", json!(false)),
         ("timestep_type", json!("discrete")),
     ])?;
-    // Settings of the step and of the way down, which this library leaves to its user.
+    // Settings of the step, which this library leaves to its user.
     fields.ignore(&STEP);
     fields.finish()?;
     Ok(Sampling {
         prediction,
-        time: TimeInput::Index(chain.clone()),
-        grid: Grid::Chain { chain, spacing },
+        time: TimeInput::Index(chain),
+        grid,
         clip,
         learned_variance: variance == "learned_range",
+    })
+}
+
+/// Which levels are visited, by the classes that heed a setting: others keep the fields of the scheduler
+/// that they were made from.
+fn grid(fields: &mut Fields, class: &str, chain: &Chain) -> Result<Grid, CheckpointError> {
+    let heeds = |classes: &[&str]| classes.iter().any(|known| class.starts_with(known));
+    let solver = heeds(&["DPMSolver", "UniPC", "DEIS"]);
+    let offset = fields.or("steps_offset", 0)?;
+    let default = match heeds(&["DDPM", "DDIM", "PNDM", "RePaint"]) {
+        true => "leading",
+        false => "linspace",
+    };
+    let name = fields.or("timestep_spacing", default.to_owned())?;
+    let spacing = match name.as_str() {
+        // Of this class, whatever the field says.
+        _ if class == "DPMSolverSinglestepScheduler" => Spacing::OpenLinspace,
+        "leading" if solver => Spacing::OpenLeading { offset },
+        "linspace" if solver => Spacing::OpenLinspace,
+        "leading" => Spacing::Leading { offset },
+        "linspace" => Spacing::Linspace,
+        "trailing" => Spacing::Trailing,
+        other => {
+            let message = format!("{other:?} is not leading, linspace or trailing");
+            return Err(fields.wrong("timestep_spacing", message));
+        }
+    };
+    let to_one = fields.or("set_alpha_to_one", class == "DDIMScheduler")?;
+    let last = fields.or("final_sigmas_type", "zero".to_owned())?;
+    let end = match last.as_str() {
+        _ if heeds(&["DDIM", "PNDM"]) && !to_one => End::FirstNode,
+        // This class always stops there.
+        _ if heeds(&["DEIS"]) => End::FirstNode,
+        "sigma_min" if heeds(&["DPMSolver", "UniPC", "EulerDiscrete"]) => End::FirstNode,
+        "zero" | "sigma_min" => End::Clean,
+        other => {
+            let message = format!("{other:?} is not zero or sigma_min");
+            return Err(fields.wrong("final_sigmas_type", message));
+        }
+    };
+    let karras = fields.or("use_karras_sigmas", false)?;
+    let spaces = solver || heeds(&["EulerDiscrete", "Heun", "LMS"]);
+    if spaces {
+        fields.only(&[
+            ("use_exponential_sigmas", json!(false)),
+            ("use_beta_sigmas", json!(false)),
+            ("use_lu_lambdas", json!(false)),
+            ("sigma_min", Value::Null),
+            ("sigma_max", Value::Null),
+            ("lambda_min_clipped", Value::Null),
+        ])?;
+    }
+    let chain = chain.clone();
+    Ok(match karras && spaces {
+        true => Grid::Karras {
+            chain,
+            rho: 7.0,
+            end,
+        },
+        false => Grid::Chain {
+            chain,
+            spacing,
+            end,
+        },
     })
 }
 
@@ -157,11 +215,14 @@ fn clip(fields: &mut Fields, class: &str) -> Result<Clip, CheckpointError> {
     if range.is_nan() || range <= 0.0 {
         return Err(fields.wrong("clip_sample_range", format!("{range} is not above 0")));
     }
-    Ok(match (thresholds && dynamic, clips && clip) {
+    let clipped = match (thresholds && dynamic, clips && clip) {
         (true, _) => Clip::Dynamic { quantile, most },
         (false, true) => Clip::Static { range },
         (false, false) => Clip::None,
-    })
+    };
+    let message = |error: CheckpointError| fields.wrong("thresholding", error.to_string());
+    clipped.check().map_err(message)?;
+    Ok(clipped)
 }
 
 /// NCSN++: the score, told by the noise level itself.
@@ -226,22 +287,19 @@ fn karras(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> 
     })
 }
 
-/// Fields of the step and of the levels it visits.
-const STEP: [&str; 25] = [
+/// Fields of the step, and those of levels in classes that do not heed them.
+const STEP: [&str; 22] = [
     "tensor_format",
-    "set_alpha_to_one",
     "skip_prk_steps",
     "algorithm_type",
     "solver_order",
     "solver_type",
     "lower_order_final",
     "euler_at_final",
-    "use_karras_sigmas",
     "use_exponential_sigmas",
     "use_beta_sigmas",
     "use_lu_lambdas",
     "flow_shift",
-    "final_sigmas_type",
     "lambda_min_clipped",
     "interpolation_type",
     "sigma_min",
@@ -255,18 +313,65 @@ const STEP: [&str; 25] = [
     "shift_terminal",
 ];
 
+/// The class and the fields that stand for levels on a chain.
+fn of_chain(spacing: Spacing, end: End) -> Value {
+    let (name, offset) = match spacing {
+        Spacing::Leading { offset } | Spacing::OpenLeading { offset } => ("leading", offset),
+        Spacing::Linspace | Spacing::OpenLinspace => ("linspace", 0),
+        Spacing::Trailing => ("trailing", 0),
+    };
+    let open = matches!(spacing, Spacing::OpenLeading { .. } | Spacing::OpenLinspace);
+    let mut fields = json!({ "timestep_spacing": name, "steps_offset": offset });
+    match (open, end) {
+        (true, _) => {
+            fields["_class_name"] = json!("DPMSolverMultistepScheduler");
+            fields["final_sigmas_type"] = json!(sigma(end));
+        }
+        (false, End::Clean) => fields["_class_name"] = json!("DDPMScheduler"),
+        (false, End::FirstNode) => {
+            fields["_class_name"] = json!("DDIMScheduler");
+            fields["set_alpha_to_one"] = json!(false);
+        }
+    }
+    fields
+}
+
+fn sigma(end: End) -> &'static str {
+    match end {
+        End::Clean => "zero",
+        End::FirstNode => "sigma_min",
+    }
+}
+
 /// `scheduler_config.json`.
 pub(crate) fn write(sampling: &Sampling) -> Result<Value, CheckpointError> {
     let told = match &sampling.grid {
-        Grid::Chain { chain, .. } => sampling.time == TimeInput::Index(chain.clone()),
+        Grid::Chain { chain, .. } | Grid::Karras { chain, .. } => {
+            sampling.time == TimeInput::Index(chain.clone())
+        }
         Grid::Exploding { rho: None, .. } => sampling.time == TimeInput::NoiseLevel,
         Grid::Exploding { rho: Some(_), .. } => sampling.time == TimeInput::Sigma,
     };
     if !told {
         return refuse("levels that are told in another way than they are visited");
     }
-    let (chain, spacing) = match &sampling.grid {
-        Grid::Chain { chain, spacing } => (chain, spacing),
+    let (chain, levels) = match &sampling.grid {
+        Grid::Chain {
+            chain,
+            spacing,
+            end,
+        } => (chain, of_chain(*spacing, *end)),
+        Grid::Karras { rho, .. } if (*rho - 7.0).abs() > 1e-12 => {
+            return refuse(format!("levels spaced in their root of order {rho}"));
+        }
+        Grid::Karras { chain, end, .. } => {
+            let levels = json!({
+                "_class_name": "DPMSolverMultistepScheduler",
+                "use_karras_sigmas": true,
+                "final_sigmas_type": sigma(*end),
+            });
+            (chain, levels)
+        }
         Grid::Exploding {
             schedule,
             rho: None,
@@ -297,22 +402,30 @@ pub(crate) fn write(sampling: &Sampling) -> Result<Value, CheckpointError> {
         Prediction::Velocity => "v_prediction",
         other => return refuse(format!("the prediction {other:?} of a chain")),
     };
-    let (spacing, offset) = match spacing {
-        Spacing::Leading { offset } => ("leading", *offset),
-        Spacing::Linspace => ("linspace", 0),
-        Spacing::Trailing => ("trailing", 0),
-    };
     let mut fields = Map::new();
     let own = json!({
-        "_class_name": "DDPMScheduler",
         "num_train_timesteps": chain.len(),
         "trained_betas": chain.betas(),
         "prediction_type": prediction,
-        "timestep_spacing": spacing,
-        "steps_offset": offset,
-        "variance_type": if sampling.learned_variance { "learned_range" } else { "fixed_small" },
     });
     extend(&mut fields, own);
+    // Classes with other levels than DDPM's have no variance, and not every clip.
+    let is_ddpm = levels["_class_name"] == "DDPMScheduler";
+    if is_ddpm {
+        let variance = if sampling.learned_variance {
+            "learned_range"
+        } else {
+            "fixed_small"
+        };
+        extend(&mut fields, json!({ "variance_type": variance }));
+    } else if sampling.learned_variance {
+        return refuse("a learned variance with such levels");
+    }
+    let is_solver = levels["_class_name"] == "DPMSolverMultistepScheduler";
+    if is_solver && matches!(sampling.clip, Clip::Static { .. }) {
+        return refuse("estimates that are clipped, with such levels");
+    }
+    extend(&mut fields, levels);
     let clip = match sampling.clip {
         Clip::None => json!({ "clip_sample": false }),
         Clip::Static { range } => json!({ "clip_sample": true, "clip_sample_range": range }),

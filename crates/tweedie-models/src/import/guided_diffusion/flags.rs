@@ -3,10 +3,10 @@
 use super::{Guided, base};
 use crate::import::CheckpointError;
 use crate::import::fields::Fields;
-use crate::sampling::{Clip, Grid, Sampling};
+use crate::sampling::{Clip, End, Grid, Sampling};
 use crate::{Attend, Heads, Level, Resampling};
 use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tweedie_core::TimeInput;
 use tweedie_math::{Chain, Prediction, Spacing};
 
@@ -36,6 +36,8 @@ pub(crate) fn read(mut fields: Fields) -> Result<Guided, CheckpointError> {
             Some(512) => vec![0.5, 1.0, 1.0, 2.0, 2.0, 4.0, 4.0],
             Some(256) => vec![1.0, 1.0, 2.0, 2.0, 4.0, 4.0],
             Some(128) => vec![1.0, 1.0, 2.0, 3.0, 4.0],
+            // Of improved-diffusion, its predecessor.
+            Some(32) => vec![1.0, 2.0, 2.0, 2.0],
             _ => vec![1.0, 2.0, 3.0, 4.0],
         },
     };
@@ -92,7 +94,9 @@ pub(crate) fn read(mut fields: Fields) -> Result<Guided, CheckpointError> {
     network.dropout = fields.or("dropout", 0.0)?;
     let new_order = fields.or("use_new_attention_order", false)?;
     fields.only(&[("dims", json!(2)), ("conv_resample", json!(true))])?;
-    let sampling = diffusion(&mut fields, learned || output == 2 * channels)?;
+    let (sampling, time_scale) =
+        diffusion(&mut fields, learned || output == channels.saturating_mul(2))?;
+    network.time_scale = time_scale;
     // Precision and memory of the original, its training, and fields of those who call it.
     fields.ignore(&[
         "use_fp16",
@@ -101,6 +105,7 @@ pub(crate) fn read(mut fields: Fields) -> Result<Guided, CheckpointError> {
         "use_kl",
         "rescale_learned_sigmas",
         "timestep_respacing",
+        "sigma_small",
     ]);
     let path = fields.path().to_owned();
     fields.finish()?;
@@ -116,23 +121,38 @@ pub(crate) fn read(mut fields: Fields) -> Result<Guided, CheckpointError> {
     })
 }
 
-/// The chain and the prediction of the flags, if they speak of a diffusion.
-fn diffusion(fields: &mut Fields, learned: bool) -> Result<Option<Sampling>, CheckpointError> {
+/// The chain and the prediction of the flags, if they speak of a diffusion, and the factor of the index
+/// that the network is told.
+fn diffusion(
+    fields: &mut Fields,
+    learned: bool,
+) -> Result<(Option<Sampling>, f64), CheckpointError> {
+    // A flag of improved-diffusion alone, whose indices are rescaled unless it says otherwise.
+    let improved = fields.contains("sigma_small");
     let given = ["diffusion_steps", "noise_schedule", "predict_xstart"];
     let given = given.iter().any(|flag| fields.has(flag));
     let steps: usize = fields.or("diffusion_steps", 1000)?;
     let schedule = fields.or("noise_schedule", "linear".to_owned())?;
     let clean = fields.or("predict_xstart", false)?;
-    let rescaled = fields.or("rescale_timesteps", false)?;
+    let rescaled: Option<bool> = fields.take("rescale_timesteps")?;
     if !given {
-        return Ok(None);
+        return Ok((None, 1.0));
     }
     if !(1..=1_000_000).contains(&steps) {
         return Err(fields.wrong("diffusion_steps", "not within 1 and 1000000"));
     }
-    if rescaled && steps != 1000 {
-        return Err(fields.wrong("rescale_timesteps", "only for 1000 steps, which it leaves"));
-    }
+    let rescaled = match rescaled {
+        Some(rescaled) => rescaled,
+        None if improved || steps == 1000 => true,
+        None => {
+            let message = format!(
+                "which it is matters for {steps} steps: true, improved-diffusion's default, or \
+                 false, guided-diffusion's"
+            );
+            return Err(fields.wrong("rescale_timesteps", message));
+        }
+    };
+    let time_scale = if rescaled { 1000.0 / steps as f64 } else { 1.0 };
     let chain = match schedule.as_str() {
         // The same process for any number of steps.
         "linear" => Chain::linear(steps, 0.1 / steps as f64, 20.0 / steps as f64),
@@ -146,7 +166,7 @@ fn diffusion(fields: &mut Fields, learned: bool) -> Result<Option<Sampling>, Che
         path: fields.path().to_owned(),
         source,
     })?;
-    Ok(Some(Sampling {
+    let sampling = Sampling {
         prediction: if clean {
             Prediction::Clean
         } else {
@@ -154,7 +174,8 @@ fn diffusion(fields: &mut Fields, learned: bool) -> Result<Option<Sampling>, Che
         },
         learned_variance: learned,
         ..learned_noise(chain)
-    }))
+    };
+    Ok((Some(sampling), time_scale))
 }
 
 /// What all published networks do: predict noise and a variance, on a chain.
@@ -165,6 +186,7 @@ pub(super) fn learned_noise(chain: Chain) -> Sampling {
         grid: Grid::Chain {
             chain,
             spacing: Spacing::Linspace,
+            end: End::Clean,
         },
         clip: Clip::Static { range: 1.0 },
         learned_variance: true,
@@ -193,25 +215,20 @@ fn list(fields: &Fields, field: &str, text: &str) -> Result<Vec<f64>, Checkpoint
     numbers.map_err(|_| fields.wrong(field, format!("{text:?} is not a list of numbers")))
 }
 
-/// The arguments beside a file: `config.json`, or another JSON file that holds them, perhaps under
-/// `config`.
+/// The arguments beside weights `w.pt`: `w.json`, `args.json` or `config.json`, whichever is there
+/// first, perhaps under `config`.
 pub(crate) fn beside(weights: &Path) -> Result<Option<Fields>, CheckpointError> {
-    let config = weights.with_file_name("config.json");
-    if config.is_file() {
-        return Fields::open(&config).map(Some);
-    }
-    let folder = weights.parent().unwrap_or(weights);
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let json = |path: &PathBuf| path.extension().is_some_and(|end| end == "json");
-    let mut files: Vec<_> = entries.map(|entry| entry.path()).filter(json).collect();
-    files.sort();
-    let arguments = |path: &PathBuf| {
-        let mut fields = Fields::open(path).ok()?;
-        if let Ok(Some(inner)) = fields.take::<Map<String, Value>>("config") {
-            fields = Fields::new(path, inner);
-        }
-        let knows = ["model_channels", "num_channels"].map(|name| fields.has(name));
-        knows.contains(&true).then_some(fields)
+    let names = [
+        weights.with_extension("json"),
+        weights.with_file_name("args.json"),
+        weights.with_file_name("config.json"),
+    ];
+    let Some(path) = names.iter().find(|path| path.is_file()) else {
+        return Ok(None);
     };
-    Ok(files.iter().find_map(arguments))
+    let mut fields = Fields::open(path)?;
+    if let Some(inner) = fields.take::<Map<String, Value>>("config")? {
+        fields = Fields::new(path, inner);
+    }
+    Ok(Some(fields))
 }

@@ -1,0 +1,97 @@
+//! From the bytes of a PNG or JPEG file to pixels, the right way up.
+//!
+//! # Reference
+//! ITU-T T.81 (JPEG), annex B, for the markers; Exif 2.32, tag 0x0112, for the orientation.
+
+use crate::ImageError;
+use crate::picture::MOST_PIXELS;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use std::io::Cursor;
+use std::path::Path;
+
+/// The most bytes of an image file.
+const MOST_BYTES: u64 = 1 << 28;
+
+/// Reads an image file, turned as its Exif data say.
+pub(crate) fn decode(path: &Path) -> Result<DynamicImage, ImageError> {
+    decode_bytes(path, &crate::files::read(path, MOST_BYTES)?)
+}
+
+pub(crate) fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<DynamicImage, ImageError> {
+    let wrong = |message: String| ImageError::Format {
+        path: path.into(),
+        message,
+    };
+    let decoding = |error: image::ImageError| wrong(error.to_string());
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+    let reader = reader.map_err(|error| wrong(error.to_string()))?;
+    let is_jpeg = match reader.format() {
+        Some(ImageFormat::Jpeg) => true,
+        Some(ImageFormat::Png) => false,
+        _ => return Err(wrong("neither PNG nor JPEG".into())),
+    };
+    let mut decoder = reader.into_decoder().map_err(decoding)?;
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    if !(1..=MOST_PIXELS).contains(&pixels) {
+        let message = format!("{width}×{height} pixels, expected 1 to {MOST_PIXELS}");
+        return Err(wrong(message));
+    }
+    // The decoder fills what is missing with grey and says nothing.
+    if is_jpeg && !jpeg_ends(bytes) {
+        return Err(wrong("cut off: it has no end-of-image marker".into()));
+    }
+    let orientation = decoder.orientation().map_err(decoding)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(decoding)?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+/// Whether the scans of a JPEG file come to an end-of-image marker.
+fn jpeg_ends(bytes: &[u8]) -> bool {
+    const START: u8 = 0xd8;
+    const END: u8 = 0xd9;
+    const SCAN: u8 = 0xda;
+    // Markers without a length: none, restarts and the start of the image.
+    let is_bare = |marker| marker == 0x01 || (0xd0..=START).contains(&marker);
+    let mut place = 0;
+    while let Some(&[first, marker]) = bytes.get(place..place + 2) {
+        match (first, marker) {
+            // Padding before a marker, or data between two markers.
+            (0xff, 0xff) | (0..0xff, _) | (0xff, 0x00) => place += 1,
+            (_, END) => return true,
+            (_, marker) if is_bare(marker) => place += 2,
+            (_, marker) => {
+                let Some(&[high, low]) = bytes.get(place + 2..place + 4) else {
+                    return false;
+                };
+                place += 2 + usize::from(u16::from_be_bytes([high, low]));
+                if marker == SCAN {
+                    // Entropy-coded data, in which 0xff is followed by 0 or a restart marker.
+                    let rest = bytes.get(place..).unwrap_or_default();
+                    let is_end = |pair: &[u8]| pair[0] == 0xff && pair[1] != 0 && !is_bare(pair[1]);
+                    match rest.windows(2).position(is_end) {
+                        Some(data) => place += data,
+                        None => return false,
+                    }
+                }
+            }
+        }
+    }
+    false
+}
+
+/// The luma of interleaved red, green and blue, as [`tweedie_core::LUMA`] has it.
+pub(crate) fn grey(image: &DynamicImage) -> Vec<u8> {
+    if !image.color().has_color() {
+        return image.to_luma8().into_raw();
+    }
+    let luma = |pixel: &image::Rgb<u8>| {
+        let weighted = pixel.0.iter().zip(tweedie_core::LUMA);
+        weighted
+            .map(|(&v, weight)| f64::from(v) * weight)
+            .sum::<f64>()
+            .round() as u8
+    };
+    image.to_rgb8().pixels().map(luma).collect()
+}
