@@ -47,7 +47,71 @@ fn what_is_saved_is_loaded_in_either_range() -> Result<(), ImageError> {
             .zip(values(x * 2.0 - 1.0))
             .all(|(a, b)| (a - b).abs() < 1e-6)
     );
-    assert!(!folder.path().join("image.png.partial").exists());
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    // Grey stays grey.
+    let grey = ramp(1, 4, 5);
+    save(&path, grey.clone(), Range::Unit)?;
+    let back = load(&path, Range::Unit, &device())?;
+    assert_eq!(back.dims(), [1, 1, 4, 5]);
+    assert!((back - grey).abs().max().into_scalar::<f32>() < 1e-6);
+    Ok(())
+}
+
+#[test]
+fn what_no_file_can_hold_is_refused_and_the_old_file_stays() -> Result<(), ImageError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("image.png");
+    save(&path, ramp(1, 2, 2), Range::Unit)?;
+    let before = fs::read(&path).expect("a file");
+    let nan = save(&path, ramp(1, 2, 2) * f32::NAN, Range::Unit);
+    assert!(matches!(nan, Err(ImageError::NotFinite { .. })));
+    let two = save(&path, Tensor::zeros([2, 1, 2, 2], &device()), Range::Unit);
+    assert!(matches!(two, Err(ImageError::Batch { found: 2 })));
+    assert_eq!(fs::read(&path).expect("a file"), before);
+    let jpeg = folder.path().join("image.jpg");
+    let other = save(&jpeg, ramp(3, 2, 2), Range::Unit);
+    assert!(matches!(
+        other,
+        Err(ImageError::Extension {
+            expected: "png",
+            ..
+        })
+    ));
+    assert!(!jpeg.exists());
+    Ok(())
+}
+
+/// One definition of grey in the workspace, to the rounding of 8 bits.
+#[test]
+fn a_grey_set_has_the_luma_of_jpeg() -> Result<(), ImageError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let photo = Images::photos()?.select(&[0], Range::Unit, &device());
+    save(folder.path().join("photo.png"), photo.clone(), Range::Unit)?;
+    let grey = Images::folder(folder.path(), 1, None)?.tensor(Range::Unit, &device());
+    let [red, green, blue] = [0, 1, 2].map(|c| photo.clone().narrow(1, c, 1));
+    let [r, g, b] = tweedie_core::LUMA;
+    let luma = red * r + green * g + blue * b;
+    let gap = (grey - luma).abs().max().into_scalar::<f32>();
+    assert!(gap <= 0.501 / 255.0, "{gap}");
+    Ok(())
+}
+
+#[test]
+fn all_members_of_a_gzip_file_are_read() -> Result<(), ImageError> {
+    use std::io::Write;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("images-idx3-ubyte.gz");
+    let header = [0x0803_u32, 2, 2, 3].into_iter().flat_map(u32::to_be_bytes);
+    let bytes: Vec<u8> = header.chain(0..12).collect();
+    // As a block-gzip tool, or `cat a.gz b.gz`, writes it.
+    let mut members = Vec::new();
+    for part in bytes.chunks(10) {
+        let mut member = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        member.write_all(part).expect("memory");
+        members.extend(member.finish().expect("memory"));
+    }
+    fs::write(&path, members).expect("a file");
+    assert_eq!(Images::idx(&path)?.count(), 2);
     Ok(())
 }
 

@@ -339,7 +339,8 @@ impl Settings {
             })
         };
         check("steps", "at least 1", self.steps as f64, self.steps > 0)?;
-        check("batch", "at least 1", self.batch as f64, self.batch > 0)?;
+        let batch = (1..=1 << 24).contains(&self.batch);
+        check("batch", "from 1 to 16,777,216", self.batch as f64, batch)?;
         let peak = self.learning_rate.peak;
         check("the learning rate", "above 0", peak, peak > 0.0)?;
         let decay = self.weight_decay;

@@ -31,7 +31,7 @@ impl Ddim {
         Self { eta: 1.0 }
     }
 
-    /// Any η ≥ 0.
+    /// Any η ≥ 0; the fresh noise is at most all that the new level has.
     #[must_use]
     pub fn with_eta(eta: f64) -> Self {
         Self { eta }

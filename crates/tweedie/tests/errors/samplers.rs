@@ -1,0 +1,202 @@
+//! Steps, samplers, likelihoods.
+
+use super::{Cases, device, zeros};
+use tweedie::burn::tensor::Tensor;
+use tweedie::core::oracle::Gaussian;
+use tweedie::core::{Denoiser, HostNoise, StaticClip, from_fn};
+use tweedie::math::tableau::HEUN;
+use tweedie::math::{
+    Ancestral, Ddim, Level, Path, PosteriorVariance, Rectified, Span, Tableau, VariancePreserving,
+};
+use tweedie::samplers::likelihood::{
+    FlowLikelihood, VariationalBound, bits_per_dimension, dequantise,
+};
+use tweedie::samplers::{
+    Adaptive, AdaptiveSde, AnnealedLangevin, Churn, FreshNoise, Langevin, Mala, PredictorCorrector,
+    RungeKutta, SampleError, Sampler, Step, Tolerance,
+};
+
+fn path() -> Path {
+    Path::log_snr(VariancePreserving::default(), Span::default(), 4).unwrap()
+}
+
+fn prior() -> Gaussian {
+    Gaussian::isotropic(&[0.0; 2], 1.0).unwrap()
+}
+
+fn walk(step: impl Step<2>, path: Path) -> Result<Tensor<2>, SampleError> {
+    run(step, path, &prior(), [1, 2])
+}
+
+fn run(
+    step: impl Step<2>,
+    path: Path,
+    denoiser: &dyn Denoiser<2>,
+    shape: [usize; 2],
+) -> Result<Tensor<2>, SampleError> {
+    let x = Tensor::ones(shape, &device());
+    Sampler::new(step, path).sample(denoiser, x, &mut HostNoise::seeded(0))
+}
+
+pub(crate) fn cases() -> Cases {
+    let mut all = Cases::default();
+    let still = || Path::staying(Level::variance_exploding(0.5).unwrap(), 3).unwrap();
+    all.error("Sampler::sample", "a batch of 0", || {
+        run(Ancestral::default(), path(), &prior(), [0, 2])
+    });
+    all.error("Sampler::sample", "states of another dimension", || {
+        run(Ancestral::default(), path(), &prior(), [1, 3])
+    });
+    all.error("Sampler::sample", "a denoiser that gives NaN", || {
+        let nan = from_fn(|x: Tensor<2>, _| x * f64::NAN);
+        run(Ancestral::default(), path(), &nan, [1, 2])
+    });
+    all.error("Sampler::sample", "a denoiser with reversed bounds", || {
+        run(
+            Ancestral::default(),
+            path(),
+            &StaticClip::new(prior(), 1.0, -1.0),
+            [1, 2],
+        )
+    });
+    all.error("Sampler::try_sample", "a denoiser that gives ∞", || {
+        let infinite = from_fn(|x: Tensor<2>, _| x / 0.0);
+        let sampler = Sampler::new(Ancestral::default(), path());
+        let x = Tensor::ones([1, 2], &device());
+        sampler.try_sample(&infinite, x, &mut HostNoise::seeded(0))
+    });
+    all.error("Sampler::encode", "a step that adds noise", || {
+        Sampler::new(Ancestral::default(), path()).encode(&prior(), zeros([1, 2]))
+    });
+    all.error("Sampler::encode", "a path that turns", || {
+        let path = path().with_time_travel(2, 2);
+        Sampler::new(Ddim::deterministic(), path).encode(&prior(), zeros([1, 2]))
+    });
+    all.error("Ddim::with_eta", "η = NaN", || {
+        walk(Ddim::with_eta(f64::NAN), path())
+    });
+    all.error("RungeKutta::new", "weights without stages", || {
+        let wrong = Tableau { a: &[], ..HEUN };
+        walk(RungeKutta::new(wrong), path())
+    });
+    all.error("RungeKutta::new", "weights of sum 2", || {
+        let wrong = Tableau {
+            b: &[1.0, 1.0],
+            ..HEUN
+        };
+        walk(RungeKutta::new(wrong), path())
+    });
+    all.error("Churn::new", "a churn of NaN", || {
+        walk(Churn::new(RungeKutta::heun(), f64::NAN, 4), path())
+    });
+    all.error("Churn::new", "a path of 0 moves", || {
+        walk(Churn::new(RungeKutta::heun(), 40.0, 0), path())
+    });
+    all.error("Churn::within", "from 2 to 1", || {
+        walk(
+            Churn::new(RungeKutta::heun(), 40.0, 4).within(2.0, 1.0),
+            path(),
+        )
+    });
+    all.error("FreshNoise::with_eta", "η = −1", || {
+        walk(FreshNoise::new(RungeKutta::heun()).with_eta(-1.0), path())
+    });
+    all.error("Langevin::fixed", "ε = 0", move || {
+        walk(Langevin::fixed(0.0), still())
+    });
+    all.error("Langevin::fixed", "a path that falls", || {
+        walk(Langevin::fixed(0.1), path())
+    });
+    all.error("Langevin::signal_to_noise", "r = ∞", move || {
+        walk(Langevin::signal_to_noise(f64::INFINITY), still())
+    });
+    all.error("Langevin::annealed", "σ = 0", move || {
+        walk(Langevin::annealed(0.1, 0.0), still())
+    });
+    all.error("AnnealedLangevin::new", "ε = NaN", || {
+        walk(AnnealedLangevin::new(2, f64::NAN, path().end()), path())
+    });
+    all.error("PredictorCorrector::new", "a corrector with r = 0", || {
+        walk(
+            PredictorCorrector::new(Ancestral::default(), Langevin::signal_to_noise(0.0)),
+            path(),
+        )
+    });
+    all.error("Mala::new", "ε = −1", move || {
+        let law = prior();
+        let density = move |x: Tensor<2>, level| law.log_density(x, level);
+        walk(Mala::new(-1.0, density), still())
+    });
+    all.panic("Mala::step", "one density for three samples", move || {
+        let law = prior();
+        let density = move |x: Tensor<2>, level| law.log_density(x, level).narrow(0, 0, 1);
+        run(Mala::new(0.1, density), still(), &prior(), [3, 2])
+    });
+    all.error("Adaptive::solve", "a tolerance of 0", || {
+        let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(0.0));
+        solver.solve(&prior(), zeros([1, 2]), &path())
+    });
+    all.error("Adaptive::solve", "a path to clean data", || {
+        Adaptive::tsitouras().solve(&prior(), zeros([1, 2]), &path().then_clean())
+    });
+    all.error("Adaptive::solve", "a batch of 0", || {
+        Adaptive::tsitouras().solve(&prior(), zeros([0, 2]), &path())
+    });
+    all.error("Adaptive", "a tolerance out of reach", || {
+        let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(1e-30));
+        let narrow = Gaussian::isotropic(&[0.5; 2], 0.3).unwrap();
+        run(solver.with_most_steps(20), path(), &narrow, [1, 2])
+    });
+    all.error("AdaptiveSde", "a denoiser that gives NaN", || {
+        let nan = from_fn(|x: Tensor<2>, _| x * f64::NAN);
+        let step = AdaptiveSde::new(VariancePreserving::default()).with_most_steps(usize::MAX);
+        run(step, path(), &nan, [1, 2])
+    });
+    all.error("FlowLikelihood::log_density", "the levels swapped", || {
+        let (noisy, clean) = (path().start(), path().end());
+        let x = Tensor::ones([1, 2], &device());
+        FlowLikelihood::new().log_density(&prior(), x, noisy, clean, &mut HostNoise::seeded(0))
+    });
+    all.error(
+        "FlowLikelihood::log_density",
+        "an exact trace of 12,288 dimensions",
+        || {
+            let same = from_fn(|x: Tensor<4>, _| x);
+            let (noisy, clean) = (path().start(), path().end());
+            let x = zeros([1, 3, 64, 64]);
+            FlowLikelihood::new().log_density(&same, x, clean, noisy, &mut HostNoise::seeded(0))
+        },
+    );
+    all.error("VariationalBound::terms", "a move that stays", move || {
+        let bound = VariationalBound::new(still(), PosteriorVariance::Small);
+        bound.terms(&prior(), zeros([1, 2]), &mut HostNoise::seeded(0))
+    });
+    all.error("VariationalBound::terms", "no data", || {
+        let path = Path::uniform(VariancePreserving::default(), Span::FULL, 4).unwrap();
+        VariationalBound::new(path, PosteriorVariance::Small).terms(
+            &prior(),
+            zeros([0, 2]),
+            &mut HostNoise::seeded(0),
+        )
+    });
+    all.panic("bits_per_dimension", "no dimensions", || {
+        bits_per_dimension(0.0, 0, 1.0)
+    });
+    all.panic("dequantise", "bins of width 0", || {
+        dequantise(zeros([1, 2]), 0.0, &mut HostNoise::seeded(0))
+    });
+    all.error("Ddim", "noise predicted from pure noise", || {
+        struct NoiseOnly;
+        impl Denoiser<2> for NoiseOnly {
+            fn denoise(&self, x: Tensor<2>, _: Level) -> Tensor<2> {
+                x
+            }
+            fn supports(&self, level: Level) -> bool {
+                level.alpha() > 0.0
+            }
+        }
+        let path = Path::uniform(Rectified, Span::FULL, 4).unwrap();
+        run(Ddim::deterministic(), path, &NoiseOnly, [1, 2])
+    });
+    all
+}

@@ -1,0 +1,211 @@
+//! Settings, runs, their files.
+
+use super::{Cases, device, file};
+use std::path::Path;
+use tweedie::burn::tensor::{Device, Tensor};
+use tweedie::core::{Preconditioned, TimeInput};
+use tweedie::math::{Prediction, TimeDensity, VariancePreserving, Weighting};
+use tweedie::models::{Mlp, MlpConfig, seeded};
+use tweedie::train::{Examples, LearningRate, Objective, Settings, TrainError, Trainer};
+
+type Run = Trainer<Mlp, VariancePreserving>;
+
+fn network(width: usize) -> Preconditioned<Mlp> {
+    let config = MlpConfig::new(2).with_width(width);
+    let network = seeded(0, &device(), config.init(&device()).unwrap());
+    Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr)
+}
+
+fn objective() -> Objective<VariancePreserving> {
+    Objective::new(VariancePreserving::default())
+}
+
+fn settings() -> Settings {
+    Settings {
+        steps: 4,
+        batch: 2,
+        ..Settings::default()
+    }
+}
+
+fn run() -> Run {
+    Run::new(network(4), objective(), settings()).unwrap()
+}
+
+fn points(count: usize) -> Tensor<2> {
+    Tensor::ones([count, 2], &device())
+}
+
+/// A run that was saved to a folder.
+fn saved(folder: &Path, name: &str) -> std::path::PathBuf {
+    let place = folder.join(name);
+    let mut run = run();
+    run.step(&points(5)).unwrap();
+    run.save(&place, &"a network").unwrap();
+    place
+}
+
+fn resume(place: &Path) -> Result<Run, TrainError> {
+    Run::resume(place, network(4), objective(), settings(), &"a network")
+}
+
+pub(crate) fn cases(folder: &Path) -> Cases {
+    let mut all = Cases::default();
+    all.error("Settings::check", "0 steps", || {
+        Settings {
+            steps: 0,
+            ..settings()
+        }
+        .check()
+    });
+    all.error("Settings::check", "a batch of 2⁴⁰", || {
+        Settings {
+            batch: 1 << 40,
+            ..settings()
+        }
+        .check()
+    });
+    all.error("Settings::check", "a clipping norm of NaN", || {
+        Settings {
+            clip: f64::NAN,
+            ..settings()
+        }
+        .check()
+    });
+    all.error("Settings::check", "an average that keeps all", || {
+        Settings {
+            ema: 1.0,
+            ..settings()
+        }
+        .check()
+    });
+    all.error("Settings::check", "a rate of −1", || {
+        let learning_rate = LearningRate {
+            peak: -1.0,
+            ..settings().learning_rate
+        };
+        Settings {
+            learning_rate,
+            ..settings()
+        }
+        .check()
+    });
+    all.error("Trainer::new", "γ = −1", || {
+        let objective = objective().with_weighting(Weighting::MinSnr { gamma: -1.0 });
+        Run::new(network(4), objective, settings())
+    });
+    all.error("Trainer::new", "times from 1 to 0", || {
+        let density = TimeDensity::Uniform { min: 1.0, max: 0.0 };
+        Run::new(network(4), objective().with_density(density), settings())
+    });
+    all.error("Trainer::step", "no examples", || run().step(&points(0)));
+    all.error("Trainer::step", "an example of NaN", || {
+        run()
+            .step(&(points(5) * f64::NAN))
+            .map_err(|error| match error {
+                TrainError::Example { .. } => {
+                    "an example holds a value that is not finite".to_owned()
+                }
+                other => other.to_string(),
+            })
+    });
+    all.error("Trainer::step", "another number of examples", || {
+        let mut run = run();
+        run.step(&points(5))?;
+        run.step(&points(6))
+    });
+    all.error(
+        "Trainer::step",
+        "a batch of another size than asked for",
+        || {
+            struct One;
+            impl Examples<2> for One {
+                fn len(&self) -> usize {
+                    5
+                }
+                fn batch(&self, _: &[usize], device: &Device) -> Tensor<2> {
+                    Tensor::ones([1, 2], device)
+                }
+            }
+            run().step(&One)
+        },
+    );
+    let foreign = folder.join("photographs");
+    file(folder, "photographs/holiday.jpg", b"irreplaceable");
+    all.error("Trainer::save", "a folder of photographs", move || {
+        let outcome = run().save(&foreign, &"a network");
+        assert!(foreign.join("holiday.jpg").is_file());
+        outcome
+    });
+    let occupied = file(folder, "occupied", b"a file");
+    all.error("Trainer::save", "a file", move || {
+        let outcome = run().save(&occupied, &"a network");
+        assert!(occupied.is_file());
+        outcome
+    });
+    let place = folder.join("unwritten");
+    all.error(
+        "Trainer::save",
+        "a description with a key that is no text",
+        move || {
+            let description = std::collections::HashMap::from([([1, 2], 3)]);
+            run().save(place, &description)
+        },
+    );
+    let empty = folder.to_path_buf();
+    all.error("Trainer::resume", "a folder without a run", move || {
+        resume(&empty)
+    });
+    for (name, input, settings) in [
+        ("number", "settings that are a number", "5"),
+        ("list", "settings that are a list", "[]"),
+    ] {
+        let place = saved(folder, name);
+        let path = place.join("run.json");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut run: serde_json::Value = serde_json::from_str(&text).unwrap();
+        run["settings"] = serde_json::from_str(settings).unwrap();
+        std::fs::write(&path, run.to_string()).unwrap();
+        all.error("Trainer::resume", input, move || resume(&place));
+    }
+    let place = saved(folder, "batch");
+    all.error("Trainer::resume", "another batch", move || {
+        let settings = Settings {
+            batch: 3,
+            ..settings()
+        };
+        Run::resume(place, network(4), objective(), settings, &"a network")
+    });
+    let place = saved(folder, "length");
+    all.error(
+        "Trainer::step",
+        "another number of examples than before the resumption",
+        move || resume(&place)?.step(&points(6)),
+    );
+    // Moments of a network of another width, and of the same in another run.
+    let (place, other) = (saved(folder, "moments"), folder.join("wide"));
+    let mut wide = Run::new(network(8), objective(), settings()).unwrap();
+    wide.step(&points(5)).unwrap();
+    wide.save(&other, &"a network").unwrap();
+    std::fs::copy(other.join("first-0.bpk"), place.join("first-0.bpk")).unwrap();
+    all.error("Trainer::resume", "moments of another network", move || {
+        // burn's message is long, and names every parameter.
+        resume(&place).map_err(|error| {
+            error
+                .to_string()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
+    });
+    let (place, other) = (saved(folder, "mine"), saved(folder, "theirs"));
+    std::fs::copy(other.join("second-0.bpk"), place.join("second-0.bpk")).unwrap();
+    all.error("Trainer::resume", "moments of another run", move || {
+        resume(&place)
+    });
+    let place = saved(folder, "torn");
+    std::fs::write(place.join("model-0.bpk"), b"torn").unwrap();
+    all.error("Trainer::resume", "a torn file", move || resume(&place));
+    all
+}
