@@ -86,6 +86,10 @@ fn temporary(folder: &Path, path: &Path) -> io::Result<NamedTempFile> {
         // What the process may not give (umask) is taken away from a new file, as everywhere.
         builder.permissions(PermissionsExt::from_mode(0o666));
     }
+    // What the error then names is the folder, not the temporary file.
+    if !std::fs::metadata(folder)?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
     let file = builder.tempfile_in(folder)?;
     if let Some(old) = old {
         file.as_file().set_permissions(old.permissions())?;

@@ -141,7 +141,7 @@ impl AnyMeasurement {
         }
         let mut written: Value =
             serde_json::from_str(text).map_err(|error| format(error.to_string()))?;
-        let (declared, most) = (declared(&written), 1 << 16 | 64 * bytes.len());
+        let (declared, most) = (declared(&written), (1 << 16) | (64 * bytes.len()));
         if declared > most {
             let message = format!(
                 "sizes of {declared} pixels in a file of {} bytes",

@@ -2,6 +2,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
+use tweedie_core::own_generator;
 
 /// Fixes a module's initial parameters by `seed` alone.
 ///
@@ -12,7 +13,6 @@ use burn::tensor::{Device, Tensor};
 ///
 /// ```
 /// use burn::tensor::Device;
-use tweedie_core::own_generator;
 /// use tweedie_models::{MlpConfig, seeded};
 ///
 /// let device = Device::flex();

@@ -152,7 +152,7 @@ fn narrow(config: &UnetConfig, device: &Device) -> Result<Vec<f32>, CaseError> {
     let mut found = numbers(model.predict(x.clone(), &levels));
     let loss = Objective::new(process)
         .loss(&model, x, &times, noise)
-        .expect("a loss");
+        .map_err(|error| error.to_string())?;
     found.extend(numbers(loss));
     Ok(found)
 }

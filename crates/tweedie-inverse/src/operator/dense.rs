@@ -1,9 +1,9 @@
 //! Compressed sensing with a matrix: every measurement is a weighted sum of all values.
 
 use super::error::{OperatorError, finite, require, sample};
-use super::solve::{ConjugateGradient, Solution, SolveError};
 use super::spectral::{self, Spectral};
 use super::svd::Factors;
+use super::{ConjugateGradient, Solution, SolveError};
 use super::{Linear, Operator};
 use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;

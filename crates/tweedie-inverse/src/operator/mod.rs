@@ -1,6 +1,7 @@
 //! What was measured of a signal. One operator a file.
 
 pub(crate) mod error;
+mod solution;
 pub(crate) mod solve;
 pub(crate) mod spectral;
 mod svd;
@@ -61,7 +62,8 @@ pub use resample::Taps;
 pub use sampled::Sampled;
 pub use scaled::Scaled;
 pub use separable::Separable;
-pub use solve::{ConjugateGradient, Solution, SolveError};
+pub use solution::{Solution, SolveError};
+pub use solve::ConjugateGradient;
 pub use spectral::Spectral;
 pub use stack::Stack;
 pub use then::Then;

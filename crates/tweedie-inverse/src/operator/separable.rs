@@ -5,9 +5,9 @@
 //! all products of one of each; the adjoint is `R_yᵀ Y R_x` and the pseudo-inverse `R_y⁺ Y R_x⁺ᵀ`.
 
 use super::error::{OperatorError, finite, matrix, sized};
-use super::solve::{ConjugateGradient, Solution, SolveError};
 use super::spectral::{self, Spectral, cutoff};
 use super::svd::Factors;
+use super::{ConjugateGradient, Solution, SolveError};
 use super::{Linear, Operator};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};

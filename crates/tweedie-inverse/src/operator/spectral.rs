@@ -1,7 +1,7 @@
 //! Operators whose singular values are known: `A = U Σ Vᵀ`.
 
 use super::Linear;
-use super::solve::{Solution, SolveError};
+use super::{Solution, SolveError};
 use burn::tensor::{Bool, DType, Tensor};
 use std::sync::Arc;
 

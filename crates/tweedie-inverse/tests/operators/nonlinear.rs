@@ -39,7 +39,7 @@ fn samples_of_a_batch_do_not_touch() {
         let x = random(shape, 1, DType::F32) * 0.4;
         let whole = a.apply(x.clone());
         let parts = x.chunk(3, 0).into_iter().map(|x| a.apply(x)).collect();
-        super::assert_together(&name, a.kind(), whole, Tensor::cat(parts, 0));
+        super::assert_together(name, a.kind(), whole, Tensor::cat(parts, 0));
     }
 }
 

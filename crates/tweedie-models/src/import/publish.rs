@@ -1,7 +1,7 @@
 //! Models written in the layout of diffusers.
 
 use super::diffusers::names::{Diffusers, DiffusersDit};
-use super::diffusers::{autoencoder, dit, scheduler, unet_write};
+use super::diffusers::{autoencoder, dit, scheduler_write, unet_write};
 use super::place::Naming;
 use super::{CheckpointError, Precision, export};
 use crate::sampling::{Clip, End, Grid, Sampling};
@@ -105,7 +105,7 @@ impl<'a> Files<'a> {
             model,
             folder,
             config: network,
-            scheduler: scheduler::write(&sampling(model)?)?,
+            scheduler: scheduler_write::write(&sampling(model)?)?,
             names,
         })
     }

@@ -17,9 +17,7 @@ fn same() -> impl Denoiser<2> {
 }
 
 /// A network of the plane.
-fn plane(
-    prediction: Prediction,
-) -> Preconditioned<impl Network<2> + Module> {
+fn plane(prediction: Prediction) -> Preconditioned<impl Network<2> + Module> {
     let network = MlpConfig::new(2).with_width(4).init(&device()).unwrap();
     Preconditioned::new(network, prediction, TimeInput::LogSnr)
 }

@@ -5,6 +5,7 @@ mod blocks;
 pub(crate) mod dit;
 pub(crate) mod names;
 pub(crate) mod scheduler;
+pub(crate) mod scheduler_write;
 pub(crate) mod unet;
 pub(crate) mod unet_write;
 mod write;

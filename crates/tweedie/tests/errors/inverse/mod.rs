@@ -1,0 +1,149 @@
+//! Operators, noise models, measurements, posterior methods.
+
+mod files;
+mod methods;
+mod operators;
+
+use super::{Cases, device, file, zeros};
+use std::path::Path as Folder;
+use tweedie::burn::tensor::{DType, Tensor};
+use tweedie::core::{Denoiser, HostNoise, Noise, Range, from_fn};
+use tweedie::inverse::{
+    Annealed, AnyMeasurement, AveragePool, Basis, Bayer, Blur, Channels, CircularBlur, Classifier,
+    Clip, Conditioned, ConjugateGradient, Daps, Ddnm, DdnmPlus, Ddrm, Dense, DiffPir, Dps, DpsStep,
+    EnKg, FourierPhase, Gamma, GammaNoise, GaussianNoise, Hqs, Identity, Ilvr, Jpeg,
+    LangevinCoupling, LaplaceNoise, Lgd, Linear, LogPoissonNoise, Mask, Measurement, Mix, Mmps,
+    MultiCoil, Operator, Padding, Pigdm, PigdmStep, PnpDm, PnpUla, PointSpread,
+    PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RandomPhase, Red, RedDiff, Replace,
+    ResidualNorm, RicianNoise, SaltAndPepper, Sampled, Scaled, Separable, Side, Spectral, Stack,
+    Taps, Tmpd, Tomography, TotalVariation, Transform, TwistByVariance, TwistedSmc, UniformNoise,
+    VaryingBlur, tikhonov, wiener,
+};
+use tweedie::kernels::Constant;
+use tweedie::math::{Ancestral, Ddim, Level, Path, Renoise, Span, VariancePreserving};
+use tweedie::samplers::{SampleError, Sampler, Step};
+
+type Seen = Measurement<4, Identity, GaussianNoise>;
+
+/// A prior N(0, I) on images.
+fn prior() -> impl Denoiser<4> {
+    from_fn(|x: Tensor<4>, level: Level| x * (level.alpha() / level.rms().powi(2)))
+}
+
+/// All pixels of grey images, seen with noise.
+fn grey() -> Seen {
+    seen([1, 1, 8, 8])
+}
+
+fn seen(shape: [usize; 4]) -> Seen {
+    Measurement::new(Identity, GaussianNoise::new(0.1).unwrap(), zeros(shape))
+}
+
+fn path() -> Path {
+    Path::log_snr(VariancePreserving::default(), Span::default(), 4).unwrap()
+}
+
+/// Walks from colour images.
+fn walk(step: impl Step<4>, denoiser: &dyn Denoiser<4>) -> Result<Tensor<4>, SampleError> {
+    along(path(), step, denoiser)
+}
+
+fn along(
+    path: Path,
+    step: impl Step<4>,
+    denoiser: &dyn Denoiser<4>,
+) -> Result<Tensor<4>, SampleError> {
+    let x = Tensor::ones([1, 3, 8, 8], &device());
+    Sampler::new(step, path).sample(denoiser, x, &mut HostNoise::seeded(0))
+}
+
+/// A path that stays at one level.
+fn still() -> Path {
+    Path::staying(Level::variance_exploding(0.1).unwrap(), 3).unwrap()
+}
+
+fn ddpm() -> Ancestral {
+    Ancestral::default()
+}
+
+fn noises(all: &mut Cases) {
+    all.error("GaussianNoise::new", "σ = 0", || GaussianNoise::new(0.0));
+    all.error("GaussianNoise::new", "σ = 1e-25", || {
+        GaussianNoise::new(1e-25)
+    });
+    all.error("PoissonNoise::new", "a gain of −1", || {
+        PoissonNoise::new(-1.0)
+    });
+    all.error("PoissonGaussianNoise::new", "σ/gain = 1000", || {
+        PoissonGaussianNoise::new(1e-3, 1.0)
+    });
+    all.error("LogPoissonNoise::new", "no photons", || {
+        LogPoissonNoise::new(0.0, 1.0)
+    });
+    all.error("GammaNoise::new", "NaN looks", || GammaNoise::new(f64::NAN));
+    all.error("RicianNoise::new", "σ = ∞", || {
+        RicianNoise::new(f64::INFINITY)
+    });
+    all.error("LaplaceNoise::new", "a scale of 0", || {
+        LaplaceNoise::new(0.0)
+    });
+    all.error("UniformNoise::new", "a width of −1", || {
+        UniformNoise::new(-1.0)
+    });
+    all.error("QuantisationNoise::new", "steps of 0", || {
+        QuantisationNoise::new(0.0, 0.1)
+    });
+    all.error("SaltAndPepper::new", "a probability of 2", || {
+        SaltAndPepper::new(2.0, 0.1, 0.1, Range::Unit)
+    });
+    all.error(
+        "Measurement::simulate",
+        "photons of a negative mean",
+        || {
+            let dark = zeros([1, 1, 8, 8]) - 1.0;
+            let noise = PoissonNoise::new(0.1)?;
+            Measurement::simulate(Identity, noise, dark, &mut HostNoise::seeded(0))
+        },
+    );
+    all.error("Measurement::simulate", "NaN", || {
+        let wrong = zeros([1, 1, 8, 8]) * f64::NAN;
+        let noise = GaussianNoise::new(0.1)?;
+        Measurement::simulate(Identity, noise, wrong, &mut HostNoise::seeded(0))
+    });
+    all.error("Measurement::simulate", "an empty image", || {
+        let noise = PoissonNoise::new(0.1)?;
+        Measurement::simulate(
+            Identity,
+            noise,
+            zeros([0, 1, 8, 8]),
+            &mut HostNoise::seeded(0),
+        )
+    });
+    all.error("Measurement::check", "grey y of colour images", || {
+        grey().check([1, 3, 8, 8])
+    });
+    all.error("Measurement::check", "y = ∞", || {
+        let mut seen = grey();
+        seen.y = seen.y + f64::INFINITY;
+        seen.check([1, 1, 8, 8])
+    });
+    all.panic(
+        "Likelihood::log_likelihood",
+        "grey y of colour images",
+        || {
+            use tweedie::inverse::Likelihood;
+            grey().log_likelihood(zeros([1, 3, 8, 8]))
+        },
+    );
+}
+
+/// A grey measurement, or one of three images, for one colour image; NaN in the parameters.
+pub(crate) fn cases(folder: &Folder) -> Cases {
+    let mut all = Cases::default();
+    operators::operators(&mut all);
+    operators::equations(&mut all);
+    noises(&mut all);
+    methods::methods(&mut all);
+    files::files(&mut all, folder);
+    all
+}

@@ -1,0 +1,231 @@
+//! Operators and their equations.
+
+use super::*;
+
+pub(super) fn operators(all: &mut Cases) {
+    all.error("Mask::missing_box", "a box that leaves the image", || {
+        Mask::missing_box([8, 8], [6, 0], [4, 4])
+    });
+    all.error("Mask::missing_box", "2⁴⁰ pixels", || {
+        Mask::missing_box([1 << 20, 1 << 20], [0, 0], [1, 1])
+    });
+    all.error("Mask::random", "a probability of NaN", || {
+        Mask::random([8, 8], f64::NAN, 0)
+    });
+    all.error("Mask::random", "no pixels", || Mask::random([0, 8], 0.5, 0));
+    all.error("Mask::lines", "every 0th line", || Mask::lines([8, 8], 0));
+    all.error("Mask::cartesian", "an acceleration of ½", || {
+        Mask::cartesian([8, 8], 0.5, 0.0, 0)
+    });
+    all.panic("Mask::missing_half", "2⁴⁰ pixels", || {
+        Mask::missing_half([1 << 20, 1 << 20], Side::Left)
+    });
+    all.panic("Mask::bayer", "no pixels", || {
+        Mask::bayer([0, 8], Bayer::Rggb)
+    });
+    all.panic("Mask::apply", "an image of another size", || {
+        Mask::lines([8, 8], 2).unwrap().apply(zeros([1, 1, 8, 9]))
+    });
+    all.error("Mix::new", "rows of 2 and 3 weights", || {
+        Mix::new(&[vec![1.0; 2], vec![1.0; 3]])
+    });
+    all.error("Mix::new", "a weight of NaN", || {
+        Mix::new(&[vec![f64::NAN]])
+    });
+    all.error("Mix::mean", "no channels", || Mix::mean(0));
+    all.error("Channels::new", "channel 3 of 3", || Channels::new(3, 1, 3));
+    all.error("Channels::new", "one of 10¹²", || {
+        Channels::new(0, 1, 1_000_000_000_000)
+    });
+    all.error("AveragePool::new", "a factor of 0", || AveragePool::new(0));
+    all.error("AveragePool::new", "a factor of 2⁶³", || {
+        AveragePool::new(1 << 63)
+    });
+    all.error("AveragePool::measured", "a height of 0", || {
+        AveragePool::new(2).unwrap().measured([1, 1, 0, 8])
+    });
+    all.error("AveragePool::signal", "2⁴⁰ pixels", || {
+        AveragePool::new(1 << 13)
+            .unwrap()
+            .signal([1, 1, 1 << 8, 1 << 8])
+    });
+    all.error("PointSpread::gaussian", "σ = NaN", || {
+        PointSpread::gaussian(f64::NAN)
+    });
+    all.error("PointSpread::motion", "an intensity of 2", || {
+        PointSpread::motion(9, 2.0, 0)
+    });
+    all.error("PointSpread::motion", "a size of 0", || {
+        PointSpread::motion(0, 0.5, 0)
+    });
+    all.error("PointSpread::new", "NaN", || {
+        PointSpread::new(vec![f64::NAN], [1, 1])
+    });
+    all.error("Taps::kernel", "σ = 9999", || {
+        Taps::Gaussian { sigma: 9999.0 }.kernel(2)
+    });
+    all.error("Taps::weights", "a factor of 2⁴⁰", || {
+        Taps::Bicubic.weights(1 << 40)
+    });
+    all.error("Separable::decimate", "a side of 2⁴⁰", || {
+        Separable::decimate(Taps::Bicubic, 2, [1 << 40, 8], Padding::Circular)
+    });
+    all.error("Separable::enlarge", "a factor of 0", || {
+        Separable::enlarge(Taps::Bilinear, 0, [8, 8], Padding::Circular)
+    });
+    all.error("CircularBlur::new", "2³¹ pixels", || {
+        CircularBlur::new(PointSpread::gaussian(1.0)?, [46_340, 46_340])
+    });
+    all.error(
+        "Blur::measured",
+        "an image smaller than a valid kernel",
+        || Blur::new(PointSpread::gaussian(2.0).unwrap(), Padding::Valid).measured([1, 1, 4, 4]),
+    );
+    all.error("VaryingBlur::tiles", "no kernels", || {
+        VaryingBlur::tiles(vec![], [0, 1], [8, 8], Padding::Reflect)
+    });
+    all.error("VaryingBlur::tiles", "(2⁶⁴ − 1)² tiles", || {
+        VaryingBlur::tiles(
+            vec![PointSpread::gaussian(1.0)?],
+            [usize::MAX; 2],
+            [8, 8],
+            Padding::Reflect,
+        )
+    });
+    all.error("Transform::new", "Hadamard of 6 pixels", || {
+        Transform::new(Basis::Hadamard, [6, 8])
+    });
+    all.error("Transform::new", "a cosine transform of 16,384", || {
+        Transform::new(Basis::Cosine, [16_384, 16_384])
+    });
+    all.error("Sampled::new", "a mask of another size", || {
+        Sampled::new(Basis::Cosine, Mask::lines([4, 4], 2)?, [8, 8])
+    });
+    all.error("MultiCoil::ring", "no coils", || {
+        MultiCoil::ring(0, Mask::lines([8, 8], 2)?, [8, 8])
+    });
+    all.error("Tomography::new", "no angles", || {
+        Tomography::new([8, 8], &[])
+    });
+    all.error("Tomography::new", "an angle of NaN", || {
+        Tomography::new([8, 8], &[f64::NAN])
+    });
+    all.error("Tomography::with_centre", "∞", || {
+        Tomography::new([8, 8], &[0.0])?.with_centre([f64::INFINITY, 0.0])
+    });
+    all.error("Dense::new", "a matrix of other columns", || {
+        Dense::new(Constant::new(vec![1.0; 6], [2, 3]), [1, 2, 2])
+    });
+    all.error(
+        "Dense::new",
+        "a signal of more values than a number counts",
+        || Dense::new(Constant::new(vec![1.0; 4], [1, 4]), [1 << 62 | 1, 4, 1]),
+    );
+    all.error("Dense::gaussian", "no measurements", || {
+        Dense::gaussian([1, 2, 2], 0, 0)
+    });
+    all.error("Dense::gaussian", "2⁴⁰ weights", || {
+        Dense::gaussian([1, 1 << 20, 1], 1 << 20, 0)
+    });
+    all.error("Stack::new", "no parts", || {
+        Stack::<Identity>::new(vec![], [1, 8, 8])
+    });
+    all.error("Stack::new", "a part for another size", || {
+        Stack::new(vec![Mask::lines([8, 8], 2)?], [1, 4, 4])
+    });
+    all.panic("Stack::split", "a row of too many values", || {
+        Stack::new(vec![Identity], [1, 2, 2])
+            .unwrap()
+            .split(zeros([1, 1, 1, 9]))
+    });
+    all.panic("Scaled::new", "a factor of 1e-25", || {
+        Scaled::new(Identity, 1e-25)
+    });
+    all.panic("Scaled::new", "a factor of NaN", || {
+        Scaled::new(Identity, f64::NAN)
+    });
+    all.panic("Then::apply", "operators that do not fit", || {
+        let two = AveragePool::new(2)
+            .unwrap()
+            .then(Mask::lines([8, 8], 2).unwrap());
+        two.apply(zeros([1, 1, 8, 8]))
+    });
+    all.error("FourierPhase::new", "an oversampling of ½", || {
+        FourierPhase::new([8, 8], 0.5)
+    });
+    all.error("RandomPhase::gaussian", "2⁴⁰ weights", || {
+        RandomPhase::gaussian(1 << 20, 1 << 20, 0)
+    });
+    all.error("RandomPhase::gaussian", "no measurements", || {
+        RandomPhase::gaussian(4, 0, 0)
+    });
+    all.error("Clip::new", "a gain of NaN", || {
+        Clip::new(f64::NAN, Range::Unit)
+    });
+    all.error("Gamma::new", "an exponent of 0", || {
+        Gamma::new(0.0, Range::Unit)
+    });
+    all.error("Jpeg::new", "a quality of 0", || Jpeg::new(0, Range::Unit));
+    all.error("Jpeg::measured", "9 columns", || {
+        Jpeg::new(50, Range::Unit).unwrap().measured([1, 3, 8, 9])
+    });
+    all.error("Jpeg::measured", "no columns", || {
+        Jpeg::new(50, Range::Unit).unwrap().measured([1, 3, 8, 0])
+    });
+}
+
+pub(super) fn equations(all: &mut Cases) {
+    all.error("Linear::solve", "a shift of 0", || {
+        Identity.solve(zeros([1, 1, 8, 8]), 0.0)
+    });
+    all.error("Linear::solve", "a shift of 1e-50", || {
+        Identity.solve(zeros([1, 1, 8, 8]), 1e-50)
+    });
+    all.error("Linear::solve", "NaN on the right", || {
+        Identity.solve(zeros([1, 1, 8, 8]) * f64::NAN, 1.0)
+    });
+    all.error("Linear::solve", "more digits than `f32` has", || {
+        let blur = Blur::new(PointSpread::gaussian(1.0).unwrap(), Padding::Reflect);
+        let b: Tensor<4> = HostNoise::seeded(1).normal([1, 1, 32, 32], &device());
+        let solved = blur.solve(b, 1e-4);
+        // The figures are a matter of rounding.
+        solved.map_err(|_| "conjugate gradients: a relative residual above the one expected")
+    });
+    all.error("Linear::pinv", "a measurement of another shape", || {
+        AveragePool::new(2)
+            .unwrap()
+            .then(Mask::lines([4, 4], 2).unwrap())
+            .pinv(zeros([1, 1, 8, 8]))
+    });
+    all.error("Linear::proximal", "γ = −1", || {
+        Identity.proximal(zeros([1, 1, 8, 8]), zeros([1, 1, 8, 8]), -1.0)
+    });
+    all.error("Linear::proximal", "y of another shape", || {
+        Identity.proximal(zeros([1, 3, 8, 8]), zeros([1, 1, 8, 8]), 1.0)
+    });
+    all.error("ConjugateGradient::with_tolerance", "∞", || {
+        let settings = ConjugateGradient::default().with_tolerance(f64::INFINITY);
+        settings.solve(&Identity, Tensor::<4>::ones([1, 1, 8, 8], &device()), 1.0)
+    });
+    all.panic(
+        "Spectral::truncated_pinv",
+        "a measurement of another shape",
+        || {
+            Mask::lines([8, 8], 2)
+                .unwrap()
+                .truncated_pinv(zeros([1, 1, 4, 4]), 0.1)
+        },
+    );
+    all.error("tikhonov", "a deviation of −1", || {
+        tikhonov(&grey(), zeros([1, 1, 8, 8]), -1.0)
+    });
+    all.error("wiener", "a deviation of 0", || wiener(&grey(), 0.0));
+    all.error("TotalVariation::restore", "λ = 0", || {
+        TotalVariation::new(0.0).restore(&grey())
+    });
+    all.error("TotalVariation::restore", "y = NaN", || {
+        let mut seen = grey();
+        seen.y = seen.y * f64::NAN;
+        TotalVariation::new(0.1).restore(&seen)
+    });
+}
