@@ -53,7 +53,7 @@ fn training_refuses_before_it_writes() {
         (data("mixed").to_vec(), "8×10 pixels, expected 8×8"),
         (data("text.idx").to_vec(), "not an IDX file"),
         (word("--steps 0"), "steps has to be at least 1"),
-        (word("--batch 0"), "batch has to be at least 1"),
+        (word("--batch 0"), "batch has to be from 1 to 16,777,216"),
         (word("--width 9"), "groups"),
         (word("--patch 3"), "--patch 3"),
         (word("--rate nan"), "learning rate"),

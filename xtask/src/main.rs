@@ -7,6 +7,7 @@ mod layers;
 mod lengths;
 mod page;
 mod peers;
+mod widths;
 
 use std::process::{Command, ExitCode};
 
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["check"] => check(),
         ["check", "--slow"] => check().and_then(|()| instructions::check(false)),
+        ["check", "--widths"] => widths::check(),
         ["instructions"] => instructions::check(false),
         ["instructions", "record"] => instructions::check(true),
         ["layers"] => layers::check(),
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
         ["peers", python, "compiled"] => peers::compare(python, Some("")),
         ["peers", python, "compiled", word] => peers::compare(python, Some(word)),
         _ => Err(
-            "usage: cargo xtask check [--slow] | instructions [record] | layers | lengths | outside | golden DIR | posterior | peers PYTHON [compiled [WORD]] | gpu [build | PYTHON]"
+            "usage: cargo xtask check [--slow | --widths] | instructions [record] | layers | lengths | outside | golden DIR | posterior | peers PYTHON [compiled [WORD]] | gpu [build | PYTHON]"
                 .into(),
         ),
     };
@@ -91,10 +93,26 @@ fn outside() -> Done {
     // The versions of the workspace, so that its artefacts fit.
     std::fs::copy(root().join("Cargo.lock"), lock).map_err(|error| error.to_string())?;
     let target = root().join("target");
+    let profile = target.join("profile.toml");
+    std::fs::create_dir_all(&target)
+        .and_then(|()| std::fs::write(&profile, development()?))
+        .map_err(|error| error.to_string())?;
     cargo("run --quiet --manifest-path")
         .and(&manifest.display().to_string())
+        .and("--config")
+        .and(&profile.display().to_string())
         .with("CARGO_TARGET_DIR", &target.display().to_string())
         .run()
+}
+
+/// The tables of the development profile.
+fn development() -> std::io::Result<String> {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml"))?;
+    let tables = manifest
+        .split_inclusive("\n[")
+        .map(|table| table.trim_end_matches('['));
+    let ours = tables.filter(|table| table.starts_with("profile.dev"));
+    Ok(ours.map(|table| format!("[{table}")).collect())
 }
 
 /// Replays the golden cases of a folder; its exit status is the replay's.

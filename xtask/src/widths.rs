@@ -1,0 +1,216 @@
+//! Every test with vectors of every width, whatever the processor: the results of the crates that look
+//! for instructions at run time are overruled by the variable `TWEEDIE_WIDTH`.
+//!
+//! They have no switch for this, so that the tree is copied, and built with copies of these crates in
+//! which the question has a second half. The copies lie in `target/widths`, with a target folder of
+//! their own.
+
+use crate::{Done, cargo, root};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Crates that ask the processor: vectors, matrix products, element-wise operations, transforms.
+const ASKING: [&str; 5] = [
+    "pulp",
+    "gemm-common",
+    "macerator",
+    "rustfft",
+    "matrixmultiply",
+];
+
+const QUESTION: &str = "is_x86_feature_detected!(";
+
+/// What is put into each of them: they are all built with the standard library here.
+const ANSWER: &str = r#"
+/// Whether the variable `TWEEDIE_WIDTH` lets a feature be used.
+#[doc(hidden)]
+pub fn width_allows(feature: &str) -> bool {
+    static WIDTH: ::std::sync::OnceLock<::std::string::String> = ::std::sync::OnceLock::new();
+    match WIDTH.get_or_init(|| ::std::env::var("TWEEDIE_WIDTH").unwrap_or_default()).as_str() {
+        "128" => feature.starts_with("sse") && !feature.starts_with("sse4"),
+        "256" => !feature.starts_with("avx512"),
+        _ => true,
+    }
+}
+"#;
+
+/// Widths in bits. The widest is what is found.
+const WIDTHS: [&str; 3] = ["128", "256", "512"];
+
+/// Runs all tests but those of the documentation, with one thread and with two, for every width.
+pub(crate) fn check() -> Done {
+    let folder = root().join("target/widths");
+    let tree = folder.join("tree");
+    copy_tree(&tree)?;
+    let mut build = vec!["test".to_owned(), "--workspace".into(), "--tests".into()];
+    for (name, place) in sources()? {
+        let patched = folder.join(&name);
+        patch(&place, &patched)?;
+        build.push("--config".into());
+        let place = patched.display();
+        build.push(format!(
+            "patch.crates-io.{name}.path={:?}",
+            place.to_string()
+        ));
+    }
+    let words = build.join(" ");
+    let target = folder.join("target").display().to_string();
+    let run = |more: &str, width: &str, threads: &str| {
+        let mut command = cargo(&format!("{words}{more}"));
+        command.0.current_dir(&tree);
+        command
+            .with("CARGO_TARGET_DIR", &target)
+            .with("TWEEDIE_WIDTH", width)
+            .with("RAYON_NUM_THREADS", threads)
+            .run()
+    };
+    run(" --no-run", "", "")?;
+    for width in WIDTHS {
+        for threads in ["1", "2"] {
+            eprintln!("── {width} bits, {threads} threads");
+            run(" --no-fail-fast", width, threads)
+                .map_err(|error| format!("{width} bits, {threads} threads: {error}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies what git knows and does not ignore, except what has not changed.
+fn copy_tree(to: &Path) -> Done {
+    let root = root();
+    let mut git = Command::new("git");
+    git.args([
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]);
+    let found = git.current_dir(&root).output();
+    let found = found.map_err(|error| format!("git: {error}"))?;
+    let names = String::from_utf8(found.stdout).map_err(|error| error.to_string())?;
+    let _ = std::fs::remove_file(to.join("Cargo.lock"));
+    for name in names.split('\0').filter(|name| !name.is_empty()) {
+        if root.join(name).is_file() {
+            copy(&root.join(name), &to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Done {
+    let wrong = |error| format!("{}: {error}", from.display());
+    let bytes = std::fs::read(from).map_err(wrong)?;
+    write(to, &bytes)
+}
+
+/// Writes a file unless it holds just that, so that cargo compiles only what has changed.
+fn write(to: &Path, bytes: &[u8]) -> Done {
+    let wrong = |error| format!("{}: {error}", to.display());
+    if std::fs::read(to).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder).map_err(wrong)?;
+    }
+    std::fs::write(to, bytes).map_err(wrong)
+}
+
+/// Where the sources of the crates that ask lie.
+fn sources() -> Result<Vec<(String, PathBuf)>, String> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["metadata", "--format-version", "1", "--locked"]);
+    let found = command.current_dir(root()).output();
+    let found = found.map_err(|error| format!("cargo metadata: {error}"))?;
+    let metadata: Value =
+        serde_json::from_slice(&found.stdout).map_err(|error| error.to_string())?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let mut places = Vec::new();
+    for package in packages {
+        let (name, manifest) = (&package["name"], &package["manifest_path"]);
+        let (Some(name), Some(manifest)) = (name.as_str(), manifest.as_str()) else {
+            continue;
+        };
+        if ASKING.contains(&name) {
+            let folder = Path::new(manifest).parent().unwrap_or(Path::new("."));
+            places.push((name.to_owned(), folder.to_path_buf()));
+        }
+    }
+    match places.len() == ASKING.len() {
+        true => Ok(places),
+        false => Err(format!("of {ASKING:?} are {places:?}, each in one version")),
+    }
+}
+
+/// Copies a crate with the second half of its question.
+fn patch(from: &Path, to: &Path) -> Done {
+    let mut asked = 0;
+    for (place, name) in files(from, Path::new(""))? {
+        let wrong = |error| format!("{}: {error}", place.display());
+        let bytes = std::fs::read(&place).map_err(wrong)?;
+        let is_source = name.starts_with("src") && name.extension().is_some_and(|it| it == "rs");
+        let Some(mut text) = is_source
+            .then(|| String::from_utf8(bytes.clone()).ok())
+            .flatten()
+        else {
+            write(&to.join(name), &bytes)?;
+            continue;
+        };
+        let (changed, count) = ask_twice(&text);
+        asked += count;
+        text = changed;
+        if name == Path::new("src/lib.rs") {
+            text.push_str(ANSWER);
+        }
+        write(&to.join(name), text.as_bytes())?;
+    }
+    match asked {
+        0 => Err(format!("{} asks in another way", from.display())),
+        _ => Ok(()),
+    }
+}
+
+/// Every file below `from`, with its path from there.
+fn files(from: &Path, below: &Path) -> Result<Vec<(PathBuf, PathBuf)>, String> {
+    let wrong = |error: std::io::Error| format!("{}: {error}", from.display());
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(from.join(below)).map_err(wrong)? {
+        let name = below.join(entry.map_err(wrong)?.file_name());
+        match from.join(&name).is_dir() {
+            true => all.extend(files(from, &name)?),
+            false => all.push((from.join(&name), name)),
+        }
+    }
+    Ok(all)
+}
+
+/// `is_x86_feature_detected!(f)` becomes `(width_allows(f) && is_x86_feature_detected!(f))`.
+fn ask_twice(text: &str) -> (String, usize) {
+    let mut done = String::new();
+    let (mut rest, mut count) = (text, 0);
+    while let Some(at) = rest.find(QUESTION) {
+        let (before, question) = rest.split_at(at);
+        let Some(end) = question.find(')') else {
+            break;
+        };
+        let (question, after) = question.split_at(end + 1);
+        let feature = &question[QUESTION.len()..end];
+        // The path that stands before it.
+        let path = before.trim_end_matches(|c: char| c.is_alphanumeric() || c == ':' || c == '_');
+        let prefix = &before[path.len()..];
+        // In a macro of several crates, the crate is `$crate`.
+        let owner = match feature.starts_with('$') {
+            true => "$crate",
+            false => "crate",
+        };
+        done.push_str(path);
+        done.push_str(&format!(
+            "({owner}::width_allows({feature}) && {prefix}{question})"
+        ));
+        rest = after;
+        count += 1;
+    }
+    done.push_str(rest);
+    (done, count)
+}
