@@ -1,22 +1,24 @@
 //! Opens files changed at random: `cargo build --workspace --bins`, then
-//! `target/debug/tweedie-fuzz [SECONDS] [SEED]`.
+//! `target/debug/tweedie-fuzz [SECONDS] [SEED] [INPUTS]`, which ends when either is used up.
 //!
-//! The corpus in `fuzz/corpus` holds a small file of every kind that checkpoints come in. Each input
-//! is one of them, changed; it is opened as a file of weights, as a checkpoint of guided-diffusion
-//! and as a directory of diffusers. Inputs that end in a panic, need more than ten seconds or allocate
+//! The corpus in `fuzz/corpus` holds a small file of every kind that checkpoints come in, and photographs; to
+//! it come measurements, images, an IDX file and a state of training. Each input is one of them, changed; it is
+//! opened through every door for its kind: weights, checkpoints of guided-diffusion, directories of
+//! diffusers, measurements, images and folders of them, runs to resume. Inputs that end in a panic, need more than ten seconds or allocate
 //! more than 64 MB are written to `out/fuzz`, and the exit status is 1.
 
+mod open;
+
+use open::{open, written};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tweedie::burn::tensor::Device;
-use tweedie::models::{Checkpoint, Ffdnet};
 use tweedie_fuzz::mutate;
 
 /// The largest block asked for since it was last set to 0.
@@ -56,19 +58,21 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let seconds: u64 = arguments.next().map_or(Ok(60), |text| text.parse())?;
     let seed: u64 = arguments.next().map_or(Ok(0), |text| text.parse())?;
-    let corpus = corpus(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"))?;
+    let most: u64 = arguments.next().map_or(Ok(u64::MAX), |text| text.parse())?;
+    let folder = tempfile::tempdir()?;
+    let mut corpus = corpus(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"))?;
+    corpus.extend(written(folder.path())?);
     println!(
         "{} files in the corpus, {seconds} s, seed {seed}",
         corpus.len()
     );
     let files: Vec<Vec<u8>> = corpus.iter().map(|(_, bytes)| bytes.clone()).collect();
-    let folder = tempfile::tempdir()?;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     // A panic is counted, not printed.
     std::panic::set_hook(Box::new(|_| {}));
     let (began, limit) = (Instant::now(), Duration::from_secs(seconds));
     let (mut inputs, mut opened, mut failures) = (0_u64, 0_u64, 0_u64);
-    while began.elapsed() < limit {
+    while began.elapsed() < limit && inputs < most {
         let (name, bytes) = &corpus[rng.random_range(0..corpus.len())];
         let mut bytes = bytes.clone();
         mutate(&mut bytes, &files, &mut rng);
@@ -97,39 +101,6 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     println!("{inputs} inputs, {opened} opened, {failures} failures");
     Ok(ExitCode::from(u8::from(failures > 0)))
-}
-
-/// Opens a file in every way in which its name makes sense; whether one succeeds.
-fn open(folder: &Path, name: &str, bytes: &[u8]) -> bool {
-    let device = Device::flex();
-    let write = |path: &Path, bytes: &[u8]| std::fs::write(path, bytes).is_ok();
-    if name.ends_with(".json") {
-        // A configuration beside weights of the right kind.
-        let scheduler = name.starts_with("scheduler");
-        let target = if scheduler {
-            "scheduler_config.json"
-        } else {
-            "config.json"
-        };
-        let config = include_bytes!("../corpus/config.json");
-        let weights = include_bytes!("../corpus/unet.safetensors");
-        let ready = write(&folder.join("config.json"), config)
-            && write(&folder.join("diffusion_pytorch_model.safetensors"), weights)
-            && write(
-                &folder.join("scheduler_config.json"),
-                b"{\"_class_name\":\"DDPMScheduler\"}",
-            )
-            && write(&folder.join(target), bytes);
-        return ready
-            && Checkpoint::open(folder).is_ok_and(|checkpoint| checkpoint.model(&device).is_ok());
-    }
-    let path: PathBuf = folder.join(name);
-    if !write(&path, bytes) {
-        return false;
-    }
-    let weights = Ffdnet::open(&path, &device).is_ok();
-    let checkpoint = Checkpoint::open(&path);
-    weights || checkpoint.is_ok_and(|checkpoint| checkpoint.model(&device).is_ok())
 }
 
 /// The files of the corpus with their names.

@@ -6,6 +6,7 @@
     reason = "a test may stop at once, and compares exactly where it means to"
 )]
 
+mod after;
 mod density;
 mod draws;
 

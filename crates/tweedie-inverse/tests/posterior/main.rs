@@ -8,6 +8,7 @@
 
 mod batch;
 mod bias;
+mod blurred;
 mod exact;
 mod particles;
 mod refusals;

@@ -7,6 +7,7 @@
 )]
 
 mod read;
+mod schedulers;
 mod variants;
 mod written;
 

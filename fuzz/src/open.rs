@@ -1,0 +1,150 @@
+//! Files of every kind, and every door through which one of that kind comes in.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use tweedie::burn::tensor::Tensor;
+use tweedie::core::Preconditioned;
+use tweedie::inverse::{
+    AnyMeasurement, AveragePool, Blur, GaussianNoise, Measurement, Padding, PointSpread,
+    PoissonNoise,
+};
+use tweedie::models::{Ffdnet, Mlp, MlpConfig};
+use tweedie::prelude::*;
+
+type Failure = Box<dyn std::error::Error>;
+type Run = Trainer<Mlp, VariancePreserving>;
+
+fn device() -> Device {
+    Device::flex()
+}
+
+/// Small files that this library writes, with the names that tell their kind.
+pub(crate) fn written(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let x = Tensor::<4>::full([1, 1, 8, 8], 0.25, &device());
+    let blur = Blur::new(PointSpread::gaussian(1.0)?, Padding::Reflect);
+    let path = folder.join("y.safetensors");
+    let mut all = Vec::new();
+    Measurement::new(blur, PoissonNoise::new(0.1)?, x.clone()).save(&path)?;
+    all.push(("blur.y.safetensors".to_owned(), fs::read(&path)?));
+    Measurement::new(AveragePool::new(2)?, GaussianNoise::new(0.1)?, x.clone()).save(&path)?;
+    all.push(("pool.y.safetensors".to_owned(), fs::read(&path)?));
+    for (name, channels) in [("grey.png", 1), ("colour.png", 3)] {
+        let path = folder.join(name);
+        let x = x.clone().expand([1, channels, 8, 8]);
+        tweedie::image::save(&path, x, Range::Unit)?;
+        all.push((name.to_owned(), fs::read(path)?));
+    }
+    // Three images of 4×5 pixels.
+    let mut idx = vec![0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5];
+    idx.extend(0..60);
+    all.push(("images.idx".to_owned(), idx));
+    let mut run = run()?;
+    run.step(&Tensor::<2>::ones([3, 2], &device()))?;
+    run.save(folder.join("run"), &"a network")?;
+    all.push((
+        "run.json".to_owned(),
+        fs::read(folder.join("run/run.json"))?,
+    ));
+    Ok(all)
+}
+
+/// A run of a network of two numbers, which `run.json` beside its files describes.
+fn run() -> Result<Run, Failure> {
+    let network = MlpConfig::new(2).with_width(4).init(&device())?;
+    Ok(Run::new(
+        told(network),
+        Objective::new(VariancePreserving::default()),
+        settings(),
+    )?)
+}
+
+fn told(network: Mlp) -> Preconditioned<Mlp> {
+    Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr)
+}
+
+fn settings() -> Settings {
+    Settings {
+        steps: 4,
+        batch: 2,
+        ..Settings::default()
+    }
+}
+
+/// Opens a file in every way in which its name makes sense; whether one succeeds.
+pub(crate) fn open(folder: &Path, name: &str, bytes: &[u8]) -> bool {
+    match name {
+        "run.json" => resumed(folder, bytes),
+        name if name.ends_with(".json") => configured(folder, name, bytes),
+        name if name.ends_with(".y.safetensors") => put(folder, name, bytes)
+            .is_some_and(|path| AnyMeasurement::load(path, &device()).is_ok()),
+        name if name.ends_with(".idx") => put(folder, name, bytes).is_some_and(|path| {
+            // The same file as labels, too: it is none.
+            Images::idx(&path).is_ok_and(|images| images.with_idx_labels(&path).is_err())
+        }),
+        name if [".png", ".jpg"].iter().any(|end| name.ends_with(end)) => {
+            pictured(folder, name, bytes)
+        }
+        name => weighted(folder, name, bytes),
+    }
+}
+
+fn put(folder: &Path, name: &str, bytes: &[u8]) -> Option<PathBuf> {
+    let path = folder.join(name);
+    fs::write(&path, bytes).ok().map(|()| path)
+}
+
+/// A state of training.
+fn resumed(folder: &Path, bytes: &[u8]) -> bool {
+    let run = folder.join("run");
+    let Some(network) = put(&run, "run.json", bytes)
+        .and_then(|_| MlpConfig::new(2).with_width(4).init(&device()).ok())
+    else {
+        return false;
+    };
+    let objective = Objective::new(VariancePreserving::default());
+    Run::resume(&run, told(network), objective, settings(), &"a network").is_ok()
+}
+
+/// A configuration beside weights of the right kind.
+fn configured(folder: &Path, name: &str, bytes: &[u8]) -> bool {
+    let target = match name.starts_with("scheduler") {
+        true => "scheduler_config.json",
+        false => "config.json",
+    };
+    let config = include_bytes!("../corpus/config.json");
+    let weights = include_bytes!("../corpus/unet.safetensors");
+    let usual = b"{\"_class_name\":\"DDPMScheduler\"}";
+    let model = folder.join("model");
+    let ready = fs::create_dir_all(&model).is_ok()
+        && put(&model, "config.json", config).is_some()
+        && put(&model, "diffusion_pytorch_model.safetensors", weights).is_some()
+        && put(&model, "scheduler_config.json", usual).is_some()
+        && put(&model, target, bytes).is_some();
+    ready && Checkpoint::open(&model).is_ok_and(|checkpoint| checkpoint.model(&device()).is_ok())
+}
+
+/// An image, by itself and as a folder of images.
+fn pictured(folder: &Path, name: &str, bytes: &[u8]) -> bool {
+    let data = folder.join("images");
+    let path = fs::create_dir_all(&data)
+        .ok()
+        .and_then(|()| put(&data, name, bytes));
+    let Some(path) = path else {
+        return false;
+    };
+    let loaded = tweedie::image::load(&path, Range::Unit, &device()).is_ok();
+    let found = Images::folder(&data, 1, Some([8, 8])).is_ok();
+    // The next one is alone again.
+    let removed = fs::remove_file(path).is_ok();
+    (loaded || found) && removed
+}
+
+/// A file of weights, by itself and as a checkpoint.
+fn weighted(folder: &Path, name: &str, bytes: &[u8]) -> bool {
+    let Some(path) = put(folder, name, bytes) else {
+        return false;
+    };
+    let weights = Ffdnet::open(&path, &device()).is_ok();
+    let checkpoint = Checkpoint::open(&path);
+    weights || checkpoint.is_ok_and(|checkpoint| checkpoint.model(&device()).is_ok())
+}
