@@ -1,10 +1,9 @@
-//! Interrupted and resumed is uninterrupted. Alone in its process: dropout draws from burn's
-//! generator, which is one for all threads.
+//! Interrupted and resumed is uninterrupted, and two runs do not disturb each other.
 
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
 use burn::tensor::{Device, Tensor};
-use tweedie_core::{Denoiser, HostNoise, Noise, Preconditioned, TimeInput};
+use tweedie_core::{Denoiser, HostNoise, Noise, Preconditioned, TimeInput, own_generator};
 use tweedie_math::{Prediction, Schedule, VariancePreserving};
 use tweedie_models::{Unet, UnetConfig, seeded};
 use tweedie_train::{Objective, Settings, TrainError, Trainer};
@@ -62,7 +61,9 @@ fn interrupted_and_resumed_is_uninterrupted_bit_for_bit() -> Result<(), TrainErr
     first.step(&images())?; // lost, as after a crash
     drop(first);
     // Another process would draw other random numbers in between.
+    let turn = own_generator();
     let _ = Tensor::<1>::random([5], burn::tensor::Distribution::Default, &Device::flex());
+    drop(turn);
     let mut second = Run::resume(&place, fresh(), objective(), settings(7), &"a U-Net")?;
     assert_eq!(second.done(), 3);
     let mut resumed = losses[..3].to_vec();
@@ -72,5 +73,24 @@ fn interrupted_and_resumed_is_uninterrupted_bit_for_bit() -> Result<(), TrainErr
     assert_eq!(losses, resumed);
     assert_eq!(bits(whole.average()), bits(second.average()));
     assert_ne!(bits(whole.average()), bits(&fresh()));
+    Ok(())
+}
+
+/// Dropout draws from one generator of the whole process, which a run owns while it takes a step.
+#[test]
+fn two_runs_at_once_are_two_runs_one_after_the_other() -> Result<(), TrainError> {
+    let run = || -> Result<Vec<u32>, TrainError> {
+        let mut trainer = Run::new(fresh(), objective(), settings(6))?;
+        while trainer.step(&images())?.is_some() {}
+        Ok(bits(trainer.average()))
+    };
+    let alone = run()?;
+    let together = std::thread::scope(|scope| {
+        let threads = [scope.spawn(run), scope.spawn(run)];
+        threads.map(|thread| thread.join().expect("a thread"))
+    });
+    for found in together {
+        assert_eq!(found?, alone);
+    }
     Ok(())
 }

@@ -116,3 +116,28 @@ fn divergence(q: &[Tensor<4>; 2]) -> Tensor<4> {
     };
     along(&q[0], 2) + along(&q[1], 3)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{GaussianNoise, Identity, Measurement};
+    use burn::tensor::Device;
+
+    /// Of eight zeros and eight ones, each side moves by `λ/8` towards the other, whichever way the image
+    /// lies.
+    #[test]
+    fn a_line_of_pixels_is_denoised() {
+        for (shape, along) in [([1, 1, 1, 8], 3), ([1, 1, 8, 1], 2)] {
+            let zeros = Tensor::<4>::zeros(shape, &Device::flex());
+            let y = Tensor::cat(vec![zeros.clone(), zeros + 1.0], along);
+            let noise = GaussianNoise::new(0.1).expect("a noise");
+            let total = TotalVariation::new(0.2).with_iterations(2000);
+            let x = total.restore(&Measurement::new(Identity, noise, y));
+            let x: Vec<f64> = x.expect("an image").into_data().iter::<f64>().collect();
+            for (i, x) in x.into_iter().enumerate() {
+                let expected = if i < 8 { 0.025 } else { 0.975 };
+                assert!((x - expected).abs() < 1e-3, "{shape:?}, pixel {i}: {x}");
+            }
+        }
+    }
+}

@@ -199,6 +199,19 @@ fn shards_and_old_names_load() -> Result<(), CheckpointError> {
     let text = serde_json::json!({ "metadata": { "total_size": 0 }, "weight_map": map });
     fs::write(&index, text.to_string()).expect("a file");
     assert_eq!(output(&Model::open(folder.path(), &device())?), expected);
+    // The names of variants' indices, of this year and of before.
+    for name in ["safetensors.index.fp16", "fp16.safetensors.index"] {
+        let variant = folder
+            .path()
+            .join(format!("diffusion_pytorch_model.{name}.json"));
+        fs::rename(&index, &variant).expect("a name");
+        assert_eq!(
+            output(&Model::open(folder.path(), &device())?),
+            expected,
+            "{name}"
+        );
+        fs::rename(&variant, &index).expect("a name");
+    }
     // An index may not lead out of its folder.
     let text = text
         .to_string()
@@ -271,5 +284,17 @@ fn the_table_adds_up() -> Result<(), CheckpointError> {
         .expect("a network");
     let gigaflops = cifar.describe([32, 32]).flops() / 1e9;
     assert!((gigaflops - 12.44).abs() < 0.01, "{gigaflops}");
+    Ok(())
+}
+
+/// `EMAModel.save_pretrained` puts its own settings between those of the network.
+#[test]
+fn a_folder_of_averages_is_a_model() -> Result<(), CheckpointError> {
+    let expected = output(&Model::open(golden("unet_ddpm"), &device())?);
+    let folder = copy("unet_ddpm");
+    let average = r#"{"decay": 0.9999, "min_decay": 0.0, "optimization_step": 7,
+        "update_after_step": 0, "use_ema_warmup": true, "inv_gamma": 1.0, "power": 0.75,"#;
+    edit(folder.path(), "{", average);
+    assert_eq!(output(&Model::open(folder.path(), &device())?), expected);
     Ok(())
 }
