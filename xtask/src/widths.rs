@@ -43,7 +43,9 @@ pub(crate) fn check() -> Done {
     let folder = root().join("target/widths");
     let tree = folder.join("tree");
     copy_tree(&tree)?;
-    let mut build = vec!["test".to_owned(), "--workspace".into(), "--tests".into()];
+    // Examples too: tests run them.
+    let all = "test --workspace --lib --bins --tests --examples";
+    let mut build = vec![all.to_owned()];
     for (name, place) in sources()? {
         let patched = folder.join(&name);
         patch(&place, &patched)?;
