@@ -1,4 +1,4 @@
-//! Opens files changed at random: `cargo build --workspace --bins`, then
+//! Opens files changed at random: `cargo test --workspace --no-run` builds
 //! `target/debug/tweedie-fuzz [SECONDS] [SEED] [INPUTS]`, which ends when either is used up.
 //!
 //! The corpus in `fuzz/corpus` holds a small file of every kind that checkpoints come in, and photographs; to
