@@ -118,7 +118,7 @@ impl ModelConfig {
         sampling.clip.check()
     }
 
-    /// That the network can take the number by which it is told the level.
+    /// Refuses a network that cannot take the number that stands for the level.
     fn check_time(&self) -> Result<(), CheckpointError> {
         let told = |message: String| Err(CheckpointError::Told { message });
         let Architecture::Unet(config) = &self.network else {
@@ -277,7 +277,7 @@ impl Model {
         Self::conditional(config, network, conditions)
     }
 
-    /// Whether it takes images of a shape, whatever it is told.
+    /// Whether the network takes images of this shape, apart from its conditions.
     pub(crate) fn accepts_images(&self, shape: [usize; 4]) -> Result<(), InputError> {
         let [_, channels, h, w] = shape;
         if channels != self.config.channels {
@@ -332,7 +332,7 @@ fn difference(expected: &[Target], found: &[Target]) -> Option<String> {
     (expected != found).then(|| format!("{found} parameters instead of {expected}"))
 }
 
-/// The precision of a network's parameters; none if they are yet to be drawn.
+/// The precision of a network's parameters; `None` before they are drawn.
 fn precision<M: Module>(network: &M) -> Option<DType> {
     struct First(Option<DType>);
     impl ModuleVisitor for First {

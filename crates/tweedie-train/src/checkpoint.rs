@@ -187,7 +187,7 @@ pub fn has_checkpoint(directory: impl AsRef<Path>) -> bool {
     directory.as_ref().join(RUN).exists()
 }
 
-/// The run in a folder; none if the folder is empty or not there.
+/// The run in a folder; `None` for a folder that is empty or does not exist.
 fn existing(directory: &Path) -> Result<Option<Run>, CheckpointError> {
     let path = directory.join(RUN);
     let foreign = |_| CheckpointError::Foreign {

@@ -43,14 +43,13 @@ impl Images {
     pub fn fashion_train() -> Result<Self, ImageError> {
         let images = include_bytes!("../../data/fashion-train-images-idx3-ubyte.gz");
         let labels = include_bytes!("../../data/fashion-train-labels-idx1-ubyte.gz");
-        Self::from_idx(
-            Path::new("data/fashion-train-images-idx3-ubyte.gz"),
-            images.to_vec(),
-        )?
-        .with_labels_from(
-            Path::new("data/fashion-train-labels-idx1-ubyte.gz"),
-            labels.to_vec(),
-        )
+        Self::bundled(images, labels)
+    }
+
+    /// Gzipped IDX files of images and of their classes.
+    fn bundled(images: &[u8], labels: &[u8]) -> Result<Self, ImageError> {
+        let [first, second] = ["bundled images", "bundled labels"].map(Path::new);
+        Self::from_idx(first, images.to_vec())?.with_labels_from(second, labels.to_vec())
     }
 
     /// The first 500 test images of Fashion-MNIST, 28×28, with their classes.
@@ -60,14 +59,7 @@ impl Images {
     pub fn fashion_test() -> Result<Self, ImageError> {
         let images = include_bytes!("../../data/fashion-test-images-idx3-ubyte.gz");
         let labels = include_bytes!("../../data/fashion-test-labels-idx1-ubyte.gz");
-        Self::from_idx(
-            Path::new("data/fashion-test-images-idx3-ubyte.gz"),
-            images.to_vec(),
-        )?
-        .with_labels_from(
-            Path::new("data/fashion-test-labels-idx1-ubyte.gz"),
-            labels.to_vec(),
-        )
+        Self::bundled(images, labels)
     }
 
     /// The six photographs of 256×256 pixels that [`PHOTOS`] names, in colour (NASA, public domain;

@@ -260,14 +260,7 @@ impl Separable {
     /// # Errors
     /// [`OperatorError::Parameter`] for an empty image.
     pub fn resize(resize: Resize, from: [usize; 2], to: [usize; 2]) -> Result<Self, OperatorError> {
-        for n in [from, to].concat() {
-            require(
-                "image's size",
-                n as f64,
-                "from 1 to 16,384",
-                (1..=1 << 14).contains(&n),
-            )?;
-        }
+        sides([from, to])?;
         let side = |i: usize| resize.weights(from[i], to[i]);
         Self::new(&side(0), &side(1))
     }
@@ -285,14 +278,7 @@ impl Separable {
         to: [usize; 2],
         padding: Padding,
     ) -> Result<Self, OperatorError> {
-        for n in [from, to].concat() {
-            require(
-                "image's size",
-                n as f64,
-                "from 1 to 16,384",
-                (1..=1 << 14).contains(&n),
-            )?;
-        }
+        sides([from, to])?;
         if let Taps::Gaussian { sigma } = taps {
             let valid = sigma > 0.0 && sigma < 1e3;
             require("filter's σ", sigma, "above 0 and below 1,000 pixels", valid)?;
@@ -315,6 +301,14 @@ impl Separable {
     pub fn imresize(from: [usize; 2], to: [usize; 2]) -> Result<Self, OperatorError> {
         Self::resample(Taps::Bicubic, from, to, Padding::Symmetric)
     }
+}
+
+/// `Ok` for images whose matrices are not too large.
+fn sides(sizes: [[usize; 2]; 2]) -> Result<(), OperatorError> {
+    sizes.as_flattened().iter().try_for_each(|&n| {
+        let valid = (1..=1 << 14).contains(&n);
+        require("image's size", n as f64, "from 1 to 16,384", valid)
+    })
 }
 
 #[cfg(test)]

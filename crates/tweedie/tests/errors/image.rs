@@ -10,7 +10,7 @@ use tweedie::image::{
     scatter,
 };
 
-/// A PNG file that says to have so many pixels, and has none.
+/// A PNG file whose header declares a size, without any pixels.
 fn png(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
     bytes.extend(width.to_be_bytes());

@@ -122,7 +122,7 @@ pub(crate) fn read(mut fields: Fields) -> Result<Guided, CheckpointError> {
 }
 
 /// The chain and the prediction of the flags, if they speak of a diffusion, and the factor of the index
-/// that the network is told.
+/// that the network receives.
 fn diffusion(
     fields: &mut Fields,
     learned: bool,
