@@ -1,11 +1,12 @@
 //! Opens files changed at random: `cargo test --workspace --no-run` builds
-//! `target/debug/tweedie-fuzz [SECONDS] [SEED] [INPUTS]`, which ends when either is used up.
+//! `target/debug/tweedie-fuzz [SECONDS] [SEED] [INPUTS] [END]`, which ends when seconds or inputs are used
+//! up; with an `END` only files whose names end so are changed, such as `.png` or `run.json`.
 //!
 //! The corpus in `fuzz/corpus` holds a small file of every kind that checkpoints come in, and photographs; to
 //! it come measurements, images, an IDX file and a state of training. Each input is one of them, changed; it is
 //! opened through every door for its kind: weights, checkpoints of guided-diffusion, directories of
-//! diffusers, measurements, images and folders of them, runs to resume. Inputs that end in a panic, need more than ten seconds or allocate
-//! more than 64 MB are written to `out/fuzz`, and the exit status is 1.
+//! diffusers, measurements, images and folders of them, runs to resume. Inputs that end in a panic, need
+//! more than ten seconds or allocate more than 64 MB are written to `out/fuzz`, and the exit status is 1.
 
 mod open;
 
@@ -59,9 +60,14 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let seconds: u64 = arguments.next().map_or(Ok(60), |text| text.parse())?;
     let seed: u64 = arguments.next().map_or(Ok(0), |text| text.parse())?;
     let most: u64 = arguments.next().map_or(Ok(u64::MAX), |text| text.parse())?;
+    let end = arguments.next().unwrap_or_default();
     let folder = tempfile::tempdir()?;
     let mut corpus = corpus(&Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus"))?;
     corpus.extend(written(folder.path())?);
+    corpus.retain(|(name, _)| name.ends_with(&end));
+    if corpus.is_empty() {
+        return Err(format!("no file of the corpus ends with {end:?}").into());
+    }
     println!(
         "{} files in the corpus, {seconds} s, seed {seed}",
         corpus.len()

@@ -7,6 +7,7 @@ mod layers;
 mod lengths;
 mod page;
 mod peers;
+mod sanitize;
 mod widths;
 
 use std::process::{Command, ExitCode};
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
         ["check"] => check(),
         ["check", "--slow"] => check().and_then(|()| instructions::check(false)),
         ["check", "--widths"] => widths::check(),
+        ["check", "--sanitize"] => sanitize::check(),
         ["instructions"] => instructions::check(false),
         ["instructions", "record"] => instructions::check(true),
         ["layers"] => layers::check(),
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
         ["peers", python, "compiled"] => peers::compare(python, Some("")),
         ["peers", python, "compiled", word] => peers::compare(python, Some(word)),
         _ => Err(
-            "usage: cargo xtask check [--slow | --widths] | instructions [record] | layers | lengths | outside | golden DIR | posterior | peers PYTHON [compiled [WORD]] | gpu [build | PYTHON]"
+            "usage: cargo xtask check [--slow | --widths | --sanitize] | instructions [record] | layers | lengths | outside | golden DIR | posterior | peers PYTHON [compiled [WORD]] | gpu [build | PYTHON]"
                 .into(),
         ),
     };

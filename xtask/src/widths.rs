@@ -1,5 +1,6 @@
-//! Every test with vectors of every width, whatever the processor: the results of the crates that look
-//! for instructions at run time are overruled by the variable `TWEEDIE_WIDTH`.
+//! Every test with vectors of every width, whatever the processor, and with another seed of everything
+//! that is drawn: the results of the crates that look for instructions at run time are overruled by the variable
+//! `TWEEDIE_WIDTH`, and every seed is changed by `TWEEDIE_SEED`.
 //!
 //! They have no switch for this, so that the tree is copied, and built with copies of these crates in
 //! which the question has a second half. The copies lie in `target/widths`, with a target folder of
@@ -35,10 +36,31 @@ pub fn width_allows(feature: &str) -> bool {
 }
 "#;
 
+/// How generators begin, and what is put in its place.
+const SEEDING: [&str; 2] = [
+    "fn seed_from_u64(mut state: u64) -> Self {",
+    "fn seed_from_u64(mut state: u64) -> Self {\n        state ^= crate::other_seed();",
+];
+
+const OTHER_SEED: &str = r#"
+extern crate std;
+
+/// What the variable `TWEEDIE_SEED` changes every seed by.
+#[doc(hidden)]
+pub fn other_seed() -> u64 {
+    static SEED: ::std::sync::OnceLock<u64> = ::std::sync::OnceLock::new();
+    let read = || ::std::env::var("TWEEDIE_SEED").ok().and_then(|seed| seed.parse().ok());
+    *SEED.get_or_init(|| read().unwrap_or(0))
+}
+"#;
+
+/// What records the bits that a seed gives: it holds for its own seed alone.
+const OF_THEIR_SEED: [&str; 0] = [];
+
 /// Widths in bits. The widest is what is found.
 const WIDTHS: [&str; 3] = ["128", "256", "512"];
 
-/// Runs the README's test command with one thread and with two, for every width.
+/// Runs the README's test command with one thread and with two, for every width, and once with other seeds.
 pub(crate) fn check() -> Done {
     let folder = root().join("target/widths");
     let tree = folder.join("tree");
@@ -46,7 +68,10 @@ pub(crate) fn check() -> Done {
     let mut build = vec!["test --workspace".to_owned()];
     for (name, place) in sources()? {
         let patched = folder.join(&name);
-        patch(&place, &patched)?;
+        match ASKING.contains(&&*name) {
+            true => patch(&place, &patched, ask_twice, ANSWER)?,
+            false => patch(&place, &patched, seed_otherwise, OTHER_SEED)?,
+        }
         build.push("--config".into());
         let place = patched.display();
         build.push(format!(
@@ -56,24 +81,38 @@ pub(crate) fn check() -> Done {
     }
     let words = build.join(" ");
     let target = folder.join("target").display().to_string();
-    let run = |more: &str, width: &str, threads: &str| {
+    let run = |more: &str, [width, threads, seed]: [&str; 3]| {
         let mut command = cargo(&format!("{words}{more}"));
         command.0.current_dir(&tree);
         command
             .with("CARGO_TARGET_DIR", &target)
             .with("TWEEDIE_WIDTH", width)
             .with("RAYON_NUM_THREADS", threads)
+            .with("TWEEDIE_SEED", seed)
             .run()
     };
-    run(" --no-run", "", "")?;
+    run(" --no-run", ["", "", ""])?;
+    let mut wrong = Vec::new();
     for width in WIDTHS {
         for threads in ["1", "2"] {
             eprintln!("── {width} bits, {threads} threads");
-            run(" --no-fail-fast", width, threads)
-                .map_err(|error| format!("{width} bits, {threads} threads: {error}"))?;
+            if let Err(error) = run(" --no-fail-fast", [width, threads, ""]) {
+                wrong.push(format!("{width} bits, {threads} threads: {error}"));
+            }
         }
     }
-    Ok(())
+    eprintln!("── other seeds");
+    let skipped = OF_THEIR_SEED.map(|name| format!(" --skip {name}")).concat();
+    if let Err(error) = run(
+        &format!(" --no-fail-fast --{skipped}"),
+        ["", "", "20261129"],
+    ) {
+        wrong.push(format!("other seeds: {error}"));
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(wrong.join("\n")),
+    }
 }
 
 /// Copies what git knows and does not ignore, except what has not changed.
@@ -117,7 +156,7 @@ fn write(to: &Path, bytes: &[u8]) -> Done {
     std::fs::write(to, bytes).map_err(wrong)
 }
 
-/// Where the sources of the crates that ask lie.
+/// Where the sources of the crates that ask lie, and of the one that seeds.
 fn sources() -> Result<Vec<(String, PathBuf)>, String> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["metadata", "--format-version", "1", "--locked"]);
@@ -132,19 +171,27 @@ fn sources() -> Result<Vec<(String, PathBuf)>, String> {
         let (Some(name), Some(manifest)) = (name.as_str(), manifest.as_str()) else {
             continue;
         };
-        if ASKING.contains(&name) {
+        let seeds = name == "rand_core" && package["version"].as_str().is_some_and(is_seeding);
+        if ASKING.contains(&name) || seeds {
             let folder = Path::new(manifest).parent().unwrap_or(Path::new("."));
             places.push((name.to_owned(), folder.to_path_buf()));
         }
     }
-    match places.len() == ASKING.len() {
+    match places.len() == ASKING.len() + 1 {
         true => Ok(places),
-        false => Err(format!("of {ASKING:?} are {places:?}, each in one version")),
+        false => Err(format!(
+            "of {ASKING:?} and rand_core are {places:?}, each in one version"
+        )),
     }
 }
 
-/// Copies a crate with the second half of its question.
-fn patch(from: &Path, to: &Path) -> Done {
+/// Whether it is the version that our generators are made with.
+fn is_seeding(version: &str) -> bool {
+    version.starts_with("0.10.")
+}
+
+/// Copies a crate with its sources changed, and `added` to it.
+fn patch(from: &Path, to: &Path, change: impl Fn(&str) -> (String, usize), added: &str) -> Done {
     let mut asked = 0;
     for (place, name) in files(from, Path::new(""))? {
         let wrong = |error| format!("{}: {error}", place.display());
@@ -157,11 +204,11 @@ fn patch(from: &Path, to: &Path) -> Done {
             write(&to.join(name), &bytes)?;
             continue;
         };
-        let (changed, count) = ask_twice(&text);
+        let (changed, count) = change(&text);
         asked += count;
         text = changed;
         if name == Path::new("src/lib.rs") {
-            text.push_str(ANSWER);
+            text.push_str(added);
         }
         write(&to.join(name), text.as_bytes())?;
     }
@@ -183,6 +230,12 @@ fn files(from: &Path, below: &Path) -> Result<Vec<(PathBuf, PathBuf)>, String> {
         }
     }
     Ok(all)
+}
+
+/// Seeds are changed before they are used.
+fn seed_otherwise(text: &str) -> (String, usize) {
+    let [before, after] = SEEDING;
+    (text.replace(before, after), text.matches(before).count())
 }
 
 /// `is_x86_feature_detected!(f)` becomes `(width_allows(f) && is_x86_feature_detected!(f))`.

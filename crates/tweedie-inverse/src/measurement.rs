@@ -1,5 +1,6 @@
 //! A measurement: an operator, a noise model and what was seen.
 
+use crate::adjoint::check_adjoint;
 use crate::operator::error::fits;
 use crate::{GaussianNoise, Linear, NoiseModel, Operator, OperatorError, Spectral};
 use burn::tensor::{DType, Tensor};
@@ -46,13 +47,14 @@ pub struct Measurement<const D: usize, A, N> {
     pub operator: A,
     /// The law of `y` around `A x₀`.
     pub noise: N,
-    /// What was seen.
+    /// What was seen: nothing where the operator sees nothing.
     pub y: Tensor<D>,
 }
 
 impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measurement<D, A, N> {
-    /// A measurement that was made.
+    /// A measurement that was made; see [`Operator::observed`] for what of `y` counts.
     pub fn new(operator: A, noise: N, y: Tensor<D>) -> Self {
+        let y = operator.observed(y);
         Self { operator, noise, y }
     }
 
@@ -72,7 +74,7 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measurement<D, A, N> {
         finite_values("a signal", &mean)?;
         noise.check(&mean)?;
         let y = noise.corrupt(mean, random);
-        Ok(Self { operator, noise, y })
+        Ok(Self::new(operator, noise, y))
     }
 
     /// Whether `y` can be a measurement of signals of a shape.
@@ -137,6 +139,15 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Likelihood<D> for Measure
     fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
         Ok(self.check(signal)?)
     }
+}
+
+/// Whether a measurement fits signals of a shape, and its operator has the adjoint that it says.
+pub(crate) fn accepts_linear<const D: usize>(
+    problem: &(impl LinearGaussian<D> + ?Sized),
+    signal: [usize; D],
+) -> Result<(), InputError> {
+    problem.accepts(signal)?;
+    Ok(check_adjoint(problem.operator(), &problem.y(), signal)?)
 }
 
 /// At least in single precision: a sum over an image exceeds what half precision can hold.

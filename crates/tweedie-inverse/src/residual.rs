@@ -53,7 +53,7 @@ pub(crate) fn norm<const D: usize>(
     y: &Tensor<D>,
     clean: Tensor<D>,
 ) -> Tensor<1> {
-    let residual = widened(of(operator, y.clone(), clean));
+    let residual = widened(operator.observed(of(operator, y.clone(), clean)));
     // The norm has no gradient at 0; the smallest number gives it the gradient 0.
     let smallest = f64::from(f32::MIN_POSITIVE);
     (per_sample_sum(residual.square()) + smallest).sqrt()

@@ -4,6 +4,7 @@
 //! Wu et al. 2023, arXiv:2306.17775.
 
 use crate::guidance::{posterior_variance, settled};
+use crate::measurement::accepts_linear;
 use crate::{Likelihood, LinearGaussian, residual};
 use burn::tensor::Tensor;
 use tweedie_core::{InputError, per_sample_sum, vjp};
@@ -72,6 +73,6 @@ impl<const D: usize, P: LinearGaussian<D>> Twist<D> for TwistByVariance<P> {
     fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
         let std = self.data_std;
         InputError::unless(std > 0.0, "the data's standard deviation", "above 0", std)?;
-        self.problem.accepts(signal)
+        accepts_linear(&self.problem, signal)
     }
 }

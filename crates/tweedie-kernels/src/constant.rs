@@ -73,9 +73,11 @@ impl<const D: usize> Constant<D> {
     /// If there are not as many values as the shape holds.
     #[must_use]
     pub fn new(values: Vec<f64>, shape: [usize; D]) -> Self {
+        let mut sides = shape.iter();
+        let count = sides.try_fold(1_usize, |count, &side| count.checked_mul(side));
         assert_eq!(
-            values.len(),
-            shape.iter().product::<usize>(),
+            Some(values.len()),
+            count,
             "values for an array of shape {shape:?}"
         );
         Self {

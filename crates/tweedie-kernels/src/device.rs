@@ -11,14 +11,25 @@ use cubecl::{calculate_cube_count_elemwise, prelude::*};
 /// Units of a cube.
 pub(crate) const UNITS: usize = 256;
 
-/// Whether a tensor lies where these kernels run, in a precision that they read.
+/// Whether numbers of these shapes can be counted with 32 bits, as kernels count them, a sign included.
+pub(crate) fn counts(shapes: &[&[usize]]) -> bool {
+    let count = |shape: &&[usize]| shape.iter().try_fold(1_usize, |n, &m| n.checked_mul(m));
+    let sum = shapes.iter().try_fold(0_usize, |sum, shape| {
+        count(shape).and_then(|n| sum.checked_add(n))
+    });
+    sum.is_some_and(|sum| sum < 1 << 31)
+}
+
+/// Whether a tensor lies where these kernels run, in a precision that they read, few enough numbers for them.
 pub(crate) fn takes<const D: usize>(x: &burn::tensor::Tensor<D>) -> bool {
     let mut kind = &x.clone().into_dispatch().kind;
     while let DispatchTensorKind::Autodiff(inner) = kind {
         kind = inner;
     }
     let floats = [DType::F32, DType::BF16, DType::F16];
-    matches!(kind, DispatchTensorKind::Cube(_)) && floats.contains(&x.dtype())
+    matches!(kind, DispatchTensorKind::Cube(_))
+        && floats.contains(&x.dtype())
+        && counts(&[&x.dims()])
 }
 
 /// A tensor without gaps whose numbers are still to be written, where `like` is.

@@ -23,6 +23,8 @@ mod constant;
 mod convolution;
 #[cfg(feature = "cube")]
 mod device;
+#[cfg(test)]
+mod draw;
 mod fourier;
 mod group_norm;
 #[cfg(feature = "flex")]

@@ -138,6 +138,12 @@ impl AutoencoderConfig {
             ("widths", self.widths.iter().copied().min().unwrap_or(0)),
         ];
         counted(&counts)?;
+        if self.widths.len() > 16 {
+            // Each halves the image: no side has so many halves.
+            let (range, value) = ("at most 16", self.widths.len() as f64);
+            let name = "the number of widths";
+            return Err(UnetError::Range { name, range, value });
+        }
         counted(&[("widths", self.widths.iter().copied().max().unwrap_or(0))])?;
         for (level, &channels) in self.widths.iter().enumerate() {
             let divisor = self.groups.min(channels);

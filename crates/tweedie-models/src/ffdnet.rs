@@ -88,7 +88,7 @@ impl Ffdnet {
     /// # Errors
     /// [`CheckpointError`] for a file that is broken or has other tensors.
     pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
-        let stored = Stored::open(path.as_ref())?.below("model.0.weight");
+        let stored = Stored::open(path.as_ref())?.below("model.0.weight")?;
         let depth = stored.tensors.len() / 2;
         let side =
             |name: String, i: usize| stored.shape(&name).and_then(|shape| shape.get(i).copied());

@@ -39,7 +39,8 @@ pub enum AffineError {
 /// `N(0, 0)` for a start from pure noise.
 ///
 /// Not for steps whose size depends on the state (adaptive ones, the signal-to-noise rule). The device
-/// has to know `f64`.
+/// has to know `f64`. For `d` values and `k` increments of noise it holds `d² (k + 1)` numbers at once: this is
+/// for signals of dozens of values, not for images.
 ///
 /// ```
 /// use burn::tensor::Device;

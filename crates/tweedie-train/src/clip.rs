@@ -10,11 +10,15 @@ use tweedie_kernels::{add_squares, scaled};
 
 /// Scales all gradients together so that their norm is at most `max`; also gives the norm before, or nothing
 /// for a module without gradients. Gradients that are short enough are left alone.
+///
+/// # Panics
+/// For a `max` that is not above 0.
 pub fn clip_global_norm<M: Module>(
     module: &M,
     gradients: GradientsParams,
     max: f64,
 ) -> (GradientsParams, Option<f64>) {
+    assert!(max > 0.0, "the clipping norm has to be above 0, got {max}");
     let mut squares = Squares {
         gradients: &gradients,
         sum: None,

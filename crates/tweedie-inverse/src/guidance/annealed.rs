@@ -9,6 +9,7 @@
 //! arXiv:2108.01368; Song et al. 2021, appendix I.4, arXiv:2011.13456.
 
 use super::NoisyLikelihood;
+use crate::measurement::accepts_linear;
 use crate::{LinearGaussian, residual};
 use burn::tensor::Tensor;
 use tweedie_core::{InputError, per_sample_sum};
@@ -60,6 +61,6 @@ impl<const D: usize, P: LinearGaussian<D>> NoisyLikelihood<D> for Annealed<P> {
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         InputError::unless_finite("γ", self.gamma)?;
-        self.problem.accepts(shape)
+        accepts_linear(&self.problem, shape)
     }
 }

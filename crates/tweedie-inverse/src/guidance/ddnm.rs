@@ -9,6 +9,7 @@
 //! algorithm 1, arXiv:2212.00490.
 
 use super::settled_pinv;
+use crate::adjoint::check_adjoint;
 use crate::measurement::check_measured;
 use crate::{Linear, residual};
 use burn::tensor::Tensor;
@@ -57,6 +58,7 @@ impl<const D: usize, M: Denoiser<D>, A: Linear<D>> Denoiser<D> for Ddnm<D, M, A>
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         check_measured(&self.operator, &self.y, shape)?;
+        check_adjoint(&self.operator, &self.y, shape)?;
         self.prior.accepts(shape)
     }
 }

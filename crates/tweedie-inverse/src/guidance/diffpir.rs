@@ -10,6 +10,7 @@
 
 use super::data_step;
 use crate::LinearGaussian;
+use crate::measurement::accepts_linear;
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, InputError};
 use tweedie_math::Level;
@@ -55,7 +56,7 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for DiffP
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         InputError::unless_positive("λ", self.lambda)?;
-        self.problem.accepts(shape)?;
+        accepts_linear(&self.problem, shape)?;
         self.prior.accepts(shape)
     }
 }

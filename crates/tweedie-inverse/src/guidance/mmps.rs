@@ -11,6 +11,7 @@
 //! arXiv:2306.07526.
 
 use super::{found, linearised};
+use crate::measurement::accepts_linear;
 use crate::operator::solve::ConjugateGradient;
 use crate::{LinearGaussian, residual};
 use burn::tensor::Tensor;
@@ -100,7 +101,7 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for Mmps<
             "at least 1",
             iterations,
         )?;
-        self.problem.accepts(shape)?;
+        accepts_linear(&self.problem, shape)?;
         self.prior.accepts(shape)
     }
 }

@@ -9,6 +9,7 @@
 //! ICLR.
 
 use super::{linearised, posterior_variance, settled};
+use crate::measurement::accepts_linear;
 use crate::{LinearGaussian, residual};
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, InputError};
@@ -110,7 +111,7 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for Pigdm
         let std = self.data_std;
         InputError::unless(std > 0.0, "the data's standard deviation", "above 0", std)?;
         InputError::unless_finite("the strength", self.strength)?;
-        self.problem.accepts(shape)?;
+        accepts_linear(&self.problem, shape)?;
         self.prior.accepts(shape)
     }
 }

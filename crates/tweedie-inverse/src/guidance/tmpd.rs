@@ -9,6 +9,7 @@
 //! arXiv:2310.06721.
 
 use super::linearised;
+use crate::measurement::accepts_linear;
 use crate::{LinearGaussian, residual};
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, InputError};
@@ -49,7 +50,7 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for Tmpd<
     }
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
-        self.problem.accepts(shape)?;
+        accepts_linear(&self.problem, shape)?;
         self.prior.accepts(shape)
     }
 }

@@ -37,6 +37,12 @@ macro_rules! any {
                     $(Self::$variant(operator) => operator.forward(x),)*
                 }
             }
+
+            fn observed(&self, y: Tensor<4>) -> Tensor<4> {
+                match self {
+                    $(Self::$variant(operator) => operator.observed(y),)*
+                }
+            }
         }
 
         impl $name {

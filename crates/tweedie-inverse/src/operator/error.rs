@@ -57,6 +57,15 @@ pub enum OperatorError {
         /// How many there should be.
         expected: usize,
     },
+    /// An operator whose adjoint is that of another one.
+    #[error(
+        "the operator's adjoint is not the transpose of its forward map: ‖A x‖² and ⟨x, Aᵀ A x⟩ differ by \
+         {gap:.1e} of their size"
+    )]
+    Adjoint {
+        /// By how much, relative to `‖A x‖²`.
+        gap: f64,
+    },
     /// Values of a signal that a noise model does not take.
     #[error("{noise} takes values {expected}, got {value}")]
     Value {

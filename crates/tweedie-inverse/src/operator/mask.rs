@@ -270,6 +270,15 @@ impl<const D: usize> Operator<D> for Mask<D> {
         let kept = self.kept.beside(&x);
         x * kept
     }
+
+    /// Whatever stood in the hole, no number included.
+    fn observed(&self, y: Tensor<D>) -> Tensor<D> {
+        if self.measured(y.dims()).is_err() {
+            return y;
+        }
+        let lost = self.kept.beside(&y).equal_elem(0.0).expand(y.dims());
+        y.mask_fill(lost, 0.0)
+    }
 }
 
 impl<const D: usize> Linear<D> for Mask<D> {

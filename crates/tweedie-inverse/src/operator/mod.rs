@@ -96,6 +96,13 @@ pub trait Operator<const D: usize> {
         self.forward(x)
     }
 
+    /// A measurement without what the operator does not see: 0 where `A x` is 0 whatever `x` is, as in the
+    /// hole of a mask. There is no noise there, and nothing to be met. A `y` of another shape than measurements
+    /// have is given back as it is.
+    fn observed(&self, y: Tensor<D>) -> Tensor<D> {
+        y
+    }
+
     /// `x ↦ B (A x)`.
     fn then<B: Operator<D>>(self, next: B) -> Then<Self, B>
     where
@@ -221,6 +228,9 @@ macro_rules! pointer {
         }
         fn forward(&self, x: Tensor<D>) -> Tensor<D> {
             (**self).forward(x)
+        }
+        fn observed(&self, y: Tensor<D>) -> Tensor<D> {
+            (**self).observed(y)
         }
     };
 }

@@ -112,6 +112,13 @@ impl Operator<4> for MultiCoil {
         ];
         self.masked(self.every_coil(Tensor::cat(seen, 1), Sign::Forward))
     }
+
+    fn observed(&self, y: Tensor<4>) -> Tensor<4> {
+        match self.signal(y.dims()) {
+            Ok(_) => self.masked(y),
+            Err(_) => y,
+        }
+    }
 }
 
 impl MultiCoil {
@@ -120,7 +127,7 @@ impl MultiCoil {
         let ([b, c, h, w], [_, n, ..]) = (y.dims(), self.maps.shape());
         // The mask has one channel, or one for each part.
         let parts: Tensor<5> = y.reshape([b, 2, n, h, w]).swap_dims(1, 2);
-        let kept = self.mask.forward(parts.reshape([b * n, 2, h, w]));
+        let kept = self.mask.observed(parts.reshape([b * n, 2, h, w]));
         let parts: Tensor<5> = kept.reshape([b, n, 2, h, w]).swap_dims(1, 2);
         parts.reshape([b, c, h, w])
     }

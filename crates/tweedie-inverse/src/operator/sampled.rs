@@ -140,6 +140,10 @@ impl Operator<4> for Sampled {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         self.mask.forward(self.signal_to_spectrum(x))
     }
+
+    fn observed(&self, y: Tensor<4>) -> Tensor<4> {
+        self.mask.observed(y)
+    }
 }
 
 impl Linear<4> for Sampled {

@@ -64,6 +64,10 @@ impl<const D: usize, A: Operator<D>> Operator<D> for Scaled<A> {
     fn forward(&self, x: Tensor<D>) -> Tensor<D> {
         self.operator.forward(x) * self.factor
     }
+
+    fn observed(&self, y: Tensor<D>) -> Tensor<D> {
+        self.operator.observed(y)
+    }
 }
 
 impl<const D: usize, A: Linear<D>> Linear<D> for Scaled<A> {

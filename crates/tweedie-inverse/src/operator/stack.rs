@@ -112,13 +112,26 @@ impl<A: Operator<4>> Operator<4> for Stack<A> {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let rows = self.parts.iter().map(|part| {
-            let y = part.forward(x.clone());
-            let shape = y.dims();
-            y.reshape([shape[0], 1, 1, shape[1..].iter().product()])
-        });
+        let rows = self.parts.iter().map(|part| row(part.forward(x.clone())));
         Tensor::cat(rows.collect(), 3)
     }
+
+    fn observed(&self, y: Tensor<4>) -> Tensor<4> {
+        let ([batch, ..], [c, h, w]) = (y.dims(), self.signal);
+        match self.measured([batch, c, h, w]) {
+            Ok(shape) if shape == y.dims() => {
+                let parts = self.parts.iter().zip(self.split(y));
+                Tensor::cat(parts.map(|(part, y)| row(part.observed(y))).collect(), 3)
+            }
+            _ => y,
+        }
+    }
+}
+
+/// The values of each sample in a row.
+fn row(y: Tensor<4>) -> Tensor<4> {
+    let [batch, c, h, w] = y.dims();
+    y.reshape([batch, 1, 1, c * h * w])
 }
 
 impl<A: Linear<4>> Linear<4> for Stack<A> {

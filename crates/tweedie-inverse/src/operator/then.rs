@@ -43,6 +43,10 @@ impl<const D: usize, A: Operator<D>, B: Operator<D>> Operator<D> for Then<A, B> 
     fn forward(&self, x: Tensor<D>) -> Tensor<D> {
         self.next.forward(self.first.forward(x))
     }
+
+    fn observed(&self, y: Tensor<D>) -> Tensor<D> {
+        self.next.observed(y)
+    }
 }
 
 impl<const D: usize, A: Linear<D>, B: Linear<D>> Linear<D> for Then<A, B> {

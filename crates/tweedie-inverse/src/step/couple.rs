@@ -2,6 +2,7 @@
 //! samplers that knows the measurement.
 
 use crate::guidance::data_step;
+use crate::measurement::accepts_linear;
 use crate::{Likelihood, LinearGaussian};
 use burn::tensor::Tensor;
 use tweedie_core::{InputError, Noise, vjp};
@@ -39,7 +40,7 @@ impl<const D: usize, P: LinearGaussian<D>> Couple<D> for P {
     }
 
     fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
-        Likelihood::accepts(self, signal)
+        accepts_linear(self, signal)
     }
 }
 

@@ -15,6 +15,7 @@
 
 use super::ddrm::CUTOFF;
 use crate::SpectralGaussian;
+use crate::measurement::accepts_linear;
 use crate::operator::spectral::negligible;
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, InputError, Noise};
@@ -93,6 +94,6 @@ impl<const D: usize, K: Kernel, P: SpectralGaussian<D>> Step<D> for DdnmPlus<K, 
         let cutoff = self.cutoff;
         let part = (0.0..1.0).contains(&cutoff);
         InputError::unless(part, "the cutoff", "at least 0 and below 1", cutoff)?;
-        self.problem.accepts(shape)
+        accepts_linear(&self.problem, shape)
     }
 }

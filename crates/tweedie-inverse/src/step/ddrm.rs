@@ -17,6 +17,7 @@
 //! arXiv:2201.11793.
 
 use crate::SpectralGaussian;
+use crate::measurement::accepts_linear;
 use crate::operator::spectral::negligible;
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, InputError, Noise};
@@ -179,6 +180,6 @@ impl<const D: usize, P: SpectralGaussian<D>> Step<D> for Ddrm<P> {
         let cutoff = self.cutoff;
         let part = (0.0..1.0).contains(&cutoff);
         InputError::unless(part, "the cutoff", "at least 0 and below 1", cutoff)?;
-        self.problem.accepts(shape)
+        accepts_linear(&self.problem, shape)
     }
 }

@@ -9,6 +9,7 @@
 
 use crate::LinearGaussian;
 use crate::guidance::data_step;
+use crate::measurement::accepts_linear;
 use burn::tensor::Tensor;
 use tweedie_core::{Denoiser, InputError, Noise};
 use tweedie_math::{Level, Move, Path, PathError};
@@ -93,6 +94,6 @@ impl<const D: usize, P: LinearGaussian<D>> Step<D> for Hqs<P> {
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         InputError::unless_positive("λ", self.lambda)?;
-        self.problem.accepts(shape)
+        accepts_linear(&self.problem, shape)
     }
 }

@@ -8,6 +8,7 @@
 //! Song, Vahdat, Mardani & Kautz 2023, "Pseudoinverse-Guided Diffusion Models for Inverse Problems",
 //! ICLR; its code in NVlabs/RED-diff (`pgdm.py`).
 
+use crate::adjoint::check_adjoint;
 use crate::guidance::{linearised, settled_pinv};
 use crate::measurement::check_measured;
 use crate::{Linear, residual};
@@ -54,6 +55,7 @@ impl<const D: usize, K: Kernel, A: Linear<D>> Step<D> for PigdmStep<D, K, A> {
     }
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
-        Ok(check_measured(&self.operator, &self.y, shape)?)
+        check_measured(&self.operator, &self.y, shape)?;
+        Ok(check_adjoint(&self.operator, &self.y, shape)?)
     }
 }

@@ -10,6 +10,7 @@
 //! Lugmayr et al. 2022, "RePaint", algorithm 1, arXiv:2201.09865; Song et al. 2021, appendix I.2 and
 //! I.3, arXiv:2011.13456; Chung et al. 2022 (MCG), algorithms 1 and 2, arXiv:2206.00941.
 
+use crate::adjoint::check_adjoint;
 use crate::guidance::settled_pinv;
 use crate::measurement::check_measured;
 use crate::{DpsStep, Linear, Operator, residual};
@@ -100,6 +101,7 @@ impl<const D: usize, S: Step<D>, A: Linear<D>> Step<D> for Replace<D, S, A> {
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         check_measured(&self.operator, &self.y, shape)?;
+        check_adjoint(&self.operator, &self.y, shape)?;
         self.step.accepts(shape)
     }
 }

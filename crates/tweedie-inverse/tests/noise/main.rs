@@ -9,6 +9,7 @@
 mod after;
 mod density;
 mod draws;
+mod hole;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie_core::Range;

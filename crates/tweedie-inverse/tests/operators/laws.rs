@@ -37,6 +37,20 @@ fn the_adjoint_is_exact() {
 }
 
 #[test]
+fn what_is_not_observed_is_not_measured() {
+    each(|name, a, shape, dtype, tolerance| {
+        let y = random(a.measured(shape).expect("a shape"), 2, dtype);
+        let seen = a.observed(y.clone());
+        assert_eq!(norm(a.observed(seen.clone()) - seen.clone()), 0.0, "{name}");
+        let ax = a.apply(random(shape, 1, dtype));
+        assert_eq!(norm(a.observed(ax.clone()) - ax), 0.0, "{name}");
+        // Aᵀ takes nothing of the rest.
+        let gap = norm(a.adjoint(y.clone() - seen)) / norm(y);
+        assert!(gap <= tolerance, "{name}: {gap:e}");
+    });
+}
+
+#[test]
 fn it_is_linear() {
     each(|name, a, shape, dtype, tolerance| {
         let (x, u) = (random(shape, 1, dtype), random(shape, 3, dtype));

@@ -4,9 +4,10 @@ use crate::registry::{Prior, methods};
 use crate::{device, inpainting};
 use burn::tensor::Tensor;
 use tweedie_core::oracle::Gaussian;
-use tweedie_core::{HostNoise, from_fn};
+use tweedie_core::{Denoiser, HostNoise, from_fn};
 use tweedie_inverse::{
-    Daps, DdnmPlus, Ddrm, DiffPir, Dps, Hqs, LangevinCoupling, Mmps, Pigdm, PnpDm, Red,
+    Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, GaussianNoise, Hqs, LangevinCoupling, Linear,
+    Measurement, Mmps, Operator, OperatorError, Pigdm, PnpDm, Red, Tmpd,
 };
 use tweedie_math::{Ancestral, Ddim, Level, Path, Rectified, Span};
 use tweedie_samplers::{SampleError, Sampler};
@@ -18,7 +19,7 @@ fn guided_denoisers_know_where_they_end() {
     let path = Path::uniform(Rectified, Span::FULL, 4).expect("a path");
     let x = || Tensor::<2>::zeros([1, 2], &device());
     let sampler = Sampler::new(Ancestral::default(), path.clone());
-    let guided: [&dyn tweedie_core::Denoiser<2>; 4] = [
+    let guided: [&dyn Denoiser<2>; 4] = [
         &Dps::new(&prior, &measured),
         &Pigdm::new(&prior, &measured),
         &Mmps::new(&prior, &measured),
@@ -32,7 +33,7 @@ fn guided_denoisers_know_where_they_end() {
     }
     // Nor with parameters that make no sense, wherever they start.
     let sampler = Sampler::new(Ancestral::default(), crate::path(4));
-    let guided: [&dyn tweedie_core::Denoiser<2>; 4] = [
+    let guided: [&dyn Denoiser<2>; 4] = [
         &Dps::new(&prior, &measured).with_strength(f64::NAN),
         &Pigdm::new(&prior, &measured).with_data_std(0.0),
         &Mmps::new(&prior, &measured).with_iterations(0),
@@ -90,7 +91,7 @@ fn guidance_does_not_nest() {
     let inner = Dps::new(&prior, &measured);
     let outer = Pigdm::new(&inner, &measured);
     let x = Tensor::<2>::ones([1, 2], (&device(), burn::tensor::DType::F64));
-    let _ = tweedie_core::Denoiser::denoise(&outer, x, Level::new(0.6, 0.8).expect("a level"));
+    let _ = Denoiser::denoise(&outer, x, Level::new(0.6, 0.8).expect("a level"));
 }
 
 #[test]
@@ -101,4 +102,59 @@ fn the_registry_has_every_method_once() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), all.len());
+}
+
+/// Moves values by one place, and takes that for its own transpose.
+#[derive(Clone, Copy)]
+struct Rolled;
+
+impl Operator<2> for Rolled {
+    fn measured(&self, signal: [usize; 2]) -> Result<[usize; 2], OperatorError> {
+        Ok(signal)
+    }
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        x.roll(&[1], &[1])
+    }
+}
+
+impl Linear<2> for Rolled {
+    fn signal(&self, measured: [usize; 2]) -> Result<[usize; 2], OperatorError> {
+        Ok(measured)
+    }
+    fn transpose(&self, y: Tensor<2>) -> Tensor<2> {
+        self.forward(y)
+    }
+}
+
+#[test]
+fn an_adjoint_of_another_operator_is_refused() {
+    let prior = Gaussian::isotropic(&[0.0; 64], 1.0).expect("a Gaussian");
+    let y = Tensor::<2>::ones([1, 64], &device());
+    let noise = GaussianNoise::new(0.1).expect("noise");
+    let measured = Measurement::new(Rolled, noise, y.clone());
+    let mut random = HostNoise::seeded(0);
+    let guided: [&dyn Denoiser<2>; 5] = [
+        &DiffPir::new(&prior, &measured),
+        &Pigdm::new(&prior, &measured),
+        &Mmps::new(&prior, &measured),
+        &Tmpd::new(&prior, &measured),
+        &Ddnm::new(&prior, Rolled, y),
+    ];
+    for guided in guided {
+        let sampler = Sampler::new(Ancestral::default(), crate::path(4));
+        let run = sampler.sample(guided, Tensor::zeros([1, 64], &device()), &mut random);
+        let message = run.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(
+            message.contains("adjoint is not the transpose"),
+            "{message:?}"
+        );
+    }
+    // DPS asks for no adjoint.
+    let sampler = Sampler::new(Ancestral::default(), crate::path(4));
+    let x = Tensor::zeros([1, 64], &device());
+    assert!(
+        sampler
+            .sample(&Dps::new(&prior, &measured), x, &mut random)
+            .is_ok()
+    );
 }

@@ -52,8 +52,10 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     #[cfg(any(feature = "flex", feature = "cube"))]
     {
         let some = [q.dims(), v.dims()].as_flattened().iter().all(|&n| n > 0);
-        // What a GPU's kernels count, places of scores, has 32 bits.
-        let some = some && (crate::on_host(&q) || b * h * q.dims()[3] * m < 1 << 31);
+        // A GPU's kernels count scores, too.
+        #[cfg(feature = "cube")]
+        let some =
+            some && (crate::on_host(&q) || crate::device::counts(&[&[b, h, q.dims()[3], m]]));
         let same = [&k, &v].iter().all(|x| x.dtype() == q.dtype());
         if some && same && [&q, &k, &v].into_iter().all(crate::served) {
             return extension::attend(q, k, v);

@@ -3,7 +3,8 @@
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
 use super::*;
-use burn::tensor::{DType, Device, Distribution};
+use crate::draw;
+use burn::tensor::DType;
 
 /// Batch, heads, features of queries and keys, features of values, queries, keys.
 const CASES: [[usize; 6]; 7] = [
@@ -17,9 +18,8 @@ const CASES: [[usize; 6]; 7] = [
 ];
 
 fn random([b, h, d, e, n, m]: [usize; 6], spread: f64) -> [Tensor<4>; 4] {
-    let normal = Distribution::Normal(0.2, spread);
     [[b, h, d, n], [b, h, d, m], [b, h, e, m], [b, h, e, n]]
-        .map(|shape| Tensor::random(shape, normal, &Device::flex()))
+        .map(|shape| draw::normal(shape, 0.2, spread, DType::F32))
 }
 
 type Attention = fn(Tensor<4>, Tensor<4>, Tensor<4>) -> Tensor<4>;

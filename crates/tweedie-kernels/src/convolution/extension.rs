@@ -32,7 +32,15 @@ pub(super) fn takes(
         .as_flattened()
         .iter()
         .all(|&n| n > 0);
-    same && stride && shapes && some && crate::served(x)
+    let fits = same && stride && shapes && some;
+    #[cfg(feature = "cube")]
+    let fits = fits && {
+        // The output is counted, too.
+        let ([n, ..], [o, ..]) = (x.dims(), weight.dims());
+        let [down, across] = window.size([h, w], [kh, kw]);
+        crate::on_host(x) || crate::device::counts(&[&[n, o, down, across]])
+    };
+    fits && crate::served(x)
 }
 
 /// See [`super::conv2d`].

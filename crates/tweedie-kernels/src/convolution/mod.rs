@@ -66,7 +66,8 @@ impl Window {
 /// Convolves `[b, i, h, w]` with `weight` `[o, i, kh, kw]` and adds `bias` `[o]`.
 ///
 /// # Panics
-/// As burn's: for shapes that do not fit, or a kernel larger than the padded image.
+/// For images and weights of different channels, a bias of another length, a stride of 0, and a kernel larger than
+/// the padded image.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -87,13 +88,22 @@ pub fn conv2d(
     bias: Option<Tensor<1>>,
     window: Window,
 ) -> Tensor<4> {
+    let ([_, channels, h, w], [out, from, kh, kw]) = (x.dims(), weight.dims());
+    let of_bias = bias.as_ref().map(Tensor::dims);
+    assert!(
+        of_bias.is_none_or(|dims| dims == [out]),
+        "conv2d: a bias of {of_bias:?} for {out} channels"
+    );
+    let [(top, bottom), (left, right)] = window.padding;
+    assert!(
+        channels == from && kh <= h + top + bottom && kw <= w + left + right,
+        "conv2d: weights {:?} for images {:?} in {window:?}",
+        weight.dims(),
+        x.dims()
+    );
+    assert!(!window.stride.contains(&0), "conv2d: a stride of 0");
     #[cfg(any(feature = "flex", feature = "cube"))]
     if extension::takes(&x, &weight, bias.as_ref(), window) {
-        let (channels, of_bias) = (weight.dims()[0], bias.as_ref().map(Tensor::dims));
-        assert!(
-            of_bias.is_none_or(|dims| dims == [channels]),
-            "conv2d: a bias of {of_bias:?} for {channels} channels"
-        );
         return extension::convolve(x, weight, bias, window);
     }
     module::conv2d(x, weight, bias, window.options())

@@ -3,8 +3,9 @@
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
 use super::*;
+use crate::draw;
 use crate::scratch::Scratch;
-use burn::tensor::{DType, Device, Distribution};
+use burn::tensor::{DType, Device};
 
 /// Image, channels out, kernel, window.
 const CASES: [([usize; 4], usize, [usize; 2], Window); 20] = [
@@ -59,7 +60,7 @@ const fn window(stride: usize, padding: usize) -> Window {
 }
 
 fn normal<const D: usize>(shape: [usize; D]) -> Tensor<D> {
-    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex())
+    draw::normal(shape, 0.0, 1.0, DType::F32)
 }
 
 /// The largest difference, against the root of the mean square.

@@ -112,18 +112,23 @@ pub struct CircularFilter {
     host: Arc<host::Filter>,
 }
 
+fn all_finite(values: &[f64]) -> bool {
+    values.iter().all(|value| value.is_finite())
+}
+
 impl CircularFilter {
     /// The filter `y_i = Σ_j k_j x_{i−j}` (indices modulo the size) with `kernel` by planes
     /// `[samples, channels]` of `size` rows and columns.
     ///
     /// # Panics
-    /// If there are not as many values as planes of that size hold, or the size is 0.
+    /// If there are not as many values as planes of that size hold, all finite, or the size is 0.
     #[must_use]
     pub fn of_kernel(kernel: &[f64], planes: [usize; 2], size: [usize; 2]) -> Self {
         let [h, w] = size;
         let count = planes[0] * planes[1];
         assert!(h * w > 0 && count > 0, "an image of no pixels");
         assert_eq!(kernel.len(), count * h * w, "values of the kernel");
+        assert!(all_finite(kernel), "a kernel that is not finite");
         let half = w / 2 + 1;
         let mut planner = FftPlanner::new();
         let (rows, columns) = (planner.plan_fft_forward(w), planner.plan_fft_forward(h));
@@ -141,12 +146,13 @@ impl CircularFilter {
     /// The filter with a real and even spectrum, by rows: `|H|` of every frequency of `size`.
     ///
     /// # Panics
-    /// If there are not as many values as an image of that size has, or the size is 0.
+    /// If there are not as many values as an image of that size has, all finite, or the size is 0.
     #[must_use]
     pub fn of_magnitudes(magnitudes: &[f64], size: [usize; 2]) -> Self {
         let [h, w] = size;
         assert!(h * w > 0, "an image of no pixels");
         assert_eq!(magnitudes.len(), h * w, "values of the spectrum");
+        assert!(all_finite(magnitudes), "a spectrum that is not finite");
         let half = w / 2 + 1;
         let at = |i: usize| magnitudes[i % h * w + i / h].into();
         Self::of_columns((0..half * h).map(at).collect(), [1, 1], size)

@@ -1,15 +1,12 @@
 use super::*;
-use burn::tensor::{DType, Device, Distribution};
+use crate::draw;
+use burn::tensor::DType;
 use std::f64::consts::TAU;
 
 const SIZES: [[usize; 2]; 6] = [[6, 7], [1, 1], [8, 8], [13, 4], [1, 9], [31, 34]];
 
 fn random(shape: [usize; 4], dtype: DType) -> Tensor<4> {
-    Tensor::random(
-        shape,
-        Distribution::Normal(0.0, 1.0),
-        (&Device::flex(), dtype),
-    )
+    draw::normal(shape, 0.0, 1.0, dtype)
 }
 
 fn far<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f64 {
@@ -114,9 +111,7 @@ fn a_filter_is_a_circular_convolution_and_its_gradient_the_adjoint() {
 fn long_transforms_split_or_chirp() {
     // Direct, products, a power of two, a prime, and twice a prime.
     for n in [1023, 1025, 2048, 1031, 2062] {
-        let device = Device::flex();
-        let x = Tensor::<2>::random([1, n], Distribution::Default, (&device, DType::F64));
-        let y = Tensor::<2>::random([1, n], Distribution::Default, (&device, DType::F64));
+        let [x, y] = [0, 1].map(|_| draw::normal([1, n], 0.0, 1.0, DType::F64));
         let (re, im) = matrix::transform((x.clone(), y.clone()), false);
         let z = Tensor::cat(vec![x, y], 0).reshape([1, 2, 1, n]);
         let expected = fft2(z, Sign::Forward) * (n as f64).sqrt();

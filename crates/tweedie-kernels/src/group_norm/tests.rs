@@ -3,7 +3,8 @@
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
 use super::*;
-use burn::tensor::{DType, Device, Distribution};
+use crate::draw::normal;
+use burn::tensor::{DType, Device};
 
 /// Shape, groups, whether `silu` follows, whether there is a `b`.
 const CASES: [([usize; 4], usize, bool, bool); 6] = [
@@ -16,10 +17,8 @@ const CASES: [([usize; 4], usize, bool, bool); 6] = [
 ];
 
 fn random(shape: [usize; 4]) -> (Tensor<4>, [Tensor<2>; 3], Tensor<4>) {
-    let device = Device::flex();
-    let normal = Distribution::Normal(0.3, 1.5);
-    let vector = || Tensor::random([shape[0], shape[1]], normal, &device);
-    let image = || Tensor::random(shape, normal, &device);
+    let vector = || normal([shape[0], shape[1]], 0.3, 1.5, DType::F32);
+    let image = || normal(shape, 0.3, 1.5, DType::F32);
     // Far from 0.
     (image() + 30.0, [vector(), vector(), vector()], image())
 }

@@ -55,8 +55,23 @@ impl Geometry {
 impl Projector {
     /// Projections of images of `size` (height, width) along `angles` in radians, onto `detectors`
     /// of the distance of a pixel, around `centre` (row, column) in pixels.
+    ///
+    /// # Panics
+    /// Without pixels, angles or detectors, and for an angle or a centre that is not finite.
     #[must_use]
     pub fn new(size: [usize; 2], angles: &[f64], detectors: usize, centre: [f64; 2]) -> Self {
+        assert!(
+            !size.contains(&0) && detectors > 0 && !angles.is_empty(),
+            "projector: {} angles of {detectors} detectors for {size:?} pixels",
+            angles.len()
+        );
+        assert!(
+            angles
+                .iter()
+                .chain(&centre)
+                .all(|number| number.is_finite()),
+            "projector: an angle or a centre that is not finite"
+        );
         Self(Arc::new(Geometry {
             size,
             directions: angles
@@ -110,14 +125,12 @@ impl Projector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::{DType, Device, Distribution};
+    use crate::draw;
+    use burn::tensor::DType;
 
     #[test]
     fn the_host_and_every_other_device_agree() {
-        let device = Device::flex();
-        let random = |shape: [usize; 4], dtype| {
-            Tensor::<4>::random(shape, Distribution::Default, (&device, dtype))
-        };
+        let random = |shape: [usize; 4], dtype| draw::normal(shape, 0.0, 1.0, dtype);
         for (size, n) in [([8, 8], 12), ([5, 9], 11), ([1, 1], 2), ([7, 3], 3)] {
             for (dtype, tolerance) in [(DType::F32, 1e-4), (DType::F64, 1e-12)] {
                 let angles = [0.0, 0.3, 1.2, std::f64::consts::FRAC_PI_2, 2.5, -0.7];

@@ -45,7 +45,7 @@ impl AdamWStep {
 /// `θ ← (1 − η λ) θ − η m̂/(√v̂ + ε)` with `m̂ = m/(1 − β₁ᵏ)`, `v̂ = v/(1 − β₂ᵏ)`.
 ///
 /// # Panics
-/// For tensors of different shapes.
+/// For tensors of different shapes, and a step that is not numbered from 1.
 ///
 /// # Reference
 /// Loshchilov & Hutter 2019, algorithm 2, arXiv:1711.05101.
@@ -81,6 +81,7 @@ pub fn adamw<const D: usize>(
             .all(|tensor| tensor.dims() == parameter.dims()),
         "adamw: a gradient and moments of the parameter's shape"
     );
+    assert!(step.number > 0, "adamw: steps are numbered from 1");
     #[cfg(any(feature = "flex", feature = "cube"))]
     if extension::takes(&[&parameter, &gradient, &m, &v]) {
         return extension::adamw(parameter, gradient, [m, v], step);

@@ -1,7 +1,8 @@
 //! One pass against tensor operations.
 
 use super::*;
-use burn::tensor::{DType, Device, Distribution};
+use crate::draw;
+use burn::tensor::{DType, Device};
 
 fn far<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> f64 {
     let off = (found.cast(DType::F64) - wanted).abs().max();
@@ -12,9 +13,7 @@ fn far<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> f64 {
 /// gradient that is a transposed view.
 #[test]
 fn one_pass_is_the_formula() {
-    let normal = |shape: [usize; 2]| {
-        Tensor::<2>::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex())
-    };
+    let normal = |shape: [usize; 2]| draw::normal(shape, 0.0, 1.0, DType::F32);
     let step = AdamWStep {
         learning_rate: 0.02,
         keep: [0.9, 0.99],

@@ -114,10 +114,10 @@ impl fmt::Display for Description {
 
 /// Operations of a convolution with an output of `height × width`.
 pub(crate) fn convolution(conv: &Conv2d, [height, width]: [usize; 2]) -> f64 {
-    2.0 * (conv.weight.lazy_shape().num_elements() * height * width) as f64
+    2.0 * conv.weight.lazy_shape().num_elements() as f64 * height as f64 * width as f64
 }
 
 /// Operations of a linear map on so many rows.
 pub(crate) fn linear(map: &Linear, rows: usize) -> f64 {
-    2.0 * (map.weight.lazy_shape().num_elements() * rows) as f64
+    2.0 * map.weight.lazy_shape().num_elements() as f64 * rows as f64
 }

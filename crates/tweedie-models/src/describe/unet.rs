@@ -232,7 +232,7 @@ pub(super) fn scores(attention: &Attention, tokens: usize, context: usize) -> f6
         + linear(&attention.to_k, context)
         + linear(&attention.to_v, context)
         + linear(&attention.to_out, tokens);
-    maps + 4.0 * (tokens * context * features) as f64
+    maps + 4.0 * tokens as f64 * context as f64 * features as f64
 }
 
 fn spatial(transformer: &SpatialTransformer, [h, w]: [usize; 2]) -> f64 {

@@ -189,7 +189,7 @@ impl Checkpoint {
             Names::Guided(guided) => {
                 self.heads_known(guided)?;
                 let names = GuidedDiffusion::new(guided);
-                (stored.below(FIRST), Box::new(names))
+                (stored.below(FIRST)?, Box::new(names))
             }
         };
         self.fits(&stored, part.config.network.parts())?;

@@ -34,13 +34,29 @@ pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
         path: path.to_owned(),
         message: one_line(&error.to_string()),
     })?;
-    let tensors = reader.into_tensors().into_iter();
-    let tensors = tensors.map(|(name, tensor)| {
+    let held = std::fs::metadata(path).map_err(file)?.len();
+    let tensors = reader.into_tensors().into_iter().map(|(name, tensor)| {
         let mut tensor = bridge::from_pytorch(tensor);
         tensor.name = name;
-        tensor
+        // PyTorch does not compress: what has more bytes than its file is one number, many times over.
+        let count = tensor
+            .shape
+            .iter()
+            .try_fold(1, |n: u64, &m| n.checked_mul(m as u64));
+        let bytes = count.and_then(|n| n.checked_mul(tensor.dtype.size() as u64));
+        match bytes {
+            Some(bytes) if bytes <= held => Ok(tensor),
+            _ => Err(CheckpointError::Broken {
+                path: path.to_owned(),
+                message: format!(
+                    "{} of shape {:?} in a file of {held} bytes",
+                    tensor.name,
+                    &tensor.shape[..]
+                ),
+            }),
+        }
     });
-    Ok(tensors.collect())
+    tensors.collect()
 }
 
 /// Whether a pickle names classes that bring their own source, as those of EDM and StyleGAN do.

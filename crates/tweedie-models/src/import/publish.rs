@@ -21,7 +21,8 @@ impl Model {
     /// A U-Net becomes a pipeline (`DDPMPipeline`, or `ScoreSdeVePipeline` for NCSN++):
     /// `model_index.json`, the network in a folder and the scheduler in another. A transformer, whose
     /// pipeline needs an autoencoder, becomes a model: `config.json` and weights, with
-    /// `scheduler_config.json` beside them.
+    /// `scheduler_config.json` beside them. The file that makes a model of the folder is written last, and an old
+    /// one is removed first: who reads meanwhile finds no model, never parts of two.
     ///
     /// # Errors
     /// [`CheckpointError::Inexpressible`] for what that layout has no field for, such as pixels
@@ -33,14 +34,11 @@ impl Model {
     ) -> Result<(), CheckpointError> {
         let (files, directory) = (Files::of(self)?, directory.as_ref());
         if matches!(self.config().network, Architecture::Dit(_)) {
-            part(
-                directory,
-                &files.config,
-                self.network(),
-                &*files.names,
-                precision,
-            )?;
-            return text(&directory.join("scheduler_config.json"), &files.scheduler);
+            make(directory)?;
+            withdraw(&directory.join("config.json"))?;
+            text(&directory.join("scheduler_config.json"), &files.scheduler)?;
+            let names = &*files.names;
+            return part(directory, &files.config, self.network(), names, precision);
         }
         let exploding = files.scheduler["_class_name"] == "ScoreSdeVeScheduler";
         let pipeline = if exploding {
@@ -117,6 +115,9 @@ impl<'a> Files<'a> {
         precision: Precision,
         images: Option<(&str, &Autoencoder, Value)>,
     ) -> Result<(), CheckpointError> {
+        let entry = directory.join("model_index.json");
+        make(directory)?;
+        withdraw(&entry)?;
         let class = |value: &Value| json!(["diffusers", value["_class_name"]]);
         let mut index = json!({
             "_class_name": pipeline,
@@ -145,7 +146,7 @@ impl<'a> Files<'a> {
         let folder = directory.join("scheduler");
         make(&folder)?;
         text(&folder.join("scheduler_config.json"), &self.scheduler)?;
-        text(&directory.join("model_index.json"), &index)
+        text(&entry, &index)
     }
 }
 
@@ -194,6 +195,19 @@ fn part<M: Module>(
     make(folder)?;
     export::tensors(network, names, precision, &folder.join(WEIGHTS))?;
     text(&folder.join("config.json"), config)
+}
+
+/// Removes what an earlier export is found by.
+fn withdraw(path: &Path) -> Result<(), CheckpointError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(CheckpointError::File {
+                path: path.to_owned(),
+                source,
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn make(folder: &Path) -> Result<(), CheckpointError> {

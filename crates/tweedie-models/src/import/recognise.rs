@@ -111,7 +111,7 @@ impl Checkpoint {
     }
 
     fn guided_diffusion(path: &Path, weights: &Path) -> Result<Self, CheckpointError> {
-        let stored = Stored::open(weights)?.below(FIRST);
+        let stored = Stored::open(weights)?.below(FIRST)?;
         if !guided_diffusion::knows(&stored) {
             return Err(CheckpointError::Unknown {
                 path: weights.to_owned(),

@@ -54,16 +54,26 @@ impl Stored {
     }
 
     /// The tensors of the dictionary that `first` lies in, if it lies in one: checkpoints keep
-    /// weights beside the state of a training.
-    pub(crate) fn below(self, first: &str) -> Self {
-        let prefix = self
-            .tensors
-            .keys()
-            .find_map(|name| name.strip_suffix(first));
-        let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()).map(String::from) else {
-            return self;
-        };
-        self.renamed(|name| name.strip_prefix(&prefix).map(String::from))
+    /// weights beside the state of a training. Which of several dictionaries is meant, nobody can tell.
+    pub(crate) fn below(self, first: &str) -> Result<Self, CheckpointError> {
+        let names = self.tensors.keys();
+        let prefixes: Vec<String> = names
+            .filter_map(|name| name.strip_suffix(first))
+            .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+            .map(String::from)
+            .collect();
+        match &prefixes[..] {
+            [] => Ok(self),
+            [prefix] if prefix.is_empty() => Ok(self),
+            [prefix] => Ok(self.renamed(|name| name.strip_prefix(prefix).map(String::from))),
+            several => Err(CheckpointError::Unknown {
+                message: format!(
+                    "weights of several networks, {first} lies below each of {several:?}; \
+                     write those of one into a file of their own"
+                ),
+                path: self.path,
+            }),
+        }
     }
 
     /// The shape of a tensor, if it is there.

@@ -14,6 +14,7 @@
 mod core;
 mod image;
 mod inverse;
+mod kernels;
 mod math;
 mod metrics;
 mod models;
@@ -129,6 +130,7 @@ fn every_wrong_input_has_its_answer() {
         ("inverse", inverse::cases(folder.path())),
         ("models", models::cases(folder.path())),
         ("train", train::cases(folder.path())),
+        ("kernels", kernels::cases()),
         ("metrics", metrics::cases(folder.path())),
         ("image", image::cases(folder.path())),
     ] {

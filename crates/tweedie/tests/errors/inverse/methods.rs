@@ -2,6 +2,27 @@
 
 use super::*;
 
+/// `3 x`, with `y` for its adjoint.
+struct Tripled;
+
+impl Operator<4> for Tripled {
+    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        Ok(signal)
+    }
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        x * 3.0
+    }
+}
+
+impl Linear<4> for Tripled {
+    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        Ok(measured)
+    }
+    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+        y
+    }
+}
+
 pub(super) fn methods(all: &mut Cases) {
     const GREY: &str = "grey y for colour images";
     const THREE: &str = "y of three images for one";
@@ -69,6 +90,11 @@ pub(super) fn methods(all: &mut Cases) {
     });
     all.error("DiffPir::new", THREE, move || {
         walk(ddpm(), &DiffPir::new(prior(), three()))
+    });
+    all.error("DiffPir::new", "an operator with another's adjoint", || {
+        let noise = GaussianNoise::new(0.1).unwrap();
+        let measured = Measurement::new(Tripled, noise, zeros([1, 3, 8, 8]));
+        walk(ddpm(), &DiffPir::new(prior(), measured))
     });
     all.error("DiffPir::with_lambda", "−1", || {
         walk(

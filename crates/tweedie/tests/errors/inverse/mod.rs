@@ -13,7 +13,7 @@ use tweedie::inverse::{
     Clip, Conditioned, ConjugateGradient, Daps, Ddnm, DdnmPlus, Ddrm, Dense, DiffPir, Dps, DpsStep,
     EnKg, FourierPhase, Gamma, GammaNoise, GaussianNoise, Hqs, Identity, Ilvr, Jpeg,
     LangevinCoupling, LaplaceNoise, Lgd, Linear, LogPoissonNoise, Mask, Measurement, Mix, Mmps,
-    MultiCoil, Operator, Padding, Pigdm, PigdmStep, PnpDm, PnpUla, PointSpread,
+    MultiCoil, Operator, OperatorError, Padding, Pigdm, PigdmStep, PnpDm, PnpUla, PointSpread,
     PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RandomPhase, Red, RedDiff, Replace,
     ResidualNorm, RicianNoise, SaltAndPepper, Sampled, Scaled, Separable, Side, Spectral, Stack,
     Taps, Tmpd, Tomography, TotalVariation, Transform, TwistByVariance, TwistedSmc, UniformNoise,

@@ -1,0 +1,26 @@
+//! What tests draw: the same in every run of a test, which has a thread of its own.
+
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, Normal};
+use std::cell::RefCell;
+
+thread_local! {
+    static RANDOM: RefCell<ChaCha8Rng> = RefCell::new(ChaCha8Rng::seed_from_u64(0));
+}
+
+/// Normal numbers, in a precision.
+pub(crate) fn normal<const D: usize>(
+    shape: [usize; D],
+    mean: f64,
+    std: f64,
+    dtype: DType,
+) -> Tensor<D> {
+    let law = Normal::new(mean, std).unwrap_or_else(|error| unreachable!("a law: {error}"));
+    let values = RANDOM.with_borrow_mut(|random| {
+        let count = shape.iter().product();
+        law.sample_iter(random).take(count).collect::<Vec<f64>>()
+    });
+    Tensor::from_data(TensorData::new(values, shape), (&Device::flex(), dtype))
+}
