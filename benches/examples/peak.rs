@@ -1,5 +1,5 @@
-//! Peak memory and time of one thing a process: `cargo build --workspace --examples`, then
-//! `target/debug/examples/peak …`. The allocator is the system's, which gives freed pages back.
+//! Peak memory and time of one thing a process: `cargo build --profile measure --workspace --examples`, then
+//! `target/measure/examples/peak …`. The allocator is the system's, which gives freed pages back.
 //!
 //! | arguments | what is measured |
 //! |---|---|

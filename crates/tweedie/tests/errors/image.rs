@@ -58,6 +58,15 @@ pub(crate) fn cases(folder: &Path) -> Cases {
     all.error("load", "a JPEG that is cut off", move || {
         load(path, Range::Unit, &device())
     });
+    // Height and width stand five bytes behind the start of the frame.
+    let frame = whole.windows(2).position(|pair| pair == [0xff, 0xc0]);
+    let sides = frame.expect("a baseline JPEG") + 5;
+    let mut vast = whole.to_vec();
+    vast[sides..sides + 4].copy_from_slice(&[0x20, 0, 0x20, 0]);
+    let path = file(folder, "vast.jpg", &vast);
+    all.error("load", "a JPEG of 64 megapixels in a kilobyte", move || {
+        load(path, Range::Unit, &device())
+    });
     all.error("load", "a device", || {
         load("/dev/zero", Range::Unit, &device())
     });

@@ -75,6 +75,20 @@ pub(super) fn weights(all: &mut Cases, folder: &Path) {
     all.error("Ffdnet::open", "a device", || {
         Ffdnet::open("/dev/zero", &device())
     });
+    let names = ["a.model.0.weight", "b.model.0.weight"];
+    let header = format!("{{{},{}}}", entry(names[0], 0, 4), entry(names[1], 4, 8));
+    let path = tensors(folder, "two.safetensors", &header, 8);
+    all.error("Ffdnet::open", "the weights of two networks", move || {
+        Ffdnet::open(path, &device())
+    });
+    // One number, named 2³⁰ times.
+    let broadcast = include_bytes!("../../../../tweedie-models/tests/data/broadcast.pt");
+    let path = file(folder, "broadcast.pt", broadcast);
+    all.error(
+        "Ffdnet::open",
+        "4 GB in a pickle of a kilobyte",
+        move || Ffdnet::open(path, &device()),
+    );
     let nowhere = folder.join("nowhere");
     all.error("Model::open", "a folder that is not there", move || {
         Model::open(nowhere, &device())
