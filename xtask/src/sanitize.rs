@@ -1,13 +1,13 @@
 //! The kernels' tests under the compiler's address sanitizer, with overflow checks and debug assertions.
 //!
-//! The kernels are the one crate with `unsafe` blocks, and compile without either check otherwise. The
+//! The kernels are the one crate of the library with `unsafe` blocks, and compile without either check otherwise. The
 //! sanitizer needs a nightly compiler, which therefore is no part of the gate. What it compiles lies in
 //! `target/sanitize`.
 
 use crate::{Done, cargo, root};
 
-/// Reads and writes outside of any block, indices that overflow, and what the standard library asserts
-/// of unchecked access.
+/// Finds accesses out of bounds, indices that overflow, and violated preconditions of the standard
+/// library's unchecked functions.
 pub(crate) fn check() -> Done {
     let target = root().join("target/sanitize").display().to_string();
     let mut words =

@@ -36,7 +36,7 @@ pub fn width_allows(feature: &str) -> bool {
 }
 "#;
 
-/// How generators begin, and what is put in its place.
+/// The line through which every seed passes, and its replacement.
 const SEEDING: [&str; 2] = [
     "fn seed_from_u64(mut state: u64) -> Self {",
     "fn seed_from_u64(mut state: u64) -> Self {\n        state ^= crate::other_seed();",
@@ -54,8 +54,8 @@ pub fn other_seed() -> u64 {
 }
 "#;
 
-/// What records the bits that a seed gives: it holds for its own seed alone.
-const OF_THEIR_SEED: [&str; 0] = [];
+/// Tests that record values drawn from a certain seed.
+const OF_THEIR_SEED: [&str; 1] = ["is_no_worse"];
 
 /// Widths in bits. The widest is what is found.
 const WIDTHS: [&str; 3] = ["128", "256", "512"];

@@ -41,7 +41,7 @@ pub(crate) fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<DynamicImage, Im
     if is_jpeg && !jpeg_ends(bytes) {
         return Err(wrong("cut off: it has no end-of-image marker".into()));
     }
-    // A block of 8×8 pixels takes a bit at the very least.
+    // Every block of 8×8 pixels takes at least one bit.
     if is_jpeg && pixels.div_ceil(64) > 8 * bytes.len() as u64 {
         let length = bytes.len();
         let message = format!("{width}×{height} pixels do not fit into {length} bytes");

@@ -163,11 +163,7 @@ impl AnyMeasurement {
             let measured = operator.measured(signal);
             measured.map_err(|error| format(error.to_string()))?;
         }
-        Ok(Self {
-            operator: description.operator,
-            noise: description.noise,
-            y,
-        })
+        Ok(Self::new(description.operator, description.noise, y))
     }
 }
 

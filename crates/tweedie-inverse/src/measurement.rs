@@ -47,12 +47,13 @@ pub struct Measurement<const D: usize, A, N> {
     pub operator: A,
     /// The law of `y` around `A x₀`.
     pub noise: N,
-    /// What was seen: nothing where the operator sees nothing.
+    /// The measured values; [`new`](Self::new) sets those to 0 that the operator does not measure.
     pub y: Tensor<D>,
 }
 
 impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measurement<D, A, N> {
-    /// A measurement that was made; see [`Operator::observed`] for what of `y` counts.
+    /// A measurement that was made. Entries that the operator never measures are set to 0
+    /// ([`Operator::observed`]).
     pub fn new(operator: A, noise: N, y: Tensor<D>) -> Self {
         let y = operator.observed(y);
         Self { operator, noise, y }
@@ -141,7 +142,7 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Likelihood<D> for Measure
     }
 }
 
-/// Whether a measurement fits signals of a shape, and its operator has the adjoint that it says.
+/// Checks that a measurement fits signals of a shape, and that its operator has the right adjoint.
 pub(crate) fn accepts_linear<const D: usize>(
     problem: &(impl LinearGaussian<D> + ?Sized),
     signal: [usize; D],

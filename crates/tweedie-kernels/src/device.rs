@@ -11,7 +11,7 @@ use cubecl::{calculate_cube_count_elemwise, prelude::*};
 /// Units of a cube.
 pub(crate) const UNITS: usize = 256;
 
-/// Whether numbers of these shapes can be counted with 32 bits, as kernels count them, a sign included.
+/// Returns whether the elements of all `shapes` together can be indexed with an `i32`, as the kernels do.
 pub(crate) fn counts(shapes: &[&[usize]]) -> bool {
     let count = |shape: &&[usize]| shape.iter().try_fold(1_usize, |n, &m| n.checked_mul(m));
     let sum = shapes.iter().try_fold(0_usize, |sum, shape| {
@@ -20,7 +20,7 @@ pub(crate) fn counts(shapes: &[&[usize]]) -> bool {
     sum.is_some_and(|sum| sum < 1 << 31)
 }
 
-/// Whether a tensor lies where these kernels run, in a precision that they read, few enough numbers for them.
+/// Returns whether these kernels can read a tensor, by its backend, its dtype and its number of elements.
 pub(crate) fn takes<const D: usize>(x: &burn::tensor::Tensor<D>) -> bool {
     let mut kind = &x.clone().into_dispatch().kind;
     while let DispatchTensorKind::Autodiff(inner) = kind {

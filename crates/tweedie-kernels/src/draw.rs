@@ -1,4 +1,4 @@
-//! What tests draw: the same in every run of a test, which has a thread of its own.
+//! Random tensors for tests: a sequence for each thread, and so for each test unless tests run on one thread.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
@@ -10,7 +10,7 @@ thread_local! {
     static RANDOM: RefCell<ChaCha8Rng> = RefCell::new(ChaCha8Rng::seed_from_u64(0));
 }
 
-/// Normal numbers, in a precision.
+/// Normal values of the given mean and standard deviation.
 pub(crate) fn normal<const D: usize>(
     shape: [usize; D],
     mean: f64,

@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, module};
 /// products there are made for more.
 ///
 /// # Panics
-/// As burn's, for shapes that do not fit.
+/// For shapes that do not fit.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -21,6 +21,14 @@ use burn::tensor::{Tensor, module};
 /// ```
 #[must_use]
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let ([_, features], [from, out]) = (x.dims(), weight.dims());
+    assert_eq!(
+        features, from,
+        "linear: features of the input and rows of the weight"
+    );
+    if let Some(bias) = &bias {
+        assert_eq!(bias.dims(), [out], "linear: a bias for {out} features");
+    }
     #[cfg(feature = "cube")]
     if x.dims()[0] <= 256 && crate::device::takes(&x) {
         let [rows, out] = [x.dims()[0], weight.dims()[1]];

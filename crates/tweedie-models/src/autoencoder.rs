@@ -139,7 +139,7 @@ impl AutoencoderConfig {
         ];
         counted(&counts)?;
         if self.widths.len() > 16 {
-            // Each halves the image: no side has so many halves.
+            // Each width after the first halves the image.
             let (range, value) = ("at most 16", self.widths.len() as f64);
             let name = "the number of widths";
             return Err(UnetError::Range { name, range, value });

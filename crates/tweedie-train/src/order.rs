@@ -18,9 +18,10 @@ use rand_chacha::rand_core::SeedableRng;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Order {
+    len: usize,
     seed: u64,
-    epoch: u64,
-    permutation: Vec<usize>,
+    /// The epoch of the last batch, with its permutation.
+    epoch: Option<(u64, Vec<usize>)>,
 }
 
 impl Order {
@@ -28,23 +29,32 @@ impl Order {
     #[must_use]
     pub fn new(len: usize, seed: u64) -> Self {
         Self {
+            len,
             seed,
-            epoch: 0,
-            permutation: permutation(len, seed, 0),
+            epoch: None,
         }
     }
 
     /// The examples of step `step`, from 0, in batches of `size`.
+    ///
+    /// # Panics
+    /// For an order of no examples.
     pub fn batch(&mut self, step: usize, size: usize) -> Vec<usize> {
-        let len = self.permutation.len();
-        (step * size..(step + 1) * size)
-            .map(|place| {
-                let epoch = (place / len) as u64;
-                if epoch != self.epoch {
-                    self.epoch = epoch;
-                    self.permutation = permutation(len, self.seed, epoch);
+        assert!(self.len > 0, "an order of no examples");
+        let place = |i: usize| (step as u64) * (size as u64) + i as u64;
+        let len = self.len as u64;
+        (0..size)
+            .map(|i| {
+                let (epoch, at) = (place(i) / len, (place(i) % len) as usize);
+                match &self.epoch {
+                    Some((last, permutation)) if *last == epoch => permutation[at],
+                    _ => {
+                        let drawn = permutation(self.len, self.seed, epoch);
+                        let example = drawn[at];
+                        self.epoch = Some((epoch, drawn));
+                        example
+                    }
                 }
-                self.permutation[place % len]
             })
             .collect()
     }

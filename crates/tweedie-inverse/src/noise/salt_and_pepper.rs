@@ -36,14 +36,19 @@ impl SaltAndPepper {
     /// Impulses of probabilities `salt` and `pepper`, around values that are known to `sigma`.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for a probability below 0, a sum above 1, or a σ that is not
-    /// finite and above 0.
+    /// [`OperatorError::Parameter`] for a probability below 0, a sum of 1 or more (nothing of the image
+    /// would be left), or a σ that is not finite and above 0.
     pub fn new(salt: f64, pepper: f64, sigma: f64, range: Range) -> Result<Self, OperatorError> {
         for (what, value) in [("share of salt", salt), ("share of pepper", pepper)] {
-            require(what, value, "from 0 to 1", (0.0..=1.0).contains(&value))?;
+            require(
+                what,
+                value,
+                "at least 0 and below 1",
+                (0.0..1.0).contains(&value),
+            )?;
         }
         let sum = salt + pepper;
-        require("share of salt and pepper", sum, "at most 1", sum <= 1.0)?;
+        require("share of salt and pepper", sum, "below 1", sum < 1.0)?;
         positive("noise's σ", sigma)?;
         Ok(Self {
             salt,

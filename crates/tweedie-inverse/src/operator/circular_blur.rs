@@ -4,7 +4,7 @@
 //! spectrum `H = |H| e^{iφ}`, `A = F⁻¹ H F`; since `|H|` is even, `A = U Σ Vᵀ` with the real and
 //! orthogonal Hartley transform `V = Re F − Im F`, `Σ = |H|` and `U = F⁻¹ e^{iφ} F V`.
 
-use super::error::{pixels, sized};
+use super::error::{pixels, require, sized};
 use super::spectral::{Spectral, cutoff};
 use super::{
     ConjugateGradient, Linear, Operator, OperatorError, PointSpread, Solution, SolveError,
@@ -66,11 +66,16 @@ impl CircularBlur {
     /// The convolution of images of `size` (height, width) with `kernel`, which may be larger.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for an image of no pixels.
+    /// [`OperatorError::Parameter`] for an image of no pixels, or a kernel whose sum overflows.
     pub fn new(kernel: PointSpread, size: [usize; 2]) -> Result<Self, OperatorError> {
         pixels(size)?;
         let centre = kernel.size().map(|n| n / 2);
-        let filter = CircularFilter::of_kernel(&kernel.embedded(size, centre), [1, 1], size);
+        let embedded = kernel.embedded(size, centre);
+        // A kernel larger than the image is folded, which adds its values.
+        for &value in &embedded {
+            require("kernel's value", value, "finite", value.is_finite())?;
+        }
+        let filter = CircularFilter::of_kernel(&embedded, [1, 1], size);
         let magnitudes = filter.magnitudes();
         let largest = magnitudes.values().iter().fold(0.0, |a: f64, &b| a.max(b));
         let none = 1e-15 * largest;

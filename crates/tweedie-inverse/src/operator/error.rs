@@ -57,13 +57,13 @@ pub enum OperatorError {
         /// How many there should be.
         expected: usize,
     },
-    /// An operator whose adjoint is that of another one.
+    /// An adjoint that is not the transpose of the forward map.
     #[error(
-        "the operator's adjoint is not the transpose of its forward map: ‖A x‖² and ⟨x, Aᵀ A x⟩ differ by \
-         {gap:.1e} of their size"
+        "the operator's adjoint is not the transpose of its forward map: ⟨A x, y⟩ and ⟨x, Aᵀ y⟩ differ by \
+         {gap:.1e} of ‖A x‖ ‖y‖ + ‖x‖ ‖Aᵀ y‖"
     )]
     Adjoint {
-        /// By how much, relative to `‖A x‖²`.
+        /// By how much, relative to `‖A x‖ ‖y‖ + ‖x‖ ‖Aᵀ y‖`.
         gap: f64,
     },
     /// Values of a signal that a noise model does not take.

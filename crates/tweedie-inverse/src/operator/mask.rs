@@ -271,13 +271,17 @@ impl<const D: usize> Operator<D> for Mask<D> {
         x * kept
     }
 
-    /// Whatever stood in the hole, no number included.
+    /// Overwrites the hole, NaN included. A `y` that several masks share becomes one for each.
     fn observed(&self, y: Tensor<D>) -> Tensor<D> {
-        if self.measured(y.dims()).is_err() {
+        let mut shape = y.dims();
+        if shape[0] == 1 {
+            shape[0] = self.kept.shape()[0];
+        }
+        if self.measured(shape).is_err() {
             return y;
         }
-        let lost = self.kept.beside(&y).equal_elem(0.0).expand(y.dims());
-        y.mask_fill(lost, 0.0)
+        let lost = self.kept.beside(&y).equal_elem(0.0).expand(shape);
+        y.expand(shape).mask_fill(lost, 0.0)
     }
 }
 

@@ -96,9 +96,11 @@ pub trait Operator<const D: usize> {
         self.forward(x)
     }
 
-    /// A measurement without what the operator does not see: 0 where `A x` is 0 whatever `x` is, as in the
-    /// hole of a mask. There is no noise there, and nothing to be met. A `y` of another shape than measurements
-    /// have is given back as it is.
+    /// Sets the entries of `y` to 0 that the operator never measures, where `(A x)ᵢ = 0` for every
+    /// `x`: the hole of a mask. Such entries carry no information, whatever noise is there.
+    ///
+    /// An operator without such entries, or that does not know them, returns `y` unchanged, and so
+    /// does every operator for a `y` that does not have the shape of a measurement.
     fn observed(&self, y: Tensor<D>) -> Tensor<D> {
         y
     }

@@ -4,8 +4,9 @@ use super::ok;
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_core::{HostNoise, Range};
 use tweedie_inverse::{
-    AnyNoise, GammaNoise, GaussianNoise, LaplaceNoise, Likelihood, Mask, Measurement, Operator,
-    PoissonNoise, ResidualNorm, RicianNoise, SaltAndPepper, UniformNoise,
+    AnyLinear, AnyNoise, Basis, Blur, GammaNoise, GaussianNoise, Identity, LaplaceNoise,
+    Likelihood, Linear, Mask, Measurement, MultiCoil, Operator, Padding, PointSpread, PoissonNoise,
+    ResidualNorm, RicianNoise, SaltAndPepper, Sampled, Stack, UniformNoise,
 };
 
 fn grey() -> Tensor<4> {
@@ -18,11 +19,12 @@ fn mask() -> Mask<4> {
 
 #[test]
 fn every_law_leaves_it_empty() {
-    let laws: [AnyNoise; 7] = [
+    let laws: [AnyNoise; 8] = [
         ok(GaussianNoise::new(0.1)).into(),
         ok(LaplaceNoise::new(0.1)).into(),
         ok(UniformNoise::new(0.1)).into(),
-        ok(SaltAndPepper::new(0.5, 0.5, 0.1, Range::Unit)).into(),
+        ok(SaltAndPepper::new(0.5, 0.4, 0.1, Range::Unit)).into(),
+        ok(SaltAndPepper::new(0.5, 0.4, 0.1, Range::Signed)).into(),
         ok(PoissonNoise::new(0.01)).into(),
         ok(GammaNoise::new(10.0)).into(),
         ok(RicianNoise::new(0.1)).into(),
@@ -59,4 +61,49 @@ fn what_stands_there_changes_no_score() {
     // A pixel that is missing may be no number.
     let measured = Measurement::new(mask(), ok(GaussianNoise::new(0.1)), junk(f64::NAN));
     ok(measured.check([2, 1, 8, 8]));
+}
+
+/// Every operator that holds a mask, and every wrapper of one, with a measurement of ones.
+#[test]
+fn operators_of_a_mask_pass_it_on() {
+    let (size, device) = ([8, 8], Device::flex());
+    let scan = || Mask::of_pixels(size, |_, column| column != 3);
+    let masked = || AnyLinear::from(mask());
+    let blur = || Blur::new(ok(PointSpread::gaussian(1.0)), Padding::Reflect);
+    let pair = vec![masked(), AnyLinear::from(Identity)];
+    let operators: [(AnyLinear, [usize; 4]); 6] = [
+        (masked(), [2, 1, 8, 8]),
+        (
+            ok(Sampled::new(Basis::Fourier, scan(), size)).into(),
+            [2, 2, 8, 8],
+        ),
+        (ok(MultiCoil::ring(3, scan(), size)).into(), [2, 6, 8, 8]),
+        (blur().then(mask()).into(), [2, 1, 8, 8]),
+        (mask().scaled(2.0).into(), [2, 1, 8, 8]),
+        (ok(Stack::new(pair, [1, 8, 8])).into(), [2, 1, 1, 128]),
+    ];
+    for (operator, shape) in operators {
+        let name = operator.kind();
+        let y = Tensor::<4>::ones(shape, &device);
+        let lost = |y: &Tensor<4>| y.clone().equal_elem(0.0).int().sum().into_scalar::<i64>();
+        // Eight pixels of each image, or a column of each part.
+        let expected = match name {
+            "Sampled" => 2 * 2 * 8,
+            "MultiCoil" => 2 * 6 * 8,
+            _ => 2 * 8,
+        };
+        let seen = operator.observed(y.clone());
+        assert_eq!(lost(&seen), expected, "{name}");
+        let boxed: Box<dyn Linear<4>> = Box::new(operator);
+        assert_eq!(lost(&boxed.observed(y)), expected, "{name} by a pointer");
+    }
+}
+
+#[test]
+fn a_measurement_that_masks_share_becomes_one_for_each() {
+    let kept = Tensor::<4>::from_floats([[[[1.0, 0.0]]], [[[0.0, 1.0]]]], &Device::flex());
+    let masks = Mask::new(kept.equal_elem(1.0));
+    let y = masks.observed(Tensor::ones([1, 1, 1, 2], &Device::flex()));
+    let y: Vec<f32> = y.into_data().iter().collect();
+    assert_eq!(y, [1.0, 0.0, 0.0, 1.0]);
 }

@@ -10,10 +10,29 @@ mod catalogue;
 mod input;
 mod laws;
 mod nonlinear;
+mod solutions;
 mod spectral;
 
 use burn::tensor::{DType, Device, Tensor};
+use catalogue::{Case, linear};
 use tweedie_core::{HostNoise, Noise};
+use tweedie_inverse::AnyLinear;
+
+const BOTH: [(DType, f64); 2] = [(DType::F32, 1e-5), (DType::F64, 1e-10)];
+
+/// `A` with the shape of its signals, in both precisions.
+fn each(law: impl Fn(&str, &AnyLinear, [usize; 4], DType, f64)) {
+    for Case {
+        name,
+        operator,
+        shape,
+    } in linear()
+    {
+        for (dtype, tolerance) in BOTH {
+            law(&name, &operator, shape, dtype, tolerance);
+        }
+    }
+}
 
 fn random(shape: [usize; 4], seed: u64, dtype: DType) -> Tensor<4> {
     HostNoise::seeded(seed).normal_like(&Tensor::zeros(shape, (&Device::flex(), dtype)))

@@ -52,7 +52,7 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     #[cfg(any(feature = "flex", feature = "cube"))]
     {
         let some = [q.dims(), v.dims()].as_flattened().iter().all(|&n| n > 0);
-        // A GPU's kernels count scores, too.
+        // GPU kernels index the scores with 32 bits.
         #[cfg(feature = "cube")]
         let some =
             some && (crate::on_host(&q) || crate::device::counts(&[&[b, h, q.dims()[3], m]]));

@@ -35,7 +35,7 @@ pub(super) fn takes(
     let fits = same && stride && shapes && some;
     #[cfg(feature = "cube")]
     let fits = fits && {
-        // The output is counted, too.
+        // GPU kernels index the output with 32 bits.
         let ([n, ..], [o, ..]) = (x.dims(), weight.dims());
         let [down, across] = window.size([h, w], [kh, kw]);
         crate::on_host(x) || crate::device::counts(&[&[n, o, down, across]])

@@ -89,11 +89,9 @@ pub fn conv2d(
     window: Window,
 ) -> Tensor<4> {
     let ([_, channels, h, w], [out, from, kh, kw]) = (x.dims(), weight.dims());
-    let of_bias = bias.as_ref().map(Tensor::dims);
-    assert!(
-        of_bias.is_none_or(|dims| dims == [out]),
-        "conv2d: a bias of {of_bias:?} for {out} channels"
-    );
+    if let Some(bias) = &bias {
+        assert_eq!(bias.dims(), [out], "conv2d: a bias for {out} channels");
+    }
     let [(top, bottom), (left, right)] = window.padding;
     assert!(
         channels == from && kh <= h + top + bottom && kw <= w + left + right,

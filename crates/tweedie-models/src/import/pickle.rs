@@ -38,7 +38,7 @@ pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
     let tensors = reader.into_tensors().into_iter().map(|(name, tensor)| {
         let mut tensor = bridge::from_pytorch(tensor);
         tensor.name = name;
-        // PyTorch does not compress: what has more bytes than its file is one number, many times over.
+        // PyTorch does not compress, so a tensor larger than its file is a broadcast view.
         let count = tensor
             .shape
             .iter()

@@ -21,8 +21,8 @@ impl Model {
     /// A U-Net becomes a pipeline (`DDPMPipeline`, or `ScoreSdeVePipeline` for NCSN++):
     /// `model_index.json`, the network in a folder and the scheduler in another. A transformer, whose
     /// pipeline needs an autoencoder, becomes a model: `config.json` and weights, with
-    /// `scheduler_config.json` beside them. The file that makes a model of the folder is written last, and an old
-    /// one is removed first: who reads meanwhile finds no model, never parts of two.
+    /// `scheduler_config.json` beside them. The entry file (`model_index.json` or `config.json`) is written
+    /// last, and an old one is removed first, so that a reader never finds parts of two models.
     ///
     /// # Errors
     /// [`CheckpointError::Inexpressible`] for what that layout has no field for, such as pixels
@@ -35,6 +35,8 @@ impl Model {
         let (files, directory) = (Files::of(self)?, directory.as_ref());
         if matches!(self.config().network, Architecture::Dit(_)) {
             make(directory)?;
+            // That of a pipeline would be found first.
+            withdraw(&directory.join("model_index.json"))?;
             withdraw(&directory.join("config.json"))?;
             text(&directory.join("scheduler_config.json"), &files.scheduler)?;
             let names = &*files.names;
@@ -192,12 +194,14 @@ fn part<M: Module>(
     names: &dyn Naming,
     precision: Precision,
 ) -> Result<(), CheckpointError> {
+    let entry = folder.join("config.json");
     make(folder)?;
+    withdraw(&entry)?;
     export::tensors(network, names, precision, &folder.join(WEIGHTS))?;
-    text(&folder.join("config.json"), config)
+    text(&entry, config)
 }
 
-/// Removes what an earlier export is found by.
+/// Removes the entry file of an earlier export.
 fn withdraw(path: &Path) -> Result<(), CheckpointError> {
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {

@@ -54,7 +54,7 @@ impl Stored {
     }
 
     /// The tensors of the dictionary that `first` lies in, if it lies in one: checkpoints keep
-    /// weights beside the state of a training. Which of several dictionaries is meant, nobody can tell.
+    /// weights beside the state of a training. Several such dictionaries are an error.
     pub(crate) fn below(self, first: &str) -> Result<Self, CheckpointError> {
         let names = self.tensors.keys();
         let prefixes: Vec<String> = names

@@ -23,6 +23,14 @@ fn draws(prior: &GaussianMixture, count: usize, level: Level) -> Tensor<2> {
     x * level.alpha() + z * level.sigma()
 }
 
+/// The mean, and its standard error.
+fn average(x: &[f64]) -> (f64, f64) {
+    let n = x.len() as f64;
+    let mean = x.iter().sum::<f64>() / n;
+    let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+    (mean, (variance / n).sqrt())
+}
+
 #[test]
 fn the_flow_has_the_exact_density() {
     let prior = mixture();
@@ -119,16 +127,13 @@ fn the_bound_is_tight_for_the_exact_denoiser() {
             .zip(&exact)
             .map(|(t, e)| t + e)
             .collect();
-        let mean = gaps.iter().sum::<f64>() / count as f64;
-        let variance = gaps.iter().map(|g| (g - mean).powi(2)).sum::<f64>() / count as f64;
-        (mean, (variance / count as f64).sqrt())
+        average(&gaps)
     };
     // It lies above the exact value by a gap that falls as 1/steps, to nothing.
     let ((coarse, _), (fine, error)) = (gap(400), gap(800));
     let limit = 2.0 * fine - coarse;
     println!("{coarse:.3}, {fine:.3} nats above, in the limit {limit:.3} ± {error:.3}");
     assert!(coarse > fine && fine > 0.0, "{coarse}, {fine}");
-    assert!((coarse / fine - 2.0).abs() < 0.5, "{coarse}, {fine}");
     // Errors of 2·fine and of coarse together.
     assert!(
         limit.abs() < 3.0 * 5.0_f64.sqrt() * error,
@@ -138,15 +143,16 @@ fn the_bound_is_tight_for_the_exact_denoiser() {
 
 #[test]
 fn quantised_data_have_bits() {
-    let (bin, count) = (2.0 / 255.0, 1000);
+    let (bin, count) = (2.0 / 255.0, 8000);
     // Wide against a bin, inside [−1, 1]: the probability of a bin is density times width.
     let prior = Gaussian::isotropic(&[0.1, -0.2], 0.2).expect("a Gaussian");
     let mixture = GaussianMixture::new(vec![(1.0, prior)]).expect("a mixture");
     let x = draws(&mixture, count, Level::CLEAN);
     let x = (x / bin).round() * bin;
-    let exact = values(mixture.log_density(x.clone(), Level::CLEAN));
-    let exact = exact.iter().sum::<f64>() / count as f64;
-    let exact = bits_per_dimension(exact, 2, bin);
+    let exact: Vec<f64> = values(mixture.log_density(x.clone(), Level::CLEAN))
+        .into_iter()
+        .map(|density| bits_per_dimension(density, 2, bin))
+        .collect();
     let path = Path::log_snr(VP(), Span::new(1.0, 1e-2), 3000).expect("a path");
     let decoder = Decoder::Discretised {
         bin,
@@ -158,11 +164,17 @@ fn quantised_data_have_bits() {
         .terms(&mixture, x.clone(), &mut HostNoise::seeded(5))
         .expect("a bound");
     // Bins are probabilities already: no width enters.
-    let bound = values(terms.in_bits(2).total()).iter().sum::<f64>() / count as f64;
-    let gap = bound - exact;
+    let gaps: Vec<f64> = values(terms.in_bits(2).total())
+        .iter()
+        .zip(&exact)
+        .map(|(bound, exact)| bound - exact)
+        .collect();
+    let (gap, error) = average(&gaps);
+    println!("bound: {gap:.4} ± {error:.4} bits above");
+    // 3000 moves leave less than 0.04 bits.
     assert!(
-        -0.01 < gap && gap < 0.04,
-        "bound: {bound} bits instead of {exact}"
+        -4.0 * error < gap && gap < 0.04 + 4.0 * error && error < 0.01,
+        "bound: {gap} ± {error} bits above"
     );
     let level = VP().level(1e-4);
     let smooth = dequantise(x, bin, &mut HostNoise::seeded(6));
@@ -176,10 +188,16 @@ fn quantised_data_have_bits() {
     );
     let found = found.expect("a density").bits_per_dimension(bin);
     // x = α x₀: the density of the data is larger by α in each dimension.
-    let found = values(found).iter().sum::<f64>() / count as f64 - level.alpha().log2();
+    let gaps: Vec<f64> = values(found)
+        .iter()
+        .zip(&exact)
+        .map(|(found, exact)| found - level.alpha().log2() - exact)
+        .collect();
+    let (gap, error) = average(&gaps);
+    println!("flow: {gap:.4} ± {error:.4} bits apart");
     assert!(
-        (found - exact).abs() < 0.02,
-        "flow: {found} bits instead of {exact}"
+        gap.abs() < 0.01 + 4.0 * error && error < 0.01,
+        "flow: {gap} ± {error} bits apart"
     );
 }
 

@@ -2,11 +2,14 @@
 
 use super::{Cases, device, file};
 use std::path::Path;
+use tweedie::burn::optim::GradientsParams;
 use tweedie::burn::tensor::{Device, Tensor};
 use tweedie::core::{Preconditioned, TimeInput};
 use tweedie::math::{Prediction, TimeDensity, VariancePreserving, Weighting};
 use tweedie::models::{Mlp, MlpConfig, seeded};
-use tweedie::train::{Examples, LearningRate, Objective, Settings, TrainError, Trainer};
+use tweedie::train::{
+    Examples, LearningRate, Objective, Settings, TrainError, Trainer, clip_global_norm,
+};
 
 type Run = Trainer<Mlp, VariancePreserving>;
 
@@ -98,6 +101,10 @@ pub(crate) fn cases(folder: &Path) -> Cases {
         let density = TimeDensity::Uniform { min: 1.0, max: 0.0 };
         Run::new(network(4), objective().with_density(density), settings())
     });
+    all.panic("clip_global_norm", "a norm of NaN", || {
+        let network = network(4);
+        clip_global_norm(&network, GradientsParams::new(), f64::NAN)
+    });
     all.error("Trainer::step", "no examples", || run().step(&points(0)));
     all.error("Trainer::step", "an example of NaN", || {
         run()
@@ -181,6 +188,17 @@ pub(crate) fn cases(folder: &Path) -> Cases {
         "Trainer::step",
         "another number of examples than before the resumption",
         move || resume(&place)?.step(&points(6)),
+    );
+    let place = saved(folder, "vast");
+    let path = place.join("run.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let vast = text.replacen("\"examples\": 5", "\"examples\": 1000000000000", 1);
+    assert_ne!(text, vast);
+    std::fs::write(path, vast).unwrap();
+    all.error(
+        "Trainer::step",
+        "a run.json of 10¹² examples",
+        move || resume(&place)?.step(&points(5)),
     );
     // Moments of a network of another width, and of the same in another run.
     let (place, other) = (saved(folder, "moments"), folder.join("wide"));

@@ -73,6 +73,9 @@ pub(super) fn operators(all: &mut Cases) {
     all.error("Separable::enlarge", "a factor of 0", || {
         Separable::enlarge(Taps::Bilinear, 0, [8, 8], Padding::Circular)
     });
+    all.error("CircularBlur::new", "a kernel whose sum overflows", || {
+        CircularBlur::new(PointSpread::new(vec![1e308; 2], [1, 2])?, [1, 1])
+    });
     all.error("CircularBlur::new", "2³¹ pixels", || {
         CircularBlur::new(PointSpread::gaussian(1.0)?, [46_340, 46_340])
     });

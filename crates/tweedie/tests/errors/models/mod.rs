@@ -88,6 +88,13 @@ fn configurations(all: &mut Cases) {
         }
         .init(&device())
     });
+    all.error("AutoencoderConfig::init", "64 widths", || {
+        AutoencoderConfig {
+            widths: vec![8; 64],
+            ..AutoencoderConfig::new()
+        }
+        .init(&device())
+    });
     all.error("MlpConfig::init", "points of no dimensions", || {
         MlpConfig::new(0).init(&device())
     });
