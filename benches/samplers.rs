@@ -101,7 +101,7 @@ fn samplers(criterion: &mut Criterion) {
             DpmSolverMultistep::plus_plus(Order::Third),
             shape,
         );
-        let sde = DpmSolverMultistep::plus_plus(Order::Second).with_eta(1.0);
+        let sde = DpmSolverMultistep::plus_plus(Order::Second).sde();
         walk(criterion, "DPM++ 2M SDE", sde, shape);
         walk(
             criterion,
@@ -112,9 +112,9 @@ fn samplers(criterion: &mut Criterion) {
         walk(criterion, "DPM++ SDE", DpmSde::new(), shape);
         walk(criterion, "UniPC 2", UniPc::new(Order::Second), shape);
         walk(criterion, "UniPC 3", UniPc::new(Order::Third), shape);
-        let churn = Churn::new(RungeKutta::heun(), 4.0, STEPS);
+        let churn = Churn::new(RungeKutta::heun(), 4.0, STEPS).expect("a churn");
         walk(criterion, "Heun with churn", churn, shape);
-        let corrector = Langevin::signal_to_noise(0.16);
+        let corrector = Langevin::signal_to_noise(0.16).expect("a ratio");
         let corrected = PredictorCorrector::new(ReverseDiffusion, corrector);
         walk(criterion, "predictor–corrector", corrected, shape);
     }

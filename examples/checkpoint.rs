@@ -109,15 +109,15 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Some(sampling) if autoencoder.is_none() => sampling.clip,
         _ => Clip::None,
     };
-    let denoiser = clip.around(&model);
+    let denoiser = clip.around(&model)?;
     let mut noise = HostNoise::seeded(arguments.seed);
     let shape = [batch, model.config().channels, size[0], size[1]];
-    let mut x = sampler.start(shape, &device, &mut noise);
+    let mut x = sampler.start(shape, &device, &mut noise)?;
     let bar = ProgressBar::new(sampler.path().len() as u64);
     let began = Instant::now();
     for state in sampler.trajectory(&denoiser, x.clone(), &mut noise)? {
         bar.inc(1);
-        x = state.x;
+        x = state?.x;
     }
     bar.finish_and_clear();
     if let Some(autoencoder) = autoencoder {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tweedie::image::{Cloud, scatter};
 use tweedie::inverse::{Dps, GaussianNoise, Mask, Measurement};
-use tweedie::math::{EulerMaruyama, PosteriorVariance, ProbabilityFlow, ReverseDiffusion};
+use tweedie::math::{EulerMaruyama, ProbabilityFlow, ReverseDiffusion};
 use tweedie::metrics::sliced_wasserstein;
 use tweedie::prelude::*;
 use tweedie_examples::{finish, three_clusters};
@@ -50,7 +50,7 @@ fn mixture(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let steps = arguments.steps;
     let uniform = Path::uniform(vp, Span::default(), steps)?.then_clean();
     let karras = Path::karras(vp, Span::default(), steps, 7.0)?.then_clean();
-    let large = Ancestral::new(PosteriorVariance::Large);
+    let large = Ancestral::large();
     let samplers: Vec<(&str, Box<dyn Kernel>, &Path)> = vec![
         (
             "DDPM, small variance",
@@ -58,7 +58,7 @@ fn mixture(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             &uniform,
         ),
         ("DDPM, large variance", Box::new(large), &uniform),
-        ("DDIM η = 0.5", Box::new(Ddim::with_eta(0.5)), &karras),
+        ("DDIM η = 0.5", Box::new(Ddim::new(0.5)?), &karras),
         ("DDIM η = 0", Box::new(Ddim::deterministic()), &karras),
         ("Euler flow", Box::new(ProbabilityFlow::new(vp)), &uniform),
         ("Euler–Maruyama", Box::new(EulerMaruyama::new(vp)), &uniform),
@@ -80,12 +80,12 @@ fn mixture(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     for (name, kernel, path) in samplers {
         let mut noise = HostNoise::seeded(0);
         let sampler = Sampler::new(kernel, path.clone());
-        let x = sampler.start(shape, &device, &mut noise);
+        let x = sampler.start(shape, &device, &mut noise)?;
         report(name, sampler.sample(&prior, x, &mut noise)?, &exact);
     }
     let mut noise = HostNoise::seeded(0);
     let heun = Sampler::new(RungeKutta::heun(), karras.clone());
-    let x = heun.start(shape, &device, &mut noise);
+    let x = heun.start(shape, &device, &mut noise)?;
     report("Heun", heun.sample(&prior, x, &mut noise)?, &exact);
 
     // The posterior given the first coordinate, y = x₁ + 0.3 n = 0.4: exactly, and by DPS.
@@ -96,7 +96,7 @@ fn mixture(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let measured = Measurement::new(Mask::new(kept), GaussianNoise::new(0.3)?, y);
     let sampler = Sampler::new(Ddim::ancestral(), uniform);
     println!("to exact draws from the posterior of y = x₁ + 0.3 n = 0.4");
-    let x = sampler.start(shape, &device, &mut noise);
+    let x = sampler.start(shape, &device, &mut noise)?;
     report(
         "exact posterior, DDPM",
         sampler.sample(&posterior, x.clone(), &mut noise)?,

@@ -99,9 +99,9 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 
     let y = repeated(&m.y, GUESSES);
     let problem = Measurement::new(&m.operator, m.noise, y);
-    let guided = Mmps::new(&model, &problem).with_iterations(4);
+    let guided = Mmps::new(&model, &problem).with_iterations(4)?;
     let sampler = Sampler::new(Ancestral::default(), path);
-    let x = sampler.start(model.shape(HEADS * GUESSES), &device, &mut noise);
+    let x = sampler.start(model.shape(HEADS * GUESSES), &device, &mut noise)?;
     let guesses = walk(&sampler, "restoring", &guided, x, &mut noise)?;
 
     let mut sheet = Sheet::new().with_scale(2).with_columns([

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use tweedie::core::{Interpolation, Resize, StaticClip};
 use tweedie::image::{PHOTOS, load};
 use tweedie::inverse::{
-    Bayer, CircularBlur, DiffPir, GaussianNoise, Hqs, Linear, LinearGaussian, Mask, Measurement,
+    Bayer, CircularBlur, DiffPir, Dpir, GaussianNoise, Linear, LinearGaussian, Mask, Measurement,
     Operator, PointSpread, Separable, TotalVariation, wiener,
 };
 use tweedie::math::{Chain, Renoise, Schedule};
@@ -182,7 +182,7 @@ fn dpir_path(sigma: f64, moves: usize) -> Result<Path, Box<dyn Error>> {
         )
         .into());
     }
-    Ok(Hqs::<()>::path(first, sigma, moves)?)
+    Ok(Dpir::<()>::path(first, sigma, moves)?)
 }
 
 fn dpir(
@@ -192,7 +192,7 @@ fn dpir(
     start: Tensor<4>,
 ) -> Result<Tensor<4>, Box<dyn Error>> {
     let path = dpir_path(m.sigma(), moves)?;
-    let step = Hqs::new(m);
+    let step = Dpir::new(m);
     let mut none = tweedie::core::Replay::new(Vec::new());
     Ok(Sampler::new(step, path).sample(prior, start, &mut none)?)
 }
@@ -221,11 +221,12 @@ fn run_diffpir(
     start: Tensor<4>,
     noise: &mut HostNoise,
 ) -> Result<Tensor<4>, Box<dyn Error>> {
-    let clipped = StaticClip::new(prior, -1.0, 1.0);
-    let guided = DiffPir::new(clipped, m).with_lambda(1.0);
+    let clipped = StaticClip::new(prior, -1.0, 1.0)?;
+    let guided = DiffPir::new(clipped, m).with_lambda(1.0)?;
     let level = path.start();
     let x = start.clone() * level.alpha() + noise.normal_like(&start) * level.sigma();
-    Ok(Sampler::new(Renoise::new(1.0), path.clone()).sample(&guided, x, noise)?)
+    let sampler = Sampler::new(Renoise::new(1.0)?, path.clone());
+    Ok(sampler.sample(&guided, x, noise)?)
 }
 
 struct Scores {

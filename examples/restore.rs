@@ -79,7 +79,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 
     // Generate: the deterministic flow of the prior.
     let flow = Sampler::new(Ddim::deterministic(), path);
-    let x = flow.start(model.shape(16), &device, &mut noise);
+    let x = flow.start(model.shape(16), &device, &mut noise)?;
     let generated = walk(&flow, "generating 16 images", &model, x, &mut noise)?;
 
     // Measure, then restore: the same prior, pulled towards the measurement.

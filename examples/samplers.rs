@@ -43,7 +43,7 @@ fn samplers(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         return Err("--points has to be at least 1".into());
     }
     let bench = Bench::new(arguments.points)?;
-    let entries = entries();
+    let entries = entries()?;
     let bar = ProgressBar::new(entries.len() as u64 + 1).with_message("samplers");
     let mut flows = panel("flow of a mixture: median error of a point");
     let mut laws = panel("SDE on a Gaussian: error of mean and std, exactly");
@@ -64,7 +64,7 @@ fn samplers(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             distances.push((last.evaluations as f64, bench.distance(&last.x, 1.0)));
             w2.push(format!("{:.3}", bench.distance(&last.x, 2.0)));
         }
-        let (declared, measured) = (Step::<2>::order(&entry.step), bench.order(entry)?);
+        let (declared, measured) = (entry.order, bench.order(entry)?);
         let (name, evaluations, error) =
             (entry.name, entry.evaluations, errors[errors.len() - 3].1);
         lines.push(format!(
@@ -140,7 +140,7 @@ fn adaptive(
     let mut lines = Vec::new();
     let mut errors = Vec::new();
     for tolerance in [1e-1, 1e-2, 1e-3, 1e-4, 1e-5] {
-        let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(tolerance));
+        let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(tolerance)?);
         let mut solution = solver.solve(&bench.prior, bench.starts.clone(), &path(1)?)?;
         let ends = solution.states.pop().ok_or("a path has a last level")?;
         let (evaluations, error) = (solution.evaluations, bench.flow_error(ends));
@@ -156,7 +156,7 @@ fn adaptive(
     let mut distances = Vec::new();
     for tolerance in [0.4, 0.2, 0.1, 0.05] {
         let step = AdaptiveSde::new(VariancePreserving::default());
-        let step = AnyStep::new(step.with_tolerance(Tolerance::both(tolerance)));
+        let step = AnyStep::new(step.with_tolerance(Tolerance::both(tolerance)?));
         let last = bench.draw(step, path(1)?, true)?;
         let (evaluations, w2) = (last.evaluations, bench.distance(&last.x, 2.0));
         lines.push(format!(

@@ -204,7 +204,7 @@ fn samples(
     );
     let mut noise = HostNoise::seeded(0);
     let shape = [64, config.channels, config.size[0], config.size[1]];
-    let x = sampler.start(shape, device, &mut noise);
+    let x = sampler.start(shape, device, &mut noise)?;
     Ok(sampler.sample(model, x, &mut noise)?)
 }
 

@@ -96,7 +96,7 @@ fn trajectory(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         let began = Instant::now();
         let sampler = Sampler::new(step, path);
         let mut noise = HostNoise::seeded(arguments.seed);
-        let x = sampler.start(shape, &device, &mut noise);
+        let x = sampler.start(shape, &device, &mut noise)?;
         let bar = ProgressBar::new(sampler.path().len() as u64).with_message(name);
         let label = |level: Level| format!("t = {:.0}", 1000.0 * schedule.time(level.log_snr()));
         let start = sampler.path().start();
@@ -107,6 +107,7 @@ fn trajectory(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         }];
         let (count, mut evaluations) = (sampler.path().len(), 0);
         for (k, state) in sampler.trajectory(&model, x, &mut noise)?.enumerate() {
+            let state = state?;
             bar.inc(1);
             evaluations = state.evaluations;
             // Evenly spaced, the last included.

@@ -9,8 +9,8 @@ use std::process::Command;
 use std::time::Instant;
 use tweedie::core::Counting;
 use tweedie::inverse::{
-    Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, EnKg, GaussianNoise, Lgd, Mask, Measurement,
-    Mmps, Pigdm, PnpDm, RedDiff, Replace, Tmpd, mcg,
+    Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, EnKg, GaussianNoise, Lgd, Mask, Mcg,
+    Measurement, Mmps, Pigdm, PnpDm, RePaint, RedDiff, Tmpd,
 };
 use tweedie::math::Renoise;
 use tweedie::models::seeded;
@@ -82,43 +82,35 @@ fn one(network: &str, method: &str) -> Result<(), Box<dyn Error>> {
     let truth = noise.normal(shape, &device);
     let mask = Mask::random([32, 32], 0.5, 0)?;
     let m = Measurement::simulate(mask, GaussianNoise::new(0.1)?, truth, &mut noise)?;
-    let (operator, y) = (m.operator.clone(), m.y.clone());
     let kernel = Ancestral::default();
     let ddpm = AnyStep::new(kernel);
-    let ensemble = y.clone().narrow(0, 0, 1);
+    let ensemble = Measurement::new(m.operator.clone(), m.noise, m.y.clone().narrow(0, 0, 1));
     let (denoiser, step): (Box<dyn Denoiser<4> + '_>, AnyStep<4>) = match method {
         "DPS" => (Box::new(Dps::new(&prior, &m)), ddpm),
         "PiGDM" => (Box::new(Pigdm::new(&prior, &m)), ddpm),
-        "MMPS-3" => (Box::new(Mmps::new(&prior, &m).with_iterations(3)), ddpm),
+        "MMPS-3" => (Box::new(Mmps::new(&prior, &m).with_iterations(3)?), ddpm),
         "TMPD" => (Box::new(Tmpd::new(&prior, &m)), ddpm),
         "LGD-10" => (Box::new(Lgd::new(&prior, &m)), ddpm),
-        "DDNM" => (Box::new(Ddnm::new(&prior, operator, y)), ddpm),
+        "DDNM" => (Box::new(Ddnm::new(&prior, &m)), ddpm),
         "DiffPIR" => {
-            let step = AnyStep::new(Renoise::new(0.3));
+            let step = AnyStep::new(Renoise::new(0.3)?);
             (Box::new(DiffPir::new(&prior, &m)), step)
         }
         other => {
             let step = match other {
                 "unguided" => ddpm,
-                "DPS-published" => AnyStep::new(DpsStep {
-                    kernel,
-                    operator,
-                    y,
-                    zeta: 1.0,
-                }),
-                "DDNM+" => AnyStep::new(DdnmPlus::new(Ddim::with_eta(0.85), m.clone())),
+                "DPS-published" => AnyStep::new(DpsStep::new(kernel, m.clone()).with_zeta(1.0)?),
+                "DDNM+" => AnyStep::new(DdnmPlus::new(Ddim::new(0.85)?, m.clone())),
                 "DDRM" => AnyStep::new(Ddrm::new(m.clone())),
-                "RePaint" => AnyStep::new(Replace::new(kernel, operator, y)),
-                "MCG" => AnyStep::new(mcg(kernel, operator, y, 1.0)),
+                "RePaint" => AnyStep::new(RePaint::new(kernel, m.clone())),
+                "MCG" => AnyStep::new(Mcg::new(kernel, m.clone()).with_zeta(1.0)?),
                 "DAPS" => AnyStep::new(Daps::new(m.clone())),
                 "PnP-DM" => AnyStep::new(PnpDm::new(m.clone())),
-                "EnKG" => AnyStep::new(EnKg::new(
-                    Ddim::deterministic(),
-                    operator,
-                    ensemble,
-                    batch.max(2),
-                )),
-                "RED-diff" => AnyStep::new(RedDiff::new(operator, y)),
+                "EnKG" => {
+                    let step = EnKg::new(Ddim::deterministic(), ensemble);
+                    AnyStep::new(step.with_particles(batch.max(2))?)
+                }
+                "RED-diff" => AnyStep::new(RedDiff::new(m.clone())),
                 _ => return Err(format!("no method {method}").into()),
             };
             (Box::new(&prior), step)

@@ -41,7 +41,7 @@ fn one(side: usize, batch: usize, steps: usize) -> Result<(), Box<dyn Error>> {
     let mut seconds = 0.0;
     for _ in 0..2 {
         let began = Instant::now();
-        sampler.sample(&model, x.clone(), &mut noise)?.into_data();
+        sampler.sample(&model, x.clone()?, &mut noise)?.into_data();
         seconds = began.elapsed().as_secs_f64();
     }
     println!("{seconds} {}", peak());

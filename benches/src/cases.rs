@@ -56,12 +56,7 @@ pub fn measure(case: &str, seconds: f64, device: &Device, dtype: DType) -> Resul
         "dps" => {
             let mask = Mask::random([side, side], 0.5, 0)?;
             let m = Measurement::simulate(mask, GaussianNoise::new(0.1)?, x.clone(), &mut noise)?;
-            let step = DpsStep {
-                kernel: Ancestral::default(),
-                operator: m.operator.clone(),
-                y: m.y.clone(),
-                zeta: 1.0,
-            };
+            let step = DpsStep::new(Ancestral::default(), m).with_zeta(1.0)?;
             let levels = [0.6, 0.55].map(|t| process.level(t));
             let sampler = Sampler::new(step, Path::through(levels.to_vec())?);
             least(seconds, || {

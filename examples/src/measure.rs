@@ -50,7 +50,7 @@ impl Bench {
         let prior = three_clusters()?;
         let starts =
             HostNoise::seeded(1).normal_like(&Tensor::zeros([500, 2], (&device, DType::F64)));
-        let solver = Adaptive::dormand_prince().with_tolerance(Tolerance::both(1e-10));
+        let solver = Adaptive::dormand_prince().with_tolerance(Tolerance::both(1e-10)?);
         let mut states = solver.solve(&prior, starts.clone(), &path(1)?)?.states;
         Ok(Self {
             gaussian: Gaussian::diagonal(&[2.0, -1.0], &[0.3, 0.7])?,
@@ -149,8 +149,8 @@ impl Bench {
             false => Box::new(HostNoise::seeded(0)),
         };
         let sampler = Sampler::new(step, path.then_clean());
-        let x = sampler.start([self.points, 2], &self.device, &mut *noise);
+        let x = sampler.start([self.points, 2], &self.device, &mut *noise)?;
         let last = sampler.trajectory(&self.prior, x, &mut *noise)?.last();
-        Ok(last.ok_or("a path has a last level")?)
+        Ok(last.ok_or("a path has a last level")??)
     }
 }

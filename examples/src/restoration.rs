@@ -7,8 +7,8 @@ use indicatif::ProgressBar;
 use std::error::Error;
 use tweedie::inverse::{
     Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, EnKg, GaussianNoise, LangevinCoupling, Lgd,
-    Measurement, Mmps, Operator, Pigdm, PnpDm, RedDiff, Replace, Tmpd, TwistByVariance, TwistedSmc,
-    mcg,
+    Mcg, Measurement, Mmps, Operator, Pigdm, PnpDm, RePaint, RedDiff, Tmpd, TwistByVariance,
+    TwistedSmc,
 };
 use tweedie::math::Renoise;
 use tweedie::prelude::*;
@@ -193,36 +193,34 @@ impl Settings {
         m: Measurement<4, A, GaussianNoise>,
         noise: &mut HostNoise,
     ) -> Result<Tensor<4>, Box<dyn Error>> {
-        let (operator, y, model) = (m.operator.clone(), m.y.clone(), chain.model);
+        let model = chain.model;
         match self.method {
             Method::Dps => {
-                let step = DpsStep {
-                    kernel: self.kernel(),
-                    operator,
-                    y,
-                    zeta: self.strength(1.0),
-                };
+                let step = DpsStep::new(self.kernel(), m).with_zeta(self.strength(1.0))?;
                 chain.walk(model, AnyStep::new(step), noise)
             }
             Method::DpsScore => {
-                let guided = Dps::new(model, &m).with_strength(self.strength(0.1));
+                let guided = Dps::new(model, &m).with_strength(self.strength(0.1))?;
                 chain.guided(&guided, self.walk, noise)
             }
             Method::Lgd => {
-                let guided = Lgd::new(model, &m).with_strength(self.strength(1.0));
-                chain.guided(&guided.with_data_std(0.5), self.walk, noise)
+                let guided = Lgd::new(model, &m).with_strength(self.strength(1.0))?;
+                chain.guided(&guided.with_data_std(0.5)?, self.walk, noise)
             }
             Method::Daps => {
                 let curvature = 1.0 / m.noise.sigma().powi(2);
-                let coupling = LangevinCoupling::new(m, curvature);
+                let coupling = LangevinCoupling::new(m, curvature)?;
                 chain.walk(model, AnyStep::new(Daps::new(coupling)), noise)
             }
             Method::Enkg => {
-                let step = EnKg::new(Ddim::ancestral(), operator, once.y.clone(), self.guesses);
+                let step = EnKg::new(Ddim::ancestral(), once.clone());
+                let step = step.with_particles(self.guesses)?;
                 chain.walk(model, AnyStep::new(step), noise)
             }
             _ => {
-                let step = RedDiff::new(operator, y).with_lambda(self.strength(0.25));
+                // A magnitude has no pseudo-inverse to begin with.
+                let start = noise.normal(chain.shape, &m.y.device());
+                let step = RedDiff::starting_at(m, start).with_lambda(self.strength(0.25))?;
                 chain.walk(model, AnyStep::new(step), noise)
             }
         }
@@ -236,50 +234,48 @@ impl Settings {
         m: Measurement<4, Physics, GaussianNoise>,
         noise: &mut HostNoise,
     ) -> Result<Tensor<4>, Box<dyn Error>> {
-        let (operator, y, model) = (m.operator.clone(), m.y.clone(), chain.model);
+        let model = chain.model;
         let mut own = |step: AnyStep<4>| chain.walk(model, step, noise);
         // The spread of a pixel of Fashion-MNIST around its mean, on [−1, 1].
         let spread = 0.5;
         match self.method {
             Method::Pigdm => {
-                let guided = Pigdm::new(model, &m).with_strength(self.strength(1.0));
-                chain.guided(&guided.with_data_std(spread), self.walk, noise)
+                let guided = Pigdm::new(model, &m).with_strength(self.strength(1.0))?;
+                chain.guided(&guided.with_data_std(spread)?, self.walk, noise)
             }
             Method::Mmps => {
-                chain.guided(&Mmps::new(model, &m).with_iterations(3), self.walk, noise)
+                chain.guided(&Mmps::new(model, &m).with_iterations(3)?, self.walk, noise)
             }
             Method::Tmpd => chain.guided(&Tmpd::new(model, &m), self.walk, noise),
-            Method::Ddnm => chain.guided(&Ddnm::new(model, operator, y), self.walk, noise),
+            Method::Ddnm => chain.guided(&Ddnm::new(model, &m), self.walk, noise),
             Method::Diffpir => {
-                let guided = DiffPir::new(model, &m).with_lambda(self.strength(1.75));
-                chain.walk(&guided, AnyStep::new(Renoise::new(0.3)), noise)
+                let guided = DiffPir::new(model, &m).with_lambda(self.strength(1.75))?;
+                chain.walk(&guided, AnyStep::new(Renoise::new(0.3)?), noise)
             }
-            Method::DdnmPlus => own(AnyStep::new(DdnmPlus::new(Ddim::with_eta(0.85), m))),
+            Method::DdnmPlus => own(AnyStep::new(DdnmPlus::new(Ddim::new(0.85)?, m))),
             Method::Ddrm => own(AnyStep::new(Ddrm::new(m))),
             Method::Repaint => {
                 let chain = Chain4 {
                     path: chain.path.clone().with_time_travel(10, 3),
                     ..*chain
                 };
-                let step = Replace::new(self.kernel(), operator, y);
+                let step = RePaint::new(self.kernel(), m);
                 chain.walk(model, AnyStep::new(step), noise)
             }
-            Method::Mcg => own(AnyStep::new(mcg(
-                self.kernel(),
-                operator,
-                y,
-                self.strength(0.5),
-            ))),
+            Method::Mcg => {
+                let step = Mcg::new(self.kernel(), m).with_zeta(self.strength(0.5))?;
+                own(AnyStep::new(step))
+            }
             Method::Daps => own(AnyStep::new(Daps::new(m))),
             Method::PnpDm => own(AnyStep::new(PnpDm::new(m))),
             Method::Smc => {
-                let smc = TwistedSmc::new(Ddim::ancestral(), chain.path.clone(), self.guesses);
-                let bar = ProgressBar::new(chain.path.len() as u64);
-                let x = smc.start(chain.shape, &m.y.device(), noise);
-                let twist = TwistByVariance::new(&m, spread);
-                let end = smc.sample(model, &twist, x, noise, |_| bar.inc(1))?;
-                bar.finish_and_clear();
-                Ok(end.x)
+                let twist = TwistByVariance::new(m).with_data_std(spread)?;
+                let smc = TwistedSmc::new(Ddim::ancestral(), twist);
+                own(AnyStep::new(smc.with_particles(self.guesses)?))
+            }
+            Method::RedDiff => {
+                let step = RedDiff::new(m).with_lambda(self.strength(0.25))?;
+                own(AnyStep::new(step))
             }
             _ => self.any(chain, once, m, noise),
         }
@@ -321,8 +317,8 @@ impl Chain4<'_> {
         step: AnyStep<4>,
         noise: &mut HostNoise,
     ) -> Result<Tensor<4>, Box<dyn Error>> {
-        let sampler = Sampler::new(step, self.path.clone());
-        let x = sampler.start(self.shape, &Device::default(), noise);
+        let sampler = Sampler::new(step, self.path.clone()).checking_each();
+        let x = sampler.start(self.shape, &Device::default(), noise)?;
         walk(&sampler, "restoring", denoiser, x, noise)
     }
 }
@@ -330,7 +326,7 @@ impl Chain4<'_> {
 /// Walks the whole path and shows how far it is.
 ///
 /// # Errors
-/// If the run is refused, or a state is not finite.
+/// If the run is refused, or a move fails.
 pub fn walk<S: Step<4>>(
     sampler: &Sampler<S>,
     task: &'static str,
@@ -340,7 +336,7 @@ pub fn walk<S: Step<4>>(
 ) -> Result<Tensor<4>, Box<dyn Error>> {
     let bar = ProgressBar::new(sampler.path().len() as u64).with_message(task);
     let mut last = x.clone();
-    for state in sampler.trajectory(denoiser, x, noise)?.checked() {
+    for state in sampler.trajectory(denoiser, x, noise)? {
         bar.inc(1);
         last = state?.x;
     }

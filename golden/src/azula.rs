@@ -9,7 +9,7 @@ use tweedie::core::oracle::Gaussian;
 use tweedie::math::multistep::{
     AdamsBashforth, DpmSolverMultistep, ExponentialAdamsBashforth, Order, Variable,
 };
-use tweedie::math::{Ddim, Kernel, Level, Path, Transition};
+use tweedie::math::{Ddim, Kernel, Level, MoveError, Path, Transition};
 use tweedie::samplers::{AnyStep, PredictorCorrector, RungeKutta, Sampler};
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
@@ -25,7 +25,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         "ddpm" => AnyStep::new(Ddim::ancestral()),
         "ddim_eta0" | "euler" => AnyStep::new(Ddim::deterministic()),
         // The peer's η scales the variance, the paper's and ours the standard deviation.
-        "ddim_eta0.5" => AnyStep::new(Ddim::with_eta(0.5_f64.sqrt())),
+        "ddim_eta0.5" => AnyStep::new(Ddim::new(0.5_f64.sqrt())?),
         "heun" => AnyStep::new(RungeKutta::heun()),
         "zAB2" => AnyStep::new(AdamsBashforth::new(Order::Second)),
         "zAB3" => AnyStep::new(AdamsBashforth::new(Order::Third)),
@@ -37,7 +37,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             let step = PredictorCorrector::new(Ddim::deterministic(), corrector);
             AnyStep::new(step.correcting_first())
         }
-        "ito_eta1" => AnyStep::new(DpmSolverMultistep::on_noise(Order::First).with_eta(1.0)),
+        "ito_eta1" => AnyStep::new(DpmSolverMultistep::on_noise(Order::First).sde()),
         other => return Err(GoldenError::Lacks(format!("a known sampler: {other}"))),
     };
     let prior = prior(file)?;
@@ -66,7 +66,9 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let x = states[0].tensor::<2>(DType::F64)? / scale(times[0])?;
     let sampler = Sampler::new(step, path);
     let run = sampler.trajectory(&prior, x, &mut draws).map_err(refused)?;
-    let found: Vec<Tensor<2>> = run.map(|state| state.x).collect();
+    let found: Vec<Tensor<2>> = run
+        .map(|state| Ok(state?.x))
+        .collect::<Result<_, GoldenError>>()?;
     let mut comparison = Comparison::default();
     // Some runs are recorded at their ends alone.
     let every = found.len() / (states.len() - 1);
@@ -125,12 +127,12 @@ struct Renewal {
 }
 
 impl Kernel for Renewal {
-    fn transition(&self, _: Level, to: Level) -> Transition {
+    fn transition(&self, _: Level, to: Level) -> Result<Transition, MoveError> {
         let kept = (1.0 - self.part).sqrt();
-        Transition {
+        Ok(Transition {
             state: kept,
             clean: to.alpha() * (1.0 - kept),
             noise: self.part.sqrt() * to.sigma(),
-        }
+        })
     }
 }

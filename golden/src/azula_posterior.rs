@@ -39,38 +39,28 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let y = TensorData::new(y.clone(), [1, 1, 1, y.len()]);
     let y = Tensor::from_data(y, (&Device::flex(), DType::F64));
     let noise = GaussianNoise::new(0.1).map_err(refused)?;
-    let m = Measurement::new(operator.clone(), noise, y.clone());
+    let m = Measurement::new(operator, noise, y);
     let prior = from_fn(move |x: Tensor<4>, level: Level| {
         let shape = x.dims();
-        law.denoise(x.reshape([-1, width as i32]), level)
+        law.posterior_mean(x.reshape([-1, width as i32]), level)
             .reshape(shape)
     });
     let deterministic = AnyStep::new(Ddim::deterministic());
     let (denoiser, step): (Box<dyn Denoiser<4>>, AnyStep<4>) = match case.text("sampler") {
         "dps" => {
-            let step = DpsStep {
-                kernel: Ddim::ancestral(),
-                operator,
-                y,
-                zeta: 0.5,
-            };
+            let step = DpsStep::new(Ddim::ancestral(), m).with_zeta(0.5)?;
             (Box::new(prior), AnyStep::new(step))
         }
         "pgdm" => {
-            let kernel = Ddim::ancestral();
-            let step = PigdmStep {
-                kernel,
-                operator,
-                y,
-            };
+            let step = PigdmStep::new(Ddim::ancestral(), m);
             (Box::new(prior), AnyStep::new(step))
         }
         "diffpir_ddim" => {
-            let guided = DiffPir::new(prior, m).with_lambda(10.0);
+            let guided = DiffPir::new(prior, m).with_lambda(10.0)?;
             (Box::new(guided), deterministic)
         }
         "mmps_ddim" => {
-            let guided = Mmps::new(prior, m).with_iterations(20);
+            let guided = Mmps::new(prior, m).with_iterations(20)?;
             (Box::new(guided), deterministic)
         }
         _ => (Box::new(Tmpd::new(prior, m)), deterministic),
@@ -95,7 +85,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     };
     let mut comparison = Comparison::default();
     for (k, state) in run.map_err(refused)?.enumerate() {
-        let found: Vec<f64> = state.x.into_data().iter::<f64>().collect();
+        let found: Vec<f64> = state?.x.into_data().iter::<f64>().collect();
         let name = format!("xs[{}]", k + 1);
         comparison.values(&name, &found, &states[k + 1].values, tolerance);
     }

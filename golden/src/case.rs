@@ -27,6 +27,25 @@ pub enum GoldenError {
     Refused(String),
 }
 
+/// Errors of the library are settings that it refuses.
+macro_rules! from {
+    ($($error:ty),* $(,)?) => {$(
+        impl From<$error> for GoldenError {
+            fn from(error: $error) -> Self {
+                refused(error)
+            }
+        }
+    )*};
+}
+
+from!(
+    tweedie::core::DenoiseError,
+    tweedie::math::MoveError,
+    tweedie::math::ParameterError,
+    tweedie::samplers::SampleError,
+    tweedie::samplers::StepError,
+);
+
 /// One recorded tensor.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorded {

@@ -11,13 +11,13 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let chain = chain(|key| case.config(key))?;
     let spacing = Spacing::Leading { offset: 0 };
     let path = Path::respaced(&chain, spacing, case.count("N")?).map_err(refused)?;
-    let kernel = Ddim::with_eta(case.number("eta")?);
+    let kernel = Ddim::new(case.number("eta")?)?;
     let (mut mean, mut variance) = (0.0, 1.0);
     for mv in path.moves() {
         // x̂₀ = μ + g (x − α μ) is affine, so the law stays Gaussian.
         let (alpha, sigma) = (mv.from.alpha(), mv.from.sigma());
         let g = alpha * s2 / (alpha * alpha * s2 + sigma * sigma);
-        let step = kernel.transition(mv.from, mv.to);
+        let step = kernel.transition(mv.from, mv.to)?;
         let slope = step.state + step.clean * g;
         mean = slope * mean + step.clean * (mu - g * alpha * mu);
         variance = slope * slope * variance + step.noise.powi(2);

@@ -3,10 +3,10 @@
 use crate::case::{Case, File, GoldenError};
 use crate::compare::Outcome;
 use crate::model::recorded;
-use crate::trajectory::{kwarg, moves_through, open_loop, walk_by};
+use crate::trajectory::{kwarg, moved, moves_through, open_loop, walk_by};
 use serde_json::Value;
 use tweedie::math::{Ddim, Prediction};
-use tweedie::samplers::{Churn, Step};
+use tweedie::samplers::Churn;
 
 /// The peer's network looks at the state before it is churned, and its output is then read at the
 /// raised level: but for a velocity, which the peer reads at the level before (a documented bug).
@@ -16,9 +16,9 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         let value = kwarg(case, key).and_then(Value::as_f64);
         value.unwrap_or(default)
     };
-    let churn = Churn::new(Ddim::deterministic(), number("s_churn", 0.0), moves.len())
-        .within(number("s_tmin", 0.0), number("s_tmax", f64::INFINITY))
-        .with_noise_scale(number("s_noise", 1.0));
+    let churn = Churn::new(Ddim::deterministic(), number("s_churn", 0.0), moves.len())?
+        .within(number("s_tmin", 0.0), number("s_tmax", f64::INFINITY))?
+        .with_noise_scale(number("s_noise", 1.0))?;
     let before: Vec<_> = moves.iter().map(|mv| mv.from).collect();
     let prediction = match (case.text("model_kind"), case.text("prediction_type")) {
         ("edm", _) => Prediction::Karras { sigma_data: 0.5 },
@@ -39,9 +39,6 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         &moves,
         single,
         model,
-        |model, x, mv, noise, _| {
-            let state = churn.step(model, x, mv, noise, &mut ());
-            Ok((state.x, state.clean))
-        },
+        |model, x, mv, noise, _| moved(&churn, model, x, mv, noise, &mut ()),
     )
 }

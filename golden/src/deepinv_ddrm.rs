@@ -26,17 +26,17 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let noise = GaussianNoise::new(sigma_y).map_err(refused)?;
     let measured = Measurement::new(operator, noise, y.clone());
     let step = Ddrm::new(&measured)
-        .with_eta(case.number("eta")?)
-        .with_eta_b(case.number("etab")?);
+        .with_eta(case.number("eta")?)?
+        .with_eta_b(case.number("etab")?)?;
     let sigmas = &file.tensor(case, "sigmas")?.values;
     let level = |sigma: &f64| Level::variance_exploding(*sigma).map_err(refused);
     let levels = sigmas.iter().map(level).collect::<Result<_, _>>()?;
     let path = Path::through(levels).map_err(refused)?;
     let mut draws = Replay::new(draws(file, case)?);
-    let like = Tensor::zeros([1, 3, 12, 12], (&y.device(), DType::F64));
-    let x = step.start(path.start(), &like, &mut draws);
+    let sampler = Sampler::new(step, path);
+    let x = sampler.start([1, 3, 12, 12], &y.device(), &mut draws)?;
     let prior = prior(file, [0.0, 1.0])?;
-    let x = Sampler::new(step, path).sample(&prior, x, &mut draws);
+    let x = sampler.sample(&prior, x, &mut draws);
     let mut comparison = Comparison::default();
     let out = file.tensor(case, "out")?;
     comparison.tensor("out", x.map_err(refused)?, out, 1e-5);

@@ -6,7 +6,7 @@
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, Outcome};
 use tweedie::burn::tensor::{DType, Tensor};
-use tweedie::core::{Replay, StaticClip, from_fn};
+use tweedie::core::{DenoiseError, InputError, Replay, StaticClip, from_fn, try_from_fn};
 use tweedie::inverse::{
     Annealed, CircularBlur, Conditioned, DiffPir, Dps, GaussianNoise, Mask, Measurement, Mmps,
     Operator, Padding, Pigdm, PointSpread, ResidualNorm, Separable, Spectral, Taps,
@@ -113,16 +113,14 @@ fn noises(file: &File, case: &Case) -> Result<Vec<Tensor<4>>, GoldenError> {
 fn guided(file: &File, case: &Case) -> Result<Box<dyn Denoiser<4>>, GoldenError> {
     let prior = prior(file, [-1.0, 2.0])?;
     let m = signed(file, case, case.number("sigma_y")?)?;
-    let norm =
-        || -> Result<_, GoldenError> { Ok(ResidualNorm::new(physics(file, case)?, m.y.clone())) };
     Ok(match case.text("alg") {
         // In the peer's units the norm is half as long.
-        "dps" => Box::new(Dps::new(prior, norm()?).with_strength(0.5)),
+        "dps" => Box::new(Dps::new(prior, ResidualNorm::new(m)).with_strength(0.5)?),
         "dps_w0.3_clip" => {
-            let clipped = StaticClip::new(prior, -1.0, 1.0);
-            Box::new(Dps::new(clipped, norm()?).with_strength(0.15))
+            let clipped = StaticClip::new(prior, -1.0, 1.0)?;
+            Box::new(Dps::new(clipped, ResidualNorm::new(m)).with_strength(0.15)?)
         }
-        "dps_annealed" => Box::new(from_fn(move |x: Tensor<4>, level: Level| {
+        "dps_annealed" => Box::new(try_from_fn(move |x: Tensor<4>, level: Level| {
             let sigma = m.noise.sigma().hypot(level.noise_to_signal());
             let noise = GaussianNoise::new(sigma).unwrap_or(m.noise);
             let annealed = Measurement::new(&m.operator, noise, m.y.clone());
@@ -130,12 +128,12 @@ fn guided(file: &File, case: &Case) -> Result<Box<dyn Denoiser<4>>, GoldenError>
         })),
         // Unit variance in [0, 1] is a standard deviation of 2 here.
         "pigdm" if case.text("physics") == "down2" => {
-            Box::new(from_fn(move |x: Tensor<4>, level: Level| {
+            Box::new(try_from_fn(move |x: Tensor<4>, level: Level| {
                 three_iterations(&prior, &m, x, level)
             }))
         }
-        "pigdm" => Box::new(Pigdm::new(prior, m).with_data_std(2.0)),
-        "mmps" => Box::new(Mmps::new(prior, m).with_iterations(3)),
+        "pigdm" => Box::new(Pigdm::new(prior, m).with_data_std(2.0)?),
+        "mmps" => Box::new(Mmps::new(prior, m).with_iterations(3)?),
         "ald" => Box::new(Conditioned::new(prior, Annealed::new(m))),
         other => return Err(GoldenError::Lacks(format!("a known method: {other}"))),
     })
@@ -149,21 +147,22 @@ fn three_iterations(
     m: &Measurement<4, Physics, GaussianNoise>,
     x: Tensor<4>,
     level: Level,
-) -> Tensor<4> {
+) -> Result<Tensor<4>, DenoiseError> {
     let (a, s2) = (level.alpha(), level.sigma().powi(2));
     let r2 = s2 / (a * a + s2 / 4.0);
-    let clean = prior.denoise(x.clone(), level);
+    let clean = prior.denoise(x.clone(), level)?;
     let (at, value) = (x.clone(), clean.clone());
     let isotropic =
         from_fn(move |x: Tensor<4>, _| (x - at.clone()) * (r2 * a / s2) + value.clone());
     let change = Mmps::new(isotropic, m)
         .with_iterations(3)
-        .denoise(x.clone(), level)
+        .map_err(InputError::from)?
+        .denoise(x.clone(), level)?
         - clean.clone();
     // The prior's own covariance: what it gives to a unit, times σ²/α.
-    let unit = prior.denoise(x.clone() + 1.0, level) - clean.clone();
+    let unit = prior.denoise(x.clone() + 1.0, level)? - clean.clone();
     let own = unit.mean().into_scalar::<f64>() * s2 / a;
-    clean + change * (own / r2)
+    Ok(clean + change * (own / r2))
 }
 
 /// The schedules and solvers of the peer's SDE framework.
@@ -199,7 +198,7 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let states = sampler.trajectory(&*denoiser, x.clone(), &mut noise);
     let mut last = x;
     for (k, state) in states.map_err(refused)?.enumerate() {
-        last = state.x;
+        last = state?.x;
         let name = format!("trajectory[{}]", k + 1);
         comparison.tensor(&name, unit(last.clone()), &recorded[k + 1], tolerance);
     }
@@ -213,7 +212,7 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         let t = t.max(end + dt);
         let noise = (schedule.rates(t).g2 * dt).sqrt();
         let level = Level::new(before.alpha(), noise).map_err(refused)?;
-        last = prior(file, [-1.0, 2.0])?.denoise(last, level) * before.alpha();
+        last = prior(file, [-1.0, 2.0])?.denoise(last, level)? * before.alpha();
     }
     comparison.tensor("out", unit(last), file.tensor(case, "out")?, tolerance);
     Ok(Outcome::Ran(comparison))
@@ -229,15 +228,15 @@ fn diffpir(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let levels = nodes.iter().map(|&i| chain.node(i)).collect();
     let path = Path::through(levels).map_err(refused)?;
     let m = signed(file, case, sigma)?;
-    let clipped = StaticClip::new(prior(file, [-1.0, 2.0])?, -1.0, 1.0);
-    let guided = DiffPir::new(clipped, &m).with_lambda(0.5 * case.number("lambda_")?);
+    let clipped = StaticClip::new(prior(file, [-1.0, 2.0])?, -1.0, 1.0)?;
+    let guided = DiffPir::new(clipped, &m).with_lambda(0.5 * case.number("lambda_")?)?;
     let mut draws = noises(file, case)?;
     let start = path.start();
     let first = draws.remove(0);
     let init: Tensor<4> = file.tensor(case, "x_init")?.tensor(DType::F64)?;
     let added = (start.noise_to_signal().powi(2) - (2.0 * sigma).powi(2)).sqrt();
     let x = (init * 2.0 - 1.0 + first * added) * start.alpha();
-    let sampler = Sampler::new(Renoise::new(case.number("zeta")?), path);
+    let sampler = Sampler::new(Renoise::new(case.number("zeta")?)?, path);
     let x = sampler.sample(&guided, x, &mut Replay::new(draws));
     // Its proximal step in f32 subtracts numbers of 10⁵, but for a mask.
     let tolerance = match case.text("physics") {

@@ -9,7 +9,6 @@ use tweedie::math::{
     Cosine, Ddim, Edm, Level, Path, Prediction, Schedule, Span, SubVariancePreserving,
     VarianceExploding, VariancePreserving, Weighting,
 };
-use tweedie::prelude::Denoiser;
 use tweedie::samplers::{Churn, RungeKutta, Sampler, Step};
 
 /// Whether a case is one of these.
@@ -100,14 +99,14 @@ fn walk_with(
     let prior = gaussian(file, &shape)?;
     let denoiser = from_fn(|x: Tensor<4>, level: Level| {
         prior
-            .denoise(x.reshape([shape[0], prior.dim()]), level)
+            .posterior_mean(x.reshape([shape[0], prior.dim()]), level)
             .reshape(shape)
     });
     let sampler = Sampler::new(step, path.clone());
     let states = sampler
         .trajectory(&denoiser, x, &mut noise)
         .map_err(refused)?;
-    Ok(states.map(|state| state.x).collect())
+    states.map(|state| Ok(state?.x)).collect()
 }
 
 /// Algorithm 2, with recorded noise.
@@ -118,9 +117,9 @@ fn stochastic(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(
         .parse()
         .map_err(refused)?;
     let path = path(steps, 0.002, 80.0, 7.0)?;
-    let churn = Churn::new(RungeKutta::heun(), case.number("S_churn")?, steps)
-        .within(case.number("S_min")?, case.number("S_max")?)
-        .with_noise_scale(case.number("S_noise")?);
+    let churn = Churn::new(RungeKutta::heun(), case.number("S_churn")?, steps)?
+        .within(case.number("S_min")?, case.number("S_max")?)?
+        .with_noise_scale(case.number("S_noise")?)?;
     // Noise is recorded for every step, and used where γ > 0.
     let gamma = &file.tensor(case, "gamma")?.values;
     let draws = file.tensor(case, "noises")?.parts();

@@ -29,12 +29,14 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             )));
         }
     };
+    let kernel = Ancestral::new(variance)?;
     let stride = chain.len() / steps;
-    let table = indices(file.tensor(case, "t")?).into_iter().map(|t| {
+    let mut table = Vec::new();
+    for t in indices(file.tensor(case, "t")?) {
         let to = t
             .checked_sub(stride)
             .map_or(Level::CLEAN, |s| chain.node(s));
-        let noise = Ancestral::new(variance).transition(chain.node(t), to).noise;
+        let noise = kernel.transition(chain.node(t), to)?.noise;
         // The peer's table has a floor of 1e-20 and, for the large variance, an entry β₀ for the
         // last step, in which it draws no noise.
         let last = if variance == PosteriorVariance::Large {
@@ -48,15 +50,15 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             noise * noise
         };
         let squared = squared.max(1e-20);
-        match kind {
+        table.push(match kind {
             "fixed_small_log" => squared.sqrt(),
             "fixed_large_log" => squared.ln(),
             _ => squared,
-        }
-    });
+        });
+    }
     let mut comparison = Comparison::default();
     let recorded = &file.tensor(case, "variance")?.values;
-    comparison.values("variance", &table.collect::<Vec<_>>(), recorded, DOUBLE);
+    comparison.values("variance", &table, recorded, DOUBLE);
     Ok(Outcome::Ran(comparison))
 }
 

@@ -7,7 +7,6 @@ use tweedie::burn::tensor::DType;
 use tweedie::core::HostNoise;
 use tweedie::core::oracle::{Gaussian, GaussianMixture};
 use tweedie::math::{Level, Path, Schedule, VarianceExploding, VariancePreserving};
-use tweedie::prelude::Denoiser;
 use tweedie::samplers::likelihood::FlowLikelihood;
 use tweedie::samplers::{Adaptive, Tolerance};
 
@@ -50,10 +49,10 @@ fn flow(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         "pf_ode_ve" => Box::new(VarianceExploding::default()),
         other => return Err(GoldenError::Lacks(format!("a known process: {other}"))),
     };
-    let [start, end] = ["t_start", "t_end"].map(|key| Ok(schedule.level(case.number(key)?)));
-    let (start, end) = (start?, end?);
+    let [start, end] = ["t_start", "t_end"].map(|key| case.number(key));
+    let (start, end) = (schedule.level(start?), schedule.level(end?));
     let tensor = |name: &str| file.tensor(case, name)?.tensor::<2>(DType::F64);
-    let solver = Adaptive::dormand_prince().with_tolerance(Tolerance::both(1e-12));
+    let solver = Adaptive::dormand_prince().with_tolerance(Tolerance::both(1e-12)?);
     let path = Path::through(vec![start, end]).map_err(refused)?;
     let solution = solver
         .solve(&mixture, tensor("x_start")?, &path)
@@ -165,7 +164,7 @@ fn at_a_level(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     );
     c.tensor(
         "denoised",
-        mixture.denoise(x.clone(), level),
+        mixture.posterior_mean(x.clone(), level),
         file.tensor(case, "denoised")?,
         DOUBLE,
     );
@@ -199,7 +198,7 @@ fn at_a_level(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         c.tensor("score_cond", score, recorded("score_cond")?, DOUBLE);
         c.tensor(
             "denoised_cond",
-            posterior.denoise(x.clone(), level),
+            posterior.posterior_mean(x.clone(), level),
             recorded("denoised_cond")?,
             DOUBLE,
         );

@@ -26,26 +26,29 @@ pub(crate) fn compare(
     let y = TensorData::new(y.to_vec(), [1, 1, 1, y.len()]);
     let y = Tensor::<4>::from_data(y, (&Device::flex(), DType::F64));
     let noise = GaussianNoise::new(sigma).map_err(refused)?;
-    let norm = ResidualNorm::new(operator.clone(), y.clone());
     let m = Measurement::new(operator, noise, y);
     let prior = from_fn(|x: Tensor<4>, level: Level| {
         let shape = x.dims();
         mixture
-            .denoise(x.reshape([-1, dim as i32]), level)
+            .posterior_mean(x.reshape([-1, dim as i32]), level)
             .reshape(shape)
     });
     let x: Tensor<2> = file.tensor(case, "x")?.tensor(DType::F64)?;
     let shape = x.dims();
     let x = x.reshape([shape[0], 1, 1, dim]);
-    let clean = prior.denoise(x.clone(), level);
+    let clean = prior.denoise(x.clone(), level)?;
     let methods: [(&str, f64, &dyn Denoiser<4>); 3] = [
         // The recorded gradient goes up.
-        ("dps_grad", -1.0, &Dps::new(&prior, norm)),
+        ("dps_grad", -1.0, &Dps::new(&prior, ResidualNorm::new(&m))),
         ("pigdm_guid", 1.0, &Pigdm::new(&prior, &m)),
-        ("mmps_guid", 1.0, &Mmps::new(&prior, &m).with_iterations(20)),
+        (
+            "mmps_guid",
+            1.0,
+            &Mmps::new(&prior, &m).with_iterations(20)?,
+        ),
     ];
     for (field, sign, guided) in methods {
-        let change = guided.denoise(x.clone(), level) - clean.clone();
+        let change = guided.denoise(x.clone(), level)? - clean.clone();
         let score = change * (sign * level.alpha() / level.sigma().powi(2));
         let recorded = file.tensor(case, &format!("{name}/{field}"))?;
         c.scaled(field, score.reshape(shape), recorded, DOUBLE);

@@ -22,7 +22,7 @@ pub(crate) fn model(
         let prior = gaussian(file, &shape)?;
         return Ok(Box::new(from_fn(move |x: Tensor<4>, level: Level| {
             let flat = x.reshape([shape[0], prior.dim()]);
-            prior.denoise(flat, level).reshape(shape)
+            prior.posterior_mean(flat, level).reshape(shape)
         })));
     }
     let prediction = prediction(case)?;
@@ -30,7 +30,7 @@ pub(crate) fn model(
         prediction.to_clean(level)
     })?;
     if case.text("cls") == "DDPMScheduler" {
-        return Ok(clipped(case, recorded));
+        return clipped(case, recorded);
     }
     Ok(recorded)
 }
@@ -62,19 +62,19 @@ pub(crate) fn recorded(
 pub(crate) fn clipped<'a>(
     case: &Case,
     model: Box<dyn Denoiser<4> + 'a>,
-) -> Box<dyn Denoiser<4> + 'a> {
+) -> Result<Box<dyn Denoiser<4> + 'a>, GoldenError> {
     let number = |key: &str, default| case.config(key).and_then(Value::as_f64).unwrap_or(default);
     let flag = |key: &str| case.config(key).and_then(Value::as_bool);
     let clips_by_default = matches!(case.text("cls"), "DDPMScheduler" | "DDIMScheduler");
-    if flag("thresholding") == Some(true) {
+    Ok(if flag("thresholding") == Some(true) {
         let model = DynamicThreshold::new(model)
-            .with_quantile(number("dynamic_thresholding_ratio", 0.995))
-            .with_limit(number("sample_max_value", 1.0));
+            .with_quantile(number("dynamic_thresholding_ratio", 0.995))?
+            .with_limit(number("sample_max_value", 1.0))?;
         Box::new(model)
     } else if flag("clip_sample").unwrap_or(clips_by_default) {
         let range = number("clip_sample_range", 1.0);
-        Box::new(StaticClip::new(model, -range, range))
+        Box::new(StaticClip::new(model, -range, range)?)
     } else {
         model
-    }
+    })
 }

@@ -3,17 +3,18 @@
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Outcome, SINGLE};
 use crate::model::{clipped, model};
-use crate::trajectory::{moves_through, walk_by};
+use crate::trajectory::{moved, moves_through, walk_by};
 use serde_json::Value;
 use std::cell::RefCell;
-use tweedie::math::Level;
 use tweedie::math::multistep::{
     Combination, DpmSolverMultistep, Multistep, Order, UniPcRule, Variable, exponential,
 };
-use tweedie::samplers::{Correctable, History, Step, UniPc};
+use tweedie::math::{Level, MoveError};
+use tweedie::samplers::{Correctable, History, UniPc};
 
 /// The peer's method at one move, which lowers its order where a path ends.
 struct Peer {
+    solver: DpmSolverMultistep,
     variable: Variable,
     eta: f64,
     midpoint: bool,
@@ -21,21 +22,16 @@ struct Peer {
 }
 
 impl Multistep for Peer {
-    fn combination(&self, visited: &[Level], to: Level) -> Combination {
+    fn combination(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError> {
         let nodes = &visited[..visited.len().min(self.order)];
-        let solver = DpmSolverMultistep {
-            order: Order::Third,
-            variable: self.variable,
-            eta: self.eta,
-        };
         match *nodes {
             // "heun": a line instead of the midpoint rule.
             [here, _] if !self.midpoint => exponential(self.variable, self.eta, nodes, here, to),
             [here, before, first] if to.sigma() > 0.0 => {
-                let exact = solver.combination(nodes, to);
-                halved(self.variable, exact, [here, before, first], to)
+                let exact = self.solver.combination(nodes, to)?;
+                halved(self.variable, exact, [here, before, first], to).checked()
             }
-            _ => solver.combination(nodes, to),
+            _ => self.solver.combination(nodes, to),
         }
     }
 
@@ -90,6 +86,11 @@ pub(crate) fn dpm_solver(file: &File, case: &Case) -> Result<Outcome, GoldenErro
     } else {
         0.0
     };
+    let solver = match variable {
+        Variable::Clean => DpmSolverMultistep::plus_plus(Order::Third),
+        Variable::Noise => DpmSolverMultistep::on_noise(Order::Third),
+    };
+    let solver = solver.with_eta(eta)?;
     let order = solver_order(case);
     let count = moves.len();
     let few = flag("lower_order_final", true) && count < 15;
@@ -99,7 +100,7 @@ pub(crate) fn dpm_solver(file: &File, case: &Case) -> Result<Outcome, GoldenErro
         _ => order,
     };
     let memory = RefCell::new(History::default());
-    let bounded = |dtype| Ok(clipped(case, model(file, case, dtype)?));
+    let bounded = |dtype| clipped(case, model(file, case, dtype)?);
     walk_by(
         file,
         case,
@@ -111,13 +112,13 @@ pub(crate) fn dpm_solver(file: &File, case: &Case) -> Result<Outcome, GoldenErro
                 memory.take();
             }
             let method = Peer {
+                solver,
                 variable,
                 eta,
                 midpoint: text("solver_type", "midpoint") == "midpoint",
                 order: order_at(k),
             };
-            let state = method.step(model, x, mv, noise, &mut memory.borrow_mut());
-            Ok((state.x, state.clean))
+            moved(&method, model, x, mv, noise, &mut memory.borrow_mut())
         },
     )
 }
@@ -139,7 +140,7 @@ pub(crate) fn uni_pc(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         .map(|steps| steps.iter().filter_map(Value::as_u64).collect())
         .unwrap_or_default();
     let memory = RefCell::new(Correctable::default());
-    let bounded = |dtype| Ok(clipped(case, model(file, case, dtype)?));
+    let bounded = |dtype| clipped(case, model(file, case, dtype)?);
     walk_by(
         file,
         case,
@@ -158,8 +159,7 @@ pub(crate) fn uni_pc(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
                 Some(before) if disabled.contains(&(before as u64)) => method.predicting_only(),
                 _ => method,
             };
-            let state = method.step(model, x, mv, noise, &mut memory.borrow_mut());
-            Ok((state.x, state.clean))
+            moved(&method, model, x, mv, noise, &mut memory.borrow_mut())
         },
     )
 }

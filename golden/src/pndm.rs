@@ -4,13 +4,13 @@ use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome};
 use crate::model::recorded;
 use crate::settings::{chain, indices, spacing};
-use crate::trajectory::{open_loop, single_precision};
+use crate::trajectory::{moved, open_loop, single_precision};
 use serde_json::Value;
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::Replay;
 use tweedie::math::multistep::{Ipndm, Multistep};
 use tweedie::math::{Chain, Level, Move, Prediction, Spacing};
-use tweedie::samplers::{History, Pndm, PndmStart, Step};
+use tweedie::samplers::{History, Pndm, PndmStart};
 
 /// The nodes that the peer visits, one for each evaluation.
 pub(crate) fn visited(
@@ -92,7 +92,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
                 to,
             };
             let mut nothing = Replay::new(Vec::new());
-            x = method.step(&*model, x, mv, &mut nothing, &mut memory).x;
+            (x, _) = moved(&method, &*model, x, mv, &mut nothing, &mut memory)?;
             call += evaluations;
             if dtype == DType::F64 {
                 let name = format!("xs[{call}]");
@@ -141,7 +141,7 @@ fn velocities(
             known.truncate(method.lookback());
             known.clone()
         };
-        let rule = method.combination(&vec![from; used.len()], to);
+        let rule = method.combination(&vec![from; used.len()], to)?;
         let weight: f64 = rule.past.iter().sum();
         let x = states.part(before).tensor::<4>(DType::F64)?;
         let start = x * (rule.state + weight * from.sigma());

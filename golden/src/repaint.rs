@@ -5,11 +5,12 @@ use crate::compare::{Comparison, DOUBLE, Outcome};
 use crate::model::clipped;
 use crate::settings::gaussian;
 use tweedie::burn::tensor::{DType, Tensor};
-use tweedie::core::{Advance, Replay, from_fn};
-use tweedie::inverse::{Mask, Replace};
+use tweedie::core::{Advance, DenoiseError, Replay, from_fn};
+use tweedie::inverse::{GaussianNoise, Mask, Measurement, RePaint};
 use tweedie::kernels::Constant;
 use tweedie::math::{Chain, Ddim, Kernel, Level, Move, Path, Spacing};
-use tweedie::prelude::{Denoiser, Noise, State, Step};
+use tweedie::prelude::{Denoiser, State, Step};
+use tweedie::samplers::{Context, StepError};
 
 /// `jump_N50_j10_n10`: 50 of 1000 nodes, jumps of 10 moves, 10 times.
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
@@ -87,14 +88,16 @@ fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let model = from_fn(move |x: Tensor<4>, level: Level| {
         let shape = x.dims();
         prior
-            .denoise(x.reshape([shape[0] as i32, -1]), level)
+            .posterior_mean(x.reshape([shape[0] as i32, -1]), level)
             .reshape(shape)
     });
     let moves = RawNoise {
-        kernel: Ddim::with_eta(config("eta").unwrap_or(0.0)),
+        kernel: Ddim::new(config("eta").unwrap_or(0.0))?,
         case,
     };
-    let step = Replace::new(moves, mask, original);
+    // RePaint takes the measurement to be without noise.
+    let noise = GaussianNoise::new(1e-3).map_err(refused)?;
+    let step = RePaint::new(moves, Measurement::new(mask, noise, original));
     let mut comparison = Comparison::default();
     for (k, kind) in kinds.iter().enumerate() {
         if kind.as_str() != Some("step") {
@@ -114,7 +117,8 @@ fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         // The peer shares one draw between what is known and what is not.
         let mut noise = Replay::new(vec![z.clone(), z]);
         let x = states[k].tensor::<4>(DType::F64)?;
-        let state = step.step(&model, x, mv, &mut noise, &mut ());
+        let mut context = Context::new(&model, &mut noise);
+        let state = step.step(x, mv, &mut context, &mut ())?;
         let name = format!("xs[{}]", k + 1);
         comparison.tensor(&name, state.x, &states[k + 1], DOUBLE);
     }
@@ -132,21 +136,22 @@ impl Step<4> for RawNoise<'_> {
 
     fn step(
         &self,
-        denoiser: &dyn Denoiser<4>,
         x: Tensor<4>,
         mv: Move,
-        noise: &mut dyn Noise<4>,
+        context: &mut Context<'_, 4>,
         (): &mut (),
-    ) -> State<4> {
-        let raw = denoiser.denoise(x.clone(), mv.from);
-        let constant = from_fn(|_: Tensor<4>, _| raw.clone());
-        let clean = clipped(self.case, Box::new(constant)).denoise(x.clone(), mv.from);
-        let step = self.kernel.transition(mv.from, mv.to);
-        let moved = step.advance(mv, x, raw.clone(), noise);
-        State::new(
-            mv.to,
-            moved + (clean.clone() - raw) * mv.to.alpha(),
-            Some(clean),
-        )
+    ) -> Result<State<4>, StepError> {
+        let raw = context.denoise(x.clone(), mv.from)?;
+        let constant = from_fn({
+            let raw = raw.clone();
+            move |_: Tensor<4>, _| raw.clone()
+        });
+        let failed = |error: GoldenError| DenoiseError::Failed(error.to_string());
+        let clipped = clipped(self.case, Box::new(constant)).map_err(failed)?;
+        let clean = clipped.denoise(x.clone(), mv.from)?;
+        let step = self.kernel.transition(mv.from, mv.to)?;
+        let moved = step.advance(mv, x, raw.clone(), context.noise);
+        let moved = moved + (clean.clone() - raw) * mv.to.alpha();
+        Ok(State::new(mv.to, moved, Some(clean)))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome, SINGLE};
-use crate::trajectory::open_loop;
+use crate::trajectory::{moved, open_loop};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{Replay, from_fn};
 use tweedie::math::{
@@ -10,7 +10,7 @@ use tweedie::math::{
     VariancePreserving,
 };
 use tweedie::prelude::Denoiser;
-use tweedie::samplers::{History, Langevin, Step};
+use tweedie::samplers::{History, Langevin};
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     match case.text("cls") {
@@ -63,20 +63,21 @@ fn variance_exploding(file: &File, case: &Case) -> Result<Outcome, GoldenError> 
                     };
                     let epsilon = 2.0 * (snr * norm(z) / norm(score)).powi(2);
                     let stay = Move { from, to: from };
-                    let corrector = Langevin::fixed(epsilon);
-                    x = corrector.step(&model, x, stay, &mut noise, &mut ()).x;
+                    let corrector = Langevin::fixed(epsilon)?;
+                    (x, _) = moved(&corrector, &model, x, stay, &mut noise, &mut ())?;
                 } else {
                     let mv = Move { from, to };
                     let rule = Transition {
                         noise: 0.0,
-                        ..ReverseDiffusion.transition(from, to)
+                        ..ReverseDiffusion.transition(from, to)?
                     };
-                    let mean = x.clone() * rule.state + model.denoise(x.clone(), from) * rule.clean;
+                    let mean =
+                        x.clone() * rule.state + model.denoise(x.clone(), from)? * rule.clean;
                     if dtype == DType::F64 {
                         comparison.tensor(&format!("means[{call}]"), mean, &means[call], tolerance);
                     }
                     let memory = &mut History::default();
-                    x = ReverseDiffusion.step(&model, x, mv, &mut noise, memory).x;
+                    (x, _) = moved(&ReverseDiffusion, &model, x, mv, &mut noise, memory)?;
                     // The peer's last move adds noise; the paper's does not.
                     if k == 0 {
                         x = x + z * sigma;
@@ -125,10 +126,10 @@ fn variance_preserving(file: &File, case: &Case) -> Result<Outcome, GoldenError>
             let from = schedule.level(t);
             // The last move would end before time 0: the method is linear in the step.
             let short = dt.min(0.5 * t);
-            let rule = kernel.transition(from, schedule.level(t - short));
+            let rule = kernel.transition(from, schedule.level(t - short))?;
             let (state, clean) = (rule.state - 1.0, rule.clean);
             let model = output(outputs[k].tensor::<4>(dtype)?, Prediction::Noise);
-            let estimate = model.denoise(x.clone(), from);
+            let estimate = model.denoise(x.clone(), from)?;
             let mean = x.clone() * (1.0 + state * dt / short) + estimate * (clean * dt / short);
             let z = noises[k].tensor::<4>(dtype)?;
             x = mean.clone() + z * (rule.noise * (dt / short).sqrt());

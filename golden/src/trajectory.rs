@@ -7,10 +7,12 @@ use crate::settings::{chain, indices, spacing};
 use crate::{churn, multistep, pndm};
 use serde_json::Value;
 use tweedie::burn::tensor::{DType, Tensor};
-use tweedie::core::{Posterior, Replay};
-use tweedie::math::{Ancestral, Ddim, Kernel, Level, Move, Path, PosteriorVariance, Transition};
+use tweedie::core::{DenoiseError, Posterior, Replay};
+use tweedie::math::{
+    Ancestral, Ddim, Kernel, Level, Move, MoveError, Path, PosteriorVariance, Transition,
+};
 use tweedie::prelude::{Denoiser, Noise, RungeKutta, Step};
-use tweedie::samplers::{History, LearnedAncestral};
+use tweedie::samplers::{Context, History, LearnedAncestral};
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     if case.get("finite").and_then(Value::as_bool) == Some(false) {
@@ -29,7 +31,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         "EulerAncestralDiscrete" => by_sigmas(file, case, Ddim::ancestral()),
         // All noise is fresh: as much as η may give.
         "FlowMatchEulerDiscrete" if case.config("stochastic_sampling").is_some() => {
-            by_sigmas(file, case, Ddim::with_eta(1e9))
+            by_sigmas(file, case, Ddim::new(1e9)?)
         }
         "FlowMatchEulerDiscrete" => by_sigmas(file, case, Ddim::deterministic()),
         "DPMSolverMultistep" => multistep::dpm_solver(file, case),
@@ -151,7 +153,19 @@ pub(crate) fn by_kernel(
     mv: Move,
     noise: &mut dyn Noise<4>,
 ) -> Moved {
-    let state = kernel.step(model, x, mv, noise, &mut History::default());
+    moved(kernel, model, x, mv, noise, &mut History::default())
+}
+
+/// A move of any step.
+pub(crate) fn moved<S: Step<4>>(
+    step: &S,
+    model: &dyn Denoiser<4>,
+    x: Tensor<4>,
+    mv: Move,
+    noise: &mut dyn Noise<4>,
+    memory: &mut S::Memory,
+) -> Moved {
+    let state = step.step(x, mv, &mut Context::new(model, noise), memory)?;
     Ok((state.x, state.clean))
 }
 
@@ -192,7 +206,7 @@ fn ddpm(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         }
     };
     walk(file, case, &moves, |model, x, mv, noise, k| {
-        let transition = Ancestral::new(variance).transition(mv.from, mv.to);
+        let transition = Ancestral::new(variance)?.transition(mv.from, mv.to)?;
         by_kernel(&Fixed(floored(transition, k)), model, x, mv, noise)
     })
 }
@@ -209,8 +223,7 @@ fn learned(file: &File, case: &Case, moves: &[Move]) -> Result<Outcome, GoldenEr
             model,
             interpolation: (place + 1.0) * 0.5,
         };
-        let state = LearnedAncestral.step(&learned, x, mv, noise, &mut ());
-        Ok((state.x, state.clean))
+        moved(&LearnedAncestral, &learned, x, mv, noise, &mut ())
     })
 }
 
@@ -221,15 +234,15 @@ struct Learned<'a> {
 }
 
 impl Denoiser<4> for Learned<'_> {
-    fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
+    fn denoise(&self, x: Tensor<4>, level: Level) -> Result<Tensor<4>, DenoiseError> {
         self.model.denoise(x, level)
     }
 
-    fn estimate(&self, x: Tensor<4>, level: Level) -> Posterior<4> {
-        Posterior {
-            clean: self.denoise(x, level),
+    fn estimate(&self, x: Tensor<4>, level: Level) -> Result<Posterior<4>, DenoiseError> {
+        Ok(Posterior {
+            clean: self.denoise(x, level)?,
             interpolation: Some(self.interpolation.clone()),
-        }
+        })
     }
 }
 
@@ -248,11 +261,11 @@ fn ddim(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             to: to(t),
         })
         .collect();
-    let kernel = Ddim::with_eta(kwarg(case, "eta").and_then(Value::as_f64).unwrap_or(0.0));
+    let kernel = Ddim::new(kwarg(case, "eta").and_then(Value::as_f64).unwrap_or(0.0))?;
     let consistent = kwarg(case, "use_clipped_model_output").and_then(Value::as_bool) == Some(true);
     walk(file, case, &moves, |model, x, mv, noise, _| {
         if consistent {
-            let bounded = clipped(case, Box::new(model));
+            let bounded = clipped(case, Box::new(model))?;
             return by_kernel(&kernel, &*bounded, x, mv, noise);
         }
         // The peer moves by the noise of the unclipped estimate: only α_s x̂₀ is clipped.
@@ -260,7 +273,7 @@ fn ddim(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         let clean = clean.ok_or_else(|| refused("a kernel gives its estimate"))?;
         let estimate = clean.clone();
         let constant = tweedie::core::from_fn(move |_: Tensor<4>, _| estimate.clone());
-        let bounded = clipped(case, Box::new(constant)).denoise(moved.clone(), mv.from);
+        let bounded = clipped(case, Box::new(constant))?.denoise(moved.clone(), mv.from)?;
         let x = moved + (bounded.clone() - clean) * mv.to.alpha();
         Ok((x, Some(bounded)))
     })
@@ -276,12 +289,11 @@ fn heun(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let evaluations = states.shape[0] - 1;
     let mut comparison = Comparison::default();
     for (dtype, tolerance) in [(DType::F64, DOUBLE), (DType::F32, SINGLE)] {
-        let model = clipped(case, model(file, case, dtype)?);
+        let model = clipped(case, model(file, case, dtype)?)?;
         let mut x = states.part(0).tensor::<4>(dtype)?;
         for (k, &mv) in moves.iter().enumerate() {
-            x = RungeKutta::heun()
-                .step(&*model, x, mv, &mut Replay::new(Vec::new()), &mut ())
-                .x;
+            let mut nothing = Replay::new(Vec::new());
+            (x, _) = moved(&RungeKutta::heun(), &*model, x, mv, &mut nothing, &mut ())?;
             let place = (2 * (k + 1)).min(evaluations);
             if dtype == DType::F64 {
                 let name = format!("xs[{place}]");
@@ -341,7 +353,7 @@ pub(crate) fn kwarg<'a>(case: &'a Case, key: &str) -> Option<&'a Value> {
 struct Fixed(Transition);
 
 impl Kernel for Fixed {
-    fn transition(&self, _: Level, _: Level) -> Transition {
-        self.0
+    fn transition(&self, _: Level, _: Level) -> Result<Transition, MoveError> {
+        Ok(self.0)
     }
 }

@@ -6,14 +6,15 @@ use crate::{Failure, Task};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use tweedie::core::Counting;
+use tweedie::core::DenoiseError;
 use tweedie::inverse::{
-    Annealed, Conditioned, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, EnKg, Hqs,
-    LangevinCoupling, Lgd, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, Red, RedDiff, Replace, Tmpd,
-    TwistByVariance, TwistedSmc, mcg, tikhonov,
+    Annealed, Conditioned, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, EnKg,
+    LangevinCoupling, Lgd, Mcg, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, RePaint, Red, RedDiff, Tmpd,
+    TwistByVariance, TwistedSmc, tikhonov,
 };
 use tweedie::math::Renoise;
 use tweedie::prelude::*;
-use tweedie::samplers::{AnnealedLangevin, AnyStep, SampleError};
+use tweedie::samplers::{AnnealedLangevin, AnyStep, SampleError, StepError};
 
 /// What draws from a posterior, or guesses a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ pub enum Method {
     ReverseVe,
     PnpUla,
     RedDiff,
-    Hqs,
+    Dpir,
     Red,
     Tikhonov,
 }
@@ -102,7 +103,7 @@ impl Method {
         Self::ReverseVe,
         Self::PnpUla,
         Self::RedDiff,
-        Self::Hqs,
+        Self::Dpir,
         Self::Red,
         Self::Tikhonov,
     ];
@@ -135,7 +136,7 @@ impl Method {
             Self::ReverseVe => "reverse VE process",
             Self::PnpUla => "PnP-ULA",
             Self::RedDiff => "RED-diff",
-            Self::Hqs => "DPIR",
+            Self::Dpir => "DPIR",
             Self::Red => "RED",
             Self::Tikhonov => "Tikhonov",
         }
@@ -171,7 +172,10 @@ impl Method {
     /// Whether it gives one answer, not draws.
     #[must_use]
     pub fn is_point(self) -> bool {
-        matches!(self, Self::RedDiff | Self::Hqs | Self::Red | Self::Tikhonov)
+        matches!(
+            self,
+            Self::RedDiff | Self::Dpir | Self::Red | Self::Tikhonov
+        )
     }
 
     /// Draws `count` times for each measurement, in about `moves` moves.
@@ -218,81 +222,62 @@ impl Method {
 
     fn draw(self, study: &Study<'_>, walk: Walk) -> Result<Tensor<4>, Failure> {
         let (prior, m, s) = (&study.prior, &study.measured, study.problem.data_std());
-        let (a, y) = (m.operator.clone(), m.y.clone());
+        let zeta = study.problem.task.dps_zeta();
         let denoised = |guided: &dyn Denoiser<4>| study.wrapped(guided, walk);
         match self {
             Self::Exact => study.exact(walk),
             Self::Dps => denoised(&Dps::new(prior, m)),
-            Self::Pigdm => denoised(&Pigdm::new(prior, m).with_data_std(s)),
-            Self::Mmps => denoised(&Mmps::new(prior, m).with_iterations(10)),
+            Self::Pigdm => denoised(&Pigdm::new(prior, m).with_data_std(s)?),
+            Self::Mmps => denoised(&Mmps::new(prior, m).with_iterations(10)?),
             Self::Tmpd => denoised(&Tmpd::new(prior, m)),
-            Self::Lgd => denoised(&Lgd::new(prior, m).with_data_std(s)),
-            Self::Ddnm => denoised(&Ddnm::new(prior, a, y)),
+            Self::Lgd => denoised(&Lgd::new(prior, m).with_data_std(s)?),
+            Self::Ddnm => denoised(&Ddnm::new(prior, m)),
             Self::Annealed => denoised(&Conditioned::new(prior, Annealed::new(m))),
             Self::DiffPir => {
                 let kernel = match walk {
-                    Walk::Flow => Renoise::new(0.0),
-                    _ => Renoise::new(0.3),
+                    Walk::Flow => Renoise::new(0.0)?,
+                    _ => Renoise::new(0.3)?,
                 };
                 study.walked(&DiffPir::new(prior, m), kernel)
             }
             Self::DpsPaper => study.walked_by(walk, |kernel| {
-                AnyStep::new(DpsStep {
-                    kernel,
-                    operator: a.clone(),
-                    y: y.clone(),
-                    zeta: study.problem.task.dps_zeta(),
-                })
+                let step = DpsStep::new(kernel, m.clone()).with_zeta(zeta)?;
+                Ok(AnyStep::new(step))
             }),
             Self::PigdmPaper => study.walked_by(walk, |kernel| {
-                let (operator, y) = (a.clone(), y.clone());
-                AnyStep::new(PigdmStep {
-                    kernel,
-                    operator,
-                    y,
-                })
+                Ok(AnyStep::new(PigdmStep::new(kernel, m.clone())))
             }),
             Self::RePaint => study.walked_by(walk, |kernel| {
-                AnyStep::new(Replace::new(kernel, a.clone(), y.clone()))
+                Ok(AnyStep::new(RePaint::new(kernel, m.clone())))
             }),
             Self::Mcg => study.walked_by(walk, |kernel| {
-                let zeta = study.problem.task.dps_zeta();
-                AnyStep::new(mcg(kernel, a.clone(), y.clone(), zeta))
+                let step = Mcg::new(kernel, m.clone()).with_zeta(zeta)?;
+                Ok(AnyStep::new(step))
             }),
-            Self::DdnmPlus => study.walked(prior, DdnmPlus::new(Ddim::with_eta(0.85), m.clone())),
-            Self::Ddrm => {
-                let (step, path) = (Ddrm::new(m.clone()), study.path(study.moves)?);
-                let mut noise = HostNoise::seeded(7);
-                let like = Tensor::zeros(study.shape(), &Device::flex());
-                let x = step.start(path.start(), &like, &mut noise);
-                Ok(Sampler::new(step, path).sample(prior, x, &mut noise)?)
-            }
+            Self::DdnmPlus => study.walked(prior, DdnmPlus::new(Ddim::new(0.85)?, m.clone())),
+            Self::Ddrm => study.walked(prior, Ddrm::new(m.clone())),
             Self::AnnealedLangevin => {
                 let path = study.path(study.moves)?;
                 let last = path.levels()[path.len() - 1];
-                let step = AnnealedLangevin::new(5, 0.1 * last.noise_to_signal().powi(2), last);
+                let step = AnnealedLangevin::new(5, 0.1 * last.noise_to_signal().powi(2), last)?;
                 let guided = Conditioned::new(prior, Annealed::new(m));
                 study.along(&guided, step, path)
             }
             Self::Daps => study.walked(prior, Daps::new(m.clone())),
             Self::DapsLangevin => {
                 let curvature = (study.problem.norm() / study.problem.sigma).powi(2);
-                study.walked(
-                    prior,
-                    Daps::new(LangevinCoupling::new(m.clone(), curvature)),
-                )
+                let coupling = LangevinCoupling::new(m.clone(), curvature)?;
+                study.walked(prior, Daps::new(coupling))
             }
             Self::PnpDm => study.walked(prior, PnpDm::new(m.clone())),
             Self::TwistedSmc => {
-                let smc = TwistedSmc::new(Ddim::ancestral(), study.path(study.moves)?, study.count);
-                let mut noise = HostNoise::seeded(7);
-                let x = smc.start(study.shape(), &Device::flex(), &mut noise);
-                let twist = TwistByVariance::new(m, s);
-                Ok(smc.sample(prior, &twist, x, &mut noise, |_| ())?.x)
+                let twist = TwistByVariance::new(m).with_data_std(s)?;
+                let smc = TwistedSmc::new(Ddim::ancestral(), twist);
+                study.walked(prior, smc.with_particles(study.count)?)
             }
             Self::EnKg => {
-                let y = study.problem.measured.y.clone();
-                study.walked(prior, EnKg::new(Ddim::deterministic(), a, y, study.count))
+                let step = EnKg::new(Ddim::deterministic(), &study.problem.measured);
+                study.walked(prior, step.with_particles(study.count)?)
             }
             Self::ReverseVe => study.reverse(),
             Self::PnpUla => {
@@ -301,26 +286,21 @@ impl Method {
                 let delta = 0.2 / (curvature + level.snr());
                 let path = Path::staying(level, 20 * study.moves)?;
                 let mut noise = HostNoise::seeded(7);
-                let step = PnpUla::new(m.clone(), delta);
+                let step = PnpUla::new(m.clone()).with_step_size(delta)?;
                 Ok(Sampler::new(step, path).sample(prior, study.backward()?, &mut noise)?)
             }
             Self::RedDiff => {
-                let mut noise = HostNoise::seeded(7);
-                let sampler = Sampler::new(RedDiff::new(a, y), study.path(2 * study.moves)?);
-                Ok(sampler.sample(prior, study.backward()?, &mut noise)?)
+                let path = study.path(2 * study.moves)?;
+                study.along(prior, RedDiff::new(m.clone()), path)
             }
-            Self::Hqs => {
-                let path = Hqs::<()>::path(1.0, study.problem.sigma.min(0.9), 20)?;
-                let mut noise = HostNoise::seeded(7);
-                let sampler = Sampler::new(Hqs::new(m.clone()), path);
-                Ok(sampler.sample(prior, study.backward()?, &mut noise)?)
+            Self::Dpir => {
+                let path = Dpir::<()>::path(1.0, study.problem.sigma.min(0.9), 20)?;
+                study.along(prior, Dpir::new(m.clone()), path)
             }
             Self::Red => {
                 let level = Level::variance_exploding(0.1)?;
                 let path = Path::staying(level, study.moves)?;
-                let mut noise = HostNoise::seeded(7);
-                let sampler = Sampler::new(Red::new(m.clone(), level.snr()), path);
-                Ok(sampler.sample(prior, study.backward()?, &mut noise)?)
+                study.along(prior, Red::new(m.clone()), path)
             }
             Self::Tikhonov => {
                 let mean = study.problem.law.mean();
@@ -335,7 +315,12 @@ impl Method {
 
 fn is_not_finite(error: &Failure) -> bool {
     let error = error.downcast_ref::<SampleError>();
-    matches!(error, Some(SampleError::NotFinite { .. }))
+    let diverged = StepError::Denoise(DenoiseError::NotFinite);
+    match error {
+        Some(SampleError::NotFinite { .. }) => true,
+        Some(SampleError::Step { reason, .. }) => *reason == diverged,
+        _ => false,
+    }
 }
 
 impl Task {

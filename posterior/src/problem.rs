@@ -4,6 +4,7 @@ use crate::Failure;
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 use tweedie::burn::tensor::{DType, Int, TensorData};
+use tweedie::core::DenoiseError;
 use tweedie::core::oracle::{Gaussian, GaussianMixture};
 use tweedie::inverse::{AveragePool, CircularBlur, Dense, GaussianNoise, Identity, Mask};
 use tweedie::inverse::{Measurement, Operator, PointSpread, Spectral};
@@ -243,10 +244,10 @@ impl Problem {
 pub struct AsImages<M>(pub M);
 
 impl<M: Denoiser<2>> Denoiser<4> for AsImages<M> {
-    fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
+    fn denoise(&self, x: Tensor<4>, level: Level) -> Result<Tensor<4>, DenoiseError> {
         let shape = x.dims();
         let rows = x.reshape([shape[0] as i32, -1]);
-        self.0.denoise(rows, level).reshape(shape)
+        Ok(self.0.denoise(rows, level)?.reshape(shape))
     }
 }
 

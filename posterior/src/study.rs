@@ -2,10 +2,10 @@
 
 use crate::problem::{AsImages, Problem, exact_draws};
 use crate::{Failure, Walk};
-use tweedie::core::Counting;
 use tweedie::core::oracle::GaussianMixture;
+use tweedie::core::{Counting, DenoiseError};
 use tweedie::inverse::{Dense, GaussianNoise, Identity, Linear, Measurement};
-use tweedie::math::PosteriorVariance;
+use tweedie::math::ParameterError;
 use tweedie::prelude::*;
 use tweedie::samplers::AnyStep;
 
@@ -38,7 +38,7 @@ impl Study<'_> {
     ) -> Result<Tensor<4>, Failure> {
         let mut noise = HostNoise::seeded(7);
         let sampler = Sampler::new(step, path);
-        let x = sampler.start(self.shape(), &Device::flex(), &mut noise);
+        let x = sampler.start(self.shape(), &Device::flex(), &mut noise)?;
         Ok(sampler.sample(denoiser, x, &mut noise)?)
     }
 
@@ -54,13 +54,13 @@ impl Study<'_> {
     pub(crate) fn walked_by(
         &self,
         walk: Walk,
-        step: impl Fn(Ddim) -> AnyStep<4>,
+        step: impl Fn(Ddim) -> Result<AnyStep<4>, ParameterError>,
     ) -> Result<Tensor<4>, Failure> {
         let kernel = match walk {
             Walk::Flow => Ddim::deterministic(),
             _ => Ddim::ancestral(),
         };
-        self.walked(&self.prior, step(kernel))
+        self.walked(&self.prior, step(kernel)?)
     }
 
     /// A method that is a denoiser.
@@ -75,7 +75,7 @@ impl Study<'_> {
                 let path = self.path(self.moves / 2)?;
                 self.along(guided, RungeKutta::heun(), path)
             }
-            _ => self.walked(guided, Ancestral::new(PosteriorVariance::Small)),
+            _ => self.walked(guided, Ancestral::small()),
         }
     }
 
@@ -110,11 +110,11 @@ struct Each<'a>(
 );
 
 impl Denoiser<4> for Each<'_> {
-    fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
-        let _ = self.1.denoise(x.clone().narrow(0, 0, 1), level);
+    fn denoise(&self, x: Tensor<4>, level: Level) -> Result<Tensor<4>, DenoiseError> {
+        self.1.denoise(x.clone().narrow(0, 0, 1), level)?;
         let parts = x.chunk(self.0.len(), 0).into_iter().zip(self.0);
         let parts = parts.map(|(x, law)| AsImages(law.clone()).denoise(x, level));
-        Tensor::cat(parts.collect(), 0)
+        Ok(Tensor::cat(parts.collect::<Result<_, _>>()?, 0))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reverse-mode products.
 
 use burn::tensor::Tensor;
+use std::convert::Infallible;
 
 /// The transposed Jacobian of a function at a point, ready to be applied once: burn consumes the
 /// tape of a backward pass.
@@ -29,10 +30,22 @@ pub fn vjp<const D: usize, const E: usize>(
     x: Tensor<D>,
     f: impl FnOnce(Tensor<D>) -> Tensor<E>,
 ) -> (Tensor<E>, Pullback<D, E>) {
+    let Ok(both) = try_vjp(x, |x| Ok::<_, Infallible>(f(x)));
+    both
+}
+
+/// [`vjp`] of a function that may fail.
+///
+/// # Errors
+/// What `f` returns.
+pub fn try_vjp<const D: usize, const E: usize, Error>(
+    x: Tensor<D>,
+    f: impl FnOnce(Tensor<D>) -> Result<Tensor<E>, Error>,
+) -> Result<(Tensor<E>, Pullback<D, E>), Error> {
     let input = x.without_autodiff().autodiff().require_grad();
-    let output = f(input.clone());
+    let output = f(input.clone())?;
     let value = output.clone().without_autodiff();
-    (value, Pullback { input, output })
+    Ok((value, Pullback { input, output }))
 }
 
 impl<const D: usize, const E: usize> Pullback<D, E> {

@@ -1,13 +1,13 @@
 //! Counts evaluations.
 
-use crate::{Denoiser, InputError, Posterior};
+use crate::{DenoiseError, Denoiser, InputError, Posterior};
 use burn::tensor::Tensor;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tweedie_math::Level;
 
 /// A denoiser that counts how often it is asked: the number of function evaluations (NFE).
 ///
-/// An estimate of another shape than the state would be repeated over the batch: it panics.
+/// An estimate of another shape than the state is an error: it would be repeated over the batch.
 ///
 /// One evaluation is one call for a whole batch, whatever happens inside.
 #[derive(Debug, Default)]
@@ -37,18 +37,18 @@ impl<M> Counting<M> {
 }
 
 impl<const D: usize, M: Denoiser<D>> Denoiser<D> for Counting<M> {
-    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
         let shape = x.dims();
-        let clean = self.count().denoise(x, level);
-        assert_eq!(clean.dims(), shape, "an estimate and its state");
-        clean
+        let clean = self.count().denoise(x, level)?;
+        DenoiseError::unless_shape("the estimate", &clean.dims(), &shape)?;
+        Ok(clean)
     }
 
-    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Result<Posterior<D>, DenoiseError> {
         let shape = x.dims();
-        let estimate = self.count().estimate(x, level);
-        assert_eq!(estimate.clean.dims(), shape, "an estimate and its state");
-        estimate
+        let estimate = self.count().estimate(x, level)?;
+        DenoiseError::unless_shape("the estimate", &estimate.clean.dims(), &shape)?;
+        Ok(estimate)
     }
 
     fn supports(&self, level: Level) -> bool {

@@ -1,6 +1,6 @@
 //! What we believe about the clean signal: `x̂₀ = E[x₀ | x_t]`.
 
-use crate::InputError;
+use crate::{DenoiseError, InputError, Pullback, try_vjp};
 use burn::tensor::Tensor;
 use tweedie_math::Level;
 
@@ -10,14 +10,20 @@ use tweedie_math::Level;
 /// said of one does not depend on its neighbours.
 pub trait Denoiser<const D: usize> {
     /// The estimate of the clean signal, in the shape of `x`.
-    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D>;
+    ///
+    /// # Errors
+    /// [`DenoiseError`] if there is none.
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError>;
 
     /// The estimate with what is known of its variance, from one evaluation.
-    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
-        Posterior {
-            clean: self.denoise(x, level),
+    ///
+    /// # Errors
+    /// As [`denoise`](Self::denoise).
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Result<Posterior<D>, DenoiseError> {
+        Ok(Posterior {
+            clean: self.denoise(x, level)?,
             interpolation: None,
-        }
+        })
     }
 
     /// Whether the estimate exists at `level`. A sampler asks this of every level on its path that
@@ -50,10 +56,10 @@ pub struct Posterior<const D: usize> {
 }
 
 impl<const D: usize, T: Denoiser<D> + ?Sized> Denoiser<D> for &T {
-    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
         (**self).denoise(x, level)
     }
-    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Result<Posterior<D>, DenoiseError> {
         (**self).estimate(x, level)
     }
     fn supports(&self, level: Level) -> bool {
@@ -65,10 +71,10 @@ impl<const D: usize, T: Denoiser<D> + ?Sized> Denoiser<D> for &T {
 }
 
 impl<const D: usize, T: Denoiser<D> + ?Sized> Denoiser<D> for Box<T> {
-    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
         (**self).denoise(x, level)
     }
-    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Result<Posterior<D>, DenoiseError> {
         (**self).estimate(x, level)
     }
     fn supports(&self, level: Level) -> bool {
@@ -82,31 +88,69 @@ impl<const D: usize, T: Denoiser<D> + ?Sized> Denoiser<D> for Box<T> {
 /// Tweedie's formula, read in every direction. Not finite where `σ = 0`.
 pub trait DenoiserExt<const D: usize>: Denoiser<D> {
     /// The noise in `x`: `ε̂ = (x − α x̂₀)/σ`.
-    fn noise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
-        let clean = self.denoise(x.clone(), level);
-        (x - clean * level.alpha()) / level.sigma()
+    ///
+    /// # Errors
+    /// As [`denoise`](Denoiser::denoise).
+    fn noise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
+        let clean = self.denoise(x.clone(), level)?;
+        Ok((x - clean * level.alpha()) / level.sigma())
     }
 
     /// The score `∇ log p(x_t) = −ε̂/σ`.
-    fn score(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
-        self.noise(x, level) / -level.sigma()
+    ///
+    /// # Errors
+    /// As [`denoise`](Denoiser::denoise).
+    fn score(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
+        Ok(self.noise(x, level)? / -level.sigma())
     }
 
     /// The velocity `(α ε̂ − σ x̂₀)/√(α² + σ²)`.
-    fn velocity(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
-        let clean = self.denoise(x.clone(), level);
+    ///
+    /// # Errors
+    /// As [`denoise`](Denoiser::denoise).
+    fn velocity(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
+        let clean = self.denoise(x.clone(), level)?;
         let noise = (x - clean.clone() * level.alpha()) / level.sigma();
-        (noise * level.alpha() - clean * level.sigma()) / level.rms()
+        Ok((noise * level.alpha() - clean * level.sigma()) / level.rms())
     }
 }
 
 impl<const D: usize, T: Denoiser<D> + ?Sized> DenoiserExt<D> for T {}
 
+/// `x̂₀(x)` and the transposed Jacobian there.
+///
+/// # Errors
+/// [`DenoiseError::Untracked`] if the estimate has no gradient: a denoiser that is itself guided cuts it
+/// off.
+pub fn linearised<const D: usize>(
+    denoiser: &(impl Denoiser<D> + ?Sized),
+    x: Tensor<D>,
+    level: Level,
+) -> Result<(Tensor<D>, Pullback<D, D>), DenoiseError> {
+    try_vjp(x, |x| tracked(denoiser, x, level))
+}
+
+/// `x̂₀(x)`, of which a gradient is going to be taken.
+///
+/// # Errors
+/// [`DenoiseError::Untracked`] if the estimate has none.
+pub fn tracked<const D: usize>(
+    denoiser: &(impl Denoiser<D> + ?Sized),
+    x: Tensor<D>,
+    level: Level,
+) -> Result<Tensor<D>, DenoiseError> {
+    let estimate = denoiser.denoise(x, level)?;
+    match estimate.is_tracked() {
+        true => Ok(estimate),
+        false => Err(DenoiseError::Untracked),
+    }
+}
+
 /// A closure as a [`Denoiser`]; made by [`from_fn`].
 #[derive(Clone, Copy, Debug)]
 pub struct FromFn<F>(F);
 
-/// Makes a denoiser of a closure.
+/// Makes a denoiser of a closure; [`try_from_fn`] of one that may fail.
 ///
 /// ```
 /// use burn::tensor::Tensor;
@@ -121,7 +165,38 @@ pub fn from_fn<const D: usize, F: Fn(Tensor<D>, Level) -> Tensor<D>>(f: F) -> Fr
 }
 
 impl<const D: usize, F: Fn(Tensor<D>, Level) -> Tensor<D>> Denoiser<D> for FromFn<F> {
-    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
+        Ok((self.0)(x, level))
+    }
+}
+
+/// A closure that may fail as a [`Denoiser`]; made by [`try_from_fn`].
+#[derive(Clone, Copy, Debug)]
+pub struct TryFromFn<F>(F);
+
+/// Makes a denoiser of a closure that may fail.
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use tweedie_core::{DenoiseError, try_from_fn};
+/// use tweedie_math::Level;
+///
+/// let remote = try_from_fn(|_: Tensor<4>, _: Level| -> Result<Tensor<4>, DenoiseError> {
+///     Err(DenoiseError::Failed("the server does not answer".into()))
+/// });
+/// ```
+pub fn try_from_fn<const D: usize, F>(f: F) -> TryFromFn<F>
+where
+    F: Fn(Tensor<D>, Level) -> Result<Tensor<D>, DenoiseError>,
+{
+    TryFromFn(f)
+}
+
+impl<const D: usize, F> Denoiser<D> for TryFromFn<F>
+where
+    F: Fn(Tensor<D>, Level) -> Result<Tensor<D>, DenoiseError>,
+{
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
         (self.0)(x, level)
     }
 }

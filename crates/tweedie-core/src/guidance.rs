@@ -4,9 +4,9 @@
 //! Ho & Salimans 2022, arXiv:2207.12598. Their `w` is `s − 1`: `s = 1` is the conditional model,
 //! `s = 0` the unconditional one.
 
-use crate::{Denoiser, InputError, Posterior};
+use crate::{DenoiseError, Denoiser, InputError, Posterior};
 use burn::tensor::Tensor;
-use tweedie_math::Level;
+use tweedie_math::{Level, ParameterError};
 
 /// Two denoisers and one knob. Linear in the estimate, hence in the noise and the score alike. (Of one network
 /// that is told two things, `Model::guided` asks both in one pass.)
@@ -19,30 +19,34 @@ pub struct ClassifierFree<C, U> {
 
 impl<C, U> ClassifierFree<C, U> {
     /// `unconditional + scale·(conditional − unconditional)`.
-    pub fn new(conditional: C, unconditional: U, scale: f64) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless `scale` is finite.
+    pub fn new(conditional: C, unconditional: U, scale: f64) -> Result<Self, ParameterError> {
+        let scale = ParameterError::require_finite("the guidance scale", scale)?;
+        Ok(Self {
             conditional,
             unconditional,
             scale,
-        }
+        })
     }
 }
 
 impl<const D: usize, C: Denoiser<D>, U: Denoiser<D>> Denoiser<D> for ClassifierFree<C, U> {
-    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
-        let u = self.unconditional.denoise(x.clone(), level);
-        let c = self.conditional.denoise(x, level);
-        u.clone() + (c - u) * self.scale
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
+        let u = self.unconditional.denoise(x.clone(), level)?;
+        let c = self.conditional.denoise(x, level)?;
+        Ok(u.clone() + (c - u) * self.scale)
     }
 
     /// The variance is the conditional model's.
-    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
-        let u = self.unconditional.denoise(x.clone(), level);
-        let conditional = self.conditional.estimate(x, level);
-        Posterior {
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Result<Posterior<D>, DenoiseError> {
+        let u = self.unconditional.denoise(x.clone(), level)?;
+        let conditional = self.conditional.estimate(x, level)?;
+        Ok(Posterior {
             clean: u.clone() + (conditional.clean - u) * self.scale,
             ..conditional
-        }
+        })
     }
 
     fn supports(&self, level: Level) -> bool {
@@ -50,14 +54,17 @@ impl<const D: usize, C: Denoiser<D>, U: Denoiser<D>> Denoiser<D> for ClassifierF
     }
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
-        InputError::unless_finite("the guidance scale", self.scale)?;
         self.conditional.accepts(shape)?;
         self.unconditional.accepts(shape)
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::float_cmp, reason = "exact by construction")]
+#[allow(
+    clippy::expect_used,
+    clippy::float_cmp,
+    reason = "a test may stop at once, and this is exact by construction"
+)]
 mod tests {
     use super::*;
     use crate::from_fn;
@@ -68,8 +75,9 @@ mod tests {
         let c = from_fn(|x: Tensor<2>, _| x * 2.0);
         let u = from_fn(|x: Tensor<2>, _| x * -1.0);
         for (scale, expected) in [(0.0, -1.0), (1.0, 2.0), (3.0, 8.0)] {
-            let guided = ClassifierFree::new(&c, &u, scale);
+            let guided = ClassifierFree::new(&c, &u, scale).expect("a scale");
             let x = guided.denoise(Tensor::ones([1, 1], &Device::flex()), Level::PURE_NOISE);
+            let x = x.expect("an estimate");
             assert_eq!(x.into_scalar::<f32>(), expected);
         }
     }

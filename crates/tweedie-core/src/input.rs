@@ -1,19 +1,14 @@
-//! Why a run cannot begin.
+//! Why a run cannot begin, and why a denoiser has no estimate.
+
+use tweedie_math::ParameterError;
 
 /// What is wrong with the shape of a state, or with a parameter, before anything is computed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
     /// A parameter outside its range.
-    #[error("{name} has to be {expected}, got {value}")]
-    Parameter {
-        /// The parameter's name.
-        name: &'static str,
-        /// What it has to be.
-        expected: &'static str,
-        /// What it was.
-        value: f64,
-    },
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
     /// A tensor of another shape than the state asks for.
     #[error("{name} has the shape {found:?}, expected {expected}")]
     Shape {
@@ -29,41 +24,61 @@ pub enum InputError {
     Refused(String),
 }
 
-impl InputError {
-    /// `Ok` if `holds`, and else [`InputError::Parameter`].
+/// Why a denoiser has no estimate.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DenoiseError {
+    /// A tensor of a shape that the denoiser does not take, or a parameter outside its range.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// An estimate, or an output of a network, of another shape than the state asks for.
+    #[error("{name} has the shape {found:?}, expected {expected:?}")]
+    Shape {
+        /// Which tensor.
+        name: &'static str,
+        /// Its shape.
+        found: Vec<usize>,
+        /// What it has to be.
+        expected: Vec<usize>,
+    },
+    /// The estimate does not depend on the state in a way that can be differentiated.
+    #[error("the estimate has no gradient: a guided denoiser cuts it off")]
+    Untracked,
+    /// An equation within the method was not solved.
+    #[error(
+        "an equation was not solved: a relative residual of {residual:.1e} after {iterations} iterations"
+    )]
+    Unsolved {
+        /// `‖b − M x‖/‖b‖`.
+        residual: f64,
+        /// How many iterations were made.
+        iterations: usize,
+    },
+    /// A state that is not finite, of which an equation has no solution.
+    #[error("the state is not finite")]
+    NotFinite,
+    /// What a denoiser from outside says.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl DenoiseError {
+    /// `Ok` if a tensor has the expected shape.
     ///
     /// # Errors
-    /// The parameter's name, what it has to be, and what it was.
-    pub fn unless(
-        holds: bool,
+    /// [`DenoiseError::Shape`].
+    pub fn unless_shape(
         name: &'static str,
-        expected: &'static str,
-        value: f64,
+        found: &[usize],
+        expected: &[usize],
     ) -> Result<(), Self> {
-        match holds {
+        match found == expected {
             true => Ok(()),
-            false => Err(Self::Parameter {
+            false => Err(Self::Shape {
                 name,
-                expected,
-                value,
+                found: found.to_vec(),
+                expected: expected.to_vec(),
             }),
         }
-    }
-
-    /// `Ok` for a finite number.
-    ///
-    /// # Errors
-    /// [`InputError::Parameter`].
-    pub fn unless_finite(name: &'static str, value: f64) -> Result<(), Self> {
-        Self::unless(value.is_finite(), name, "finite", value)
-    }
-
-    /// `Ok` for a finite number above 0.
-    ///
-    /// # Errors
-    /// [`InputError::Parameter`].
-    pub fn unless_positive(name: &'static str, value: f64) -> Result<(), Self> {
-        let holds = value > 0.0 && value.is_finite();
-        Self::unless(holds, name, "finite and above 0", value)
     }
 }

@@ -7,10 +7,10 @@
 //! # Reference
 //! Nichol & Dhariwal 2021, eq. 15, arXiv:2102.09672.
 
-use crate::{Denoiser, InputError, Levels, Network, Posterior, Preconditioned};
+use crate::{DenoiseError, Denoiser, InputError, Levels, Network, Posterior, Preconditioned};
 use burn::module::Module;
 use burn::tensor::Tensor;
-use tweedie_math::Level;
+use tweedie_math::{Level, ParameterError};
 
 /// A [`Preconditioned`] network of `2C` output channels for `C` input channels (dimension 1).
 #[derive(Module, Debug)]
@@ -31,23 +31,23 @@ impl<N: Module> LearnedRange<N> {
 }
 
 impl<const D: usize, N: Module + Network<D>> Denoiser<D> for LearnedRange<N> {
-    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
-        self.estimate(x, level).clean
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
+        Ok(self.estimate(x, level)?.clean)
     }
 
-    /// # Panics
-    /// If the network does not have twice the channels of `x`.
-    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Result<Posterior<D>, DenoiseError> {
         let channels = x.dims()[1];
         let levels = Levels::new(vec![level; x.dims()[0]]);
         let both = self.network.predict(x.clone(), &levels);
-        let found = both.dims()[1];
-        assert_eq!(found, 2 * channels, "learned variance: output channels");
+        let mut expected = x.dims();
+        expected[1] = 2 * channels;
+        let name = "the network's output, with learned variance,";
+        DenoiseError::unless_shape(name, &both.dims(), &expected)?;
         let output = both.clone().narrow(1, 0, channels);
-        Posterior {
-            clean: self.network.clean(x, output, level),
+        Ok(Posterior {
+            clean: self.network.clean(x, output, level)?,
             interpolation: Some((both.narrow(1, channels, channels) + 1.0) * 0.5),
-        }
+        })
     }
 
     fn supports(&self, level: Level) -> bool {
@@ -56,12 +56,13 @@ impl<const D: usize, N: Module + Network<D>> Denoiser<D> for LearnedRange<N> {
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         let channels = shape.get(1).copied().unwrap_or(0);
-        InputError::unless(channels > 0, "channels", "at least 1", channels as f64)?;
+        ParameterError::require_count("channels", channels)?;
         self.network.accepts(shape)
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test may stop at once")]
 mod tests {
     use super::*;
     use crate::TimeInput;
@@ -90,11 +91,12 @@ mod tests {
         let network = LearnedRange::new(network);
         let x = Tensor::<2>::from_data([[0.5, -2.0]], (&device, DType::F64));
         let level = Level::variance_preserving(0.0);
-        let posterior = network.estimate(x.clone(), level);
+        let posterior = network.estimate(x.clone(), level).expect("an estimate");
         let values = |x: Tensor<2>| x.into_data().iter::<f64>().collect::<Vec<_>>();
         let place = posterior.interpolation.expect("a variance");
         assert_eq!(values(place), [1.0, 0.0]);
         assert_eq!(values(posterior.clean), values(x.clone()));
-        assert_eq!(values(network.denoise(x.clone(), level)), values(x));
+        let clean = network.denoise(x.clone(), level).expect("an estimate");
+        assert_eq!(values(clean), values(x));
     }
 }

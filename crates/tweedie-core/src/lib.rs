@@ -20,7 +20,7 @@
 //! let level = Level::variance_exploding(0.7)?;
 //! let x = Tensor::<1>::from_floats([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0], &Device::flex());
 //! let x = x.reshape([7, 1]);
-//! let clean = x.clone() + DenoiserExt::score(&data, x, level) * 0.49;
+//! let clean = x.clone() + DenoiserExt::score(&data, x, level)? * 0.49;
 //! let clean = clean.into_data().try_into_vec::<f32>()?;
 //! assert!((clean[0] + 2.0134).abs() < 1e-4 && (clean[6] - 2.0134).abs() < 1e-4);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -46,16 +46,18 @@ mod shape;
 mod threshold;
 
 pub use advance::Advance;
-pub use autodiff::{Pullback, vjp};
+pub use autodiff::{Pullback, try_vjp, vjp};
 pub use brownian::BrownianTree;
 pub use counting::Counting;
-pub use denoiser::{Denoiser, DenoiserExt, FromFn, Posterior, from_fn};
+pub use denoiser::{
+    Denoiser, DenoiserExt, FromFn, Posterior, TryFromFn, from_fn, linearised, tracked, try_from_fn,
+};
 pub use files::{
     open_file, read_file, read_text, replace_file, replace_file_at, replace_file_with, sync_folder,
 };
 pub use generator::own_generator;
 pub use guidance::ClassifierFree;
-pub use input::InputError;
+pub use input::{DenoiseError, InputError};
 pub use learned::LearnedRange;
 pub use levels::Levels;
 pub use noise::{DeviceNoise, HostNoise, Noise, Replay};

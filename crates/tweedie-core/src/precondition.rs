@@ -1,6 +1,6 @@
 //! A network dressed as a denoiser.
 
-use crate::{Denoiser, InputError, Levels, wide};
+use crate::{DenoiseError, Denoiser, InputError, Levels, wide};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -72,9 +72,9 @@ impl TimeInput {
 /// let device = Device::flex();
 /// let network = Tiny { linear: LinearConfig::new(3, 2).init(&device) };
 /// let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
-/// let clean = model.denoise(Tensor::ones([5, 2], &device), Level::new(0.6, 0.8)?);
+/// let clean = model.denoise(Tensor::ones([5, 2], &device), Level::new(0.6, 0.8)?)?;
 /// assert_eq!(clean.dims(), [5, 2]);
-/// # Ok::<(), tweedie_math::LevelError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Module, Debug)]
 pub struct Preconditioned<N: Module> {
@@ -132,30 +132,26 @@ impl<N: Module> Preconditioned<N> {
 impl<N: Module> Preconditioned<N> {
     /// `x̂₀ = skip·x + out·F` for an output `F` at `level`.
     ///
-    /// # Panics
-    /// If the output has not the shape of `x`: one with learned variance is read by
+    /// # Errors
+    /// [`DenoiseError::Shape`] if the output has not the shape of `x`: one with learned variance is read by
     /// [`LearnedRange`](crate::LearnedRange).
     pub(crate) fn clean<const D: usize>(
         &self,
         x: Tensor<D>,
         output: Tensor<D>,
         level: Level,
-    ) -> Tensor<D> {
-        assert_eq!(
-            output.dims(),
-            x.dims(),
-            "the network's output and its input"
-        );
+    ) -> Result<Tensor<D>, DenoiseError> {
+        DenoiseError::unless_shape("the network's output", &output.dims(), &x.dims())?;
         let to_clean = self.prediction.to_clean(level);
         if to_clean.skip == 0.0 {
-            return output * to_clean.out;
+            return Ok(output * to_clean.out);
         }
-        x * to_clean.skip + output * to_clean.out
+        Ok(x * to_clean.skip + output * to_clean.out)
     }
 }
 
 impl<const D: usize, N: Module + Network<D>> Denoiser<D> for Preconditioned<N> {
-    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
         let levels = Levels::new(vec![level; x.dims()[0]]);
         let output = self.predict(x.clone(), &levels);
         self.clean(x, output, level)

@@ -4,9 +4,9 @@
 //! Ho et al. 2020 (static clip); Saharia et al. 2022, "Imagen", section 2.3 (dynamic),
 //! arXiv:2205.11487.
 
-use crate::{Denoiser, InputError, Posterior, per_sample_sum, shape::rows};
+use crate::{DenoiseError, Denoiser, InputError, Posterior, per_sample_sum, shape::rows};
 use burn::tensor::Tensor;
-use tweedie_math::Level;
+use tweedie_math::{Level, ParameterError};
 
 /// Clamps the estimate to `[min, max]`.
 #[derive(Clone, Copy, Debug)]
@@ -18,22 +18,28 @@ pub struct StaticClip<M> {
 
 impl<M> StaticClip<M> {
     /// Clamps the estimates of `denoiser` to `[min, max]`.
-    pub fn new(denoiser: M, min: f64, max: f64) -> Self {
-        Self { denoiser, min, max }
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless `min < max`.
+    pub fn new(denoiser: M, min: f64, max: f64) -> Result<Self, ParameterError> {
+        ParameterError::require(!min.is_nan(), "the lower bound", "a number", min)?;
+        ParameterError::require(max > min, "the upper bound", "above the lower one", max)?;
+        Ok(Self { denoiser, min, max })
     }
 }
 
 impl<const D: usize, M: Denoiser<D>> Denoiser<D> for StaticClip<M> {
-    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
-        self.denoiser.denoise(x, level).clamp(self.min, self.max)
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
+        let clean = self.denoiser.denoise(x, level)?;
+        Ok(clean.clamp(self.min, self.max))
     }
 
-    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
-        let posterior = self.denoiser.estimate(x, level);
-        Posterior {
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Result<Posterior<D>, DenoiseError> {
+        let posterior = self.denoiser.estimate(x, level)?;
+        Ok(Posterior {
             clean: posterior.clean.clamp(self.min, self.max),
             ..posterior
-        }
+        })
     }
 
     fn supports(&self, level: Level) -> bool {
@@ -41,9 +47,6 @@ impl<const D: usize, M: Denoiser<D>> Denoiser<D> for StaticClip<M> {
     }
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
-        let (min, max) = (self.min, self.max);
-        InputError::unless(!min.is_nan(), "the lower bound", "a number", min)?;
-        InputError::unless(max > min, "the upper bound", "above the lower one", max)?;
         self.denoiser.accepts(shape)
     }
 }
@@ -67,25 +70,30 @@ impl<M> DynamicThreshold<M> {
         }
     }
 
-    /// Another quantile, within `[0, 1]`.
-    #[must_use]
-    pub fn with_quantile(mut self, quantile: f64) -> Self {
-        self.quantile = quantile;
-        self
+    /// Another quantile.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless it is from 0 to 1.
+    pub fn with_quantile(self, quantile: f64) -> Result<Self, ParameterError> {
+        let quantile = ParameterError::require_fraction("the quantile", quantile)?;
+        Ok(Self { quantile, ..self })
     }
 
-    /// The largest threshold, at least 1; 1 makes this a static clip.
-    #[must_use]
-    pub fn with_limit(mut self, limit: f64) -> Self {
-        self.limit = limit;
-        self
+    /// The largest threshold; 1 makes this a static clip.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless it is at least 1.
+    pub fn with_limit(self, limit: f64) -> Result<Self, ParameterError> {
+        let legal = limit >= 1.0;
+        let limit = ParameterError::require(legal, "the largest threshold", "at least 1", limit)?;
+        Ok(Self { limit, ..self })
     }
 
     fn threshold<const D: usize>(&self, clean: Tensor<D>) -> Tensor<D> {
         let mut shape = [1; D];
         shape[0] = clean.dims()[0];
         let threshold = magnitude_quantile(clean.clone(), self.quantile)
-            .clamp(1.0, self.limit.max(1.0).min(f64::from(f32::MAX)))
+            .clamp(1.0, self.limit.min(f64::from(f32::MAX)))
             .reshape(shape);
         // max and min by broadcasting: |x| ≤ s.
         (clean / threshold).clamp(-1.0, 1.0)
@@ -93,16 +101,16 @@ impl<M> DynamicThreshold<M> {
 }
 
 impl<const D: usize, M: Denoiser<D>> Denoiser<D> for DynamicThreshold<M> {
-    fn denoise(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
-        self.threshold(self.denoiser.denoise(x, level))
+    fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
+        Ok(self.threshold(self.denoiser.denoise(x, level)?))
     }
 
-    fn estimate(&self, x: Tensor<D>, level: Level) -> Posterior<D> {
-        let posterior = self.denoiser.estimate(x, level);
-        Posterior {
+    fn estimate(&self, x: Tensor<D>, level: Level) -> Result<Posterior<D>, DenoiseError> {
+        let posterior = self.denoiser.estimate(x, level)?;
+        Ok(Posterior {
             clean: self.threshold(posterior.clean),
             ..posterior
-        }
+        })
     }
 
     fn supports(&self, level: Level) -> bool {
@@ -110,10 +118,6 @@ impl<const D: usize, M: Denoiser<D>> Denoiser<D> for DynamicThreshold<M> {
     }
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
-        let (quantile, limit) = (self.quantile, self.limit);
-        let within = (0.0..=1.0).contains(&quantile);
-        InputError::unless(within, "the quantile", "from 0 to 1", quantile)?;
-        InputError::unless(limit >= 1.0, "the largest threshold", "at least 1", limit)?;
         self.denoiser.accepts(shape)
     }
 }
@@ -134,7 +138,11 @@ fn magnitude_quantile<const D: usize>(x: Tensor<D>, quantile: f64) -> Tensor<1> 
 }
 
 #[cfg(test)]
-#[allow(clippy::float_cmp, reason = "exact by construction")]
+#[allow(
+    clippy::expect_used,
+    clippy::float_cmp,
+    reason = "a test may stop at once, and this is exact by construction"
+)]
 mod tests {
     use super::*;
     use crate::from_fn;
@@ -143,17 +151,25 @@ mod tests {
     #[test]
     fn each_sample_has_its_own_threshold() {
         let model = DynamicThreshold::new(from_fn(|x: Tensor<2>, _| x)).with_quantile(0.75);
+        let model = model.expect("a quantile");
         let x = Tensor::from_floats(
             [[0.5, -0.25, 0.5, 0.1, 0.2], [4.0, -8.0, 2.0, 1.0, 0.0]],
             &Device::flex(),
         );
-        let y = model.denoise(x, Level::CLEAN).into_data();
+        let y = model
+            .denoise(x, Level::CLEAN)
+            .expect("an estimate")
+            .into_data();
         // Quantiles 0.5 (raised to 1) and 4.
         let expected = [0.5, -0.25, 0.5, 0.1, 0.2, 1.0, -1.0, 0.5, 0.25, 0.0];
         assert_eq!(y.iter::<f32>().collect::<Vec<_>>(), expected);
         let limited = DynamicThreshold::new(from_fn(|x: Tensor<2>, _| x)).with_limit(1.0);
+        let limited = limited.expect("a limit");
         let x = Tensor::from_floats([[3.0, -0.5]], &Device::flex());
-        let y = limited.denoise(x, Level::CLEAN).into_data();
+        let y = limited
+            .denoise(x, Level::CLEAN)
+            .expect("an estimate")
+            .into_data();
         assert_eq!(y.iter::<f32>().collect::<Vec<_>>(), [1.0, -0.5]);
     }
 }

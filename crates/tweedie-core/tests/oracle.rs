@@ -72,23 +72,27 @@ fn tweedie_relates_denoiser_and_score() {
     for level in levels() {
         let score = mixture().score(points(), level);
         let tweedie = (points() + score.clone() * level.sigma().powi(2)) / level.alpha();
-        close(mixture().denoise(points(), level), tweedie, 1e-9);
+        close(mixture().posterior_mean(points(), level), tweedie, 1e-9);
         close(
-            DenoiserExt::score(&mixture(), points(), level),
+            DenoiserExt::score(&mixture(), points(), level).expect("a score"),
             score.clone(),
             1e-9,
         );
         close(
-            mixture().noise(points(), level),
+            mixture().noise(points(), level).expect("a noise"),
             score * -level.sigma(),
             1e-9,
         );
         let (clean, noise) = (
-            mixture().denoise(points(), level),
-            mixture().noise(points(), level),
+            mixture().posterior_mean(points(), level),
+            mixture().noise(points(), level).expect("a noise"),
         );
         let velocity = (noise * level.alpha() - clean * level.sigma()) / level.rms();
-        close(mixture().velocity(points(), level), velocity, 1e-9);
+        close(
+            mixture().velocity(points(), level).expect("a velocity"),
+            velocity,
+            1e-9,
+        );
     }
 }
 
@@ -98,7 +102,9 @@ fn the_covariance_is_the_slope_of_the_denoiser() {
     for level in levels() {
         let covariance = mixture().conditional_covariance(points(), level);
         for i in 0..2 {
-            let (row, pullback) = vjp(points(), |x| mixture().denoise(x, level).narrow(1, i, 1));
+            let (row, pullback) = vjp(points(), |x| {
+                mixture().posterior_mean(x, level).narrow(1, i, 1)
+            });
             let slope = pullback.apply(row.ones_like());
             let row = covariance.clone().narrow(1, i, 1).squeeze_dim::<2>(1);
             close(row * (level.alpha() / level.sigma().powi(2)), slope, 1e-9);
@@ -191,7 +197,7 @@ impl Network<2> for Perfect {
         // The network sees scale · (α x₀ + σ ε); undo its own scaling, then answer.
         let x = x / self.prediction.input_scale(level);
         let data = Gaussian::isotropic(&[0.0, 0.0], self.data_std).expect("a Gaussian");
-        let clean = data.denoise(x.clone(), level);
+        let clean = data.posterior_mean(x.clone(), level);
         let row = self.prediction.to_clean(level);
         (clean - x * row.skip) / row.out
     }
@@ -233,8 +239,8 @@ fn a_network_trained_on_one_schedule_samples_with_any_other() {
                 Rectified.level(0.4),
             ] {
                 close(
-                    model.denoise(points(), level),
-                    data.denoise(points(), level),
+                    model.denoise(points(), level).expect("an estimate"),
+                    data.posterior_mean(points(), level),
                     1e-6,
                 );
             }

@@ -6,7 +6,7 @@
 
 use crate::{GaussianNoise, Identity, Measurement};
 use burn::tensor::Tensor;
-use tweedie_math::{Path, PathError, Schedule, Span};
+use tweedie_math::{ParameterError, Path, PathError, Schedule, Span};
 
 impl<const D: usize> Measurement<D, Identity, GaussianNoise> {
     /// The path of `steps` moves, evenly spaced in log-SNR, from the level of `y` down to time `end` of
@@ -45,11 +45,12 @@ impl<const D: usize> Measurement<D, Identity, GaussianNoise> {
         let start = schedule.time(-2.0 * self.noise.sigma().ln());
         let reached = schedule.level(start).noise_to_signal();
         if (reached / self.noise.sigma() - 1.0).abs() > 1e-6 {
-            return Err(PathError::Parameter {
+            return Err(ParameterError {
                 name: "noise of the measurement",
                 expected: "a level of the schedule",
                 value: self.noise.sigma(),
-            });
+            }
+            .into());
         }
         let path = Path::log_snr(schedule, Span::new(start, end), steps)?.then_clean();
         let x = self.y.clone() * path.start().alpha();

@@ -28,27 +28,37 @@
 //! | [`SaltAndPepper`], [`QuantisationNoise`] | impulses; rounding |
 //! | [`InRange`] | any of them, stated in another range of values |
 //!
-//! A posterior method wraps a seam of the sampler, so that every method works with every sampler:
+//! Posterior methods are in [`posterior`], by what they wrap. Those that wrap the denoiser work with every
+//! sampler:
 //!
-//! | method | wraps | file |
-//! |---|---|---|
-//! | [`Dps`]: `x̂₀ + (σ²/α) ∇ log p(y ∣ x̂₀(x_t))`; with [`ResidualNorm`] a norm's | the denoiser | `guidance/dps.rs` |
-//! | [`Pigdm`], [`Mmps`], [`Tmpd`]: the same with the variance of `x₀` given `x_t` | the denoiser | `guidance/{pigdm,mmps,tmpd}.rs` |
-//! | [`Lgd`]: the same by draws, for any likelihood | the denoiser | `guidance/lgd.rs` |
-//! | [`Ddnm`]: `x̂₀ + A⁺ (y − A x̂₀)` | the denoiser | `guidance/ddnm.rs` |
-//! | [`DiffPir`]: the proximal step of the data | the denoiser | `guidance/diffpir.rs` |
-//! | [`Conditioned`] by a [`NoisyLikelihood`]: a [`Classifier`], [`Annealed`] | the denoiser | `guidance/{score,classifier,annealed}.rs` |
-//! | [`DpsStep`], [`PigdmStep`]: as published | the step | `step/{dps,pigdm}.rs` |
-//! | [`Replace`]: RePaint, projection; [`mcg`] | the step | `step/replace.rs` |
-//! | [`Ilvr`]: low frequencies of a reference | the step | `step/ilvr.rs` |
-//! | [`Ddrm`], [`DdnmPlus`]: in the operator's spectrum | the step | `step/{ddrm,ddnm}.rs` |
-//! | [`Daps`], [`PnpDm`]: prior and measurement take turns | a step of its own | `step/{daps,pnp_dm}.rs` |
-//! | [`EnKg`]: ensembles, no derivative | a step of its own | `step/enkg.rs` |
-//! | [`RedDiff`], [`Hqs`] (DPIR), [`Red`]: point estimates | a step of its own | `step/{red_diff,hqs,red}.rs` |
-//! | [`PnpUla`]: Langevin with a denoiser | a step of its own | `step/pnp_ula.rs` |
-//! | [`TwistedSmc`]: particles weighted by a [`Twist`] | a run of its own | `smc.rs`, `twist.rs` |
-//! | [`Measurement::reverse`]: denoising, exactly | the path | `from_measurement.rs` |
-//! | [`tikhonov`], [`wiener`], [`TotalVariation`]: no network | nothing | `baseline/` |
+//! | [`guidance`](posterior::guidance) | estimate |
+//! |---|---|
+//! | [`Dps`] | `x̂₀ + (σ²/α) ∇ log p(y ∣ x̂₀(x_t))`; with [`ResidualNorm`] a norm's gradient |
+//! | [`Pigdm`], [`Mmps`], [`Tmpd`] | the same with the variance of `x₀` given `x_t` |
+//! | [`Lgd`] | the same by draws, for any likelihood |
+//! | [`Ddnm`] | `x̂₀ + A⁺ (y − A x̂₀)` |
+//! | [`DiffPir`] | the proximal step of the data |
+//! | [`Conditioned`] | by a [`NoisyLikelihood`]: a [`Classifier`], [`Annealed`] |
+//!
+//! Those that wrap a step or a kernel correct its moves, and those of the last kind make their own:
+//!
+//! | [`correction`](posterior::correction) | around |
+//! |---|---|
+//! | [`DpsStep`], [`PigdmStep`], [`Mcg`]: as published | a kernel |
+//! | [`RePaint`], projection; [`Ilvr`]: low frequencies of a reference | any step |
+//! | [`DdnmPlus`]: in the operator's spectrum | a kernel |
+//! | [`EnKg`]: ensembles, no derivative | a kernel |
+//! | [`TwistedSmc`]: particles weighted by a [`Twist`] | a kernel |
+//!
+//! | [`chain`](posterior::chain) | result |
+//! |---|---|
+//! | [`Ddrm`]: in the operator's spectrum | draws |
+//! | [`Daps`], [`PnpDm`]: prior and measurement take turns | draws |
+//! | [`PnpUla`]: Langevin with a denoiser | draws |
+//! | [`RedDiff`], [`Dpir`], [`Red`] | point estimates |
+//!
+//! Without a chain: [`Measurement::reverse`] (denoising, exactly), and [`tikhonov`], [`wiener`] and
+//! [`TotalVariation`], which need no network.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
@@ -67,7 +77,7 @@
 //!
 //! let path = Path::uniform(VariancePreserving::default(), Span::default(), 50)?;
 //! let sampler = Sampler::new(Ddim::ancestral(), path);
-//! let x = sampler.start([4, 1, 8, 8], &device, &mut noise);
+//! let x = sampler.start([4, 1, 8, 8], &device, &mut noise)?;
 //! let restored = sampler.sample(&Dps::new(&prior, &measured), x, &mut noise)?;
 //! assert_eq!(restored.dims(), [4, 1, 8, 8]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -77,22 +87,17 @@ mod adjoint;
 mod baseline;
 mod file;
 mod from_measurement;
-mod guidance;
 mod measurement;
 mod noise;
 mod operator;
-mod residual;
-mod smc;
-mod step;
-mod twist;
+pub mod posterior;
 
 pub use adjoint::adjoint_gap;
 pub use baseline::{TotalVariation, tikhonov, wiener};
 pub use file::{AnyMeasurement, MeasurementError};
-pub use guidance::{
-    Annealed, Classifier, Conditioned, Ddnm, DiffPir, Dps, Lgd, Mmps, NoisyLikelihood, Pigdm, Tmpd,
+pub use measurement::{
+    Likelihood, LinearGaussian, LinearMeasured, Measured, Measurement, SpectralGaussian,
 };
-pub use measurement::{Likelihood, LinearGaussian, Measurement, SpectralGaussian};
 pub use noise::{
     AnyNoise, GammaNoise, GaussianNoise, InRange, LaplaceNoise, LogPoissonNoise, NoiseModel,
     PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RicianNoise, SaltAndPepper, ShotNoise,
@@ -105,10 +110,14 @@ pub use operator::{
     Separable, Side, Solution, SolveError, Spectral, Stack, Taps, Then, Tomography, Transform,
     VaryingBlur, operator_norm, pansharpen,
 };
-pub use residual::ResidualNorm;
-pub use smc::{Particles, TwistedSmc};
-pub use step::{
-    Averages, Couple, Daps, DdnmPlus, Ddrm, DpsStep, EnKg, Hqs, Ilvr, LangevinCoupling, PigdmStep,
-    PnpDm, PnpUla, Red, RedDiff, Replace, mcg,
+pub use posterior::ResidualNorm;
+pub use posterior::chain::{
+    Averages, Couple, Daps, Ddrm, Dpir, LangevinCoupling, PnpDm, PnpUla, Red, RedDiff,
 };
-pub use twist::{Twist, TwistByVariance};
+pub use posterior::correction::{
+    DdnmPlus, DpsStep, EnKg, Ilvr, Mcg, Particles, PigdmStep, RePaint, Twist, TwistByVariance,
+    TwistedSmc,
+};
+pub use posterior::guidance::{
+    Annealed, Classifier, Conditioned, Ddnm, DiffPir, Dps, Lgd, Mmps, NoisyLikelihood, Pigdm, Tmpd,
+};

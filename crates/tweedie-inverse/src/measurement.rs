@@ -144,11 +144,11 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Likelihood<D> for Measure
 
 /// Checks that a measurement fits signals of a shape, and that its operator has the right adjoint.
 pub(crate) fn accepts_linear<const D: usize>(
-    problem: &(impl LinearGaussian<D> + ?Sized),
+    problem: &(impl LinearMeasured<D> + ?Sized),
     signal: [usize; D],
 ) -> Result<(), InputError> {
     problem.accepts(signal)?;
-    Ok(check_adjoint(problem.operator(), &problem.y(), signal)?)
+    Ok(check_adjoint(problem.linear(), &problem.y(), signal)?)
 }
 
 /// At least in single precision: a sum over an image exceeds what half precision can hold.
@@ -159,17 +159,25 @@ pub(crate) fn widened<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     }
 }
 
-/// A linear measurement with Gaussian noise, `y = A x₀ + σ_y n`: what closed forms need. Only such a
-/// [`Measurement`] is one.
-pub trait LinearGaussian<const D: usize>: Likelihood<D> {
+/// What was measured, by any operator with any noise: what methods ask for that look at `y − A x`.
+pub trait Measured<const D: usize>: Likelihood<D> {
     /// `A`.
-    fn operator(&self) -> &dyn Linear<D>;
-
-    /// `σ_y`.
-    fn sigma(&self) -> f64;
+    fn operator(&self) -> &dyn Operator<D>;
 
     /// What was seen; a batch of 1 is shared.
     fn y(&self) -> Tensor<D>;
+}
+
+/// A measurement by a linear operator: what methods ask for that take its adjoint or pseudo-inverse.
+pub trait LinearMeasured<const D: usize>: Measured<D> {
+    /// `A`.
+    fn linear(&self) -> &dyn Linear<D>;
+}
+
+/// A linear measurement with Gaussian noise, `y = A x₀ + σ_y n`: what closed forms need.
+pub trait LinearGaussian<const D: usize>: LinearMeasured<D> {
+    /// `σ_y`.
+    fn sigma(&self) -> f64;
 }
 
 /// A [`LinearGaussian`] measurement whose operator's singular values are known.
@@ -178,17 +186,25 @@ pub trait SpectralGaussian<const D: usize>: LinearGaussian<D> {
     fn spectral(&self) -> &dyn Spectral<D>;
 }
 
-impl<const D: usize, A: Linear<D>> LinearGaussian<D> for Measurement<D, A, GaussianNoise> {
-    fn operator(&self) -> &dyn Linear<D> {
+impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measured<D> for Measurement<D, A, N> {
+    fn operator(&self) -> &dyn Operator<D> {
         &self.operator
-    }
-
-    fn sigma(&self) -> f64 {
-        self.noise.sigma()
     }
 
     fn y(&self) -> Tensor<D> {
         self.y.clone()
+    }
+}
+
+impl<const D: usize, A: Linear<D>, N: NoiseModel<D>> LinearMeasured<D> for Measurement<D, A, N> {
+    fn linear(&self) -> &dyn Linear<D> {
+        &self.operator
+    }
+}
+
+impl<const D: usize, A: Linear<D>> LinearGaussian<D> for Measurement<D, A, GaussianNoise> {
+    fn sigma(&self) -> f64 {
+        self.noise.sigma()
     }
 }
 
@@ -200,15 +216,24 @@ impl<const D: usize, A: Spectral<D>> SpectralGaussian<D> for Measurement<D, A, G
 
 macro_rules! pointer {
     ($($pointer:ty),*) => {$(
-        impl<const D: usize, P: LinearGaussian<D> + ?Sized> LinearGaussian<D> for $pointer {
-            fn operator(&self) -> &dyn Linear<D> {
+        impl<const D: usize, P: Measured<D> + ?Sized> Measured<D> for $pointer {
+            fn operator(&self) -> &dyn Operator<D> {
                 (**self).operator()
-            }
-            fn sigma(&self) -> f64 {
-                (**self).sigma()
             }
             fn y(&self) -> Tensor<D> {
                 (**self).y()
+            }
+        }
+
+        impl<const D: usize, P: LinearMeasured<D> + ?Sized> LinearMeasured<D> for $pointer {
+            fn linear(&self) -> &dyn Linear<D> {
+                (**self).linear()
+            }
+        }
+
+        impl<const D: usize, P: LinearGaussian<D> + ?Sized> LinearGaussian<D> for $pointer {
+            fn sigma(&self) -> f64 {
+                (**self).sigma()
             }
         }
 

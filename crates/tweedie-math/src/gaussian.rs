@@ -1,6 +1,6 @@
 //! What is known in closed form about Gaussian forward processes.
 
-use crate::{Level, Transition, forward};
+use crate::{Level, MoveError, Transition, forward};
 
 /// `KL(N(m₁, s₁²) ‖ N(m₂, s₂²))` in nats, for one dimension: `ln(s₂/s₁) + (s₁² + (m₁−m₂)²)/(2 s₂²) − ½`.
 ///
@@ -24,23 +24,24 @@ pub fn kl((mean_p, std_p): (f64, f64), (mean_q, std_q): (f64, f64)) -> f64 {
 /// `noise² = σ_s²/σ_t² (σ_t² − (α_t/α_s)² σ_s²)`, which for a DDPM chain is
 /// `(√ᾱ_{t−1} β_t x₀ + √α_t (1 − ᾱ_{t−1}) x_t)/(1 − ᾱ_t)` and `β̃_t`.
 ///
-/// There is none upwards: the numbers are not numbers then.
+/// # Errors
+/// [`MoveError::Uphill`] for a move up in noise, [`MoveError::Singular`] from a level without noise.
 ///
 /// # Reference
 /// Ho et al. 2020, eq. 6 and 7, arXiv:2006.11239.
-#[must_use]
-pub fn posterior(from: Level, to: Level) -> Transition {
+pub fn posterior(from: Level, to: Level) -> Result<Transition, MoveError> {
     if to.is_noisier_than(from) {
-        return Transition::INVALID;
+        return Err(MoveError::Uphill);
     }
     let step = forward::conditional(to, from);
     let kept = (to.sigma() / from.sigma()).powi(2);
     let state = step.state * kept;
-    Transition {
+    let transition = Transition {
         state,
         clean: to.alpha() * (step.noise / from.sigma()).powi(2),
         noise: (to.sigma() / from.sigma()) * step.noise,
-    }
+    };
+    transition.checked()
 }
 
 /// The standard deviation of the prior `N(0, σ_T² I)` from which a chain starts at its noisiest

@@ -1,5 +1,6 @@
 //! How much signal and how much noise: `x_t = α x₀ + σ ε`.
 
+use crate::MoveError;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::FRAC_PI_2;
 
@@ -69,6 +70,28 @@ impl Level {
         match (Self { alpha, sigma }).is_legal() {
             true => Ok(Self::trusted(alpha, sigma)),
             false => Err(LevelError { alpha, sigma }),
+        }
+    }
+
+    /// `Ok` if some signal is left: `α > 0`.
+    ///
+    /// # Errors
+    /// [`MoveError::NoSignal`].
+    pub fn require_signal(self) -> Result<(), MoveError> {
+        match self.alpha > 0.0 {
+            true => Ok(()),
+            false => Err(MoveError::NoSignal { level: self }),
+        }
+    }
+
+    /// `Ok` if some noise is left: `σ > 0`.
+    ///
+    /// # Errors
+    /// [`MoveError::NoNoise`].
+    pub fn require_noise(self) -> Result<(), MoveError> {
+        match self.sigma > 0.0 {
+            true => Ok(()),
+            false => Err(MoveError::NoNoise { level: self }),
         }
     }
 

@@ -22,19 +22,20 @@
 //! let path = Path::uniform(VariancePreserving::default(), Span::FULL, 50)?;
 //! let kernel = Ddim::ancestral();
 //! for mv in path.moves() {
-//!     let step = kernel.transition(mv.from, mv.to);
+//!     let step = kernel.transition(mv.from, mv.to)?;
 //!     // x_s = step.state · x_t + step.clean · x̂₀ + step.noise · z
-//!     assert!(step.is_valid());
+//!     assert!(step.noise >= 0.0);
 //! }
-//! # Ok::<(), tweedie_math::PathError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod curve;
 pub mod forward;
 pub mod gaussian;
 mod kernel;
 mod level;
+mod moves;
 pub mod multistep;
+mod parameter;
 mod path;
 mod prediction;
 mod schedule;
@@ -50,8 +51,10 @@ pub use kernel::{
     ReverseDiffusion,
 };
 pub use level::{Level, LevelError};
+pub use moves::{Move, MoveError};
 pub use multistep::Multistep;
-pub use path::{Move, Path, PathError, Span};
+pub use parameter::ParameterError;
+pub use path::{Path, PathError, Span};
 pub use prediction::{Affine, Prediction};
 pub use schedule::{
     AnySchedule, Chain, Cosine, Edm, OrnsteinUhlenbeck, Rates, Rectified, Schedule, ScheduleError,

@@ -1,6 +1,6 @@
 //! The levels a chain visits, in order.
 
-use crate::{Chain, Level, Schedule, Spacing};
+use crate::{Chain, Level, Move, ParameterError, Schedule, Spacing};
 use serde::{Deserialize, Serialize};
 
 /// The levels a chain visits. Down in noise is a reverse move; up is a forward one.
@@ -21,23 +21,6 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "Vec<Level>", into = "Vec<Level>")]
 pub struct Path {
     levels: Vec<Level>,
-}
-
-/// One move of a [`Path`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Move {
-    /// Where the chain stands.
-    pub from: Level,
-    /// Where it goes.
-    pub to: Level,
-}
-
-impl Move {
-    /// Whether the move adds noise: `to` has less signal, relative to its noise, than `from`.
-    #[must_use]
-    pub fn is_forward(self) -> bool {
-        self.to.is_noisier_than(self.from)
-    }
 }
 
 /// Between which times of a schedule a path runs: from `start`, the noisier, down to `end`.
@@ -122,15 +105,8 @@ pub enum PathError {
     #[error("σ/α has to be finite on the whole path: choose a span that starts where α > 0")]
     NoSignal,
     /// A parameter outside its range.
-    #[error("{name} has to be {expected}, got {value}")]
-    Parameter {
-        /// The parameter's name.
-        name: &'static str,
-        /// What it has to be.
-        expected: &'static str,
-        /// What it was.
-        value: f64,
-    },
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
 }
 
 impl TryFrom<Vec<Level>> for Path {
@@ -186,11 +162,12 @@ impl Path {
         rho: f64,
     ) -> Result<Self, PathError> {
         if !(rho > 0.0 && rho.is_finite()) {
-            return Err(PathError::Parameter {
+            return Err(ParameterError {
                 name: "rho",
                 expected: "above 0",
                 value: rho,
-            });
+            }
+            .into());
         }
         Self::warped(
             schedule,
@@ -340,11 +317,12 @@ impl Path {
         };
         let (first, last) = (end(span.start)?, end(span.end)?);
         if !(first.is_finite() && last.is_finite()) || (first - last).abs() <= 1e-12 * first.abs() {
-            return Err(PathError::Parameter {
+            return Err(ParameterError {
                 name: "the warped end of the span",
                 expected: "finite and apart from its start: another rho",
                 value: last,
-            });
+            }
+            .into());
         }
         let (start, goal) = (schedule.level(span.start), schedule.level(span.end));
         falls(start, goal, span)?;
@@ -367,11 +345,12 @@ pub(crate) fn check_steps(steps: usize) -> Result<(), PathError> {
     match steps {
         0 => Err(PathError::NoSteps { steps }),
         1..=MOST_STEPS => Ok(()),
-        _ => Err(PathError::Parameter {
+        _ => Err(ParameterError {
             name: "the number of steps",
             expected: "at most 10,000,000",
             value: steps as f64,
-        }),
+        }
+        .into()),
     }
 }
 

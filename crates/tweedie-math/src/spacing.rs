@@ -1,6 +1,6 @@
 //! Which nodes of a discrete chain a shorter one visits.
 
-use crate::{PathError, path::check_steps};
+use crate::{ParameterError, PathError, path::check_steps};
 use serde::{Deserialize, Serialize};
 
 /// How `steps` of the `N` nodes of a chain are chosen.
@@ -71,11 +71,12 @@ impl Spacing {
         }
         let open = matches!(self, Self::OpenLeading { .. } | Self::OpenLinspace);
         if open && steps == nodes {
-            return Err(PathError::Parameter {
+            return Err(ParameterError {
                 name: "the number of steps",
                 expected: "below the number of nodes, for a spacing without the cleanest",
                 value: steps as f64,
-            });
+            }
+            .into());
         }
         let (n, k) = (nodes as f64, steps as f64);
         let position = |i: usize| match self {

@@ -1,5 +1,6 @@
 //! A step of a chain is three numbers: `x_s = state·x_t + clean·x̂₀ + noise·z`.
 
+use crate::MoveError;
 use serde::{Deserialize, Serialize};
 
 /// `x_s = state·x_t + clean·x̂₀ + noise·z` with `z ~ N(0, I)`.
@@ -8,9 +9,9 @@ use serde::{Deserialize, Serialize};
 /// use tweedie_math::{Ddim, Kernel, Level};
 ///
 /// // The last step of DDIM returns the estimate itself.
-/// let last = Ddim::deterministic().transition(Level::new(0.6, 0.8)?, Level::CLEAN);
+/// let last = Ddim::deterministic().transition(Level::new(0.6, 0.8)?, Level::CLEAN)?;
 /// assert_eq!((last.state, last.clean, last.noise), (0.0, 1.0, 0.0));
-/// # Ok::<(), tweedie_math::LevelError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transition {
@@ -30,18 +31,27 @@ impl Transition {
         noise: 0.0,
     };
 
-    /// What a kernel gives where it has no answer.
-    pub(crate) const INVALID: Self = Self {
-        state: f64::NAN,
-        clean: f64::NAN,
-        noise: f64::NAN,
-    };
+    /// Itself, if all three numbers are finite and the noise is not negative.
+    ///
+    /// # Errors
+    /// [`MoveError::Singular`] names the first that is not.
+    pub fn checked(self) -> Result<Self, MoveError> {
+        let finite = |coefficient, value: f64| singular(value.is_finite(), coefficient, value);
+        finite("x_t", self.state)?;
+        finite("x̂₀", self.clean)?;
+        singular((0.0..f64::INFINITY).contains(&self.noise), "z", self.noise)?;
+        Ok(self)
+    }
+}
 
-    /// Whether all three numbers are finite and the noise is not negative; a step that is singular
-    /// or makes no sense is refused before a run.
-    #[must_use]
-    pub fn is_valid(self) -> bool {
-        let noise = (0.0..f64::INFINITY).contains(&self.noise);
-        self.state.is_finite() && self.clean.is_finite() && noise
+/// `Ok` if the coefficient is `legal`.
+pub(crate) fn singular(
+    legal: bool,
+    coefficient: &'static str,
+    value: f64,
+) -> Result<(), MoveError> {
+    match legal {
+        true => Ok(()),
+        false => Err(MoveError::Singular { coefficient, value }),
     }
 }

@@ -18,7 +18,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Device, Tensor};
 use std::path::Path;
-use tweedie_core::{Denoiser, InputError};
+use tweedie_core::{DenoiseError, Denoiser, InputError};
 use tweedie_math::Level;
 
 /// FFDNet. As a [`Denoiser`] it takes images in `[−1, 1]` at any level with signal; it was trained
@@ -69,7 +69,7 @@ impl Ffdnet {
     /// let device = Device::flex();
     /// let clean = Tensor::<4>::zeros([1, 3, 16, 16], &device);
     /// let noisy = clean.clone() + Tensor::random([1, 3, 16, 16], burn::tensor::Distribution::Normal(0.0, 0.1), &device);
-    /// let found = Ffdnet::colour(&device).denoise(noisy, Level::new(1.0, 0.1)?);
+    /// let found = Ffdnet::colour(&device).denoise(noisy, Level::new(1.0, 0.1)?)?;
     /// assert!((found - clean).abs().mean().into_scalar::<f32>() < 0.04);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -135,10 +135,10 @@ fn unmade(path: &Path, source: UnetError) -> CheckpointError {
 }
 
 impl Denoiser<4> for Ffdnet {
-    fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
+    fn denoise(&self, x: Tensor<4>, level: Level) -> Result<Tensor<4>, DenoiseError> {
         let images = (x / level.alpha() + 1.0) * 0.5;
         let sigma = 0.5 * level.sigma() / level.alpha();
-        self.restore(images, sigma) * 2.0 - 1.0
+        Ok(self.restore(images, sigma) * 2.0 - 1.0)
     }
 
     fn supports(&self, level: Level) -> bool {

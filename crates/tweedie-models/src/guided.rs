@@ -5,8 +5,8 @@
 
 use crate::{Architecture, Class, ConditionError, Conditions, Context, Model};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, InputError, Posterior};
-use tweedie_math::Level;
+use tweedie_core::{DenoiseError, Denoiser, InputError, Posterior};
+use tweedie_math::{Level, ParameterError};
 
 /// `x̂₀ = u + s (c − u)` of one model that is told `c` and `u` side by side; what
 /// [`ClassifierFree`](tweedie_core::ClassifierFree) says of two models, with the weights read once.
@@ -41,10 +41,10 @@ impl Model {
     /// let third = Conditions::none().with_labels(Tensor::from_ints([3], &device));
     /// let guided = model.guided(third.clone(), Conditions::none(), 4.0)?;
     /// let (x, level) = (Tensor::ones([2, 3, 8, 8], &device), Level::new(0.6, 0.8)?);
-    /// let one = guided.denoise(x.clone(), level);
+    /// let one = guided.denoise(x.clone(), level)?;
     ///
     /// let told = model.with_conditions(third)?;
-    /// let two = ClassifierFree::new(&told, &model, 4.0).denoise(x, level);
+    /// let two = ClassifierFree::new(&told, &model, 4.0)?.denoise(x, level)?;
     /// assert!((one - two).abs().max().into_scalar::<f32>() < 1e-5);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -113,20 +113,20 @@ impl Guided {
 }
 
 impl Denoiser<4> for Guided {
-    fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
+    fn denoise(&self, x: Tensor<4>, level: Level) -> Result<Tensor<4>, DenoiseError> {
         let (model, both) = self.both(&x);
-        self.combine(model.denoise(both, level))
+        Ok(self.combine(model.denoise(both, level)?))
     }
 
     /// The variance is the conditional model's.
-    fn estimate(&self, x: Tensor<4>, level: Level) -> Posterior<4> {
+    fn estimate(&self, x: Tensor<4>, level: Level) -> Result<Posterior<4>, DenoiseError> {
         let batch = x.dims()[0];
         let (model, both) = self.both(&x);
-        let estimate = model.estimate(both, level);
-        Posterior {
+        let estimate = model.estimate(both, level)?;
+        Ok(Posterior {
             clean: self.combine(estimate.clean),
             interpolation: estimate.interpolation.map(|v| v.narrow(0, 0, batch)),
-        }
+        })
     }
 
     fn supports(&self, level: Level) -> bool {
@@ -134,7 +134,7 @@ impl Denoiser<4> for Guided {
     }
 
     fn accepts(&self, shape: [usize; 4]) -> Result<(), InputError> {
-        InputError::unless_finite("the guidance scale", self.scale)?;
+        ParameterError::require_finite("the guidance scale", self.scale)?;
         self.model.accepts_images(shape)?;
         let serve = |conditions: &Conditions| conditions.serve(shape);
         let served = self.told.iter().try_for_each(serve);

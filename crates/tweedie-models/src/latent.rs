@@ -2,7 +2,7 @@
 
 use crate::Autoencoder;
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, InputError, Noise, Posterior};
+use tweedie_core::{DenoiseError, Denoiser, InputError, Noise, Posterior};
 use tweedie_math::Level;
 
 /// A denoiser of latents with its autoencoder. It is itself a denoiser, of latents as the diffusion
@@ -55,11 +55,11 @@ impl<D> Latent<D> {
 }
 
 impl<D: Denoiser<4>> Denoiser<4> for Latent<D> {
-    fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
+    fn denoise(&self, x: Tensor<4>, level: Level) -> Result<Tensor<4>, DenoiseError> {
         self.denoiser.denoise(x, level)
     }
 
-    fn estimate(&self, x: Tensor<4>, level: Level) -> Posterior<4> {
+    fn estimate(&self, x: Tensor<4>, level: Level) -> Result<Posterior<4>, DenoiseError> {
         self.denoiser.estimate(x, level)
     }
 

@@ -33,7 +33,7 @@
 //! let device = Device::flex();
 //! let network = UnetConfig::new(1).init(&device)?;
 //! let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
-//! let clean = model.denoise(Tensor::ones([2, 1, 16, 16], &device), Level::new(0.6, 0.8)?);
+//! let clean = model.denoise(Tensor::ones([2, 1, 16, 16], &device), Level::new(0.6, 0.8)?)?;
 //! assert_eq!(clean.dims(), [2, 1, 16, 16]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -10,7 +10,8 @@ use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tweedie_core::{
-    Denoiser, InputError, LearnedRange, Posterior, Preconditioned, TimeInput, replace_file,
+    DenoiseError, Denoiser, InputError, LearnedRange, Posterior, Preconditioned, TimeInput,
+    replace_file,
 };
 use tweedie_math::{Level, Prediction};
 
@@ -349,27 +350,27 @@ fn precision<M: Module>(network: &M) -> Option<DType> {
 
 impl Denoiser<4> for Model {
     /// The network runs in the precision of its parameters, whatever that of `x` is.
-    fn denoise(&self, x: Tensor<4>, level: Level) -> Tensor<4> {
+    fn denoise(&self, x: Tensor<4>, level: Level) -> Result<Tensor<4>, DenoiseError> {
         let asked = x.dtype();
         let x = x.cast(self.dtype.unwrap_or(asked));
         let clean = match &self.denoiser {
             Kind::Plain(plain) => plain.denoise(x, level),
             Kind::Learned(learned) => learned.denoise(x, level),
         };
-        clean.cast(asked)
+        Ok(clean?.cast(asked))
     }
 
-    fn estimate(&self, x: Tensor<4>, level: Level) -> Posterior<4> {
+    fn estimate(&self, x: Tensor<4>, level: Level) -> Result<Posterior<4>, DenoiseError> {
         let asked = x.dtype();
         let x = x.cast(self.dtype.unwrap_or(asked));
         let estimate = match &self.denoiser {
             Kind::Plain(plain) => plain.estimate(x, level),
             Kind::Learned(learned) => learned.estimate(x, level),
-        };
-        Posterior {
+        }?;
+        Ok(Posterior {
             clean: estimate.clean.cast(asked),
             interpolation: estimate.interpolation.map(|place| place.cast(asked)),
-        }
+        })
     }
 
     fn supports(&self, level: Level) -> bool {

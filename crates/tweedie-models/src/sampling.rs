@@ -5,7 +5,8 @@ use crate::import::CheckpointError;
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Denoiser, DynamicThreshold, StaticClip, TimeInput};
 use tweedie_math::{
-    Chain, Level, Path, PathError, Prediction, Schedule, Spacing, Span, VarianceExploding,
+    Chain, Level, ParameterError, Path, PathError, Prediction, Schedule, Spacing, Span,
+    VarianceExploding,
 };
 
 /// What a scheduler's configuration says, apart from the step.
@@ -155,18 +156,22 @@ impl Clip {
     }
 
     /// A denoiser whose estimates are clipped.
+    ///
+    /// # Errors
+    /// [`ParameterError`] for a range that is not above 0, a quantile outside `[0, 1]`, or a largest
+    /// threshold below 1.
     pub fn around<'a, D: Denoiser<4> + Send + Sync + 'a>(
         self,
         denoiser: D,
-    ) -> Box<dyn Denoiser<4> + Send + Sync + 'a> {
-        match self {
+    ) -> Result<Box<dyn Denoiser<4> + Send + Sync + 'a>, ParameterError> {
+        Ok(match self {
             Self::None => Box::new(denoiser),
-            Self::Static { range } => Box::new(StaticClip::new(denoiser, -range, range)),
+            Self::Static { range } => Box::new(StaticClip::new(denoiser, -range, range)?),
             Self::Dynamic { quantile, most } => Box::new(
                 DynamicThreshold::new(denoiser)
-                    .with_quantile(quantile)
-                    .with_limit(most),
+                    .with_quantile(quantile)?
+                    .with_limit(most)?,
             ),
-        }
+        })
     }
 }

@@ -34,7 +34,9 @@ fn model(config: ModelConfig) -> Model {
 
 fn output(model: &Model) -> Tensor<4> {
     let x = HostNoise::seeded(2).normal(model.shape(2), &Device::flex());
-    model.denoise(x, Level::new(0.6, 0.8).expect("a level"))
+    model
+        .denoise(x, Level::new(0.6, 0.8).expect("a level"))
+        .expect("an estimate")
 }
 
 #[test]

@@ -16,10 +16,11 @@
 //! (adaptive solvers), arXiv:2011.13456; pairs: see [`tableau`].
 
 use crate::integrator::{Controller, Integrator, Stuck, Tolerance};
-use crate::{State, Step};
+use crate::sampler::not_empty;
+use crate::{Context, Convergence, State, Step, StepError};
 use burn::tensor::Tensor;
-use tweedie_core::{Counting, Denoiser, InputError, Noise};
-use tweedie_math::{Level, Move, Path, Tableau, tableau};
+use tweedie_core::{Counting, DenoiseError, Denoiser, InputError};
+use tweedie_math::{Level, Move, ParameterError, Path, Tableau, tableau};
 
 /// An embedded Runge–Kutta pair on the probability flow.
 ///
@@ -33,7 +34,7 @@ use tweedie_math::{Level, Move, Path, Tableau, tableau};
 /// let z = Tensor::<2>::from_data([[0.3, -1.2]], (&Device::flex(), DType::F64));
 /// // Five levels on the way; the steps between them are the solver's.
 /// let path = Path::uniform(VariancePreserving::default(), Span::default(), 5)?;
-/// let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(1e-6));
+/// let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(1e-6)?);
 /// let solution = solver.solve(&prior, z.clone(), &path)?;
 /// let exact = prior.flow(z, path.start(), path.end());
 /// let gap = (solution.states[4].clone() - exact).abs().max().into_scalar::<f64>();
@@ -58,20 +59,15 @@ pub enum AdaptiveError {
     /// A path that does not go one way.
     #[error("the levels of the path have to go one way, down or up in noise")]
     Turns,
-    /// A tolerance that is not positive, a controller that is not finite, or no probes.
-    #[error("{name} has to be {expected}")]
-    Parameter {
-        /// What it is.
-        name: &'static str,
-        /// What it has to be.
-        expected: &'static str,
-    },
+    /// A parameter outside its range.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
     /// The noisy level of a likelihood is not the noisier one.
     #[error("the noisy level has to have more noise than the clean one, relative to its signal")]
     Swapped,
-    /// A likelihood of an estimate without a gradient.
-    #[error("the denoiser's estimate has no gradient, so that the divergence cannot be found")]
-    Untracked,
+    /// The denoiser failed, or its estimate has no gradient and a likelihood needs one.
+    #[error(transparent)]
+    Denoise(#[from] DenoiseError),
     /// The denoiser has no estimate at a level.
     #[error("the denoiser gives no clean estimate at α = {}, σ = {}", level.alpha(), level.sigma())]
     Denoiser {
@@ -80,7 +76,7 @@ pub enum AdaptiveError {
     },
     /// The tolerance was not reached.
     #[error(
-        "stuck at α = {}, σ = {} after {steps} steps, with an error of {error} tolerances",
+        "stuck at α = {}, σ = {} after {steps} steps, with an error of {error:.1e} tolerances",
         level.alpha(), level.sigma()
     )]
     Stuck {
@@ -143,10 +139,13 @@ impl Adaptive {
     }
 
     /// With another controller.
-    #[must_use]
-    pub fn with_controller(mut self, controller: Controller) -> Self {
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless its coefficients are finite.
+    pub fn with_controller(mut self, controller: Controller) -> Result<Self, ParameterError> {
+        controller.check()?;
         self.integrator.controller = controller;
-        self
+        Ok(self)
     }
 
     /// Gives up after this many steps, accepted and rejected; 10,000 unless told.
@@ -167,23 +166,6 @@ impl Adaptive {
         }
     }
 
-    /// Whether tolerance and controller make sense.
-    pub(crate) fn checked(&self) -> Result<(), AdaptiveError> {
-        if !self.integrator.tolerance.is_valid() {
-            return Err(AdaptiveError::Parameter {
-                name: "the tolerance",
-                expected: "finite and above 0",
-            });
-        }
-        if !self.integrator.controller.is_valid() {
-            return Err(AdaptiveError::Parameter {
-                name: "the controller",
-                expected: "finite",
-            });
-        }
-        Ok(())
-    }
-
     pub(crate) fn integrator(&self) -> &Integrator {
         &self.integrator
     }
@@ -192,20 +174,22 @@ impl Adaptive {
     ///
     /// # Errors
     /// [`AdaptiveError`] if the path turns or has a level without noise, if the denoiser does not
-    /// support it, if a parameter makes no sense, or if the tolerance cannot be reached.
+    /// support it or fails, or if the tolerance cannot be reached.
     pub fn solve<const D: usize>(
         &self,
         denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         path: &Path,
     ) -> Result<Solution<D>, AdaptiveError> {
-        self.checked()?;
         let levels = path.levels();
         let angles = check(denoiser, x.dims(), levels)?;
         let denoiser = Counting::new(denoiser);
-        let velocity = |angle: f64, y: &Tensor<D>| velocity(&denoiser, y, angle).0;
+        let velocity = |angle: f64, y: &Tensor<D>| {
+            let (velocity, _) = velocity(&denoiser, y, angle)?;
+            Ok::<_, AdaptiveError>(velocity)
+        };
         let y = x / levels[0].rms();
-        let slope = velocity(angles[0], &y);
+        let slope = velocity(angles[0], &y)?;
         let solved = self.integrator.solve(velocity, y, slope, &angles, None)?;
         let states = solved.outputs.into_iter().zip(&levels[1..]);
         Ok(Solution {
@@ -223,13 +207,7 @@ pub(crate) fn check<const D: usize>(
     shape: [usize; D],
     levels: &[Level],
 ) -> Result<Vec<f64>, AdaptiveError> {
-    let values: usize = shape.iter().product();
-    InputError::unless(
-        values > 0,
-        "the batch",
-        "of at least one value",
-        values as f64,
-    )?;
+    not_empty(&shape)?;
     denoiser.accepts(shape)?;
     if levels.iter().any(|level| level.sigma() == 0.0) {
         return Err(AdaptiveError::Clean);
@@ -249,55 +227,53 @@ pub(crate) fn velocity<const D: usize>(
     denoiser: &dyn Denoiser<D>,
     y: &Tensor<D>,
     angle: f64,
-) -> (Tensor<D>, Tensor<D>) {
+) -> Result<(Tensor<D>, Tensor<D>), DenoiseError> {
     let level = Level::at_angle(angle);
-    let clean = denoiser.denoise(y.clone(), level);
+    let clean = denoiser.denoise(y.clone(), level)?;
     let velocity = (y.clone() * level.alpha() - clean.clone()) / level.sigma();
-    (velocity, clean)
+    Ok((velocity, clean))
 }
 
 impl<const D: usize> Step<D> for Adaptive {
     /// The length of the next step, as an angle.
     type Memory = Option<f64>;
 
-    /// A move to clean data returns the estimate. A state that cannot be reached within the
-    /// tolerance is not a number, so that
-    /// [`try_sample`](crate::Sampler::try_sample) says where.
+    /// A move to clean data returns the estimate.
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        _: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         memory: &mut Option<f64>,
-    ) -> State<D> {
+    ) -> Result<State<D>, StepError> {
         let y = x / mv.from.rms();
-        let (slope, clean) = velocity(denoiser, &y, mv.from.angle());
+        let (slope, clean) = velocity(context.denoiser, &y, mv.from.angle())?;
         if mv.to.sigma() == 0.0 {
-            return State::new(mv.to, clean.clone() * mv.to.alpha(), Some(clean));
+            let x = clean.clone() * mv.to.alpha();
+            return Ok(State::new(mv.to, x, Some(clean)));
         }
         if (mv.to.angle() - mv.from.angle()).abs() < 1e-12 {
-            return State::new(mv.to, y * mv.to.rms(), Some(clean));
+            return Ok(State::new(mv.to, y * mv.to.rms(), Some(clean)));
         }
         let times = [mv.from.angle(), mv.to.angle()];
-        let field = |angle: f64, y: &Tensor<D>| velocity(denoiser, y, angle).0;
+        let field = |angle: f64, y: &Tensor<D>| {
+            let (velocity, _) = velocity(context.denoiser, y, angle)?;
+            Ok::<_, StepError>(velocity)
+        };
         let solved = self
             .integrator
-            .solve(field, y.clone(), slope, &times, *memory);
-        let y = match solved {
-            Ok(solved) => {
-                *memory = Some(solved.next_step);
-                solved.outputs.into_iter().last().unwrap_or(y)
-            }
-            Err(_) => y * f64::NAN,
-        };
-        State::new(mv.to, y * mv.to.rms(), Some(clean))
+            .solve(field, y.clone(), slope, &times, *memory)?;
+        *memory = Some(solved.next_step);
+        let y = solved.outputs.into_iter().last().unwrap_or(y);
+        Ok(State::new(mv.to, y * mv.to.rms(), Some(clean)))
     }
 
-    fn supports(&self, mv: Move) -> bool {
-        mv.from.sigma() > 0.0 && self.checked().is_ok()
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        Ok(mv.from.require_noise()?)
     }
+}
 
+impl Convergence for Adaptive {
     /// The method's; the error follows the tolerance, not the moves.
     fn order(&self) -> usize {
         self.integrator.tableau.order

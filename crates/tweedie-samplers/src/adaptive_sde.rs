@@ -18,9 +18,8 @@
 
 use crate::integrator::Tolerance;
 use crate::langevin::score;
-use crate::{State, Step};
+use crate::{Context, State, Step, StepError};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
 use tweedie_math::{EulerMaruyama, Kernel, Level, Move, Schedule};
 
 /// The reverse SDE of a schedule, with adaptive steps.
@@ -35,8 +34,8 @@ use tweedie_math::{EulerMaruyama, Kernel, Level, Move, Schedule};
 /// let path = Path::uniform(vp, Span::default(), 1)?.then_clean();
 /// let sampler = Sampler::new(AdaptiveSde::new(vp), path);
 /// let mut noise = BrownianTree::seeded(7);
-/// let x = sampler.start([4, 2], &Device::flex(), &mut noise);
-/// let x = sampler.try_sample(&Gaussian::isotropic(&[1.0, 2.0], 0.3)?, x, &mut noise)?;
+/// let x = sampler.start([4, 2], &Device::flex(), &mut noise)?;
+/// let x = sampler.sample(&Gaussian::isotropic(&[1.0, 2.0], 0.3)?, x, &mut noise)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,10 +50,7 @@ impl<S: Schedule> AdaptiveSde<S> {
     pub fn new(schedule: S) -> Self {
         Self {
             schedule,
-            tolerance: Tolerance {
-                absolute: 2.0 / 256.0,
-                relative: 0.02,
-            },
+            tolerance: Tolerance::SDE,
             most_steps: 10_000,
         }
     }
@@ -80,27 +76,29 @@ impl<const D: usize, S: Schedule> Step<D> for AdaptiveSde<S> {
     /// The length of the next step, in the schedule's time.
     type Memory = Option<f64>;
 
-    /// A move to clean data returns the estimate. A level that cannot be reached within the tolerance
-    /// gives what is not a number, as [`Adaptive`](crate::Adaptive) does.
+    /// A move to clean data returns the estimate.
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         mut x: Tensor<D>,
         mv: Move,
-        noise: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         memory: &mut Option<f64>,
-    ) -> State<D> {
+    ) -> Result<State<D>, StepError> {
         let mut here = mv.from;
-        let mut clean = denoiser.denoise(x.clone(), here);
+        let mut clean = context.denoise(x.clone(), here)?;
         if mv.to.sigma() == 0.0 {
-            return State::new(mv.to, clean.clone() * mv.to.alpha(), Some(clean));
+            return Ok(State::new(
+                mv.to,
+                clean.clone() * mv.to.alpha(),
+                Some(clean),
+            ));
         }
         let (mut t, end) = (self.time(mv.from), self.time(mv.to));
         let euler = EulerMaruyama::new(&self.schedule);
         let mut h = memory.unwrap_or(0.01 * (t - end));
         if t <= end {
             // A level that stands twice.
-            return State::new(mv.to, x, Some(clean));
+            return Ok(State::new(mv.to, x, Some(clean)));
         }
         let whole = t - end;
         let mut before = x.clone();
@@ -118,11 +116,11 @@ impl<const D: usize, S: Schedule> Step<D> for AdaptiveSde<S> {
                 from: here,
                 to: there,
             };
-            let z = noise.increment(part, &x);
-            let rule = euler.transition(here, there);
+            let z = context.noise.increment(part, &x);
+            let rule = euler.transition(here, there)?;
             let mean = x.clone() * rule.state + clean.clone() * rule.clean;
             let predicted = mean + z.clone() * rule.noise;
-            let guess = denoiser.denoise(predicted.clone(), there);
+            let guess = context.denoise(predicted.clone(), there)?;
             let rates = self.schedule.rates(s);
             let drift = score(&predicted, &guess, there) * rates.g2 - predicted.clone() * rates.f;
             let again = x.clone() + drift * (t - s) + z * (rates.g2 * (t - s)).sqrt();
@@ -133,7 +131,7 @@ impl<const D: usize, S: Schedule> Step<D> for AdaptiveSde<S> {
             if error <= 1.0 {
                 (t, here, x, before) = (s, there, corrected, predicted);
                 if t > end {
-                    clean = denoiser.denoise(x.clone(), here);
+                    clean = context.denoise(x.clone(), here)?;
                 }
             }
             let factor = if error.is_finite() {
@@ -149,19 +147,24 @@ impl<const D: usize, S: Schedule> Step<D> for AdaptiveSde<S> {
             };
             let vanished = h < 1e-12 * whole;
             if (steps >= self.most_steps || vanished) && t > end {
-                x = x * f64::NAN;
-                break;
+                return Err(StepError::Stuck {
+                    level: here,
+                    steps,
+                    error,
+                });
             }
         }
         *memory = Some(h);
-        State::new(mv.to, x, Some(first))
+        Ok(State::new(mv.to, x, Some(first)))
     }
 
-    fn supports(&self, mv: Move) -> bool {
-        let whole = EulerMaruyama::new(&self.schedule).transition(mv.from, mv.to);
-        let legal = mv.from.sigma() > 0.0 && self.tolerance.is_valid();
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        mv.from.require_noise()?;
+        mv.require_down()?;
         // A move to clean data returns the estimate, wherever the schedule ends.
-        let reaches = mv.to.sigma() == 0.0 || whole.is_valid();
-        legal && !mv.is_forward() && reaches
+        if mv.to.sigma() > 0.0 {
+            EulerMaruyama::new(&self.schedule).transition(mv.from, mv.to)?;
+        }
+        Ok(())
     }
 }

@@ -7,10 +7,9 @@
 //! Song & Ermon 2019, algorithm 1, arXiv:1907.05600; Jolicoeur-Martineau et al. 2020 (the last move),
 //! arXiv:2009.05475.
 
-use crate::{Langevin, State, Step};
+use crate::{Context, Langevin, State, Step, StepError};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
-use tweedie_math::{Level, Move};
+use tweedie_math::{Level, Move, ParameterError};
 
 /// Annealed Langevin dynamics.
 ///
@@ -19,9 +18,9 @@ use tweedie_math::{Level, Move};
 /// use tweedie_samplers::{AnnealedLangevin, Sampler};
 ///
 /// let path = Path::log_snr(VarianceExploding::default(), Span::FULL, 10)?;
-/// let step = AnnealedLangevin::new(100, 2e-5, path.end());
+/// let step = AnnealedLangevin::new(100, 2e-5, path.end())?;
 /// let sampler = Sampler::new(step, path.then_clean());
-/// # Ok::<(), tweedie_math::PathError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AnnealedLangevin {
@@ -32,12 +31,14 @@ pub struct AnnealedLangevin {
 impl AnnealedLangevin {
     /// `repeats` moves at every level that a move of the path reaches; `epsilon` is `ε₀`, and `last`
     /// the least noisy level. Song & Ermon: 100 and 2·10⁻⁵.
-    #[must_use]
-    pub fn new(repeats: usize, epsilon: f64, last: Level) -> Self {
-        Self {
-            langevin: Langevin::annealed(epsilon, last.noise_to_signal()),
-            repeats,
-        }
+    ///
+    /// # Errors
+    /// [`ParameterError`] for no repeats, or unless ε₀ and the last level's `σ/α` are finite and above 0.
+    pub fn new(repeats: usize, epsilon: f64, last: Level) -> Result<Self, ParameterError> {
+        Ok(Self {
+            langevin: Langevin::annealed(epsilon, last.noise_to_signal())?,
+            repeats: ParameterError::require_count("the number of repeats", repeats)?,
+        })
     }
 }
 
@@ -46,29 +47,31 @@ impl<const D: usize> Step<D> for AnnealedLangevin {
 
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        noise: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         (): &mut (),
-    ) -> State<D> {
+    ) -> Result<State<D>, StepError> {
         if mv.to.sigma() == 0.0 {
-            let clean = denoiser.denoise(x, mv.from);
-            return State::new(mv.to, clean.clone() * mv.to.alpha(), Some(clean));
+            let clean = context.denoise(x, mv.from)?;
+            return Ok(State::new(
+                mv.to,
+                clean.clone() * mv.to.alpha(),
+                Some(clean),
+            ));
         }
         // The law changes its scale from level to level where α does.
         let scaled = x * (mv.to.alpha() / mv.from.alpha());
         let start = State::new(mv.to, scaled, None);
         let stay = Move::staying(mv.to);
-        (0..self.repeats).fold(start, |state, _| {
-            self.langevin.step(denoiser, state.x, stay, noise, &mut ())
+        (0..self.repeats).try_fold(start, |state, _| {
+            self.langevin.step(state.x, stay, context, &mut ())
         })
     }
 
-    fn supports(&self, mv: Move) -> bool {
-        let stay = Move::staying(mv.to);
-        let ends_clean = mv.to.sigma() == 0.0 && mv.from.sigma() > 0.0;
-        let legal = mv.from.alpha() > 0.0 && !mv.is_forward() && self.repeats > 0;
-        legal && (ends_clean || Step::<D>::supports(&self.langevin, stay))
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        mv.require_down()?;
+        mv.from.require_signal()?;
+        Ok(mv.from.require_noise()?)
     }
 }

@@ -1,12 +1,12 @@
 //! Any step behind one type, for programs that choose at run time.
 
-use crate::{State, Step};
-use burn::tensor::Tensor;
+use crate::{Context, State, Step, StepError};
+use burn::tensor::{Device, Tensor};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use tweedie_core::{Denoiser, InputError, Noise};
-use tweedie_math::Move;
+use tweedie_core::{InputError, Noise};
+use tweedie_math::{Level, Move};
 
 /// A step whose type is not known at compile time.
 ///
@@ -42,49 +42,62 @@ type AnyMemory = Option<Box<dyn Any>>;
 trait Erased<const D: usize>: Send + Sync {
     fn step_any(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        noise: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         memory: &mut AnyMemory,
-    ) -> State<D>;
-    fn supports_any(&self, mv: Move) -> bool;
+    ) -> Result<State<D>, StepError>;
+    fn check_any(&self, mv: Move) -> Result<(), StepError>;
+    fn check_forward_any(&self, mv: Move) -> Result<(), StepError>;
     fn accepts_any(&self, shape: [usize; D]) -> Result<(), InputError>;
-    fn order_any(&self) -> usize;
+    fn start_any(
+        &self,
+        shape: [usize; D],
+        level: Level,
+        device: &Device,
+        noise: &mut dyn Noise<D>,
+    ) -> Result<Tensor<D>, StepError>;
 }
 
 impl<const D: usize, S: Step<D, Memory: 'static> + Send + Sync> Erased<D> for S {
     fn step_any(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        noise: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         memory: &mut AnyMemory,
-    ) -> State<D> {
+    ) -> Result<State<D>, StepError> {
         let memory = memory.get_or_insert_with(|| Box::new(S::Memory::default()));
-        match memory.downcast_mut::<S::Memory>() {
-            Some(memory) => self.step(denoiser, x, mv, noise, memory),
+        if !memory.is::<S::Memory>() {
             // Memory of another step: begin anew.
-            None => {
-                let mut fresh = S::Memory::default();
-                let state = self.step(denoiser, x, mv, noise, &mut fresh);
-                *memory = Box::new(fresh);
-                state
-            }
+            *memory = Box::new(S::Memory::default());
+        }
+        match memory.downcast_mut::<S::Memory>() {
+            Some(memory) => self.step(x, mv, context, memory),
+            None => unreachable!("it was made of this type"),
         }
     }
 
-    fn supports_any(&self, mv: Move) -> bool {
-        self.supports(mv)
+    fn check_any(&self, mv: Move) -> Result<(), StepError> {
+        self.check(mv)
+    }
+
+    fn check_forward_any(&self, mv: Move) -> Result<(), StepError> {
+        self.check_forward(mv)
     }
 
     fn accepts_any(&self, shape: [usize; D]) -> Result<(), InputError> {
         self.accepts(shape)
     }
 
-    fn order_any(&self) -> usize {
-        self.order()
+    fn start_any(
+        &self,
+        shape: [usize; D],
+        level: Level,
+        device: &Device,
+        noise: &mut dyn Noise<D>,
+    ) -> Result<Tensor<D>, StepError> {
+        self.start(shape, level, device, noise)
     }
 }
 
@@ -93,24 +106,33 @@ impl<const D: usize> Step<D> for AnyStep<D> {
 
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        noise: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         memory: &mut AnyMemory,
-    ) -> State<D> {
-        self.0.step_any(denoiser, x, mv, noise, memory)
+    ) -> Result<State<D>, StepError> {
+        self.0.step_any(x, mv, context, memory)
     }
 
-    fn supports(&self, mv: Move) -> bool {
-        self.0.supports_any(mv)
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        self.0.check_any(mv)
+    }
+
+    fn check_forward(&self, mv: Move) -> Result<(), StepError> {
+        self.0.check_forward_any(mv)
     }
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         self.0.accepts_any(shape)
     }
 
-    fn order(&self) -> usize {
-        self.0.order_any()
+    fn start(
+        &self,
+        shape: [usize; D],
+        level: Level,
+        device: &Device,
+        noise: &mut dyn Noise<D>,
+    ) -> Result<Tensor<D>, StepError> {
+        self.0.start_any(shape, level, device, noise)
     }
 }

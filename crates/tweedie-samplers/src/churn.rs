@@ -7,11 +7,11 @@
 //! # Reference
 //! Karras et al. 2022, algorithm 2, arXiv:2206.00364.
 
-use crate::{State, Step};
+use crate::{Context, Convergence, State, Step, StepError};
 use burn::tensor::Tensor;
 use std::f64::consts::SQRT_2;
-use tweedie_core::{Denoiser, InputError, Noise};
-use tweedie_math::{Level, Move};
+use tweedie_core::InputError;
+use tweedie_math::{Level, Move, ParameterError};
 
 /// Churn before every move of `step`; EDM takes [`RungeKutta::heun`](crate::RungeKutta::heun).
 ///
@@ -21,11 +21,11 @@ use tweedie_math::{Level, Move};
 ///
 /// let path = Path::karras(VariancePreserving::default(), Span::default(), 256, 7.0)?;
 /// // EDM on ImageNet-64.
-/// let churn = Churn::new(RungeKutta::heun(), 40.0, 256)
-///     .within(0.05, 50.0)
-///     .with_noise_scale(1.003);
+/// let churn = Churn::new(RungeKutta::heun(), 40.0, 256)?
+///     .within(0.05, 50.0)?
+///     .with_noise_scale(1.003)?;
 /// let sampler = Sampler::new(churn, path.then_clean());
-/// # Ok::<(), tweedie_math::PathError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Churn<S> {
@@ -39,35 +39,42 @@ pub struct Churn<S> {
 impl<S> Churn<S> {
     /// `churn` is `S_churn` for a path of `steps` moves: 0 gives `step` itself, 40 is EDM's setting
     /// for ImageNet-64.
-    pub fn new(step: S, churn: f64, steps: usize) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`ParameterError`] for no steps, or unless `churn` is finite and at least 0.
+    pub fn new(step: S, churn: f64, steps: usize) -> Result<Self, ParameterError> {
+        let churn = ParameterError::require_non_negative("S_churn", churn)?;
+        let steps = ParameterError::require_count("the number of steps", steps)?;
+        Ok(Self {
             step,
-            // NaN, also of a path without moves, survives the clamp and is refused.
-            gamma: match steps {
-                0 => f64::NAN,
-                _ => (churn / steps as f64).clamp(f64::NEG_INFINITY, SQRT_2 - 1.0),
-            },
+            gamma: (churn / steps as f64).min(SQRT_2 - 1.0),
             least: 0.0,
             most: f64::INFINITY,
             scale: 1.0,
-        }
+        })
     }
 
     /// Churns only where `σ/α` lies within `[least, most]`: `S_tmin` and `S_tmax`.
-    #[must_use]
-    pub fn within(self, least: f64, most: f64) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless `least ≤ most`.
+    pub fn within(self, least: f64, most: f64) -> Result<Self, ParameterError> {
+        ParameterError::require(least <= most, "S_tmax", "at least S_tmin", most)?;
+        Ok(Self {
             least,
             most,
             ..self
-        }
+        })
     }
 
     /// Multiplies the noise by `scale`, `S_noise`: slightly above 1 makes up for a denoiser that
     /// removes too much.
-    #[must_use]
-    pub fn with_noise_scale(self, scale: f64) -> Self {
-        Self { scale, ..self }
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless `scale` is finite and at least 0.
+    pub fn with_noise_scale(self, scale: f64) -> Result<Self, ParameterError> {
+        let scale = ParameterError::require_non_negative("S_noise", scale)?;
+        Ok(Self { scale, ..self })
     }
 
     /// The level from which the move is made.
@@ -86,36 +93,36 @@ impl<const D: usize, S: Step<D>> Step<D> for Churn<S> {
 
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        noise: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         (): &mut (),
-    ) -> State<D> {
+    ) -> Result<State<D>, StepError> {
         let from = self.raised(mv.from);
         let fresh = (from.sigma() - mv.from.sigma()) * (from.sigma() + mv.from.sigma());
         let x = if fresh > 0.0 {
-            let z = noise.normal_like(&x);
+            let z = context.noise.normal_like(&x);
             x + z * (fresh.sqrt() * self.scale)
         } else {
             x
         };
         let mv = Move { from, to: mv.to };
         let mut memory = S::Memory::default();
-        self.step.step(denoiser, x, mv, noise, &mut memory)
+        self.step.step(x, mv, context, &mut memory)
     }
 
-    fn supports(&self, mv: Move) -> bool {
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        mv.require_down()?;
         let from = self.raised(mv.from);
-        let scale = (0.0..f64::INFINITY).contains(&self.scale);
-        let legal = self.gamma >= 0.0 && scale && self.least <= self.most;
-        legal && !mv.is_forward() && self.step.supports(Move { from, to: mv.to })
+        self.step.check(Move { from, to: mv.to })
     }
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         self.step.accepts(shape)
     }
+}
 
+impl<S: Convergence> Convergence for Churn<S> {
     /// That of a one-step method.
     fn order(&self) -> usize {
         self.step.order()

@@ -11,10 +11,10 @@
 //! Crowson 2022, k-diffusion, `sample_dpmpp_sde` with `r = ½`; Lu et al. 2022, "DPM-Solver++",
 //! arXiv:2211.01095.
 
-use crate::{State, Step};
+use crate::{Context, Convergence, State, Step, StepError};
 use burn::tensor::Tensor;
-use tweedie_core::{Advance, Denoiser, Noise};
-use tweedie_math::{Ddim, Kernel, Move};
+use tweedie_core::Advance;
+use tweedie_math::{Ddim, Kernel, Move, ParameterError};
 
 /// DPM++ SDE.
 ///
@@ -27,7 +27,7 @@ use tweedie_math::{Ddim, Kernel, Move};
 /// let path = Path::karras(VariancePreserving::default(), Span::default(), 20, 7.0)?;
 /// let sampler = Sampler::new(DpmSde::new(), path.then_clean());
 /// let mut noise = BrownianTree::seeded(7);
-/// let x = sampler.start([4, 2], &Device::flex(), &mut noise);
+/// let x = sampler.start([4, 2], &Device::flex(), &mut noise)?;
 /// let x = sampler.sample(&Gaussian::isotropic(&[1.0, 2.0], 0.3)?, x, &mut noise)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -46,11 +46,13 @@ impl DpmSde {
     }
 
     /// η times that noise, as a standard deviation.
-    #[must_use]
-    pub fn with_eta(self, eta: f64) -> Self {
-        Self {
-            kernel: Ddim::with_eta(eta),
-        }
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless η is finite and at least 0.
+    pub fn with_eta(self, eta: f64) -> Result<Self, ParameterError> {
+        Ok(Self {
+            kernel: Ddim::new(eta)?,
+        })
     }
 }
 
@@ -65,34 +67,36 @@ impl<const D: usize> Step<D> for DpmSde {
 
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        noise: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         (): &mut (),
-    ) -> State<D> {
-        let whole = self.kernel.transition(mv.from, mv.to);
-        let clean = denoiser.denoise(x.clone(), mv.from);
+    ) -> Result<State<D>, StepError> {
+        let whole = self.kernel.transition(mv.from, mv.to)?;
+        let clean = context.denoise(x.clone(), mv.from)?;
         let Some(middle) = mv.log_linear(0.5) else {
             // There is no half-way to clean data or from pure noise.
-            let x = whole.advance(mv, x, clean.clone(), noise);
-            return State::new(mv.to, x, Some(clean));
+            let x = whole.advance(mv, x, clean.clone(), &mut *context.noise);
+            return Ok(State::new(mv.to, x, Some(clean)));
         };
         let to_middle = Move {
             from: mv.from,
             to: middle,
         };
-        let half = self.kernel.transition(mv.from, middle);
-        let there = half.advance(to_middle, x.clone(), clean.clone(), noise);
-        let second = denoiser.denoise(there, middle);
-        let x = whole.advance(mv, x, second, noise);
-        State::new(mv.to, x, Some(clean))
+        let half = self.kernel.transition(mv.from, middle)?;
+        let there = half.advance(to_middle, x.clone(), clean.clone(), &mut *context.noise);
+        let second = context.denoise(there, middle)?;
+        let x = whole.advance(mv, x, second, &mut *context.noise);
+        Ok(State::new(mv.to, x, Some(clean)))
     }
 
-    fn supports(&self, mv: Move) -> bool {
-        self.kernel.transition(mv.from, mv.to).is_valid()
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        self.kernel.transition(mv.from, mv.to)?;
+        Ok(())
     }
+}
 
+impl Convergence for DpmSde {
     /// 2 with the noise of one path, else 1.
     fn order(&self) -> usize {
         2

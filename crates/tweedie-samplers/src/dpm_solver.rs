@@ -13,11 +13,10 @@
 //! "DPM-Solver++", algorithm 1, arXiv:2211.01095 (on `x̂₀`).
 
 use crate::multistep::{History, estimate};
-use crate::{State, Step};
+use crate::{Context, Convergence, State, Step, StepError};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
 use tweedie_math::multistep::{Combination, Variable, exponential, midpoint};
-use tweedie_math::{Level, Move};
+use tweedie_math::{Level, Move, MoveError};
 
 /// DPM-Solver (on the noise) or DPM-Solver++ (on the clean signal) of order 2 or 3.
 ///
@@ -67,21 +66,23 @@ impl<const D: usize> Step<D> for DpmSolver {
 
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        _: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         (): &mut (),
-    ) -> State<D> {
+    ) -> Result<State<D>, StepError> {
         let Move { from, to } = mv;
-        let clean = denoiser.denoise(x.clone(), from);
+        let clean = context.denoise(x.clone(), from)?;
         // The known estimates; the move to a level with a rule's weights; a new estimate there.
         let mut known = History::default();
         known.remember(from, estimate(self.variable, &x, &clean, from), 1);
-        let moved = |known: &History<D>, rule: Combination| known.combine(&rule, x.clone());
+        let moved = |known: &History<D>, rule: Result<Combination, MoveError>| {
+            Ok::<_, StepError>(known.combine(&rule?, x.clone()))
+        };
         let look = |known: &mut History<D>, x: Tensor<D>, level: Level| {
-            let clean = denoiser.denoise(x.clone(), level);
+            let clean = context.denoise(x.clone(), level)?;
             known.remember(level, estimate(self.variable, &x, &clean, level), 2);
+            Ok::<_, StepError>(())
         };
         let line = |nodes: &[Level], to: Level| exponential(self.variable, 0.0, nodes, from, to);
         let x = match (
@@ -91,32 +92,35 @@ impl<const D: usize> Step<D> for DpmSolver {
         ) {
             (Stages::Two, Some(_), Some(_)) => {
                 let middle = mv.log_linear(0.5).unwrap_or(from);
-                let there = moved(&known, line(&[from], middle));
-                look(&mut known, there, middle);
+                let there = moved(&known, line(&[from], middle))?;
+                look(&mut known, there, middle)?;
                 moved(
                     &known,
                     midpoint(self.variable, 0.0, [middle, from], from, to),
-                )
+                )?
             }
             (Stages::Three, Some(third), Some(two_thirds)) => {
                 let start = known.clone();
-                let there = moved(&known, line(&[from], third));
-                look(&mut known, there, third);
-                let there = moved(&known, line(&[third, from], two_thirds));
+                let there = moved(&known, line(&[from], third))?;
+                look(&mut known, there, third)?;
+                let there = moved(&known, line(&[third, from], two_thirds))?;
                 known = start;
-                look(&mut known, there, two_thirds);
-                moved(&known, line(&[two_thirds, from], to))
+                look(&mut known, there, two_thirds)?;
+                moved(&known, line(&[two_thirds, from], to))?
             }
-            _ => moved(&known, line(&[from], to)),
+            _ => moved(&known, line(&[from], to))?,
         };
-        State::new(to, x, Some(clean))
+        Ok(State::new(to, x, Some(clean)))
     }
 
-    fn supports(&self, mv: Move) -> bool {
-        let first = exponential(self.variable, 0.0, &[mv.from], mv.from, mv.to);
-        mv.from.sigma() > 0.0 && first.is_valid()
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        mv.from.require_noise()?;
+        exponential(self.variable, 0.0, &[mv.from], mv.from, mv.to)?;
+        Ok(())
     }
+}
 
+impl Convergence for DpmSolver {
     fn order(&self) -> usize {
         match self.stages {
             Stages::Two => 2,

@@ -12,10 +12,10 @@
 //! `sample_dpmpp_2s_ancestral`.
 
 use crate::multistep::add_noise;
-use crate::{State, Step};
+use crate::{Context, Convergence, State, Step, StepError};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, InputError, Noise};
-use tweedie_math::{Ddim, Kernel, Level, Move};
+use tweedie_core::InputError;
+use tweedie_math::{Ddim, Kernel, Level, Move, MoveError, ParameterError};
 
 /// `step` to a lower level, then fresh noise up to the one asked for.
 ///
@@ -31,27 +31,35 @@ use tweedie_math::{Ddim, Kernel, Level, Move};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FreshNoise<S> {
     step: S,
-    eta: f64,
+    noise: Ddim,
 }
 
 impl<S> FreshNoise<S> {
     /// The noise of DDPM, η = 1.
     pub fn new(step: S) -> Self {
-        Self { step, eta: 1.0 }
+        Self {
+            step,
+            noise: Ddim::ancestral(),
+        }
     }
 
     /// η times that noise, as a standard deviation: 0 gives `step` itself.
-    #[must_use]
-    pub fn with_eta(self, eta: f64) -> Self {
-        Self { eta, ..self }
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless η is finite and at least 0.
+    pub fn with_eta(self, eta: f64) -> Result<Self, ParameterError> {
+        let noise = Ddim::new(eta)?;
+        Ok(Self { noise, ..self })
     }
 
     /// The lower level, and the noise from there up.
-    fn split(&self, mv: Move) -> Option<(Level, f64)> {
-        let ddim = Ddim::with_eta(self.eta).transition(mv.from, mv.to);
+    fn split(&self, mv: Move) -> Result<(Level, f64), MoveError> {
+        let ddim = self.noise.transition(mv.from, mv.to)?;
         let left = ((mv.to.sigma() - ddim.noise) * (mv.to.sigma() + ddim.noise)).sqrt();
-        let down = Level::new(mv.to.alpha(), left).ok()?;
-        ddim.is_valid().then_some((down, ddim.noise))
+        // Between 0 and the noise of the level asked for; no level only where that has no signal either.
+        let down = Level::new(mv.to.alpha(), left);
+        let down = down.map_err(|_| MoveError::NoSignal { level: mv.to })?;
+        Ok((down, ddim.noise))
     }
 }
 
@@ -60,36 +68,36 @@ impl<const D: usize, S: Step<D>> Step<D> for FreshNoise<S> {
 
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        noise: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         (): &mut (),
-    ) -> State<D> {
-        // Not a number where `supports` says no.
-        let (down, fresh) = self.split(mv).unwrap_or((mv.to, f64::NAN));
+    ) -> Result<State<D>, StepError> {
+        let (down, fresh) = self.split(mv)?;
         let lower = Move {
             from: mv.from,
             to: down,
         };
         let mut memory = S::Memory::default();
-        let moved = self.step.step(denoiser, x, lower, noise, &mut memory);
-        State {
+        let moved = self.step.step(x, lower, context, &mut memory)?;
+        Ok(State {
             level: mv.to,
-            x: add_noise(moved.x, fresh, mv, noise),
+            x: add_noise(moved.x, fresh, mv, context.noise),
             ..moved
-        }
+        })
     }
 
-    fn supports(&self, mv: Move) -> bool {
-        let lower = |(to, _)| self.step.supports(Move { from: mv.from, to });
-        self.split(mv).is_some_and(lower)
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        let (to, _) = self.split(mv)?;
+        self.step.check(Move { from: mv.from, to })
     }
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         self.step.accepts(shape)
     }
+}
 
+impl<S: Convergence> Convergence for FreshNoise<S> {
     /// That of a one-step method.
     fn order(&self) -> usize {
         self.step.order()

@@ -14,38 +14,50 @@
 
 use burn::tensor::Tensor;
 use tweedie_core::per_sample_sum;
-use tweedie_math::Tableau;
+use tweedie_math::{ParameterError, Tableau};
 
-/// How large an error may be.
+/// How large an error may be: `a + r max(|y|, |y′|)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
-    /// `a`. On the flow, states are of unit variance; on the SDE they are those of the path.
-    pub absolute: f64,
-    /// `r`, relative to the state.
-    pub relative: f64,
+    absolute: f64,
+    relative: f64,
 }
 
 impl Default for Tolerance {
     /// 10⁻⁵ both, where Song et al. stand; less is lost in `f32`.
     fn default() -> Self {
-        Self::both(1e-5)
+        Self {
+            absolute: 1e-5,
+            relative: 1e-5,
+        }
     }
 }
 
 impl Tolerance {
-    /// The same number for both.
-    #[must_use]
-    pub fn both(tolerance: f64) -> Self {
-        Self {
-            absolute: tolerance,
-            relative: tolerance,
-        }
+    /// That of Jolicoeur-Martineau et al. for data in `[−1, 1]`.
+    pub(crate) const SDE: Self = Self {
+        absolute: 2.0 / 256.0,
+        relative: 0.02,
+    };
+
+    /// The absolute part `a`, for states of unit variance on the flow and those of the path on the SDE,
+    /// and the part `r` relative to the state.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless both are finite and above 0.
+    pub fn new(absolute: f64, relative: f64) -> Result<Self, ParameterError> {
+        Ok(Self {
+            absolute: ParameterError::require_positive("the absolute tolerance", absolute)?,
+            relative: ParameterError::require_positive("the relative tolerance", relative)?,
+        })
     }
 
-    /// Whether both are positive.
-    pub(crate) fn is_valid(self) -> bool {
-        let legal = |number: f64| number > 0.0 && number.is_finite();
-        legal(self.absolute) && legal(self.relative)
+    /// The same number for both.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn both(tolerance: f64) -> Result<Self, ParameterError> {
+        Self::new(tolerance, tolerance)
     }
 
     /// The largest root mean square over a sample of `error/(a + r max(|before|, |after|))`.
@@ -86,9 +98,12 @@ impl Default for Controller {
 }
 
 impl Controller {
-    /// Whether all are finite.
-    pub(crate) fn is_valid(self) -> bool {
-        (self.proportional + self.integral + self.derivative).is_finite()
+    /// `Ok` if all are finite.
+    pub(crate) fn check(self) -> Result<(), ParameterError> {
+        ParameterError::require_finite("P", self.proportional)?;
+        ParameterError::require_finite("I", self.integral)?;
+        ParameterError::require_finite("D", self.derivative)?;
+        Ok(())
     }
 
     /// The factor for the next step, from the last errors, latest first.
@@ -156,14 +171,14 @@ pub(crate) struct Stuck {
 impl Integrator {
     /// Integrates `y′ = f(t, y)` from the first of `times` and gives the solution at the others,
     /// which have to lie in order. `slope` is `f` at the first; `step` a guess of a good length.
-    pub(crate) fn solve<Y: Vector>(
+    pub(crate) fn solve<Y: Vector, E: From<Stuck>>(
         &self,
-        mut f: impl FnMut(f64, &Y) -> Y,
+        mut f: impl FnMut(f64, &Y) -> Result<Y, E>,
         mut y: Y,
         mut slope: Y,
         times: &[f64],
         step: Option<f64>,
-    ) -> Result<Solved<Y>, Stuck> {
+    ) -> Result<Solved<Y>, E> {
         let (mut t, end) = (times[0], times[times.len() - 1]);
         let (direction, span) = ((end - t).signum(), (end - t).abs());
         // A state of zero says nothing of its own scale.
@@ -177,7 +192,7 @@ impl Integrator {
             // A step that would leave next to nothing takes it along.
             let is_last = h >= rest * (1.0 - 1e-12);
             let signed = direction * h.min(rest);
-            let slopes = self.slopes(&mut f, t, &y, slope.clone(), signed);
+            let slopes = self.slopes(&mut f, t, &y, slope.clone(), signed)?;
             let after = combine(y.clone(), signed, self.tableau.b, &slopes);
             let error = self.error(&y, &after, signed, &slopes);
             if error <= 1.0 {
@@ -196,7 +211,7 @@ impl Integrator {
                 }
                 slope = match slopes.into_iter().last() {
                     Some(last) if self.tableau.is_first_same_as_last() => last,
-                    _ => f(reached, &after),
+                    _ => f(reached, &after)?,
                 };
                 (t, y) = (reached, after);
                 errors = [error, errors[0], errors[1]];
@@ -216,11 +231,11 @@ impl Integrator {
             }
             let (steps, ended) = (accepted + rejected, outputs.len() == times.len() - 1);
             if !ended && (h < 1e-12 * span || steps >= self.most_steps) {
-                return Err(Stuck {
+                return Err(E::from(Stuck {
                     time: t,
                     steps,
                     error,
-                });
+                }));
             }
         }
         Ok(Solved {
@@ -231,20 +246,20 @@ impl Integrator {
         })
     }
 
-    fn slopes<Y: Vector>(
+    fn slopes<Y: Vector, E>(
         &self,
-        f: &mut impl FnMut(f64, &Y) -> Y,
+        f: &mut impl FnMut(f64, &Y) -> Result<Y, E>,
         t: f64,
         y: &Y,
         first: Y,
         h: f64,
-    ) -> Vec<Y> {
+    ) -> Result<Vec<Y>, E> {
         let mut slopes = vec![first];
         for i in 1..self.tableau.stages() {
             let stage = combine(y.clone(), h, self.tableau.a[i], &slopes);
-            slopes.push(f(t + h * self.tableau.node(i), &stage));
+            slopes.push(f(t + h * self.tableau.node(i), &stage)?);
         }
-        slopes
+        Ok(slopes)
     }
 
     /// The difference to the embedded solution, in units of the tolerance.

@@ -15,10 +15,10 @@
 //! Song et al. 2021, algorithms 4 (VE) and 5 (VP), arXiv:2011.13456; Song & Ermon 2019, algorithm 1
 //! (annealed), arXiv:1907.05600; Roberts & Tweedie 1996 (ULA).
 
-use crate::{State, Step};
+use crate::{Context, State, Step, StepError};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise, per_sample_sum};
-use tweedie_math::{Chain, Level, Move};
+use tweedie_core::per_sample_sum;
+use tweedie_math::{Chain, Level, Move, ParameterError};
 
 /// One move of Langevin dynamics at a level; a [`Path::staying`](tweedie_math::Path::staying) makes a
 /// chain of them.
@@ -29,7 +29,7 @@ use tweedie_math::{Chain, Level, Move};
 ///
 /// // ULA: a thousand moves in the law of x = x₀ + 0.5 ε.
 /// let path = Path::staying(Level::variance_exploding(0.5)?, 1000)?;
-/// let sampler = Sampler::new(Langevin::fixed(0.01), path);
+/// let sampler = Sampler::new(Langevin::fixed(0.01)?, path);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -46,21 +46,27 @@ enum Size {
 
 impl Langevin {
     /// The same ε everywhere.
-    #[must_use]
-    pub fn fixed(epsilon: f64) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless ε is finite and above 0.
+    pub fn fixed(epsilon: f64) -> Result<Self, ParameterError> {
+        let epsilon = ParameterError::require_positive("ε", epsilon)?;
+        Ok(Self {
             size: Size::Fixed(epsilon),
-        }
+        })
     }
 
     /// Song's rule with the ratio `r` (0.16 for their CIFAR-10 models). The norms are those of each
     /// sample; the published code takes their means over the batch. It is made for images, whose norms
     /// are close to their average: in a few dimensions the score may vanish, and ε has no bound.
-    #[must_use]
-    pub fn signal_to_noise(r: f64) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless `r` is finite and above 0.
+    pub fn signal_to_noise(r: f64) -> Result<Self, ParameterError> {
+        let r = ParameterError::require_positive("r", r)?;
+        Ok(Self {
             size: Size::SignalToNoise(r, None),
-        }
+        })
     }
 
     /// Song's rule for a VP chain: ε times `1 − β_i` of the level's node. No effect on other rules.
@@ -76,11 +82,15 @@ impl Langevin {
 
     /// The rule of annealed Langevin dynamics: `epsilon` is the step of the least noisy level, whose
     /// `σ/α` is `last`.
-    #[must_use]
-    pub fn annealed(epsilon: f64, last: f64) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless both are finite and above 0.
+    pub fn annealed(epsilon: f64, last: f64) -> Result<Self, ParameterError> {
+        let epsilon = ParameterError::require_positive("ε", epsilon)?;
+        let last = ParameterError::require_positive("the last σ/α", last)?;
+        Ok(Self {
             size: Size::Annealed(epsilon, last),
-        }
+        })
     }
 
     /// ε, one for the batch or one for each sample.
@@ -112,29 +122,23 @@ impl<const D: usize> Step<D> for Langevin {
 
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        noise: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         (): &mut (),
-    ) -> State<D> {
+    ) -> Result<State<D>, StepError> {
         let level = mv.to;
-        let clean = denoiser.denoise(x.clone(), level);
+        let clean = context.denoise(x.clone(), level)?;
         let score = score(&x, &clean, level);
-        let z = noise.normal_like(&x);
+        let z = context.noise.normal_like(&x);
         let epsilon = self.epsilon(level, &score, &z);
         let x = x + score * epsilon.clone() + z * (epsilon * 2.0).sqrt();
-        State::new(level, x, Some(clean))
+        Ok(State::new(level, x, Some(clean)))
     }
 
-    fn supports(&self, mv: Move) -> bool {
-        let positive = |number: f64| number > 0.0 && number.is_finite();
-        let legal = match self.size {
-            Size::Fixed(epsilon) => positive(epsilon),
-            Size::SignalToNoise(r, _) => positive(r),
-            Size::Annealed(epsilon, last) => positive(epsilon) && positive(last),
-        };
-        legal && mv.from == mv.to && mv.to.sigma() > 0.0
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        mv.require_staying()?;
+        Ok(mv.to.require_noise()?)
     }
 }
 

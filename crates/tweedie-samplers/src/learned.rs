@@ -6,10 +6,10 @@
 //! # Reference
 //! Nichol & Dhariwal 2021, eq. 15, arXiv:2102.09672.
 
-use crate::{State, Step};
+use crate::{Context, Convergence, State, Step, StepError};
 use burn::tensor::Tensor;
-use tweedie_core::{Advance, Denoiser, Noise, Posterior};
-use tweedie_math::{Ancestral, Kernel, Move, PosteriorVariance, Transition};
+use tweedie_core::{Advance, Posterior};
+use tweedie_math::{Ancestral, Kernel, Move, Transition};
 
 /// Ancestral sampling with learned variance.
 ///
@@ -30,21 +30,20 @@ impl<const D: usize> Step<D> for LearnedAncestral {
 
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        noise: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         (): &mut (),
-    ) -> State<D> {
+    ) -> Result<State<D>, StepError> {
         let Posterior {
             clean,
             interpolation,
-        } = denoiser.estimate(x.clone(), mv.from);
-        let small = Ancestral::default().transition(mv.from, mv.to);
-        let large = Ancestral::new(PosteriorVariance::Large).transition(mv.from, mv.to);
+        } = context.denoiser.estimate(x.clone(), mv.from)?;
+        let small = Ancestral::small().transition(mv.from, mv.to)?;
+        let large = Ancestral::large().transition(mv.from, mv.to)?;
         let Some(w) = interpolation.filter(|_| small.noise > 0.0) else {
-            let x = small.advance(mv, x, clean.clone(), noise);
-            return State::new(mv.to, x, Some(clean));
+            let x = small.advance(mv, x, clean.clone(), &mut *context.noise);
+            return Ok(State::new(mv.to, x, Some(clean)));
         };
         // Standard deviations: half of the log-variances.
         let std = (w * (large.noise / small.noise).ln() + small.noise.ln()).exp();
@@ -52,12 +51,19 @@ impl<const D: usize> Step<D> for LearnedAncestral {
             noise: 0.0,
             ..small
         };
-        let mean = mean.advance(mv, x, clean.clone(), noise);
-        let z = noise.increment(mv, &mean);
-        State::new(mv.to, mean + z * std, Some(clean))
+        let mean = mean.advance(mv, x, clean.clone(), &mut *context.noise);
+        let z = context.noise.increment(mv, &mean);
+        Ok(State::new(mv.to, mean + z * std, Some(clean)))
     }
 
-    fn supports(&self, mv: Move) -> bool {
-        Ancestral::default().transition(mv.from, mv.to).is_valid()
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        Ancestral::small().transition(mv.from, mv.to)?;
+        Ok(())
+    }
+}
+
+impl Convergence for LearnedAncestral {
+    fn order(&self) -> usize {
+        1
     }
 }

@@ -34,7 +34,7 @@
 //! let path = Path::uniform(VariancePreserving::default(), Span::FULL, 100)?;
 //! let sampler = Sampler::new(Ddim::ancestral(), path);
 //! let mut noise = HostNoise::seeded(7);
-//! let x = sampler.start([1000, 2], &Device::flex(), &mut noise);
+//! let x = sampler.start([1000, 2], &Device::flex(), &mut noise)?;
 //! let x = sampler.sample(&data, x, &mut noise)?;
 //! let mean = x.mean_dim(0).into_data().try_into_vec::<f32>()?;
 //! assert!((mean[0] - 3.0).abs() < 0.1 && (mean[1] + 1.0).abs() < 0.1);
@@ -83,5 +83,5 @@ pub use pndm::{Pndm, PndmStart};
 pub use predictor_corrector::PredictorCorrector;
 pub use runge_kutta::RungeKutta;
 pub use sampler::{SampleError, Sampler, Trajectory};
-pub use step::{State, Step};
+pub use step::{Context, Convergence, State, Step, StepError};
 pub use uni_pc::{Correctable, UniPc};

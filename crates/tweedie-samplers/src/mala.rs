@@ -9,11 +9,11 @@
 //! approximations", section 1.4.
 
 use crate::langevin::score;
-use crate::{State, Step};
+use crate::{Context, State, Step, StepError};
 use burn::tensor::Tensor;
 use std::f64::consts::SQRT_2;
-use tweedie_core::{Denoiser, Noise, per_sample_sum};
-use tweedie_math::{Level, Move};
+use tweedie_core::{DenoiseError, per_sample_sum};
+use tweedie_math::{Level, Move, ParameterError};
 
 /// MALA at one level. `log_density` maps `[batch, …]` to `[batch]`, in nats up to a constant. A
 /// sample that a move leaves as it was has been rejected.
@@ -24,7 +24,7 @@ use tweedie_math::{Level, Move};
 /// use tweedie_samplers::{Mala, Sampler};
 ///
 /// let prior = Gaussian::isotropic(&[1.0, 2.0], 0.3)?;
-/// let step = Mala::new(0.05, |x, level| prior.log_density(x, level));
+/// let step = Mala::new(0.05, |x, level| prior.log_density(x, level))?;
 /// let sampler = Sampler::new(step, Path::staying(Level::variance_exploding(0.5)?, 1000)?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -36,62 +36,61 @@ pub struct Mala<F> {
 
 impl<F> Mala<F> {
     /// The step size ε and `log p_t(x)` at a level.
-    pub fn new(epsilon: f64, log_density: F) -> Self {
-        Self {
-            epsilon,
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless ε is finite and above 0.
+    pub fn new(epsilon: f64, log_density: F) -> Result<Self, ParameterError> {
+        Ok(Self {
+            epsilon: ParameterError::require_positive("ε", epsilon)?,
             log_density,
-        }
+        })
     }
 }
 
 impl<const D: usize, F: Fn(Tensor<D>, Level) -> Tensor<1>> Step<D> for Mala<F> {
     type Memory = ();
 
-    /// # Panics
-    /// If there is not one density for each sample.
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        noise: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         (): &mut (),
-    ) -> State<D> {
+    ) -> Result<State<D>, StepError> {
         let (level, epsilon) = (mv.to, self.epsilon);
+        let denoiser = context.denoiser;
         let drift = |x: &Tensor<D>| {
-            let clean = denoiser.denoise(x.clone(), level);
-            (score(x, &clean, level) * epsilon, clean)
+            let clean = denoiser.denoise(x.clone(), level)?;
+            Ok::<_, StepError>((score(x, &clean, level) * epsilon, clean))
         };
         let square = |x: Tensor<D>| per_sample_sum(x.square()) / (4.0 * epsilon);
-        let (forth, clean) = drift(&x);
-        let step = noise.normal_like(&x) * (2.0 * epsilon).sqrt();
+        let (forth, clean) = drift(&x)?;
+        let step = context.noise.normal_like(&x) * (2.0 * epsilon).sqrt();
         let proposed = x.clone() + forth.clone() + step.clone();
-        let (back, _) = drift(&proposed);
+        let (back, _) = drift(&proposed)?;
         // ln q(x′|x) = −‖step‖²/4ε, ln q(x|x′) = −‖x − x′ − ε s(x′)‖²/4ε
         let log_density = |x: &Tensor<D>| {
             let log = (self.log_density)(x.clone(), level);
-            assert_eq!(
-                log.dims()[0],
-                x.dims()[0],
-                "MALA: a density for each sample"
-            );
-            log
+            DenoiseError::unless_shape("the log-density", &log.dims(), &x.dims()[..1])?;
+            Ok::<_, StepError>(log)
         };
-        let ratio = log_density(&proposed) - log_density(&x) + square(step.clone())
+        let ratio = log_density(&proposed)? - log_density(&x)? + square(step.clone())
             - square(forth + step + back);
         let mut shape = [1; D];
         shape[0] = x.dims()[0];
-        let z = noise.normal_like(&x.clone().slice(shape.map(|n| 0..n)));
+        let z = context
+            .noise
+            .normal_like(&x.clone().slice(shape.map(|n| 0..n)));
         // u = Φ(z) is uniform.
         let u = ((z / SQRT_2).erf() + 1.0) * 0.5;
         // A ratio that is no number is no reason to move.
         let moves = u.log().lower(ratio.reshape(shape));
         let stay = moves.bool_not().expand(x.dims());
-        State::new(level, proposed.mask_where(stay, x), Some(clean))
+        Ok(State::new(level, proposed.mask_where(stay, x), Some(clean)))
     }
 
-    fn supports(&self, mv: Move) -> bool {
-        let positive = self.epsilon > 0.0 && self.epsilon.is_finite();
-        positive && mv.from == mv.to && mv.to.sigma() > 0.0
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        mv.require_staying()?;
+        Ok(mv.to.require_noise()?)
     }
 }

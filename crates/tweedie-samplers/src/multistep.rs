@@ -4,9 +4,9 @@
 //! That is every kernel (DDPM, DDIM, Euler, Euler–Maruyama, reverse diffusion), which looks at the
 //! present estimate alone, and all of [`tweedie_math::multistep`].
 
-use crate::{State, Step};
+use crate::{Context, Convergence, State, Step, StepError};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
+use tweedie_core::Noise;
 use tweedie_math::multistep::{Combination, Multistep, Variable};
 use tweedie_math::{Level, Move};
 
@@ -115,25 +115,28 @@ impl<const D: usize, M: Multistep> Step<D> for M {
 
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        noise: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         memory: &mut History<D>,
-    ) -> State<D> {
-        let clean = denoiser.denoise(x.clone(), mv.from);
+    ) -> Result<State<D>, StepError> {
+        let clean = context.denoise(x.clone(), mv.from)?;
         let estimate = estimate(self.variable(), &x, &clean, mv.from);
         memory.remember(mv.from, estimate, self.lookback());
-        let combination = self.combination(memory.visited(), mv.to);
+        let combination = self.combination(memory.visited(), mv.to)?;
         let mean = memory.combine(&combination, x);
-        let x = add_noise(mean, combination.noise, mv, noise);
-        State::new(mv.to, x, Some(clean))
+        let x = add_noise(mean, combination.noise, mv, context.noise);
+        Ok(State::new(mv.to, x, Some(clean)))
     }
 
-    fn supports(&self, mv: Move) -> bool {
-        mv.from.sigma() > 0.0 && self.combination(&[mv.from], mv.to).is_valid()
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        mv.from.require_noise()?;
+        self.combination(&[mv.from], mv.to)?;
+        Ok(())
     }
+}
 
+impl<M: Multistep> Convergence for M {
     fn order(&self) -> usize {
         Multistep::order(self)
     }

@@ -16,11 +16,10 @@
 //! arXiv:2202.09778.
 
 use crate::multistep::History;
-use crate::{State, Step};
+use crate::{Context, Convergence, State, Step, StepError};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
 use tweedie_math::multistep::{Ipndm, Multistep};
-use tweedie_math::{Ddim, Kernel, Level, Move, Schedule};
+use tweedie_math::{Ddim, Kernel, Level, Move, MoveError, Schedule};
 
 /// How PNDM makes its first moves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,12 +63,13 @@ impl<S: Schedule> Pndm<S> {
         Self { start, ..self }
     }
 
-    fn half_way(&self, mv: Move) -> Option<Level> {
-        let (t, s) = (
-            self.schedule.time_of(mv.from)?,
-            self.schedule.time_of(mv.to)?,
-        );
-        Some(self.schedule.level(0.5 * (t + s)))
+    fn half_way(&self, mv: Move) -> Result<Level, MoveError> {
+        let time = |level| {
+            let time = self.schedule.time_of(level);
+            time.ok_or(MoveError::OffSchedule { level })
+        };
+        let (t, s) = (time(mv.from)?, time(mv.to)?);
+        Ok(self.schedule.level(0.5 * (t + s)))
     }
 }
 
@@ -78,22 +78,21 @@ impl<const D: usize, S: Schedule> Step<D> for Pndm<S> {
 
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        _: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         memory: &mut History<D>,
-    ) -> State<D> {
+    ) -> Result<State<D>, StepError> {
         let method = Ipndm::default();
-        let clean = denoiser.denoise(x.clone(), mv.from);
+        let clean = context.denoise(x.clone(), mv.from)?;
         let noise_in = |x: &Tensor<D>, clean: Tensor<D>, level: Level| {
             (x.clone() - clean * level.alpha()) / level.sigma()
         };
         let e1 = noise_in(&x, clean.clone(), mv.from);
         memory.remember(mv.from, e1.clone().into(), method.lookback());
         let look = |x: Tensor<D>, level: Level| {
-            let clean = denoiser.denoise(x.clone(), level);
-            noise_in(&x, clean, level)
+            let clean = context.denoise(x.clone(), level)?;
+            Ok::<_, StepError>(noise_in(&x, clean, level))
         };
         let moved = |noise: &Tensor<D>, to: Level| {
             let ratio = to.alpha() / mv.from.alpha();
@@ -102,32 +101,37 @@ impl<const D: usize, S: Schedule> Step<D> for Pndm<S> {
         // No noise is left to look at where a move ends clean.
         let ends_clean = mv.to.sigma() == 0.0;
         let x = match (self.start, memory.visited().len(), self.half_way(mv)) {
-            (PndmStart::RungeKutta, 1..=3, Some(middle)) if !ends_clean => {
-                let e2 = look(moved(&e1, middle), middle);
-                let e3 = look(moved(&e2, middle), middle);
-                let e4 = look(moved(&e3, mv.to), mv.to);
+            (PndmStart::RungeKutta, 1..=3, Ok(middle)) if !ends_clean => {
+                let e2 = look(moved(&e1, middle), middle)?;
+                let e3 = look(moved(&e2, middle), middle)?;
+                let e4 = look(moved(&e3, mv.to), mv.to)?;
                 moved(&((e1 + (e2 + e3) * 2.0 + e4) / 6.0), mv.to)
             }
             (PndmStart::ImprovedEuler, 1, _) if !ends_clean => {
-                let e2 = look(moved(&e1, mv.to), mv.to);
+                let e2 = look(moved(&e1, mv.to), mv.to)?;
                 moved(&((e1 + e2) / 2.0), mv.to)
             }
             _ => {
-                let rule = method.combination(memory.visited(), mv.to);
+                let rule = method.combination(memory.visited(), mv.to)?;
                 memory.combine(&rule, x)
             }
         };
-        State::new(mv.to, x, Some(clean))
+        Ok(State::new(mv.to, x, Some(clean)))
     }
 
-    fn supports(&self, mv: Move) -> bool {
-        let ddim = Ddim::deterministic().transition(mv.from, mv.to);
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        mv.from.require_noise()?;
+        mv.from.require_signal()?;
+        Ddim::deterministic().transition(mv.from, mv.to)?;
         // Half-way lies on the schedule only if the ends do; a last move to clean data has none.
-        let needs_middle = self.start == PndmStart::RungeKutta && mv.to.sigma() > 0.0;
-        let legal = mv.from.sigma() > 0.0 && mv.from.alpha() > 0.0 && ddim.is_valid();
-        legal && (!needs_middle || self.half_way(mv).is_some())
+        if self.start == PndmStart::RungeKutta && mv.to.sigma() > 0.0 {
+            self.half_way(mv)?;
+        }
+        Ok(())
     }
+}
 
+impl<S> Convergence for Pndm<S> {
     fn order(&self) -> usize {
         2
     }

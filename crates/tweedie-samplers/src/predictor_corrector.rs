@@ -10,9 +10,9 @@
 //! # Reference
 //! Song et al. 2021, algorithms 1 to 3, arXiv:2011.13456.
 
-use crate::{Langevin, State, Step};
+use crate::{Context, Langevin, State, Step, StepError};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, InputError, Noise};
+use tweedie_core::InputError;
 use tweedie_math::Move;
 
 /// Any predictor with any corrector that works at one level.
@@ -21,10 +21,10 @@ use tweedie_math::Move;
 /// use tweedie_math::{Path, ReverseDiffusion, Span, VarianceExploding};
 /// use tweedie_samplers::{Langevin, PredictorCorrector, Sampler};
 ///
-/// let step = PredictorCorrector::new(ReverseDiffusion, Langevin::signal_to_noise(0.16));
+/// let step = PredictorCorrector::new(ReverseDiffusion, Langevin::signal_to_noise(0.16)?);
 /// let path = Path::uniform(VarianceExploding::default(), Span::FULL, 1000)?;
 /// let sampler = Sampler::new(step, path.then_clean());
-/// # Ok::<(), tweedie_math::PathError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct PredictorCorrector<P, C = Langevin> {
@@ -62,20 +62,19 @@ impl<P, C> PredictorCorrector<P, C> {
 
     fn correct<const D: usize>(
         &self,
-        denoiser: &dyn Denoiser<D>,
         state: State<D>,
-        noise: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         memory: &mut C::Memory,
-    ) -> State<D>
+    ) -> Result<State<D>, StepError>
     where
         C: Step<D>,
     {
         if state.level.sigma() == 0.0 {
-            return state;
+            return Ok(state);
         }
-        (0..self.repeats).fold(state, |state, _| {
+        (0..self.repeats).try_fold(state, |state, _| {
             let stay = Move::staying(state.level);
-            self.corrector.step(denoiser, state.x, stay, noise, memory)
+            self.corrector.step(state.x, stay, context, memory)
         })
     }
 }
@@ -85,27 +84,28 @@ impl<const D: usize, P: Step<D>, C: Step<D>> Step<D> for PredictorCorrector<P, C
 
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        noise: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         (before, after): &mut Self::Memory,
-    ) -> State<D> {
+    ) -> Result<State<D>, StepError> {
         let start = State::new(mv.from, x, None);
         if self.first {
-            let corrected = self.correct(denoiser, start, noise, after);
-            return self
-                .predictor
-                .step(denoiser, corrected.x, mv, noise, before);
+            let corrected = self.correct(start, context, after)?;
+            return self.predictor.step(corrected.x, mv, context, before);
         }
-        let predicted = self.predictor.step(denoiser, start.x, mv, noise, before);
-        self.correct(denoiser, predicted, noise, after)
+        let predicted = self.predictor.step(start.x, mv, context, before)?;
+        self.correct(predicted, context, after)
     }
 
-    fn supports(&self, mv: Move) -> bool {
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        mv.require_down()?;
+        self.predictor.check(mv)?;
         let level = if self.first { mv.from } else { mv.to };
-        let corrects = level.sigma() == 0.0 || self.corrector.supports(Move::staying(level));
-        self.predictor.supports(mv) && !mv.is_forward() && corrects
+        match level.sigma() == 0.0 {
+            true => Ok(()),
+            false => self.corrector.check(Move::staying(level)),
+        }
     }
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {

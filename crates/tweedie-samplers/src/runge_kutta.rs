@@ -17,10 +17,9 @@
 //! Karras et al. 2022, algorithm 1, arXiv:2206.00364; Hairer, Nørsett & Wanner 1993, chapter II.
 
 use crate::multistep::sum;
-use crate::{State, Step};
+use crate::{Context, Convergence, State, Step, StepError};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
-use tweedie_math::{Move, Tableau, tableau};
+use tweedie_math::{Move, ParameterError, Tableau, tableau};
 
 /// A Runge–Kutta method with the steps of the path; see [`Adaptive`](crate::Adaptive) for its own.
 ///
@@ -38,28 +37,37 @@ pub struct RungeKutta {
 }
 
 impl RungeKutta {
-    /// The method of a tableau; a run refuses one that is not [valid](Tableau::is_valid).
-    #[must_use]
-    pub fn new(tableau: Tableau) -> Self {
-        Self { tableau }
+    /// The method of a tableau.
+    ///
+    /// # Errors
+    /// As [`Tableau::check`].
+    pub fn new(tableau: Tableau) -> Result<Self, ParameterError> {
+        tableau.check()?;
+        Ok(Self { tableau })
     }
 
     /// The explicit midpoint method: order 2, two evaluations a move.
     #[must_use]
     pub fn midpoint() -> Self {
-        Self::new(tableau::MIDPOINT)
+        Self {
+            tableau: tableau::MIDPOINT,
+        }
     }
 
     /// Heun's method: order 2, two evaluations a move.
     #[must_use]
     pub fn heun() -> Self {
-        Self::new(tableau::HEUN)
+        Self {
+            tableau: tableau::HEUN,
+        }
     }
 
     /// The classical method: order 4, four evaluations a move.
     #[must_use]
     pub fn rk4() -> Self {
-        Self::new(tableau::RK4)
+        Self {
+            tableau: tableau::RK4,
+        }
     }
 
     fn for_move(&self, mv: Move) -> Tableau {
@@ -75,12 +83,11 @@ impl<const D: usize> Step<D> for RungeKutta {
 
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        _: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         (): &mut (),
-    ) -> State<D> {
+    ) -> Result<State<D>, StepError> {
         let d_alpha = mv.to.alpha() - mv.from.alpha();
         let d_sigma = mv.to.sigma() - mv.from.sigma();
         let tableau = self.for_move(mv);
@@ -107,7 +114,7 @@ impl<const D: usize> Step<D> for RungeKutta {
             let level = mv.chord(tableau.node(i));
             let state = state_at(tableau.a[i], &slopes);
             let stage = tensor(&state, x.clone(), &estimates);
-            estimates.push(denoiser.denoise(stage, level));
+            estimates.push(context.denoise(stage, level)?);
             // Δα x̂₀ + Δσ (x − α x̂₀)/σ
             let by_x = d_sigma / level.sigma();
             let mut slope: Vec<f64> = state.iter().map(|part| by_x * part).collect();
@@ -115,14 +122,19 @@ impl<const D: usize> Step<D> for RungeKutta {
             slopes.push(slope);
         }
         let x = tensor(&state_at(tableau.b, &slopes), x, &estimates);
-        State::new(mv.to, x, estimates.into_iter().next())
+        Ok(State::new(mv.to, x, estimates.into_iter().next()))
     }
 
-    fn supports(&self, mv: Move) -> bool {
+    fn check(&self, mv: Move) -> Result<(), StepError> {
         let tableau = self.for_move(mv);
-        tableau.is_valid() && (0..tableau.stages()).all(|i| mv.chord(tableau.node(i)).sigma() > 0.0)
+        for i in 0..tableau.stages() {
+            mv.chord(tableau.node(i)).require_noise()?;
+        }
+        Ok(())
     }
+}
 
+impl Convergence for RungeKutta {
     fn order(&self) -> usize {
         self.tableau.order
     }

@@ -1,9 +1,9 @@
 //! A step and the path it walks.
 
-use crate::{State, Step};
+use crate::{Context, State, Step, StepError};
 use burn::tensor::{Device, Tensor};
-use tweedie_core::{Counting, Denoiser, InputError, Noise, Replay};
-use tweedie_math::{Level, Move, Path, forward, gaussian};
+use tweedie_core::{Counting, DenoiseError, Denoiser, InputError, Noise, Replay};
+use tweedie_math::{Level, Move, ParameterError, Path, forward};
 
 /// A step and the path it walks.
 ///
@@ -21,11 +21,11 @@ use tweedie_math::{Level, Move, Path, forward, gaussian};
 /// let path = Path::log_snr(VariancePreserving::default(), Span::default(), 200)?;
 /// let sampler = Sampler::new(Ddim::deterministic(), path);
 /// let mut noise = HostNoise::seeded(7);
-/// let z = sampler.start([1, 2], &Device::flex(), &mut noise);
+/// let z = sampler.start([1, 2], &Device::flex(), &mut noise)?;
 /// let mut x = z.clone();
 /// for state in sampler.trajectory(&prior, z.clone(), &mut noise)? {
 ///     // state.level, state.clean, state.evaluations: show it, keep it, or stop here.
-///     x = state.x;
+///     x = state?.x;
 /// }
 /// let again = sampler.encode(&prior, x)?;
 /// assert!((again - z).abs().max().into_scalar::<f32>() < 0.1);
@@ -35,6 +35,7 @@ use tweedie_math::{Level, Move, Path, forward, gaussian};
 pub struct Sampler<S> {
     step: S,
     path: Path,
+    checks_each: bool,
 }
 
 /// Why a run cannot begin, or had to end.
@@ -47,23 +48,28 @@ pub enum SampleError {
     /// The denoiser has no estimate at a level on the path.
     #[error(
         "the denoiser gives no clean estimate at α = {}, σ = {}: choose a path that starts later, \
-         or a prediction that exists there (velocity, clean); or one of its parameters is out of range",
+         or a prediction that exists there (velocity, clean)",
         level.alpha(), level.sigma()
     )]
     Denoiser {
         /// The level.
         level: Level,
     },
-    /// The step cannot make a move of the path: it is singular there, or a parameter is out of range.
+    /// The step cannot make a move of the path.
     #[error(
-        "the step cannot move from (α = {}, σ = {}) to (α = {}, σ = {}): it is singular there, or one of \
-         its parameters is out of range",
+        "the step cannot move from (α = {}, σ = {}) to (α = {}, σ = {}): {reason}",
         mv.from.alpha(), mv.from.sigma(), mv.to.alpha(), mv.to.sigma()
     )]
     Step {
         /// The move.
         mv: Move,
+        /// Why not.
+        #[source]
+        reason: StepError,
     },
+    /// The step cannot start at the first level of the path.
+    #[error("the run cannot start: {0}")]
+    Start(#[source] StepError),
     /// A path that cannot be encoded along.
     #[error(
         "to encode, every move has to go up in noise; from (α = {}, σ = {}) to (α = {}, σ = {}) does not",
@@ -74,15 +80,11 @@ pub enum SampleError {
         mv: Move,
     },
     /// A parameter outside its range.
-    #[error("{name} has to be {expected}, got {value}")]
-    Parameter {
-        /// The parameter's name.
-        name: &'static str,
-        /// What it has to be.
-        expected: &'static str,
-        /// What it was.
-        value: f64,
-    },
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// The denoiser failed outside of a move.
+    #[error(transparent)]
+    Denoise(#[from] DenoiseError),
     /// A value that is not a number, or not finite.
     #[error(
         "the state is not finite at α = {}, σ = {}, after {evaluations} evaluations of the denoiser",
@@ -99,7 +101,21 @@ pub enum SampleError {
 impl<S> Sampler<S> {
     /// Walks `path` by `step`.
     pub fn new(step: S, path: Path) -> Self {
-        Self { step, path }
+        Self {
+            step,
+            path,
+            checks_each: false,
+        }
+    }
+
+    /// Looks at every state on the way, so that [`SampleError::NotFinite`] names the level at which a value
+    /// stopped being finite. Each look waits for the device.
+    #[must_use]
+    pub fn checking_each(self) -> Self {
+        Self {
+            checks_each: true,
+            ..self
+        }
     }
 
     /// The path.
@@ -112,22 +128,32 @@ impl<S> Sampler<S> {
         &self.step
     }
 
-    /// A draw from the prior at the path's first level: `N(0, σ² I)`.
+    /// The state at which the step begins at the path's first level: a draw from `N(0, σ² I)`, or where the
+    /// method starts instead ([`Step::start`]).
+    ///
+    /// # Errors
+    /// [`SampleError::Start`] if the step has no start of that shape.
     pub fn start<const D: usize>(
         &self,
         shape: [usize; D],
         device: &Device,
         noise: &mut dyn Noise<D>,
-    ) -> Tensor<D> {
-        noise.normal(shape, device) * gaussian::prior_std(self.path.start())
+    ) -> Result<Tensor<D>, SampleError>
+    where
+        S: Step<D>,
+    {
+        let level = self.path.start();
+        let start = self.step.start(shape, level, device, noise);
+        start.map_err(SampleError::Start)
     }
 
     /// Walks the whole path from `x`, the state at its first level, and gives the last state.
     ///
     /// # Errors
     /// [`SampleError`] if the denoiser or the step does not support the path or the shape of `x`;
-    /// nothing has been evaluated then. [`SampleError::NotFinite`] if the last state is not finite:
-    /// [`try_sample`](Self::try_sample) says where that began.
+    /// nothing has been evaluated then. [`SampleError::Step`] if a move fails, and
+    /// [`SampleError::NotFinite`] if the last state is not finite;
+    /// [`checking_each`](Self::checking_each) says where that began.
     pub fn sample<const D: usize>(
         &self,
         denoiser: &dyn Denoiser<D>,
@@ -140,29 +166,9 @@ impl<S> Sampler<S> {
         self.trajectory(denoiser, x, noise)?.end()
     }
 
-    /// [`sample`](Self::sample), looking at every state on the way.
-    ///
-    /// # Errors
-    /// As [`sample`](Self::sample); [`SampleError::NotFinite`] as soon as a state is not finite.
-    pub fn try_sample<const D: usize>(
-        &self,
-        denoiser: &dyn Denoiser<D>,
-        x: Tensor<D>,
-        noise: &mut dyn Noise<D>,
-    ) -> Result<Tensor<D>, SampleError>
-    where
-        S: Step<D>,
-    {
-        let mut last = x.clone();
-        for state in self.trajectory(denoiser, x, noise)?.checked() {
-            last = state?.x;
-        }
-        Ok(last)
-    }
-
     /// The same walk as an iterator over its states, which knows its length: stop early, keep some,
     /// show progress, all with the adaptors of iterators. Every state says how many evaluations of
-    /// the denoiser it took to get there.
+    /// the denoiser it took to get there. A move that fails ends it.
     ///
     /// # Errors
     /// As [`sample`](Self::sample).
@@ -175,8 +181,13 @@ impl<S> Sampler<S> {
     where
         S: Step<D>,
     {
-        let is_reverse = |mv: &Move| !mv.is_forward();
-        self.check(denoiser, x.dims(), self.path.moves().filter(is_reverse))?;
+        let (forward, reverse): (Vec<_>, Vec<_>) =
+            self.path.moves().partition(|mv| mv.is_forward());
+        self.check(denoiser, x.dims(), reverse.into_iter())?;
+        for mv in forward {
+            let refused = |reason| SampleError::Step { mv, reason };
+            self.step.check_forward(mv).map_err(refused)?;
+        }
         Ok(Trajectory {
             level: self.path.start(),
             step: &self.step,
@@ -186,6 +197,7 @@ impl<S> Sampler<S> {
             noise: Box::new(noise),
             memory: S::Memory::default(),
             renoises: true,
+            checks_each: self.checks_each,
         })
     }
 
@@ -237,6 +249,7 @@ impl<S> Sampler<S> {
             noise: Box::new(Replay::new(Vec::new())),
             memory: S::Memory::default(),
             renoises: false,
+            checks_each: self.checks_each,
         })
     }
 
@@ -249,22 +262,15 @@ impl<S> Sampler<S> {
     where
         S: Step<D>,
     {
-        let samples = shape[0] as f64;
-        InputError::unless(
-            !shape.contains(&0),
-            "the batch",
-            "of at least one value",
-            samples,
-        )?;
+        not_empty(&shape)?;
         denoiser.accepts(shape)?;
         self.step.accepts(shape)?;
         for mv in moves {
             if !denoiser.supports(mv.from) {
                 return Err(SampleError::Denoiser { level: mv.from });
             }
-            if !self.step.supports(mv) {
-                return Err(SampleError::Step { mv });
-            }
+            let refused = |reason| SampleError::Step { mv, reason };
+            self.step.check(mv).map_err(refused)?;
         }
         Ok(())
     }
@@ -282,42 +288,49 @@ pub struct Trajectory<'a, const D: usize, S: Step<D>> {
     noise: Box<dyn Noise<D> + 'a>,
     memory: S::Memory,
     renoises: bool,
+    checks_each: bool,
 }
 
-impl<'a, const D: usize, S: Step<D>> Trajectory<'a, D, S> {
+impl<const D: usize, S: Step<D>> Trajectory<'_, D, S> {
+    /// What the step remembers of the moves so far.
+    pub fn memory(&self) -> &S::Memory {
+        &self.memory
+    }
+
     /// Walks to the end; no state is kept on the way, so that each step may reuse the last one's memory.
     fn end(mut self) -> Result<Tensor<D>, SampleError> {
-        while self.next().is_some() {}
-        let not_finite = SampleError::NotFinite {
-            level: self.level,
-            evaluations: self.denoiser.evaluations(),
-        };
+        for state in self.by_ref() {
+            state?;
+        }
+        let not_finite = self.not_finite();
         self.x.filter(is_finite).ok_or(not_finite)
     }
 
-    /// Ends with an error at the first state that is not finite. Looking at it waits for the device.
-    ///
-    /// # Errors
-    /// The items are [`SampleError::NotFinite`] or a state.
-    pub fn checked(self) -> impl Iterator<Item = Result<State<D>, SampleError>> + 'a
-    where
-        S::Memory: 'a,
-    {
-        let mut ended = false;
-        self.map_while(move |state| {
-            if ended {
-                return None;
-            }
-            ended = !is_finite(&state.x);
-            Some(if ended {
-                Err(SampleError::NotFinite {
-                    level: state.level,
-                    evaluations: state.evaluations,
-                })
-            } else {
-                Ok(state)
-            })
-        })
+    fn not_finite(&self) -> SampleError {
+        SampleError::NotFinite {
+            level: self.level,
+            evaluations: self.denoiser.evaluations(),
+        }
+    }
+
+    /// The state after a move from `here`.
+    fn walk(&mut self, here: Tensor<D>, mv: Move) -> Result<State<D>, SampleError> {
+        let mut state = if self.renoises && mv.is_forward() {
+            self.memory = S::Memory::default();
+            let up = forward::conditional(mv.from, mv.to);
+            let fresh = self.noise.normal_like(&here);
+            State::new(mv.to, here * up.state + fresh * up.noise, None)
+        } else {
+            let mut context = Context::new(&self.denoiser, &mut *self.noise);
+            let moved = self.step.step(here, mv, &mut context, &mut self.memory);
+            moved.map_err(|reason| SampleError::Step { mv, reason })?
+        };
+        state.evaluations = self.denoiser.evaluations();
+        self.level = mv.to;
+        match self.checks_each && !is_finite(&state.x) {
+            true => Err(self.not_finite()),
+            false => Ok(state),
+        }
     }
 }
 
@@ -327,24 +340,25 @@ fn is_finite<const D: usize>(x: &Tensor<D>) -> bool {
     zero == 0.0
 }
 
-impl<const D: usize, S: Step<D>> Iterator for Trajectory<'_, D, S> {
-    type Item = State<D>;
+/// `Ok` for a batch that holds at least one value.
+pub(crate) fn not_empty(shape: &[usize]) -> Result<(), ParameterError> {
+    let values: usize = shape.iter().product();
+    let expected = "of at least one value";
+    ParameterError::require(values > 0, "the batch", expected, values as f64)?;
+    Ok(())
+}
 
-    fn next(&mut self) -> Option<State<D>> {
+impl<const D: usize, S: Step<D>> Iterator for Trajectory<'_, D, S> {
+    type Item = Result<State<D>, SampleError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
         let mv = self.moves.next()?;
         let here = self.x.take()?;
-        let mut state = if self.renoises && mv.is_forward() {
-            self.memory = S::Memory::default();
-            let up = forward::conditional(mv.from, mv.to);
-            let fresh = self.noise.normal_like(&here);
-            State::new(mv.to, here * up.state + fresh * up.noise, None)
-        } else {
-            let (denoiser, noise) = (&self.denoiser, &mut *self.noise);
-            self.step.step(denoiser, here, mv, noise, &mut self.memory)
-        };
-        state.evaluations = self.denoiser.evaluations();
-        self.level = mv.to;
-        self.x = Some(state.x.clone());
+        let state = self.walk(here, mv);
+        match &state {
+            Ok(state) => self.x = Some(state.x.clone()),
+            Err(_) => self.moves = Vec::new().into_iter(),
+        }
         Some(state)
     }
 

@@ -7,9 +7,8 @@
 //! Zhao et al. 2023, "UniPC", algorithms 1 and 2, arXiv:2302.04867.
 
 use crate::multistep::{History, estimate};
-use crate::{State, Step};
+use crate::{Context, Convergence, State, Step, StepError};
 use burn::tensor::Tensor;
-use tweedie_core::{Denoiser, Noise};
 use tweedie_math::multistep::{Combination, Order, UniPcRule, UniPcWeights, Variable};
 use tweedie_math::{Level, Move};
 
@@ -89,10 +88,9 @@ impl<const D: usize> Correctable<D> {
             return Vec::new();
         };
         let nodes = &self.history.visited()[..predicted.past.len()];
-        let corrected = weights.corrector(nodes, here);
-        if !corrected.is_valid() {
+        let Ok(corrected) = weights.corrector(nodes, here) else {
             return Vec::new();
-        }
+        };
         let before = [0.0].iter().chain(&predicted.past);
         corrected
             .past
@@ -108,13 +106,12 @@ impl<const D: usize> Step<D> for UniPc {
 
     fn step(
         &self,
-        denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
         mv: Move,
-        _: &mut dyn Noise<D>,
+        context: &mut Context<'_, D>,
         memory: &mut Correctable<D>,
-    ) -> State<D> {
-        let clean = denoiser.denoise(x.clone(), mv.from);
+    ) -> Result<State<D>, StepError> {
+        let clean = context.denoise(x.clone(), mv.from)?;
         let estimate = estimate(self.weights.variable, &x, &clean, mv.from);
         let correction = if self.predicts_only {
             Vec::new()
@@ -124,7 +121,7 @@ impl<const D: usize> Step<D> for UniPc {
         // The correction reaches further back than the prediction.
         let most = self.weights.order.get().max(correction.len());
         memory.history.remember(mv.from, estimate, most);
-        let rule = self.weights.predictor(memory.history.visited(), mv.to);
+        let rule = self.weights.predictor(memory.history.visited(), mv.to)?;
         // Both at once: state·(x + Σ change_j m_j) + Σ past_j m_j.
         let at = |factors: &[f64], j: usize| factors.get(j).copied().unwrap_or(0.0);
         let factor = |j| rule.state * at(&correction, j) + at(&rule.past, j);
@@ -134,13 +131,17 @@ impl<const D: usize> Step<D> for UniPc {
         };
         let x = memory.history.combine(&both, x);
         memory.predicted = Some(rule);
-        State::new(mv.to, x, Some(clean))
+        Ok(State::new(mv.to, x, Some(clean)))
     }
 
-    fn supports(&self, mv: Move) -> bool {
-        mv.from.sigma() > 0.0 && self.weights.predictor(&[mv.from], mv.to).is_valid()
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        mv.from.require_noise()?;
+        self.weights.predictor(&[mv.from], mv.to)?;
+        Ok(())
     }
+}
 
+impl Convergence for UniPc {
     fn order(&self) -> usize {
         self.weights.order.get() + usize::from(!self.predicts_only)
     }

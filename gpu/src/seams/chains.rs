@@ -9,7 +9,12 @@ use tweedie_examples::measure::path;
 use tweedie_examples::three_clusters;
 
 pub(crate) fn seams() -> Vec<Seam> {
-    let mut seams: Vec<Seam> = entries()
+    let entries = match entries() {
+        Ok(entries) => entries,
+        // A list that cannot be made is a seam that fails.
+        Err(error) => return vec![Seam::new("samplers", 1e-3, move |_| Err(error.into()))],
+    };
+    let mut seams: Vec<Seam> = entries
         .into_iter()
         .map(|entry| {
             Seam::new(format!("sampler, {}", entry.name), 1e-3, move |device| {
@@ -25,7 +30,7 @@ pub(crate) fn seams() -> Vec<Seam> {
         let process = VariancePreserving::default();
         let [clean, noisy] = [0.01, 1.0].map(|t| process.level(t));
         let mut noise = HostNoise::seeded(1);
-        let flow = FlowLikelihood::new().with_tolerance(Tolerance::both(1e-3));
+        let flow = FlowLikelihood::new().with_tolerance(Tolerance::both(1e-3)?);
         let density = flow.log_density(&three_clusters()?, x, clean, noisy, &mut noise)?;
         Ok(numbers(density.log_density))
     }));

@@ -90,7 +90,7 @@ pub(crate) fn seams() -> Vec<Seam> {
     seams.push(Seam::new("FFDNet", 1e-3, |device| {
         let network = weights(device, |host| Ok(Ffdnet::colour(host)))?;
         let level = VariancePreserving::default().level(0.3);
-        Ok(numbers(network.denoise(normal(0, SHAPE, device), level)))
+        Ok(numbers(network.denoise(normal(0, SHAPE, device), level)?))
     }));
     seams
 }

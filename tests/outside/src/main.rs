@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Path::karras(schedule, Span::default(), 20, 7.0)?.then_clean(),
     );
     let mut noise = HostNoise::seeded(1);
-    let x = sampler.start([500, 2], &device, &mut noise);
+    let x = sampler.start([500, 2], &device, &mut noise)?;
     let x = sampler.sample(trainer.average(), x, &mut noise)?;
     let mean: Vec<f32> = x.mean_dim(0).into_data().try_into_vec()?;
     println!("mean of 500 samples: {mean:.2?}, of the data: [2.0, -1.0]");

@@ -3,7 +3,7 @@
 //! `E[x₀ | x_t] = μ + α C (α² C + σ² I)⁻¹ (x_t − α μ)`, diagonal in the eigenbasis of `C`.
 
 use super::{OracleError, from_rows, matrix, row};
-use crate::{Denoiser, InputError};
+use crate::{DenoiseError, Denoiser, InputError};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use rand_chacha::ChaCha8Rng;
@@ -315,7 +315,15 @@ impl Denoiser<2> for Gaussian {
         points_of(self.dim(), shape)
     }
 
-    fn denoise(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
+    fn denoise(&self, x: Tensor<2>, level: Level) -> Result<Tensor<2>, DenoiseError> {
+        Ok(self.posterior_mean(x, level))
+    }
+}
+
+impl Gaussian {
+    /// `E[x₀ | x_t]` for each point; also at [`Level::CLEAN`].
+    #[must_use]
+    pub fn posterior_mean(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
         let factors = self
             .variances
             .zip_map(&self.level_variances(level), |c, v| {

@@ -4,7 +4,7 @@
 
 use super::gaussian::{check_size, points_of, stack};
 use super::{Gaussian, OracleError, matrix};
-use crate::{Denoiser, InputError};
+use crate::{DenoiseError, Denoiser, InputError};
 use burn::tensor::{Device, Tensor, activation::softmax};
 use nalgebra::DMatrix;
 use rand_chacha::ChaCha8Rng;
@@ -134,19 +134,25 @@ impl GaussianMixture {
         self.average(x, level, Gaussian::score)
     }
 
+    /// `E[x₀ | x_t]` for each point; also at [`Level::CLEAN`].
+    #[must_use]
+    pub fn posterior_mean(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
+        self.average(x, level, Gaussian::posterior_mean)
+    }
+
     /// `Cov[x₀ | x_t]` for each point: `[batch, dim, dim]`. Times `α/σ²` it is the Jacobian of
     /// the denoiser.
     #[must_use]
     pub fn conditional_covariance(&self, x: Tensor<2>, level: Level) -> Tensor<3> {
         let r = self.responsibilities(&x, level);
-        let mean = self.denoise(x.clone(), level);
+        let mean = self.posterior_mean(x.clone(), level);
         let outer = |v: Tensor<2>| v.clone().unsqueeze_dim::<3>(2) * v.unsqueeze_dim::<3>(1);
         let mut sum = -outer(mean);
         for (k, component) in self.components.iter().enumerate() {
             let weight = r.clone().narrow(1, k, 1).unsqueeze_dim::<3>(2);
             let spread: DMatrix<f64> = component.conditional_covariance_host(level);
             let spread = matrix(&spread, &x).unsqueeze_dim::<3>(0);
-            sum = sum + (outer(component.denoise(x.clone(), level)) + spread) * weight;
+            sum = sum + (outer(component.posterior_mean(x.clone(), level)) + spread) * weight;
         }
         sum
     }
@@ -228,7 +234,7 @@ impl Denoiser<2> for GaussianMixture {
         points_of(self.dim(), shape)
     }
 
-    fn denoise(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
-        self.average(x, level, Gaussian::denoise)
+    fn denoise(&self, x: Tensor<2>, level: Level) -> Result<Tensor<2>, DenoiseError> {
+        Ok(self.posterior_mean(x, level))
     }
 }

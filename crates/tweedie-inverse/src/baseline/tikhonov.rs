@@ -32,5 +32,5 @@ pub fn tikhonov<const D: usize>(
         std > 0.0 && std.is_finite(),
     )?;
     let gamma = (std / problem.sigma()).powi(2);
-    Ok(problem.operator().proximal(mean, problem.y(), gamma)?.x)
+    Ok(problem.linear().proximal(mean, problem.y(), gamma)?.x)
 }

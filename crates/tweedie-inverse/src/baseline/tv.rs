@@ -63,7 +63,7 @@ impl TotalVariation {
         let legal = (1e-18..=1e18).contains(&self.lambda);
         let expected = "from 1e-18 to 1e18";
         require("weight of the variation", self.lambda, expected, legal)?;
-        let (a, y) = (problem.operator(), problem.y());
+        let (a, y) = (problem.linear(), problem.y());
         let shape = a.signal(y.dims())?;
         crate::operator::solve::finite(&y)?;
         let norm = operator_norm(a, shape, &y.device())?.value;

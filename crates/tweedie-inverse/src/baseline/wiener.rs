@@ -23,14 +23,14 @@ pub fn wiener(problem: &impl LinearGaussian<4>, std: f64) -> Result<Tensor<4>, S
         "finite and above 0",
         std > 0.0 && std.is_finite(),
     )?;
-    let (a, y) = (problem.operator(), problem.y());
+    let (a, y) = (problem.linear(), problem.y());
     let [_, _, h, w] = a.signal(y.dims())?;
     let root = root_spectrum([h, w], std);
     let b = root.forward(a.adjoint(y));
     let sigma2 = problem.sigma().powi(2);
     let normal = |p: Tensor<4>| {
         let x = root.forward(p.clone());
-        root.forward(a.adjoint(a.apply(x))) + p * sigma2
+        Ok::<_, SolveError>(root.forward(a.adjoint(a.apply(x))) + p * sigma2)
     };
     let iterations = ConjugateGradient::default()
         .with_iterations(100)

@@ -1,6 +1,7 @@
 //! What is wrong with an operator, an input or an equation.
 
 use super::Padding;
+use tweedie_math::ParameterError;
 
 /// An operator or noise model that cannot be, or an input that it does not take.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -37,16 +38,9 @@ pub enum OperatorError {
         /// What was asked for.
         found: Padding,
     },
-    /// A parameter out of its range.
-    #[error("the {parameter} has to be {expected}, got {value}")]
-    Parameter {
-        /// Its name.
-        parameter: &'static str,
-        /// Its value.
-        value: f64,
-        /// What it may be.
-        expected: &'static str,
-    },
+    /// A parameter outside its range.
+    #[error("the {0}")]
+    Parameter(#[from] ParameterError),
     /// Values of which there are too few or too many.
     #[error("{values} has {found} values, expected {expected}")]
     Length {
@@ -90,15 +84,7 @@ impl From<OperatorError> for tweedie_core::InputError {
                 found,
                 expected,
             },
-            OperatorError::Parameter {
-                parameter,
-                value,
-                expected,
-            } => Self::Parameter {
-                name: parameter,
-                expected,
-                value,
-            },
+            OperatorError::Parameter(error) => error.into(),
             other => Self::Refused(other.to_string()),
         }
     }
@@ -130,14 +116,8 @@ pub(crate) fn require(
     expected: &'static str,
     holds: bool,
 ) -> Result<(), OperatorError> {
-    match holds {
-        true => Ok(()),
-        false => Err(OperatorError::Parameter {
-            parameter,
-            value,
-            expected,
-        }),
-    }
+    ParameterError::require(holds, parameter, expected, value)?;
+    Ok(())
 }
 
 /// `Ok` if an array has values, and all are finite.

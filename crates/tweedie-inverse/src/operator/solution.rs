@@ -2,6 +2,7 @@
 
 use super::OperatorError;
 use burn::tensor::Tensor;
+use tweedie_core::{DenoiseError, InputError};
 
 /// What an equation was solved by.
 #[derive(Clone, Debug)]
@@ -23,6 +24,24 @@ impl<const D: usize> Solution<D> {
             x,
             iterations: 0,
             residual: None,
+        }
+    }
+}
+
+impl From<SolveError> for DenoiseError {
+    fn from(error: SolveError) -> Self {
+        match error {
+            SolveError::Shape(error) => InputError::from(error).into(),
+            SolveError::NotFinite => Self::NotFinite,
+            SolveError::Shift { .. } => Self::Failed(error.to_string()),
+            SolveError::NotConverged {
+                iterations,
+                residual,
+                ..
+            } => Self::Unsolved {
+                residual,
+                iterations,
+            },
         }
     }
 }

@@ -95,16 +95,16 @@ impl ConjugateGradient {
     ) -> Result<Solution<D>, SolveError> {
         positive(shift)?;
         a.measured(b.dims())?;
-        self.invert(|p| a.adjoint(a.apply(p.clone())) + p * shift, b)
+        self.invert(|p| Ok(a.adjoint(a.apply(p.clone())) + p * shift), b)
     }
 
     /// `M⁻¹ b` for a symmetric and positive `M`; the residual is `‖b − M x‖/‖b‖`. A sample along whose
     /// direction `M` turns out not to be positive stops where it is.
-    pub(crate) fn invert<const D: usize>(
+    pub(crate) fn invert<const D: usize, E: From<SolveError>>(
         self,
-        m: impl Fn(Tensor<D>) -> Tensor<D>,
+        m: impl Fn(Tensor<D>) -> Result<Tensor<D>, E>,
         b: Tensor<D>,
-    ) -> Result<Solution<D>, SolveError> {
+    ) -> Result<Solution<D>, E> {
         let (b, dtype) = widened(b);
         let scale = norms(&b);
         let mut run = Run::new(self, &b, scale.clone(), [1e-5, 1e-10])?;
@@ -113,7 +113,7 @@ impl ConjugateGradient {
         loop {
             while run.goes_on(norms(&r))? {
                 let rr = squares(&r);
-                let q = m(p.clone());
+                let q = m(p.clone())?;
                 let curvature = dot(&p, &q);
                 run.rest(curvature.clone().lower_equal_elem(0.0));
                 let step = run.only_active(rr.clone() / curvature);
@@ -126,7 +126,7 @@ impl ConjugateGradient {
                 let residual = worst(&norms(&r), &scale);
                 return Ok(run.solution(x.cast(dtype), residual));
             }
-            r = b.clone() - m(x.clone());
+            r = b.clone() - m(x.clone())?;
             let residual = worst(&norms(&r), &scale);
             if run.has_arrived(residual, &mut before)? {
                 return Ok(run.solution(x.cast(dtype), residual));

@@ -51,7 +51,8 @@ fn what_stands_there_changes_no_score() {
     };
     let x = grey() * 0.9;
     let norm = |y: Tensor<4>| -> Vec<f64> {
-        let score = ResidualNorm::new(mask(), y).log_likelihood(x.clone());
+        let m = Measurement::new(mask(), ok(GaussianNoise::new(0.1)), y);
+        let score = ResidualNorm::new(m).log_likelihood(x.clone());
         score.into_data().iter::<f64>().collect()
     };
     // 56 pixels are seen, each 0.05 away.

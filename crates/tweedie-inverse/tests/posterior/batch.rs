@@ -36,11 +36,15 @@ fn an_ensemble_does_not_see_its_neighbours() {
     let y = Tensor::<2>::from_floats([[0.3, 0.0], [-1.2, 0.0]], &device());
     let run = |y: Tensor<2>, first: u64| {
         let count = y.dims()[0] * 8;
-        let step = EnKg::new(Ddim::ancestral(), inpainting().operator, y, 8);
+        let m = Measurement { y, ..inpainting() };
+        let step = EnKg::new(Ddim::ancestral(), m).with_particles(8);
+        let step = step.expect("an ensemble");
         let sampler = Sampler::new(step, crate::path(10));
         let mut noise = HostNoise::seeded(5).starting_at(first);
         let x = sampler.start([count, 2], &device(), &mut noise);
-        let x = sampler.sample(&prior, x, &mut noise).expect("a run");
+        let x = sampler
+            .sample(&prior, x.expect("a run"), &mut noise)
+            .expect("a run");
         x.into_data().iter::<f32>().collect::<Vec<_>>()
     };
     let both = run(y.clone(), 0);

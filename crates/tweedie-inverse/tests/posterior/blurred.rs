@@ -22,18 +22,18 @@ fn draws_do_not_grow_with_the_number_of_moves() {
     for moves in [10, 20, 50, 100, 200] {
         let path = Path::log_snr(VariancePreserving::default(), Span::new(1.0, 1e-3), moves);
         let path = path.expect("a path").then_clean();
+        let ddim = Ddim::new(0.85).expect("η");
         let steps: [(&str, AnyStep<4>); 2] = [
             ("DDRM", AnyStep::new(Ddrm::new(measured.clone()))),
-            (
-                "DDNM+",
-                AnyStep::new(DdnmPlus::new(Ddim::with_eta(0.85), measured.clone())),
-            ),
+            ("DDNM+", AnyStep::new(DdnmPlus::new(ddim, measured.clone()))),
         ];
         for (name, step) in steps {
             let sampler = Sampler::new(step, path.clone());
             let mut noise = HostNoise::seeded(5);
             let x = sampler.start([4, 1, 32, 32], &device(), &mut noise);
-            let x = sampler.sample(&prior, x, &mut noise).expect("draws");
+            let x = sampler
+                .sample(&prior, x.expect("a run"), &mut noise)
+                .expect("draws");
             let rms = x.square().mean().sqrt().into_scalar::<f64>();
             assert!((0.5..1.2).contains(&rms), "{name}, {moves} moves: {rms}");
         }

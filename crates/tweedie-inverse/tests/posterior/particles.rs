@@ -5,23 +5,26 @@ use burn::tensor::Tensor;
 use tweedie_core::HostNoise;
 use tweedie_core::oracle::{Gaussian, GaussianMixture};
 use tweedie_inverse::{GaussianNoise, Mask, Measurement, Twist, TwistByVariance, TwistedSmc};
-use tweedie_math::Ddim;
+use tweedie_math::{Ddim, Path};
+use tweedie_samplers::Sampler;
 
 /// The error of the mean of a coordinate that was not measured, over runs of 20,000 particles together, and
 /// its standard error.
 fn error(
-    twist: &dyn Twist<2>,
+    twist: impl Twist<2>,
     prior: &GaussianMixture,
     truth: f64,
     particles: usize,
 ) -> (f64, f64) {
     let runs = 20_000 / particles;
-    let smc = TwistedSmc::new(Ddim::ancestral(), path(60), particles);
+    let smc = TwistedSmc::new(Ddim::ancestral(), twist).with_particles(particles);
+    let sampler = Sampler::new(smc.expect("particles"), path(60));
     let mut noise = HostNoise::seeded(11);
-    let x = smc.start([runs * particles, 2], &device(), &mut noise);
-    let end = smc.sample(prior, twist, x, &mut noise, |_| ());
-    let end = end.expect("a run");
-    assert_eq!(end.effective.len(), runs);
+    let x = sampler.start([runs * particles, 2], &device(), &mut noise);
+    let x = x.expect("a start");
+    let mut run = sampler.trajectory(prior, x, &mut noise).expect("a run");
+    let end = run.by_ref().last().expect("moves").expect("a state");
+    assert_eq!(run.memory().effective().len(), runs);
     let means = end.x.narrow(1, 1, 1).reshape([runs, particles]).mean_dim(1);
     let (variance, mean) = means.var_mean(0);
     let spread = (variance.into_scalar::<f64>() / runs as f64).sqrt();
@@ -49,11 +52,15 @@ fn particles_correct_what_the_twist_gets_wrong() {
     let noise = GaussianNoise::new(0.5).expect("a noise");
     let measured = Measurement::new(Mask::new(kept), noise, y);
     let truth = exact.mean()[1];
-    let variance = TwistByVariance::new(&measured, 0.6);
-    let twists: [(&str, &dyn Twist<2>); 2] = [("DPS", &measured), ("ΠGDM", &variance)];
-    for (name, twist) in twists {
-        let (few, chance) = error(twist, &prior, truth, 2);
-        let (many, spread) = error(twist, &prior, truth, 500);
+    let variance = TwistByVariance::new(&measured).with_data_std(0.6);
+    let variance = variance.expect("a deviation");
+    let errors = |particles| {
+        [
+            ("DPS", error(&measured, &prior, truth, particles)),
+            ("ΠGDM", error(variance.clone(), &prior, truth, particles)),
+        ]
+    };
+    for ((name, (few, chance)), (_, (many, spread))) in errors(2).into_iter().zip(errors(500)) {
         println!(
             "{name}: {few:.3} ± {chance:.3} with 2 particles, {many:.3} ± {spread:.3} with 500"
         );
@@ -71,23 +78,21 @@ fn particles_correct_what_the_twist_gets_wrong() {
 }
 
 #[test]
-fn a_batch_that_is_not_whole_is_refused() {
+fn what_particles_cannot_do_is_refused() {
     let prior = Gaussian::isotropic(&[0.0, 0.0], 1.0).expect("a Gaussian");
     let measured = crate::inpainting();
-    let smc = TwistedSmc::new(Ddim::ancestral(), path(5), 4);
-    let x = Tensor::<2>::zeros([6, 2], &device());
-    let error = smc.sample(&prior, &measured, x, &mut HostNoise::seeded(0), |_| ());
-    assert!(
-        error
-            .expect_err("6 is not a multiple of 4")
-            .to_string()
-            .contains("divisor of the batch")
-    );
-    let still = TwistedSmc::new(Ddim::deterministic(), path(5), 2);
-    let x = Tensor::<2>::zeros([2, 2], &device());
-    assert!(
-        still
-            .sample(&prior, &measured, x, &mut HostNoise::seeded(0), |_| ())
-            .is_err()
-    );
+    let run = |kernel: Ddim, particles, path: Path, batch| {
+        let smc = TwistedSmc::new(kernel, &measured).with_particles(particles);
+        let sampler = Sampler::new(smc.expect("particles"), path);
+        let x = Tensor::<2>::zeros([batch, 2], &device());
+        let run = sampler.sample(&prior, x, &mut HostNoise::seeded(0));
+        run.expect_err("an error").to_string()
+    };
+    let whole = run(Ddim::ancestral(), 4, path(5), 6);
+    assert!(whole.contains("divisor of the batch"), "{whole}");
+    let still = run(Ddim::deterministic(), 2, path(5), 2);
+    assert!(still.contains("singular"), "{still}");
+    // Added noise would make the weights wrong.
+    let up = run(Ddim::ancestral(), 2, path(5).with_time_travel(2, 2), 2);
+    assert!(up.contains("goes up in noise"), "{up}");
 }

@@ -4,9 +4,9 @@ use super::{Inpainting, path};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{Denoiser, Noise};
 use tweedie_inverse::{
-    Annealed, Conditioned, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, Hqs, Ilvr,
-    LangevinCoupling, Lgd, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, Red, RedDiff, Replace,
-    ResidualNorm, Tmpd, mcg,
+    Annealed, Conditioned, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, Ilvr,
+    LangevinCoupling, Lgd, Mcg, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, RePaint, Red, RedDiff,
+    ResidualNorm, Tmpd,
 };
 use tweedie_math::{Ancestral, Ddim, Level, Path, Renoise};
 use tweedie_samplers::{AnyStep, Sampler};
@@ -26,6 +26,7 @@ impl Entry {
     /// From the start that the noise draws.
     pub(crate) fn run(&self, batch: usize, device: &Device, noise: &mut dyn Noise<2>) -> Tensor<2> {
         let x = self.sampler.start([batch, 2], device, noise);
+        let x = x.expect("a start");
         let x = self.sampler.sample(&*self.denoiser, x, noise);
         x.expect("a run")
     }
@@ -51,54 +52,46 @@ pub(crate) fn methods(prior: Prior, m: &Inpainting, moves: usize) -> Vec<Entry> 
         sampler: Sampler::new(step, path.clone()),
         is_affine: true,
     };
-    let (a, y) = (m.operator.clone(), m.y.clone());
     let (m, s) = (m.clone(), 0.7);
-    let published = DpsStep {
-        kernel: Ancestral::default(),
-        operator: a.clone(),
-        y: y.clone(),
-        zeta: 0.3,
-    };
-    let pigdm = PigdmStep {
-        kernel: Ancestral::default(),
-        operator: a.clone(),
-        y: y.clone(),
-    };
-    let ddim = Ddim::with_eta(0.85);
-    let hqs = Hqs::<()>::path(1.0, 0.2, moves).expect("a path");
+    let kernel = Ancestral::default;
+    let dpir = Dpir::<()>::path(1.0, 0.2, moves).expect("a path");
+    let norm = Dps::new(prior, ResidualNorm::new(m.clone())).with_strength(0.5);
+    let pigdm = Pigdm::new(prior, m.clone()).with_data_std(s);
+    let lgd = Lgd::new(prior, m.clone()).with_data_std(s);
+    let coupling = LangevinCoupling::new(m.clone(), 25.0).and_then(|it| it.with_steps(20));
+    let ula = PnpUla::new(m.clone()).with_step_size(0.005);
+    let ddim = Ddim::new(0.85).expect("η");
     let mut all = vec![
         guided("DPS", Box::new(Dps::new(prior, m.clone()))),
-        guided(
-            "DPS, norm",
-            Box::new(Dps::new(prior, ResidualNorm::new(a.clone(), y.clone())).with_strength(0.5)),
-        ),
-        guided(
-            "ΠGDM",
-            Box::new(Pigdm::new(prior, m.clone()).with_data_std(s)),
-        ),
+        guided("DPS, norm", Box::new(norm.expect("a strength"))),
+        guided("ΠGDM", Box::new(pigdm.expect("a deviation"))),
         guided("MMPS", Box::new(Mmps::new(prior, m.clone()))),
         guided("TMPD", Box::new(Tmpd::new(prior, m.clone()))),
-        guided("LGD", Box::new(Lgd::new(prior, m.clone()).with_data_std(s))),
-        guided("DDNM", Box::new(Ddnm::new(prior, a.clone(), y.clone()))),
+        guided("LGD", Box::new(lgd.expect("a deviation"))),
+        guided("DDNM", Box::new(Ddnm::new(prior, m.clone()))),
         guided(
             "annealed",
             Box::new(Conditioned::new(prior, Annealed::new(m.clone()))),
         ),
-        stepped("DPS, published", AnyStep::new(published), &through),
-        stepped("ΠGDM, published", AnyStep::new(pigdm), &through),
         stepped(
-            "RePaint",
-            AnyStep::new(Replace::new(Ancestral::default(), a.clone(), y.clone())),
-            &through.clone().with_time_travel(5, 2),
-        ),
-        stepped(
-            "MCG",
-            AnyStep::new(mcg(Ancestral::default(), a.clone(), y.clone(), 0.3)),
+            "DPS, published",
+            AnyStep::new(DpsStep::new(kernel(), m.clone())),
             &through,
         ),
         stepped(
+            "ΠGDM, published",
+            AnyStep::new(PigdmStep::new(kernel(), m.clone())),
+            &through,
+        ),
+        stepped(
+            "RePaint",
+            AnyStep::new(RePaint::new(kernel(), m.clone())),
+            &through.clone().with_time_travel(5, 2),
+        ),
+        stepped("MCG", AnyStep::new(Mcg::new(kernel(), m.clone())), &through),
+        stepped(
             "ILVR",
-            AnyStep::new(Ilvr::new(Ancestral::default(), a.clone(), y.clone())),
+            AnyStep::new(Ilvr::new(kernel(), m.clone())),
             &through,
         ),
         stepped("DDRM", AnyStep::new(Ddrm::new(m.clone())), &through),
@@ -110,23 +103,21 @@ pub(crate) fn methods(prior: Prior, m: &Inpainting, moves: usize) -> Vec<Entry> 
         stepped("DAPS", AnyStep::new(Daps::new(m.clone())), &through),
         stepped(
             "DAPS, Langevin",
-            AnyStep::new(Daps::new(
-                LangevinCoupling::new(m.clone(), 25.0).with_steps(20),
-            )),
+            AnyStep::new(Daps::new(coupling.expect("a coupling"))),
             &through,
         ),
         stepped("PnP-DM", AnyStep::new(PnpDm::new(m.clone())), &through),
         stepped(
             "PnP-ULA",
-            AnyStep::new(PnpUla::new(m.clone(), 0.005)),
+            AnyStep::new(ula.expect("a step size")),
             &still(0.1),
         ),
-        stepped("RED-diff", AnyStep::new(RedDiff::new(a, y)), &through),
-        stepped("DPIR", AnyStep::new(Hqs::new(m.clone())), &hqs),
-        stepped("RED", AnyStep::new(Red::new(m.clone(), 100.0)), &still(0.1)),
+        stepped("RED-diff", AnyStep::new(RedDiff::new(m.clone())), &through),
+        stepped("DPIR", AnyStep::new(Dpir::new(m.clone())), &dpir),
+        stepped("RED", AnyStep::new(Red::new(m.clone())), &still(0.1)),
     ];
     let diffpir = Entry {
-        sampler: Sampler::new(AnyStep::new(Renoise::new(0.3)), through.clone()),
+        sampler: Sampler::new(AnyStep::new(Renoise::new(0.3).expect("ζ")), through.clone()),
         ..guided("DiffPIR", Box::new(DiffPir::new(prior, m)))
     };
     all.push(diffpir);

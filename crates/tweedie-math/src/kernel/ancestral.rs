@@ -7,7 +7,7 @@
 //! (interpolated variance), arXiv:2102.09672.
 
 use super::Kernel;
-use crate::{Level, Transition, forward, gaussian};
+use crate::{Level, MoveError, ParameterError, Transition, forward, gaussian};
 use serde::{Deserialize, Serialize};
 
 /// The variance of an ancestral step. With `β = σ_t² − (α_t/α_s)² σ_s²` and `β̃ = β σ_s²/σ_t²`:
@@ -19,40 +19,70 @@ pub enum PosteriorVariance {
     Small,
     /// `β`, exact for data `N(0, I)`.
     Large,
-    /// `exp(v ln β + (1 − v) ln β̃)` with `v ∈ [0, 1]`; another makes no move.
+    /// `exp(v ln β + (1 − v) ln β̃)` with `v ∈ [0, 1]`.
     Interpolated(f64),
 }
 
 /// DDPM's ancestral sampler. A step to clean data (`σ_s = 0`) adds no noise; there is none upwards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
 pub struct Ancestral {
-    /// Which variance the step has.
-    pub variance: PosteriorVariance,
+    variance: PosteriorVariance,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    variance: PosteriorVariance,
+}
+
+impl TryFrom<Raw> for Ancestral {
+    type Error = ParameterError;
+
+    fn try_from(raw: Raw) -> Result<Self, ParameterError> {
+        Self::new(raw.variance)
+    }
 }
 
 impl Ancestral {
-    /// The sampler with the given variance.
+    /// The variance `β̃`, that of the default.
     #[must_use]
-    pub fn new(variance: PosteriorVariance) -> Self {
-        Self { variance }
+    pub fn small() -> Self {
+        Self {
+            variance: PosteriorVariance::Small,
+        }
+    }
+
+    /// The variance `β`.
+    #[must_use]
+    pub fn large() -> Self {
+        Self {
+            variance: PosteriorVariance::Large,
+        }
+    }
+
+    /// Any variance.
+    ///
+    /// # Errors
+    /// [`ParameterError`] for a `v` outside `[0, 1]`.
+    pub fn new(variance: PosteriorVariance) -> Result<Self, ParameterError> {
+        if let PosteriorVariance::Interpolated(v) = variance {
+            ParameterError::require_fraction("v", v)?;
+        }
+        Ok(Self { variance })
     }
 }
 
 impl Kernel for Ancestral {
-    fn transition(&self, from: Level, to: Level) -> Transition {
-        if to.is_noisier_than(from) {
-            return Transition::INVALID;
-        }
-        let posterior = gaussian::posterior(from, to);
+    fn transition(&self, from: Level, to: Level) -> Result<Transition, MoveError> {
+        let posterior = gaussian::posterior(from, to)?;
         let small = posterior.noise;
         let large = forward::conditional(to, from).noise;
         let noise = match self.variance {
             _ if to.sigma() == 0.0 => 0.0,
             PosteriorVariance::Small => small,
             PosteriorVariance::Large => large,
-            PosteriorVariance::Interpolated(v) if !(0.0..=1.0).contains(&v) => f64::NAN,
             PosteriorVariance::Interpolated(v) => large.powf(v) * small.powf(1.0 - v),
         };
-        Transition { noise, ..posterior }
+        Transition { noise, ..posterior }.checked()
     }
 }

@@ -7,14 +7,14 @@
 //! arXiv:2010.02502. η scales the standard deviation, as in the paper.
 
 use super::Kernel;
-use crate::{Level, Transition, forward};
-use serde::{Deserialize, Serialize};
+use crate::schedule::deserialize_checked;
+use crate::{Level, MoveError, ParameterError, Transition, forward};
+use serde::Serialize;
 
 /// DDIM with noise scale η: 0 is deterministic, 1 is DDPM's ancestral sampler.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Ddim {
-    /// Fresh noise relative to DDPM's, as a standard deviation.
-    pub eta: f64,
+    eta: f64,
 }
 
 impl Ddim {
@@ -32,31 +32,38 @@ impl Ddim {
     }
 
     /// Any η ≥ 0; the fresh noise is at most all that the new level has.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless η is finite and at least 0.
+    pub fn new(eta: f64) -> Result<Self, ParameterError> {
+        let eta = ParameterError::require_non_negative("η", eta)?;
+        Ok(Self { eta })
+    }
+
+    /// Fresh noise relative to DDPM's, as a standard deviation.
     #[must_use]
-    pub fn with_eta(eta: f64) -> Self {
-        Self { eta }
+    pub fn eta(&self) -> f64 {
+        self.eta
     }
 }
 
+deserialize_checked!(Ddim { eta });
+
 impl Kernel for Ddim {
-    fn transition(&self, from: Level, to: Level) -> Transition {
+    fn transition(&self, from: Level, to: Level) -> Result<Transition, MoveError> {
         if self.eta != 0.0 && to.is_noisier_than(from) {
-            return Transition::INVALID;
+            return Err(MoveError::Uphill);
         }
         let ratio = to.sigma() / from.sigma();
         let fresh = self.eta * ratio * forward::conditional(to, from).noise;
-        // η that is not a number has to stay so.
-        let noise = if fresh > to.sigma() {
-            to.sigma()
-        } else {
-            fresh
-        };
+        let noise = fresh.min(to.sigma());
         let kept = ((to.sigma() - noise) * (to.sigma() + noise)).sqrt();
         let state = kept / from.sigma();
-        Transition {
+        let transition = Transition {
             state,
             clean: to.alpha() - state * from.alpha(),
             noise,
-        }
+        };
+        transition.checked()
     }
 }

@@ -12,7 +12,7 @@
 //! Song et al. 2021, eq. 6 and 13, arXiv:2011.13456.
 
 use super::Kernel;
-use crate::{Level, Schedule, Transition};
+use crate::{Level, MoveError, Schedule, Transition};
 use serde::{Deserialize, Serialize};
 
 /// Euler's method on the probability-flow ODE, in the schedule's own time.
@@ -30,17 +30,16 @@ impl<S: Schedule> ProbabilityFlow<S> {
 }
 
 impl<S: Schedule> Kernel for ProbabilityFlow<S> {
-    fn transition(&self, from: Level, to: Level) -> Transition {
-        let Some((t, s)) = times(&self.schedule, from, to) else {
-            return Transition::INVALID;
-        };
+    fn transition(&self, from: Level, to: Level) -> Result<Transition, MoveError> {
+        let (t, s) = times(&self.schedule, from, to)?;
         let slope = self.schedule.slope(t);
         let decay = slope.sigma / from.sigma();
-        Transition {
+        let transition = Transition {
             state: 1.0 + (s - t) * decay,
             clean: (s - t) * (slope.alpha - decay * from.alpha()),
             noise: 0.0,
-        }
+        };
+        transition.checked()
     }
 }
 
@@ -59,21 +58,28 @@ impl<S: Schedule> EulerMaruyama<S> {
 }
 
 impl<S: Schedule> Kernel for EulerMaruyama<S> {
-    fn transition(&self, from: Level, to: Level) -> Transition {
-        let Some((t, s)) = times(&self.schedule, from, to) else {
-            return Transition::INVALID;
-        };
+    fn transition(&self, from: Level, to: Level) -> Result<Transition, MoveError> {
+        let (t, s) = times(&self.schedule, from, to)?;
+        if t < s {
+            return Err(MoveError::Uphill);
+        }
         let rates = self.schedule.rates(t);
         let pull = rates.g2 / from.sigma().powi(2);
-        Transition {
+        let transition = Transition {
             state: 1.0 + (s - t) * (rates.f + pull),
             clean: (t - s) * pull * from.alpha(),
             noise: (rates.g2 * (t - s)).sqrt(),
-        }
+        };
+        transition.checked()
     }
 }
 
-/// The times of two levels, if both lie on the schedule.
-fn times(schedule: &impl Schedule, from: Level, to: Level) -> Option<(f64, f64)> {
-    Some((schedule.time_of(from)?, schedule.time_of(to)?))
+/// The times of two levels on the schedule.
+fn times(schedule: &impl Schedule, from: Level, to: Level) -> Result<(f64, f64), MoveError> {
+    let time = |level| {
+        schedule
+            .time_of(level)
+            .ok_or(MoveError::OffSchedule { level })
+    };
+    Ok((time(from)?, time(to)?))
 }

@@ -6,7 +6,7 @@ mod ito;
 mod renoise;
 mod reverse_diffusion;
 
-use crate::{Level, Transition};
+use crate::{Level, MoveError, Transition};
 
 pub use ancestral::{Ancestral, PosteriorVariance};
 pub use ddim::Ddim;
@@ -20,30 +20,33 @@ pub use reverse_diffusion::ReverseDiffusion;
 /// pure function that gives the three numbers.
 ///
 /// ```
-/// use tweedie_math::{Kernel, Level, Transition};
+/// use tweedie_math::{Kernel, Level, MoveError, Transition};
 ///
 /// /// Renoises the estimate from scratch, as consistency models do.
 /// struct Renoise;
 ///
 /// impl Kernel for Renoise {
-///     fn transition(&self, _: Level, to: Level) -> Transition {
-///         Transition { state: 0.0, clean: to.alpha(), noise: to.sigma() }
+///     fn transition(&self, _: Level, to: Level) -> Result<Transition, MoveError> {
+///         Ok(Transition { state: 0.0, clean: to.alpha(), noise: to.sigma() })
 ///     }
 /// }
 /// ```
 pub trait Kernel {
     /// The three numbers of the move from the level `from` to the level `to`.
-    fn transition(&self, from: Level, to: Level) -> Transition;
+    ///
+    /// # Errors
+    /// [`MoveError`] where the kernel has no such move.
+    fn transition(&self, from: Level, to: Level) -> Result<Transition, MoveError>;
 }
 
 impl<K: Kernel + ?Sized> Kernel for &K {
-    fn transition(&self, from: Level, to: Level) -> Transition {
+    fn transition(&self, from: Level, to: Level) -> Result<Transition, MoveError> {
         (**self).transition(from, to)
     }
 }
 
 impl<K: Kernel + ?Sized> Kernel for Box<K> {
-    fn transition(&self, from: Level, to: Level) -> Transition {
+    fn transition(&self, from: Level, to: Level) -> Result<Transition, MoveError> {
         (**self).transition(from, to)
     }
 }

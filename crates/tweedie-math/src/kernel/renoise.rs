@@ -6,34 +6,40 @@
 //! Zhu et al. 2023, "DiffPIR", algorithm 1, arXiv:2305.08995.
 
 use super::Kernel;
-use crate::{Level, Transition};
-use serde::{Deserialize, Serialize};
+use crate::schedule::deserialize_checked;
+use crate::{Level, MoveError, ParameterError, Transition};
+use serde::Serialize;
 
 /// The sampler of DiffPIR: the part ζ of the noise's variance is fresh in every move, however short.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Renoise {
-    /// The fresh part of the variance, from 0 to 1.
-    pub zeta: f64,
+    zeta: f64,
 }
 
 impl Renoise {
     /// Draws the part `zeta` of the variance anew (DiffPIR: 0.1 to 1, by task).
-    #[must_use]
-    pub fn new(zeta: f64) -> Self {
-        Self { zeta }
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless ζ is from 0 to 1.
+    pub fn new(zeta: f64) -> Result<Self, ParameterError> {
+        let zeta = ParameterError::require_fraction("ζ", zeta)?;
+        Ok(Self { zeta })
     }
 }
 
+deserialize_checked!(Renoise { zeta });
+
 impl Kernel for Renoise {
-    fn transition(&self, from: Level, to: Level) -> Transition {
-        if !(0.0..=1.0).contains(&self.zeta) || (self.zeta > 0.0 && to.is_noisier_than(from)) {
-            return Transition::INVALID;
+    fn transition(&self, from: Level, to: Level) -> Result<Transition, MoveError> {
+        if self.zeta > 0.0 && to.is_noisier_than(from) {
+            return Err(MoveError::Uphill);
         }
         let state = (1.0 - self.zeta).sqrt() * to.sigma() / from.sigma();
-        Transition {
+        let transition = Transition {
             state,
             clean: to.alpha() - state * from.alpha(),
             noise: self.zeta.sqrt() * to.sigma(),
-        }
+        };
+        transition.checked()
     }
 }

@@ -8,7 +8,7 @@
 //! Song et al. 2021, eq. 46 and algorithms 2 (VE) and 3 (VP), arXiv:2011.13456.
 
 use super::Kernel;
-use crate::{Level, Transition, forward};
+use crate::{Level, MoveError, Transition, forward};
 use serde::{Deserialize, Serialize};
 
 /// The reverse-diffusion predictor of Song et al.
@@ -16,16 +16,17 @@ use serde::{Deserialize, Serialize};
 pub struct ReverseDiffusion;
 
 impl Kernel for ReverseDiffusion {
-    fn transition(&self, from: Level, to: Level) -> Transition {
+    fn transition(&self, from: Level, to: Level) -> Result<Transition, MoveError> {
         if to.is_noisier_than(from) {
-            return Transition::INVALID;
+            return Err(MoveError::Uphill);
         }
         let step = forward::conditional(to, from);
         let pull = (step.noise / from.sigma()).powi(2);
-        Transition {
+        let transition = Transition {
             state: 2.0 - step.state - pull,
             clean: pull * from.alpha(),
             noise: if to.sigma() > 0.0 { step.noise } else { 0.0 },
-        }
+        };
+        transition.checked()
     }
 }

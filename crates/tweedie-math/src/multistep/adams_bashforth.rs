@@ -8,7 +8,7 @@
 //! weights, arXiv:2202.09778.
 
 use super::{Combination, Multistep, Order, Variable, distinct_prefix, over_ratio, weights};
-use crate::Level;
+use crate::{Level, MoveError};
 use serde::{Deserialize, Serialize};
 
 /// Adams–Bashforth on the noise, in `σ/α`. Needs a level with some signal to start from.
@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// // Equal steps of σ: 3/2 and −1/2 of the step.
 /// let [a, b, c] = [1.2, 1.0, 0.8].map(Level::variance_exploding);
-/// let step = AdamsBashforth::new(Order::Second).combination(&[b?, a?], c?);
+/// let step = AdamsBashforth::new(Order::Second).combination(&[b?, a?], c?)?;
 /// assert!((step.past[0] + 0.3).abs() < 1e-12 && (step.past[1] - 0.1).abs() < 1e-12);
-/// # Ok::<(), tweedie_math::LevelError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdamsBashforth {
@@ -38,7 +38,7 @@ impl AdamsBashforth {
 }
 
 impl Multistep for AdamsBashforth {
-    fn combination(&self, visited: &[Level], to: Level) -> Combination {
+    fn combination(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError> {
         let nodes = distinct_prefix(visited, self.order.get(), Level::noise_to_signal);
         let (a, b) = (visited[0].noise_to_signal(), to.noise_to_signal());
         let weights = weights::adams_bashforth(&nodes, a, b);

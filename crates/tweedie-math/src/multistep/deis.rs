@@ -10,7 +10,7 @@
 
 use super::weights::weights;
 use super::{Combination, Multistep, Order, Variable, distinct_prefix, over_ratio};
-use crate::{Level, Schedule};
+use crate::{Level, MoveError, Schedule};
 use serde::{Deserialize, Serialize};
 
 /// tAB-DEIS. Needs a level with some signal to start from, and levels of its schedule.
@@ -21,8 +21,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// let vp = VariancePreserving::default();
 /// let [before, here, to] = [0.5, 0.45, 0.4].map(|t| vp.level(t));
-/// let step = Deis::new(Order::Second, vp).combination(&[here, before], to);
-/// assert!(step.is_valid() && step.past.len() == 2);
+/// let step = Deis::new(Order::Second, vp).combination(&[here, before], to)?;
+/// assert_eq!(step.past.len(), 2);
+/// # Ok::<(), tweedie_math::MoveError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deis<S> {
@@ -40,11 +41,12 @@ impl<S: Schedule> Deis<S> {
 }
 
 impl<S: Schedule> Multistep for Deis<S> {
-    fn combination(&self, visited: &[Level], to: Level) -> Combination {
-        let times = [visited[0], to].map(|level| self.schedule.time_of(level));
-        let [Some(a), Some(b)] = times else {
-            return Combination::invalid();
+    fn combination(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError> {
+        let time = |level| {
+            let time = self.schedule.time_of(level);
+            time.ok_or(MoveError::OffSchedule { level })
         };
+        let (a, b) = (time(visited[0])?, time(to)?);
         let ratio = |t: f64| self.schedule.level(t).noise_to_signal();
         let time = |level: Level| self.schedule.time(level.log_snr());
         let nodes = distinct_prefix(visited, self.order.get(), time);

@@ -16,7 +16,7 @@
 //! "DPM-Solver", arXiv:2206.00927.
 
 use super::{Combination, Multistep, Order, Variable, exponential, midpoint};
-use crate::Level;
+use crate::{Level, MoveError, ParameterError};
 use serde::{Deserialize, Serialize};
 
 /// DPM-Solver++ (on `x̂₀`) or DPM-Solver (on `ε̂`), one evaluation a move.
@@ -28,18 +28,43 @@ use serde::{Deserialize, Serialize};
 /// let solver = DpmSolverMultistep::plus_plus(Order::Second);
 /// let levels = [0.6_f64, 0.9].map(|sigma| Level::variance_exploding(sigma));
 /// let [here, before] = [levels[0].clone()?, levels[1].clone()?];
-/// let step = solver.combination(&[here, before], Level::variance_exploding(0.4)?);
+/// let step = solver.combination(&[here, before], Level::variance_exploding(0.4)?)?;
 /// assert!((step.state + step.past[0] + step.past[1] - 1.0).abs() < 1e-12);
-/// # Ok::<(), tweedie_math::LevelError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
 pub struct DpmSolverMultistep {
     /// How many estimates are combined.
     pub order: Order,
     /// Which estimate.
     pub variable: Variable,
-    /// The fraction of the reverse SDE's noise: 0 is the flow, 1 the SDE.
-    pub eta: f64,
+    eta: f64,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    order: Order,
+    variable: Variable,
+    eta: f64,
+}
+
+impl TryFrom<Raw> for DpmSolverMultistep {
+    type Error = ParameterError;
+
+    fn try_from(raw: Raw) -> Result<Self, ParameterError> {
+        let Raw {
+            order,
+            variable,
+            eta,
+        } = raw;
+        let flow = Self {
+            order,
+            variable,
+            eta: 0.0,
+        };
+        flow.with_eta(eta)
+    }
 }
 
 impl DpmSolverMultistep {
@@ -64,14 +89,23 @@ impl DpmSolverMultistep {
 
     /// The same with fresh noise: 1 is the reverse SDE ("SDE-DPM-Solver++", "2M SDE"). η is the fraction
     /// of its `g²`, where that of [`Ddim`](crate::Ddim) scales a standard deviation.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless η is finite and at least 0.
+    pub fn with_eta(self, eta: f64) -> Result<Self, ParameterError> {
+        let eta = ParameterError::require_non_negative("η", eta)?;
+        Ok(Self { eta, ..self })
+    }
+
+    /// The reverse SDE: η = 1.
     #[must_use]
-    pub fn with_eta(self, eta: f64) -> Self {
-        Self { eta, ..self }
+    pub fn sde(self) -> Self {
+        Self { eta: 1.0, ..self }
     }
 }
 
 impl Multistep for DpmSolverMultistep {
-    fn combination(&self, visited: &[Level], to: Level) -> Combination {
+    fn combination(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError> {
         let nodes = &visited[..visited.len().min(self.order.get())];
         match *nodes {
             [here, before] => midpoint(self.variable, self.eta, [here, before], here, to),

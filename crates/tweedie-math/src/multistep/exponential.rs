@@ -16,7 +16,7 @@
 
 use super::weights::exponential_adams_bashforth;
 use super::{Combination, Multistep, Order, Variable, half_log_snr};
-use crate::Level;
+use crate::{Level, MoveError};
 use serde::{Deserialize, Serialize};
 
 /// Exponential Adams–Bashforth in `λ`.
@@ -28,8 +28,10 @@ use serde::{Deserialize, Serialize};
 /// // With one estimate it is DDIM.
 /// let [from, to] = [0.0, 1.0].map(Level::variance_preserving);
 /// let method = ExponentialAdamsBashforth::new(Order::First, Variable::Clean);
-/// let (step, ddim) = (method.combination(&[from], to), Ddim::deterministic().transition(from, to));
+/// let step = method.combination(&[from], to)?;
+/// let ddim = Ddim::deterministic().transition(from, to)?;
 /// assert!((step.state - ddim.state).abs() < 1e-12 && (step.past[0] - ddim.clean).abs() < 1e-12);
+/// # Ok::<(), tweedie_math::MoveError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExponentialAdamsBashforth {
@@ -48,7 +50,7 @@ impl ExponentialAdamsBashforth {
 }
 
 impl Multistep for ExponentialAdamsBashforth {
-    fn combination(&self, visited: &[Level], to: Level) -> Combination {
+    fn combination(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError> {
         let nodes = &visited[..visited.len().min(self.order.get())];
         exponential(self.variable, 0.0, nodes, visited[0], to)
     }
@@ -69,19 +71,21 @@ impl Multistep for ExponentialAdamsBashforth {
 /// The move from `from` to `to` with the estimate known at `nodes` and a polynomial in `λ` through
 /// them; a node without a finite `λ`, or one that stands there already, and those behind it are left
 /// out.
-#[must_use]
+///
+/// # Errors
+/// [`MoveError::Singular`] where a coefficient is not finite.
 pub fn exponential(
     variable: Variable,
     eta: f64,
     nodes: &[Level],
     from: Level,
     to: Level,
-) -> Combination {
+) -> Result<Combination, MoveError> {
     let (a, b) = (half_log_snr(from), half_log_snr(to));
     let nodes = super::distinct_prefix(nodes, nodes.len(), half_log_snr);
-    let first = first_order(variable, eta, from, to);
+    let first = first_order(variable, eta, from, to)?;
     if !a.is_finite() || !b.is_finite() || nodes.len() < 2 {
-        return first;
+        return Ok(first);
     }
     // e^{λ−λ_s} for the clean signal, e^{λ_s−λ} for the noise: the same integral mirrored.
     let (rate, scale) = match variable {
@@ -90,41 +94,51 @@ pub fn exponential(
     };
     let nodes: Vec<f64> = nodes.iter().map(|node| rate * node).collect();
     let weights = exponential_adams_bashforth(&nodes, rate * a, rate * b);
-    Combination {
+    let combination = Combination {
         past: weights.iter().map(|weight| scale * weight).collect(),
         ..first
-    }
+    };
+    combination.checked()
 }
 
 /// The same with two estimates by the midpoint rule: the whole weight on the value that the line
 /// through them has at the middle of the move. For `m₀` at its start that is `W (m₀ + (m₀ − m₁)/(2r))`,
 /// where `W` is the weight of first order and `r = (λ₀ − λ₁)/h`.
-#[must_use]
+///
+/// # Errors
+/// [`MoveError::Singular`] where a coefficient is not finite.
 pub fn midpoint(
     variable: Variable,
     eta: f64,
     nodes: [Level; 2],
     from: Level,
     to: Level,
-) -> Combination {
-    let first = first_order(variable, eta, from, to);
+) -> Result<Combination, MoveError> {
+    let first = first_order(variable, eta, from, to)?;
     let [near, far, a, b] = [nodes[0], nodes[1], from, to].map(half_log_snr);
     let slope = (0.5 * (a + b) - near) / (near - far);
     if !slope.is_finite() {
-        return first;
+        return Ok(first);
     }
     let weight = first.past[0];
-    Combination {
+    let combination = Combination {
         past: vec![weight * (1.0 + slope), -weight * slope],
         ..first
-    }
+    };
+    combination.checked()
 }
 
 /// The estimate held constant, written so that both ends are legal.
-fn first_order(variable: Variable, eta: f64, from: Level, to: Level) -> Combination {
-    // A negative share of noise is none.
-    let eta = if eta >= 0.0 { eta } else { f64::NAN };
-    match variable {
+fn first_order(
+    variable: Variable,
+    eta: f64,
+    from: Level,
+    to: Level,
+) -> Result<Combination, MoveError> {
+    if eta > 0.0 && to.is_noisier_than(from) {
+        return Err(MoveError::Uphill);
+    }
+    let combination = match variable {
         Variable::Clean => {
             // e^{−h}
             let decay = (from.alpha() * to.sigma()) / (to.alpha() * from.sigma());
@@ -148,5 +162,6 @@ fn first_order(variable: Variable, eta: f64, from: Level, to: Level) -> Combinat
                 noise: fresh.sqrt(),
             }
         }
-    }
+    };
+    combination.checked()
 }

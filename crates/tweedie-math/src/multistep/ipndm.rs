@@ -9,7 +9,7 @@
 //! arXiv:2202.09778; Zhang & Chen 2023, appendix H (without Runge–Kutta start), arXiv:2204.13902.
 
 use super::{Combination, Multistep, Order, Variable};
-use crate::Level;
+use crate::{Level, MoveError};
 use serde::{Deserialize, Serialize};
 
 /// The weights of equal steps, latest first.
@@ -27,9 +27,9 @@ const EQUAL_STEPS: [&[f64]; 4] = [
 /// use tweedie_math::multistep::{Ipndm, Multistep, Order};
 ///
 /// let [a, b, c] = [1.2, 1.0, 0.8].map(Level::variance_exploding);
-/// let step = Ipndm::new(Order::Second).combination(&[b?, a?], c?);
+/// let step = Ipndm::new(Order::Second).combination(&[b?, a?], c?)?;
 /// assert!((step.past[0] + 0.3).abs() < 1e-12 && (step.past[1] - 0.1).abs() < 1e-12);
-/// # Ok::<(), tweedie_math::LevelError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ipndm {
@@ -53,15 +53,16 @@ impl Default for Ipndm {
 }
 
 impl Multistep for Ipndm {
-    fn combination(&self, visited: &[Level], to: Level) -> Combination {
+    fn combination(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError> {
         let count = visited.len().min(self.order.get());
         let state = to.alpha() / visited[0].alpha();
         let weight = to.sigma() - state * visited[0].sigma();
-        Combination {
+        let combination = Combination {
             state,
             past: EQUAL_STEPS[count - 1].iter().map(|c| weight * c).collect(),
             noise: 0.0,
-        }
+        };
+        combination.checked()
     }
 
     fn lookback(&self) -> usize {

@@ -24,7 +24,8 @@ mod ipndm;
 mod uni_pc;
 mod weights;
 
-use crate::{Kernel, Level, Transition};
+use crate::transition::singular;
+use crate::{Kernel, Level, MoveError, Transition};
 use serde::{Deserialize, Serialize};
 
 pub use adams_bashforth::AdamsBashforth;
@@ -84,24 +85,21 @@ pub struct Combination {
 }
 
 impl Combination {
-    /// What a method gives where it has no answer.
-    fn invalid() -> Self {
-        Self {
-            state: f64::NAN,
-            past: Vec::new(),
-            noise: 0.0,
-        }
-    }
-
-    /// Whether all numbers are finite and the noise is not negative.
-    #[must_use]
-    pub fn is_valid(&self) -> bool {
+    /// Itself, if all numbers are finite and the noise is not negative.
+    ///
+    /// # Errors
+    /// [`MoveError::Singular`] names the first that is not.
+    pub fn checked(self) -> Result<Self, MoveError> {
         let rest = Transition {
             state: self.state,
             clean: 0.0,
             noise: self.noise,
         };
-        rest.is_valid() && self.past.iter().all(|weight| weight.is_finite())
+        rest.checked()?;
+        for &weight in &self.past {
+            singular(weight.is_finite(), "an estimate", weight)?;
+        }
+        Ok(self)
     }
 }
 
@@ -112,9 +110,12 @@ pub trait Multistep {
     /// The numbers of the move from `visited[0]` to `to`. `visited` are the levels of the known
     /// estimates, latest first, at least one and at most [`lookback`](Self::lookback).
     ///
+    /// # Errors
+    /// [`MoveError`] where the method has no such move.
+    ///
     /// # Panics
     /// If none is known.
-    fn combination(&self, visited: &[Level], to: Level) -> Combination;
+    fn combination(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError>;
 
     /// How many estimates it looks back on, the present one included.
     fn lookback(&self) -> usize {
@@ -136,17 +137,17 @@ pub trait Multistep {
 }
 
 impl<K: Kernel> Multistep for K {
-    fn combination(&self, visited: &[Level], to: Level) -> Combination {
+    fn combination(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError> {
         let Transition {
             state,
             clean,
             noise,
-        } = self.transition(visited[0], to);
-        Combination {
+        } = self.transition(visited[0], to)?;
+        Ok(Combination {
             state,
             past: vec![clean],
             noise,
-        }
+        })
     }
 }
 
@@ -155,14 +156,15 @@ fn half_log_snr(level: Level) -> f64 {
     0.5 * level.log_snr()
 }
 
-/// `x_s = (α_s/α_t) x_t + α_s Σ_j w_j ε̂_j`, with `w_j = ∫ ℓ_j d(σ/α)`. Not a number where nothing is left
+/// `x_s = (α_s/α_t) x_t + α_s Σ_j w_j ε̂_j`, with `w_j = ∫ ℓ_j d(σ/α)`. Singular where nothing is left
 /// of the signal.
-fn over_ratio(from: Level, to: Level, weights: &[f64]) -> Combination {
-    Combination {
+fn over_ratio(from: Level, to: Level, weights: &[f64]) -> Result<Combination, MoveError> {
+    let combination = Combination {
         state: to.alpha() / from.alpha(),
         past: weights.iter().map(|weight| to.alpha() * weight).collect(),
         noise: 0.0,
-    }
+    };
+    combination.checked()
 }
 
 /// The nodes that `f` makes of levels, up to the first that is not finite or stands there already.

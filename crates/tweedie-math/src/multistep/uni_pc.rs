@@ -9,7 +9,7 @@
 //! Zhao et al. 2023, "UniPC", algorithms 1 and 2, section 3.4, arXiv:2302.04867.
 
 use super::{Combination, Order, Variable, exponential, half_log_snr, midpoint};
-use crate::Level;
+use crate::{Level, MoveError};
 use serde::{Deserialize, Serialize};
 
 /// The function `B(h)` of UniPC, with `h = ±(λ_s − λ_t)` for noise and clean signal.
@@ -36,15 +36,17 @@ pub struct UniPcWeights {
 
 impl UniPcWeights {
     /// UniP: the move from `visited[0]` to `to`.
-    #[must_use]
-    pub fn predictor(&self, visited: &[Level], to: Level) -> Combination {
+    ///
+    /// # Errors
+    /// [`MoveError::Singular`] where a coefficient is not finite.
+    pub fn predictor(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError> {
         let nodes = &visited[..visited.len().min(self.order.get())];
         match *nodes {
             [here, before] => {
-                let rule = midpoint(self.variable, 0.0, [here, before], here, to);
-                let first = exponential(self.variable, 0.0, &[here], here, to);
+                let rule = midpoint(self.variable, 0.0, [here, before], here, to)?;
+                let first = exponential(self.variable, 0.0, &[here], here, to)?;
                 let scale = self.scale(here, to);
-                blend(first, &rule, scale)
+                blend(first, &rule, scale).checked()
             }
             _ => exponential(self.variable, 0.0, nodes, visited[0], to),
         }
@@ -52,17 +54,19 @@ impl UniPcWeights {
 
     /// UniC: the same move once the estimate at `to` is known; its factor stands first. `nodes` are
     /// the levels whose estimates the predictor combined, latest first.
-    #[must_use]
-    pub fn corrector(&self, nodes: &[Level], to: Level) -> Combination {
+    ///
+    /// # Errors
+    /// [`MoveError::Singular`] where a coefficient is not finite.
+    pub fn corrector(&self, nodes: &[Level], to: Level) -> Result<Combination, MoveError> {
         let from = nodes[0];
         let known: Vec<Level> = [to].iter().chain(nodes).copied().collect();
         if nodes.len() > 1 {
             return exponential(self.variable, 0.0, &known, from, to);
         }
-        let mut first = exponential(self.variable, 0.0, nodes, from, to);
+        let mut first = exponential(self.variable, 0.0, nodes, from, to)?;
         let half = 0.5 * self.scale(from, to) * first.past[0];
         first.past = vec![half, first.past[0] - half];
-        first
+        first.checked()
     }
 
     /// `B(h)/(e^h − 1)`.

@@ -11,7 +11,7 @@ mod sub_vp;
 mod ve;
 mod vp;
 
-use crate::Level;
+use crate::{Level, ParameterError};
 use serde::{Deserialize, Serialize};
 
 pub use any::AnySchedule;
@@ -128,15 +128,8 @@ pub struct Slope {
 #[non_exhaustive]
 pub enum ScheduleError {
     /// A parameter outside its range.
-    #[error("{name} has to be {expected}, got {value}")]
-    Parameter {
-        /// The parameter's name.
-        name: &'static str,
-        /// What it has to be.
-        expected: &'static str,
-        /// What it was.
-        value: f64,
-    },
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
     /// A chain without nodes, or with too few for what was asked.
     #[error("a chain needs at least {expected} nodes, got {count}")]
     TooShort {
@@ -205,15 +198,8 @@ pub(crate) fn parameter(
     value: f64,
     holds: bool,
 ) -> Result<f64, ScheduleError> {
-    if holds && value.is_finite() {
-        Ok(value)
-    } else {
-        Err(ScheduleError::Parameter {
-            name,
-            expected,
-            value,
-        })
-    }
+    let legal = holds && value.is_finite();
+    Ok(ParameterError::require(legal, name, expected, value)?)
 }
 
 /// Reads a schedule from its named parameters through its checking constructor.
@@ -230,4 +216,4 @@ macro_rules! deserialize_checked {
         }
     };
 }
-use deserialize_checked;
+pub(crate) use deserialize_checked;

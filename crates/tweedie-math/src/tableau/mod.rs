@@ -8,6 +8,8 @@
 //! Tsitouras 2011, "Runge–Kutta pairs of order 5(4) satisfying only the first column simplifying
 //! assumption".
 
+use crate::ParameterError;
+
 mod embedded;
 mod fixed;
 
@@ -38,20 +40,36 @@ impl Tableau {
         self.b.len()
     }
 
-    /// Whether it is an explicit method: as many rows as weights, row `i` of `i` entries, all finite, and
-    /// weights of sum 1. The rest of its methods, and steps, expect that.
-    #[must_use]
-    pub fn is_valid(&self) -> bool {
-        let finite = |row: &[f64]| row.iter().all(|value| value.is_finite());
-        let rows = self.a.iter().enumerate();
-        let triangle =
-            self.a.len() == self.b.len() && rows.into_iter().all(|(i, row)| row.len() == i);
-        let sum = |row: &[f64]| (row.iter().sum::<f64>() - 1.0).abs() < 1e-9;
-        let embedded = self
-            .embedded
-            .is_none_or(|row| row.len() == self.b.len() && sum(row));
-        let dense = self.dense.is_none_or(|rows| rows.len() == self.b.len());
-        triangle && self.a.iter().all(|row| finite(row)) && sum(self.b) && embedded && dense
+    /// `Ok` for an explicit method: as many rows as weights, row `i` of `i` entries, all finite, and
+    /// weights of sum 1. The rest of its methods expect that.
+    ///
+    /// # Errors
+    /// [`ParameterError`] names the first number that is wrong.
+    pub fn check(&self) -> Result<(), ParameterError> {
+        let count = |name, found: usize, stages: usize| {
+            let expected = "one for each stage before it, or for each stage";
+            ParameterError::require(found == stages, name, expected, found as f64)
+        };
+        let sum = |name, row: &[f64]| {
+            let sum: f64 = row.iter().sum();
+            ParameterError::require((sum - 1.0).abs() < 1e-9, name, "1", sum)
+        };
+        count("the number of rows", self.a.len(), self.b.len())?;
+        for (i, row) in self.a.iter().enumerate() {
+            count("the length of a row", row.len(), i)?;
+            for &value in *row {
+                ParameterError::require_finite("a coefficient", value)?;
+            }
+        }
+        sum("the sum of the weights", self.b)?;
+        if let Some(row) = self.embedded {
+            count("the number of embedded weights", row.len(), self.b.len())?;
+            sum("the sum of the embedded weights", row)?;
+        }
+        if let Some(rows) = self.dense {
+            count("the number of dense weights", rows.len(), self.b.len())?;
+        }
+        Ok(())
     }
 
     /// `c_i = Σ_j a_ij`: where stage `i` lies within the step.
@@ -66,7 +84,7 @@ impl Tableau {
     /// Whether the last slope of a step is the first of the next.
     #[must_use]
     pub fn is_first_same_as_last(&self) -> bool {
-        let Some(last) = self.a.last().filter(|_| self.is_valid()) else {
+        let Some(last) = self.a.last().filter(|_| self.check().is_ok()) else {
             return false;
         };
         self.b[last.len()] == 0.0 && **last == self.b[..last.len()]

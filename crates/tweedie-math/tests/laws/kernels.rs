@@ -1,9 +1,15 @@
 use crate::{close, schedules};
 use proptest::prelude::*;
 use tweedie_math::{
-    Ancestral, Chain, Ddim, EulerMaruyama, Kernel, Level, PosteriorVariance, ProbabilityFlow,
-    ReverseDiffusion, Schedule, Transition, forward, gaussian,
+    Ancestral, Chain, Ddim, EulerMaruyama, Kernel, Level, MoveError, PosteriorVariance,
+    ProbabilityFlow, ReverseDiffusion, Schedule, Transition, forward, gaussian,
 };
+
+/// A move that the kernel has.
+fn moved<K: Kernel + ?Sized>(kernel: &K, from: Level, to: Level) -> Transition {
+    let step = kernel.transition(from, to);
+    step.unwrap_or_else(|error| panic!("{from:?} → {to:?}: {error}"))
+}
 
 /// Mean factor and variance of `x_s` given `x₀`, when the estimate is exact.
 fn law(step: Transition, from: Level) -> (f64, f64) {
@@ -19,11 +25,11 @@ proptest! {
             let (from, to) = (schedule.level(t), schedule.level(t * share));
             let steps = [
                 ("ancestral", Ancestral::default().transition(from, to)),
-                ("DDIM", Ddim::with_eta(eta).transition(from, to)),
+                ("DDIM", Ddim::new(eta).expect("η").transition(from, to)),
                 ("posterior", gaussian::posterior(from, to)),
             ];
             for (kernel, step) in steps {
-                let (mean, variance) = law(step, from);
+                let (mean, variance) = law(step.expect("a move"), from);
                 let name = format!("{kernel} on {name}");
                 close(&name, mean, to.alpha(), 1e-9);
                 close(&name, variance / to.sigma().powi(2).max(1e-300), f64::from(u8::from(to.sigma() > 0.0)), 1e-6);
@@ -35,7 +41,7 @@ proptest! {
     fn eta_scales_the_standard_deviation(t in 0.02..1.0, share in 0.0..0.99, eta in 0.0..1.0) {
         for (name, schedule) in schedules() {
             let (from, to) = (schedule.level(t), schedule.level(t * share));
-            let noise = |eta| Ddim::with_eta(eta).transition(from, to).noise;
+            let noise = |eta| moved(&Ddim::new(eta).expect("η"), from, to).noise;
             close(name, noise(eta), eta * noise(1.0), 1e-12);
         }
     }
@@ -44,7 +50,7 @@ proptest! {
     fn ddim_at_one_is_ancestral(t in 0.02..1.0, share in 0.0..0.99) {
         for (name, schedule) in schedules() {
             let (from, to) = (schedule.level(t), schedule.level(t * share));
-            let (a, b) = (Ancestral::default().transition(from, to), Ddim::ancestral().transition(from, to));
+            let (a, b) = (moved(&Ancestral::default(), from, to), moved(&Ddim::ancestral(), from, to));
             close(name, a.state, b.state, 1e-9);
             close(name, a.clean, b.clean, 1e-9);
             close(name, a.noise, b.noise, 1e-9);
@@ -55,7 +61,7 @@ proptest! {
     fn deterministic_ddim_runs_both_ways(t in 0.05..0.95, s in 0.05..0.95) {
         for (name, schedule) in schedules() {
             let (a, b) = (schedule.level(t), schedule.level(s));
-            let (there, back) = (Ddim::deterministic().transition(a, b), Ddim::deterministic().transition(b, a));
+            let (there, back) = (moved(&Ddim::deterministic(), a, b), moved(&Ddim::deterministic(), b, a));
             close(name, there.state * back.state, 1.0, 1e-9);
             close(name, back.state * there.clean + back.clean, 0.0, 1e-7);
             prop_assert_eq!(there.noise, 0.0);
@@ -91,7 +97,7 @@ fn euler_kernels_are_right_to_first_order() {
         for (kernel, step) in kernels {
             let error = |h: f64| {
                 let (from, to) = (schedule.level(t), schedule.level(t - h));
-                let (mean, variance) = law(step.transition(from, to), from);
+                let (mean, variance) = law(moved(&*step, from, to), from);
                 let scale = to.sigma().powi(2);
                 (mean - to.alpha()).abs() / to.rms() + (variance - scale).abs() / scale
             };
@@ -122,7 +128,7 @@ fn ancestral_is_ddpm() {
     let chain = Chain::linear(1000, 1e-4, 0.02).expect("DDPM's chain");
     let (bar, beta) = (chain.alpha_bar(), chain.betas());
     for i in [1, 2, 417, 999] {
-        let small = Ancestral::default().transition(chain.node(i), chain.node(i - 1));
+        let small = moved(&Ancestral::default(), chain.node(i), chain.node(i - 1));
         // Ho et al. 2020, eq. 7.
         let denominator = 1.0 - bar[i];
         close(
@@ -150,7 +156,10 @@ fn ancestral_is_ddpm() {
             -beta[i] / denominator.sqrt() / alpha.sqrt(),
             1e-9,
         );
-        let with = |variance| Ancestral::new(variance).transition(chain.node(i), chain.node(i - 1));
+        let with = |variance| {
+            let kernel = Ancestral::new(variance).expect("a variance");
+            moved(&kernel, chain.node(i), chain.node(i - 1))
+        };
         close(
             "β",
             with(PosteriorVariance::Large).noise.powi(2),
@@ -166,7 +175,8 @@ fn ancestral_is_ddpm() {
         );
     }
     for variance in [PosteriorVariance::Small, PosteriorVariance::Large] {
-        let last = Ancestral::new(variance).transition(chain.node(0), Level::CLEAN);
+        let kernel = Ancestral::new(variance).expect("a variance");
+        let last = moved(&kernel, chain.node(0), Level::CLEAN);
         assert_eq!((last.state, last.noise), (0.0, 0.0));
         close("last", last.clean, 1.0, 1e-12);
     }
@@ -177,7 +187,7 @@ fn reverse_diffusion_is_song_et_al() {
     // VP, algorithm 3: x_s = (2 − √(1−β)) x + β s + √β z, with s = (√ᾱ x̂₀ − x)/(1 − ᾱ).
     let chain = Chain::linear(1000, 1e-4, 0.02).expect("a chain");
     let (from, beta) = (chain.node(500), chain.betas()[500]);
-    let step = ReverseDiffusion.transition(from, chain.node(499));
+    let step = moved(&ReverseDiffusion, from, chain.node(499));
     let variance = from.sigma().powi(2);
     close(
         "state",
@@ -189,7 +199,7 @@ fn reverse_diffusion_is_song_et_al() {
     close("noise", step.noise, beta.sqrt(), 1e-10);
     // VE, algorithm 2: x_s = x + (σ_t² − σ_s²) s + √(σ_t² − σ_s²) z.
     let level = |sigma| Level::variance_exploding(sigma).expect("a level");
-    let step = ReverseDiffusion.transition(level(2.0), level(1.5));
+    let step = moved(&ReverseDiffusion, level(2.0), level(1.5));
     close("VE noise", step.noise.powi(2), 1.75, 1e-12);
     close("VE clean", step.clean, 1.75 / 4.0, 1e-12);
     close("VE state", step.state, 1.0 - 1.75 / 4.0, 1e-12);
@@ -200,7 +210,7 @@ fn no_move_between_legal_ends_is_nan() {
     let half = Level::new(0.6, 0.8).expect("a level");
     let kernels: [&dyn Kernel; 4] = [
         &Ancestral::default(),
-        &Ancestral::new(PosteriorVariance::Large),
+        &Ancestral::large(),
         &Ddim::ancestral(),
         &Ddim::deterministic(),
     ];
@@ -210,43 +220,41 @@ fn no_move_between_legal_ends_is_nan() {
             (half, Level::CLEAN),
             (Level::PURE_NOISE, Level::CLEAN),
         ] {
-            let step = kernel.transition(from, to);
-            assert!(step.is_valid(), "{from:?} → {to:?}: {step:?}");
-            let (mean, _) = law(step, from);
+            let (mean, _) = law(moved(kernel, from, to), from);
             close("mean", mean, to.alpha(), 1e-12);
         }
     }
 }
 
 #[test]
-fn what_makes_no_sense_is_no_valid_transition() {
+fn what_makes_no_sense_says_so() {
     let (from, to) = (
         Level::new(0.6, 0.8).expect("a level"),
         Level::new(0.8, 0.6).expect("a level"),
     );
     for eta in [-0.5, f64::NAN] {
-        assert!(
-            !Ddim::with_eta(eta).transition(from, to).is_valid(),
-            "η = {eta}"
-        );
+        assert!(Ddim::new(eta).is_err(), "η = {eta}");
     }
-    let interpolated = Ancestral::new(PosteriorVariance::Interpolated(f64::NAN));
-    assert!(!interpolated.transition(from, to).is_valid());
+    assert!(Ancestral::new(PosteriorVariance::Interpolated(f64::NAN)).is_err());
+    for kernel in [&Ancestral::default() as &dyn Kernel, &Ddim::ancestral()] {
+        assert_eq!(kernel.transition(to, from), Err(MoveError::Uphill));
+    }
     // Levels of another process than the one whose time is discretised.
     let ve = tweedie_math::VarianceExploding::default();
-    assert!(!ProbabilityFlow::new(ve).transition(from, to).is_valid());
-    assert!(
-        !EulerMaruyama::new(ve)
-            .transition(ve.level(0.5), Level::CLEAN)
-            .is_valid()
-    );
-    assert!(
-        ProbabilityFlow::new(ve)
-            .transition(ve.level(0.5), ve.level(0.4))
-            .is_valid()
-    );
+    let off = ProbabilityFlow::new(ve).transition(from, to);
+    assert_eq!(off, Err(MoveError::OffSchedule { level: from }));
+    let end = EulerMaruyama::new(ve).transition(ve.level(0.5), Level::CLEAN);
+    let level = Level::CLEAN;
+    assert_eq!(end, Err(MoveError::OffSchedule { level }));
+    moved(&ProbabilityFlow::new(ve), ve.level(0.5), ve.level(0.4));
+    // No noise is left to look at.
+    let singular = Ddim::deterministic().transition(Level::CLEAN, from);
+    assert!(matches!(singular, Err(MoveError::Singular { .. })));
     // The flow is finite at pure noise.
     let cosine = tweedie_math::Cosine::default();
-    let first = ProbabilityFlow::new(cosine).transition(cosine.level(1.0), cosine.level(0.9));
-    assert!(first.is_valid(), "{first:?}");
+    moved(
+        &ProbabilityFlow::new(cosine),
+        cosine.level(1.0),
+        cosine.level(0.9),
+    );
 }

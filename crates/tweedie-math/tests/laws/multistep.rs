@@ -3,17 +3,18 @@
 use crate::close;
 use proptest::prelude::*;
 use tweedie_math::multistep::{
-    AdamsBashforth, Deis, DpmSolverMultistep, ExponentialAdamsBashforth, Ipndm, Multistep, Order,
-    UniPcRule, UniPcWeights, Variable,
+    AdamsBashforth, Combination, Deis, DpmSolverMultistep, ExponentialAdamsBashforth, Ipndm,
+    Multistep, Order, UniPcRule, UniPcWeights, Variable,
 };
 use tweedie_math::{
-    Ancestral, Ddim, Kernel, Level, Path, PathError, Schedule, Span, Transition, VariancePreserving,
+    Ancestral, Ddim, Kernel, Level, MoveError, Path, PathError, Schedule, Span, Transition,
+    VariancePreserving,
 };
 
 /// What the method does where all estimates are those of one clean signal and one noise, as three
 /// numbers: `x_s = state·x_t + clean·x₀ + noise·z`.
 fn constant(method: &dyn Multistep, visited: &[Level], to: Level) -> Transition {
-    let found = method.combination(visited, to);
+    let found = method.combination(visited, to).expect("a move");
     let from = visited[0];
     let sum: f64 = found.past.iter().sum();
     let (state, clean) = match method.variable() {
@@ -67,7 +68,7 @@ proptest! {
             close(name, found.clean, expected.clean, 1e-9);
             close(name, found.noise, expected.noise, 1e-9);
         };
-        let flow = Ddim::deterministic().transition(visited[0], to);
+        let flow = Ddim::deterministic().transition(visited[0], to).expect("a move");
         for (name, method) in methods(order) {
             compare(name, constant(&*method, &visited, to), flow);
         }
@@ -75,8 +76,8 @@ proptest! {
             for variable in [Variable::Clean, Variable::Noise] {
                 let weights = UniPcWeights { order, variable, rule };
                 struct Fixed<F>(Variable, F);
-                impl<F: Fn(&[Level], Level) -> tweedie_math::multistep::Combination> Multistep for Fixed<F> {
-                    fn combination(&self, visited: &[Level], to: Level) -> tweedie_math::multistep::Combination {
+                impl<F: Fn(&[Level], Level) -> Result<Combination, MoveError>> Multistep for Fixed<F> {
+                    fn combination(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError> {
                         (self.1)(visited, to)
                     }
                     fn variable(&self) -> Variable { self.0 }
@@ -89,13 +90,16 @@ proptest! {
         }
         // Where estimates agree, more of them change nothing, with noise neither.
         for variable in [Variable::Clean, Variable::Noise] {
-            let solver = |order| DpmSolverMultistep { order, variable, eta: 0.7 };
+            let solver = |order| match variable {
+                Variable::Clean => DpmSolverMultistep::plus_plus(order),
+                Variable::Noise => DpmSolverMultistep::on_noise(order),
+            }.with_eta(0.7).expect("η");
             let many = constant(&solver(order), &visited, to);
             compare("SDE, eta = 0.7", many, constant(&solver(Order::First), &visited[..1], to));
         }
         // The whole noise of the SDE is DDPM's.
-        let sde = DpmSolverMultistep::plus_plus(order).with_eta(1.0);
-        compare("SDE", constant(&sde, &visited, to), Ancestral::default().transition(visited[0], to));
+        let sde = DpmSolverMultistep::plus_plus(order).sde();
+        compare("SDE", constant(&sde, &visited, to), Ancestral::default().transition(visited[0], to).expect("a move"));
     }
 }
 
@@ -106,23 +110,25 @@ fn both_ends_are_legal() -> Result<(), PathError> {
     for order in Order::ALL {
         for step in [
             DpmSolverMultistep::plus_plus(order),
-            DpmSolverMultistep::plus_plus(order).with_eta(1.0),
+            DpmSolverMultistep::plus_plus(order).sde(),
         ] {
             let mut visited = Vec::new();
             for mv in path.moves() {
                 visited.insert(0, mv.from);
                 visited.truncate(step.lookback());
                 let found = step.combination(&visited, mv.to);
-                assert!(found.is_valid(), "{order:?}: {found:?}");
+                assert!(found.is_ok(), "{order:?}: {found:?}");
             }
         }
         // The last move, to clean data, returns the estimate.
-        let last =
-            DpmSolverMultistep::plus_plus(order).combination(&[levels[3], levels[2]], levels[4]);
+        let solver = DpmSolverMultistep::plus_plus(order);
+        let last = solver
+            .combination(&[levels[3], levels[2]], levels[4])
+            .expect("a move");
         assert_eq!((last.state, last.past.as_slice()), (0.0, [1.0].as_slice()));
         // Noise says nothing where no signal is left.
         let first = AdamsBashforth::new(order).combination(&[levels[0]], levels[1]);
-        assert!(!first.is_valid());
+        assert!(matches!(first, Err(MoveError::Singular { .. })));
     }
     Ok(())
 }

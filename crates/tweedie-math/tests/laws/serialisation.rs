@@ -40,8 +40,8 @@ fn every_value_comes_back() {
         skip: 0.1,
         out: 0.2,
     });
-    round(&Ancestral::new(PosteriorVariance::Interpolated(0.3)));
-    round(&Ddim::with_eta(0.3));
+    round(&Ancestral::new(PosteriorVariance::Interpolated(0.3)).expect("a variance"));
+    round(&Ddim::new(0.3).expect("η"));
     round(&ProbabilityFlow::new(Rectified));
     round(&EulerMaruyama::new(Cosine::default()));
     round(&ReverseDiffusion);
@@ -71,5 +71,7 @@ fn what_no_constructor_makes_no_file_makes() {
     ));
     assert!(refused(r#"{"chain":{"alpha_bar":[0.5,0.7]}}"#));
     assert!(refused(r#"{"cosine":{"offset":0.008,"unknown":1.0}}"#));
+    assert!(serde_json::from_str::<Ddim>(r#"{"eta":-1.0}"#).is_err());
+    assert!(serde_json::from_str::<Ancestral>(r#"{"variance":{"interpolated":2.0}}"#).is_err());
     assert!(serde_json::from_str::<Path>(r#"[{"alpha":1.0,"sigma":0.0}]"#).is_err());
 }

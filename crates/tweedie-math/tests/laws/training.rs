@@ -99,7 +99,7 @@ fn the_weight_of_the_bound_is_half_a_fall_of_the_snr() {
     let chain = Chain::linear(1000, 1e-4, 0.02).expect("a chain");
     let (bar, beta) = (chain.alpha_bar(), chain.betas());
     for i in [1, 10, 500, 999] {
-        let posterior = gaussian::posterior(chain.node(i), chain.node(i - 1));
+        let posterior = gaussian::posterior(chain.node(i), chain.node(i - 1)).expect("a move");
         let weight = 0.5 * (posterior.clean / posterior.noise).powi(2);
         let printed = bar[i - 1] * beta[i].powi(2) / (1.0 - bar[i]).powi(2);
         close(

@@ -74,5 +74,9 @@ pub(crate) fn output(model: &Model) -> Vec<f32> {
         .with_conditions(conditions)
         .expect("conditions")
         .denoise(x, level);
-    clean.into_data().iter::<f32>().collect()
+    clean
+        .expect("an estimate")
+        .into_data()
+        .iter::<f32>()
+        .collect()
 }

@@ -91,7 +91,7 @@ fn weights_of_guided_diffusion_become_a_pipeline() -> Result<(), CheckpointError
     assert_eq!(output(&model), output(&back));
     let x = HostNoise::seeded(1).normal(model.shape(1), &device());
     let posterior = back.estimate(x, Level::new(0.6, 0.8).expect("a level"));
-    assert!(posterior.interpolation.is_some());
+    assert!(posterior.expect("an estimate").interpolation.is_some());
     Ok(())
 }
 

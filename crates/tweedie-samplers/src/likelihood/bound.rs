@@ -11,10 +11,13 @@
 //! variance), arXiv:2102.09672.
 
 use crate::SampleError;
+use crate::sampler::not_empty;
 use burn::tensor::Tensor;
 use std::f64::consts::{LN_2, SQRT_2, TAU};
-use tweedie_core::{Denoiser, InputError, Noise, Posterior, per_sample_sum};
-use tweedie_math::{Ancestral, Kernel, Path, PosteriorVariance, forward, gaussian};
+use tweedie_core::{Denoiser, Noise, Posterior, per_sample_sum};
+use tweedie_math::{
+    Ancestral, Kernel, MoveError, ParameterError, Path, PosteriorVariance, forward, gaussian,
+};
 
 /// How the last estimate becomes a law of the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -46,7 +49,7 @@ pub enum Decoder {
 /// let x = prior.sample(4, 1, &Device::flex());
 /// let chain = Chain::linear(100, 1e-3, 0.2)?;
 /// let path = Path::respaced(&chain, Spacing::Trailing, 100)?;
-/// let bound = VariationalBound::new(path, PosteriorVariance::Small);
+/// let bound = VariationalBound::new(path, PosteriorVariance::Small)?;
 /// let terms = bound.terms(&prior, x, &mut HostNoise::seeded(7))?;
 /// assert_eq!((terms.steps.len(), terms.total().dims()), (99, [4]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -54,7 +57,7 @@ pub enum Decoder {
 #[derive(Clone, Debug, PartialEq)]
 pub struct VariationalBound {
     path: Path,
-    variance: PosteriorVariance,
+    kernel: Ancestral,
     is_learned: bool,
     decoder: Decoder,
 }
@@ -93,14 +96,16 @@ impl Bound {
 
 impl VariationalBound {
     /// The bound along `path`, its last level clean, for an ancestral chain of the given variance.
-    #[must_use]
-    pub fn new(path: Path, variance: PosteriorVariance) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// As [`Ancestral::new`].
+    pub fn new(path: Path, variance: PosteriorVariance) -> Result<Self, ParameterError> {
+        Ok(Self {
             path: path.then_clean(),
-            variance,
+            kernel: Ancestral::new(variance)?,
             is_learned: false,
             decoder: Decoder::Density,
-        }
+        })
     }
 
     /// With the variance that the denoiser states for each value
@@ -114,41 +119,43 @@ impl VariationalBound {
     }
 
     /// With another decoder.
-    #[must_use]
-    pub fn with_decoder(self, decoder: Decoder) -> Self {
-        Self { decoder, ..self }
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless a bin is finite and above 0, and `least < most`.
+    pub fn with_decoder(self, decoder: Decoder) -> Result<Self, ParameterError> {
+        decoder.check()?;
+        Ok(Self { decoder, ..self })
     }
 
     /// The terms for data `clean`, each at a draw of its own.
     ///
     /// # Errors
-    /// [`SampleError`] if the denoiser does not support a level, the path goes up in noise, or the
-    /// decoder's bins make no sense.
+    /// [`SampleError`] if the denoiser does not support a level or fails, or the path goes up in noise.
     pub fn terms<const D: usize>(
         &self,
         denoiser: &dyn Denoiser<D>,
         clean: Tensor<D>,
         noise: &mut dyn Noise<D>,
     ) -> Result<Bound, SampleError> {
-        self.decoder.check()?;
-        let values = clean.shape().num_elements();
-        InputError::unless(
-            values > 0,
-            "the data",
-            "of at least one value",
-            values as f64,
-        )?;
+        not_empty(&clean.dims())?;
         denoiser.accepts(clean.dims())?;
-        let kernel = Ancestral::new(self.variance);
         for mv in self.path.moves() {
             if !denoiser.supports(mv.from) {
                 return Err(SampleError::Denoiser { level: mv.from });
             }
-            let noise = kernel.transition(mv.from, mv.to).noise;
+            let refused = |error: MoveError| SampleError::Step {
+                mv,
+                reason: error.into(),
+            };
+            let noise = self
+                .kernel
+                .transition(mv.from, mv.to)
+                .map_err(refused)?
+                .noise;
             // A term is a ratio of variances: a move that stays has none.
-            let is_term = noise > 0.0 || mv.to.sigma() == 0.0;
-            if !is_term || !kernel.transition(mv.from, mv.to).is_valid() {
-                return Err(SampleError::Step { mv });
+            if noise == 0.0 && mv.to.sigma() > 0.0 {
+                let (coefficient, value) = ("z", noise);
+                return Err(refused(MoveError::Singular { coefficient, value }));
             }
         }
         let dimensions = (clean.shape().num_elements() / clean.dims()[0].max(1)) as f64;
@@ -161,22 +168,24 @@ impl VariationalBound {
             let Posterior {
                 clean: estimate,
                 interpolation,
-            } = denoiser.estimate(noisy, level);
+            } = denoiser.estimate(noisy, level)?;
             if mv.to.sigma() == 0.0 {
                 let std = forward::conditional(mv.to, mv.from).noise;
                 decoder = Some(self.decoder.cost(&clean, estimate, std));
                 break;
             }
-            let (q, p) = (
-                gaussian::posterior(mv.from, mv.to),
-                kernel.transition(mv.from, mv.to),
-            );
+            let refused = |error: MoveError| SampleError::Step {
+                mv,
+                reason: error.into(),
+            };
+            let q = gaussian::posterior(mv.from, mv.to).map_err(refused)?;
+            let p = self.kernel.transition(mv.from, mv.to).map_err(refused)?;
             // Two Gaussians whose means differ by `clean·(x₀ − x̂₀)`.
             let error = (estimate - clean.clone()).square() * (0.5 * q.clean.powi(2));
             steps.push(match interpolation.filter(|_| self.is_learned) {
                 Some(w) => {
-                    let large = Ancestral::new(PosteriorVariance::Large);
-                    let large = large.transition(mv.from, mv.to).noise;
+                    let large = Ancestral::large().transition(mv.from, mv.to);
+                    let large = large.map_err(refused)?.noise;
                     // ln (q/p), and KL = ½ ((q/p)² − 1) − ln (q/p) + shift/p².
                     let ratio = w * (q.noise / large).ln();
                     let square = (ratio.clone() * 2.0).exp();
@@ -199,22 +208,10 @@ impl VariationalBound {
 }
 
 impl Decoder {
-    fn check(self) -> Result<(), SampleError> {
-        let Self::Discretised { bin, least, most } = self else {
-            return Ok(());
-        };
-        let error = |name, expected, value| {
-            Err(SampleError::Parameter {
-                name,
-                expected,
-                value,
-            })
-        };
-        if !(bin > 0.0 && bin.is_finite()) {
-            return error("bin", "above 0", bin);
-        }
-        if least.is_nan() || most.is_nan() || least >= most {
-            return error("most", "above least", most);
+    fn check(self) -> Result<(), ParameterError> {
+        if let Self::Discretised { bin, least, most } = self {
+            ParameterError::require_positive("bin", bin)?;
+            ParameterError::require(least < most, "most", "above least", most)?;
         }
         Ok(())
     }

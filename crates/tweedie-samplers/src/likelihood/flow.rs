@@ -14,10 +14,9 @@ use crate::adaptive::check;
 use crate::integrator::{Tolerance, Vector};
 use crate::{Adaptive, AdaptiveError};
 use burn::tensor::Tensor;
-use std::cell::Cell;
 use std::f64::consts::{LN_2, TAU};
 use tweedie_core::{Counting, Denoiser, Noise, per_sample_sum};
-use tweedie_math::{Level, gaussian};
+use tweedie_math::{Level, ParameterError, gaussian};
 
 /// The most dimensions of which the trace is taken one by one, with as many vectors of as many values.
 const MOST_DIMENSIONS: f64 = 4096.0;
@@ -90,9 +89,14 @@ impl FlowLikelihood {
     }
 
     /// With another trace.
-    #[must_use]
-    pub fn with_trace(self, trace: Trace) -> Self {
-        Self { trace, ..self }
+    ///
+    /// # Errors
+    /// [`ParameterError`] for no probes.
+    pub fn with_trace(self, trace: Trace) -> Result<Self, ParameterError> {
+        if let Trace::Hutchinson { probes, .. } = trace {
+            ParameterError::require_count("the number of probes", probes)?;
+        }
+        Ok(Self { trace, ..self })
     }
 
     /// With another tolerance of the solver.
@@ -123,36 +127,27 @@ impl FlowLikelihood {
         noisy: Level,
         noise: &mut dyn Noise<D>,
     ) -> Result<LogDensity<D>, AdaptiveError> {
-        self.solver.checked()?;
-        if let Trace::Hutchinson { probes: 0, .. } = self.trace {
-            return Err(AdaptiveError::Parameter {
-                name: "the number of probes",
-                expected: "at least 1",
-            });
-        }
         let angles = check(denoiser, x.dims(), &[clean, noisy])?;
         if !noisy.is_noisier_than(clean) {
             return Err(AdaptiveError::Swapped);
         }
         let batch = x.dims()[0].max(1);
         let dimensions = (x.shape().num_elements() / batch) as f64;
-        if self.trace == Trace::Exact && dimensions > MOST_DIMENSIONS {
-            return Err(AdaptiveError::Parameter {
-                name: "the dimensions of an exact trace",
-                expected: "at most 4,096; Hutchinson's estimate has no bound",
-            });
+        if self.trace == Trace::Exact {
+            let (name, legal) = ("the number of dimensions", dimensions <= MOST_DIMENSIONS);
+            let expected = "at most 4,096 for an exact trace (Hutchinson's estimate has no bound)";
+            ParameterError::require(legal, name, expected, dimensions)?;
         }
         let denoiser = Counting::new(denoiser);
         let vectors = self.trace.vectors(&x, noise);
-        let tracked = Cell::new(true);
         let field = |angle: f64, at: &Augmented<D>| {
             let level = Level::at_angle(angle);
-            let (estimate, products) = products(&denoiser, &at.x, level, &vectors, &tracked);
+            let (estimate, products) = products(&denoiser, &at.x, level, &vectors)?;
             let trace = self.trace.estimates(products);
-            Augmented {
+            Ok::<_, AdaptiveError>(Augmented {
                 x: (at.x.clone() * level.alpha() - estimate) / level.sigma(),
                 log: (trace * -1.0 + dimensions * level.alpha()) / level.sigma(),
-            }
+            })
         };
         let y = x / clean.rms();
         let columns = match self.trace {
@@ -163,10 +158,7 @@ impl FlowLikelihood {
             log: Tensor::zeros([batch, columns], (&y.device(), y.dtype())),
             x: y,
         };
-        let slope = field(angles[0], &start);
-        if !tracked.get() {
-            return Err(AdaptiveError::Untracked);
-        }
+        let slope = field(angles[0], &start)?;
         let integrator = self.solver.integrator();
         let solved = integrator.solve(field, start.clone(), slope, &angles, None)?;
         let end = solved.outputs.into_iter().last().unwrap_or(start);

@@ -7,8 +7,7 @@
 //! Hutchinson 1989; Grathwohl et al. 2019, "FFJORD", section 3.1, arXiv:1810.01367.
 
 use burn::tensor::{Tensor, TensorData};
-use std::cell::Cell;
-use tweedie_core::{Denoiser, Noise, per_sample_sum, vjp};
+use tweedie_core::{DenoiseError, Denoiser, Noise, linearised, per_sample_sum};
 use tweedie_math::Level;
 
 /// How the trace is found.
@@ -78,27 +77,27 @@ impl Trace {
     }
 }
 
-/// The estimate at `x` and `v_kᵀ J v_k` for every vector: `[batch, vectors]`. `tracked` turns false if
-/// the estimate has no gradient.
+/// The estimate at `x` and `v_kᵀ J v_k` for every vector: `[batch, vectors]`.
+///
+/// # Errors
+/// [`DenoiseError::Untracked`] if the estimate has no gradient.
 pub(super) fn products<const D: usize>(
     denoiser: &dyn Denoiser<D>,
     x: &Tensor<D>,
     level: Level,
     vectors: &[Tensor<D>],
-    tracked: &Cell<bool>,
-) -> (Tensor<D>, Tensor<2>) {
+) -> Result<(Tensor<D>, Tensor<2>), DenoiseError> {
     let mut value = None;
-    let columns = vectors.iter().map(|v| {
-        let (clean, pullback) = vjp(x.clone(), |x| {
-            let clean = denoiser.denoise(x, level);
-            tracked.set(tracked.get() && clean.is_tracked());
-            clean
-        });
+    let mut columns = Vec::with_capacity(vectors.len());
+    for v in vectors {
+        let (clean, pullback) = linearised(denoiser, x.clone(), level)?;
         value = Some(clean);
         let product = per_sample_sum(pullback.apply(v.clone()) * v.clone());
-        product.unsqueeze_dim::<2>(1)
-    });
-    let columns: Vec<Tensor<2>> = columns.collect();
-    let clean = value.unwrap_or_else(|| denoiser.denoise(x.clone(), level));
-    (clean, Tensor::cat(columns, 1))
+        columns.push(product.unsqueeze_dim::<2>(1));
+    }
+    let clean = match value {
+        Some(clean) => clean,
+        None => denoiser.denoise(x.clone(), level)?,
+    };
+    Ok((clean, Tensor::cat(columns, 1)))
 }

@@ -6,7 +6,7 @@ use tweedie_core::oracle::Gaussian;
 use tweedie_core::{BrownianTree, HostNoise, Noise, from_fn};
 use tweedie_math::{Level, Path, Rectified, Schedule, Span, VarianceExploding, VariancePreserving};
 use tweedie_samplers::{
-    Adaptive, AdaptiveError, AdaptiveSde, Controller, SampleError, Sampler, Tolerance,
+    Adaptive, AdaptiveError, AdaptiveSde, Controller, SampleError, Sampler, StepError, Tolerance,
 };
 
 const VP: fn() -> VariancePreserving = VariancePreserving::default;
@@ -57,7 +57,8 @@ fn the_error_follows_the_tolerance_at_every_level() {
         for (pair, solver) in pairs() {
             let mut cost = 0;
             for tolerance in [1e-4, 1e-6, 1e-8] {
-                let solver = solver.with_tolerance(Tolerance::both(tolerance));
+                let solver =
+                    solver.with_tolerance(Tolerance::both(tolerance).expect("a parameter"));
                 let (error, evaluations) = error(solver, &path);
                 assert!(
                     error < 30.0 * tolerance,
@@ -76,7 +77,7 @@ fn the_error_follows_the_tolerance_at_every_level() {
 #[test]
 fn it_goes_up_as_well_as_down() {
     let down = Path::uniform(VP(), Span::default(), 5).expect("a path");
-    let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(1e-9));
+    let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(1e-9).expect("a parameter"));
     let x = solver.solve(&prior(), start(), &down).expect("a flow");
     let x = x.states.last().cloned().expect("a state");
     let back = solver.solve(&prior(), x, &down.reversed()).expect("a flow");
@@ -101,7 +102,10 @@ fn a_kink_is_stepped_over_in_small_steps() {
         },
     ] {
         let solver = Adaptive::dormand_prince().with_controller(controller);
-        let solution = solver.solve(&jump, start(), &path).expect("a flow");
+        let solution = solver
+            .expect("a parameter")
+            .solve(&jump, start(), &path)
+            .expect("a flow");
         assert!(solution.rejected > 5, "{} rejected", solution.rejected);
     }
 }
@@ -133,10 +137,17 @@ fn what_cannot_be_solved_says_so() {
         "stuck at σ = {}",
         level.sigma()
     );
-    // As a step it has no error of its own: the run finds where.
+    // As a step it says the same of its move.
     let sampler = Sampler::new(solver, path.clone());
-    let run = sampler.try_sample(&broken, start(), &mut HostNoise::seeded(0));
-    assert!(matches!(run, Err(SampleError::NotFinite { level, .. }) if level.sigma() < 0.6));
+    let run = sampler.sample(&broken, start(), &mut HostNoise::seeded(0));
+    let Err(SampleError::Step {
+        reason: StepError::Stuck { level: reached, .. },
+        ..
+    }) = run
+    else {
+        panic!("{run:?}")
+    };
+    assert!((reached.sigma() - 0.6).abs() < 0.01, "{reached:?}");
 }
 
 #[test]
@@ -145,8 +156,9 @@ fn a_smaller_tolerance_follows_the_same_brownian_path() {
     let whole = Path::through(vec![VP().level(1.0), VP().level(1e-2)]).expect("a path");
     let x = HostNoise::seeded(3).normal([200, 2], &device());
     let run = |tolerance: f64, noise: &mut dyn Noise<2>| {
-        let step = AdaptiveSde::new(VP()).with_tolerance(Tolerance::both(tolerance));
-        let x = Sampler::new(step, whole.clone()).try_sample(&prior, x.clone(), noise);
+        let step =
+            AdaptiveSde::new(VP()).with_tolerance(Tolerance::both(tolerance).expect("a parameter"));
+        let x = Sampler::new(step, whole.clone()).sample(&prior, x.clone(), noise);
         values(x.expect("a run"))
     };
     let gap = |a: &[f64], b: &[f64]| {
@@ -180,7 +192,7 @@ fn a_start_at_zero_and_a_move_of_no_length_are_no_trap() {
         let scaled = Level::variance_exploding(a.noise_to_signal()).expect("a level");
         let path = Path::through(vec![a, a, scaled, b]).expect("a path");
         let sampler = Sampler::new(solver, path.clone());
-        let x = sampler.try_sample(&prior(), start(), &mut HostNoise::seeded(0));
+        let x = sampler.sample(&prior(), start(), &mut HostNoise::seeded(0));
         let exact = prior().flow(start(), a, b);
         let gap = (x.expect("a run") - exact).abs().max().into_scalar::<f64>();
         assert!(gap < 1e-3, "{name}: {gap}");
@@ -190,7 +202,7 @@ fn a_start_at_zero_and_a_move_of_no_length_are_no_trap() {
 #[test]
 fn a_neighbour_changes_a_sample_within_the_tolerance_only() {
     let path = Path::uniform(VP(), Span::default(), 1).expect("a path");
-    let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(1e-6));
+    let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(1e-6).expect("a parameter"));
     let end = |x: Tensor<2>| {
         let solution = solver.solve(&mixture(), x, &path).expect("a flow");
         values(solution.states[0].clone())
@@ -206,20 +218,15 @@ fn a_neighbour_changes_a_sample_within_the_tolerance_only() {
 
 #[test]
 fn parameters_that_make_no_sense_are_refused() {
-    let path = Path::uniform(VP(), Span::default(), 3).expect("a path");
     for tolerance in [0.0, -1.0, f64::NAN] {
-        let tolerance = Tolerance::both(tolerance);
-        let solver = Adaptive::tsitouras().with_tolerance(tolerance);
-        let error = solver.solve(&prior(), start(), &path).err();
-        assert!(
-            matches!(error, Some(AdaptiveError::Parameter { .. })),
-            "{error:?}"
-        );
-        let step = AdaptiveSde::new(VP()).with_tolerance(tolerance);
-        let run =
-            Sampler::new(step, path.clone()).sample(&prior(), start(), &mut HostNoise::seeded(0));
-        assert!(matches!(run, Err(SampleError::Step { .. })));
+        assert!(Tolerance::both(tolerance).is_err());
     }
+    let integral = f64::NAN;
+    let controller = Controller {
+        integral,
+        ..Controller::default()
+    };
+    assert!(Adaptive::tsitouras().with_controller(controller).is_err());
 }
 
 #[test]
@@ -231,7 +238,7 @@ fn an_sde_walks_over_a_level_that_stands_twice() {
         let mut noise = BrownianTree::seeded(0);
         values(
             sampler
-                .try_sample(&prior(), start(), &mut noise)
+                .sample(&prior(), start(), &mut noise)
                 .expect("a run"),
         )
     };
@@ -248,8 +255,13 @@ fn an_sde_that_breaks_is_given_up_soon() {
     let whole = Path::through(vec![VP().level(1.0), VP().level(1e-2)]).expect("a path");
     let counting = tweedie_core::Counting::new(&broken);
     let step = AdaptiveSde::new(VP()).with_most_steps(300);
-    let run =
-        Sampler::new(step, whole).try_sample(&counting, start(), &mut BrownianTree::seeded(0));
-    assert!(matches!(run, Err(SampleError::NotFinite { .. })));
+    let run = Sampler::new(step, whole).sample(&counting, start(), &mut BrownianTree::seeded(0));
+    assert!(matches!(
+        run,
+        Err(SampleError::Step {
+            reason: StepError::Stuck { .. },
+            ..
+        })
+    ));
     assert!(counting.evaluations() < 700, "{}", counting.evaluations());
 }

@@ -115,7 +115,9 @@ impl Truth {
     fn run(&self, step: impl Step<2>, path: Path, noise: &mut dyn Noise<2>) -> Tensor<2> {
         let sampler = Sampler::new(step, path);
         let x = sampler.start([COUNT, 2], &device(), noise);
-        sampler.try_sample(&self.prior, x, noise).expect("a run")
+        sampler
+            .sample(&self.prior, x.expect("a run"), noise)
+            .expect("a run")
     }
 }
 
@@ -132,7 +134,7 @@ fn every_step_with_noise_draws_from_the_law() {
         if !matches!(entry.kind, Kind::Stochastic | Kind::StochasticInTime) {
             continue;
         }
-        let first_order = Step::<2>::order(&entry.step) == 1;
+        let first_order = entry.order == 1;
         let steps = if first_order { 400 } else { 60 };
         let path = path(VP(), steps);
         // The one whose moves overlap needs the noise of a path.
@@ -163,7 +165,7 @@ fn every_process_leads_to_the_law() {
         let mut noise = HostNoise::seeded(5);
         let x = truth.run(solver, path.clone(), &mut noise);
         truth.assert_law(&format!("{name}, flow"), &x, 5.0);
-        let x = truth.run(solver.with_eta(1.0), path, &mut noise);
+        let x = truth.run(solver.sde(), path, &mut noise);
         truth.assert_law(&format!("{name}, SDE"), &x, 5.0);
     }
 }
@@ -173,7 +175,7 @@ fn the_other_samplers_draw_from_the_law() {
     let truth = Truth::new();
     let mut noise = HostNoise::seeded(5);
     let churn = Churn::new(RungeKutta::heun(), 10.0, 40);
-    let x = truth.run(churn, path(VP(), 40), &mut noise);
+    let x = truth.run(churn.expect("a parameter"), path(VP(), 40), &mut noise);
     truth.assert_law("churn", &x, 5.0);
     let x = truth.run(Adaptive::bogacki_shampine(), path(VP(), 5), &mut noise);
     truth.assert_law("adaptive", &x, 5.0);
@@ -182,7 +184,7 @@ fn the_other_samplers_draw_from_the_law() {
     let x = truth.run(AdaptiveSde::new(VP()), whole.then_clean(), &mut brownian);
     truth.assert_law("adaptive SDE", &x, 5.0);
     // Half as many moves as the predictor needs alone.
-    let corrector = Langevin::annealed(0.05, 1.0);
+    let corrector = Langevin::annealed(0.05, 1.0).expect("a parameter");
     let step = PredictorCorrector::new(ReverseDiffusion, corrector);
     let x = truth.run(step, path(VP(), 200), &mut noise);
     truth.assert_law("predictor–corrector", &x, 5.0);
@@ -204,12 +206,14 @@ fn the_signal_to_noise_rule_holds_in_many_dimensions() {
         let mut noise = HostNoise::seeded(4);
         let sampler = Sampler::new(step, path);
         let x = sampler.start([count, dim], &device(), &mut noise);
-        let x = sampler.try_sample(&prior, x, &mut noise).expect("a run");
+        let x = sampler
+            .sample(&prior, x.expect("a run"), &mut noise)
+            .expect("a run");
         (x - 1.0).square().mean().into_scalar::<f64>()
     };
     let (alone, corrected) = (
         variance(None),
-        variance(Some(Langevin::signal_to_noise(0.16))),
+        variance(Some(Langevin::signal_to_noise(0.16).expect("a parameter"))),
     );
     let error = |variance: f64| (variance / 0.25 - 1.0).abs();
     println!("variance {alone} alone, {corrected} corrected, 0.25 exact");
@@ -232,18 +236,26 @@ fn chains_at_one_level_stay_in_its_law() {
     let prior = &truth.prior;
     let run = |step: AnyStep<2>, steps, noise: &mut HostNoise| {
         let sampler = Sampler::new(step, stay(steps));
-        let x = sampler.try_sample(prior, noisy(2) * 0.3, noise);
+        let x = sampler.sample(prior, noisy(2) * 0.3, noise);
         let above = between.above(distance(&x.expect("a run"), &reference));
         println!("{above:.2} deviations");
         above
     };
-    let small = run(AnyStep::new(Langevin::fixed(0.02)), 300, &mut noise);
+    let small = run(
+        AnyStep::new(Langevin::fixed(0.02).expect("ε")),
+        300,
+        &mut noise,
+    );
     assert!(small < FAR, "ULA, ε = 0.02: {small} deviations");
     // A large step is biased, and the Metropolis test takes the bias away.
-    let large = run(AnyStep::new(Langevin::fixed(0.5)), 60, &mut noise);
+    let large = run(
+        AnyStep::new(Langevin::fixed(0.5).expect("ε")),
+        60,
+        &mut noise,
+    );
     assert!(large > 2.0 * FAR, "ULA, ε = 0.5: {large} deviations");
     let exact = mixture();
-    let adjusted = Mala::new(0.5, move |x, level| exact.log_density(x, level));
+    let adjusted = Mala::new(0.5, move |x, level| exact.log_density(x, level)).expect("ε");
     let adjusted = run(AnyStep::new(adjusted), 60, &mut noise);
     assert!(adjusted < FAR, "MALA, ε = 0.5: {adjusted} deviations");
 }
@@ -254,7 +266,11 @@ fn annealed_langevin_dynamics_finds_the_clusters() {
     let ve = VarianceExploding::new(0.02, 10.0).expect("a schedule");
     let levels = Path::log_snr(ve, Span::FULL, 20).expect("a path");
     let step = AnnealedLangevin::new(40, 2e-4, levels.end());
-    let x = truth.run(step, levels.then_clean(), &mut HostNoise::seeded(5));
+    let x = truth.run(
+        step.expect("a parameter"),
+        levels.then_clean(),
+        &mut HostNoise::seeded(5),
+    );
     truth.assert_law("annealed Langevin dynamics", &x, 6.0);
 }
 
@@ -262,7 +278,9 @@ fn annealed_langevin_dynamics_finds_the_clusters() {
 fn a_wrong_score_is_seen() {
     // The law test can fail: a denoiser that is 5 % too cautious is told apart.
     let truth = Truth::new();
-    let wrong = from_fn(|x: Tensor<2>, level: Level| truth.prior.denoise(x, level) * 0.95);
+    let wrong = from_fn(|x: Tensor<2>, level: Level| {
+        truth.prior.denoise(x, level).expect("an estimate") * 0.95
+    });
     let mut noise = HostNoise::seeded(5);
     for step in [
         AnyStep::new(Ancestral::default()),
@@ -270,7 +288,9 @@ fn a_wrong_score_is_seen() {
     ] {
         let sampler = Sampler::new(step, path(VP(), 300));
         let x = sampler.start([COUNT, 2], &device(), &mut noise);
-        let x = sampler.sample(&wrong, x, &mut noise).expect("a run");
+        let x = sampler
+            .sample(&wrong, x.expect("a run"), &mut noise)
+            .expect("a run");
         let (distance, moments) = truth.errors(&x);
         assert!(
             distance > FAR && moments > 5.0,

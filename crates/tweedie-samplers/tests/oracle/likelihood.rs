@@ -3,7 +3,7 @@
 use crate::{device, mixture, values};
 use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::{Gaussian, GaussianMixture};
-use tweedie_core::{Denoiser, HostNoise, Noise, Posterior, from_fn};
+use tweedie_core::{DenoiseError, Denoiser, HostNoise, Noise, Posterior, from_fn, try_from_fn};
 use tweedie_math::{
     Level, Path, PosteriorVariance, Rectified, Schedule, Span, VarianceExploding,
     VariancePreserving,
@@ -46,7 +46,8 @@ fn the_flow_has_the_exact_density() {
         let (clean, noisy) = (schedule.level(end), schedule.level(0.9999));
         let x = draws(&prior, 40, clean);
         let exact = values(prior.log_density(x.clone(), clean));
-        let flow = FlowLikelihood::new().with_tolerance(Tolerance::both(1e-6));
+        let flow =
+            FlowLikelihood::new().with_tolerance(Tolerance::both(1e-6).expect("a parameter"));
         let mut noise = HostNoise::seeded(3);
         let found = flow.log_density(&prior, x.clone(), clean, noisy, &mut noise);
         let found = found.expect("a density");
@@ -85,6 +86,7 @@ fn random_probes_are_within_their_standard_error() {
         let trace = Trace::Hutchinson { probes: 20, law };
         let flow = FlowLikelihood::new().with_trace(trace);
         let found = flow
+            .expect("a parameter")
             .log_density(&prior, x.clone(), clean, noisy, &mut HostNoise::seeded(3))
             .expect("a density");
         let errors = values(found.standard_error.expect("an error"));
@@ -119,7 +121,9 @@ fn the_bound_is_tight_for_the_exact_denoiser() {
     let gap = |steps: usize| {
         let path = Path::log_snr(VP(), span, steps).expect("a path");
         let bound = VariationalBound::new(path, PosteriorVariance::Small);
-        let terms = bound.terms(&prior, x.clone(), &mut HostNoise::seeded(5));
+        let terms = bound
+            .expect("a run")
+            .terms(&prior, x.clone(), &mut HostNoise::seeded(5));
         let terms = terms.expect("a bound");
         assert_eq!(terms.steps.len(), steps);
         let gaps: Vec<f64> = values(terms.total())
@@ -159,8 +163,11 @@ fn quantised_data_have_bits() {
         least: -1.0,
         most: 1.0,
     };
-    let bound = VariationalBound::new(path, PosteriorVariance::Small).with_decoder(decoder);
+    let bound = VariationalBound::new(path, PosteriorVariance::Small)
+        .expect("a variance")
+        .with_decoder(decoder);
     let terms = bound
+        .expect("a run")
         .terms(&mixture, x.clone(), &mut HostNoise::seeded(5))
         .expect("a bound");
     // Bins are probabilities already: no width enters.
@@ -206,14 +213,14 @@ fn a_learned_variance_at_either_end_is_that_variance() {
     /// Says the same place between the two variances everywhere.
     struct Says(GaussianMixture, f64);
     impl Denoiser<2> for Says {
-        fn denoise(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
+        fn denoise(&self, x: Tensor<2>, level: Level) -> Result<Tensor<2>, DenoiseError> {
             self.0.denoise(x, level)
         }
-        fn estimate(&self, x: Tensor<2>, level: Level) -> Posterior<2> {
-            Posterior {
+        fn estimate(&self, x: Tensor<2>, level: Level) -> Result<Posterior<2>, DenoiseError> {
+            Ok(Posterior {
                 interpolation: Some(x.zeros_like() + self.1),
-                clean: self.0.denoise(x, level),
-            }
+                clean: self.0.denoise(x, level)?,
+            })
         }
     }
     let path = Path::log_snr(VP(), Span::new(1.0, 1e-2), 6).expect("a path");
@@ -222,7 +229,7 @@ fn a_learned_variance_at_either_end_is_that_variance() {
         let terms = bound.terms(denoiser, x.clone(), &mut HostNoise::seeded(1));
         values(terms.expect("a bound").total())
     };
-    let bound = |variance| VariationalBound::new(path.clone(), variance);
+    let bound = |variance| VariationalBound::new(path.clone(), variance).expect("a bound");
     let small = PosteriorVariance::Small;
     for (place, variance) in [
         (0.0, small),
@@ -250,7 +257,10 @@ fn the_bins_of_a_decoder_hold_all_probability() {
         least: -1.0,
         most: 1.0,
     };
-    let bound = VariationalBound::new(path, PosteriorVariance::Large).with_decoder(decoder);
+    let bound = VariationalBound::new(path, PosteriorVariance::Large)
+        .expect("a parameter")
+        .with_decoder(decoder)
+        .expect("a decoder");
     for estimate in [-1.4, -0.3, 0.0, 0.9] {
         let constant = from_fn(move |x: Tensor<2>, _| x.zeros_like() + estimate);
         let values_of = (0..9)
@@ -283,24 +293,23 @@ fn what_has_no_likelihood_says_so() {
     let mut noise = HostNoise::seeded(0);
     let found = flow.log_density(&prior, x.clone(), high, low, &mut noise);
     assert_eq!(found.err(), Some(AdaptiveError::Swapped));
-    let cut = from_fn(|x: Tensor<2>, level: Level| prior.denoise(x.without_autodiff(), level));
+    let cut = try_from_fn(|x: Tensor<2>, level| prior.denoise(x.without_autodiff(), level));
     let found = flow.log_density(&cut, x.clone(), low, high, &mut noise);
-    assert_eq!(found.err(), Some(AdaptiveError::Untracked));
+    let untracked = AdaptiveError::Denoise(DenoiseError::Untracked);
+    assert_eq!(found.err(), Some(untracked));
     let law = Probe::default();
     let none = flow.with_trace(Trace::Hutchinson { probes: 0, law });
-    let found = none.log_density(&prior, x.clone(), low, high, &mut noise);
-    assert!(matches!(found.err(), Some(AdaptiveError::Parameter { .. })));
+    assert!(none.is_err());
     let path = Path::uniform(VP(), Span::default(), 4).expect("a path");
+    let bound = |path: &Path| {
+        let bound = VariationalBound::new(path.clone(), PosteriorVariance::Small);
+        bound.expect("a variance")
+    };
     for (bin, least, most) in [(0.0, -1.0, 1.0), (0.1, 1.0, -1.0), (f64::NAN, -1.0, 1.0)] {
         let decoder = Decoder::Discretised { bin, least, most };
-        let bound = VariationalBound::new(path.clone(), PosteriorVariance::Small);
-        let found = bound
-            .with_decoder(decoder)
-            .terms(&prior, x.clone(), &mut noise);
-        assert!(matches!(found.err(), Some(SampleError::Parameter { .. })));
+        assert!(bound(&path).with_decoder(decoder).is_err());
     }
-    let path = Path::uniform(VP(), Span::default(), 4).expect("a path");
-    let bound = VariationalBound::new(path.with_time_travel(2, 2), PosteriorVariance::Small);
-    let found = bound.terms(&prior, x, &mut HostNoise::seeded(0));
+    let up = bound(&path.with_time_travel(2, 2));
+    let found = up.terms(&prior, x, &mut HostNoise::seeded(0));
     assert!(matches!(found.err(), Some(SampleError::Step { .. })));
 }

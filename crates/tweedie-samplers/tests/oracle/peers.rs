@@ -83,7 +83,7 @@ fn a_constant_stride_through_evenly_spaced_nodes_is_another_path() {
                 chain.node(node),
                 next.map_or(Level::CLEAN, |i| chain.node(i)),
             );
-            let rule = Ddim::deterministic().transition(from, to);
+            let rule = Ddim::deterministic().transition(from, to).expect("a move");
             x = rule.state * x + rule.clean * denoise(x, from);
         }
         (x - flow(0.7, chain.node(999), Level::CLEAN)).abs()

@@ -3,25 +3,39 @@
 use crate::{device, mixture, values};
 use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::{Gaussian, GaussianMixture};
-use tweedie_core::{Denoiser, DenoiserExt};
+use tweedie_core::{DenoiseError, Denoiser};
 use tweedie_core::{HostNoise, Noise, Posterior, Replay};
 use tweedie_math::{Ancestral, Chain, Level, Move, PosteriorVariance};
-use tweedie_samplers::{Langevin, LearnedAncestral, PredictorCorrector, Step};
+use tweedie_samplers::{Context, Langevin, LearnedAncestral, PredictorCorrector, Step};
+
+/// The state after a move with given noise.
+fn moved<S: Step<2>>(
+    step: &S,
+    denoiser: &dyn Denoiser<2>,
+    x: Tensor<2>,
+    mv: Move,
+    noise: Vec<Tensor<2>>,
+) -> Tensor<2> {
+    let mut noise = Replay::new(noise);
+    let mut context = Context::new(denoiser, &mut noise);
+    let state = step.step(x, mv, &mut context, &mut S::Memory::default());
+    state.expect("a move").x
+}
 
 #[test]
 fn learned_variance_lies_between_the_two_bounds() {
     /// Says a variance half-way, on a log scale, for the first value and the larger one for the other.
     struct Learned(GaussianMixture);
     impl Denoiser<2> for Learned {
-        fn denoise(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
+        fn denoise(&self, x: Tensor<2>, level: Level) -> Result<Tensor<2>, DenoiseError> {
             self.0.denoise(x, level)
         }
-        fn estimate(&self, x: Tensor<2>, level: Level) -> Posterior<2> {
+        fn estimate(&self, x: Tensor<2>, level: Level) -> Result<Posterior<2>, DenoiseError> {
             let place = Tensor::from_data([[0.5, 1.0]], (&x.device(), x.dtype()));
-            Posterior {
-                clean: self.denoise(x, level),
+            Ok(Posterior {
+                clean: self.denoise(x, level)?,
                 interpolation: Some(place),
-            }
+            })
         }
     }
     let chain = Chain::linear(1000, 1e-4, 0.02).expect("a chain");
@@ -32,26 +46,18 @@ fn learned_variance_lies_between_the_two_bounds() {
     let x = Tensor::<2>::from_data([[0.7, -0.4]], (&device(), DType::F64));
     let step = |variance: PosteriorVariance, z: f64| {
         let noise = Tensor::full([1, 2], z, (&device(), DType::F64));
-        let step = Ancestral::new(variance);
-        let state = step.step(
-            &mixture(),
-            x.clone(),
-            mv,
-            &mut Replay::new(vec![noise]),
-            &mut Default::default(),
-        );
-        values(state.x)
+        let step = Ancestral::new(variance).expect("a variance");
+        values(moved(&step, &mixture(), x.clone(), mv, vec![noise]))
     };
     let noise = Tensor::full([1, 2], 1.3, (&device(), DType::F64));
     let learned = Learned(mixture());
-    let learned = LearnedAncestral.step(
+    let learned = values(moved(
+        &LearnedAncestral,
         &learned,
         x.clone(),
         mv,
-        &mut Replay::new(vec![noise]),
-        &mut (),
-    );
-    let learned = values(learned.x);
+        vec![noise],
+    ));
     let half = step(PosteriorVariance::Interpolated(0.5), 1.3);
     let large = step(PosteriorVariance::Large, 1.3);
     assert!((learned[0] - half[0]).abs() < 1e-12 && (learned[1] - large[1]).abs() < 1e-12);
@@ -62,7 +68,7 @@ fn learned_variance_lies_between_the_two_bounds() {
 fn the_published_predictor_and_corrector_are_special_cases() {
     // Algorithms 2 and 4 (VE), 3 and 5 (VP) of Song et al., written out for one sample.
     let prior = Gaussian::diagonal(&[2.0, -1.0], &[0.3, 0.7]).expect("a Gaussian");
-    let score = |x: &Tensor<2>, level: Level| DenoiserExt::score(&prior, x.clone(), level);
+    let score = |x: &Tensor<2>, level: Level| prior.score(x.clone(), level);
     let norm = |x: &Tensor<2>| x.clone().square().sum().sqrt().into_scalar::<f64>();
     let draw = |seed: u64| -> Tensor<2> {
         HostNoise::seeded(seed).normal_like(&Tensor::zeros([1, 2], (&device(), DType::F64)))
@@ -71,9 +77,13 @@ fn the_published_predictor_and_corrector_are_special_cases() {
     let r = 0.16;
     let run = |corrector: Langevin, mv: Move| {
         let step = PredictorCorrector::new(tweedie_math::ReverseDiffusion, corrector);
-        let mut noise = Replay::new(vec![z.clone(), zc.clone()]);
-        let state = step.step(&prior, x.clone(), mv, &mut noise, &mut Default::default());
-        values(state.x)
+        values(moved(
+            &step,
+            &prior,
+            x.clone(),
+            mv,
+            vec![z.clone(), zc.clone()],
+        ))
     };
     let same = |found: Vec<f64>, expected: Tensor<2>| {
         for (a, b) in found.iter().zip(values(expected)) {
@@ -92,7 +102,10 @@ fn the_published_predictor_and_corrector_are_special_cases() {
         from: high,
         to: low,
     };
-    same(run(Langevin::signal_to_noise(r), mv), expected);
+    same(
+        run(Langevin::signal_to_noise(r).expect("a parameter"), mv),
+        expected,
+    );
     // VP: node i + 1 to node i.
     let chain = Chain::linear(1000, 1e-4, 0.02).expect("a chain");
     let (beta, beta_low) = (chain.betas()[501], chain.betas()[500]);
@@ -107,7 +120,12 @@ fn the_published_predictor_and_corrector_are_special_cases() {
         to: low,
     };
     same(
-        run(Langevin::signal_to_noise(r).on_chain(chain.clone()), mv),
+        run(
+            Langevin::signal_to_noise(r)
+                .expect("a parameter")
+                .on_chain(chain.clone()),
+            mv,
+        ),
         expected,
     );
 }

@@ -2,12 +2,13 @@
 
 use crate::device;
 use burn::tensor::Tensor;
-use tweedie_core::Denoiser;
-use tweedie_core::{HostNoise, from_fn};
+use tweedie_core::{DenoiseError, Denoiser};
+use tweedie_core::{HostNoise, from_fn, try_from_fn};
 use tweedie_math::{
-    Ancestral, Ddim, EulerMaruyama, Level, Path, Rectified, Schedule, Span, VariancePreserving,
+    Ancestral, Ddim, EulerMaruyama, Level, MoveError, Path, Rectified, Schedule, Span,
+    VariancePreserving,
 };
-use tweedie_samplers::{AnyStep, Churn, Langevin, RungeKutta, SampleError, Sampler};
+use tweedie_samplers::{AnyStep, Churn, Langevin, RungeKutta, SampleError, Sampler, StepError};
 
 const VP: fn() -> VariancePreserving = VariancePreserving::default;
 
@@ -19,7 +20,7 @@ fn uniform(steps: usize) -> Path {
 fn what_cannot_work_is_refused_before_any_evaluation() {
     struct NoiseOnly;
     impl Denoiser<2> for NoiseOnly {
-        fn denoise(&self, _: Tensor<2>, _: Level) -> Tensor<2> {
+        fn denoise(&self, _: Tensor<2>, _: Level) -> Result<Tensor<2>, DenoiseError> {
             unreachable!("refused before any evaluation")
         }
         fn supports(&self, level: Level) -> bool {
@@ -35,12 +36,13 @@ fn what_cannot_work_is_refused_before_any_evaluation() {
     assert!(matches!(run, Err(SampleError::Denoiser { level }) if level == Level::PURE_NOISE));
     let singular = Sampler::new(EulerMaruyama::new(Rectified), to_pure.clone());
     let run = singular.sample(&never, x(), &mut noise);
-    assert!(matches!(run, Err(SampleError::Step { .. })));
-    let run = Sampler::new(Ddim::with_eta(-0.1), to_pure).sample(&never, x(), &mut noise);
-    assert!(matches!(run, Err(SampleError::Step { .. })));
-    let churn = Churn::new(RungeKutta::heun(), -1.0, 10);
-    let run = Sampler::new(churn, uniform(5)).sample(&never, x(), &mut noise);
-    assert!(matches!(run, Err(SampleError::Step { .. })));
+    assert!(matches!(
+        run,
+        Err(SampleError::Step {
+            reason: StepError::Move(MoveError::Singular { .. }),
+            ..
+        })
+    ));
     // Data without noise has no noise to look at, and no noise can be drawn on the way up.
     let full = Path::uniform(VP(), Span::FULL, 5).expect("a path");
     let run = Sampler::new(Ddim::deterministic(), full).encode(&never, x());
@@ -54,15 +56,13 @@ fn what_cannot_work_is_refused_before_any_evaluation() {
     }
     // Nor along levels that do not rise.
     let stay = Path::staying(VP().level(0.5), 3).expect("a path");
-    let run = Sampler::new(Langevin::fixed(0.1), stay).encode(&never, x());
+    let run = Sampler::new(Langevin::fixed(0.1).expect("ε"), stay).encode(&never, x());
     assert!(matches!(run, Err(SampleError::Encode { .. })));
     let run = Sampler::new(Ddim::ancestral(), uniform(5).reversed()).encode(&never, x());
     assert!(matches!(run, Err(SampleError::Encode { .. })));
     // A churn that is no number is no churn.
-    for churn in [f64::NAN, 0.0] {
-        let churn = Churn::new(RungeKutta::heun(), churn, 0);
-        let run = Sampler::new(churn, uniform(5)).sample(&never, x(), &mut noise);
-        assert!(matches!(run, Err(SampleError::Step { .. })));
+    for (churn, steps) in [(f64::NAN, 10), (-1.0, 10), (0.0, 0)] {
+        assert!(Churn::new(RungeKutta::heun(), churn, steps).is_err());
     }
 }
 
@@ -76,14 +76,36 @@ fn what_is_not_finite_is_found_where_it_appears() {
             if level_is_low { x * bad } else { x * 0.5 }
         })
     };
-    let sampler = Sampler::new(Ddim::deterministic(), path.clone());
+    let sampler = Sampler::new(Ddim::deterministic(), path.clone()).checking_each();
     for bad in [f64::NAN, f64::INFINITY] {
         let x = Tensor::<2>::ones([1, 2], &device());
-        let run = sampler.try_sample(&breaks(bad), x, &mut HostNoise::seeded(0));
+        let run = sampler.sample(&breaks(bad), x, &mut HostNoise::seeded(0));
         let expected = SampleError::NotFinite {
             level: path.levels()[4],
             evaluations: 4,
         };
         assert_eq!(run.err(), Some(expected));
     }
+}
+
+#[test]
+fn what_fails_within_a_move_ends_the_run() {
+    let path = uniform(10);
+    let third = path.levels()[3];
+    let prior = try_from_fn(move |x: Tensor<2>, level: Level| match level == third {
+        true => Err(DenoiseError::Failed("no answer".into())),
+        false => Ok(x * 0.5),
+    });
+    let sampler = Sampler::new(Ddim::deterministic(), path.clone());
+    let mut noise = HostNoise::seeded(0);
+    let x = Tensor::<2>::ones([1, 2], &device());
+    let states: Vec<_> = sampler
+        .trajectory(&prior, x, &mut noise)
+        .expect("a run")
+        .collect();
+    let mv = path.moves().nth(3).expect("a move");
+    let reason = StepError::Denoise(DenoiseError::Failed("no answer".into()));
+    assert_eq!(states.len(), 4);
+    let last = states.into_iter().last().expect("a state");
+    assert_eq!(last.err(), Some(SampleError::Step { mv, reason }));
 }

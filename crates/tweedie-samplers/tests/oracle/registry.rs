@@ -5,17 +5,18 @@ use tweedie_math::multistep::{
     Variable,
 };
 use tweedie_math::{
-    Ancestral, Ddim, EulerMaruyama, PosteriorVariance, ProbabilityFlow, ReverseDiffusion,
-    VariancePreserving, tableau,
+    Ancestral, Ddim, EulerMaruyama, ProbabilityFlow, ReverseDiffusion, VariancePreserving, tableau,
 };
 use tweedie_samplers::{
-    AnyStep, DpmSde, DpmSolver, FreshNoise, LearnedAncestral, Pndm, PndmStart, RungeKutta, UniPc,
+    AnyStep, Convergence, DpmSde, DpmSolver, FreshNoise, LearnedAncestral, Pndm, PndmStart,
+    RungeKutta, Step, UniPc,
 };
 
 /// A step and what it is measured by.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) step: AnyStep<2>,
+    pub(crate) order: usize,
     pub(crate) kind: Kind,
     /// How many times the numbers of steps are larger than usual.
     pub(crate) refined: usize,
@@ -42,13 +43,22 @@ pub(crate) enum Kind {
 
 const VP: fn() -> VariancePreserving = VariancePreserving::default;
 
+/// A step and the order that it states.
+fn of<S>(step: S) -> (AnyStep<2>, usize)
+where
+    S: Step<2, Memory: 'static> + Convergence + Send + Sync + 'static,
+{
+    let order = step.order();
+    (AnyStep::new(step), order)
+}
+
 /// All steps whose error falls with the length of the path's moves.
 pub(crate) fn converging() -> Vec<Entry> {
     use Kind::{
         Deterministic, FromNoise, InRatio, InTime, OnMixture, Stochastic, StochasticInTime,
     };
     let mut entries = Vec::new();
-    let mut add = |name, kind, step| {
+    let mut add = |name, kind, (step, order)| {
         let refined = match name {
             // The third estimate helps so much at first that order 2 shows late.
             "DpmSolverMultistep 3M SDE" => 8,
@@ -58,16 +68,13 @@ pub(crate) fn converging() -> Vec<Entry> {
         entries.push(Entry {
             name,
             step,
+            order,
             kind,
             refined,
         });
     };
-    add("Ddim", Deterministic, AnyStep::new(Ddim::deterministic()));
-    add(
-        "ProbabilityFlow",
-        InTime,
-        AnyStep::new(ProbabilityFlow::new(VP())),
-    );
+    add("Ddim", Deterministic, of(Ddim::deterministic()));
+    add("ProbabilityFlow", InTime, of(ProbabilityFlow::new(VP())));
     for (name, tableau) in [
         ("RungeKutta, Euler", tableau::EULER),
         ("RungeKutta, midpoint", tableau::MIDPOINT),
@@ -82,7 +89,7 @@ pub(crate) fn converging() -> Vec<Entry> {
         } else {
             Deterministic
         };
-        add(name, kind, AnyStep::new(RungeKutta::new(tableau)));
+        add(name, kind, of(RungeKutta::new(tableau).expect("a tableau")));
     }
     for (name, order) in [
         ("AdamsBashforth 1", Order::First),
@@ -90,7 +97,7 @@ pub(crate) fn converging() -> Vec<Entry> {
         ("AdamsBashforth 3", Order::Third),
         ("AdamsBashforth 4", Order::Fourth),
     ] {
-        add(name, InRatio, AnyStep::new(AdamsBashforth::new(order)));
+        add(name, InRatio, of(AdamsBashforth::new(order)));
     }
     for (name, order) in [
         ("Deis 1", Order::First),
@@ -98,7 +105,7 @@ pub(crate) fn converging() -> Vec<Entry> {
         ("Deis 3", Order::Third),
         ("Deis 4", Order::Fourth),
     ] {
-        add(name, InTime, AnyStep::new(Deis::new(order, VP())));
+        add(name, InTime, of(Deis::new(order, VP())));
     }
     for (name, order, variable) in [
         (
@@ -133,7 +140,7 @@ pub(crate) fn converging() -> Vec<Entry> {
         ),
     ] {
         let step = ExponentialAdamsBashforth::new(order, variable);
-        add(name, Deterministic, AnyStep::new(step));
+        add(name, Deterministic, of(step));
     }
     for (name, step) in [
         (
@@ -153,7 +160,7 @@ pub(crate) fn converging() -> Vec<Entry> {
             DpmSolverMultistep::on_noise(Order::Third),
         ),
     ] {
-        add(name, Deterministic, AnyStep::new(step));
+        add(name, Deterministic, of(step));
     }
     for (name, step) in [
         ("DpmSolver 2S++", DpmSolver::second(Variable::Clean)),
@@ -161,7 +168,7 @@ pub(crate) fn converging() -> Vec<Entry> {
         ("DpmSolver 2S", DpmSolver::second(Variable::Noise)),
         ("DpmSolver 3S", DpmSolver::third(Variable::Noise)),
     ] {
-        add(name, Deterministic, AnyStep::new(step));
+        add(name, Deterministic, of(step));
     }
     for (name, order, rule, variable) in [
         (
@@ -214,46 +221,29 @@ pub(crate) fn converging() -> Vec<Entry> {
         ),
     ] {
         let step = UniPc::new(order).with_rule(rule).with_variable(variable);
-        add(name, FromNoise, AnyStep::new(step));
+        add(name, FromNoise, of(step));
     }
     let predictor = UniPc::new(Order::Third).predicting_only();
-    add("UniPc 3, predictor", FromNoise, AnyStep::new(predictor));
-    add("Ipndm 1", InTime, AnyStep::new(Ipndm::new(Order::First)));
-    add("Ipndm 2", InTime, AnyStep::new(Ipndm::new(Order::Second)));
-    add("Ipndm 4", InTime, AnyStep::new(Ipndm::default()));
-    add("Pndm, Runge–Kutta", InTime, AnyStep::new(Pndm::new(VP())));
+    add("UniPc 3, predictor", FromNoise, of(predictor));
+    add("Ipndm 1", InTime, of(Ipndm::new(Order::First)));
+    add("Ipndm 2", InTime, of(Ipndm::new(Order::Second)));
+    add("Ipndm 4", InTime, of(Ipndm::default()));
+    add("Pndm, Runge–Kutta", InTime, of(Pndm::new(VP())));
     let improved = Pndm::new(VP()).with_start(PndmStart::ImprovedEuler);
-    add("Pndm, improved Euler", InTime, AnyStep::new(improved));
+    add("Pndm, improved Euler", InTime, of(improved));
 
-    add(
-        "Ancestral, small",
-        Stochastic,
-        AnyStep::new(Ancestral::default()),
-    );
-    let large = Ancestral::new(PosteriorVariance::Large);
-    add("Ancestral, large", Stochastic, AnyStep::new(large));
-    add(
-        "LearnedAncestral",
-        Stochastic,
-        AnyStep::new(LearnedAncestral),
-    );
-    add(
-        "Ddim, η = 0.5",
-        Stochastic,
-        AnyStep::new(Ddim::with_eta(0.5)),
-    );
-    add("Ddim, η = 1", Stochastic, AnyStep::new(Ddim::ancestral()));
-    add(
-        "ReverseDiffusion",
-        Stochastic,
-        AnyStep::new(ReverseDiffusion),
-    );
+    add("Ancestral, small", Stochastic, of(Ancestral::default()));
+    add("Ancestral, large", Stochastic, of(Ancestral::large()));
+    add("LearnedAncestral", Stochastic, of(LearnedAncestral));
+    add("Ddim, η = 0.5", Stochastic, of(Ddim::new(0.5).expect("η")));
+    add("Ddim, η = 1", Stochastic, of(Ddim::ancestral()));
+    add("ReverseDiffusion", Stochastic, of(ReverseDiffusion));
     add(
         "EulerMaruyama",
         StochasticInTime,
-        AnyStep::new(EulerMaruyama::new(VP())),
+        of(EulerMaruyama::new(VP())),
     );
-    add("DpmSde", Stochastic, AnyStep::new(DpmSde::new()));
+    add("DpmSde", Stochastic, of(DpmSde::new()));
     for (name, step) in [
         (
             "DpmSolverMultistep 1M SDE",
@@ -268,41 +258,41 @@ pub(crate) fn converging() -> Vec<Entry> {
             DpmSolverMultistep::plus_plus(Order::Third),
         ),
     ] {
-        add(name, Stochastic, AnyStep::new(step.with_eta(1.0)));
+        add(name, Stochastic, of(step.sde()));
     }
     for (name, step) in [
         (
             "DpmSolverMultistep 1M SDE, noise",
-            DpmSolverMultistep::on_noise(Order::First).with_eta(1.0),
+            DpmSolverMultistep::on_noise(Order::First).sde(),
         ),
         (
             "DpmSolverMultistep 2M SDE, noise",
-            DpmSolverMultistep::on_noise(Order::Second).with_eta(1.0),
+            DpmSolverMultistep::on_noise(Order::Second).sde(),
         ),
         (
             "DpmSolverMultistep 2M SDE, η = 0.5",
-            DpmSolverMultistep::plus_plus(Order::Second).with_eta(0.5),
+            DpmSolverMultistep::plus_plus(Order::Second)
+                .with_eta(0.5)
+                .expect("η"),
         ),
     ] {
-        add(name, Stochastic, AnyStep::new(step));
+        add(name, Stochastic, of(step));
     }
     add(
         "DpmSde, η = 0.5",
         Stochastic,
-        AnyStep::new(DpmSde::new().with_eta(0.5)),
+        of(DpmSde::new().with_eta(0.5).expect("η")),
     );
-    let half = FreshNoise::new(DpmSolver::second(Variable::Clean)).with_eta(0.5);
-    add("FreshNoise, 2S++, η = 0.5", Stochastic, AnyStep::new(half));
+    let half = FreshNoise::new(DpmSolver::second(Variable::Clean))
+        .with_eta(0.5)
+        .expect("η");
+    add("FreshNoise, 2S++, η = 0.5", Stochastic, of(half));
     add(
         "FreshNoise, Euler",
         Stochastic,
-        AnyStep::new(FreshNoise::new(Ddim::deterministic())),
+        of(FreshNoise::new(Ddim::deterministic())),
     );
     let two = DpmSolver::second(Variable::Clean);
-    add(
-        "FreshNoise, 2S++",
-        Stochastic,
-        AnyStep::new(FreshNoise::new(two)),
-    );
+    add("FreshNoise, 2S++", Stochastic, of(FreshNoise::new(two)));
     entries
 }

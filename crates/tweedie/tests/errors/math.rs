@@ -1,24 +1,16 @@
 //! Levels, schedules, paths, kernels.
 
 use super::Cases;
-use tweedie::math::multistep::{DpmSolverMultistep, Multistep, Order};
+use tweedie::math::multistep::{AdamsBashforth, DpmSolverMultistep, Multistep, Order};
 use tweedie::math::{
-    Ancestral, Chain, Cosine, Ddim, Edm, Kernel, Level, Move, OrnsteinUhlenbeck, Path,
-    PosteriorVariance, Prediction, Rectified, Renoise, Schedule, Sigmoid, Spacing, Span,
-    SubVariancePreserving, TimeDensity, Transition, VarianceExploding, VariancePreserving,
-    Weighting, gaussian, stratified,
+    Ancestral, Chain, Cosine, Ddim, Edm, EulerMaruyama, Kernel, Level, Move, OrnsteinUhlenbeck,
+    Path, PosteriorVariance, Prediction, Rectified, Renoise, Schedule, Sigmoid, Spacing, Span,
+    SubVariancePreserving, TimeDensity, VarianceExploding, VariancePreserving, Weighting, gaussian,
+    stratified,
 };
 
 fn vp() -> VariancePreserving {
     VariancePreserving::default()
-}
-
-/// A transition that is one.
-fn valid(transition: Transition) -> Result<(), &'static str> {
-    match transition.is_valid() {
-        true => Ok(()),
-        false => Err("not valid: a sampler refuses the move"),
-    }
 }
 
 pub(crate) fn cases() -> Cases {
@@ -151,31 +143,32 @@ pub(crate) fn cases() -> Cases {
         let path = Path::uniform(vp(), Span::FULL, 4).unwrap();
         path.with_time_travel(1, 1 << 63)
     });
-    all.error("Ddim::with_eta", "η = NaN", move || {
-        valid(Ddim::with_eta(f64::NAN).transition(noisy, clean))
-    });
-    all.error("Ddim::with_eta", "η = −1", move || {
-        valid(Ddim::with_eta(-1.0).transition(noisy, clean))
-    });
+    all.error("Ddim::new", "η = NaN", || Ddim::new(f64::NAN));
+    all.error("Ddim::new", "η = −1", || Ddim::new(-1.0));
     all.error("Ancestral::transition", "upwards", move || {
-        valid(Ancestral::default().transition(clean, noisy))
+        Ancestral::default().transition(clean, noisy)
     });
-    all.error("Ancestral::new", "a variance at 5 between two", move || {
-        valid(Ancestral::new(PosteriorVariance::Interpolated(5.0)).transition(noisy, clean))
+    all.error("Ddim::transition", "from clean data", move || {
+        Ddim::deterministic().transition(Level::CLEAN, noisy)
     });
-    all.error("Renoise::new", "ζ = 2", move || {
-        valid(Renoise::new(2.0).transition(noisy, clean))
+    all.error("EulerMaruyama::transition", "off the schedule", move || {
+        EulerMaruyama::new(Rectified).transition(noisy, clean)
     });
+    all.error("Ancestral::new", "a variance at 5 between two", || {
+        Ancestral::new(PosteriorVariance::Interpolated(5.0))
+    });
+    all.error("Renoise::new", "ζ = 2", || Renoise::new(2.0));
     all.error("gaussian::posterior", "upwards", move || {
-        valid(gaussian::posterior(clean, noisy))
+        gaussian::posterior(clean, noisy)
     });
-    all.error("DpmSolverMultistep::with_eta", "η = −1", move || {
-        let solver = DpmSolverMultistep::plus_plus(Order::Second).with_eta(-1.0);
-        match solver.combination(&[noisy], clean).is_valid() {
-            true => Ok(()),
-            false => Err("not valid: a sampler refuses the move"),
-        }
+    all.error("DpmSolverMultistep::with_eta", "η = −1", || {
+        DpmSolverMultistep::plus_plus(Order::Second).with_eta(-1.0)
     });
+    all.error(
+        "AdamsBashforth::combination",
+        "from pure noise",
+        move || AdamsBashforth::new(Order::First).combination(&[Level::PURE_NOISE], clean),
+    );
     all.error("Prediction::check", "σ_data = −0.5", || {
         Prediction::Karras { sigma_data: -0.5 }.check()
     });

@@ -34,16 +34,10 @@ pub(super) fn methods(all: &mut Cases) {
         walk(ddpm(), &Dps::new(prior(), three()))
     });
     all.error("Dps::with_strength", "NaN", || {
-        walk(
-            ddpm(),
-            &Dps::new(prior(), seen([1, 3, 8, 8])).with_strength(f64::NAN),
-        )
+        Dps::new(prior(), seen([1, 3, 8, 8])).with_strength(f64::NAN)
     });
     all.error("ResidualNorm::new", GREY, || {
-        walk(
-            ddpm(),
-            &Dps::new(prior(), ResidualNorm::new(Identity, grey().y)),
-        )
+        walk(ddpm(), &Dps::new(prior(), ResidualNorm::new(grey())))
     });
     all.error("Pigdm::new", GREY, || {
         walk(ddpm(), &Pigdm::new(prior(), grey()))
@@ -52,19 +46,13 @@ pub(super) fn methods(all: &mut Cases) {
         walk(ddpm(), &Pigdm::new(prior(), three()))
     });
     all.error("Pigdm::with_data_std", "0", || {
-        walk(
-            ddpm(),
-            &Pigdm::new(prior(), seen([1, 3, 8, 8])).with_data_std(0.0),
-        )
+        Pigdm::new(prior(), seen([1, 3, 8, 8])).with_data_std(0.0)
     });
     all.error("Mmps::new", GREY, || {
         walk(ddpm(), &Mmps::new(prior(), grey()))
     });
     all.error("Mmps::with_iterations", "0", || {
-        walk(
-            ddpm(),
-            &Mmps::new(prior(), seen([1, 3, 8, 8])).with_iterations(0),
-        )
+        Mmps::new(prior(), seen([1, 3, 8, 8])).with_iterations(0)
     });
     all.error("Tmpd::new", GREY, || {
         walk(ddpm(), &Tmpd::new(prior(), grey()))
@@ -73,20 +61,19 @@ pub(super) fn methods(all: &mut Cases) {
         walk(ddpm(), &Lgd::new(prior(), grey()))
     });
     all.error("Lgd::with_draws", "0", || {
-        walk(ddpm(), &Lgd::new(prior(), seen([1, 3, 8, 8])).with_draws(0))
+        Lgd::new(prior(), seen([1, 3, 8, 8])).with_draws(0)
     });
     all.error("Ddnm::new", GREY, || {
-        walk(ddpm(), &Ddnm::new(prior(), Identity, grey().y))
+        walk(ddpm(), &Ddnm::new(prior(), grey()))
     });
     all.error("Ddnm::new", THREE, move || {
-        walk(ddpm(), &Ddnm::new(prior(), Identity, three().y))
+        walk(ddpm(), &Ddnm::new(prior(), three()))
     });
-    all.panic("Ddnm::denoise", GREY, || {
-        Ddnm::new(prior(), Identity, grey().y)
-            .denoise(zeros([1, 3, 8, 8]), Level::variance_preserving(0.0))
+    all.error("Ddnm::denoise", GREY, || {
+        Ddnm::new(prior(), grey()).denoise(zeros([1, 3, 8, 8]), Level::variance_preserving(0.0))
     });
     all.error("DiffPir::new", GREY, || {
-        walk(Renoise::new(0.3), &DiffPir::new(prior(), grey()))
+        walk(Renoise::new(0.3).unwrap(), &DiffPir::new(prior(), grey()))
     });
     all.error("DiffPir::new", THREE, move || {
         walk(ddpm(), &DiffPir::new(prior(), three()))
@@ -97,95 +84,80 @@ pub(super) fn methods(all: &mut Cases) {
         walk(ddpm(), &DiffPir::new(prior(), measured))
     });
     all.error("DiffPir::with_lambda", "−1", || {
-        walk(
-            ddpm(),
-            &DiffPir::new(prior(), seen([1, 3, 8, 8])).with_lambda(-1.0),
-        )
+        DiffPir::new(prior(), seen([1, 3, 8, 8])).with_lambda(-1.0)
     });
     all.error("Conditioned::new", "by a grey y of colour images", || {
         walk(ddpm(), &Conditioned::new(prior(), Annealed::new(grey())))
     });
     all.error("Annealed::with_gamma", "NaN", || {
-        let annealed = Annealed::new(seen([1, 3, 8, 8])).with_gamma(f64::NAN);
-        walk(ddpm(), &Conditioned::new(prior(), annealed))
+        Annealed::new(seen([1, 3, 8, 8])).with_gamma(f64::NAN)
     });
     all.error("Classifier::new", "two classes for one sample", || {
         let logits = |x: Tensor<4>, _: Level| x.reshape([1, 192]);
         let classes = Tensor::from_ints([1, 2], &device());
-        walk(
-            ddpm(),
-            &Conditioned::new(prior(), Classifier::new(logits, classes)),
-        )
+        let two = Classifier::new(logits, classes).unwrap();
+        walk(ddpm(), &Conditioned::new(prior(), two))
     });
     all.error("Classifier::new", "class −1", || {
         let logits = |x: Tensor<4>, _: Level| x.reshape([1, 192]);
         let classes = Tensor::from_ints([-1], &device());
-        walk(
-            ddpm(),
-            &Conditioned::new(prior(), Classifier::new(logits, classes)),
-        )
+        Classifier::new(logits, classes)
     });
-    all.error("DpsStep", GREY, || {
-        let (kernel, operator, y) = (ddpm(), Identity, grey().y);
-        walk(
-            DpsStep {
-                kernel,
-                operator,
-                y,
-                zeta: 1.0,
-            },
-            &prior(),
-        )
+    all.error("Classifier", "class 192 of 192", || {
+        let logits = |x: Tensor<4>, _: Level| x.reshape([1, 192]);
+        let classes = Tensor::from_ints([192], &device());
+        let classifier = Classifier::new(logits, classes).unwrap();
+        walk(ddpm(), &Conditioned::new(prior(), classifier))
     });
-    all.error("DpsStep", "ζ = NaN", || {
-        let (kernel, operator, y) = (ddpm(), Identity, seen([1, 3, 8, 8]).y);
-        walk(
-            DpsStep {
-                kernel,
-                operator,
-                y,
-                zeta: f64::NAN,
-            },
-            &prior(),
-        )
+    all.error("DpsStep::new", GREY, || {
+        walk(DpsStep::new(ddpm(), grey()), &prior())
     });
-    all.error("PigdmStep", GREY, || {
-        let (kernel, operator, y) = (ddpm(), Identity, grey().y);
-        walk(
-            PigdmStep {
-                kernel,
-                operator,
-                y,
-            },
-            &prior(),
-        )
+    all.error("DpsStep::new", "around a guided denoiser", || {
+        let guided = Dps::new(prior(), seen([1, 3, 8, 8]));
+        walk(DpsStep::new(ddpm(), seen([1, 3, 8, 8])), &guided)
     });
-    all.error("Replace::new", GREY, || {
-        walk(Replace::new(ddpm(), Identity, grey().y), &prior())
+    all.error("DpsStep::with_zeta", "NaN", || {
+        DpsStep::new(ddpm(), seen([1, 3, 8, 8])).with_zeta(f64::NAN)
+    });
+    all.error("PigdmStep::new", GREY, || {
+        walk(PigdmStep::new(ddpm(), grey()), &prior())
+    });
+    all.error("RePaint::new", GREY, || {
+        walk(RePaint::new(ddpm(), grey()), &prior())
+    });
+    all.error("Mcg::new", GREY, || {
+        walk(Mcg::new(ddpm(), grey()), &prior())
     });
     all.error("Ilvr::new", "a grey reference of colour images", || {
-        walk(Ilvr::new(ddpm(), Identity, grey().y), &prior())
+        walk(Ilvr::new(ddpm(), grey()), &prior())
     });
     all.error("Ilvr::new", "a filter that shrinks", || {
-        let filter = AveragePool::new(2).unwrap();
-        walk(Ilvr::new(ddpm(), filter, zeros([1, 3, 8, 8])), &prior())
+        let (filter, noise) = (
+            AveragePool::new(2).unwrap(),
+            GaussianNoise::new(0.1).unwrap(),
+        );
+        let measured = Measurement::new(filter, noise, zeros([1, 3, 4, 4]));
+        walk(Ilvr::new(ddpm(), measured), &prior())
     });
     all.error("Ddrm::new", GREY, || walk(Ddrm::new(grey()), &prior()));
     all.error("Ddrm::with_eta", "1.5", || {
-        walk(Ddrm::new(seen([1, 3, 8, 8])).with_eta(1.5), &prior())
+        Ddrm::new(seen([1, 3, 8, 8])).with_eta(1.5)
     });
     all.error("Ddrm::with_cutoff", "NaN", || {
-        walk(
-            Ddrm::new(seen([1, 3, 8, 8])).with_cutoff(f64::NAN),
-            &prior(),
-        )
+        Ddrm::new(seen([1, 3, 8, 8])).with_cutoff(f64::NAN)
     });
-    all.panic("Ddrm::start", "where no signal is left", || {
-        let like = zeros([1, 1, 8, 8]);
-        Ddrm::new(grey()).start(Level::PURE_NOISE, &like, &mut HostNoise::seeded(0))
+    all.error("Ddrm::start", "where no signal is left", || {
+        let path = Path::through(vec![Level::PURE_NOISE, Level::CLEAN]).unwrap();
+        let sampler = Sampler::new(Ddrm::new(grey()), path);
+        sampler.start([1, 1, 8, 8], &device(), &mut HostNoise::seeded(0))
+    });
+    all.error("Dpir::start", GREY, || {
+        let path = Dpir::<()>::path(1.0, 0.1, 3).unwrap();
+        let sampler = Sampler::new(Dpir::new(grey()), path);
+        sampler.start([1, 3, 8, 8], &device(), &mut HostNoise::seeded(0))
     });
     all.error("DdnmPlus::new", GREY, || {
-        walk(DdnmPlus::new(Ddim::with_eta(0.85), grey()), &prior())
+        walk(DdnmPlus::new(Ddim::new(0.85).unwrap(), grey()), &prior())
     });
     all.error("DdnmPlus::new", "a kernel without noise", || {
         walk(
@@ -195,70 +167,76 @@ pub(super) fn methods(all: &mut Cases) {
     });
     all.error("Daps::new", GREY, || walk(Daps::new(grey()), &prior()));
     all.error("Daps::with_moves", "0", || {
-        walk(Daps::new(seen([1, 3, 8, 8])).with_moves(0), &prior())
+        Daps::new(seen([1, 3, 8, 8])).with_moves(0)
     });
     all.error("LangevinCoupling::with_size", "0", || {
-        let coupling = LangevinCoupling::new(seen([1, 3, 8, 8]), 1.0).with_size(0.0);
-        walk(Daps::new(coupling), &prior())
+        LangevinCoupling::new(seen([1, 3, 8, 8]), 1.0)?.with_size(0.0)
     });
     all.error("PnpDm::new", GREY, || walk(PnpDm::new(grey()), &prior()));
     all.error("PnpDm::with_moves", "0", || {
-        walk(PnpDm::new(seen([1, 3, 8, 8])).with_moves(0), &prior())
+        PnpDm::new(seen([1, 3, 8, 8])).with_moves(0)
     });
-    all.error("PnpUla::new", "a step of NaN", || {
-        along(still(), PnpUla::new(seen([1, 3, 8, 8]), f64::NAN), &prior())
+    all.error("PnpUla::with_step_size", "NaN", || {
+        PnpUla::new(seen([1, 3, 8, 8])).with_step_size(f64::NAN)
+    });
+    all.error("PnpUla::new", "no step size", || {
+        along(still(), PnpUla::new(seen([1, 3, 8, 8])), &prior())
     });
     all.error("PnpUla::with_range", "from 1 to −1", || {
-        let step = PnpUla::new(seen([1, 3, 8, 8]), 1e-4).with_range(1.0, -1.0);
-        along(still(), step, &prior())
+        PnpUla::new(seen([1, 3, 8, 8])).with_range(1.0, -1.0)
     });
     all.error("Red::new", GREY, || {
-        along(still(), Red::new(grey(), 100.0), &prior())
+        along(still(), Red::new(grey()), &prior())
     });
-    all.error("Red::new", "λ = 0", || {
-        along(still(), Red::new(seen([1, 3, 8, 8]), 0.0), &prior())
+    all.error("Red::with_lambda", "0", || {
+        Red::new(seen([1, 3, 8, 8])).with_lambda(0.0)
     });
     all.error("RedDiff::new", GREY, || {
-        walk(RedDiff::new(Identity, grey().y), &prior())
+        walk(RedDiff::new(grey()), &prior())
     });
     all.error("RedDiff::with_rate", "NaN", || {
-        let y = seen([1, 3, 8, 8]).y;
-        walk(RedDiff::new(Identity, y).with_rate(f64::NAN), &prior())
+        RedDiff::new(seen([1, 3, 8, 8])).with_rate(f64::NAN)
     });
-    all.error("Hqs::new", GREY, || {
-        let path = Hqs::<()>::path(1.0, 0.1, 3).unwrap();
-        along(path, Hqs::new(grey()), &prior())
+    all.error("Dpir::new", GREY, || {
+        let path = Dpir::<()>::path(1.0, 0.1, 3).unwrap();
+        along(path, Dpir::new(grey()), &prior())
     });
-    all.error("Hqs::path", "to NaN", || Hqs::<()>::path(1.0, f64::NAN, 1));
-    all.error("Hqs::path", "that rises", || Hqs::<()>::path(0.1, 1.0, 3));
+    all.error("Dpir::path", "to NaN", || {
+        Dpir::<()>::path(1.0, f64::NAN, 1)
+    });
+    all.error("Dpir::path", "that rises", || Dpir::<()>::path(0.1, 1.0, 3));
     all.error("EnKg::new", "ensembles that do not fill the batch", || {
-        let y = seen([1, 3, 8, 8]).y;
-        walk(EnKg::new(ddpm(), Identity, y, 2), &prior())
+        walk(EnKg::new(ddpm(), seen([1, 3, 8, 8])), &prior())
     });
-    all.error("EnKg::new", "2⁶⁴ − 1 particles", || {
-        let y = seen([2, 3, 8, 8]).y;
-        walk(EnKg::new(ddpm(), Identity, y, usize::MAX), &prior())
+    all.error("EnKg::with_particles", "1", || {
+        EnKg::new(ddpm(), seen([1, 3, 8, 8])).with_particles(1)
     });
-    all.error("TwistedSmc::sample", GREY, || {
-        let smc = TwistedSmc::new(Ddim::ancestral(), path(), 2);
-        let x = zeros([2, 3, 8, 8]);
-        smc.sample(&prior(), &grey(), x, &mut HostNoise::seeded(0), |_| ())
+    all.error("EnKg::with_particles", "2⁶⁴ − 1", || {
+        let step = EnKg::new(ddpm(), seen([2, 3, 8, 8])).with_particles(usize::MAX);
+        walk(step.unwrap(), &prior())
     });
-    all.error("TwistedSmc::sample", "a batch of 0", || {
-        let smc = TwistedSmc::new(Ddim::ancestral(), path(), 2);
-        let x = zeros([0, 1, 8, 8]);
-        smc.sample(&prior(), &grey(), x, &mut HostNoise::seeded(0), |_| ())
+    let smc = || TwistedSmc::new(Ddim::ancestral(), grey());
+    all.error("TwistedSmc::new", GREY, move || {
+        walk(smc().with_particles(1).unwrap(), &prior())
     });
-    all.error("TwistByVariance::new", "a deviation of 0", || {
-        let smc = TwistedSmc::new(Ddim::ancestral(), path(), 2);
-        let twist = TwistByVariance::new(grey(), 0.0);
-        smc.sample(
-            &prior(),
-            &twist,
-            zeros([2, 1, 8, 8]),
-            &mut HostNoise::seeded(0),
-            |_| (),
-        )
+    all.error(
+        "TwistedSmc::new",
+        "a batch of 1 for 64 particles",
+        move || walk(smc(), &prior()),
+    );
+    all.error("TwistedSmc::with_particles", "0", move || {
+        smc().with_particles(0)
+    });
+    all.error("TwistedSmc::with_threshold", "2", move || {
+        smc().with_threshold(2.0)
+    });
+    all.error("TwistedSmc", "a path with time travel", move || {
+        let path = path().with_time_travel(2, 2);
+        let colour = TwistedSmc::new(Ddim::ancestral(), seen([1, 3, 8, 8]));
+        along(path, colour.with_particles(1).unwrap(), &prior())
+    });
+    all.error("TwistByVariance::with_data_std", "0", || {
+        TwistByVariance::new(grey()).with_data_std(0.0)
     });
     all.error("Dps", "a prior that gives NaN", || {
         let nan = from_fn(|x: Tensor<4>, _| x * f64::NAN);

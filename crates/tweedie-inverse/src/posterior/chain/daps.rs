@@ -1,0 +1,89 @@
+//! DAPS: at each level guess the clean signal, draw one that fits the measurement, and noise it anew.
+//!
+//! 1. `x̂₀` is where the flow of the prior ends from `x_t` (a few moves of DDIM);
+//! 2. `x₀ ~ p(y | x₀) N(x₀; x̂₀, r²)` with `r = σ/α`;
+//! 3. `x_s = α_s x₀ + σ_s z`.
+//!
+//! Consecutive states are decoupled, so that early mistakes can be undone; at clean data the draw of
+//! the last level is the result.
+//!
+//! # Reference
+//! Zhang et al. 2024, "Improving Diffusion Inverse Problem Solving with Decoupled Noise Annealing",
+//! algorithm 1, arXiv:2407.01521.
+
+use super::{Couple, descend};
+use burn::tensor::Tensor;
+use tweedie_core::InputError;
+use tweedie_math::{Ddim, Move, ParameterError};
+use tweedie_samplers::{Context, State, Step, StepError};
+
+/// DAPS with any [`Couple`]: a linear measurement with Gaussian noise is one, every other becomes one
+/// by [`LangevinCoupling`](crate::LangevinCoupling).
+#[derive(Clone, Debug)]
+pub struct Daps<C> {
+    coupling: C,
+    moves: usize,
+    spread: f64,
+}
+
+impl<C> Daps<C> {
+    /// With 5 moves of the flow, as the paper takes, and `r = σ/α`.
+    pub fn new(coupling: C) -> Self {
+        Self {
+            coupling,
+            moves: 5,
+            spread: 1.0,
+        }
+    }
+
+    /// Another number of moves of the flow: each is an evaluation.
+    ///
+    /// # Errors
+    /// [`ParameterError`] for none.
+    pub fn with_moves(self, moves: usize) -> Result<Self, ParameterError> {
+        let moves = ParameterError::require_count("the number of moves", moves)?;
+        Ok(Self { moves, ..self })
+    }
+
+    /// `r` in units of `σ/α`.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless it is finite and above 0.
+    pub fn with_spread(self, spread: f64) -> Result<Self, ParameterError> {
+        let spread = ParameterError::require_positive("the spread", spread)?;
+        Ok(Self { spread, ..self })
+    }
+}
+
+impl<const D: usize, C: Couple<D>> Step<D> for Daps<C> {
+    type Memory = ();
+
+    fn step(
+        &self,
+        x: Tensor<D>,
+        mv: Move,
+        context: &mut Context<'_, D>,
+        (): &mut (),
+    ) -> Result<State<D>, StepError> {
+        let flow = Ddim::deterministic();
+        let guess = descend(&flow, x, mv.from, self.moves, context)?;
+        let r = self.spread * mv.from.noise_to_signal();
+        let clean = self.coupling.draw(guess, r, context.noise)?;
+        let mut x = clean.clone() * mv.to.alpha();
+        if mv.to.sigma() > 0.0 {
+            x = x.clone() + context.noise.normal_like(&x) * mv.to.sigma();
+        }
+        Ok(State::new(mv.to, x, Some(clean)))
+    }
+
+    /// Down, from where there is some signal and some noise.
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        mv.from.require_signal()?;
+        mv.from.require_noise()?;
+        Ok(mv.require_down()?)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        self.coupling.accepts(shape)
+    }
+}

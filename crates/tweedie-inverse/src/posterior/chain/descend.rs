@@ -1,0 +1,49 @@
+//! From a level down to clean data, within one move of a method.
+
+use burn::tensor::Tensor;
+use tweedie_core::Noise;
+use tweedie_math::{Level, Move};
+use tweedie_samplers::{Context, Step, StepError};
+
+/// The last noise before clean data, relative to the signal: what networks still know.
+const LAST: f64 = 0.002;
+
+/// Walks by `step` from `level` to clean data in so many moves, through levels of Karras (ρ = 7).
+pub(crate) fn descend<const D: usize, S: Step<D>>(
+    step: &S,
+    x: Tensor<D>,
+    level: Level,
+    moves: usize,
+    context: &mut Context<'_, D>,
+) -> Result<Tensor<D>, StepError> {
+    let first = level.noise_to_signal();
+    let [from, to] = [first, LAST.min(0.5 * first)].map(|sigma| sigma.powf(1.0 / 7.0));
+    let at = |i: usize| match i {
+        0 => level,
+        _ if i == moves => Level::CLEAN,
+        _ => {
+            let part = i as f64 / (moves - 1) as f64;
+            let sigma = (from + (to - from) * part).powi(7);
+            Level::variance_preserving(-2.0 * sigma.ln())
+        }
+    };
+    let mut fresh = Fresh(&mut *context.noise);
+    let mut inner = Context::new(context.denoiser, &mut fresh);
+    let mut memory = S::Memory::default();
+    (0..moves).try_fold(x, |x, i| {
+        let mv = Move {
+            from: at(i),
+            to: at(i + 1),
+        };
+        Ok(step.step(x, mv, &mut inner, &mut memory)?.x)
+    })
+}
+
+/// Fresh noise for every move: a Brownian path belongs to the outer one, and would repeat itself.
+struct Fresh<'a, const D: usize>(&'a mut dyn Noise<D>);
+
+impl<const D: usize> Noise<D> for Fresh<'_, D> {
+    fn normal_like(&mut self, like: &Tensor<D>) -> Tensor<D> {
+        self.0.normal_like(like)
+    }
+}

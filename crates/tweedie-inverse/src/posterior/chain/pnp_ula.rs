@@ -1,0 +1,98 @@
+//! PnP-ULA: Langevin dynamics of the posterior, with a denoiser as the prior's score,
+//! `x ← x + δ (∇ log p(y | x) + (D(x) − x)/σ²) + √(2δ) z`.
+//!
+//! By Tweedie's formula `(D(x) − x)/σ²` is the score of the prior blurred by σ, so that the chain
+//! explores `p(y | x) p_σ(x)`, up to a bias of the order of δ. The state is the image itself; stay at
+//! the level of the denoiser ([`Path::staying`](tweedie_math::Path::staying)).
+//!
+//! # Reference
+//! Laumont et al. 2022, "Bayesian Imaging Using Plug & Play Priors: When Langevin Meets Tweedie",
+//! arXiv:2103.04715.
+
+use crate::Likelihood;
+use burn::tensor::Tensor;
+use tweedie_core::{InputError, vjp};
+use tweedie_math::{Move, ParameterError};
+use tweedie_samplers::{Context, State, Step, StepError};
+
+/// One move of PnP-ULA, for any likelihood and any denoiser.
+#[derive(Clone, Debug)]
+pub struct PnpUla<L> {
+    likelihood: L,
+    delta: Option<f64>,
+    range: Option<(f64, f64)>,
+}
+
+impl<L> PnpUla<L> {
+    /// The method for `likelihood`. Its step size has no default: give one by
+    /// [`with_step_size`](Self::with_step_size), or a run refuses it.
+    pub fn new(likelihood: L) -> Self {
+        Self {
+            likelihood,
+            delta: None,
+            range: None,
+        }
+    }
+
+    /// The step size δ, which has to be below `2/(L + 1/σ²)` for `L = ‖A‖²/σ_y²`.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless δ is finite and above 0.
+    pub fn with_step_size(self, delta: f64) -> Result<Self, ParameterError> {
+        let delta = Some(ParameterError::require_positive("δ", delta)?);
+        Ok(Self { delta, ..self })
+    }
+
+    fn step_size(&self) -> Result<f64, ParameterError> {
+        let delta = self.delta.unwrap_or(0.0);
+        ParameterError::require_positive("the step size δ, which has no default,", delta)
+    }
+
+    /// Keeps the state within a box, as the projected variant of the paper does.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless `min < max`.
+    pub fn with_range(self, min: f64, max: f64) -> Result<Self, ParameterError> {
+        ParameterError::require(min < max, "the upper bound", "above the lower one", max)?;
+        Ok(Self {
+            range: Some((min, max)),
+            ..self
+        })
+    }
+}
+
+impl<const D: usize, L: Likelihood<D>> Step<D> for PnpUla<L> {
+    type Memory = ();
+
+    fn step(
+        &self,
+        x: Tensor<D>,
+        mv: Move,
+        context: &mut Context<'_, D>,
+        (): &mut (),
+    ) -> Result<State<D>, StepError> {
+        let (level, delta) = (mv.from, self.step_size()?);
+        let clean = context.denoise(x.clone() * level.alpha(), level)?;
+        let (value, pullback) = vjp(x.clone(), |x| self.likelihood.log_likelihood(x));
+        let score = pullback.apply(value.ones_like());
+        let prior = (clean.clone() - x.clone()) * level.snr();
+        let z = context.noise.normal_like(&x);
+        let x = x + (score + prior) * delta + z * (2.0 * delta).sqrt();
+        let x = match self.range {
+            Some((min, max)) => x.clamp(min, max),
+            None => x,
+        };
+        Ok(State::new(mv.to, x, Some(clean)))
+    }
+
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        mv.require_staying()?;
+        mv.from.require_signal()?;
+        Ok(mv.from.require_noise()?)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        self.step_size()?;
+        self.likelihood.accepts(shape)
+    }
+}

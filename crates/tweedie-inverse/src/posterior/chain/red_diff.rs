@@ -1,0 +1,168 @@
+//! RED-diff: a point estimate `μ` by stochastic descent, with the denoiser's error as the prior's force.
+//!
+//! At each level, with `x_t = α μ + σ ε` and what the denoiser takes for the noise, `ε̂`, Adam follows
+//! the gradient of `½ ‖y − A μ‖² + λ (σ/α) ⟨ε̂ − ε, μ⟩`, the second factor of which is held fixed. The
+//! state is `μ` itself and begins with `A⁺ y`.
+//!
+//! # Reference
+//! Mardani, Song, Kautz & Vahdat 2023, "A Variational Perspective on Solving Inverse Problems with
+//! Diffusion Models", algorithm 1, arXiv:2305.04391.
+
+use crate::posterior::{residual, start_at_pseudo_inverse};
+use crate::{LinearMeasured, Measured};
+use burn::tensor::{Device, Tensor};
+use tweedie_core::{DenoiseError, InputError, Noise, per_sample_sum, try_vjp};
+use tweedie_math::{Level, Move, ParameterError};
+use tweedie_samplers::{Context, State, Step, StepError};
+
+/// One descent a move, for any differentiable operator.
+#[derive(Clone, Debug)]
+pub struct RedDiff<const D: usize, P> {
+    problem: P,
+    initial: Initial<D, P>,
+    lambda: f64,
+    rate: f64,
+}
+
+/// Where the descent begins.
+#[derive(Clone, Debug)]
+enum Initial<const D: usize, P> {
+    /// At `A⁺ y`, for a batch of a shape.
+    PseudoInverse(fn(&P, [usize; D], &Device) -> Result<Tensor<D>, StepError>),
+    /// At this image, one for each sample or one for all.
+    Image(Box<Tensor<D>>),
+}
+
+impl<const D: usize, P: LinearMeasured<D>> RedDiff<D, P> {
+    /// From `A⁺ y`, with the weight λ = 0.25 of the prior and Adam's rate 0.1 (β 0.9 and 0.99), as the paper
+    /// has it.
+    pub fn new(problem: P) -> Self {
+        Self {
+            problem,
+            initial: Initial::PseudoInverse(start_at_pseudo_inverse),
+            lambda: 0.25,
+            rate: 0.1,
+        }
+    }
+}
+
+impl<const D: usize, P: Measured<D>> RedDiff<D, P> {
+    /// From an image, one for each sample or one for all: for operators that are not linear and have no
+    /// pseudo-inverse.
+    pub fn starting_at(problem: P, initial: Tensor<D>) -> Self {
+        Self {
+            problem,
+            initial: Initial::Image(Box::new(initial)),
+            lambda: 0.25,
+            rate: 0.1,
+        }
+    }
+
+    /// Another weight λ of the prior.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless λ is finite and at least 0.
+    pub fn with_lambda(self, lambda: f64) -> Result<Self, ParameterError> {
+        let lambda = ParameterError::require_non_negative("λ", lambda)?;
+        Ok(Self { lambda, ..self })
+    }
+
+    /// Another rate of Adam, in units of the image a move.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless it is finite and above 0.
+    pub fn with_rate(self, rate: f64) -> Result<Self, ParameterError> {
+        let rate = ParameterError::require_positive("Adam's rate", rate)?;
+        Ok(Self { rate, ..self })
+    }
+}
+
+/// Adam's averages of the gradient and of its square, and how many it has seen.
+#[derive(Clone, Debug)]
+pub struct Averages<const D: usize> {
+    mean: Option<(Tensor<D>, Tensor<D>)>,
+    seen: i32,
+}
+
+impl<const D: usize> Default for Averages<D> {
+    fn default() -> Self {
+        Self {
+            mean: None,
+            seen: 0,
+        }
+    }
+}
+
+impl<const D: usize> Averages<D> {
+    /// The direction of Adam after one more gradient (Kingma & Ba 2015, algorithm 1).
+    fn direction(&mut self, gradient: Tensor<D>) -> Tensor<D> {
+        const BETAS: [f64; 2] = [0.9, 0.99];
+        let zeros = || (gradient.zeros_like(), gradient.zeros_like());
+        let (first, second) = self.mean.take().unwrap_or_else(zeros);
+        let first = first * BETAS[0] + gradient.clone() * (1.0 - BETAS[0]);
+        let second = second * BETAS[1] + gradient.square() * (1.0 - BETAS[1]);
+        self.seen += 1;
+        let unbiased = BETAS.map(|beta| 1.0 / (1.0 - beta.powi(self.seen)));
+        let scale = (second.clone() * unbiased[1]).sqrt() + 1e-8;
+        let direction = first.clone() * unbiased[0] / scale;
+        self.mean = Some((first, second));
+        direction
+    }
+}
+
+impl<const D: usize, P: Measured<D>> Step<D> for RedDiff<D, P> {
+    type Memory = Averages<D>;
+
+    fn step(
+        &self,
+        x: Tensor<D>,
+        mv: Move,
+        context: &mut Context<'_, D>,
+        memory: &mut Averages<D>,
+    ) -> Result<State<D>, StepError> {
+        let level = mv.from;
+        let z = context.noise.normal_like(&x);
+        let noisy = x.clone() * level.alpha() + z.clone() * level.sigma();
+        let clean = context.denoise(noisy.clone(), level)?;
+        // ε̂ − ε
+        let found = (noisy - clean.clone() * level.alpha()) * (1.0 / level.sigma());
+        let prior = (found - z) * (self.lambda * level.noise_to_signal());
+        let (value, pullback) = try_vjp(x.clone(), |x| {
+            let residual = residual(&self.problem, x)?;
+            Ok::<_, DenoiseError>(per_sample_sum(residual.square()) * 0.5)
+        })?;
+        let gradient = pullback.apply(value.ones_like()) + prior;
+        let x = x - memory.direction(gradient) * self.rate;
+        Ok(State::new(mv.to, x, Some(clean)))
+    }
+
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        mv.from.require_signal()?;
+        Ok(mv.from.require_noise()?)
+    }
+
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        self.problem.accepts(shape)
+    }
+
+    fn start(
+        &self,
+        shape: [usize; D],
+        _: Level,
+        device: &Device,
+        _: &mut dyn Noise<D>,
+    ) -> Result<Tensor<D>, StepError> {
+        match &self.initial {
+            Initial::PseudoInverse(start) => start(&self.problem, shape, device),
+            Initial::Image(image) => {
+                let mut expected = shape;
+                if image.dims()[0] == 1 {
+                    expected[0] = 1;
+                }
+                DenoiseError::unless_shape("the initial image", &image.dims(), &expected)?;
+                let image = image.as_ref().clone();
+                Ok(image.to_device(device).expand(shape))
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Twisting functions: guesses of `p(y | x_t)` for twisted sequential Monte Carlo.
+//!
+//! # Reference
+//! Wu et al. 2023, arXiv:2306.17775.
+
+use crate::measurement::accepts_linear;
+use crate::posterior::{posterior_variance, residual, solve_shifted};
+use crate::{Likelihood, LinearGaussian};
+use burn::tensor::Tensor;
+use tweedie_core::{DenoiseError, InputError, per_sample_sum, vjp};
+use tweedie_math::{Level, ParameterError};
+
+/// A guess of `p(y | x_t)` from the estimate `x̂₀(x_t)`, which becomes the likelihood itself as the noise
+/// goes to 0.
+pub trait Twist<const D: usize> {
+    /// `log p̃` of every sample, `[batch]`, up to a number that depends on the level alone, and its
+    /// gradient with respect to the estimate.
+    ///
+    /// # Errors
+    /// [`DenoiseError`] if an equation is not solved.
+    fn twist(&self, clean: Tensor<D>, level: Level)
+    -> Result<(Tensor<1>, Tensor<D>), DenoiseError>;
+
+    /// Whether it scores signals of a shape. A run asks this before it starts.
+    ///
+    /// # Errors
+    /// [`InputError`] says what does not fit.
+    fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
+        let _ = signal;
+        Ok(())
+    }
+}
+
+/// `p̃ = p(y | x̂₀)`, for any likelihood: that of DPS.
+impl<const D: usize, L: Likelihood<D>> Twist<D> for L {
+    fn twist(&self, clean: Tensor<D>, _: Level) -> Result<(Tensor<1>, Tensor<D>), DenoiseError> {
+        let (log, pullback) = vjp(clean, |clean| self.log_likelihood(clean));
+        let gradient = pullback.apply(log.ones_like());
+        Ok((log, gradient))
+    }
+
+    fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
+        Likelihood::accepts(self, signal)
+    }
+}
+
+/// `p̃ = N(y; A x̂₀, r² A Aᵀ + σ_y² I)` with `r² = σ²/(α² + σ²/s²)`, for linear measurements with
+/// Gaussian noise: that of ΠGDM.
+#[derive(Clone, Debug)]
+pub struct TwistByVariance<P> {
+    problem: P,
+    data_std: f64,
+}
+
+impl<P> TwistByVariance<P> {
+    /// For data of standard deviation 1.
+    pub fn new(problem: P) -> Self {
+        Self {
+            problem,
+            data_std: 1.0,
+        }
+    }
+
+    /// Another standard deviation `s` of the data.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless it is above 0.
+    pub fn with_data_std(self, data_std: f64) -> Result<Self, ParameterError> {
+        let (name, legal) = ("the data's standard deviation", data_std > 0.0);
+        let data_std = ParameterError::require(legal, name, "above 0", data_std)?;
+        Ok(Self { data_std, ..self })
+    }
+}
+
+impl<const D: usize, P: LinearGaussian<D>> Twist<D> for TwistByVariance<P> {
+    fn twist(
+        &self,
+        clean: Tensor<D>,
+        level: Level,
+    ) -> Result<(Tensor<1>, Tensor<D>), DenoiseError> {
+        let (a, sigma2) = (self.problem.linear(), self.problem.sigma().powi(2));
+        let r2 = posterior_variance(level, self.data_std);
+        let residual = residual(&self.problem, clean)?;
+        if r2 == 0.0 {
+            let back = a.adjoint(residual.clone()) * (1.0 / sigma2);
+            let log = per_sample_sum(residual.square()) * (-0.5 / sigma2);
+            return Ok((log, back));
+        }
+        // Aᵀ u of u = (r² A Aᵀ + σ_y²)⁻¹ (y − A x̂₀), and u itself from it.
+        let back = solve_shifted(a, a.adjoint(residual.clone()), sigma2 / r2)? * (1.0 / r2);
+        let u = (residual.clone() - a.apply(back.clone()) * r2) * (1.0 / sigma2);
+        Ok((per_sample_sum(residual * u) * -0.5, back))
+    }
+
+    fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
+        accepts_linear(&self.problem, signal)
+    }
+}

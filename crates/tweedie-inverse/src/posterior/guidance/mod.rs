@@ -1,0 +1,23 @@
+//! Methods that wrap the denoiser: each is a denoiser around a denoiser, for any sampler.
+
+mod annealed;
+mod classifier;
+mod conditioned;
+mod ddnm;
+mod diffpir;
+mod dps;
+mod lgd;
+mod mmps;
+mod pigdm;
+mod tmpd;
+
+pub use annealed::Annealed;
+pub use classifier::Classifier;
+pub use conditioned::{Conditioned, NoisyLikelihood};
+pub use ddnm::Ddnm;
+pub use diffpir::DiffPir;
+pub use dps::Dps;
+pub use lgd::Lgd;
+pub use mmps::Mmps;
+pub use pigdm::Pigdm;
+pub use tmpd::Tmpd;

@@ -1,0 +1,113 @@
+//! Posterior methods: ways to draw from, or to maximise, `p(x₀ | y)` with a denoiser as the prior.
+//!
+//! * [`guidance`]: methods that wrap the denoiser. Each works with any sampler.
+//! * [`correction`]: methods that wrap a step, or a kernel. Each works with any step of its kind.
+//! * [`chain`]: methods that make moves of their own.
+//!
+//! Each is made of what it wraps, if anything, and of a measurement; options follow by `with_*`. A run
+//! checks the measurement against the operator, the noise model and the shape of the signal before the
+//! first evaluation.
+
+pub mod chain;
+pub mod correction;
+pub mod guidance;
+mod residual_norm;
+
+use crate::operator::solve::ConjugateGradient;
+use crate::{Linear, LinearGaussian, LinearMeasured, Measured, Solution};
+use burn::tensor::{Device, Tensor};
+use tweedie_core::{DenoiseError, InputError};
+use tweedie_math::Level;
+use tweedie_samplers::StepError;
+
+pub use residual_norm::ResidualNorm;
+
+/// `y − A x`.
+///
+/// # Errors
+/// [`DenoiseError`] if the operator does not take signals of that shape, or `y` is no measurement of them.
+fn residual<const D: usize>(
+    problem: &(impl Measured<D> + ?Sized),
+    x: Tensor<D>,
+) -> Result<Tensor<D>, DenoiseError> {
+    let (a, y) = (problem.operator(), problem.y());
+    let expected = a.measured(x.dims()).map_err(InputError::from)?;
+    let mut sample = expected;
+    sample[0] = y.dims()[0];
+    if sample[0] != 1 {
+        sample[0] = expected[0];
+    }
+    DenoiseError::unless_shape("the measurement", &y.dims(), &sample)?;
+    Ok(y - a.forward(x))
+}
+
+/// `(AᵀA + shift)⁻¹ b`: in closed form where there is one, and else by iterations that may end early, as
+/// an estimate within a chain may.
+fn solve_shifted<const D: usize>(
+    a: &(impl Linear<D> + ?Sized),
+    b: Tensor<D>,
+    shift: f64,
+) -> Result<Tensor<D>, DenoiseError> {
+    accepted(a.solve_fitting(b, shift, early_stopping()))
+}
+
+/// `A⁺ y`, likewise.
+fn pseudo_inverse<const D: usize>(
+    a: &(impl Linear<D> + ?Sized),
+    y: Tensor<D>,
+) -> Result<Tensor<D>, DenoiseError> {
+    accepted(a.pinv_fitting(y, early_stopping()))
+}
+
+/// Iterations that stop where they are after a hundred.
+fn early_stopping() -> ConjugateGradient {
+    ConjugateGradient::default()
+        .with_iterations(100)
+        .with_early_stop(true)
+}
+
+/// The solution, unless iterations that stopped early have diverged.
+fn accepted<const D: usize, E: Into<DenoiseError>>(
+    solution: Result<Solution<D>, E>,
+) -> Result<Tensor<D>, DenoiseError> {
+    let Solution {
+        x,
+        iterations,
+        residual,
+    } = solution.map_err(Into::into)?;
+    match residual {
+        Some(residual) if !residual.is_finite() => Err(DenoiseError::Unsolved {
+            residual,
+            iterations,
+        }),
+        _ => Ok(x),
+    }
+}
+
+/// The proximal step of the data from `z`, `argmin ‖y − A x‖² + shift ‖x − z‖²`, which is
+/// `z + (AᵀA + shift)⁻¹ Aᵀ (y − A z)`: in this form nothing large cancels.
+fn proximal_step<const D: usize>(
+    problem: &(impl LinearGaussian<D> + ?Sized),
+    z: Tensor<D>,
+    shift: f64,
+) -> Result<Tensor<D>, DenoiseError> {
+    let a = problem.linear();
+    let residual = residual(problem, z.clone())?;
+    Ok(z + solve_shifted(a, a.adjoint(residual), shift)?)
+}
+
+/// `A⁺ y` for each of a batch: where point estimates begin.
+fn start_at_pseudo_inverse<const D: usize>(
+    problem: &(impl LinearMeasured<D> + ?Sized),
+    shape: [usize; D],
+    device: &Device,
+) -> Result<Tensor<D>, StepError> {
+    problem.accepts(shape)?;
+    let y = problem.y().to_device(device);
+    Ok(pseudo_inverse(problem.linear(), y)?.expand(shape))
+}
+
+/// `Var[x₀ | x_t]` of data `N(0, s² I)`: `σ²/(α² + σ²/s²)`.
+fn posterior_variance(level: Level, data_std: f64) -> f64 {
+    level.sigma().powi(2) / (level.alpha().powi(2) + (level.sigma() / data_std).powi(2))
+}

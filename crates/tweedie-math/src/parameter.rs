@@ -1,0 +1,85 @@
+//! A number that a method cannot work with.
+
+/// A parameter outside its range.
+///
+/// ```
+/// use tweedie_math::{Ddim, ParameterError};
+///
+/// let error: ParameterError = Ddim::new(-1.0).unwrap_err();
+/// assert_eq!(error.to_string(), "η has to be finite and at least 0, got -1");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("{name} has to be {expected}, got {value}")]
+pub struct ParameterError {
+    /// The parameter's name.
+    pub name: &'static str,
+    /// What it has to be.
+    pub expected: &'static str,
+    /// What it was.
+    pub value: f64,
+}
+
+impl ParameterError {
+    /// The value if it is `legal`.
+    ///
+    /// # Errors
+    /// The name, what it has to be, and the value.
+    pub fn require(
+        legal: bool,
+        name: &'static str,
+        expected: &'static str,
+        value: f64,
+    ) -> Result<f64, Self> {
+        match legal {
+            true => Ok(value),
+            false => Err(Self {
+                name,
+                expected,
+                value,
+            }),
+        }
+    }
+
+    /// The value if it is finite.
+    ///
+    /// # Errors
+    /// As [`require`](Self::require).
+    pub fn require_finite(name: &'static str, value: f64) -> Result<f64, Self> {
+        Self::require(value.is_finite(), name, "finite", value)
+    }
+
+    /// The value if it is finite and above 0.
+    ///
+    /// # Errors
+    /// As [`require`](Self::require).
+    pub fn require_positive(name: &'static str, value: f64) -> Result<f64, Self> {
+        let legal = value > 0.0 && value.is_finite();
+        Self::require(legal, name, "finite and above 0", value)
+    }
+
+    /// The value if it is finite and at least 0.
+    ///
+    /// # Errors
+    /// As [`require`](Self::require).
+    pub fn require_non_negative(name: &'static str, value: f64) -> Result<f64, Self> {
+        let legal = (0.0..f64::INFINITY).contains(&value);
+        Self::require(legal, name, "finite and at least 0", value)
+    }
+
+    /// The value if it is from 0 to 1.
+    ///
+    /// # Errors
+    /// As [`require`](Self::require).
+    pub fn require_fraction(name: &'static str, value: f64) -> Result<f64, Self> {
+        Self::require((0.0..=1.0).contains(&value), name, "from 0 to 1", value)
+    }
+
+    /// The count if it is at least 1.
+    ///
+    /// # Errors
+    /// As [`require`](Self::require).
+    pub fn require_count(name: &'static str, count: usize) -> Result<usize, Self> {
+        Self::require(count > 0, name, "at least 1", count as f64)?;
+        Ok(count)
+    }
+}
