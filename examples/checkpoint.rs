@@ -16,7 +16,8 @@ use tweedie::burn::tensor::Int;
 use tweedie::image::grid;
 use tweedie::math::PathError;
 use tweedie::models::{
-    Architecture, Checkpoint, Class, ClassInput, Clip, Conditions, Context, Precision,
+    AnyArchitecture, Architecture, Checkpoint, Class, ClassInput, Clip, Conditions, Context,
+    Precision,
 };
 use tweedie::prelude::*;
 use tweedie_examples::finish;
@@ -68,7 +69,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             autoencoder.describe([256, 256])
         );
     }
-    if checkpoint.network().is_none() {
+    if checkpoint.architecture().is_none() {
         return Ok(ExitCode::SUCCESS);
     }
     // What can be wrong with the arguments is found before the weights are read.
@@ -102,7 +103,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     if batch == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    let model = model.with_conditions(conditions(&config.network, batch, size, &device))?;
+    let model = model.with_condition(conditions(&config.network, batch, size, &device))?;
     let sampler = Sampler::new(DpmSolverMultistep::plus_plus(Order::Second), path);
     // Clipping the estimates is for images, not for latents.
     let clip = match &config.sampling {
@@ -159,7 +160,7 @@ fn path(config: &ModelConfig, steps: usize) -> Result<Path, PathError> {
 
 /// What the network has to be told besides the level.
 fn conditions(
-    network: &Architecture,
+    network: &AnyArchitecture,
     batch: usize,
     size: [usize; 2],
     device: &Device,
@@ -170,8 +171,8 @@ fn conditions(
     };
     let mut conditions = Conditions::none();
     match network {
-        Architecture::Dit(config) => conditions.class = Some(labels(config.classes)),
-        Architecture::Unet(config) => {
+        AnyArchitecture::Dit(config) => conditions.class = Some(labels(config.classes)),
+        AnyArchitecture::Unet(config) => {
             conditions.class = config.class.map(|class| match class {
                 ClassInput::Table { count } => labels(count),
                 ClassInput::Waves => labels(1000),
@@ -191,6 +192,7 @@ fn conditions(
                 conditions.image = Some(Tensor::zeros(shape, device));
             }
         }
+        _ => {}
     }
     conditions
 }

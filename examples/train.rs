@@ -177,7 +177,7 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 /// What a checkpoint has to agree with, beside its settings.
 #[derive(serde::Serialize)]
 struct Description<'a> {
-    config: &'a ModelConfig,
+    config: &'a ModelConfig<UnetConfig>,
     images: usize,
 }
 
@@ -195,7 +195,7 @@ fn schedule() -> AnySchedule {
 /// 64 samples by 50 steps of DDIM.
 fn samples(
     model: &dyn Denoiser<4>,
-    config: &ModelConfig,
+    config: &ModelConfig<UnetConfig>,
     device: &Device,
 ) -> Result<Tensor<4>, Box<dyn Error>> {
     let sampler = Sampler::new(
@@ -241,7 +241,7 @@ impl Arguments {
         })
     }
 
-    fn model(&self, images: &Images) -> Result<ModelConfig, Box<dyn Error>> {
+    fn model(&self, images: &Images) -> Result<ModelConfig<UnetConfig>, Box<dyn Error>> {
         let network = UnetConfig::new(images.channels())
             .with_widths(self.multipliers.iter().map(|factor| factor * self.width))
             .with_blocks(self.blocks)

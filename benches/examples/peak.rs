@@ -24,19 +24,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
     match words[..] {
         ["load", path] => {
-            let network = Checkpoint::open(path)?.backbone(&device)?;
+            let network = Checkpoint::open(path)?.network(&device)?;
             report_model(&network, began);
         }
         ["forward", path, side] => {
-            let network = Checkpoint::open(path)?.backbone(&device)?;
+            let network = Checkpoint::open(path)?.network(&device)?;
             report_model(&network, began);
             let side = side.parse()?;
             let x = HostNoise::seeded(0).normal([1, 3, side, side], &device);
-            let y = network.forward(x, Tensor::from_floats([500.0], &device));
+            let y = network.forward(x, Tensor::from_floats([500.0], &device), &());
             y.into_data();
         }
         ["gradient", path, side, batch] | ["gradient", path, side, batch, "recompute"] => {
-            let network = Checkpoint::open(path)?.backbone(&device)?;
+            let network = Checkpoint::open(path)?.network(&device)?;
             report_model(&network, began);
             let (side, batch) = (side.parse()?, batch.parse()?);
             let x = HostNoise::seeded(0).normal([batch, 3, side, side], &device);
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     tweedie::burn::tensor::GradientCheckpointingStrategy::Balanced,
                 );
             }
-            let y = network.forward(x.clone(), Tensor::full([batch], 500.0, &device));
+            let y = network.forward(x.clone(), Tensor::full([batch], 500.0, &device), &());
             let gradients = y.sum().backward();
             println!(
                 "{:?}",

@@ -8,8 +8,8 @@ use crate::compare::{Comparison, Outcome};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{DenoiseError, InputError, Replay, StaticClip, from_fn, try_from_fn};
 use tweedie::inverse::{
-    Annealed, CircularBlur, Conditioned, DiffPir, Dps, GaussianNoise, Mask, Measurement, Mmps,
-    Operator, Padding, Pigdm, PointSpread, ResidualNorm, Separable, Spectral, Taps,
+    Annealed, CircularBlur, DiffPir, Dps, GaussianNoise, Mask, Measurement, Mmps, Operator,
+    Padding, Pigdm, PointSpread, ResidualNorm, ScoreGuidance, Separable, Spectral, Taps,
 };
 use tweedie::kernels::Constant;
 use tweedie::math::{
@@ -134,7 +134,7 @@ fn guided(file: &File, case: &Case) -> Result<Box<dyn Denoiser<4>>, GoldenError>
         }
         "pigdm" => Box::new(Pigdm::new(prior, m).with_data_std(2.0)?),
         "mmps" => Box::new(Mmps::new(prior, m).with_iterations(3)?),
-        "ald" => Box::new(Conditioned::new(prior, Annealed::new(m))),
+        "ald" => Box::new(ScoreGuidance::new(prior, Annealed::new(m))),
         other => return Err(GoldenError::Lacks(format!("a known method: {other}"))),
     })
 }

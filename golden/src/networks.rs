@@ -9,7 +9,7 @@ use crate::compare::{Comparison, Outcome, SINGLE};
 use tweedie::burn::module::{Module, ModuleMapper, Param};
 use tweedie::burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 use tweedie::models::{
-    Autoencoder, Backbone, Checkpoint, ClassInput, Conditional, Conditions, Context, Layout, Probe,
+    AnyNetwork, Autoencoder, Checkpoint, ClassInput, Conditions, Context, Layout, Probe, Probed,
 };
 
 /// Tolerance of networks in `f64`.
@@ -35,12 +35,12 @@ pub(crate) fn run(file: &File) -> Result<Outcome, GoldenError> {
             .map_err(refused)?;
     }
     let mut comparison = Comparison::default();
-    if checkpoint.network().is_none() {
+    if checkpoint.architecture().is_none() {
         let network = checkpoint.autoencoder(&device).map_err(refused)?;
         autoencoder(file, network, &mut comparison)?;
         return Ok(Outcome::Ran(comparison));
     }
-    let network = checkpoint.backbone(&device).map_err(refused)?;
+    let network = checkpoint.network(&device).map_err(refused)?;
     single(file, &network, &mut comparison)?;
     let exact = match file.find("output_emb64") {
         None if checkpoint.layout() == Layout::GuidedDiffusion => file.find("output"),
@@ -54,10 +54,14 @@ pub(crate) fn run(file: &File) -> Result<Outcome, GoldenError> {
 }
 
 /// Everything in `f32`: parts first, so that the first that differs is named.
-fn single(file: &File, network: &Backbone, comparison: &mut Comparison) -> Result<(), GoldenError> {
+fn single(
+    file: &File,
+    network: &AnyNetwork,
+    comparison: &mut Comparison,
+) -> Result<(), GoldenError> {
     let class_waves = matches!(
         network,
-        Backbone::Unet(unet) if unet.config().class == Some(ClassInput::Waves)
+        AnyNetwork::Unet(unet) if unet.config().class == Some(ClassInput::Waves)
     );
     let mut parts = Parts {
         file,
@@ -99,7 +103,7 @@ fn single(file: &File, network: &Backbone, comparison: &mut Comparison) -> Resul
 
 fn forward(
     file: &File,
-    network: &Backbone,
+    network: &AnyNetwork,
     dtype: DType,
     mask: Option<Tensor<2>>,
     probe: &mut dyn Probe,
@@ -110,7 +114,7 @@ fn forward(
 
 fn forward_of(
     file: &File,
-    network: &Backbone,
+    network: &AnyNetwork,
     x: Tensor<4>,
     mask: Option<Tensor<2>>,
     probe: &mut dyn Probe,
@@ -146,7 +150,7 @@ fn forward_of(
             None => context,
         });
     }
-    Ok(network.forward_conditional(x, time.tensor(dtype)?, &conditions, probe))
+    Ok(network.forward_probed(x, time.tensor(dtype)?, &conditions, probe))
 }
 
 /// Moments, a draw with the recorded noise, and images.

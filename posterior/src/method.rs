@@ -8,8 +8,8 @@ use std::time::Instant;
 use tweedie::core::Counting;
 use tweedie::core::DenoiseError;
 use tweedie::inverse::{
-    Annealed, Conditioned, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, EnKg,
-    LangevinCoupling, Lgd, Mcg, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, RePaint, Red, RedDiff, Tmpd,
+    Annealed, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, EnKg, LangevinCoupling, Lgd,
+    Mcg, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, RePaint, Red, RedDiff, ScoreGuidance, Tmpd,
     TwistByVariance, TwistedSmc, tikhonov,
 };
 use tweedie::math::Renoise;
@@ -232,7 +232,7 @@ impl Method {
             Self::Tmpd => denoised(&Tmpd::new(prior, m)),
             Self::Lgd => denoised(&Lgd::new(prior, m).with_data_std(s)?),
             Self::Ddnm => denoised(&Ddnm::new(prior, m)),
-            Self::Annealed => denoised(&Conditioned::new(prior, Annealed::new(m))),
+            Self::Annealed => denoised(&ScoreGuidance::new(prior, Annealed::new(m))),
             Self::DiffPir => {
                 let kernel = match walk {
                     Walk::Flow => Renoise::new(0.0)?,
@@ -260,7 +260,7 @@ impl Method {
                 let path = study.path(study.moves)?;
                 let last = path.levels()[path.len() - 1];
                 let step = AnnealedLangevin::new(5, 0.1 * last.noise_to_signal().powi(2), last)?;
-                let guided = Conditioned::new(prior, Annealed::new(m));
+                let guided = ScoreGuidance::new(prior, Annealed::new(m));
                 study.along(&guided, step, path)
             }
             Self::Daps => study.walked(prior, Daps::new(m.clone())),

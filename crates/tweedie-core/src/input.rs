@@ -1,5 +1,6 @@
 //! Why a run cannot begin, and why a denoiser has no estimate.
 
+use crate::ConditionError;
 use tweedie_math::ParameterError;
 
 /// What is wrong with the shape of a state, or with a parameter, before anything is computed.
@@ -19,6 +20,9 @@ pub enum InputError {
         /// What it has to be.
         expected: String,
     },
+    /// A condition that the network does not take, or lacks.
+    #[error(transparent)]
+    Condition(#[from] ConditionError),
     /// What the operator, the noise model or the network itself says.
     #[error("{0}")]
     Refused(String),

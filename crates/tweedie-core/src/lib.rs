@@ -29,13 +29,13 @@
 mod advance;
 mod autodiff;
 mod brownian;
+mod condition;
 mod counting;
 mod denoiser;
 mod files;
 mod generator;
 mod guidance;
 mod input;
-mod learned;
 mod levels;
 mod noise;
 pub mod oracle;
@@ -48,6 +48,7 @@ mod threshold;
 pub use advance::Advance;
 pub use autodiff::{Pullback, try_vjp, vjp};
 pub use brownian::BrownianTree;
+pub use condition::{Condition, ConditionError, Conditioned};
 pub use counting::Counting;
 pub use denoiser::{
     Denoiser, DenoiserExt, FromFn, Posterior, TryFromFn, from_fn, linearised, tracked, try_from_fn,
@@ -58,7 +59,6 @@ pub use files::{
 pub use generator::own_generator;
 pub use guidance::ClassifierFree;
 pub use input::{DenoiseError, InputError};
-pub use learned::LearnedRange;
 pub use levels::Levels;
 pub use noise::{DeviceNoise, HostNoise, Noise, Replay};
 pub use precondition::{Network, Preconditioned, TimeInput};

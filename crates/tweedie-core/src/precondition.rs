@@ -1,21 +1,22 @@
 //! A network dressed as a denoiser.
 
-use crate::{DenoiseError, Denoiser, InputError, Levels, wide};
-use burn::module::Module;
+use crate::{Conditioned, DenoiseError, Denoiser, InputError, Levels, wide};
+use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use tweedie_math::{AnySchedule, Chain, Level, Prediction, Schedule};
 
-/// A raw network `F(x, c)`, where `c` is one number for each sample: `[batch]`.
-pub trait Network<const D: usize> {
-    /// The output, in the shape of `x`; with learned variance, of twice its channels. The condition has the
+/// A raw network `F(x, t, c)`: `t` is one number for each sample, `[batch]`, which stands for the level, and
+/// `c` the [`Condition`](crate::Condition), `()` for none.
+pub trait Network<const D: usize, C = ()> {
+    /// The output, in the shape of `x`; with learned variance, of twice its channels. The time has the
     /// precision of `x`, or `f32` where that is half: in `bf16` 998 and 999 would be the same.
-    fn forward(&self, x: Tensor<D>, condition: Tensor<1>) -> Tensor<D>;
+    fn forward(&self, x: Tensor<D>, time: Tensor<1>, condition: &C) -> Tensor<D>;
 }
 
-impl<const D: usize, T: Network<D> + ?Sized> Network<D> for &T {
-    fn forward(&self, x: Tensor<D>, condition: Tensor<1>) -> Tensor<D> {
-        (**self).forward(x, condition)
+impl<const D: usize, C, T: Network<D, C> + ?Sized> Network<D, C> for &T {
+    fn forward(&self, x: Tensor<D>, time: Tensor<1>, condition: &C) -> Tensor<D> {
+        (**self).forward(x, time, condition)
     }
 }
 
@@ -64,8 +65,8 @@ impl TimeInput {
 /// struct Tiny { linear: Linear }
 ///
 /// impl Network<2> for Tiny {
-///     fn forward(&self, x: Tensor<2>, condition: Tensor<1>) -> Tensor<2> {
-///         self.linear.forward(Tensor::cat(vec![x, condition.reshape([-1, 1])], 1))
+///     fn forward(&self, x: Tensor<2>, time: Tensor<1>, (): &()) -> Tensor<2> {
+///         self.linear.forward(Tensor::cat(vec![x, time.reshape([-1, 1])], 1))
 ///     }
 /// }
 ///
@@ -115,17 +116,44 @@ impl<N: Module> Preconditioned<N> {
         &self.time
     }
 
+    /// The denoiser of this network when it is told `condition`.
+    pub fn with_condition<C>(self, condition: C) -> Conditioned<N, C>
+    where
+        N: ModuleDisplay,
+    {
+        Conditioned::new(self, condition)
+    }
+
     /// The network's raw output for a batch, each sample at its own level: `x` is scaled and the
-    /// levels become its condition, both as in sampling.
+    /// levels become its time, both as in sampling.
     pub fn predict<const D: usize>(&self, x: Tensor<D>, levels: &Levels) -> Tensor<D>
     where
         N: Network<D>,
     {
-        let condition: Vec<f64> = levels.as_slice().iter().map(|&l| self.time.of(l)).collect();
-        let condition = TensorData::new(condition, [levels.as_slice().len()]);
-        let condition = Tensor::from_data(condition, (&x.device(), wide(x.dtype())));
+        self.predict_with(x, levels, &())
+    }
+
+    /// [`predict`](Self::predict) of a network that is told a condition.
+    pub fn predict_with<const D: usize, C>(
+        &self,
+        x: Tensor<D>,
+        levels: &Levels,
+        condition: &C,
+    ) -> Tensor<D>
+    where
+        N: Network<D, C>,
+    {
+        let time: Vec<f64> = levels.as_slice().iter().map(|&l| self.time.of(l)).collect();
+        let time = TensorData::new(time, [levels.as_slice().len()]);
+        let time = Tensor::from_data(time, (&x.device(), wide(x.dtype())));
         let scale = levels.column(&x, |level| self.prediction.input_scale(level));
-        self.network.forward(x * scale, condition)
+        self.network.forward(x * scale, time, condition)
+    }
+
+    /// Checks what the output means.
+    pub(crate) fn check(&self) -> Result<(), InputError> {
+        let refused = |error: tweedie_math::ScheduleError| InputError::Refused(error.to_string());
+        self.prediction.check().map_err(refused)
     }
 }
 
@@ -134,7 +162,7 @@ impl<N: Module> Preconditioned<N> {
     ///
     /// # Errors
     /// [`DenoiseError::Shape`] if the output has not the shape of `x`: one with learned variance is read by
-    /// [`LearnedRange`](crate::LearnedRange).
+    /// [`with_learned_variance`](Conditioned::with_learned_variance).
     pub(crate) fn clean<const D: usize>(
         &self,
         x: Tensor<D>,
@@ -162,7 +190,6 @@ impl<const D: usize, N: Module + Network<D>> Denoiser<D> for Preconditioned<N> {
     }
 
     fn accepts(&self, _: [usize; D]) -> Result<(), InputError> {
-        let refused = |error: tweedie_math::ScheduleError| InputError::Refused(error.to_string());
-        self.prediction.check().map_err(refused)
+        self.check()
     }
 }

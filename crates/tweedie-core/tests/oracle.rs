@@ -192,8 +192,8 @@ impl Perfect {
 }
 
 impl Network<2> for Perfect {
-    fn forward(&self, x: Tensor<2>, condition: Tensor<1>) -> Tensor<2> {
-        let level = self.level(values(condition)[0]);
+    fn forward(&self, x: Tensor<2>, time: Tensor<1>, (): &()) -> Tensor<2> {
+        let level = self.level(values(time)[0]);
         // The network sees scale · (α x₀ + σ ε); undo its own scaling, then answer.
         let x = x / self.prediction.input_scale(level);
         let data = Gaussian::isotropic(&[0.0, 0.0], self.data_std).expect("a Gaussian");

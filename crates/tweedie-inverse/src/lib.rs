@@ -38,7 +38,7 @@
 //! | [`Lgd`] | the same by draws, for any likelihood |
 //! | [`Ddnm`] | `x̂₀ + A⁺ (y − A x̂₀)` |
 //! | [`DiffPir`] | the proximal step of the data |
-//! | [`Conditioned`] | by a [`NoisyLikelihood`]: a [`Classifier`], [`Annealed`] |
+//! | [`ScoreGuidance`] | by a [`NoisyLikelihood`]: a [`Classifier`], [`Annealed`] |
 //!
 //! Those that wrap a step or a kernel correct its moves, and those of the last kind make their own:
 //!
@@ -119,5 +119,6 @@ pub use posterior::correction::{
     TwistedSmc,
 };
 pub use posterior::guidance::{
-    Annealed, Classifier, Conditioned, Ddnm, DiffPir, Dps, Lgd, Mmps, NoisyLikelihood, Pigdm, Tmpd,
+    Annealed, Classifier, Ddnm, DiffPir, Dps, Lgd, Mmps, NoisyLikelihood, Pigdm, ScoreGuidance,
+    Tmpd,
 };

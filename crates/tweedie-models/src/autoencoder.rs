@@ -10,12 +10,15 @@ use crate::norm::group_norm;
 use crate::probe::Probe;
 use crate::resblock::conv3x3;
 use crate::unet::{BlockAttention, MidBlock, Shared, counted, plain};
-use crate::{Activation, Downsample, ResBlock, ResBlockConfig, SelfAttention, UnetError, Upsample};
+use crate::{
+    Activation, Downsample, NetworkError, ResBlock, ResBlockConfig, SelfAttention, Upsample,
+};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::GroupNorm;
 use burn::tensor::{Device, Tensor};
 use tweedie_core::Noise;
+use tweedie_math::ParameterError;
 
 /// Configuration of an [`Autoencoder`].
 #[derive(Config, Debug, PartialEq)]
@@ -127,8 +130,8 @@ impl AutoencoderConfig {
     /// Checks the configuration.
     ///
     /// # Errors
-    /// [`UnetError`] names the field that makes no sense.
-    pub fn check(&self) -> Result<(), UnetError> {
+    /// [`NetworkError`] names the field that makes no sense.
+    pub fn check(&self) -> Result<(), NetworkError> {
         let counts = [
             ("channels", self.channels),
             ("latent", self.latent),
@@ -142,13 +145,18 @@ impl AutoencoderConfig {
             // Each width after the first halves the image.
             let (range, value) = ("at most 16", self.widths.len() as f64);
             let name = "the number of widths";
-            return Err(UnetError::Range { name, range, value });
+            return Err(ParameterError {
+                name,
+                expected: range,
+                value,
+            }
+            .into());
         }
         counted(&[("widths", self.widths.iter().copied().max().unwrap_or(0))])?;
         for (level, &channels) in self.widths.iter().enumerate() {
             let divisor = self.groups.min(channels);
             if !channels.is_multiple_of(divisor) {
-                return Err(UnetError::Divides {
+                return Err(NetworkError::Divides {
                     name: "groups",
                     divisor,
                     channels,
@@ -158,7 +166,12 @@ impl AutoencoderConfig {
         }
         let (name, range, value) = ("scale", "other than 0", self.scale);
         if value == 0.0 || !value.is_finite() {
-            return Err(UnetError::Range { name, range, value });
+            return Err(ParameterError {
+                name,
+                expected: range,
+                value,
+            }
+            .into());
         }
         Ok(())
     }
@@ -185,8 +198,8 @@ impl AutoencoderConfig {
     /// The network on `device`.
     ///
     /// # Errors
-    /// [`UnetError`] for a configuration that makes no sense.
-    pub fn init(&self, device: &Device) -> Result<Autoencoder, UnetError> {
+    /// [`NetworkError`] for a configuration that makes no sense.
+    pub fn init(&self, device: &Device) -> Result<Autoencoder, NetworkError> {
         self.check()?;
         let last = self.widths.len() - 1;
         let coarsest = self.widths[last];

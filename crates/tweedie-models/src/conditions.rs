@@ -1,9 +1,8 @@
 //! What a network is told besides the level.
 
 use crate::probe::Probe;
-use burn::module::Module;
 use burn::tensor::{Int, Tensor};
-use tweedie_core::{Interpolation, Network, Resize};
+use tweedie_core::{Condition, ConditionError, Interpolation, Resize};
 
 /// The class of each sample, `[batch]` labels or `[batch, features]` vectors. One row serves a
 /// batch of any size.
@@ -106,14 +105,73 @@ impl Conditions {
         self.with_image(Resize::new(Interpolation::Bicubic).forward(image, size))
     }
 
-    /// The conditions for a batch: single rows are repeated.
-    pub(crate) fn for_batch(&self, batch: usize) -> Self {
+    /// How many rows class, context and image have.
+    fn rows(&self) -> Vec<usize> {
+        let class = self.class.as_ref().map(|class| match class {
+            Class::Labels(labels) => labels.dims()[0],
+            Class::Vectors(rows) => rows.dims()[0],
+        });
+        let context = self
+            .context
+            .as_ref()
+            .map(|context| context.tokens.dims()[0]);
+        let image = self.image.as_ref().map(|image| image.dims()[0]);
+        [class, context, image].into_iter().flatten().collect()
+    }
+
+    /// Whether the conditions make sense by themselves: one row, or one and the same number of rows, and
+    /// a context of at least a token with a bias for each.
+    pub(crate) fn check_alone(&self) -> Result<(), ConditionError> {
+        if let Some(context) = &self.context {
+            let [rows, tokens, _] = context.tokens.dims();
+            let none = || ("at least one token".into(), "none".into());
+            unless(tokens == 0, "context", none)?;
+            let bias = context.bias.as_ref();
+            let mask = bias.map_or([rows, tokens], |bias| bias.dims());
+            unless(mask != [rows, tokens], "context", || {
+                let expected = format!("a mask of {:?}", [rows, tokens]);
+                (expected, format!("one of {mask:?}"))
+            })?;
+        }
+        let rows = self.rows();
+        let most = rows.iter().copied().max().unwrap_or(1);
+        let unequal = rows.contains(&0) || rows.iter().any(|&rows| rows != 1 && rows != most);
+        let each = || ("one row each, or as many".into(), format!("{rows:?}"));
+        unless(unequal, "conditions", each)
+    }
+}
+
+impl Condition for Conditions {
+    /// `shape` is `[batch, channels, height, width]`.
+    fn check(&self, shape: &[usize]) -> Result<(), ConditionError> {
+        self.check_alone()?;
+        let &[batch, _, h, w] = shape else {
+            return Ok(());
+        };
+        let other = self
+            .rows()
+            .into_iter()
+            .find(|&rows| rows != 1 && rows != batch);
+        unless(other.is_some(), "conditions", || {
+            let expected = format!("1 row, or {batch}, one for each sample");
+            (expected, format!("{} rows", other.unwrap_or(0)))
+        })?;
+        let [found_h, found_w] = match &self.image {
+            Some(image) => [image.dims()[2], image.dims()[3]],
+            None => [h, w],
+        };
+        unless([found_h, found_w] != [h, w], "image", || {
+            (format!("{h}×{w} pixels"), format!("{found_h}×{found_w}"))
+        })
+    }
+
+    fn for_batch(&self, batch: usize) -> Self {
         let class = self.class.clone().map(|class| match class {
             Class::Labels(labels) if labels.dims()[0] == 1 => {
                 Class::Labels(labels.repeat_dim(0, batch))
             }
             Class::Vectors(rows) => Class::Vectors(repeat(rows, batch)),
-            labels => labels,
+            labels @ Class::Labels(_) => labels,
         });
         let context = self.context.clone().map(|context| Context {
             tokens: repeat(context.tokens, batch),
@@ -126,6 +184,161 @@ impl Conditions {
             image,
         }
     }
+
+    fn join(first: Self, second: Self) -> Result<Self, ConditionError> {
+        let (expected, found) = (first.sizes(), second.sizes());
+        for ((what, expected), (_, found)) in expected.into_iter().zip(found) {
+            unless(expected != found, what, || (expected, found))?;
+        }
+        let class = match (first.class, second.class) {
+            (Some(Class::Labels(a)), Some(Class::Labels(b))) => {
+                Some(Class::Labels(Tensor::cat(vec![a, b], 0)))
+            }
+            (Some(Class::Vectors(a)), Some(Class::Vectors(b))) => {
+                Some(Class::Vectors(Tensor::cat(vec![a, b], 0)))
+            }
+            _ => None,
+        };
+        let context = first.context.zip(second.context).map(|(a, b)| {
+            let bias = match (&a.bias, &b.bias) {
+                (None, None) => None,
+                _ => Some(Tensor::cat(vec![a.bias(), b.bias()], 0)),
+            };
+            let tokens = Tensor::cat(vec![a.tokens, b.tokens], 0);
+            Context { tokens, bias }
+        });
+        let image = first.image.zip(second.image);
+        let image = image.map(|(a, b)| Tensor::cat(vec![a, b], 0));
+        Ok(Self {
+            class,
+            context,
+            image,
+        })
+    }
+}
+
+impl Conditions {
+    /// What every condition is, without its number of rows: two that differ cannot stand in one batch.
+    fn sizes(&self) -> [(&'static str, String); 3] {
+        let context = self.context.as_ref().map(|context| {
+            let [_, tokens, features] = context.tokens.dims();
+            format!("{tokens} tokens of {features} features")
+        });
+        let image = self.image.as_ref().map(|image| {
+            let [_, channels, h, w] = image.dims();
+            format!("{channels} channels of {h}×{w} pixels")
+        });
+        [
+            ("class beside another", class_of(self)),
+            ("context beside another", or_nothing(context)),
+            ("image beside another", or_nothing(image)),
+        ]
+    }
+}
+
+impl Context {
+    /// What is added to the scores; 0 where nothing is said.
+    fn bias(&self) -> Tensor<2> {
+        let [rows, tokens, _] = self.tokens.dims();
+        let like = (&self.tokens.device(), self.tokens.dtype());
+        let none = || Tensor::zeros([rows, tokens], like);
+        self.bias.clone().unwrap_or_else(none)
+    }
+}
+
+/// The error of a condition, where it is one.
+fn unless(
+    wrong: bool,
+    what: &'static str,
+    says: impl FnOnce() -> (String, String),
+) -> Result<(), ConditionError> {
+    if !wrong {
+        return Ok(());
+    }
+    let (expected, found) = says();
+    Err(ConditionError {
+        what,
+        expected,
+        found,
+    })
+}
+
+fn or_nothing(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "nothing".into())
+}
+
+fn class_of(conditions: &Conditions) -> String {
+    or_nothing(conditions.class.as_ref().map(|class| match class {
+        Class::Labels(_) => "labels".into(),
+        Class::Vectors(rows) => format!("vectors of {} features", rows.dims()[1]),
+    }))
+}
+
+/// Whether conditions are those that an architecture takes.
+pub(crate) mod expect {
+    use super::{Class, ConditionError, Conditions, class_of, or_nothing, unless};
+
+    /// A class, as vectors of so many features or as labels.
+    pub(crate) fn class(
+        conditions: &Conditions,
+        wanted: Option<Option<usize>>,
+    ) -> Result<(), ConditionError> {
+        conditions.check_alone()?;
+        let wanted = or_nothing(wanted.map(|features| match features {
+            None => "labels".into(),
+            Some(features) => format!("vectors of {features} features"),
+        }));
+        let found = class_of(conditions);
+        unless(wanted != found, "class", || (wanted, found))
+    }
+
+    /// Labels from 0 to `most`.
+    pub(crate) fn labels(
+        conditions: &Conditions,
+        most: Option<usize>,
+    ) -> Result<(), ConditionError> {
+        let Some(Class::Labels(labels)) = &conditions.class else {
+            return Ok(());
+        };
+        let unknown = |label: &i64| *label < 0 || most.is_some_and(|most| *label > most as i64);
+        let found = labels.to_data().iter::<i64>().find(unknown);
+        unless(found.is_some(), "class", || {
+            let expected = match most {
+                None => "labels from 0".into(),
+                Some(most) => format!("labels from 0 to {most}"),
+            };
+            (expected, format!("label {}", found.unwrap_or(0)))
+        })
+    }
+
+    /// A context of tokens of so many features.
+    pub(crate) fn context(
+        conditions: &Conditions,
+        features: Option<usize>,
+    ) -> Result<(), ConditionError> {
+        let tokens = |features: usize| format!("tokens of {features} features");
+        let found = conditions
+            .context
+            .as_ref()
+            .map(|context| context.tokens.dims()[2]);
+        let (wanted, found) = (
+            or_nothing(features.map(tokens)),
+            or_nothing(found.map(tokens)),
+        );
+        unless(wanted != found, "context", || (wanted, found))
+    }
+
+    /// An image of so many channels; 0 for none.
+    pub(crate) fn image(conditions: &Conditions, channels: usize) -> Result<(), ConditionError> {
+        let image = |channels: usize| match channels {
+            0 => "nothing".to_owned(),
+            channels => format!("{channels} channels"),
+        };
+        let found = conditions.image.as_ref().map_or(0, |image| image.dims()[1]);
+        unless(channels != found, "image", || {
+            (image(channels), image(found))
+        })
+    }
 }
 
 fn repeat<const D: usize>(rows: Tensor<D>, batch: usize) -> Tensor<D> {
@@ -136,11 +349,11 @@ fn repeat<const D: usize>(rows: Tensor<D>, batch: usize) -> Tensor<D> {
     }
 }
 
-/// A network that can be told more than the level.
-pub trait Conditional: Module + Network<4> {
+/// A network of images whose parts can be looked at.
+pub trait Probed {
     /// The output for images `x`, `[batch, channels, h, w]`, at levels that `time`, `[batch]`,
     /// stands for. `probe` sees the outputs of the parts.
-    fn forward_conditional(
+    fn forward_probed(
         &self,
         x: Tensor<4>,
         time: Tensor<1>,
@@ -149,38 +362,32 @@ pub trait Conditional: Module + Network<4> {
     ) -> Tensor<4>;
 }
 
-/// A network with its conditions: a [`Network`] of images alone.
-#[derive(Module, Debug)]
-pub struct Conditioned<N: Module> {
-    network: N,
-    #[module(skip)]
-    conditions: Conditions,
-}
-
-impl<N: Module> Conditioned<N> {
-    /// `network`, told `conditions` at every step.
-    pub fn new(network: N, conditions: Conditions) -> Self {
-        Self {
-            network,
-            conditions,
+/// A network, with conditions and without, of one whose parts can be looked at.
+macro_rules! probed {
+    ($network:ty) => {
+        impl tweedie_core::Network<4, crate::Conditions> for $network {
+            fn forward(
+                &self,
+                x: burn::tensor::Tensor<4>,
+                time: burn::tensor::Tensor<1>,
+                conditions: &crate::Conditions,
+            ) -> burn::tensor::Tensor<4> {
+                crate::Probed::forward_probed(self, x, time, conditions, &mut ())
+            }
         }
-    }
 
-    /// The network itself.
-    pub fn network(&self) -> &N {
-        &self.network
-    }
-
-    /// What it is told.
-    pub fn conditions(&self) -> &Conditions {
-        &self.conditions
-    }
+        impl tweedie_core::Network<4> for $network {
+            fn forward(
+                &self,
+                x: burn::tensor::Tensor<4>,
+                time: burn::tensor::Tensor<1>,
+                (): &(),
+            ) -> burn::tensor::Tensor<4> {
+                let none = crate::Conditions::none();
+                crate::Probed::forward_probed(self, x, time, &none, &mut ())
+            }
+        }
+    };
 }
 
-impl<N: Conditional> Network<4> for Conditioned<N> {
-    fn forward(&self, x: Tensor<4>, condition: Tensor<1>) -> Tensor<4> {
-        let conditions = self.conditions.for_batch(x.dims()[0]);
-        self.network
-            .forward_conditional(x, condition, &conditions, &mut ())
-    }
-}
+pub(crate) use probed;

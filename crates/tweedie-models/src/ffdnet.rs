@@ -7,7 +7,7 @@
 //! Zhang, Zuo & Zhang 2018, "FFDNet: Toward a fast and flexible solution for CNN-based image
 //! denoising", arXiv:1710.04026.
 
-use crate::UnetError;
+use crate::NetworkError;
 use crate::convolution::Conv2d;
 use crate::import::{CheckpointError, Flat, Precision, Stored, load};
 use crate::patch::{fold, unfold};
@@ -32,13 +32,13 @@ impl Ffdnet {
     /// A network for images of `channels`, with `depth` layers of `width` channels, not trained.
     ///
     /// # Errors
-    /// [`UnetError`] for a number that is 0 or above 65,536.
+    /// [`NetworkError`] for a number that is 0 or above 65,536.
     pub fn new(
         channels: usize,
         width: usize,
         depth: usize,
         device: &Device,
-    ) -> Result<Self, UnetError> {
+    ) -> Result<Self, NetworkError> {
         counted(&[("channels", channels), ("width", width), ("depth", depth)])?;
         let layer = |i: usize| {
             let from = if i == 0 { 4 * channels + 1 } else { width };
@@ -127,7 +127,7 @@ impl Ffdnet {
     }
 }
 
-fn unmade(path: &Path, source: UnetError) -> CheckpointError {
+fn unmade(path: &Path, source: NetworkError) -> CheckpointError {
     CheckpointError::Network {
         path: path.into(),
         source,

@@ -3,9 +3,10 @@
 //! # Reference
 //! Ho & Salimans 2022, arXiv:2207.12598.
 
-use crate::{Architecture, Class, ConditionError, Conditions, Context, Model};
+use crate::{AnyArchitecture, Architecture, Model};
+use burn::module::Module;
 use burn::tensor::Tensor;
-use tweedie_core::{DenoiseError, Denoiser, InputError, Posterior};
+use tweedie_core::{Condition, DenoiseError, Denoiser, InputError, Posterior};
 use tweedie_math::{Level, ParameterError};
 
 /// `x̂₀ = u + s (c − u)` of one model that is told `c` and `u` side by side; what
@@ -13,19 +14,20 @@ use tweedie_math::{Level, ParameterError};
 ///
 /// Made by [`Model::guided`].
 #[derive(Clone, Debug)]
-pub struct Guided {
-    model: Model,
-    told: [Conditions; 2],
+pub struct Guided<A: Architecture = AnyArchitecture> {
+    model: Model<A>,
+    told: [A::Condition; 2],
     scale: f64,
 }
 
-impl Model {
-    /// The model under guidance: towards what it says when told `conditions`, away from what it says when told
-    /// `others`, the empty text or no class; `scale` 1 is the former alone, 0 the latter. Every step is one pass
+impl<A: Architecture> Model<A> {
+    /// The model under guidance: towards what it says when told `condition`, away from what it says when told
+    /// `other`, the empty text or no class; `scale` 1 is the former alone, 0 the latter. Every step is one pass
     /// of twice the batch.
     ///
     /// # Errors
-    /// [`ConditionError`] for conditions that the network does not take, or contexts of unequal length.
+    /// [`InputError`] for a condition that the network does not take, two that cannot stand in one batch,
+    /// or a scale that is not finite.
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
@@ -43,62 +45,42 @@ impl Model {
     /// let (x, level) = (Tensor::ones([2, 3, 8, 8], &device), Level::new(0.6, 0.8)?);
     /// let one = guided.denoise(x.clone(), level)?;
     ///
-    /// let told = model.with_conditions(third)?;
+    /// let told = model.with_condition(third)?;
     /// let two = ClassifierFree::new(&told, &model, 4.0)?.denoise(x, level)?;
     /// assert!((one - two).abs().max().into_scalar::<f32>() < 1e-5);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn guided(
         &self,
-        conditions: Conditions,
-        others: Conditions,
+        condition: A::Condition,
+        other: A::Condition,
         scale: f64,
-    ) -> Result<Guided, ConditionError> {
-        let told = [conditions, others];
-        for conditions in &told {
-            let config = self.config();
-            config.network.accepts(config.channels, conditions)?;
+    ) -> Result<Guided<A>, InputError> {
+        ParameterError::require_finite("the guidance scale", scale)?;
+        let config = self.config();
+        for condition in [&condition, &other] {
+            config.network.check_condition(config.channels, condition)?;
         }
-        let tokens = told.each_ref().map(|conditions| {
-            let context = conditions.context.as_ref();
-            context.map_or(0, |context| context.tokens.dims()[1])
-        });
-        if tokens[0] != tokens[1] {
-            return Err(ConditionError {
-                what: "context without the condition",
-                expected: format!("{} tokens", tokens[0]),
-                found: format!("{} tokens", tokens[1]),
-            });
-        }
+        let device = self.network().devices().into_iter().next();
+        let device = device.unwrap_or_default();
+        let told = [condition, other].map(|told| config.network.completed(told, &device));
+        let [c, u] = told.clone();
+        A::Condition::join(c, u)?;
         Ok(Guided {
             model: self.clone(),
             told,
             scale,
         })
     }
-
-    /// A transformer's row for no class, by its number.
-    fn named_class(&self, conditions: Conditions, x: &Tensor<4>) -> Conditions {
-        match &self.config().network {
-            Architecture::Dit(config) if conditions.class.is_none() => {
-                let none = Tensor::from_ints([config.classes as i32], &x.device());
-                conditions.with_labels(none)
-            }
-            _ => conditions,
-        }
-    }
 }
 
-impl Guided {
+impl<A: Architecture> Guided<A> {
     /// The model, told both, on `x` twice.
-    fn both(&self, x: &Tensor<4>) -> (Model, Tensor<4>) {
+    fn both(&self, x: &Tensor<4>) -> Result<(Model<A>, Tensor<4>), InputError> {
         let batch = x.dims()[0];
-        let [c, u] = self.told.clone().map(|conditions| {
-            let conditions = self.model.named_class(conditions, x);
-            conditions.for_batch(batch)
-        });
-        let told = self.model.told(join(c, u));
-        (told, Tensor::cat(vec![x.clone(), x.clone()], 0))
+        let [c, u] = self.told.each_ref().map(|told| told.for_batch(batch));
+        let told = self.model.told(A::Condition::join(c, u)?);
+        Ok((told, Tensor::cat(vec![x.clone(), x.clone()], 0)))
     }
 
     /// `u + s (c − u)` of the two halves.
@@ -112,16 +94,16 @@ impl Guided {
     }
 }
 
-impl Denoiser<4> for Guided {
+impl<A: Architecture> Denoiser<4> for Guided<A> {
     fn denoise(&self, x: Tensor<4>, level: Level) -> Result<Tensor<4>, DenoiseError> {
-        let (model, both) = self.both(&x);
+        let (model, both) = self.both(&x)?;
         Ok(self.combine(model.denoise(both, level)?))
     }
 
     /// The variance is the conditional model's.
     fn estimate(&self, x: Tensor<4>, level: Level) -> Result<Posterior<4>, DenoiseError> {
         let batch = x.dims()[0];
-        let (model, both) = self.both(&x);
+        let (model, both) = self.both(&x)?;
         let estimate = model.estimate(both, level)?;
         Ok(Posterior {
             clean: self.combine(estimate.clean),
@@ -134,49 +116,8 @@ impl Denoiser<4> for Guided {
     }
 
     fn accepts(&self, shape: [usize; 4]) -> Result<(), InputError> {
-        ParameterError::require_finite("the guidance scale", self.scale)?;
         self.model.accepts_images(shape)?;
-        let serve = |conditions: &Conditions| conditions.serve(shape);
-        let served = self.told.iter().try_for_each(serve);
-        served.map_err(|error| InputError::Refused(error.to_string()))
-    }
-}
-
-/// The rows of one batch above those of another, where both are of a kind.
-fn join(first: Conditions, second: Conditions) -> Conditions {
-    let class = match (first.class, second.class) {
-        (Some(Class::Labels(a)), Some(Class::Labels(b))) => {
-            Some(Class::Labels(Tensor::cat(vec![a, b], 0)))
-        }
-        (Some(Class::Vectors(a)), Some(Class::Vectors(b))) => {
-            Some(Class::Vectors(Tensor::cat(vec![a, b], 0)))
-        }
-        _ => None,
-    };
-    let context = first.context.zip(second.context).map(|(a, b)| {
-        let none = |context: &Context| {
-            let [rows, tokens, _] = context.tokens.dims();
-            Tensor::zeros(
-                [rows, tokens],
-                (&context.tokens.device(), context.tokens.dtype()),
-            )
-        };
-        let bias = match (&a.bias, &b.bias) {
-            (None, None) => None,
-            _ => {
-                let [a, b] = [&a, &b].map(|c| c.bias.clone().unwrap_or_else(|| none(c)));
-                Some(Tensor::cat(vec![a, b], 0))
-            }
-        };
-        Context {
-            tokens: Tensor::cat(vec![a.tokens, b.tokens], 0),
-            bias,
-        }
-    });
-    let image = first.image.zip(second.image);
-    Conditions {
-        class,
-        context,
-        image: image.map(|(a, b)| Tensor::cat(vec![a, b], 0)),
+        let mut told = self.told.iter();
+        Ok(told.try_for_each(|condition| condition.check(&shape))?)
     }
 }

@@ -17,7 +17,7 @@ use tweedie_core::own_generator;
 ///
 /// let device = Device::flex();
 /// let mlp = seeded(7, &device, MlpConfig::new(2).init(&device)?);
-/// # Ok::<(), tweedie_models::UnetError>(())
+/// # Ok::<(), tweedie_models::NetworkError>(())
 /// ```
 pub fn seeded<M: Module>(seed: u64, device: &Device, module: M) -> M {
     struct Touch;

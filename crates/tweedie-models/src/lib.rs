@@ -3,7 +3,7 @@
 //! | network | file |
 //! |---|---|
 //! | [`Unet`]: DDPM, ADM, NCSN++, SR3, Stable Diffusion | `unet/` |
-//! | [`Dit`], the transformer | `dit.rs` |
+//! | [`Dit`], the transformer | `dit/` |
 //! | [`Autoencoder`] and [`Latent`] diffusion | `autoencoder.rs`, `latent.rs` |
 //! | [`Ffdnet`], a denoiser of photographs | `ffdnet.rs` |
 //! | [`Mlp`] for points | `mlp.rs` |
@@ -38,11 +38,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod accept;
 mod activation;
+mod any;
+mod architecture;
 mod attention;
 mod autoencoder;
-mod backbone;
 mod class;
 mod conditions;
 mod convolution;
@@ -55,6 +55,7 @@ mod initialise;
 mod latent;
 mod mlp;
 mod model;
+mod network_error;
 mod norm;
 mod patch;
 mod probe;
@@ -65,23 +66,26 @@ mod time;
 mod transformer;
 mod unet;
 
-pub use accept::ConditionError;
 pub use activation::Activation;
+pub use any::{AnyArchitecture, AnyNetwork};
+pub use architecture::{Architecture, Published};
 pub use attention::{Attention, Heads, SelfAttention};
 pub use autoencoder::{Autoencoder, AutoencoderConfig, LatentGaussian};
-pub use backbone::{Architecture, Backbone};
 pub use class::{ClassEmbedding, ClassInput};
-pub use conditions::{Class, Conditional, Conditioned, Conditions, Context};
+pub use conditions::{Class, Conditions, Context, Probed};
 pub use convolution::{Conv2d, Conv2dConfig};
 pub use describe::{Description, Row};
 pub use dit::{Dit, DitBlock, DitConfig, LevelAndClass};
 pub use ffdnet::Ffdnet;
 pub use guided::Guided;
-pub use import::{Checkpoint, CheckpointError, Layout, Mismatch, Misshapen, Precision};
+pub use import::{
+    Checkpoint, CheckpointError, Layout, Mismatch, Misshapen, Naming, Place, Precision, Target,
+};
 pub use initialise::seeded;
 pub use latent::Latent;
 pub use mlp::{Mlp, MlpConfig};
 pub use model::{Model, ModelConfig};
+pub use network_error::NetworkError;
 pub use probe::Probe;
 pub use resample::{Downsample, Filter, Upsample};
 pub use resblock::{Conditioning, ResBlock, ResBlockConfig, Resize};
@@ -90,5 +94,5 @@ pub use time::{Perceptron, TimeEmbedding, Waves};
 pub use transformer::{SpatialTransformer, TransformerBlock};
 pub use unet::{
     Attend, BlockAttention, ContextInput, DownBlock, Level, MidBlock, Resampling, Unet, UnetConfig,
-    UnetError, UpBlock,
+    UpBlock,
 };

@@ -4,12 +4,13 @@
 //! [`TimeEmbedding`].
 
 use crate::unet::counted;
-use crate::{Activation, TimeEmbedding, UnetError, Waves};
+use crate::{Activation, NetworkError, TimeEmbedding, Waves};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation::silu};
 use tweedie_core::Network;
+use tweedie_math::ParameterError;
 
 /// Configuration of an [`Mlp`].
 #[derive(Config, Debug)]
@@ -47,17 +48,18 @@ impl MlpConfig {
     /// The network on `device`.
     ///
     /// # Errors
-    /// [`UnetError`] for a dimension or width of 0 or above 65,536, as many layers, or a factor that is not
+    /// [`NetworkError`] for a dimension or width of 0 or above 65,536, as many layers, or a factor that is not
     /// finite.
-    pub fn init(&self, device: &Device) -> Result<Mlp, UnetError> {
+    pub fn init(&self, device: &Device) -> Result<Mlp, NetworkError> {
         let depth = self.depth.saturating_add(1);
         counted(&[("dim", self.dim), ("width", self.width), ("depth", depth)])?;
         if !self.time_scale.is_finite() {
-            return Err(UnetError::Range {
+            return Err(ParameterError {
                 name: "time_scale",
-                range: "finite",
+                expected: "finite",
                 value: self.time_scale,
-            });
+            }
+            .into());
         }
         let linear = |from, to| LinearConfig::new(from, to).init(device);
         let waves = Waves::Sinusoids {
@@ -84,8 +86,8 @@ impl MlpConfig {
 }
 
 impl Network<2> for Mlp {
-    fn forward(&self, x: Tensor<2>, condition: Tensor<1>) -> Tensor<2> {
-        let time = silu(self.time.forward(condition));
+    fn forward(&self, x: Tensor<2>, time: Tensor<1>, (): &()) -> Tensor<2> {
+        let time = silu(self.time.forward(time));
         let mut h = self.input.forward(x);
         for layer in &self.layers {
             let inner = layer.hidden.forward(h.clone()) + layer.time.forward(time.clone());

@@ -1,26 +1,28 @@
 //! A trained network with all it takes to sample from it.
 
-use crate::import::fields::MOST_BYTES;
+use crate::architecture::named;
 use crate::import::place::{Target, targets};
-use crate::import::{Checkpoint, CheckpointError, Native, Precision, export};
+use crate::import::{Checkpoint, CheckpointError, Native, Own, Precision, export};
 use crate::sampling::Sampling;
-use crate::{Architecture, Backbone, ConditionError, Conditioned, Conditions, Waves};
+use crate::{AnyArchitecture, Architecture};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tweedie_core::{
-    DenoiseError, Denoiser, InputError, LearnedRange, Posterior, Preconditioned, TimeInput,
-    replace_file,
+    ConditionError, Conditioned, DenoiseError, Denoiser, InputError, Posterior, Preconditioned,
+    TimeInput, replace_file,
 };
 use tweedie_math::{Level, Prediction};
 
-/// What a model is, apart from its weights.
+/// What a model is, apart from its weights. `A` is the network's configuration: one of this crate, or
+/// [of your own](Architecture).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelConfig {
+#[serde(deny_unknown_fields, bound = "A: Architecture")]
+pub struct ModelConfig<A: Architecture = AnyArchitecture> {
     /// The network.
-    pub network: Architecture,
+    #[serde(with = "named")]
+    pub network: A,
     /// What its output means.
     pub prediction: Prediction,
     /// How it is told the level.
@@ -40,30 +42,17 @@ pub struct ModelConfig {
 /// One directory holds it: `config.json`, the [`ModelConfig`], and `weights.safetensors`. Published
 /// checkpoints are read by [`Checkpoint`].
 #[derive(Clone, Debug)]
-pub struct Model {
-    config: ModelConfig,
-    denoiser: Kind,
+pub struct Model<A: Architecture = AnyArchitecture> {
+    config: ModelConfig<A>,
+    denoiser: Conditioned<A::Network, A::Condition>,
     /// The precision of its parameters, if they are there.
     dtype: Option<DType>,
 }
 
-/// With learned variance or without.
-#[derive(Clone, Debug)]
-enum Kind {
-    Plain(Preconditioned<Conditioned<Backbone>>),
-    Learned(LearnedRange<Conditioned<Backbone>>),
-}
-
-impl ModelConfig {
+impl<A: Architecture> ModelConfig<A> {
     /// A model of images of `size` with as many channels as the network has inputs.
     #[must_use]
-    pub fn new(
-        network: impl Into<Architecture>,
-        prediction: Prediction,
-        time: TimeInput,
-        size: [usize; 2],
-    ) -> Self {
-        let network = network.into();
+    pub fn new(network: A, prediction: Prediction, time: TimeInput, size: [usize; 2]) -> Self {
         let [channels, _] = network.channels();
         Self {
             network,
@@ -79,7 +68,7 @@ impl ModelConfig {
     ///
     /// # Errors
     /// [`CheckpointError`] for a configuration that makes no sense.
-    pub fn init(&self, device: &Device) -> Result<Preconditioned<Backbone>, CheckpointError> {
+    pub fn init(&self, device: &Device) -> Result<Preconditioned<A::Network>, CheckpointError> {
         self.check()?;
         let network = self.network.init(device);
         let network = network.map_err(|source| self.network_error(source))?;
@@ -91,12 +80,11 @@ impl ModelConfig {
     }
 
     pub(crate) fn check(&self) -> Result<(), CheckpointError> {
-        self.prediction
-            .check()
-            .map_err(|source| CheckpointError::Schedule {
-                path: CONFIG.into(),
-                source,
-            })?;
+        let refused = |source| CheckpointError::Schedule {
+            path: CONFIG.into(),
+            source,
+        };
+        self.prediction.check().map_err(refused)?;
         let [input, output] = self.network.channels();
         let both = self.channels.saturating_mul(2);
         if self.channels == 0 || input < self.channels || ![self.channels, both].contains(&output) {
@@ -106,51 +94,29 @@ impl ModelConfig {
                 output,
             });
         }
-        self.network.check_size(self.size)?;
-        self.check_time()?;
+        self.check_size(self.size)?;
+        self.network.check_time(&self.time)?;
         let Some(sampling) = &self.sampling else {
             return Ok(());
-        };
-        let refused = |source| CheckpointError::Schedule {
-            path: CONFIG.into(),
-            source,
         };
         sampling.prediction.check().map_err(refused)?;
         sampling.clip.check()
     }
 
-    /// Refuses a network that cannot take the number that stands for the level.
-    fn check_time(&self) -> Result<(), CheckpointError> {
-        let told = |message: String| Err(CheckpointError::Told { message });
-        let Architecture::Unet(config) = &self.network else {
-            return Ok(());
-        };
-        let waves = config.waves();
-        if let Waves::Learned { count, .. } = waves {
-            return match &self.time {
-                TimeInput::Index(chain) if chain.len() <= count => Ok(()),
-                TimeInput::Index(chain) => told(format!(
-                    "a table of {count} steps, for a chain of {}",
-                    chain.len()
-                )),
-                _ => told(format!(
-                    "a table of {count} steps takes the index of a chain"
-                )),
-            };
-        }
-        let logarithm = matches!(waves, Waves::Fourier { log: true, .. });
-        let positive = matches!(self.time, TimeInput::NoiseLevel);
-        match (logarithm || config.divide_by_condition) && !positive {
-            true => told(
-                "the network takes the logarithm of the level, or divides by it: only of \
-                          the noise level is it finite everywhere"
-                    .into(),
-            ),
-            false => Ok(()),
+    /// `Ok` for images of a height and width that the network takes.
+    fn check_size(&self, size: [usize; 2]) -> Result<(), CheckpointError> {
+        let (patch, least) = (
+            self.network.patch().max(1),
+            self.network.least_side().max(1),
+        );
+        let fits = |side: usize| side >= least && side.is_multiple_of(patch);
+        match size.into_iter().all(fits) {
+            true => Ok(()),
+            false => Err(CheckpointError::Size { size, patch, least }),
         }
     }
 
-    pub(crate) fn network_error(&self, source: crate::UnetError) -> CheckpointError {
+    pub(crate) fn network_error(&self, source: crate::NetworkError) -> CheckpointError {
         CheckpointError::Network {
             path: CONFIG.into(),
             source,
@@ -159,11 +125,21 @@ impl ModelConfig {
 }
 
 impl Model {
+    /// Reads a model from a directory or file of any layout that [`Checkpoint`] knows.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] names the file, and every tensor that is missing or misshapen.
+    pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
+        Checkpoint::open(path)?.model(device)
+    }
+}
+
+impl<A: Architecture> Model<A> {
     /// A model of its parts; dropout is off, also where a gradient flows through the network.
     ///
     /// # Errors
     /// [`CheckpointError`] for a configuration that makes no sense, or that describes another network.
-    pub fn new(config: ModelConfig, network: Backbone) -> Result<Self, CheckpointError> {
+    pub fn new(config: ModelConfig<A>, network: A::Network) -> Result<Self, CheckpointError> {
         config.check()?;
         let described = config.network.init(&Device::default());
         let described = described.map_err(|source| config.network_error(source))?;
@@ -171,22 +147,17 @@ impl Model {
         if let Some(message) = difference(&expected, &found) {
             return Err(CheckpointError::Described { message });
         }
-        Ok(Self::conditional(
-            config,
-            network.valid(),
-            Conditions::none(),
-        ))
+        let network = network.valid();
+        Ok(Self::conditional(config, network, A::Condition::default()))
     }
 
-    fn conditional(config: ModelConfig, network: Backbone, conditions: Conditions) -> Self {
-        let network = Conditioned::new(network, conditions);
-        let plain = Preconditioned::new(network, config.prediction, config.time.clone());
-        let learned = config.network.channels()[1] == 2 * config.channels;
-        let dtype = precision(plain.network());
-        let denoiser = if learned {
-            Kind::Learned(LearnedRange::new(plain))
-        } else {
-            Kind::Plain(plain)
+    fn conditional(config: ModelConfig<A>, network: A::Network, condition: A::Condition) -> Self {
+        let dtype = precision(&network);
+        let network = Preconditioned::new(network, config.prediction, config.time.clone());
+        let denoiser = network.with_condition(condition);
+        let denoiser = match config.network.channels()[1] == 2 * config.channels {
+            true => denoiser.with_learned_variance(),
+            false => denoiser,
         };
         Self {
             config,
@@ -195,12 +166,15 @@ impl Model {
         }
     }
 
-    /// Reads a model from a directory or file of any layout that [`Checkpoint`] knows.
+    /// Reads what [`save`](Self::save) wrote of a model of this architecture. [`Model::open`] reads those of
+    /// this crate, and other layouts.
     ///
     /// # Errors
     /// [`CheckpointError`] names the file, and every tensor that is missing or misshapen.
-    pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
-        Checkpoint::open(path)?.model(device)
+    pub fn load(directory: impl AsRef<Path>, device: &Device) -> Result<Self, CheckpointError> {
+        let own = Own::<A>::open(directory.as_ref())?;
+        let network = own.network(device)?;
+        Self::new(own.config, network)
     }
 
     /// Writes the model into a directory, which is made if need be: `config.json`, and the weights in a
@@ -243,21 +217,21 @@ impl Model {
 
     /// What the model is.
     #[must_use]
-    pub fn config(&self) -> &ModelConfig {
+    pub fn config(&self) -> &ModelConfig<A> {
         &self.config
     }
 
     /// The network.
     #[must_use]
-    pub fn network(&self) -> &Backbone {
-        self.preconditioned().network().network()
+    pub fn network(&self) -> &A::Network {
+        self.preconditioned().network()
     }
 
-    fn preconditioned(&self) -> &Preconditioned<Conditioned<Backbone>> {
-        match &self.denoiser {
-            Kind::Plain(plain) => plain,
-            Kind::Learned(learned) => learned.network(),
-        }
+    /// The network with what its output means and how it is told the level: what a run of training begins
+    /// from.
+    #[must_use]
+    pub fn preconditioned(&self) -> &Preconditioned<A::Network> {
+        self.denoiser.network()
     }
 
     /// The same model, told more than the level: a class, a text, a low-resolution image. It shares
@@ -265,17 +239,16 @@ impl Model {
     ///
     /// # Errors
     /// [`ConditionError`] for a condition that is missing, one too many, or of another kind or size.
-    pub fn with_conditions(&self, conditions: Conditions) -> Result<Self, ConditionError> {
-        self.config
-            .network
-            .accepts(self.config.channels, &conditions)?;
-        Ok(self.told(conditions))
+    pub fn with_condition(&self, condition: A::Condition) -> Result<Self, ConditionError> {
+        let (network, channels) = (&self.config.network, self.config.channels);
+        network.check_condition(channels, &condition)?;
+        Ok(self.told(condition))
     }
 
-    /// With conditions that the network is known to take.
-    pub(crate) fn told(&self, conditions: Conditions) -> Self {
+    /// With a condition that the network is known to take.
+    pub(crate) fn told(&self, condition: A::Condition) -> Self {
         let (config, network) = (self.config.clone(), self.network().clone());
-        Self::conditional(config, network, conditions)
+        Self::conditional(config, network, condition)
     }
 
     /// Whether the network takes images of this shape, apart from its conditions.
@@ -288,7 +261,7 @@ impl Model {
                 expected: format!("{} channels", self.config.channels),
             });
         }
-        let size = self.config.network.check_size([h, w]);
+        let size = self.config.check_size([h, w]);
         size.map_err(|error| InputError::Refused(error.to_string()))
     }
 
@@ -313,7 +286,8 @@ pub(crate) const WEIGHTS: [&str; 2] = ["weights.safetensors", "weights-1.safeten
 
 /// Which file of weights a model in `directory` has, if one is there.
 fn weights_of(directory: &Path) -> Option<&'static str> {
-    let text = tweedie_core::read_text(directory.join(CONFIG), MOST_BYTES).ok()?;
+    let text =
+        tweedie_core::read_text(directory.join(CONFIG), crate::import::fields::MOST_BYTES).ok()?;
     let config: serde_json::Value = serde_json::from_str(&text).ok()?;
     config.get("network")?;
     let name = config.get("weights").and_then(serde_json::Value::as_str);
@@ -348,25 +322,16 @@ fn precision<M: Module>(network: &M) -> Option<DType> {
     first.0
 }
 
-impl Denoiser<4> for Model {
+impl<A: Architecture> Denoiser<4> for Model<A> {
     /// The network runs in the precision of its parameters, whatever that of `x` is.
     fn denoise(&self, x: Tensor<4>, level: Level) -> Result<Tensor<4>, DenoiseError> {
-        let asked = x.dtype();
-        let x = x.cast(self.dtype.unwrap_or(asked));
-        let clean = match &self.denoiser {
-            Kind::Plain(plain) => plain.denoise(x, level),
-            Kind::Learned(learned) => learned.denoise(x, level),
-        };
-        Ok(clean?.cast(asked))
+        Ok(self.estimate(x, level)?.clean)
     }
 
     fn estimate(&self, x: Tensor<4>, level: Level) -> Result<Posterior<4>, DenoiseError> {
         let asked = x.dtype();
         let x = x.cast(self.dtype.unwrap_or(asked));
-        let estimate = match &self.denoiser {
-            Kind::Plain(plain) => plain.estimate(x, level),
-            Kind::Learned(learned) => learned.estimate(x, level),
-        }?;
+        let estimate = self.denoiser.estimate(x, level)?;
         Ok(Posterior {
             clean: estimate.clean.cast(asked),
             interpolation: estimate.interpolation.map(|place| place.cast(asked)),
@@ -378,12 +343,9 @@ impl Denoiser<4> for Model {
     }
 
     fn accepts(&self, shape: [usize; 4]) -> Result<(), InputError> {
-        let refused = |error: ConditionError| InputError::Refused(error.to_string());
         self.accepts_images(shape)?;
-        let channels = self.config.channels;
-        let conditions = self.preconditioned().network().conditions();
         let network = &self.config.network;
-        network.accepts(channels, conditions).map_err(refused)?;
-        conditions.serve(shape).map_err(refused)
+        network.check_condition(self.config.channels, self.denoiser.condition())?;
+        self.denoiser.accepts(shape)
     }
 }

@@ -9,12 +9,12 @@
 use burn::tensor::{Device, Tensor};
 use std::path::{Path, PathBuf};
 use tweedie_core::{
-    ClassifierFree, Denoiser, HostNoise, Interpolation, Network, Noise, Preconditioned, Resize,
-    TimeInput,
+    ClassifierFree, Condition, Denoiser, HostNoise, Interpolation, Network, Noise, Preconditioned,
+    Resize, TimeInput,
 };
 use tweedie_math::{Level, Prediction};
 use tweedie_models::{
-    CheckpointError, Conditional, Conditioned, Conditions, Context, Model, Unet, UnetConfig, seeded,
+    CheckpointError, Conditions, Context, Model, Probed, Unet, UnetConfig, seeded,
 };
 
 fn golden(name: &str) -> PathBuf {
@@ -49,16 +49,16 @@ fn one_condition_serves_a_batch_of_any_size() -> Result<(), CheckpointError> {
     let pairs = [
         (
             class
-                .with_conditions(Conditions::none().with_labels(labels(1)))
+                .with_condition(Conditions::none().with_labels(labels(1)))
                 .expect("conditions"),
             class
-                .with_conditions(Conditions::none().with_labels(labels(3)))
+                .with_condition(Conditions::none().with_labels(labels(3)))
                 .expect("conditions"),
         ),
         (
-            text.with_conditions(Conditions::none().with_context(context(1)))
+            text.with_condition(Conditions::none().with_context(context(1)))
                 .expect("conditions"),
-            text.with_conditions(Conditions::none().with_context(context(3)))
+            text.with_condition(Conditions::none().with_context(context(3)))
                 .expect("conditions"),
         ),
     ];
@@ -83,7 +83,7 @@ fn a_masked_token_does_not_count() -> Result<(), CheckpointError> {
         let mask = Tensor::<2>::from_floats([mask], &device);
         let context = Context::new(tokens).with_mask(mask);
         let model = model
-            .with_conditions(Conditions::none().with_context(context))
+            .with_condition(Conditions::none().with_context(context))
             .expect("conditions");
         model
             .denoise(normal(4, model.shape(1)), level())
@@ -104,7 +104,7 @@ fn guidance_takes_one_network_twice() -> Result<(), CheckpointError> {
     let told = |seed| {
         let context = Context::new(normal(seed, [1, 5, 24]));
         model
-            .with_conditions(Conditions::none().with_context(context))
+            .with_condition(Conditions::none().with_context(context))
             .expect("conditions")
     };
     let (text, nothing) = (told(5), told(6));
@@ -148,14 +148,17 @@ fn a_low_resolution_image_stands_beside_the_noisy_one() {
     let (x, small) = (normal(8, [2, 3, 16, 16]), normal(9, [1, 3, 4, 4]));
     let time = || Tensor::full([2], 500.0, &device);
     let conditions = Conditions::none().with_low_resolution(small.clone(), [16, 16]);
-    let told = Conditioned::new(network.clone(), conditions);
+    let model = Preconditioned::new(network.clone(), Prediction::Noise, TimeInput::LogSnr);
     let large = Resize::new(Interpolation::Bicubic).forward(small, [16, 16]);
     let both = Tensor::cat(vec![x.clone(), large.repeat_dim(0, 2)], 1);
-    let expected = network.forward(both, time());
+    let expected = network.forward(both, time(), &());
     assert_eq!(expected.dims(), [2, 3, 16, 16]);
-    assert_eq!(largest(told.forward(x.clone(), time()) - expected), 0.0);
+    assert_eq!(
+        largest(network.forward(x.clone(), time(), &conditions.for_batch(2)) - expected),
+        0.0
+    );
     // As a denoiser it needs nothing but the noisy image.
-    let model = Preconditioned::new(told, Prediction::Noise, TimeInput::LogSnr);
+    let model = model.with_condition(conditions);
     assert_eq!(
         model.denoise(x, level()).expect("an estimate").dims(),
         [2, 3, 16, 16]
@@ -166,33 +169,28 @@ fn a_low_resolution_image_stands_beside_the_noisy_one() {
 #[test]
 fn any_network_can_be_preconditioned_as_edm() -> Result<(), CheckpointError> {
     let device = Device::flex();
-    let dit = tweedie_models::Checkpoint::open(golden("dit"))?.backbone(&device)?;
+    let dit = tweedie_models::Checkpoint::open(golden("dit"))?.network(&device)?;
     let x = normal(10, [1, 4, 8, 8]);
     let level = Level::variance_exploding(2.0).expect("a level");
-    let raw = |network: &tweedie_models::Backbone| {
+    let raw = |network: &tweedie_models::AnyNetwork| {
         // Karras et al., table 1, with σ = 2 and data of 0.5.
         let c_in = 1.0 / (4.0_f64 + 0.25).sqrt();
         let c_noise = 2.0_f64.ln() / 4.0;
         let time = Tensor::full([1], c_noise, &device);
-        let output =
-            network.forward_conditional(x.clone() * c_in, time, &Conditions::none(), &mut ());
+        let output = network.forward_probed(x.clone() * c_in, time, &Conditions::none(), &mut ());
         output.narrow(1, 0, 4)
     };
     let (skip, out) = (0.25 / 4.25, 2.0 * 0.5 / 4.25_f64.sqrt());
     let expected = x.clone() * skip + raw(&dit) * out;
+    let tweedie_models::AnyNetwork::Dit(transformer) = &dit else {
+        panic!("a transformer");
+    };
     let config = tweedie_models::ModelConfig::new(
-        tweedie_models::DitConfig::new(4),
+        tweedie_models::AnyArchitecture::from(transformer.config().clone()),
         Prediction::Karras { sigma_data: 0.5 },
         TimeInput::Sigma,
         [8, 8],
     );
-    let config = tweedie_models::ModelConfig {
-        network: match &dit {
-            tweedie_models::Backbone::Dit(network) => network.config().clone().into(),
-            tweedie_models::Backbone::Unet(network) => network.config().clone().into(),
-        },
-        ..config
-    };
     let found = Model::new(config, dit).expect("a model").denoise(x, level);
     assert!(largest(found.expect("an estimate") - expected) < 1e-4);
     Ok(())
@@ -238,11 +236,11 @@ fn conditions_that_do_not_fit_are_refused() -> Result<(), CheckpointError> {
         ),
     ];
     for (model, conditions, says) in cases {
-        let error = model.with_conditions(conditions).expect_err("a refusal");
+        let error = model.with_condition(conditions).expect_err("a refusal");
         assert!(error.to_string().contains(says), "{says}: {error}");
     }
     let fits = both().with_class_vectors(normal(3, [1, 9]));
-    assert!(vector.with_conditions(fits).is_ok());
-    assert!(plain.with_conditions(Conditions::none()).is_ok());
+    assert!(vector.with_condition(fits).is_ok());
+    assert!(plain.with_condition(Conditions::none()).is_ok());
     Ok(())
 }

@@ -10,9 +10,11 @@ use burn::tensor::{Device, Tensor};
 use std::fs;
 use tweedie_core::{Denoiser, HostNoise, Noise, TimeInput};
 use tweedie_math::{AnySchedule, Cosine, Level, Prediction};
-use tweedie_models::{CheckpointError, Model, ModelConfig, Precision, UnetConfig, seeded};
+use tweedie_models::{
+    Architecture, CheckpointError, Model, ModelConfig, Precision, UnetConfig, seeded,
+};
 
-fn config() -> ModelConfig {
+fn config() -> ModelConfig<UnetConfig> {
     let network = UnetConfig::new(1)
         .with_widths([8, 16])
         .with_groups(Some(4))
@@ -26,13 +28,13 @@ fn config() -> ModelConfig {
     )
 }
 
-fn model(config: ModelConfig) -> Model {
+fn model(config: ModelConfig<UnetConfig>) -> Model<UnetConfig> {
     let device = Device::flex();
     let denoiser = seeded(1, &device, config.init(&device).expect("a network"));
     Model::new(config, denoiser.into_network()).expect("a model")
 }
 
-fn output(model: &Model) -> Tensor<4> {
+fn output<A: Architecture>(model: &Model<A>) -> Tensor<4> {
     let x = HostNoise::seeded(2).normal(model.shape(2), &Device::flex());
     model
         .denoise(x, Level::new(0.6, 0.8).expect("a level"))
@@ -45,8 +47,12 @@ fn a_model_comes_back() -> Result<(), CheckpointError> {
     let model = model(config());
     let expected = output(&model);
     model.save(folder.path(), Precision::Full)?;
-    let back = Model::open(folder.path(), &Device::flex())?;
+    let back = Model::<UnetConfig>::load(folder.path(), &Device::flex())?;
     assert_eq!(back.config(), model.config());
+    assert_eq!(output(&back).into_data(), expected.clone().into_data());
+    // Its architecture stands there by name.
+    let back = Model::open(folder.path(), &Device::flex())?;
+    assert_eq!(back.config().network, config().network.into());
     assert_eq!(output(&back).into_data(), expected.clone().into_data());
     let full = fs::metadata(folder.path().join("weights.safetensors"))
         .expect("a file")

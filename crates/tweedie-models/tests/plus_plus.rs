@@ -39,7 +39,7 @@ fn ddpm_plus_plus_is_a_configuration() {
     assert_eq!(table.parameters(), network.num_params());
     for size in [[16, 16], [13, 9]] {
         let x = HostNoise::seeded(1).normal([2, 3, size[0], size[1]], &device);
-        let y = network.forward(x, Tensor::full([2], 500.0, &device));
+        let y = network.forward(x, Tensor::full([2], 500.0, &device), &());
         assert_eq!(y.dims(), [2, 3, size[0], size[1]]);
     }
     // On the way up attention stands after the last block alone.

@@ -24,7 +24,7 @@ use tweedie_math::Schedule;
 /// Why a checkpoint could not be written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum CheckpointError {
+pub enum RunError {
     /// A file that could not be read or written.
     #[error("{}: {message}", path.display())]
     File {
@@ -75,13 +75,13 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
     /// the network; resuming compares it.
     ///
     /// # Errors
-    /// [`CheckpointError::Foreign`] for a folder with other files, [`CheckpointError::File`] for what
+    /// [`RunError::Foreign`] for a folder with other files, [`RunError::File`] for what
     /// could not be written; the run that was there stays.
     pub fn save(
         &self,
         directory: impl AsRef<Path>,
         model: &impl Serialize,
-    ) -> Result<(), CheckpointError> {
+    ) -> Result<(), RunError> {
         let directory = directory.as_ref();
         let path = directory.join(RUN);
         let mut run = Run {
@@ -128,7 +128,7 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
     /// steps; `fresh` gives the structure and its device, not the parameters.
     ///
     /// # Errors
-    /// [`TrainError::Checkpoint`] for a directory that holds no checkpoint, or one of another run,
+    /// [`TrainError::Run`] for a directory that holds no checkpoint, or one of another run,
     /// naming the first difference; [`TrainError::Setting`] as [`new`](Self::new).
     pub fn resume(
         directory: impl AsRef<Path>,
@@ -154,7 +154,7 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
             }
         }
         let mut trainer = Self::new(fresh.clone(), objective, settings)?;
-        let load = |name: &str| -> Result<Preconditioned<N>, CheckpointError> {
+        let load = |name: &str| -> Result<Preconditioned<N>, RunError> {
             let path = directory.join(tensors(name, run.generation));
             open_file(&path).map_err(file(&path))?;
             fresh.valid().try_load_file(&path).map_err(file(&path))
@@ -188,9 +188,9 @@ pub fn has_checkpoint(directory: impl AsRef<Path>) -> bool {
 }
 
 /// The run in a folder; `None` for a folder that is empty or does not exist.
-fn existing(directory: &Path) -> Result<Option<Run>, CheckpointError> {
+fn existing(directory: &Path) -> Result<Option<Run>, RunError> {
     let path = directory.join(RUN);
-    let foreign = |_| CheckpointError::Foreign {
+    let foreign = |_| RunError::Foreign {
         path: directory.into(),
     };
     if path.exists() {
@@ -201,7 +201,7 @@ fn existing(directory: &Path) -> Result<Option<Run>, CheckpointError> {
             // The first save of a run that was cut off before it was complete.
             None => Ok(None),
             Some(_) if is_cut_off(directory) => Ok(None),
-            Some(_) => Err(CheckpointError::Foreign {
+            Some(_) => Err(RunError::Foreign {
                 path: directory.into(),
             }),
         },
@@ -223,7 +223,7 @@ fn is_cut_off(directory: &Path) -> bool {
     names.all(|name| name.is_ok_and(|name| ours(&name)))
 }
 
-fn read(path: &Path) -> Result<Run, CheckpointError> {
+fn read(path: &Path) -> Result<Run, RunError> {
     let text = read_text(path, MOST_BYTES).map_err(file(path))?;
     let run: Run = serde_json::from_str(&text).map_err(file(path))?;
     match run.format == FORMAT && run.generation < 2 && run.examples != Some(0) {
@@ -245,16 +245,16 @@ fn tensors(name: &str, generation: u8) -> String {
 }
 
 /// An error of a file.
-fn file<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> CheckpointError {
+fn file<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> RunError {
     let path = path.to_path_buf();
-    move |error| CheckpointError::File {
+    move |error| RunError::File {
         path: path.clone(),
         message: error.to_string(),
     }
 }
 
-fn mismatch(path: &Path, name: String, expected: String, found: String) -> CheckpointError {
-    CheckpointError::Mismatch {
+fn mismatch(path: &Path, name: String, expected: String, found: String) -> RunError {
+    RunError::Mismatch {
         path: path.into(),
         name,
         expected,
@@ -263,7 +263,7 @@ fn mismatch(path: &Path, name: String, expected: String, found: String) -> Check
 }
 
 /// JSON, in which every number has to be finite: what is not would be written as nothing.
-fn value(path: &Path, of: &impl Serialize) -> Result<Value, CheckpointError> {
+fn value(path: &Path, of: &impl Serialize) -> Result<Value, RunError> {
     serde_json::to_value(of).map_err(file(path))
 }
 

@@ -53,7 +53,7 @@ mod order;
 mod progress;
 mod trainer;
 
-pub use checkpoint::{CheckpointError, has_checkpoint};
+pub use checkpoint::{RunError, has_checkpoint};
 pub use clip::clip_global_norm;
 pub use data::Examples;
 pub use ema::Ema;

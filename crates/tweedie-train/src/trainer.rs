@@ -2,9 +2,7 @@
 
 use crate::adamw::AdamW;
 use crate::lent::Lent;
-use crate::{
-    CheckpointError, Decay, Ema, Examples, LearningRate, Objective, Order, clip_global_norm,
-};
+use crate::{Decay, Ema, Examples, LearningRate, Objective, Order, RunError, clip_global_norm};
 use burn::module::{Module, ModuleDisplay, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
@@ -131,7 +129,7 @@ pub enum TrainError {
     },
     /// A checkpoint could not be written or read.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Run(#[from] RunError),
 }
 
 /// A run: model, running average, optimizer and the number of steps done.

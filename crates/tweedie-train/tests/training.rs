@@ -16,7 +16,7 @@ use tweedie_core::{Denoiser, HostNoise, Noise, Preconditioned, TimeInput};
 use tweedie_math::{Prediction, Schedule, TimeDensity, VariancePreserving, Weighting};
 use tweedie_models::{Mlp, MlpConfig, Unet, UnetConfig, seeded};
 use tweedie_train::{
-    CheckpointError, Ema, Examples, Objective, Settings, TrainError, Trainer, clip_global_norm,
+    Ema, Examples, Objective, RunError, Settings, TrainError, Trainer, clip_global_norm,
     has_checkpoint,
 };
 
@@ -101,10 +101,7 @@ fn a_checkpoint_of_another_run_is_refused_by_name() -> Result<(), TrainError> {
     assert!(has_checkpoint(&place));
     // Weights of another network.
     let wrong = Run::resume(&place, fresh(16), objective(), settings(7), &"a U-Net");
-    assert!(matches!(
-        wrong,
-        Err(TrainError::Checkpoint(CheckpointError::File { .. }))
-    ));
+    assert!(matches!(wrong, Err(TrainError::Run(RunError::File { .. }))));
     // A torn file.
     std::fs::write(place.join("model-0.bpk"), b"not a record").expect("a file");
     assert!(resume(&place, objective(), settings(7), "a U-Net").is_some());

@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod error;
+
 pub use burn;
+pub use error::Error;
 pub use tweedie_core as core;
 pub use tweedie_image as image;
 pub use tweedie_inverse as inverse;
@@ -24,7 +27,9 @@ pub mod prelude {
         Spacing, Span, VariancePreserving, Weighting,
         multistep::{DpmSolverMultistep, Order, Variable},
     };
-    pub use tweedie_models::{Checkpoint, Conditions, Model, ModelConfig, UnetConfig};
+    pub use tweedie_models::{
+        Architecture, Checkpoint, Conditions, Model, ModelConfig, UnetConfig,
+    };
     pub use tweedie_samplers::{
         Adaptive, AnyStep, DpmSolver, RungeKutta, Sampler, State, Step, UniPc, likelihood,
     };

@@ -63,7 +63,7 @@ fn images() -> Tensor<4> {
 /// Everything that is written, one writer each.
 struct Writers {
     run: Run,
-    model: Model,
+    model: Model<UnetConfig>,
 }
 
 impl Writers {

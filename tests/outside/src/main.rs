@@ -1,4 +1,6 @@
-//! A network of one's own, trained and sampled through the facade alone.
+//! Networks of one's own, trained and sampled through the facade alone.
+
+mod own;
 
 // burn's derive macros look for the name `burn`.
 use tweedie::burn::{
@@ -18,14 +20,14 @@ struct Small {
 }
 
 impl Network<2> for Small {
-    fn forward(&self, x: Tensor<2>, condition: Tensor<1>) -> Tensor<2> {
-        let condition = condition.reshape([-1, 1]) / 10.0;
-        let hidden = self.hidden.forward(Tensor::cat(vec![x, condition], 1));
+    fn forward(&self, x: Tensor<2>, time: Tensor<1>, (): &()) -> Tensor<2> {
+        let time = time.reshape([-1, 1]) / 10.0;
+        let hidden = self.hidden.forward(Tensor::cat(vec![x, time], 1));
         self.output.forward(silu(hidden))
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), tweedie::Error> {
     let device = Device::default();
     let data = Gaussian::isotropic(&[2.0, -1.0], 0.3)?.sample(2000, 0, &device);
     let network = Small {
@@ -55,5 +57,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     if (mean[0] - 2.0).abs() > 0.2 || (mean[1] + 1.0).abs() > 0.2 {
         return Err("the samples are not those of the data".into());
     }
-    Ok(())
+    own::main()
 }

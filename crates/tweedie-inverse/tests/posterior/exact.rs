@@ -5,7 +5,7 @@ use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{DenoiseError, Denoiser, HostNoise};
 use tweedie_inverse::{
-    Conditioned, GaussianNoise, Identity, Measurement, Mmps, NoisyLikelihood, Pigdm, PnpDm, Tmpd,
+    GaussianNoise, Identity, Measurement, Mmps, NoisyLikelihood, Pigdm, PnpDm, ScoreGuidance, Tmpd,
 };
 use tweedie_math::{Ancestral, Kernel, Level, Path, VarianceExploding};
 use tweedie_samplers::{Coupling, Sampler, Step, affine_law};
@@ -76,7 +76,7 @@ impl NoisyLikelihood<2> for Known {
 #[test]
 fn a_known_likelihood_of_noisy_states_is_exact() {
     let (prior, exact) = (correlated(), posterior(&correlated()));
-    let guided = Conditioned::new(&prior, Known(prior.clone(), exact.clone()));
+    let guided = ScoreGuidance::new(&prior, Known(prior.clone(), exact.clone()));
     let level = Level::new(0.6, 0.8).expect("a level");
     let x = Tensor::from_data([[0.4, 1.1], [-2.0, 0.3]], (&device(), DType::F64));
     let off =

@@ -6,9 +6,9 @@ use burn::tensor::Tensor;
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{DenoiseError, Denoiser, HostNoise, from_fn};
 use tweedie_inverse::{
-    Annealed, Conditioned, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, GaussianNoise,
-    LangevinCoupling, Linear, Measurement, Mmps, Operator, OperatorError, Pigdm, PigdmStep, PnpDm,
-    PnpUla, RePaint, Red, Tmpd,
+    Annealed, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, GaussianNoise, LangevinCoupling,
+    Linear, Measurement, Mmps, Operator, OperatorError, Pigdm, PigdmStep, PnpDm, PnpUla, RePaint,
+    Red, ScoreGuidance, Tmpd,
 };
 use tweedie_math::{Ancestral, Ddim, Level, Path, Rectified, Span};
 use tweedie_samplers::{SampleError, Sampler};
@@ -142,7 +142,7 @@ fn an_adjoint_of_another_operator_is_refused() {
             &Mmps::new(&prior, &m),
             &Tmpd::new(&prior, &m),
             &Ddnm::new(&prior, &m),
-            &Conditioned::new(&prior, annealed),
+            &ScoreGuidance::new(&prior, annealed),
         ];
         let ddpm = Ancestral::default();
         let mut all: Vec<String> = Vec::new();

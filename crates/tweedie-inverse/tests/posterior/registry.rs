@@ -4,9 +4,9 @@ use super::{Inpainting, path};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{Denoiser, Noise};
 use tweedie_inverse::{
-    Annealed, Conditioned, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, Ilvr,
-    LangevinCoupling, Lgd, Mcg, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, RePaint, Red, RedDiff,
-    ResidualNorm, Tmpd,
+    Annealed, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, Ilvr, LangevinCoupling, Lgd,
+    Mcg, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, RePaint, Red, RedDiff, ResidualNorm, ScoreGuidance,
+    Tmpd,
 };
 use tweedie_math::{Ancestral, Ddim, Level, Path, Renoise};
 use tweedie_samplers::{AnyStep, Sampler};
@@ -71,7 +71,7 @@ pub(crate) fn methods(prior: Prior, m: &Inpainting, moves: usize) -> Vec<Entry> 
         guided("DDNM", Box::new(Ddnm::new(prior, m.clone()))),
         guided(
             "annealed",
-            Box::new(Conditioned::new(prior, Annealed::new(m.clone()))),
+            Box::new(ScoreGuidance::new(prior, Annealed::new(m.clone()))),
         ),
         stepped(
             "DPS, published",

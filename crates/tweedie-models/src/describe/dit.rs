@@ -1,8 +1,8 @@
-//! The tables of a transformer, of any backbone and of FFDNet.
+//! The tables of a transformer and of FFDNet.
 
 use super::unet::scores;
 use super::{Description, convolution, linear};
-use crate::{Backbone, Dit, Ffdnet};
+use crate::{Dit, Ffdnet};
 
 impl Dit {
     /// The parts for images of height and width `size`.
@@ -50,17 +50,6 @@ impl Dit {
             linear(&self.proj_out, tokens),
         );
         table
-    }
-}
-
-impl Backbone {
-    /// The parts for images of height and width `size`.
-    #[must_use]
-    pub fn describe(&self, size: [usize; 2]) -> Description {
-        match self {
-            Self::Unet(network) => network.describe(size),
-            Self::Dit(network) => network.describe(size),
-        }
     }
 }
 

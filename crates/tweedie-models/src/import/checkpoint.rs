@@ -5,12 +5,12 @@ use super::fields::Fields;
 use super::guided_diffusion::{self, FIRST, Guided, GuidedDiffusion};
 use super::load::load;
 use super::place::{Naming, Native};
-use super::recognise::ddpm;
 use super::stored::Stored;
 use super::{CheckpointError, Precision};
 use crate::sampling::Sampling;
 use crate::{
-    Architecture, Autoencoder, AutoencoderConfig, Backbone, Latent, Model, ModelConfig, UnetError,
+    AnyArchitecture, AnyNetwork, Architecture, Autoencoder, AutoencoderConfig, Latent, Model,
+    ModelConfig, NetworkError,
 };
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ pub(super) struct Part<C> {
 /// A denoising network: its architecture, the side of its images, and the names of its tensors.
 #[derive(Clone, Debug)]
 pub(super) struct Denoising {
-    pub(super) network: Architecture,
+    pub(super) network: AnyArchitecture,
     pub(super) size: Option<[usize; 2]>,
     pub(super) names: Names,
     /// All there is to say of a model of this library.
@@ -108,7 +108,7 @@ impl Checkpoint {
 
     /// What its denoising network is made of, if it has one.
     #[must_use]
-    pub fn network(&self) -> Option<&Architecture> {
+    pub fn architecture(&self) -> Option<&AnyArchitecture> {
         self.network.as_ref().map(|part| &part.config.network)
     }
 
@@ -176,7 +176,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`CheckpointError`] for a checkpoint without one, or with other tensors.
-    pub fn backbone(&self, device: &Device) -> Result<Backbone, CheckpointError> {
+    pub fn network(&self, device: &Device) -> Result<AnyNetwork, CheckpointError> {
         let part = self.part(self.network.as_ref(), "a denoising network")?;
         let stored = Stored::open(&part.weights)?;
         let (stored, names): (_, Box<dyn Naming>) = match &part.config.names {
@@ -192,7 +192,7 @@ impl Checkpoint {
                 (stored.below(FIRST)?, Box::new(names))
             }
         };
-        self.fits(&stored, part.config.network.parts())?;
+        stored.may_hold(part.config.network.parts())?;
         let network = part.config.network.init(device);
         let network = network.map_err(|source| self.network_error(source))?;
         load(network, &stored, &*names, self.precision)
@@ -206,7 +206,7 @@ impl Checkpoint {
         let part = self.part(self.autoencoder.as_ref(), "an autoencoder")?;
         let stored = modern(Stored::open(&part.weights)?);
         let blocks = part.config.blocks.saturating_mul(part.config.widths.len());
-        self.fits(&stored, blocks)?;
+        stored.may_hold(blocks)?;
         let network = part.config.init(device);
         let network = network.map_err(|source| self.network_error(source))?;
         let names = Diffusers { convolved: false };
@@ -221,7 +221,7 @@ impl Checkpoint {
     /// [`CheckpointError`] for a checkpoint without a network, or with other tensors.
     pub fn model(&self, device: &Device) -> Result<Model, CheckpointError> {
         let config = self.model_config()?;
-        Model::new(config, self.backbone(device)?)
+        Model::new(config, self.network(device)?)
     }
 
     /// What [`model`](Self::model) would be, without its weights.
@@ -255,7 +255,7 @@ impl Checkpoint {
         let sampling = match &self.sampling {
             Some(sampling) => sampling.clone(),
             None => {
-                let usual = ddpm(&part.config.network);
+                let usual = part.config.network.usual_sampling();
                 let usual = usual.map_err(|source| CheckpointError::Schedule {
                     path: self.path.clone(),
                     source,
@@ -304,19 +304,7 @@ impl Checkpoint {
         })
     }
 
-    /// That a file may hold a network of so many blocks, before the network is made.
-    fn fits(&self, stored: &Stored, blocks: usize) -> Result<(), CheckpointError> {
-        let tensors = stored.tensors.len();
-        if blocks <= tensors {
-            return Ok(());
-        }
-        Err(CheckpointError::Unknown {
-            path: self.path.clone(),
-            message: format!("a network of {blocks} blocks, and a file of {tensors} tensors"),
-        })
-    }
-
-    fn network_error(&self, source: UnetError) -> CheckpointError {
+    fn network_error(&self, source: NetworkError) -> CheckpointError {
         CheckpointError::Network {
             path: self.path.clone(),
             source,

@@ -1,6 +1,6 @@
 //! Why a checkpoint could not be read or written.
 
-use crate::UnetError;
+use crate::NetworkError;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -56,7 +56,7 @@ pub enum CheckpointError {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: UnetError,
+        source: NetworkError,
     },
     /// A schedule or a prediction with a parameter outside its range.
     #[error("{}: {source}", path.display())]

@@ -6,28 +6,28 @@ use std::ops::Range;
 
 /// A parameter of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
+pub struct Target {
     /// Its name in the network, without the variants of enums.
-    pub(crate) path: String,
+    pub path: String,
     /// Its shape in the network.
-    pub(crate) shape: Vec<usize>,
+    pub shape: Vec<usize>,
     /// Whether it is the weight of a linear layer, which PyTorch keeps transposed.
-    pub(crate) linear: bool,
+    pub linear: bool,
 }
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub struct Place {
     /// The tensor's name.
-    pub(crate) name: String,
+    pub name: String,
     /// The tensor's shape; sides of 1 at its end do not count when it is read.
-    pub(crate) shape: Vec<usize>,
+    pub shape: Vec<usize>,
     /// Which rows of it; empty for all.
-    pub(crate) rows: Vec<Range<usize>>,
+    pub rows: Vec<Range<usize>>,
 }
 
 /// How a file names and shapes parameters.
-pub(crate) trait Naming {
+pub trait Naming: std::fmt::Debug {
     /// Where a parameter lies.
     fn place(&self, target: &Target) -> Place;
 }

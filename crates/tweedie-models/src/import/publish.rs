@@ -1,11 +1,11 @@
 //! Models written in the layout of diffusers.
 
-use super::diffusers::names::{Diffusers, DiffusersDit};
-use super::diffusers::{autoencoder, dit, scheduler_write, unet_write};
+use super::diffusers::names::Diffusers;
+use super::diffusers::{autoencoder, scheduler_write};
 use super::place::Naming;
 use super::{CheckpointError, Precision, export};
 use crate::sampling::{Clip, End, Grid, Sampling};
-use crate::{Architecture, Autoencoder, Latent, Model};
+use crate::{Architecture, Autoencoder, Latent, Model, ModelConfig, Published};
 use burn::module::Module;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -15,7 +15,7 @@ use tweedie_math::Spacing;
 /// The file of weights.
 const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
 
-impl Model {
+impl<A: Architecture> Model<A> {
     /// Writes the model in the layout of diffusers, so that Python reads it with `from_pretrained`.
     ///
     /// A U-Net becomes a pipeline (`DDPMPipeline`, or `ScoreSdeVePipeline` for NCSN++):
@@ -33,26 +33,20 @@ impl Model {
         precision: Precision,
     ) -> Result<(), CheckpointError> {
         let (files, directory) = (Files::of(self)?, directory.as_ref());
-        if matches!(self.config().network, Architecture::Dit(_)) {
+        let Some(pipeline) = files.network.pipeline else {
             make(directory)?;
             // That of a pipeline would be found first.
             withdraw(&directory.join("model_index.json"))?;
             withdraw(&directory.join("config.json"))?;
             text(&directory.join("scheduler_config.json"), &files.scheduler)?;
-            let names = &*files.names;
-            return part(directory, &files.config, self.network(), names, precision);
-        }
-        let exploding = files.scheduler["_class_name"] == "ScoreSdeVeScheduler";
-        let pipeline = if exploding {
-            "ScoreSdeVePipeline"
-        } else {
-            "DDPMPipeline"
+            let Published { config, naming, .. } = &files.network;
+            return part(directory, config, self.network(), &**naming, precision);
         };
         files.write(directory, pipeline, precision, None)
     }
 }
 
-impl Latent<Model> {
+impl<A: Architecture> Latent<Model<A>> {
     /// Writes the model as a pipeline of diffusers, the autoencoder in a folder of its own:
     /// `LDMPipeline` for a U-Net, `DiTPipeline` for a transformer.
     ///
@@ -68,45 +62,26 @@ impl Latent<Model> {
         let factor = 1 << (self.autoencoder().config().widths.len() - 1);
         let size = [height * factor, width * factor];
         let config = autoencoder::write(self.autoencoder().config(), size)?;
-        let (pipeline, folder) = match self.denoiser().config().network {
-            Architecture::Unet(_) => ("LDMPipeline", "vqvae"),
-            Architecture::Dit(_) => ("DiTPipeline", "vae"),
-        };
+        let [pipeline, folder] = files.network.latent;
         let images = Some((folder, self.autoencoder(), config));
         files.write(directory.as_ref(), pipeline, precision, images)
     }
 }
 
 /// What is written for a model, found before anything is.
-struct Files<'a> {
-    model: &'a Model,
-    folder: &'static str,
-    config: Value,
+struct Files<'a, A: Architecture> {
+    model: &'a Model<A>,
+    network: Published,
     scheduler: Value,
-    names: Box<dyn Naming>,
 }
 
-impl<'a> Files<'a> {
-    fn of(model: &'a Model) -> Result<Self, CheckpointError> {
+impl<'a, A: Architecture> Files<'a, A> {
+    fn of(model: &'a Model<A>) -> Result<Self, CheckpointError> {
         let config = model.config();
-        let (folder, network, names): (_, _, Box<dyn Naming>) = match &config.network {
-            Architecture::Unet(unet) => (
-                "unet",
-                unet_write::write(unet, config.size)?,
-                Box::new(Diffusers { convolved: false }),
-            ),
-            Architecture::Dit(transformer) => (
-                "transformer",
-                dit::write(transformer, config.size)?,
-                Box::new(DiffusersDit),
-            ),
-        };
         Ok(Self {
             model,
-            folder,
-            config: network,
-            scheduler: scheduler_write::write(&sampling(model)?)?,
-            names,
+            network: config.network.published(config.size)?,
+            scheduler: scheduler_write::write(&sampling(config)?)?,
         })
     }
 
@@ -125,13 +100,19 @@ impl<'a> Files<'a> {
             "_class_name": pipeline,
             "scheduler": class(&self.scheduler),
         });
-        index[self.folder] = class(&self.config);
-        let network = directory.join(self.folder);
+        let Published {
+            folder,
+            config,
+            naming,
+            ..
+        } = &self.network;
+        index[*folder] = class(config);
+        let network = self.model.network();
         part(
-            &network,
-            &self.config,
-            self.model.network(),
-            &*self.names,
+            &directory.join(folder),
+            config,
+            network,
+            &**naming,
             precision,
         )?;
         if let Some((folder, autoencoder, config)) = images {
@@ -153,8 +134,7 @@ impl<'a> Files<'a> {
 }
 
 /// How the model was meant to be sampled from; a network that is told an index has its chain.
-fn sampling(model: &Model) -> Result<Sampling, CheckpointError> {
-    let config = model.config();
+fn sampling<A: Architecture>(config: &ModelConfig<A>) -> Result<Sampling, CheckpointError> {
     if let Some(sampling) = &config.sampling {
         let same = sampling.prediction == config.prediction && sampling.time == config.time;
         if !same {

@@ -2,18 +2,15 @@
 
 use super::checkpoint::{Checkpoint, Denoising, Layout, Names, Part};
 use super::diffusers::{autoencoder, dit, scheduler, unet};
-use super::fields::{Fields, MOST_BYTES};
+use super::fields::Fields;
 use super::guided_diffusion::FIRST;
+use super::own::Own;
 use super::stored::Stored;
 use super::{CheckpointError, Precision, guided_diffusion};
-use crate::model::{CONFIG, WEIGHTS};
-use crate::sampling::{Clip, End, Grid, Sampling};
-use crate::{Architecture, ModelConfig, UnetConfig, Waves};
-use serde_json::Value;
+use crate::AnyArchitecture;
+use crate::model::CONFIG;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use tweedie_core::{TimeInput, read_file};
-use tweedie_math::{Chain, Prediction, Spacing, VarianceExploding};
 
 impl Checkpoint {
     /// Finds out what lies at `path`, a directory or a file.
@@ -29,7 +26,7 @@ impl Checkpoint {
         let config = path.join(CONFIG);
         // A folder may hold more than one layout: this library's own goes first, which it wrote there.
         if config.is_file() && Fields::open(&config)?.has("network") {
-            return Self::native(path, &config);
+            return Self::native(path);
         }
         if path.join("model_index.json").is_file() {
             return Self::pipeline(path);
@@ -61,43 +58,13 @@ impl Checkpoint {
         }
     }
 
-    fn native(path: &Path, config: &Path) -> Result<Self, CheckpointError> {
-        let file = |source| CheckpointError::File {
-            path: config.to_owned(),
-            source,
-        };
-        let json = |source| CheckpointError::Json {
-            path: config.to_owned(),
-            source,
-        };
-        let text = read_file(config, MOST_BYTES).map_err(file)?;
-        let given: Value = serde_json::from_slice(&text).map_err(json)?;
-        let mut given = given;
-        let weights = given
-            .as_object_mut()
-            .and_then(|given| given.remove("weights"));
-        let weights = match &weights {
-            None => WEIGHTS[0],
-            Some(name) => {
-                let known = WEIGHTS.into_iter().find(|known| name == known);
-                known.ok_or_else(|| CheckpointError::Field {
-                    path: config.to_owned(),
-                    field: "weights".into(),
-                    message: format!("{name} is not {}", WEIGHTS.join(" or ")),
-                })?
-            }
-        };
-        let model: ModelConfig = serde_json::from_value(given.clone()).map_err(json)?;
-        let known = serde_json::to_value(&model).map_err(json)?;
-        let mut fields = Vec::new();
-        unknown("", &given, &known, &mut fields);
-        if !fields.is_empty() {
-            let path = config.to_owned();
-            return Err(CheckpointError::UnknownFields { path, fields });
-        }
-        model.check()?;
+    fn native(path: &Path) -> Result<Self, CheckpointError> {
+        let Own {
+            config: model,
+            weights,
+        } = Own::<AnyArchitecture>::open(path)?;
         let mut checkpoint = Self::empty(path, Layout::Tweedie);
-        checkpoint.sampling = model.sampling.clone();
+        checkpoint.sampling.clone_from(&model.sampling);
         checkpoint.network = Some(Part {
             config: Denoising {
                 network: model.network.clone(),
@@ -105,7 +72,7 @@ impl Checkpoint {
                 names: Names::Native,
                 model: Some(Box::new(model)),
             },
-            weights: path.join(weights),
+            weights,
         });
         Ok(checkpoint)
     }
@@ -178,7 +145,7 @@ impl Checkpoint {
             self.autoencoder = Some(Part { config, weights });
             return Ok(());
         }
-        let denoising = |network: Architecture, size, names| Denoising {
+        let denoising = |network: AnyArchitecture, size, names| Denoising {
             network,
             size,
             names,
@@ -255,67 +222,3 @@ const AVERAGED: [&str; 8] = [
     "power",
     "foreach",
 ];
-
-/// The fields of `given`, with their values, that `known` does not have; null stands for none.
-fn unknown(place: &str, given: &Value, known: &Value, found: &mut Vec<String>) {
-    match (given, known) {
-        (Value::Object(given), Value::Object(known)) => {
-            for (name, value) in given.iter().filter(|(_, value)| !value.is_null()) {
-                let place = format!("{place}{name}");
-                match known.get(name) {
-                    Some(known) => unknown(&format!("{place}."), value, known, found),
-                    None => found.push(format!("{place} = {value}")),
-                }
-            }
-        }
-        (Value::Array(given), Value::Array(known)) => {
-            for (i, (given, known)) in given.iter().zip(known).enumerate() {
-                unknown(&format!("{place}{i}."), given, known, found);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Rows of a table of steps, if the network has one.
-pub(super) fn table(network: &Architecture) -> Option<usize> {
-    match network {
-        Architecture::Unet(config) => match config.waves() {
-            Waves::Learned { count, .. } => Some(count),
-            _ => None,
-        },
-        Architecture::Dit(_) => None,
-    }
-}
-
-/// DDPM's: noise, told by the index of the linear chain.
-pub(super) fn ddpm(network: &Architecture) -> Result<Sampling, tweedie_math::ScheduleError> {
-    let scores = |config: &UnetConfig| config.divide_by_condition;
-    let exploding = matches!(network, Architecture::Unet(config) if scores(config));
-    if exploding {
-        return Ok(Sampling {
-            prediction: Prediction::ScaledScore,
-            time: TimeInput::NoiseLevel,
-            grid: Grid::Exploding {
-                schedule: VarianceExploding::new(0.01, 1348.0)?,
-                rho: None,
-            },
-            clip: Clip::None,
-            learned_variance: false,
-        });
-    }
-    // A table of steps has as many rows as its chain has.
-    let steps = table(network).unwrap_or(1000);
-    let chain = Chain::linear(steps, 1e-4, 0.02)?;
-    Ok(Sampling {
-        prediction: Prediction::Noise,
-        time: TimeInput::Index(chain.clone()),
-        grid: Grid::Chain {
-            chain,
-            spacing: Spacing::Leading { offset: 0 },
-            end: End::Clean,
-        },
-        clip: Clip::Static { range: 1.0 },
-        learned_variance: false,
-    })
-}

@@ -76,6 +76,18 @@ impl Stored {
         }
     }
 
+    /// That the file may hold a network of so many blocks, before the network is made.
+    pub(crate) fn may_hold(&self, blocks: usize) -> Result<(), CheckpointError> {
+        let tensors = self.tensors.len();
+        match blocks <= tensors {
+            true => Ok(()),
+            false => Err(CheckpointError::Unknown {
+                path: self.path.clone(),
+                message: format!("a network of {blocks} blocks, and a file of {tensors} tensors"),
+            }),
+        }
+    }
+
     /// The shape of a tensor, if it is there.
     pub(crate) fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|tensor| &tensor.shape[..])

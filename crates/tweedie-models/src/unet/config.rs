@@ -1,9 +1,10 @@
 //! What a U-Net is made of.
 
-use super::{Attend, ContextInput, Level, Resampling, Unet, UnetError};
-use crate::{Activation, ClassInput, Conditioning, Heads, Waves};
+use super::{Attend, ContextInput, Level, Resampling, Unet};
+use crate::{Activation, ClassInput, Conditioning, Heads, NetworkError, Waves};
 use burn::config::Config;
 use burn::tensor::Device;
+use tweedie_math::ParameterError;
 
 /// Configuration of a [`Unet`].
 #[derive(Config, Debug, PartialEq)]
@@ -161,8 +162,8 @@ impl UnetConfig {
     /// Checks the configuration.
     ///
     /// # Errors
-    /// [`UnetError`] names the field that makes no sense.
-    pub fn check(&self) -> Result<(), UnetError> {
+    /// [`NetworkError`] names the field that makes no sense.
+    pub fn check(&self) -> Result<(), NetworkError> {
         let least = |counts: &mut dyn Iterator<Item = usize>| counts.min().unwrap_or(0);
         let counts = [
             ("channels", self.channels),
@@ -201,7 +202,11 @@ impl UnetConfig {
             ),
         ])?;
         let range = |name, range, value, fits: bool| {
-            let error = UnetError::Range { name, range, value };
+            let error = NetworkError::from(ParameterError {
+                name,
+                expected: range,
+                value,
+            });
             if fits { Ok(()) } else { Err(error) }
         };
         let within = (0.0..1.0).contains(&self.dropout);
@@ -220,13 +225,13 @@ impl UnetConfig {
         self.check_levels()
     }
 
-    fn check_levels(&self) -> Result<(), UnetError> {
+    fn check_levels(&self) -> Result<(), NetworkError> {
         let last = self.levels.len() - 1;
         self.check_rescaled()?;
         for (index, level) in self.levels.iter().enumerate() {
             let channels = level.channels;
             let divides = |name, divisor, fits: bool| {
-                let error = UnetError::Divides {
+                let error = NetworkError::Divides {
                     name,
                     divisor,
                     channels,
@@ -252,20 +257,20 @@ impl UnetConfig {
             }
             let context = |attend: &Attend| matches!(attend, Attend::Context { .. });
             if attends.iter().any(context) && self.context.is_none() {
-                return Err(UnetError::NoContext { level: index });
+                return Err(NetworkError::NoContext { level: index });
             }
             let pyramid =
                 |level: &Level| [level.shrink, level.grow].map(|way| way == Resampling::Pyramid);
             if pyramid(level) != pyramid(&self.levels[0]) || pyramid(level)[0] != pyramid(level)[1]
             {
-                return Err(UnetError::Pyramid { level: index });
+                return Err(NetworkError::Pyramid { level: index });
             }
         }
         Ok(())
     }
 
     /// The groups of NCSN++ and DDPM++ are fixed: they divide the channels, or the network cannot be.
-    fn check_rescaled(&self) -> Result<(), UnetError> {
+    fn check_rescaled(&self) -> Result<(), NetworkError> {
         if !self
             .levels
             .iter()
@@ -276,7 +281,12 @@ impl UnetConfig {
         let pyramid = self.levels[0].shrink == Resampling::Pyramid;
         let range = |name, range, value: usize| {
             let value = value as f64;
-            Err(UnetError::Range { name, range, value })
+            Err(ParameterError {
+                name,
+                expected: range,
+                value,
+            }
+            .into())
         };
         if pyramid && self.outputs() != self.channels {
             return range(
@@ -289,7 +299,7 @@ impl UnetConfig {
             return range("patch", "1, beside a pyramid", self.patch);
         }
         let check = |level: usize, groups: usize, channels: usize| {
-            let error = UnetError::Divides {
+            let error = NetworkError::Divides {
                 name: "groups of a rescaled block",
                 divisor: groups,
                 channels,
@@ -333,8 +343,8 @@ impl UnetConfig {
     /// The network on `device`.
     ///
     /// # Errors
-    /// [`UnetError`] for a configuration that makes no sense.
-    pub fn init(&self, device: &Device) -> Result<Unet, UnetError> {
+    /// [`NetworkError`] for a configuration that makes no sense.
+    pub fn init(&self, device: &Device) -> Result<Unet, NetworkError> {
         self.check()?;
         Ok(super::build::build(self, device))
     }
@@ -342,15 +352,20 @@ impl UnetConfig {
 
 /// That counts are at least 1, and at most what any network has: a configuration that is broken or
 /// hostile must not ask for all the memory there is.
-pub(crate) fn counted(counts: &[(&'static str, usize)]) -> Result<(), UnetError> {
+pub(crate) fn counted(counts: &[(&'static str, usize)]) -> Result<(), NetworkError> {
     const MOST: usize = 1 << 16;
     for &(name, count) in counts {
         if count == 0 {
-            return Err(UnetError::Zero { name });
+            return Err(NetworkError::Zero { name });
         }
         if count > MOST {
             let (range, value) = ("at most 65536", count as f64);
-            return Err(UnetError::Range { name, range, value });
+            return Err(ParameterError {
+                name,
+                expected: range,
+                value,
+            }
+            .into());
         }
     }
     Ok(())

@@ -11,10 +11,10 @@
 //! `patch × patch` pixels into channels (Hoogeboom et al. 2023, "simple diffusion", section 3.3,
 //! arXiv:2301.11093).
 
+mod architecture;
 mod build;
 mod config;
 mod down;
-mod error;
 mod level;
 mod middle;
 mod up;
@@ -23,7 +23,6 @@ pub use config::UnetConfig;
 pub(crate) use config::counted;
 pub use down::DownBlock;
 pub(crate) use down::Shrink;
-pub use error::UnetError;
 pub use level::{Attend, ContextInput, Level, Resampling};
 pub use middle::MidBlock;
 pub(crate) use up::Grow;
@@ -34,13 +33,12 @@ use crate::norm::{Modulation, norm_act, norm_alone};
 use crate::patch::{fold, unfold};
 use crate::probe::Probe;
 use crate::{
-    Activation, ClassEmbedding, Conditional, Conditions, Context, SelfAttention,
-    SpatialTransformer, TimeEmbedding,
+    Activation, ClassEmbedding, Conditions, Context, Probed, SelfAttention, SpatialTransformer,
+    TimeEmbedding,
 };
 use burn::module::Module;
 use burn::nn::GroupNorm;
 use burn::tensor::Tensor;
-use tweedie_core::Network;
 use tweedie_kernels::join;
 
 /// A U-Net: `[b, c, h, w]` and `[b]` to `[b, c', h, w]`, for any height and width that `patch`
@@ -122,19 +120,13 @@ impl Unet {
     }
 }
 
-impl Network<4> for Unet {
-    /// # Panics
-    /// If `patch` does not divide height and width, or the network needs a class or a context.
-    fn forward(&self, x: Tensor<4>, condition: Tensor<1>) -> Tensor<4> {
-        self.forward_conditional(x, condition, &Conditions::none(), &mut ())
-    }
-}
+crate::conditions::probed!(Unet);
 
-impl Conditional for Unet {
+impl Probed for Unet {
     /// # Panics
     /// If `patch` does not divide height and width, if a condition is missing or is one too many,
     /// or if the channels, with those of a conditioning image, are not the network's.
-    fn forward_conditional(
+    fn forward_probed(
         &self,
         x: Tensor<4>,
         time: Tensor<1>,

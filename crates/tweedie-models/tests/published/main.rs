@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tweedie_core::{Denoiser, HostNoise, Noise};
 use tweedie_math::Level;
-use tweedie_models::{Architecture, Conditions, Context, Model};
+use tweedie_models::{AnyArchitecture, Conditions, Context, Model};
 
 pub(crate) fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -60,7 +60,7 @@ pub(crate) fn output(model: &Model) -> Vec<f32> {
     let [_, channels, h, w] = model.shape(2);
     let x = HostNoise::seeded(1).normal([2, channels, h, w], &device());
     let mut conditions = Conditions::none();
-    if let Architecture::Unet(config) = &model.config().network {
+    if let AnyArchitecture::Unet(config) = &model.config().network {
         if let Some(context) = config.context {
             let tokens = HostNoise::seeded(2).normal([1, 5, context.features], &device());
             conditions = conditions.with_context(Context::new(tokens));
@@ -71,7 +71,7 @@ pub(crate) fn output(model: &Model) -> Vec<f32> {
     }
     let level = Level::new(0.6, 0.8).expect("a level");
     let clean = model
-        .with_conditions(conditions)
+        .with_condition(conditions)
         .expect("conditions")
         .denoise(x, level);
     clean

@@ -7,7 +7,7 @@ use std::fs;
 use tweedie_core::{Denoiser, HostNoise, Noise, TimeInput};
 use tweedie_math::{Level, Prediction};
 use tweedie_models::{
-    Backbone, Checkpoint, CheckpointError, Conditional, Conditions, Model, Sampling, UnetConfig,
+    AnyNetwork, Checkpoint, CheckpointError, Conditions, Model, Probed, Sampling, UnetConfig,
 };
 
 #[test]
@@ -225,7 +225,7 @@ fn shards_and_old_names_load() -> Result<(), CheckpointError> {
 fn dropout_is_off_where_a_gradient_flows() -> Result<(), CheckpointError> {
     let model = Model::open(golden("class_timestep_mish"), &device())?;
     let conditions = Conditions::none().with_labels(Tensor::from_ints([3], &device()));
-    let model = model.with_conditions(conditions).expect("conditions");
+    let model = model.with_condition(conditions).expect("conditions");
     let level = Level::new(0.6, 0.8).expect("a level");
     let x = HostNoise::seeded(6).normal(model.shape(1), &device());
     let plain = model.denoise(x.clone(), level).expect("an estimate");
@@ -238,18 +238,18 @@ fn dropout_is_off_where_a_gradient_flows() -> Result<(), CheckpointError> {
     assert!(error < 1e-4, "{error}");
     // The same of a network alone, and of a model of a network that was never trained.
     let x = HostNoise::seeded(6).normal(model.shape(1), &device());
-    let difference = |network: &Backbone| {
+    let difference = |network: &AnyNetwork| {
         let labels = Conditions::none().with_labels(Tensor::from_ints([3], &device()));
         let forward = |x: Tensor<4>| {
             let time = Tensor::full([1], 5.0, &device());
             network
-                .forward_conditional(x, time, &labels, &mut ())
+                .forward_probed(x, time, &labels, &mut ())
                 .without_autodiff()
         };
         let difference = forward(x.clone().autodiff().require_grad()) - forward(x.clone());
         difference.abs().max().into_scalar::<f32>()
     };
-    let network = Checkpoint::open(golden("class_timestep_mish"))?.backbone(&device())?;
+    let network = Checkpoint::open(golden("class_timestep_mish"))?.network(&device())?;
     assert!(difference(&network) < 1e-4);
     // Switched on again, it would be seen.
     let trained = network.train();
@@ -257,7 +257,7 @@ fn dropout_is_off_where_a_gradient_flows() -> Result<(), CheckpointError> {
     let labels = Conditions::none().with_labels(Tensor::from_ints([3], &device()));
     let model = Model::new(model.config().clone(), trained)
         .expect("a model")
-        .with_conditions(labels)
+        .with_condition(labels)
         .expect("conditions");
     let tracked = model.denoise(x.clone().autodiff().require_grad(), level);
     let plain = model.denoise(x, level).expect("an estimate");
@@ -275,7 +275,7 @@ fn the_table_adds_up() -> Result<(), CheckpointError> {
         "adm_class",
         "dit",
     ] {
-        let network = Checkpoint::open(golden(name))?.backbone(&device())?;
+        let network = Checkpoint::open(golden(name))?.network(&device())?;
         let table = network.describe([16, 16]);
         assert_eq!(table.parameters(), network.num_params(), "{name}");
         assert!(table.to_string().lines().count() == table.rows().len() + 2);

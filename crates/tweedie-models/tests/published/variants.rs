@@ -6,7 +6,7 @@ use std::fs;
 use tweedie_core::TimeInput;
 use tweedie_math::{Chain, Prediction};
 use tweedie_models::{
-    Architecture, Attend, Checkpoint, CheckpointError, Clip, Heads, Model, UnetConfig,
+    AnyArchitecture, Attend, Checkpoint, CheckpointError, Clip, Heads, Model, UnetConfig,
 };
 
 /// The configuration that arguments of guided-diffusion mean.
@@ -14,8 +14,8 @@ fn guided(arguments: &str) -> Result<(UnetConfig, Checkpoint), CheckpointError> 
     let arguments = serde_json::from_str(arguments).expect("arguments");
     let checkpoint = Checkpoint::open(golden("adm_updown").join("model.safetensors"))?
         .with_guided_config(arguments)?;
-    match checkpoint.network() {
-        Some(Architecture::Unet(config)) => Ok((config.clone(), checkpoint)),
+    match checkpoint.architecture() {
+        Some(AnyArchitecture::Unet(config)) => Ok((config.clone(), checkpoint)),
         other => panic!("{other:?}"),
     }
 }
@@ -222,7 +222,7 @@ fn a_published_network_is_known_by_its_widths() -> Result<(), CheckpointError> {
 
     let checkpoint = Checkpoint::open(&path)?;
     let model = checkpoint.model_config()?;
-    let Architecture::Unet(config) = &model.network else {
+    let AnyArchitecture::Unet(config) = &model.network else {
         panic!("{:?}", model.network);
     };
     assert_eq!(attending(config), [1, 2, 3]);

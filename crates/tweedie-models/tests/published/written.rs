@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tweedie_core::{Denoiser, HostNoise, Noise};
 use tweedie_math::Level;
 use tweedie_models::{
-    Checkpoint, CheckpointError, Conditional, Conditions, Latent, Layout, Model, Precision,
+    Checkpoint, CheckpointError, Conditions, Latent, Layout, Model, Precision, Probed,
 };
 
 #[test]
@@ -46,7 +46,7 @@ fn what_is_written_reads_back_as_it_was() -> Result<(), CheckpointError> {
         let again = tempfile::tempdir().expect("a folder");
         second.export_diffusers(again.path(), Precision::Full)?;
         let third = Checkpoint::open(again.path())?;
-        assert_eq!(checkpoint.network(), third.network(), "{name}");
+        assert_eq!(checkpoint.architecture(), third.architecture(), "{name}");
         let part = if transformer { "" } else { "unet" };
         for file in ["config.json", WEIGHTS] {
             let read = |folder: &TempDir| fs::read(folder.path().join(part).join(file));
@@ -76,7 +76,7 @@ fn weights_of_guided_diffusion_become_a_pipeline() -> Result<(), CheckpointError
         "resblock_updown": true}"#;
     fs::write(folder.path().join("config.json"), arguments).expect("a file");
     let told = Checkpoint::open(folder.path())?;
-    let show = |checkpoint: &Checkpoint| format!("{:?}", checkpoint.network());
+    let show = |checkpoint: &Checkpoint| format!("{:?}", checkpoint.architecture());
     let without = |text: String| text.replace("Width(16)", "Count(1)");
     assert_eq!(show(&inferred), without(show(&told)));
     let model = told.model(&device())?;
@@ -110,14 +110,14 @@ fn half_precision_loads_and_stays() -> Result<(), CheckpointError> {
     // Half as it is stored: the network computes in it.
     let half = checkpoint
         .with_precision(Precision::Stored)
-        .backbone(&device())?;
+        .network(&device())?;
     let [x, t] = [vec![2, 3, 16, 16], vec![2]].map(|shape| {
         let noise: Tensor<1> = HostNoise::seeded(3).normal([shape.iter().product()], &device());
         (noise, shape)
     });
     let x = x.0.reshape([2, 3, 16, 16]).cast(FloatDType::F16);
     let t = t.0.cast(FloatDType::F16);
-    let y = half.forward_conditional(x, t, &Conditions::none(), &mut ());
+    let y = half.forward_probed(x, t, &Conditions::none(), &mut ());
     assert_eq!(y.dtype(), DType::F16);
     Ok(())
 }
@@ -125,7 +125,7 @@ fn half_precision_loads_and_stays() -> Result<(), CheckpointError> {
 #[test]
 fn a_latent_model_keeps_its_autoencoder() -> Result<(), CheckpointError> {
     let vae = Checkpoint::open(golden("autoencoder_kl"))?;
-    assert!(vae.model(&device()).is_err() && vae.network().is_none());
+    assert!(vae.model(&device()).is_err() && vae.architecture().is_none());
     let autoencoder = vae.autoencoder(&device())?;
     let model = Model::open(golden("unet_cond"), &device())?;
     let latent = Latent::new(autoencoder, model);

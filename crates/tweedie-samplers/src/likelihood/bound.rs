@@ -109,7 +109,7 @@ impl VariationalBound {
     }
 
     /// With the variance that the denoiser states for each value
-    /// ([`LearnedRange`](tweedie_core::LearnedRange)); where it states none, that of the chain.
+    /// ([`Conditioned::with_learned_variance`](tweedie_core::Conditioned::with_learned_variance)); where it states none, that of the chain.
     #[must_use]
     pub fn with_learned_variance(self) -> Self {
         Self {

@@ -17,7 +17,7 @@ use tweedie_core::{DenoiseError, InputError, per_sample_sum};
 use tweedie_math::{Level, ParameterError};
 
 /// A linear measurement with Gaussian noise as a likelihood of noisy states; for
-/// [`Conditioned`](crate::Conditioned).
+/// [`ScoreGuidance`](crate::ScoreGuidance).
 #[derive(Clone, Debug)]
 pub struct Annealed<P> {
     problem: P,

@@ -10,12 +10,12 @@ use burn::tensor::{Int, Tensor};
 use tweedie_core::{DenoiseError, InputError};
 use tweedie_math::{Level, ParameterError};
 
-/// The class that each sample is to have, by a classifier; for [`Conditioned`](crate::Conditioned).
+/// The class that each sample is to have, by a classifier; for [`ScoreGuidance`](crate::ScoreGuidance).
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_core::{Denoiser, oracle::{Gaussian, GaussianMixture}};
-/// use tweedie_inverse::{Classifier, Conditioned};
+/// use tweedie_inverse::{Classifier, ScoreGuidance};
 /// use tweedie_math::Level;
 ///
 /// // The classes of a mixture are known: the guided denoiser is that of one component.
@@ -26,7 +26,7 @@ use tweedie_math::{Level, ParameterError};
 /// let logits = |x: Tensor<2>, level| both.responsibilities(&x, level).log();
 /// let classifier = Classifier::new(logits, Tensor::from_ints([1], &device))?;
 /// let x = Tensor::<2>::from_floats([[-0.2, 0.3]], &device);
-/// let guided = Conditioned::new(&both, classifier).denoise(x.clone(), level)?;
+/// let guided = ScoreGuidance::new(&both, classifier).denoise(x.clone(), level)?;
 /// let gap = guided - right.denoise(x, level)?;
 /// assert!(gap.abs().max().into_scalar::<f32>() < 1e-5);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -2,22 +2,22 @@
 
 mod annealed;
 mod classifier;
-mod conditioned;
 mod ddnm;
 mod diffpir;
 mod dps;
 mod lgd;
 mod mmps;
 mod pigdm;
+mod score_guidance;
 mod tmpd;
 
 pub use annealed::Annealed;
 pub use classifier::Classifier;
-pub use conditioned::{Conditioned, NoisyLikelihood};
 pub use ddnm::Ddnm;
 pub use diffpir::DiffPir;
 pub use dps::Dps;
 pub use lgd::Lgd;
 pub use mmps::Mmps;
 pub use pigdm::Pigdm;
+pub use score_guidance::{NoisyLikelihood, ScoreGuidance};
 pub use tmpd::Tmpd;

@@ -86,8 +86,8 @@ pub(super) fn methods(all: &mut Cases) {
     all.error("DiffPir::with_lambda", "−1", || {
         DiffPir::new(prior(), seen([1, 3, 8, 8])).with_lambda(-1.0)
     });
-    all.error("Conditioned::new", "by a grey y of colour images", || {
-        walk(ddpm(), &Conditioned::new(prior(), Annealed::new(grey())))
+    all.error("ScoreGuidance::new", "by a grey y of colour images", || {
+        walk(ddpm(), &ScoreGuidance::new(prior(), Annealed::new(grey())))
     });
     all.error("Annealed::with_gamma", "NaN", || {
         Annealed::new(seen([1, 3, 8, 8])).with_gamma(f64::NAN)
@@ -96,7 +96,7 @@ pub(super) fn methods(all: &mut Cases) {
         let logits = |x: Tensor<4>, _: Level| x.reshape([1, 192]);
         let classes = Tensor::from_ints([1, 2], &device());
         let two = Classifier::new(logits, classes).unwrap();
-        walk(ddpm(), &Conditioned::new(prior(), two))
+        walk(ddpm(), &ScoreGuidance::new(prior(), two))
     });
     all.error("Classifier::new", "class −1", || {
         let logits = |x: Tensor<4>, _: Level| x.reshape([1, 192]);
@@ -107,7 +107,7 @@ pub(super) fn methods(all: &mut Cases) {
         let logits = |x: Tensor<4>, _: Level| x.reshape([1, 192]);
         let classes = Tensor::from_ints([192], &device());
         let classifier = Classifier::new(logits, classes).unwrap();
-        walk(ddpm(), &Conditioned::new(prior(), classifier))
+        walk(ddpm(), &ScoreGuidance::new(prior(), classifier))
     });
     all.error("DpsStep::new", GREY, || {
         walk(DpsStep::new(ddpm(), grey()), &prior())

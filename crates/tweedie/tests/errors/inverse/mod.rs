@@ -10,14 +10,14 @@ use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{Denoiser, HostNoise, Noise, Range, from_fn};
 use tweedie::inverse::{
     Annealed, AnyMeasurement, AveragePool, Basis, Bayer, Blur, Channels, CircularBlur, Classifier,
-    Clip, Conditioned, ConjugateGradient, Daps, Ddnm, DdnmPlus, Ddrm, Dense, DiffPir, Dpir, Dps,
-    DpsStep, EnKg, FourierPhase, Gamma, GammaNoise, GaussianNoise, Identity, Ilvr, Jpeg,
-    LangevinCoupling, LaplaceNoise, Lgd, Linear, LogPoissonNoise, Mask, Mcg, Measurement, Mix,
-    Mmps, MultiCoil, Operator, OperatorError, Padding, Pigdm, PigdmStep, PnpDm, PnpUla,
-    PointSpread, PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RandomPhase, RePaint, Red,
-    RedDiff, ResidualNorm, RicianNoise, SaltAndPepper, Sampled, Scaled, Separable, Side, Spectral,
-    Stack, Taps, Tmpd, Tomography, TotalVariation, Transform, TwistByVariance, TwistedSmc,
-    UniformNoise, VaryingBlur, tikhonov, wiener,
+    Clip, ConjugateGradient, Daps, Ddnm, DdnmPlus, Ddrm, Dense, DiffPir, Dpir, Dps, DpsStep, EnKg,
+    FourierPhase, Gamma, GammaNoise, GaussianNoise, Identity, Ilvr, Jpeg, LangevinCoupling,
+    LaplaceNoise, Lgd, Linear, LogPoissonNoise, Mask, Mcg, Measurement, Mix, Mmps, MultiCoil,
+    Operator, OperatorError, Padding, Pigdm, PigdmStep, PnpDm, PnpUla, PointSpread,
+    PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RandomPhase, RePaint, Red, RedDiff,
+    ResidualNorm, RicianNoise, SaltAndPepper, Sampled, Scaled, ScoreGuidance, Separable, Side,
+    Spectral, Stack, Taps, Tmpd, Tomography, TotalVariation, Transform, TwistByVariance,
+    TwistedSmc, UniformNoise, VaryingBlur, tikhonov, wiener,
 };
 use tweedie::kernels::Constant;
 use tweedie::math::{Ancestral, Ddim, Level, Path, Renoise, Span, VariancePreserving};

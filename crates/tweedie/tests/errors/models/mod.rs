@@ -8,8 +8,8 @@ use tweedie::burn::tensor::{Int, Tensor, TensorData};
 use tweedie::core::{Denoiser, TimeInput};
 use tweedie::math::{Chain, Prediction};
 use tweedie::models::{
-    AutoencoderConfig, Checkpoint, Conditions, Context, DitConfig, Ffdnet, Level, MlpConfig, Model,
-    ModelConfig, Precision, Resampling, Sampling, UnetConfig,
+    AnyArchitecture, AutoencoderConfig, Checkpoint, Conditions, Context, DitConfig, Ffdnet, Level,
+    MlpConfig, Model, ModelConfig, Precision, Resampling, Sampling, UnetConfig,
 };
 
 /// A small network.
@@ -29,7 +29,7 @@ fn classes() -> Model {
         .with_classes(10)
         .with_grid(4);
     model(ModelConfig::new(
-        config,
+        config.into(),
         Prediction::Noise,
         TimeInput::LogSnr,
         [8, 8],
@@ -42,7 +42,12 @@ fn model(config: ModelConfig) -> Model {
 }
 
 fn plain() -> ModelConfig {
-    ModelConfig::new(unet(), Prediction::Noise, TimeInput::LogSnr, [16, 16])
+    ModelConfig::new(
+        unet().into(),
+        Prediction::Noise,
+        TimeInput::LogSnr,
+        [16, 16],
+    )
 }
 
 fn labels(values: &[i32]) -> Conditions {
@@ -151,7 +156,7 @@ fn configurations(all: &mut Cases) {
         "another network than the configuration's",
         || {
             let other = ModelConfig::new(
-                unet().with_blocks(2),
+                AnyArchitecture::from(unet().with_blocks(2)),
                 Prediction::Noise,
                 TimeInput::LogSnr,
                 [16, 16],
@@ -176,45 +181,42 @@ fn conditions(all: &mut Cases) {
         classes().accepts([1, 3, 8, 9])
     });
     all.error(
-        "Model::with_conditions",
+        "Model::with_condition",
         "label 11 of 10, and no class",
-        || classes().with_conditions(labels(&[11, 3])),
+        || classes().with_condition(labels(&[11, 3])),
     );
-    all.error("Model::with_conditions", "label −1", || {
-        classes().with_conditions(labels(&[-1, 3]))
+    all.error("Model::with_condition", "label −1", || {
+        classes().with_condition(labels(&[-1, 3]))
     });
     all.error(
-        "Model::with_conditions",
+        "Model::with_condition",
         "labels, for a network without",
-        || model(plain()).with_conditions(labels(&[3])),
+        || model(plain()).with_condition(labels(&[3])),
     );
-    all.error("Model::with_conditions", "no labels in the list", || {
-        classes().with_conditions(labels(&[]))
+    all.error("Model::with_condition", "no labels in the list", || {
+        classes().with_condition(labels(&[]))
     });
     all.error("Model::accepts", "three labels for a batch of two", || {
-        let told = classes().with_conditions(labels(&[1, 2, 3])).unwrap();
+        let told = classes().with_condition(labels(&[1, 2, 3])).unwrap();
         told.accepts([2, 3, 8, 8])
     });
-    all.error("Model::with_conditions", "a context of no tokens", || {
+    all.error("Model::with_condition", "a context of no tokens", || {
         let context = Context::new(zeros([1, 0, 8]));
-        model(plain()).with_conditions(Conditions::none().with_context(context))
+        model(plain()).with_condition(Conditions::none().with_context(context))
     });
     all.error(
-        "Model::with_conditions",
+        "Model::with_condition",
         "a mask of another number of tokens",
         || {
             let context = Context::new(zeros([1, 4, 8])).with_mask(zeros([1, 1]));
-            model(plain()).with_conditions(Conditions::none().with_context(context))
+            model(plain()).with_condition(Conditions::none().with_context(context))
         },
     );
     all.error("Model::guided", "a label of none", || {
         classes().guided(labels(&[30]), Conditions::none(), 2.0)
     });
-    all.error("Guided::accepts", "a scale of NaN", || {
-        let guided = classes()
-            .guided(labels(&[3]), Conditions::none(), f64::NAN)
-            .unwrap();
-        guided.accepts([1, 3, 8, 8])
+    all.error("Model::guided", "a scale of NaN", || {
+        classes().guided(labels(&[3]), Conditions::none(), f64::NAN)
     });
     all.error("Guided::accepts", "two labels for a batch of three", || {
         let guided = classes()

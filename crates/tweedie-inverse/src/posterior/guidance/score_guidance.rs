@@ -52,13 +52,13 @@ impl<const D: usize, L: NoisyLikelihood<D> + ?Sized> NoisyLikelihood<D> for &L {
 
 /// A prior conditioned by a [`NoisyLikelihood`].
 #[derive(Clone, Debug)]
-pub struct Conditioned<M, L> {
+pub struct ScoreGuidance<M, L> {
     prior: M,
     likelihood: L,
     strength: f64,
 }
 
-impl<M, L> Conditioned<M, L> {
+impl<M, L> ScoreGuidance<M, L> {
     /// Conditions `prior` by `likelihood`, with strength 1.
     pub fn new(prior: M, likelihood: L) -> Self {
         Self {
@@ -79,7 +79,7 @@ impl<M, L> Conditioned<M, L> {
     }
 }
 
-impl<const D: usize, M: Denoiser<D>, L: NoisyLikelihood<D>> Denoiser<D> for Conditioned<M, L> {
+impl<const D: usize, M: Denoiser<D>, L: NoisyLikelihood<D>> Denoiser<D> for ScoreGuidance<M, L> {
     fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
         let clean = self.prior.denoise(x.clone(), level)?;
         let score = self.likelihood.score(x, level)?;

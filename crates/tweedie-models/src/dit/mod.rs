@@ -8,18 +8,20 @@
 //! # Reference
 //! Peebles & Xie 2023, section 3.2, arXiv:2212.09748.
 
+mod architecture;
+
 use crate::attention::Attention;
 use crate::convolution::{Conv2d, Conv2dConfig};
 use crate::probe::Probe;
 use crate::time::sinusoids;
 use crate::unet::counted;
-use crate::{Activation, Class, Conditional, Conditions, Heads, Perceptron, UnetError};
+use crate::{Activation, Class, Conditions, Heads, NetworkError, Perceptron, Probed};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use tweedie_core::Network;
+use tweedie_math::ParameterError;
 
 /// Configuration of a [`Dit`].
 #[derive(Config, Debug, PartialEq)]
@@ -100,8 +102,8 @@ impl DitConfig {
     /// Checks the configuration.
     ///
     /// # Errors
-    /// [`UnetError`] names the field that makes no sense.
-    pub fn check(&self) -> Result<(), UnetError> {
+    /// [`NetworkError`] names the field that makes no sense.
+    pub fn check(&self) -> Result<(), NetworkError> {
         let counts = [
             ("channels", self.channels),
             ("output", self.outputs()),
@@ -112,7 +114,7 @@ impl DitConfig {
             ("classes", (self.classes / 256).max(1)),
         ];
         counted(&counts)?;
-        let divides = |name, divisor| UnetError::Divides {
+        let divides = |name, divisor| NetworkError::Divides {
             name,
             divisor,
             channels: self.width,
@@ -122,11 +124,12 @@ impl DitConfig {
             return Err(divides("heads", self.heads));
         }
         if !(self.epsilon > 0.0 && self.epsilon.is_finite()) {
-            return Err(UnetError::Range {
+            return Err(ParameterError {
                 name: "epsilon",
-                range: "above 0",
+                expected: "above 0",
                 value: self.epsilon,
-            });
+            }
+            .into());
         }
         if !self.width.is_multiple_of(4) {
             return Err(divides("the sinusoids of rows and columns, 4,", 4));
@@ -137,8 +140,8 @@ impl DitConfig {
     /// The network on `device`.
     ///
     /// # Errors
-    /// [`UnetError`] for a configuration that makes no sense.
-    pub fn init(&self, device: &Device) -> Result<Dit, UnetError> {
+    /// [`NetworkError`] for a configuration that makes no sense.
+    pub fn init(&self, device: &Device) -> Result<Dit, NetworkError> {
         self.check()?;
         let width = self.width;
         let zero = |from, to| {
@@ -187,17 +190,12 @@ impl Dit {
     }
 }
 
-impl Network<4> for Dit {
-    /// Without a class, that is with the row of no class.
-    fn forward(&self, x: Tensor<4>, condition: Tensor<1>) -> Tensor<4> {
-        self.forward_conditional(x, condition, &Conditions::none(), &mut ())
-    }
-}
+crate::conditions::probed!(Dit);
 
-impl Conditional for Dit {
+impl Probed for Dit {
     /// # Panics
     /// If patches do not fill the image, or for conditions other than labels.
-    fn forward_conditional(
+    fn forward_probed(
         &self,
         x: Tensor<4>,
         time: Tensor<1>,

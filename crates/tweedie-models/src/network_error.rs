@@ -1,9 +1,11 @@
 //! Why a configuration cannot be.
 
+use tweedie_math::ParameterError;
+
 /// A configuration that no network can have.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum UnetError {
+pub enum NetworkError {
     /// A count that has to be at least 1.
     #[error("{name} has to be at least 1")]
     Zero {
@@ -35,13 +37,9 @@ pub enum UnetError {
         level: usize,
     },
     /// A number outside its range.
-    #[error("{name} has to be {range}, got {value}")]
-    Range {
-        /// Which one.
-        name: &'static str,
-        /// What it has to be.
-        range: &'static str,
-        /// Its value.
-        value: f64,
-    },
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// What a network from outside says.
+    #[error("{0}")]
+    Refused(String),
 }

@@ -1,0 +1,220 @@
+//! What a model asks of a network's configuration, so that a network of your own is one as well.
+
+use crate::import::{CheckpointError, Naming};
+use crate::{Grid, NetworkError, Sampling};
+use burn::module::{Module, ModuleDisplay};
+use burn::tensor::Device;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::fmt::Debug;
+use tweedie_core::{Condition, ConditionError, Network, TimeInput};
+use tweedie_math::{Chain, Prediction, ScheduleError, Spacing};
+
+/// The configuration of a network of images `[batch, channels, height, width]`. With it a
+/// [`Model`](crate::Model) checks, saves, loads, samples and exports the network.
+///
+/// [`UnetConfig`](crate::UnetConfig) and [`DitConfig`](crate::DitConfig) are such, and
+/// [`AnyArchitecture`](crate::AnyArchitecture) is either. A network of your own needs the two types, `init`
+/// and `channels`:
+///
+/// ```
+/// use burn::config::Config;
+/// use burn::module::Module;
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_core::{Denoiser, Network, TimeInput};
+/// use tweedie_math::{Level, Prediction};
+/// use tweedie_models::{Architecture, Model, ModelConfig, NetworkError, Precision};
+///
+/// /// A linear map of every pixel's channels.
+/// #[derive(Config, Debug, PartialEq)]
+/// struct PixelwiseConfig { channels: usize }
+///
+/// #[derive(Module, Debug)]
+/// struct Pixelwise { map: Linear }
+///
+/// impl Network<4> for Pixelwise {
+///     fn forward(&self, x: Tensor<4>, _: Tensor<1>, (): &()) -> Tensor<4> {
+///         self.map.forward(x.permute([0, 2, 3, 1])).permute([0, 3, 1, 2])
+///     }
+/// }
+///
+/// impl Architecture for PixelwiseConfig {
+///     type Network = Pixelwise;
+///     type Condition = ();
+///     const NAME: Option<&'static str> = Some("pixelwise");
+///
+///     fn init(&self, device: &Device) -> Result<Pixelwise, NetworkError> {
+///         Ok(Pixelwise { map: LinearConfig::new(self.channels, self.channels).init(device) })
+///     }
+///
+///     fn channels(&self) -> [usize; 2] { [self.channels; 2] }
+/// }
+///
+/// let (device, folder) = (Device::flex(), std::env::temp_dir().join("tweedie-pixelwise"));
+/// let config = ModelConfig::new(PixelwiseConfig::new(3), Prediction::Noise, TimeInput::LogSnr, [8, 8]);
+/// Model::new(config.clone(), config.init(&device)?.into_network())?.save(&folder, Precision::Full)?;
+///
+/// let model = Model::<PixelwiseConfig>::load(&folder, &device)?;
+/// let clean = model.denoise(Tensor::ones([2, 3, 8, 8], &device), Level::new(0.6, 0.8)?)?;
+/// assert_eq!(clean.dims(), [2, 3, 8, 8]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
+    /// The network, a module of burn.
+    type Network: Module + ModuleDisplay + Network<4, Self::Condition>;
+
+    /// What it is told besides the level; `()` for nothing. The default is what it is told until
+    /// [`Model::with_condition`](crate::Model::with_condition) says more.
+    type Condition: Condition + Debug + Default + Send + Sync;
+
+    /// By which name it stands in `config.json`, such as `"unet"`; `None` for a type that writes the name
+    /// itself.
+    const NAME: Option<&'static str>;
+
+    /// The network with fresh parameters.
+    ///
+    /// # Errors
+    /// [`NetworkError`] for a configuration that makes no sense.
+    fn init(&self, device: &Device) -> Result<Self::Network, NetworkError>;
+
+    /// Channels in, with those of a conditioning image, and out: as many as the images have, or twice as
+    /// many with a learned variance.
+    fn channels(&self) -> [usize; 2];
+
+    /// What heights and widths have to be multiples of.
+    fn patch(&self) -> usize {
+        1
+    }
+
+    /// The least height and width.
+    fn least_side(&self) -> usize {
+        1
+    }
+
+    /// Checks a condition for images of `channels`.
+    ///
+    /// # Errors
+    /// [`ConditionError`] for what the network does not take, or lacks.
+    fn check_condition(
+        &self,
+        channels: usize,
+        condition: &Self::Condition,
+    ) -> Result<(), ConditionError> {
+        let _ = (channels, condition);
+        Ok(())
+    }
+
+    /// Checks that the network can take the numbers that stand for the levels.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Told`] says why not.
+    fn check_time(&self, time: &TimeInput) -> Result<(), CheckpointError> {
+        let _ = time;
+        Ok(())
+    }
+
+    /// The condition with everything written out that the network supplies by itself, such as the row for
+    /// no class: so it can stand beside another in one batch.
+    fn completed(&self, condition: Self::Condition, device: &Device) -> Self::Condition {
+        let _ = device;
+        condition
+    }
+
+    /// A number of tensors that the network surely has: a file with fewer is refused before the network is
+    /// made, so that a hostile configuration does not ask for all memory.
+    fn parts(&self) -> usize {
+        0
+    }
+
+    /// How it is sampled from where its checkpoint does not say.
+    ///
+    /// # Errors
+    /// [`ScheduleError`] for a chain that cannot be.
+    fn usual_sampling(&self) -> Result<Sampling, ScheduleError> {
+        ddpm(1000)
+    }
+
+    /// How diffusers writes it.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Inexpressible`] for a network, or a field, that it does not know.
+    fn published(&self, size: [usize; 2]) -> Result<Published, CheckpointError> {
+        let _ = size;
+        Err(CheckpointError::Inexpressible {
+            layout: "diffusers' layout",
+            what: format!("a network {}", Self::NAME.unwrap_or("of this kind")),
+        })
+    }
+}
+
+/// How diffusers writes a network.
+#[derive(Debug)]
+pub struct Published {
+    /// The folder of the network in a pipeline.
+    pub folder: &'static str,
+    /// Its `config.json`, with a `_class_name`.
+    pub config: Value,
+    /// The names of its parameters.
+    pub naming: Box<dyn Naming>,
+    /// The pipeline of images, if there is one.
+    pub pipeline: Option<&'static str>,
+    /// The pipeline of latents, with the folder of its autoencoder.
+    pub latent: [&'static str; 2],
+}
+
+/// DDPM's: noise, told by the index of the linear chain of so many steps.
+pub(crate) fn ddpm(steps: usize) -> Result<Sampling, ScheduleError> {
+    let chain = Chain::linear(steps, 1e-4, 0.02)?;
+    Ok(Sampling {
+        prediction: Prediction::Noise,
+        time: TimeInput::Index(chain.clone()),
+        grid: Grid::Chain {
+            chain,
+            spacing: Spacing::Leading { offset: 0 },
+            end: crate::End::Clean,
+        },
+        clip: crate::Clip::Static { range: 1.0 },
+        learned_variance: false,
+    })
+}
+
+/// `{"name": {…}}`, as a configuration stands in a file.
+pub(crate) mod named {
+    use super::{Architecture, DeserializeOwned, Value};
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<A: Architecture, S: Serializer>(
+        network: &A,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match A::NAME {
+            Some(name) => serializer.collect_map([(name, network)]),
+            None => network.serialize(serializer),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, A: Architecture, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<A, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let inner = match (A::NAME, &value) {
+            (None, _) => &value,
+            (Some(name), Value::Object(fields)) if fields.len() == 1 => {
+                let found = fields.keys().next().map_or("", String::as_str);
+                let message = || D::Error::custom(format!("a network {found:?} is not {name:?}"));
+                fields.get(name).ok_or_else(message)?
+            }
+            (Some(name), _) => {
+                let message = format!("a network is an object with one field, {name:?}");
+                return Err(D::Error::custom(message));
+            }
+        };
+        read(inner).map_err(D::Error::custom)
+    }
+
+    fn read<A: DeserializeOwned>(value: &Value) -> serde_json::Result<A> {
+        A::deserialize(value)
+    }
+}

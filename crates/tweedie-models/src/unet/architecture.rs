@@ -1,0 +1,130 @@
+//! The U-Net as a model's architecture.
+
+use super::{Unet, UnetConfig};
+use crate::architecture::ddpm;
+use crate::conditions::expect;
+use crate::import::{CheckpointError, Diffusers, unet_json};
+use crate::{
+    Architecture, ClassInput, Clip, Conditions, Grid, NetworkError, Published, Sampling, Waves,
+};
+use burn::tensor::Device;
+use tweedie_core::{ConditionError, TimeInput};
+use tweedie_math::{Prediction, ScheduleError, VarianceExploding};
+
+impl Architecture for UnetConfig {
+    type Network = Unet;
+    type Condition = Conditions;
+    const NAME: Option<&'static str> = Some("unet");
+
+    fn init(&self, device: &Device) -> Result<Unet, NetworkError> {
+        Self::init(self, device)
+    }
+
+    fn channels(&self) -> [usize; 2] {
+        [self.channels, self.outputs()]
+    }
+
+    fn patch(&self) -> usize {
+        self.patch.saturating_mul(match self.is_even() {
+            true => self.shrinkage(),
+            false => 1,
+        })
+    }
+
+    /// A pixel is left on the last level.
+    fn least_side(&self) -> usize {
+        self.patch.saturating_mul(self.shrinkage())
+    }
+
+    fn check_condition(
+        &self,
+        channels: usize,
+        conditions: &Conditions,
+    ) -> Result<(), ConditionError> {
+        let class = self.class.map(|class| match class {
+            ClassInput::Table { .. } | ClassInput::Waves => None,
+            ClassInput::Identity => Some(self.features()),
+            ClassInput::Perceptron { features } | ClassInput::Linear { features } => Some(features),
+        });
+        expect::class(conditions, class)?;
+        if let Some(ClassInput::Table { count }) = self.class {
+            expect::labels(conditions, Some(count.saturating_sub(1)))?;
+        }
+        expect::labels(conditions, None)?;
+        expect::context(conditions, self.context.map(|context| context.features))?;
+        expect::image(conditions, self.channels.saturating_sub(channels))
+    }
+
+    /// A table of steps takes an index; the logarithm of the level, or a division by it, is finite
+    /// everywhere only of the noise level.
+    fn check_time(&self, time: &TimeInput) -> Result<(), CheckpointError> {
+        let told = |message: String| Err(CheckpointError::Told { message });
+        let waves = self.waves();
+        if let Waves::Learned { count, .. } = waves {
+            return match time {
+                TimeInput::Index(chain) if chain.len() <= count => Ok(()),
+                TimeInput::Index(chain) => told(format!(
+                    "a table of {count} steps, for a chain of {}",
+                    chain.len()
+                )),
+                _ => told(format!(
+                    "a table of {count} steps takes the index of a chain"
+                )),
+            };
+        }
+        let logarithm = matches!(waves, Waves::Fourier { log: true, .. });
+        let positive = matches!(time, TimeInput::NoiseLevel);
+        match (logarithm || self.divide_by_condition) && !positive {
+            true => told(
+                "the network takes the logarithm of the level, or divides by it: only of \
+                 the noise level is it finite everywhere"
+                    .into(),
+            ),
+            false => Ok(()),
+        }
+    }
+
+    fn parts(&self) -> usize {
+        Self::parts(self)
+    }
+
+    /// DDPM's, on a chain of as many steps as a table has rows; for NCSN++ the score, and the noise level.
+    fn usual_sampling(&self) -> Result<Sampling, ScheduleError> {
+        if !self.divide_by_condition {
+            return ddpm(self.table().unwrap_or(1000));
+        }
+        Ok(Sampling {
+            prediction: Prediction::ScaledScore,
+            time: TimeInput::NoiseLevel,
+            grid: Grid::Exploding {
+                schedule: VarianceExploding::new(0.01, 1348.0)?,
+                rho: None,
+            },
+            clip: Clip::None,
+            learned_variance: false,
+        })
+    }
+
+    fn published(&self, size: [usize; 2]) -> Result<Published, CheckpointError> {
+        Ok(Published {
+            folder: "unet",
+            config: unet_json(self, size)?,
+            naming: Box::new(Diffusers { convolved: false }),
+            pipeline: Some(match self.divide_by_condition {
+                true => "ScoreSdeVePipeline",
+                false => "DDPMPipeline",
+            }),
+            latent: ["LDMPipeline", "vqvae"],
+        })
+    }
+}
+
+impl UnetConfig {
+    /// Rows of the table of steps, if there is one.
+    pub(crate) fn table(&self) -> Option<usize> {
+        match self.waves() {
+            Waves::Learned { count, .. } => Some(count),
+            _ => None,
+        }
+    }
+}

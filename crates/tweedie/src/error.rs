@@ -1,0 +1,97 @@
+use burn::tensor::DataError;
+use tweedie_core::{ConditionError, DenoiseError, InputError, oracle::OracleError};
+use tweedie_image::ImageError;
+use tweedie_inverse::{MeasurementError, OperatorError, SolveError};
+use tweedie_math::{LevelError, MoveError, ParameterError, PathError, ScheduleError};
+use tweedie_metrics::LpipsError;
+use tweedie_models::{CheckpointError, NetworkError};
+use tweedie_samplers::{AdaptiveError, AffineError, SampleError, StepError};
+use tweedie_train::{RunError, TrainError};
+
+/// An enum of errors with conversions from each; the text is theirs.
+macro_rules! any {
+    ($($(#[$about:meta])* $variant:ident($type:ty),)*) => {
+        /// Any error of this library, so that an application names one type.
+        ///
+        /// ```
+        /// use tweedie::prelude::*;
+        ///
+        /// fn walk() -> Result<Path, tweedie::Error> {
+        ///     let chain = Chain::linear(1000, 1e-4, 0.02)?;
+        ///     Ok(Path::respaced(&chain, Spacing::Trailing, 2000)?)
+        /// }
+        /// assert!(matches!(walk(), Err(tweedie::Error::Path(_))));
+        /// ```
+        #[derive(Debug, thiserror::Error)]
+        #[non_exhaustive]
+        pub enum Error {
+            $($(#[$about])* #[error(transparent)] $variant(#[from] $type),)*
+            /// What an application says itself; made from a text.
+            #[error("{0}")]
+            Other(String),
+        }
+    };
+}
+
+any! {
+    /// A parameter outside its range.
+    Parameter(ParameterError),
+    /// A level that cannot be.
+    Level(LevelError),
+    /// A schedule that cannot be.
+    Schedule(ScheduleError),
+    /// A path that cannot be.
+    Path(PathError),
+    /// A move for which a method has no coefficients.
+    Move(MoveError),
+    /// An input that a run cannot begin with.
+    Input(InputError),
+    /// A condition that a network does not take.
+    Condition(ConditionError),
+    /// A denoiser without an estimate.
+    Denoise(DenoiseError),
+    /// An exact prior that cannot be.
+    Oracle(OracleError),
+    /// A step that failed.
+    Step(StepError),
+    /// A run that failed.
+    Sample(SampleError),
+    /// An adaptive solver that failed.
+    Adaptive(AdaptiveError),
+    /// A chain whose exact law is not known.
+    Affine(AffineError),
+    /// An operator that cannot be.
+    Operator(OperatorError),
+    /// An equation that was not solved.
+    Solve(SolveError),
+    /// A measurement that cannot be written or read.
+    Measurement(MeasurementError),
+    /// A configuration that no network can have.
+    Network(NetworkError),
+    /// A checkpoint that cannot be written or read.
+    Checkpoint(CheckpointError),
+    /// A training that cannot begin or go on.
+    Train(TrainError),
+    /// The files of a training that cannot be written or read.
+    Run(RunError),
+    /// An image that cannot be written or read.
+    Image(ImageError),
+    /// Weights of LPIPS that cannot be read.
+    Lpips(LpipsError),
+    /// Values of a tensor that cannot be read.
+    Data(DataError),
+    /// A file that cannot be written or read.
+    File(std::io::Error),
+}
+
+impl From<String> for Error {
+    fn from(text: String) -> Self {
+        Self::Other(text)
+    }
+}
+
+impl From<&str> for Error {
+    fn from(text: &str) -> Self {
+        Self::Other(text.to_owned())
+    }
+}
