@@ -7,8 +7,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use std::time::Duration;
 use tweedie::core::Noise;
 use tweedie::inverse::{
-    AveragePool, Basis, Blur, CircularBlur, Linear, Mask, Mix, Operator, Padding, PointSpread,
-    Sampled, Separable, Taps, Tomography, operator_norm,
+    AveragePool, Basis, Blur, ChannelMix, CircularBlur, Linear, Mask, Operator, Padding,
+    PointSpread, Sampled, Separable, Taps, Tomography, operator_norm,
 };
 use tweedie::metrics::{Border, Ssim, psnr};
 use tweedie::prelude::*;
@@ -72,7 +72,7 @@ fn operators(criterion: &mut Criterion) {
     );
     let pool = AveragePool::new(4).expect("an operator");
     operator(criterion, "average ÷ 4", &pool, colour, true);
-    operator(criterion, "grey", &Mix::grey(), colour, true);
+    operator(criterion, "grey", &ChannelMix::grey(), colour, true);
     let mask = Mask::of_pixels([320, 320], |_, column| column.is_multiple_of(4));
     let scan = Sampled::new(Basis::Fourier, mask, [320, 320]).expect("an operator");
     operator(

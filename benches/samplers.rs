@@ -18,7 +18,7 @@ const STEPS: usize = 10;
 /// Ten moves with a denoiser that does next to nothing.
 fn walk<S: Step<4>>(criterion: &mut Criterion, name: &str, step: S, shape: [usize; 4]) {
     let device = Device::flex();
-    let path = Path::uniform(VariancePreserving::default(), Span::default(), STEPS);
+    let path = LevelPath::uniform(VariancePreserving::default(), Span::default(), STEPS);
     let sampler = Sampler::new(step, path.expect("a path"));
     let denoiser = from_fn(|x: Tensor<4>, _| x * 0.1);
     let x = HostNoise::seeded(0).normal(shape, &device);

@@ -131,7 +131,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         std::fs::create_dir_all(folder)?;
     }
     let scale = (84 / x.dims()[2].max(1)).max(1);
-    grid(x, Range::Signed, 8)?
+    grid(x, ValueRange::Signed, 8)?
         .with_scale(scale)
         .save(&arguments.out)?;
     println!(
@@ -144,17 +144,17 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// The levels that the checkpoint is meant for, or those of the process it was trained on.
-fn path(config: &ModelConfig, steps: usize) -> Result<Path, PathError> {
+fn path(config: &ModelConfig, steps: usize) -> Result<LevelPath, PathError> {
     if let Some(sampling) = &config.sampling {
         return sampling.path(steps);
     }
     let (span, moves) = (Span::new(0.98, 1e-3), steps.saturating_sub(1));
     match &config.time {
-        TimeInput::Index(chain) => Path::respaced(chain, Spacing::Trailing, steps),
+        TimeInput::Index(chain) => LevelPath::respaced(chain, Spacing::Trailing, steps),
         TimeInput::Time(schedule) => {
-            Ok(Path::karras(schedule.clone(), span, moves, 7.0)?.then_clean())
+            Ok(LevelPath::karras(schedule.clone(), span, moves, 7.0)?.then_clean())
         }
-        _ => Ok(Path::karras(VariancePreserving::default(), span, moves, 7.0)?.then_clean()),
+        _ => Ok(LevelPath::karras(VariancePreserving::default(), span, moves, 7.0)?.then_clean()),
     }
 }
 
@@ -175,7 +175,7 @@ fn conditions(
         AnyArchitecture::Unet(config) => {
             conditions.class = config.class.map(|class| match class {
                 ClassInput::Table { count } => labels(count),
-                ClassInput::Waves => labels(1000),
+                ClassInput::Timestep => labels(1000),
                 ClassInput::Identity => {
                     Class::Vectors(Tensor::zeros([batch, config.features()], device))
                 }

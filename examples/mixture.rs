@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tweedie::image::{Cloud, scatter};
 use tweedie::inverse::{Dps, GaussianNoise, Mask, Measurement};
-use tweedie::math::{EulerMaruyama, ProbabilityFlow, ReverseDiffusion};
+use tweedie::math::{EulerMaruyama, EulerOde, ReverseDiffusion};
 use tweedie::metrics::sliced_wasserstein;
 use tweedie::prelude::*;
 use tweedie_examples::{finish, three_clusters};
@@ -48,10 +48,10 @@ fn mixture(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 
     let vp = VariancePreserving::default();
     let steps = arguments.steps;
-    let uniform = Path::uniform(vp, Span::default(), steps)?.then_clean();
-    let karras = Path::karras(vp, Span::default(), steps, 7.0)?.then_clean();
+    let uniform = LevelPath::uniform(vp, Span::default(), steps)?.then_clean();
+    let karras = LevelPath::karras(vp, Span::default(), steps, 7.0)?.then_clean();
     let large = Ancestral::large();
-    let samplers: Vec<(&str, Box<dyn Kernel>, &Path)> = vec![
+    let samplers: Vec<(&str, Box<dyn Kernel>, &LevelPath)> = vec![
         (
             "DDPM, small variance",
             Box::new(Ancestral::default()),
@@ -60,7 +60,7 @@ fn mixture(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         ("DDPM, large variance", Box::new(large), &uniform),
         ("DDIM η = 0.5", Box::new(Ddim::new(0.5)?), &karras),
         ("DDIM η = 0", Box::new(Ddim::deterministic()), &karras),
-        ("Euler flow", Box::new(ProbabilityFlow::new(vp)), &uniform),
+        ("Euler flow", Box::new(EulerOde::new(vp)), &uniform),
         ("Euler–Maruyama", Box::new(EulerMaruyama::new(vp)), &uniform),
         ("reverse diffusion", Box::new(ReverseDiffusion), &uniform),
     ];

@@ -12,9 +12,9 @@ use std::process::ExitCode;
 use tweedie::core::{Interpolation, Resize};
 use tweedie::image::{PHOTOS, Sheet};
 use tweedie::inverse::{
-    AnyOperator, AveragePool, Basis, Bayer, Blur, Channels, CircularBlur, Clip, Dense,
-    FourierPhase, Gamma, Identity, Jpeg, Linear, Mask, Mix, MultiCoil, Operator, OperatorError,
-    Padding, PointSpread, RandomPhase, Sampled, Separable, Side, Taps, Tomography, Transform,
+    AnyOperator, AveragePool, Basis, Bayer, Blur, ChannelMix, Channels, CircularBlur, FourierPhase,
+    Gamma, Identity, Jpeg, Linear, Mask, Matrix, MultiCoil, Operator, OperatorError, Padding,
+    PointSpread, RandomPhase, Sampled, Saturation, Separable, Side, Taps, Tomography, Transform,
     VaryingBlur, adjoint_gap, pansharpen,
 };
 use tweedie::prelude::*;
@@ -61,7 +61,7 @@ fn operators() -> Result<Vec<(&'static str, AnyOperator)>, OperatorError> {
         ("half", Mask::missing_half(SIZE, Side::Right).into()),
         ("lines", Mask::lines(SIZE, 3)?.into()),
         ("mosaic", Mask::bayer(SIZE, Bayer::Rggb).into()),
-        ("grey", Mix::grey().into()),
+        ("grey", ChannelMix::grey().into()),
         ("one channel", Channels::new(0, 1, 3)?.into()),
         (
             "Gaussian blur",
@@ -129,7 +129,7 @@ fn operators() -> Result<Vec<(&'static str, AnyOperator)>, OperatorError> {
         ),
         (
             "Gaussian matrix",
-            Dense::gaussian([1, 32, 32], 512, 1)?.into(),
+            Matrix::gaussian([1, 32, 32], 512, 1)?.into(),
         ),
         ("tomography", Tomography::half_turn(SIZE, 60)?.into()),
         (
@@ -142,9 +142,12 @@ fn operators() -> Result<Vec<(&'static str, AnyOperator)>, OperatorError> {
             "random intensities",
             RandomPhase::gaussian(1024, 4096, 1)?.into(),
         ),
-        ("saturated × 2", Clip::new(2.0, Range::Signed)?.into()),
-        ("γ = 2.2", Gamma::new(2.2, Range::Signed)?.into()),
-        ("JPEG 5", Jpeg::new(5, Range::Signed)?.into()),
+        (
+            "saturated × 2",
+            Saturation::new(2.0, ValueRange::Signed)?.into(),
+        ),
+        ("γ = 2.2", Gamma::new(2.2, ValueRange::Signed)?.into()),
+        ("JPEG 5", Jpeg::new(5, ValueRange::Signed)?.into()),
     ])
 }
 
@@ -160,20 +163,20 @@ fn show(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     );
     for (name, operator) in operators {
         // Each takes the photograph in the shape it takes: in colour, grey, complex, or small.
-        let fits = |x: &Tensor<4>| operator.measured(x.dims()).is_ok();
+        let fits = |x: &Tensor<4>| operator.output_shape(x.dims()).is_ok();
         let x = forms(&photo).into_iter().find(fits);
         let x = x.ok_or_else(|| format!("{name} does not take the photograph"))?;
         let y = operator.apply(x.clone());
         let shape = format!("{:?}", &y.dims()[1..]);
         let mut row = vec![
-            shown(x.clone(), Range::Signed),
+            shown(x.clone(), ValueRange::Signed),
             drawn(&operator, &x, y.clone()),
         ];
         let label = if let AnyOperator::Linear(linear) = &operator {
             let random = HostNoise::seeded(1).normal_like(&y);
             let gap = adjoint_gap(linear, x.clone(), random);
             let solution = linear.pinv(y)?;
-            row.push(shown(solution.x, Range::Signed));
+            row.push(shown(solution.x, ValueRange::Signed));
             let residual = solution.residual.map(|residual| format!("{residual:.0e}"));
             println!(
                 "{name:20} {shape:>20} {gap:>9.0e} {:>10} {:>9}",
@@ -189,7 +192,7 @@ fn show(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             .into_iter()
             .map(|x| Resize::new(Interpolation::NearestCentre).forward(x, SIZE));
         let pictures = pictures.map(|x| x.clone().expand([1, 3, SIZE[0], SIZE[1]]));
-        sheet = sheet.with_row(label, Tensor::cat(pictures.collect(), 0), Range::Unit)?;
+        sheet = sheet.with_row(label, Tensor::cat(pictures.collect(), 0), ValueRange::Unit)?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -201,8 +204,8 @@ fn show(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 /// The photograph in `[−1, 1]`, `[1, 3, 128, 128]`.
 fn photo(name: &str, device: &Device) -> Result<Tensor<4>, Box<dyn Error>> {
     let full = match PHOTOS.iter().position(|photo| *photo == name) {
-        Some(i) => Images::photos()?.select(&[i], Range::Signed, device),
-        None => tweedie::image::load(name, Range::Signed, device)?,
+        Some(i) => Images::photos()?.select(&[i], ValueRange::Signed, device),
+        None => tweedie::image::load(name, ValueRange::Signed, device)?,
     };
     if full.dims()[1] != 3 {
         return Err(format!("{name} is grey; every operator has to be shown in colour").into());
@@ -214,7 +217,7 @@ fn photo(name: &str, device: &Device) -> Result<Tensor<4>, Box<dyn Error>> {
 
 /// In colour, grey, complex, and small.
 fn forms(photo: &Tensor<4>) -> [Tensor<4>; 5] {
-    let grey = Mix::grey().apply(photo.clone());
+    let grey = ChannelMix::grey().apply(photo.clone());
     let complex = Tensor::cat(vec![grey.clone(), grey.zeros_like()], 1);
     let small = |n: usize| {
         let resize = Resize::new(Interpolation::Bicubic).with_antialias(true);
@@ -224,26 +227,26 @@ fn forms(photo: &Tensor<4>) -> [Tensor<4>; 5] {
 }
 
 /// An image in `[0, 1]` of one channel or three: a complex one by its magnitude.
-fn shown(x: Tensor<4>, range: Range) -> Tensor<4> {
+fn shown(x: Tensor<4>, range: ValueRange) -> Tensor<4> {
     let x = match x.dims()[1] {
         2 => x.narrow(1, 0, 1),
         _ => x,
     };
-    range.convert(Range::Unit, x).clamp(0.0, 1.0)
+    range.convert(ValueRange::Unit, x).clamp(0.0, 1.0)
 }
 
 /// A measurement in `[0, 1]`: an image as it is, anything else in shades from its least to its
 /// largest value.
 fn drawn(operator: &AnyOperator, x: &Tensor<4>, y: Tensor<4>) -> Tensor<4> {
     let [_, c, h, w] = y.dims();
-    let coefficients = ["Transform", "Sampled", "MultiCoil", "Tomography", "Dense"];
+    let coefficients = ["Transform", "Sampled", "MultiCoil", "Tomography", "Matrix"];
     let kind = match operator {
         AnyOperator::Linear(linear) => linear.kind(),
         other => other.kind(),
     };
     let is_image = h > 1 && matches!(c, 1 | 3) && !coefficients.contains(&kind);
     if is_image && !kind.ends_with("Phase") {
-        return shown(y, Range::Signed);
+        return shown(y, ValueRange::Signed);
     }
     let values = match (kind, c) {
         // Magnitudes of the first coil, on a logarithmic scale.

@@ -10,8 +10,8 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tweedie::inverse::{
-    GaussianNoise, Linear, Mask, Measurement, Mix, Mmps, MultiCoil, Operator, Then, Tomography,
-    TotalVariation,
+    ChannelMix, Compose, GaussianNoise, Linear, Mask, Measurement, Mmps, MultiCoil, Operator,
+    Tomography, TotalVariation,
 };
 use tweedie::metrics::psnr;
 use tweedie::prelude::*;
@@ -84,13 +84,13 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let amount = arguments.amount.unwrap_or(amount);
     let operator = scan.operator(side, amount)?;
     let noise_model = GaussianNoise::new(arguments.sigma.unwrap_or(sigma))?;
-    let path = Path::uniform(Cosine::default(), Span::new(0.98, 0.0), arguments.steps)?;
+    let path = LevelPath::uniform(Cosine::default(), Span::new(0.98, 0.0), arguments.steps)?;
     let out = arguments.out.clone();
     let out = out.unwrap_or_else(|| format!("out/{name}.png").into());
 
     // Training took seed 0.
-    let heads = Images::phantoms(HEADS - 1, side, 1)?.tensor(Range::Signed, &device);
-    let first = Images::shepp_logan(side)?.tensor(Range::Signed, &device);
+    let heads = Images::phantoms(HEADS - 1, side, 1)?.tensor(ValueRange::Signed, &device);
+    let first = Images::shepp_logan(side)?.tensor(ValueRange::Signed, &device);
     let truth = Tensor::cat(vec![first, heads], 0);
     let mut noise = HostNoise::seeded(arguments.seed);
     let m = Measurement::simulate(operator, noise_model, truth.clone(), &mut noise)?;
@@ -119,7 +119,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         let one = |x: &Tensor<4>| x.clone().narrow(0, i, 1);
         let (variance, mean) = guesses.clone().var_mean(0);
         let std = variance.sqrt() * 4.0 - 1.0;
-        let decibels = |x: &Tensor<4>| psnr(x.clone(), one(&truth), Range::Signed.length())[0];
+        let decibels = |x: &Tensor<4>| psnr(x.clone(), one(&truth), ValueRange::Signed.length())[0];
         let found = [one(&plain), one(&variation), mean.clone()];
         let values = [0, 1, 2].map(|i| decibels(&found[i]));
         let [seen, smooth, restored] = values;
@@ -134,7 +134,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         captions.extend(values.map(|value| format!("{value:.1} dB")));
         captions.resize(7, String::new());
         sheet = sheet
-            .with_row(names[i], row.clamp(-1.0, 1.0), Range::Signed)?
+            .with_row(names[i], row.clamp(-1.0, 1.0), ValueRange::Signed)?
             .with_captions(captions);
     }
     if let Some(folder) = out.parent() {
@@ -153,8 +153,8 @@ impl Scan {
             Self::Mri => {
                 let mask = Mask::cartesian(size, amount as f64, 0.08, 7)?;
                 // The image is real; the scanner takes a complex one.
-                let complex = Mix::new(&[vec![1.0], vec![0.0]])?;
-                Box::new(Then::new(complex, MultiCoil::ring(4, mask, size)?))
+                let complex = ChannelMix::new(&[vec![1.0], vec![0.0]])?;
+                Box::new(Compose::new(complex, MultiCoil::ring(4, mask, size)?))
             }
         })
     }
@@ -189,7 +189,7 @@ fn total_variation(m: &Scanned, truth: &Tensor<4>) -> Result<(f64, Tensor<4>), B
         let x = TotalVariation::new(weight)
             .with_iterations(1000)
             .restore(m)?;
-        let values = psnr(x.clone(), truth.clone(), Range::Signed.length());
+        let values = psnr(x.clone(), truth.clone(), ValueRange::Signed.length());
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         if best.as_ref().is_none_or(|(value, ..)| mean > *value) {
             best = Some((mean, weight, x));

@@ -106,7 +106,8 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         )
         .into());
     }
-    let noise_model = GaussianNoise::new(arguments.sigma)?.converted(Range::Unit, Range::Signed);
+    let noise_model =
+        GaussianNoise::new(arguments.sigma)?.converted(ValueRange::Unit, ValueRange::Signed);
     let lpips = arguments
         .lpips
         .as_ref()
@@ -160,7 +161,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         let captions = [vec![String::new()], captions].concat();
         let row = Tensor::cat(row, 0);
         sheet = sheet
-            .with_row(damage.name, row, Range::Signed)?
+            .with_row(damage.name, row, ValueRange::Signed)?
             .with_captions(captions);
     }
     bar.finish_and_clear();
@@ -173,7 +174,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// DPIR's path: noise from 49/255 of the range down to the measurement's.
-fn dpir_path(sigma: f64, moves: usize) -> Result<Path, Box<dyn Error>> {
+fn dpir_path(sigma: f64, moves: usize) -> Result<LevelPath, Box<dyn Error>> {
     let first = 2.0 * 49.0 / 255.0;
     if sigma > first {
         return Err(format!(
@@ -198,7 +199,7 @@ fn dpir(
 }
 
 /// The nodes of DDPM's chain, as far up as the denoiser was trained, closer to each other at the end.
-fn diffpir_path(steps: usize) -> Result<Path, Box<dyn Error>> {
+fn diffpir_path(steps: usize) -> Result<LevelPath, Box<dyn Error>> {
     let chain = Chain::linear(1000, 1e-4, 0.02)?;
     let start = 2.0 * 50.0 / 255.0_f64;
     let first = chain
@@ -211,13 +212,13 @@ fn diffpir_path(steps: usize) -> Result<Path, Box<dyn Error>> {
     if steps < 2 {
         return Err(format!("--steps has to be at least 2, got {steps}").into());
     }
-    Ok(Path::through((0..steps).map(node).collect())?.then_clean())
+    Ok(LevelPath::through((0..steps).map(node).collect())?.then_clean())
 }
 
 fn run_diffpir(
     prior: &Ffdnet,
     m: &Measurement<4, Box<dyn Linear<4>>, GaussianNoise>,
-    path: &Path,
+    path: &LevelPath,
     start: Tensor<4>,
     noise: &mut HostNoise,
 ) -> Result<Tensor<4>, Box<dyn Error>> {
@@ -236,7 +237,7 @@ struct Scores {
 
 impl Scores {
     fn of(&self, x: &Tensor<4>) -> String {
-        let range = Range::Signed.length();
+        let range = ValueRange::Signed.length();
         let decibels = psnr(x.clone(), self.truth.clone(), range)[0];
         let ssim = Ssim::new(range).of(x.clone(), self.truth.clone())[0];
         let mut text = format!("{decibels:.2} dB  {ssim:.3}");
@@ -265,7 +266,7 @@ impl Scores {
 
 fn photo(name: &str, device: &Device) -> Result<Tensor<4>, Box<dyn Error>> {
     match PHOTOS.iter().position(|photo| *photo == name) {
-        Some(i) => Ok(Images::photos()?.select(&[i], Range::Signed, device)),
-        None => Ok(load(name, Range::Signed, device)?),
+        Some(i) => Ok(Images::photos()?.select(&[i], ValueRange::Signed, device)),
+        None => Ok(load(name, ValueRange::Signed, device)?),
     }
 }

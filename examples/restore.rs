@@ -68,7 +68,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     settings.check(arguments.task)?;
     let device = Device::default();
     let model = Model::open(&arguments.model, &device)?;
-    let path = Path::uniform(Cosine::default(), Span::FULL, arguments.steps)?;
+    let path = LevelPath::uniform(Cosine::default(), Span::FULL, arguments.steps)?;
     let noise_model = GaussianNoise::new(arguments.sigma)?;
     let images = Images::fashion_test()?;
     if model.shape(1) != [1, 1, images.size()[0], images.size()[1]] {
@@ -83,7 +83,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let generated = walk(&flow, "generating 16 images", &model, x, &mut noise)?;
 
     // Measure, then restore: the same prior, pulled towards the measurement.
-    let truth = images.select(&CHOSEN, Range::Signed, &device);
+    let truth = images.select(&CHOSEN, ValueRange::Signed, &device);
     let measured = arguments
         .task
         .measure(truth.clone(), noise_model, &mut noise)?;
@@ -99,18 +99,18 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     for (i, guesses) in guesses.into_iter().enumerate() {
         let (variance, mean) = guesses.clone().var_mean(0);
         let one = |x: &Tensor<4>| x.clone().narrow(0, i, 1);
-        let decibels = psnr(mean.clone(), one(&truth), Range::Signed.length())[0];
+        let decibels = psnr(mean.clone(), one(&truth), ValueRange::Signed.length())[0];
         // The standard deviation from 0 (black) to 1 (white).
         let std = variance.sqrt() * 2.0 - 1.0;
         let row = Tensor::cat(vec![one(&truth), one(&seen), guesses, mean, std], 0);
-        sheet = sheet.with_row(format!("{decibels:.1} dB"), row, Range::Signed)?;
+        sheet = sheet.with_row(format!("{decibels:.1} dB"), row, ValueRange::Signed)?;
         println!(
             "test image {:3}: PSNR of the mean {decibels:.2} dB",
             CHOSEN[i]
         );
     }
     for (label, rows) in ["generated", ""].into_iter().zip(generated.chunk(2, 0)) {
-        sheet = sheet.with_row(label, rows, Range::Signed)?;
+        sheet = sheet.with_row(label, rows, ValueRange::Signed)?;
     }
     // A draw from the posterior is as far from what was measured as the noise.
     println!(

@@ -104,7 +104,7 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
 
     let device = Device::default();
-    let data = images.tensor(Range::Signed, &device);
+    let data = images.tensor(ValueRange::Signed, &device);
     let model = seeded(arguments.seed, &device, config.init(&device)?);
     let objective = Objective::new(schedule());
     let description = Description {
@@ -144,7 +144,7 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             let samples = samples(trainer.average(), &config, &device)?;
             // Small images enlarged, so that a person can read them.
             let scale = 84 / config.size[0].max(config.size[1]);
-            grid(samples, Range::Signed, 8)?
+            grid(samples, ValueRange::Signed, 8)?
                 .with_scale(scale)
                 .save(&path)?;
             let loss = line.smoothed_loss().unwrap_or(report.loss);
@@ -200,7 +200,7 @@ fn samples(
 ) -> Result<Tensor<4>, Box<dyn Error>> {
     let sampler = Sampler::new(
         Ddim::deterministic(),
-        Path::uniform(schedule(), Span::FULL, 50)?,
+        LevelPath::uniform(schedule(), Span::FULL, 50)?,
     );
     let mut noise = HostNoise::seeded(0);
     let shape = [64, config.channels, config.size[0], config.size[1]];

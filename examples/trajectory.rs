@@ -62,19 +62,19 @@ fn trajectory(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     // The chain starts where next to nothing is left of the signal; few steps are better spent below
     // σ/α = 32.
     let (chain, short) = (Span::new(0.999, 0.0), Span::new(0.98, 1e-3));
-    let karras = |steps: usize| Path::karras(schedule, short, steps - 1, 7.0);
-    let runs: [(&str, &str, AnyStep<4>, Path); 4] = [
+    let karras = |steps: usize| LevelPath::karras(schedule, short, steps - 1, 7.0);
+    let runs: [(&str, &str, AnyStep<4>, LevelPath); 4] = [
         (
             "ddpm",
             "DDPM",
             AnyStep::new(Ancestral::default()),
-            Path::uniform(schedule, chain, arguments.steps)?,
+            LevelPath::uniform(schedule, chain, arguments.steps)?,
         ),
         (
             "ddim",
             "DDIM",
             AnyStep::new(Ddim::deterministic()),
-            Path::uniform(schedule, chain, 50)?,
+            LevelPath::uniform(schedule, chain, 50)?,
         ),
         (
             "heun",
@@ -130,7 +130,7 @@ fn trajectory(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             ("clean", estimates.collect()),
         ] {
             let path = arguments.out.join(format!("{file}-{kind}.png"));
-            film_strip(&moments, Range::Signed, 2)?.save(&path)?;
+            film_strip(&moments, ValueRange::Signed, 2)?.save(&path)?;
             println!("{}", path.display());
         }
         let seconds = began.elapsed().as_secs_f64();
@@ -149,7 +149,14 @@ fn trajectory(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let frames: Vec<Tensor<4>> = (0..longest + 6).map(frame).collect();
     let path = arguments.out.join("all.gif");
     let pause = Duration::from_millis(180);
-    save_gif(&path, &frames, Range::Signed, arguments.images, 3, pause)?;
+    save_gif(
+        &path,
+        &frames,
+        ValueRange::Signed,
+        arguments.images,
+        3,
+        pause,
+    )?;
     println!("{}", path.display());
     Ok(ExitCode::SUCCESS)
 }

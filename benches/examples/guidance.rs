@@ -123,7 +123,7 @@ fn one(network: &str, method: &str) -> Result<(), Box<dyn Error>> {
     };
     let x = noise.normal([particles, shape[1], shape[2], shape[3]], &device);
     let levels = [0.6, 0.55].map(|t| VariancePreserving::default().level(t));
-    let sampler = Sampler::new(step, Path::through(levels.to_vec())?);
+    let sampler = Sampler::new(step, LevelPath::through(levels.to_vec())?);
     let mut least = f64::INFINITY;
     for _ in 0..5 {
         let began = Instant::now();

@@ -3,7 +3,7 @@
 //! `benches/instructions.json`.
 
 use std::error::Error;
-use tweedie::kernels::{GroupNormalisation, Window, conv2d, group_norm};
+use tweedie::kernels::{ConvGeometry, GroupNormalisation, conv2d, group_norm};
 use tweedie::prelude::*;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -15,13 +15,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (device, mut noise) = (Device::flex(), HostNoise::seeded(0));
     let mut normal = |shape: [usize; 4]| noise.normal(shape, &device);
     let (x, weight) = (normal([2, 32, 16, 16]), normal([32, 32, 3, 3]));
-    let window = Window {
+    let window = ConvGeometry {
         stride: [1, 1],
         padding: [(1, 1), (1, 1)],
     };
     let model = tweedie::core::oracle::Gaussian::isotropic(&[0.5; 1024], 0.3)?;
     let levels = [0.9, 0.5, 0.1].map(|t| VariancePreserving::default().level(t));
-    let path = Path::through(levels.to_vec())?;
+    let path = LevelPath::through(levels.to_vec())?;
     let images = normal([16, 1, 32, 32]).reshape([16, 1024]);
     for _ in 0..times.parse()? {
         match name {

@@ -34,7 +34,7 @@ fn one(side: usize, batch: usize, steps: usize) -> Result<(), Box<dyn Error>> {
     config.middle = tweedie::models::Attend::Nothing;
     let unet = seeded(0, &device, config.init(&device)?);
     let model = Preconditioned::new(unet, Prediction::Noise, TimeInput::LogSnr);
-    let path = Path::uniform(Cosine::default(), Span::new(0.98, 0.0), steps)?;
+    let path = LevelPath::uniform(Cosine::default(), Span::new(0.98, 0.0), steps)?;
     let sampler = Sampler::new(Ddim::deterministic(), path);
     let mut noise = HostNoise::seeded(0);
     let x = sampler.start([batch, 1, side, side], &device, &mut noise);

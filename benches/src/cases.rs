@@ -58,14 +58,14 @@ pub fn measure(case: &str, seconds: f64, device: &Device, dtype: DType) -> Resul
             let m = Measurement::simulate(mask, GaussianNoise::new(0.1)?, x.clone(), &mut noise)?;
             let step = DpsStep::new(Ancestral::default(), m).with_zeta(1.0)?;
             let levels = [0.6, 0.55].map(|t| process.level(t));
-            let sampler = Sampler::new(step, Path::through(levels.to_vec())?);
+            let sampler = Sampler::new(step, LevelPath::through(levels.to_vec())?);
             least(seconds, || {
                 let x = sampler.sample(&model, x.clone(), &mut noise)?;
                 Ok(x.device().sync()?)
             })
         }
         "ddim" => {
-            let path = Path::uniform(process, Span::default(), 50)?;
+            let path = LevelPath::uniform(process, Span::default(), 50)?;
             let sampler = Sampler::new(Ddim::deterministic(), path);
             least(seconds, || {
                 let x = sampler.sample(&model, x.clone(), &mut noise)?;

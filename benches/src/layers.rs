@@ -3,7 +3,7 @@
 use crate::CaseError;
 use tweedie::burn::tensor::ops::ConvOptions;
 use tweedie::burn::tensor::{DType, module};
-use tweedie::kernels::{GroupNormalisation, Window, attention, conv2d};
+use tweedie::kernels::{ConvGeometry, GroupNormalisation, attention, conv2d};
 use tweedie::kernels::{group_norm, silu};
 use tweedie::prelude::*;
 
@@ -27,7 +27,7 @@ pub(crate) fn layer(
     let image = [batch, 128, 32, 32];
     Some(match name {
         "convolution" => {
-            let window = Window {
+            let window = ConvGeometry {
                 stride: [1, 1],
                 padding: [(1, 1), (1, 1)],
             };

@@ -7,24 +7,24 @@ mod machine;
 pub use cases::{CaseError, in_precision, measure};
 pub use machine::machine;
 
-use tweedie::models::{Attend, Conditioning, Heads, Level, Resampling};
+use tweedie::models::{Attend, Conditioning, Heads, Resampling, UnetLevel};
 use tweedie::prelude::UnetConfig;
 
 /// The network of 1.1 million parameters that small image sets are trained with.
 #[must_use]
 pub fn mnist_size() -> UnetConfig {
-    let attending = Level::new(64)
+    let attending = UnetLevel::new(64)
         .with_attention(Attend::Pixels)
         .with_heads(Heads::Width(8));
     UnetConfig::new(1)
-        .with_levels(vec![Level::new(32), Level::new(64), attending])
+        .with_levels(vec![UnetLevel::new(32), UnetLevel::new(64), attending])
         .with_blocks(1)
 }
 
 /// The network of ADM for 256×256 pixels without classes and without the learned variance.
 #[must_use]
 pub fn adm_256() -> UnetConfig {
-    let plain = |channels| Level::new(channels).with_resampling(Resampling::Residual);
+    let plain = |channels| UnetLevel::new(channels).with_resampling(Resampling::Residual);
     let attending = |channels| {
         plain(channels)
             .with_attention(Attend::Pixels)

@@ -31,8 +31,8 @@ pub struct Bench {
 ///
 /// # Errors
 /// For no steps.
-pub fn path(steps: usize) -> Result<Path, Box<dyn Error>> {
-    Ok(Path::karras(
+pub fn path(steps: usize) -> Result<LevelPath, Box<dyn Error>> {
+    Ok(LevelPath::karras(
         VariancePreserving::default(),
         Span::default(),
         steps,
@@ -78,7 +78,7 @@ impl Bench {
     }
 
     /// The error of mean and standard deviation of a chain on a Gaussian.
-    fn law_error(&self, step: &AnyStep<2>, path: Path) -> Result<f64, Box<dyn Error>> {
+    fn law_error(&self, step: &AnyStep<2>, path: LevelPath) -> Result<f64, Box<dyn Error>> {
         let (end, prior) = (path.end(), &self.gaussian);
         let sampler = Sampler::new(step.clone(), path);
         let law = affine_law(
@@ -118,7 +118,7 @@ impl Bench {
     pub fn order(&self, entry: &Entry) -> Result<f64, Box<dyn Error>> {
         let error = |steps: usize| -> Result<f64, Box<dyn Error>> {
             let span = Span::new(1.0, 0.1);
-            let path = Path::log_snr(VariancePreserving::default(), span, steps)?;
+            let path = LevelPath::log_snr(VariancePreserving::default(), span, steps)?;
             if entry.noisy {
                 return self.law_error(&entry.step, path);
             }
@@ -140,7 +140,7 @@ impl Bench {
     pub fn draw(
         &self,
         step: AnyStep<2>,
-        path: Path,
+        path: LevelPath,
         on_path: bool,
     ) -> Result<State<2>, Box<dyn Error>> {
         // A path costs more to draw than fresh noise.

@@ -169,7 +169,7 @@ impl Settings {
         shape: [usize; 4],
         noise: &mut HostNoise,
     ) -> Result<Tensor<4>, Box<dyn Error>> {
-        let path = Path::uniform(Cosine::default(), Span::new(0.98, 0.0), self.steps)?;
+        let path = LevelPath::uniform(Cosine::default(), Span::new(0.98, 0.0), self.steps)?;
         let chain = Chain4 { path, model, shape };
         match measured {
             Measured::Linear(Linear4(m)) => {
@@ -290,7 +290,7 @@ fn name(value: impl ValueEnum) -> String {
 
 #[derive(Clone)]
 struct Chain4<'a> {
-    path: Path,
+    path: LevelPath,
     model: &'a Model,
     shape: [usize; 4],
 }

@@ -30,7 +30,7 @@ fn refused(output: &Output, contains: &str, case: &str) {
 fn image(path: PathBuf, width: u32, height: u32) {
     use tweedie::prelude::*;
     let x = Tensor::<4>::zeros([1, 1, height as usize, width as usize], &Device::flex());
-    tweedie::image::save(path, x, Range::Unit).expect("a file");
+    tweedie::image::save(path, x, ValueRange::Unit).expect("a file");
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(crate) fn written(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> 
     for (name, channels) in [("grey.png", 1), ("colour.png", 3)] {
         let path = folder.join(name);
         let x = x.clone().expand([1, channels, 8, 8]);
-        tweedie::image::save(&path, x, Range::Unit)?;
+        tweedie::image::save(&path, x, ValueRange::Unit)?;
         all.push((name.to_owned(), fs::read(path)?));
     }
     // Three images of 4×5 pixels.
@@ -132,7 +132,7 @@ fn pictured(folder: &Path, name: &str, bytes: &[u8]) -> bool {
     let Some(path) = path else {
         return false;
     };
-    let loaded = tweedie::image::load(&path, Range::Unit, &device()).is_ok();
+    let loaded = tweedie::image::load(&path, ValueRange::Unit, &device()).is_ok();
     let found = Images::folder(&data, 1, Some([8, 8])).is_ok();
     // The next one is alone again.
     let removed = fs::remove_file(path).is_ok();

@@ -9,7 +9,7 @@ use tweedie::core::oracle::Gaussian;
 use tweedie::math::multistep::{
     AdamsBashforth, DpmSolverMultistep, ExponentialAdamsBashforth, Order, Variable,
 };
-use tweedie::math::{Ddim, Kernel, Level, MoveError, Path, Transition};
+use tweedie::math::{Ddim, Kernel, Level, LevelPath, MoveError, Transition};
 use tweedie::samplers::{AnyStep, PredictorCorrector, RungeKutta, Sampler};
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
@@ -43,7 +43,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let prior = prior(file)?;
     let times = &file.tensor(case, "timesteps")?.values;
     let levels = times.iter().map(|&t| level(case.text("schedule"), t));
-    let path = Path::through(levels.collect::<Result<_, _>>()?).map_err(refused)?;
+    let path = LevelPath::through(levels.collect::<Result<_, _>>()?).map_err(refused)?;
     // The peer's Heun works on x/α.
     let path = match case.text("sampler") {
         "heun" => path.without_scaling().map_err(refused)?,

@@ -7,10 +7,10 @@ use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie::core::oracle::Gaussian;
 use tweedie::core::{Replay, from_fn};
 use tweedie::inverse::{
-    Dense, DiffPir, DpsStep, GaussianNoise, Measurement, Mmps, PigdmStep, Tmpd,
+    DiffPir, DpsStep, GaussianNoise, Matrix, Measurement, Mmps, PigdmStep, Tmpd,
 };
 use tweedie::kernels::Constant;
-use tweedie::math::{Ddim, Level, Path};
+use tweedie::math::{Ddim, Level, LevelPath};
 use tweedie::prelude::{Denoiser, Sampler};
 use tweedie::samplers::AnyStep;
 
@@ -34,7 +34,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         }
     }
     let matrix = Constant::new(matrix, [rows.len() * pooled, width]);
-    let operator = Dense::new(matrix, [1, 1, width]).map_err(refused)?;
+    let operator = Matrix::new(matrix, [1, 1, width]).map_err(refused)?;
     let y = file.shared("y")?.values.repeat(pooled);
     let y = TensorData::new(y.clone(), [1, 1, 1, y.len()]);
     let y = Tensor::from_data(y, (&Device::flex(), DType::F64));
@@ -67,7 +67,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     };
     let times = &file.tensor(case, "timesteps")?.values;
     let levels = times.iter().map(|&t| level(case.text("schedule"), t));
-    let path = Path::through(levels.collect::<Result<_, _>>()?).map_err(refused)?;
+    let path = LevelPath::through(levels.collect::<Result<_, _>>()?).map_err(refused)?;
     let shaped = |values: &[f64]| {
         let shape = [values.len() / width, 1, 1, width];
         let data = TensorData::new(values.to_vec(), shape);

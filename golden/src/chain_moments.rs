@@ -3,14 +3,14 @@
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome};
 use crate::settings::chain;
-use tweedie::math::{Ddim, Kernel, Path, Spacing};
+use tweedie::math::{Ddim, Kernel, LevelPath, Spacing};
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let prior = &file.shared("mu_s")?.values;
     let (mu, s2) = (prior[0], prior[1].powi(2));
     let chain = chain(|key| case.config(key))?;
     let spacing = Spacing::Leading { offset: 0 };
-    let path = Path::respaced(&chain, spacing, case.count("N")?).map_err(refused)?;
+    let path = LevelPath::respaced(&chain, spacing, case.count("N")?).map_err(refused)?;
     let kernel = Ddim::new(case.number("eta")?)?;
     let (mut mean, mut variance) = (0.0, 1.0);
     for mv in path.moves() {

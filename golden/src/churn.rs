@@ -21,7 +21,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         .with_noise_scale(number("s_noise", 1.0))?;
     let before: Vec<_> = moves.iter().map(|mv| mv.from).collect();
     let prediction = match (case.text("model_kind"), case.text("prediction_type")) {
-        ("edm", _) => Prediction::Karras { sigma_data: 0.5 },
+        ("edm", _) => Prediction::Edm { sigma_data: 0.5 },
         (_, "v_prediction") => Prediction::Velocity,
         _ => Prediction::Noise,
     };

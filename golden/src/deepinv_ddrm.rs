@@ -12,7 +12,7 @@ use tweedie::core::Replay;
 use tweedie::inverse::{
     Ddrm, GaussianNoise, Linear, Measurement, Operator, OperatorError, Spectral,
 };
-use tweedie::math::{Level, Path};
+use tweedie::math::{Level, LevelPath};
 use tweedie::prelude::Sampler;
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
@@ -31,7 +31,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let sigmas = &file.tensor(case, "sigmas")?.values;
     let level = |sigma: &f64| Level::variance_exploding(*sigma).map_err(refused);
     let levels = sigmas.iter().map(level).collect::<Result<_, _>>()?;
-    let path = Path::through(levels).map_err(refused)?;
+    let path = LevelPath::through(levels).map_err(refused)?;
     let mut draws = Replay::new(draws(file, case)?);
     let sampler = Sampler::new(step, path);
     let x = sampler.start([1, 3, 12, 12], &y.device(), &mut draws)?;
@@ -94,20 +94,20 @@ struct Truncated {
 }
 
 impl Operator<4> for Truncated {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
-        self.operator.measured(signal)
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        self.operator.output_shape(signal)
     }
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.operator.forward(x)
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
+        self.operator.apply_unchecked(x)
     }
 }
 
 impl Linear<4> for Truncated {
-    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
-        self.operator.signal(measured)
+    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        self.operator.input_shape(measured)
     }
-    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
-        self.operator.transpose(y)
+    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
+        self.operator.adjoint_unchecked(y)
     }
 }
 

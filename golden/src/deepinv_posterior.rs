@@ -13,7 +13,7 @@ use tweedie::inverse::{
 };
 use tweedie::kernels::Constant;
 use tweedie::math::{
-    Chain, EulerMaruyama, Level, Path, Renoise, Schedule, Span, VarianceExploding,
+    Chain, EulerMaruyama, Level, LevelPath, Renoise, Schedule, Span, VarianceExploding,
     VariancePreserving,
 };
 use tweedie::prelude::{Ancestral, Ddim, Denoiser, Sampler};
@@ -179,7 +179,7 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         ("vp", _) => (Box::new(vp), AnyStep::new(EulerMaruyama::new(vp))),
         _ => (Box::new(ve), AnyStep::new(EulerMaruyama::new(ve))),
     };
-    let path = Path::uniform(&*schedule, span, steps).map_err(refused)?;
+    let path = LevelPath::uniform(&*schedule, span, steps).map_err(refused)?;
     let mut comparison = Comparison::default();
     let alphas: Vec<f64> = path.levels().iter().map(|level| level.alpha()).collect();
     let scale = file.tensor(case, "scale_t")?;
@@ -226,7 +226,7 @@ fn diffpir(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let mut nodes: Vec<usize> = table.iter().map(|i| 999 - *i as usize).collect();
     nodes.sort_unstable_by(|a, b| b.cmp(a));
     let levels = nodes.iter().map(|&i| chain.node(i)).collect();
-    let path = Path::through(levels).map_err(refused)?;
+    let path = LevelPath::through(levels).map_err(refused)?;
     let m = signed(file, case, sigma)?;
     let clipped = StaticClip::new(prior(file, [-1.0, 2.0])?, -1.0, 1.0)?;
     let guided = DiffPir::new(clipped, &m).with_lambda(0.5 * case.number("lambda_")?)?;

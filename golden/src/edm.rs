@@ -6,7 +6,7 @@ use crate::settings::gaussian;
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{Replay, from_fn};
 use tweedie::math::{
-    Cosine, Ddim, Edm, Level, Path, Prediction, Schedule, Span, SubVariancePreserving,
+    Cosine, Ddim, Edm, Level, LevelPath, Prediction, Schedule, Span, SubVariancePreserving,
     VarianceExploding, VariancePreserving, Weighting,
 };
 use tweedie::samplers::{Churn, RungeKutta, Sampler, Step};
@@ -53,14 +53,14 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 }
 
 /// `N` levels from `σ_max` to `σ_min`, then clean data.
-fn path(n: usize, min: f64, max: f64, rho: f64) -> Result<Path, GoldenError> {
+fn path(n: usize, min: f64, max: f64, rho: f64) -> Result<LevelPath, GoldenError> {
     let edm = Edm::new(max).map_err(refused)?;
-    let path = Path::karras(edm, Span::new(1.0, min / max), n - 1, rho).map_err(refused)?;
+    let path = LevelPath::karras(edm, Span::new(1.0, min / max), n - 1, rho).map_err(refused)?;
     Ok(path.then_clean())
 }
 
 /// `sigmas_N10_smin.01_smax50_rho3`: what is left out has EDM's value.
-fn named_path(name: &str) -> Result<Path, GoldenError> {
+fn named_path(name: &str) -> Result<LevelPath, GoldenError> {
     let field = |prefix: &str, default: f64| {
         let fields = name
             .split('_')
@@ -81,7 +81,7 @@ fn named_path(name: &str) -> Result<Path, GoldenError> {
 fn walk(
     file: &File,
     step: impl Step<4>,
-    path: &Path,
+    path: &LevelPath,
     start: &Recorded,
 ) -> Result<Vec<Tensor<4>>, GoldenError> {
     walk_with(file, step, path, start, Replay::new(Vec::new()))
@@ -90,7 +90,7 @@ fn walk(
 fn walk_with(
     file: &File,
     step: impl Step<4>,
-    path: &Path,
+    path: &LevelPath,
     start: &Recorded,
     mut noise: Replay<4>,
 ) -> Result<Vec<Tensor<4>>, GoldenError> {
@@ -136,7 +136,7 @@ fn stochastic(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(
 
 fn precondition(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
     let sigma_data = case.number("sigma_data")?;
-    let karras = Prediction::Karras { sigma_data };
+    let karras = Prediction::Edm { sigma_data };
     let weighting = Weighting::Edm { sigma_data };
     let sigmas = &file.tensor(case, "sigma")?.values;
     let edm = Edm::new(1e4).map_err(refused)?;
@@ -153,9 +153,7 @@ fn precondition(file: &File, case: &Case, comparison: &mut Comparison) -> Result
     each("c_skip", &|level| karras.to_clean(level).skip)?;
     each("c_out", &|level| karras.to_clean(level).out)?;
     each("c_in", &|level| karras.input_scale(level))?;
-    each("c_noise", &|level| {
-        tweedie::core::TimeInput::Sigma.of(level)
-    })?;
+    each("c_noise", &|level| tweedie::core::TimeInput::Edm.of(level))?;
     each("lambda", &|level| {
         weighting.weight(edm, Prediction::Clean, edm.time(level.log_snr()))
     })

@@ -1,10 +1,10 @@
-//! Waves of the level: sinusoids and random frequencies.
+//! Encodings of the level: sinusoids and random frequencies.
 
 use crate::case::{Case, File, GoldenError};
 use crate::compare::{Comparison, Outcome};
 use tweedie::burn::module::{Module, ModuleMapper, Param};
 use tweedie::burn::tensor::{DType, Device, Tensor};
-use tweedie::models::{Activation, TimeEmbedding, Waves};
+use tweedie::models::{Activation, TimeEmbedding, TimeEncoding};
 
 /// Whether a file holds cases of this kind.
 pub(crate) fn knows(file: &File) -> bool {
@@ -18,7 +18,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let mut comparison = Comparison::default();
     if case.id == "gfp" {
         let frequencies = file.tensor(case, "weight")?;
-        let waves = Waves::Fourier {
+        let waves = TimeEncoding::Fourier {
             width: 2 * frequencies.shape[0],
             cosine_first: true,
             log: true,
@@ -34,7 +34,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         let number = parts.find_map(|part| part.strip_prefix(name)?.parse::<f64>().ok());
         number.ok_or_else(|| GoldenError::Lacks(format!("{name} in {}", case.id)))
     };
-    let waves = Waves::Sinusoids {
+    let waves = TimeEncoding::Sinusoidal {
         width: setting("dim")? as usize,
         cosine_first: setting("flip")? > 0.0,
         shift: setting("shift")?,

@@ -3,7 +3,7 @@
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, Outcome};
 use tweedie::burn::tensor::{DType, Device, Tensor};
-use tweedie::image::{Images, PHOTOS, Range};
+use tweedie::image::{Images, PHOTOS, ValueRange};
 use tweedie::metrics::psnr;
 use tweedie::models::Ffdnet;
 
@@ -30,7 +30,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             numbers.map(Iterator::collect::<Vec<f64>>).ok_or_else(lacks)
         };
         let clean = Images::photos().map_err(refused)?;
-        let clean = clean.select(&[i], Range::Unit, &device);
+        let clean = clean.select(&[i], ValueRange::Unit, &device);
         let noise: Tensor<4> = file.shared("noise")?.tensor(DType::F32)?;
         let clean = clean.repeat_dim(0, noise.dims()[0]);
         for (sigma, recorded) in list("sigma_of_255")?.into_iter().zip(list("psnr")?) {

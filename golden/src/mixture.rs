@@ -6,7 +6,7 @@ use crate::mixture_guidance;
 use tweedie::burn::tensor::DType;
 use tweedie::core::HostNoise;
 use tweedie::core::oracle::{Gaussian, GaussianMixture};
-use tweedie::math::{Level, Path, Schedule, VarianceExploding, VariancePreserving};
+use tweedie::math::{Level, LevelPath, Schedule, VarianceExploding, VariancePreserving};
 use tweedie::samplers::likelihood::FlowLikelihood;
 use tweedie::samplers::{Adaptive, Tolerance};
 
@@ -53,7 +53,7 @@ fn flow(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let (start, end) = (schedule.level(start?), schedule.level(end?));
     let tensor = |name: &str| file.tensor(case, name)?.tensor::<2>(DType::F64);
     let solver = Adaptive::dormand_prince().with_tolerance(Tolerance::both(1e-12)?);
-    let path = Path::through(vec![start, end]).map_err(refused)?;
+    let path = LevelPath::through(vec![start, end]).map_err(refused)?;
     let solution = solver
         .solve(&mixture, tensor("x_start")?, &path)
         .map_err(refused)?;

@@ -6,7 +6,7 @@ use crate::compare::{Comparison, DOUBLE};
 use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie::core::from_fn;
 use tweedie::core::oracle::GaussianMixture;
-use tweedie::inverse::{Dense, Dps, GaussianNoise, Measurement, Mmps, Pigdm, ResidualNorm};
+use tweedie::inverse::{Dps, GaussianNoise, Matrix, Measurement, Mmps, Pigdm, ResidualNorm};
 use tweedie::kernels::Constant;
 use tweedie::math::Level;
 use tweedie::prelude::Denoiser;
@@ -22,7 +22,7 @@ pub(crate) fn compare(
 ) -> Result<(), GoldenError> {
     let dim = mixture.dim();
     let matrix = Constant::new(a.concat(), [a.len(), dim]);
-    let operator = Dense::new(matrix, [1, 1, dim]).map_err(refused)?;
+    let operator = Matrix::new(matrix, [1, 1, dim]).map_err(refused)?;
     let y = TensorData::new(y.to_vec(), [1, 1, 1, y.len()]);
     let y = Tensor::<4>::from_data(y, (&Device::flex(), DType::F64));
     let noise = GaussianNoise::new(sigma).map_err(refused)?;

@@ -61,7 +61,7 @@ fn single(
 ) -> Result<(), GoldenError> {
     let class_waves = matches!(
         network,
-        AnyNetwork::Unet(unet) if unet.config().class == Some(ClassInput::Waves)
+        AnyNetwork::Unet(unet) if unet.config().class == Some(ClassInput::Timestep)
     );
     let mut parts = Parts {
         file,
@@ -200,7 +200,7 @@ struct Parts<'a> {
 impl Parts<'_> {
     fn compare<const D: usize>(&mut self, name: &str, x: &Tensor<D>) {
         if let Some(recorded) = self.file.find(&format!("act/{name}")) {
-            // Sinusoids of 1000 in f32 are off by 6e-5, in the peer as well.
+            // Sinusoidal of 1000 in f32 are off by 6e-5, in the peer as well.
             // Where a class has waves of its own, the record is of those.
             if name == "time_proj" && self.class_waves {
                 return;

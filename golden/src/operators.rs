@@ -4,9 +4,9 @@ use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, Outcome};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::inverse::{
-    AnyLinear, Basis, Bayer, Blur, CircularBlur, ConjugateGradient, Dense, Linear, Mask, Mix,
-    MultiCoil, Operator, Padding, PointSpread, Sampled, Separable, Spectral, Taps, Tomography,
-    pansharpen,
+    AnyLinear, Basis, Bayer, Blur, ChannelMix, CircularBlur, ConjugateGradient, Linear, Mask,
+    Matrix, MultiCoil, Operator, Padding, PointSpread, Sampled, Separable, Spectral, Taps,
+    Tomography, pansharpen,
 };
 use tweedie::kernels::Constant;
 
@@ -183,7 +183,7 @@ fn build(
                 "decolorize" => vec![0.4472 * 0.66851, 0.8781 * 0.66851, 0.1706 * 0.66851],
                 _ => vec![1.0 / 3.0; 3],
             };
-            let mix = Mix::new(&[weights]).map_err(refused)?;
+            let mix = ChannelMix::new(&[weights]).map_err(refused)?;
             let tolerance = Tolerance {
                 y: 2e-7,
                 inverse: 4e-7,
@@ -201,7 +201,7 @@ fn build(
             };
             let rounded = case.text("x_dtype").ends_with("32");
             let matrix = Constant::new(recorded, [96, 192]);
-            let dense = Dense::new(matrix, [signal[0], signal[1], signal[2]]).map_err(refused)?;
+            let dense = Matrix::new(matrix, [signal[0], signal[1], signal[2]]).map_err(refused)?;
             return Ok(Some((dense.into(), if rounded { ROUNDED } else { EXACT })));
         }
         "SinglePixelCamera" => {
@@ -251,7 +251,9 @@ fn scan(file: &File, case: &Case, size: [usize; 2]) -> Result<Tomography, Golden
     if case.id.ends_with("circle1") {
         return scan.with_disc().map_err(refused);
     }
-    let detectors = scan.measured([1, 1, size[0], size[1]]).map_err(refused)?[2];
+    let detectors = scan
+        .output_shape([1, 1, size[0], size[1]])
+        .map_err(refused)?[2];
     let before = detectors / 2 - size[0] / 2;
     let centre = (detectors as f64 - 1.0) / 2.0 - before as f64;
     scan.with_centre([centre; 2]).map_err(refused)

@@ -8,9 +8,9 @@ use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{Advance, DenoiseError, Replay, from_fn};
 use tweedie::inverse::{GaussianNoise, Mask, Measurement, RePaint};
 use tweedie::kernels::Constant;
-use tweedie::math::{Chain, Ddim, Kernel, Level, Move, Path, Spacing};
+use tweedie::math::{Chain, Ddim, Kernel, Level, LevelPath, Move, Spacing};
 use tweedie::prelude::{Denoiser, State, Step};
-use tweedie::samplers::{Context, StepError};
+use tweedie::samplers::{StepContext, StepError};
 
 /// `jump_N50_j10_n10`: 50 of 1000 nodes, jumps of 10 moves, 10 times.
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
@@ -31,7 +31,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let levels: Vec<Level> = nodes.iter().map(|&i| chain.node(i)).collect();
     // The peer walks its first stretch once, and the others again and again.
     let (once, again) = levels.split_at(jump - 1);
-    let again = Path::through(again.to_vec()).map_err(refused)?;
+    let again = LevelPath::through(again.to_vec()).map_err(refused)?;
     let travel = again.with_time_travel(jump, repeats);
     let visited = once.iter().chain(travel.levels());
     let index = |level: &Level| chain.index(*level).round();
@@ -117,7 +117,7 @@ fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         // The peer shares one draw between what is known and what is not.
         let mut noise = Replay::new(vec![z.clone(), z]);
         let x = states[k].tensor::<4>(DType::F64)?;
-        let mut context = Context::new(&model, &mut noise);
+        let mut context = StepContext::new(&model, &mut noise);
         let state = step.step(x, mv, &mut context, &mut ())?;
         let name = format!("xs[{}]", k + 1);
         comparison.tensor(&name, state.x, &states[k + 1], DOUBLE);
@@ -138,7 +138,7 @@ impl Step<4> for RawNoise<'_> {
         &self,
         x: Tensor<4>,
         mv: Move,
-        context: &mut Context<'_, 4>,
+        context: &mut StepContext<'_, 4>,
         (): &mut (),
     ) -> Result<State<4>, StepError> {
         let raw = context.denoise(x.clone(), mv.from)?;

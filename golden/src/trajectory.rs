@@ -9,10 +9,10 @@ use serde_json::Value;
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{DenoiseError, Posterior, Replay};
 use tweedie::math::{
-    Ancestral, Ddim, Kernel, Level, Move, MoveError, Path, PosteriorVariance, Transition,
+    Ancestral, Ddim, Kernel, Level, LevelPath, Move, MoveError, PosteriorVariance, Transition,
 };
 use tweedie::prelude::{Denoiser, Noise, RungeKutta, Step};
-use tweedie::samplers::{Context, History, LearnedAncestral};
+use tweedie::samplers::{History, LearnedAncestral, StepContext};
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     if case.get("finite").and_then(Value::as_bool) == Some(false) {
@@ -165,14 +165,14 @@ pub(crate) fn moved<S: Step<4>>(
     noise: &mut dyn Noise<4>,
     memory: &mut S::Memory,
 ) -> Moved {
-    let state = step.step(x, mv, &mut Context::new(model, noise), memory)?;
+    let state = step.step(x, mv, &mut StepContext::new(model, noise), memory)?;
     Ok((state.x, state.clean))
 }
 
 fn ddpm(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let chain = chain(|key| case.config(key))?;
     let nodes = visited(file, case)?.into_iter().map(|i| chain.node(i));
-    let path = Path::through(nodes.chain([Level::CLEAN]).collect()).map_err(refused)?;
+    let path = LevelPath::through(nodes.chain([Level::CLEAN]).collect()).map_err(refused)?;
     let moves: Vec<Move> = path.moves().collect();
     let draws: Vec<usize> = case
         .get("noise_used_at_step")
@@ -325,7 +325,10 @@ pub(crate) fn moves_through(case: &Case, sigmas: &[f64]) -> Result<Vec<Move>, Go
         _ => Level::variance_exploding(sigma).map_err(refused),
     };
     let levels = sigmas.iter().map(level).collect::<Result<Vec<_>, _>>()?;
-    Ok(Path::through(levels).map_err(refused)?.moves().collect())
+    Ok(LevelPath::through(levels)
+        .map_err(refused)?
+        .moves()
+        .collect())
 }
 
 /// The nodes of a run: the library's where a spacing says them, which has to agree with the

@@ -15,7 +15,7 @@ fn a_photograph_has_the_values_of_pytorch_msssim_and_torchmetrics() {
     let device = Device::flex();
     let photo = Images::photos()
         .expect("photographs")
-        .select(&[0], Range::Unit, &device);
+        .select(&[0], ValueRange::Unit, &device);
     // Bytes, exactly.
     let photo = (photo.cast(DType::F64) * 255.0).round() / 255.0;
     let mean = PointSpread::uniform([5, 5]).expect("a kernel");

@@ -284,7 +284,7 @@ impl Method {
                 let level = Level::variance_exploding(0.1)?;
                 let curvature = (study.problem.norm() / study.problem.sigma).powi(2);
                 let delta = 0.2 / (curvature + level.snr());
-                let path = Path::staying(level, 20 * study.moves)?;
+                let path = LevelPath::staying(level, 20 * study.moves)?;
                 let mut noise = HostNoise::seeded(7);
                 let step = PnpUla::new(m.clone()).with_step_size(delta)?;
                 Ok(Sampler::new(step, path).sample(prior, study.backward()?, &mut noise)?)
@@ -299,7 +299,7 @@ impl Method {
             }
             Self::Red => {
                 let level = Level::variance_exploding(0.1)?;
-                let path = Path::staying(level, study.moves)?;
+                let path = LevelPath::staying(level, study.moves)?;
                 study.along(prior, Red::new(m.clone()), path)
             }
             Self::Tikhonov => {

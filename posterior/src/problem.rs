@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tweedie::burn::tensor::{DType, Int, TensorData};
 use tweedie::core::DenoiseError;
 use tweedie::core::oracle::{Gaussian, GaussianMixture};
-use tweedie::inverse::{AveragePool, CircularBlur, Dense, GaussianNoise, Identity, Mask};
+use tweedie::inverse::{AveragePool, CircularBlur, GaussianNoise, Identity, Mask, Matrix};
 use tweedie::inverse::{Measurement, Operator, PointSpread, Spectral};
 use tweedie::kernels::Constant;
 use tweedie::prelude::*;
@@ -73,7 +73,9 @@ impl Prior {
         };
         let digits = || -> Result<(Vec<DVector<f64>>, Vec<u8>), Failure> {
             let images = Images::digits()?;
-            let pixels = images.tensor(Range::Signed, &Device::flex()).into_data();
+            let pixels = images
+                .tensor(ValueRange::Signed, &Device::flex())
+                .into_data();
             let pixels: Vec<f64> = pixels.iter::<f64>().collect();
             let rows = pixels.chunks(64).map(DVector::from_column_slice).collect();
             Ok((rows, images.labels().unwrap_or_default().to_vec()))
@@ -157,7 +159,7 @@ pub struct Problem {
     /// The prior's law.
     pub law: GaussianMixture,
     /// The measurements, one each.
-    pub measured: Measurement<4, Dense, GaussianNoise>,
+    pub measured: Measurement<4, Matrix, GaussianNoise>,
     /// The posterior of each.
     pub posteriors: Vec<GaussianMixture>,
 }
@@ -173,7 +175,7 @@ impl Problem {
         let signal = prior.signal();
         let rows = task.matrix(prior)?;
         let shape = [rows.len(), law.dim()];
-        let operator = Dense::new(Constant::new(rows.concat(), shape), signal)?;
+        let operator = Matrix::new(Constant::new(rows.concat(), shape), signal)?;
         let truth = law.sample(count, 1, &device);
         let truth = truth.reshape([count, signal[0], signal[1], signal[2]]);
         let mut noise = HostNoise::seeded(2);
@@ -193,7 +195,7 @@ impl Problem {
 
     /// The same measurements, each repeated `times` times in a row.
     #[must_use]
-    pub fn repeated(&self, times: usize) -> Measurement<4, Dense, GaussianNoise> {
+    pub fn repeated(&self, times: usize) -> Measurement<4, Matrix, GaussianNoise> {
         let y = self.measured.y.clone();
         let [count, .., width] = y.dims();
         let y = y.reshape([count, 1, width]).expand([count, times, width]);

@@ -4,14 +4,14 @@ use crate::problem::{AsImages, Problem, exact_draws};
 use crate::{Failure, Walk};
 use tweedie::core::oracle::GaussianMixture;
 use tweedie::core::{Counting, DenoiseError};
-use tweedie::inverse::{Dense, GaussianNoise, Identity, Linear, Measurement};
+use tweedie::inverse::{GaussianNoise, Identity, Linear, Matrix, Measurement};
 use tweedie::math::ParameterError;
 use tweedie::prelude::*;
 use tweedie::samplers::AnyStep;
 
 pub(crate) struct Study<'a> {
     pub(crate) problem: &'a Problem,
-    pub(crate) measured: Measurement<4, Dense, GaussianNoise>,
+    pub(crate) measured: Measurement<4, Matrix, GaussianNoise>,
     pub(crate) prior: Counting<AsImages<GaussianMixture>>,
     pub(crate) moves: usize,
     pub(crate) count: usize,
@@ -24,9 +24,9 @@ impl Study<'_> {
     }
 
     /// Down to almost no noise, then to none.
-    pub(crate) fn path(&self, moves: usize) -> Result<Path, Failure> {
+    pub(crate) fn path(&self, moves: usize) -> Result<LevelPath, Failure> {
         let span = Span::new(1.0, 1e-3);
-        let path = Path::log_snr(VariancePreserving::default(), span, moves - 1)?;
+        let path = LevelPath::log_snr(VariancePreserving::default(), span, moves - 1)?;
         Ok(path.then_clean())
     }
 
@@ -34,7 +34,7 @@ impl Study<'_> {
         &self,
         denoiser: &dyn Denoiser<4>,
         step: S,
-        path: Path,
+        path: LevelPath,
     ) -> Result<Tensor<4>, Failure> {
         let mut noise = HostNoise::seeded(7);
         let sampler = Sampler::new(step, path);

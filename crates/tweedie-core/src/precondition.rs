@@ -30,7 +30,7 @@ pub enum TimeInput {
     /// The log-SNR, within ±20.
     LogSnr,
     /// `¼ ln(σ/α)`, EDM's noise condition.
-    Sigma,
+    Edm,
     /// `σ/α`, the noise that is added to unscaled data, as NCSN++ is told.
     NoiseLevel,
     /// The time of a schedule, `0 … 1`.
@@ -45,7 +45,7 @@ impl TimeInput {
         match self {
             Self::Index(chain) => chain.index(level),
             Self::LogSnr => log_snr,
-            Self::Sigma => -log_snr / 8.0,
+            Self::Edm => -log_snr / 8.0,
             Self::NoiseLevel => (-log_snr / 2.0).exp(),
             Self::Time(schedule) => schedule.time(level.log_snr()),
         }

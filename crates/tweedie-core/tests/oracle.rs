@@ -11,7 +11,7 @@ use burn::tensor::{DType, Device, Tensor};
 use tweedie_core::oracle::{Gaussian, GaussianMixture, OracleError};
 use tweedie_core::{Denoiser, DenoiserExt, Network, Preconditioned, TimeInput, vjp};
 use tweedie_math::{
-    AnySchedule, Chain, Edm, Level, Prediction, Rectified, Schedule, VarianceExploding,
+    AnySchedule, Chain, Edm, Level, Prediction, RectifiedFlow, Schedule, VarianceExploding,
     VariancePreserving,
 };
 
@@ -51,7 +51,7 @@ fn levels() -> Vec<Level> {
         vp.level(0.05),
         vp.level(0.5),
         ve.level(0.6),
-        Rectified.level(0.4),
+        RectifiedFlow.level(0.4),
     ]
 }
 
@@ -182,7 +182,7 @@ impl Perfect {
         match &self.time {
             TimeInput::Index(chain) => chain.at(condition),
             TimeInput::LogSnr => Level::variance_preserving(condition),
-            TimeInput::Sigma => Level::variance_preserving(-8.0 * condition),
+            TimeInput::Edm => Level::variance_preserving(-8.0 * condition),
             TimeInput::NoiseLevel => Level::variance_preserving(-2.0 * condition.ln()),
             TimeInput::Time(schedule) => {
                 Level::variance_preserving(schedule.level(condition).log_snr())
@@ -210,7 +210,7 @@ fn a_network_trained_on_one_schedule_samples_with_any_other() {
     let times = [
         TimeInput::Index(chain.clone()),
         TimeInput::LogSnr,
-        TimeInput::Sigma,
+        TimeInput::Edm,
         TimeInput::NoiseLevel,
         TimeInput::Time(AnySchedule::Edm(Edm::default())),
     ];
@@ -220,7 +220,7 @@ fn a_network_trained_on_one_schedule_samples_with_any_other() {
         Prediction::Score,
         Prediction::ScaledScore,
         Prediction::Velocity,
-        Prediction::Karras { sigma_data: 0.5 },
+        Prediction::Edm { sigma_data: 0.5 },
     ];
     for time in times {
         for prediction in predictions {
@@ -236,7 +236,7 @@ fn a_network_trained_on_one_schedule_samples_with_any_other() {
             for level in [
                 chain.node(500),
                 VarianceExploding::default().level(0.6),
-                Rectified.level(0.4),
+                RectifiedFlow.level(0.4),
             ] {
                 close(
                     model.denoise(points(), level).expect("an estimate"),

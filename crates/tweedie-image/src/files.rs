@@ -1,7 +1,7 @@
 //! One image file to a tensor and back.
 
 use crate::decode::decode;
-use crate::{ImageError, Picture, Range};
+use crate::{ImageError, Picture, ValueRange};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use std::path::Path;
 /// cut off, or has more than 2²⁶ pixels.
 pub fn load(
     path: impl AsRef<Path>,
-    range: Range,
+    range: ValueRange,
     device: &Device,
 ) -> Result<Tensor<4>, ImageError> {
     let image = decode(path.as_ref())?;
@@ -26,7 +26,7 @@ pub fn load(
     };
     let shape = [1, channels, height, width];
     let unit = Tensor::from_data(TensorData::new(values, shape), device);
-    Ok(Range::Unit.convert(range, unit))
+    Ok(ValueRange::Unit.convert(range, unit))
 }
 
 /// Interleaved 16-bit values to planes in `[0, 1]`.
@@ -72,7 +72,7 @@ pub(crate) fn expect_extension(path: &Path, extension: &'static str) -> Result<(
 /// [`ImageError::Batch`], [`ImageError::Channels`], [`ImageError::NoPixels`] or
 /// [`ImageError::NotFinite`] for what is not such an image; [`ImageError::Extension`] for a path that
 /// does not end in `.png`; [`ImageError::File`].
-pub fn save(path: impl AsRef<Path>, x: Tensor<4>, range: Range) -> Result<(), ImageError> {
+pub fn save(path: impl AsRef<Path>, x: Tensor<4>, range: ValueRange) -> Result<(), ImageError> {
     let path = path.as_ref();
     let [batch, channels, height, width] = x.dims();
     if batch != 1 {

@@ -3,7 +3,7 @@
 use crate::files::{expect_extension, write};
 use crate::picture::canvas;
 use crate::sheet::enlarge;
-use crate::{ImageError, Range, Sheet, grid, pictures};
+use crate::{ImageError, Sheet, ValueRange, grid, pictures};
 use burn::tensor::Tensor;
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, DynamicImage, Frame};
@@ -19,7 +19,7 @@ use std::time::Duration;
 /// If the moments differ in shape.
 pub fn film_strip(
     moments: &[(String, Tensor<4>)],
-    range: Range,
+    range: ValueRange,
     scale: usize,
 ) -> Result<Sheet, ImageError> {
     let batch = moments.first().map_or(0, |(_, x)| x.dims()[0]);
@@ -40,7 +40,7 @@ pub fn film_strip(
 pub fn save_gif(
     path: impl AsRef<Path>,
     moments: &[Tensor<4>],
-    range: Range,
+    range: ValueRange,
     columns: usize,
     scale: usize,
     pause: Duration,
@@ -92,7 +92,7 @@ mod tests {
         save_gif(
             &path,
             &moments,
-            Range::Unit,
+            ValueRange::Unit,
             1,
             2,
             Duration::from_millis(50),
@@ -103,7 +103,7 @@ mod tests {
         let frames = decoder.into_frames().collect_frames().expect("frames");
         let first = |frame: &Frame| frame.buffer().get_pixel(7, 7).0[0];
         assert_eq!(frames.iter().map(first).collect::<Vec<_>>(), [0, 128, 255]);
-        let strip = film_strip(&moments.map(|x| ("t".to_owned(), x)), Range::Unit, 4);
+        let strip = film_strip(&moments.map(|x| ("t".to_owned(), x)), ValueRange::Unit, 4);
         assert!(
             strip
                 .and_then(|strip| strip.draw())

@@ -2,7 +2,7 @@
 //!
 //! | task | item |
 //! |---|---|
-//! | files to tensors and back | [`load`], [`save`], [`Range`] |
+//! | files to tensors and back | [`load`], [`save`], [`ValueRange`] |
 //! | data sets: IDX files, folders of images, bundled data | [`Images`] |
 //! | contact sheets with labels | [`Sheet`], [`grid`] |
 //! | a chain as a film strip or an animation | [`film_strip`], [`save_gif`] |
@@ -13,10 +13,10 @@
 //!
 //! ```
 //! use burn::tensor::Device;
-//! use tweedie_image::{Images, Range};
+//! use tweedie_image::{Images, ValueRange};
 //!
 //! let digits = Images::digits()?;
-//! let x = digits.tensor(Range::Signed, &Device::flex());
+//! let x = digits.tensor(ValueRange::Signed, &Device::flex());
 //! assert_eq!(x.dims(), [1797, 1, 8, 8]);
 //! assert_eq!(x.min().into_scalar::<f32>(), -1.0);
 //! # Ok::<(), tweedie_image::ImageError>(())
@@ -47,4 +47,4 @@ pub use film::{film_strip, save_gif};
 pub use picture::{Picture, pictures};
 pub use plot::{Cloud, scatter};
 pub use sheet::{Sheet, grid};
-pub use tweedie_core::Range;
+pub use tweedie_core::ValueRange;

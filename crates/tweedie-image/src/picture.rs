@@ -1,6 +1,6 @@
 //! Tensors as 8-bit pictures.
 
-use crate::{ImageError, Range};
+use crate::{ImageError, ValueRange};
 use burn::tensor::Tensor;
 
 /// An RGB picture of 8 bits a channel.
@@ -28,7 +28,7 @@ pub(crate) fn canvas(width: u64, height: u64) -> Result<(u32, u32), ImageError> 
 /// # Errors
 /// [`ImageError::Channels`] for another number of channels, [`ImageError::NoPixels`] for a height or
 /// width of 0, [`ImageError::NotFinite`] for a value that is not a finite number.
-pub fn pictures(x: Tensor<4>, range: Range) -> Result<Vec<Picture>, ImageError> {
+pub fn pictures(x: Tensor<4>, range: ValueRange) -> Result<Vec<Picture>, ImageError> {
     let [batch, channels, height, width] = x.dims();
     let values = bytes(x, range)?;
     let plane = height * width;
@@ -45,7 +45,7 @@ pub fn pictures(x: Tensor<4>, range: Range) -> Result<Vec<Picture>, ImageError> 
 }
 
 /// The values of a batch of images in 8 bits.
-pub(crate) fn bytes(x: Tensor<4>, range: Range) -> Result<Vec<u8>, ImageError> {
+pub(crate) fn bytes(x: Tensor<4>, range: ValueRange) -> Result<Vec<u8>, ImageError> {
     let [_, channels, height, width] = x.dims();
     if channels != 1 && channels != 3 {
         return Err(ImageError::Channels { channels });
@@ -54,7 +54,7 @@ pub(crate) fn bytes(x: Tensor<4>, range: Range) -> Result<Vec<u8>, ImageError> {
         let size = [height, width];
         return Err(ImageError::NoPixels { size });
     }
-    let unit = range.convert(Range::Unit, x).into_data();
+    let unit = range.convert(ValueRange::Unit, x).into_data();
     let byte = |value: f32| match value.is_finite() {
         true => Ok((value.clamp(0.0, 1.0) * 255.0).round() as u8),
         false => Err(ImageError::NotFinite { value }),

@@ -3,7 +3,7 @@
 use crate::files::save_png;
 use crate::picture::canvas;
 use crate::text::{self, LINE};
-use crate::{ImageError, Picture, Range, pictures};
+use crate::{ImageError, Picture, ValueRange, pictures};
 use burn::tensor::Tensor;
 use std::path::Path;
 
@@ -11,13 +11,13 @@ use std::path::Path;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_image::{Range, Sheet};
+/// use tweedie_image::{ValueRange, Sheet};
 ///
 /// let x = Tensor::<4>::zeros([3, 1, 8, 8], &Device::flex());
 /// let sheet = Sheet::new()
 ///     .with_scale(4)
 ///     .with_columns(["first", "second", "third"])
-///     .with_row("zeros", x, Range::Signed)?;
+///     .with_row("zeros", x, ValueRange::Signed)?;
 /// assert!(sheet.draw()?.width() > 3 * 32);
 /// # Ok::<(), tweedie_image::ImageError>(())
 /// ```
@@ -94,7 +94,7 @@ impl Sheet {
         mut self,
         label: impl Into<String>,
         images: Tensor<4>,
-        range: Range,
+        range: ValueRange,
     ) -> Result<Self, ImageError> {
         self.rows.push(Row {
             label: label.into(),
@@ -220,7 +220,7 @@ impl Sheet {
 ///
 /// # Errors
 /// [`ImageError::Channels`] for images that are neither grey nor RGB.
-pub fn grid(images: Tensor<4>, range: Range, columns: usize) -> Result<Sheet, ImageError> {
+pub fn grid(images: Tensor<4>, range: ValueRange, columns: usize) -> Result<Sheet, ImageError> {
     let pictures = pictures(images, range)?;
     let rows = pictures.chunks(columns.max(1));
     Ok(Sheet {
@@ -251,28 +251,31 @@ mod tests {
     fn pictures_and_labels_are_where_they_should_be() {
         let device = Device::flex();
         let black = Tensor::<4>::zeros([2, 1, 3, 3], &device);
-        let sheet = grid(black.clone(), Range::Unit, 1).expect("grey");
+        let sheet = grid(black.clone(), ValueRange::Unit, 1).expect("grey");
         let drawn = sheet.with_scale(2).draw().expect("a sheet");
         assert_eq!(drawn.dimensions(), (14, 44));
         assert_eq!(drawn.get_pixel(4, 4).0, [0; 3]);
         assert_eq!(drawn.get_pixel(9, 9).0, [0; 3]);
         assert_eq!(drawn.get_pixel(10, 4).0, [255; 3]);
-        let folded = grid(black.clone(), Range::Unit, 1).map(|sheet| sheet.with_panels(2));
+        let folded = grid(black.clone(), ValueRange::Unit, 1).map(|sheet| sheet.with_panels(2));
         let folded = folded.and_then(|sheet| sheet.draw()).expect("a sheet");
         assert_eq!(folded.get_pixel(4, 4).0, [0; 3]);
         assert_eq!(folded.get_pixel(folded.width() / 2 + 4, 4).0, [0; 3]);
-        let labelled = Sheet::new().with_row("word", black, Range::Unit);
+        let labelled = Sheet::new().with_row("word", black, ValueRange::Unit);
         let drawn = labelled.and_then(|sheet| sheet.draw()).expect("a sheet");
         let ink = drawn.pixels().filter(|pixel| pixel.0[0] < 128).count();
         assert!(ink > 18 + 20, "only {ink} dark pixels");
-        let captioned =
-            Sheet::new().with_row("", Tensor::<4>::ones([1, 1, 3, 3], &device), Range::Unit);
+        let captioned = Sheet::new().with_row(
+            "",
+            Tensor::<4>::ones([1, 1, 3, 3], &device),
+            ValueRange::Unit,
+        );
         let drawn = captioned.map(|sheet| sheet.with_captions(["word"]).draw());
         let drawn = drawn.and_then(|drawn| drawn).expect("a sheet");
         assert!(drawn.pixels().any(|pixel| pixel.0[0] < 128), "no caption");
         let four = Tensor::<4>::zeros([1, 4, 3, 3], &device);
         assert!(matches!(
-            grid(four, Range::Unit, 1),
+            grid(four, ValueRange::Unit, 1),
             Err(ImageError::Channels { channels: 4 })
         ));
     }

@@ -10,7 +10,7 @@ use burn::data::dataset::Dataset;
 use burn::tensor::{Device, Tensor};
 use std::fs;
 use std::path::Path;
-use tweedie_image::{ImageError, Images, Range, grid, load, save};
+use tweedie_image::{ImageError, Images, ValueRange, grid, load, save};
 
 fn device() -> Device {
     Device::flex()
@@ -31,8 +31,8 @@ fn what_is_saved_is_loaded_in_either_range() -> Result<(), ImageError> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("image.png");
     let x = ramp(3, 4, 5);
-    save(&path, x.clone(), Range::Unit)?;
-    let back = load(&path, Range::Unit, &device())?;
+    save(&path, x.clone(), ValueRange::Unit)?;
+    let back = load(&path, ValueRange::Unit, &device())?;
     assert_eq!(back.dims(), [1, 3, 4, 5]);
     assert!(
         values(back)
@@ -40,7 +40,7 @@ fn what_is_saved_is_loaded_in_either_range() -> Result<(), ImageError> {
             .zip(values(x.clone()))
             .all(|(a, b)| (a - b).abs() < 1e-6)
     );
-    let signed = load(&path, Range::Signed, &device())?;
+    let signed = load(&path, ValueRange::Signed, &device())?;
     assert!(
         values(signed)
             .iter()
@@ -50,8 +50,8 @@ fn what_is_saved_is_loaded_in_either_range() -> Result<(), ImageError> {
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
     // Grey stays grey.
     let grey = ramp(1, 4, 5);
-    save(&path, grey.clone(), Range::Unit)?;
-    let back = load(&path, Range::Unit, &device())?;
+    save(&path, grey.clone(), ValueRange::Unit)?;
+    let back = load(&path, ValueRange::Unit, &device())?;
     assert_eq!(back.dims(), [1, 1, 4, 5]);
     assert!((back - grey).abs().max().into_scalar::<f32>() < 1e-6);
     Ok(())
@@ -61,15 +61,19 @@ fn what_is_saved_is_loaded_in_either_range() -> Result<(), ImageError> {
 fn what_no_file_can_hold_is_refused_and_the_old_file_stays() -> Result<(), ImageError> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("image.png");
-    save(&path, ramp(1, 2, 2), Range::Unit)?;
+    save(&path, ramp(1, 2, 2), ValueRange::Unit)?;
     let before = fs::read(&path).expect("a file");
-    let nan = save(&path, ramp(1, 2, 2) * f32::NAN, Range::Unit);
+    let nan = save(&path, ramp(1, 2, 2) * f32::NAN, ValueRange::Unit);
     assert!(matches!(nan, Err(ImageError::NotFinite { .. })));
-    let two = save(&path, Tensor::zeros([2, 1, 2, 2], &device()), Range::Unit);
+    let two = save(
+        &path,
+        Tensor::zeros([2, 1, 2, 2], &device()),
+        ValueRange::Unit,
+    );
     assert!(matches!(two, Err(ImageError::Batch { found: 2 })));
     assert_eq!(fs::read(&path).expect("a file"), before);
     let jpeg = folder.path().join("image.jpg");
-    let other = save(&jpeg, ramp(3, 2, 2), Range::Unit);
+    let other = save(&jpeg, ramp(3, 2, 2), ValueRange::Unit);
     assert!(matches!(
         other,
         Err(ImageError::Extension {
@@ -85,9 +89,13 @@ fn what_no_file_can_hold_is_refused_and_the_old_file_stays() -> Result<(), Image
 #[test]
 fn a_grey_set_has_the_luma_of_jpeg() -> Result<(), ImageError> {
     let folder = tempfile::tempdir().expect("a folder");
-    let photo = Images::photos()?.select(&[0], Range::Unit, &device());
-    save(folder.path().join("photo.png"), photo.clone(), Range::Unit)?;
-    let grey = Images::folder(folder.path(), 1, None)?.tensor(Range::Unit, &device());
+    let photo = Images::photos()?.select(&[0], ValueRange::Unit, &device());
+    save(
+        folder.path().join("photo.png"),
+        photo.clone(),
+        ValueRange::Unit,
+    )?;
+    let grey = Images::folder(folder.path(), 1, None)?.tensor(ValueRange::Unit, &device());
     let [red, green, blue] = [0, 1, 2].map(|c| photo.clone().narrow(1, c, 1));
     let [r, g, b] = tweedie_core::LUMA;
     let luma = red * r + green * g + blue * b;
@@ -135,7 +143,7 @@ fn bundled_data_are_what_they_say() -> Result<(), ImageError> {
     let test = Images::fashion_test()?;
     assert_eq!(test.count(), 500);
     let item = Dataset::get(&test, 3)?;
-    let tensor = test.select(&[3], Range::Unit, &device());
+    let tensor = test.select(&[3], ValueRange::Unit, &device());
     assert_eq!((item.shape, item.pixels), ([1, 28, 28], values(tensor)));
     Ok(())
 }
@@ -145,12 +153,12 @@ fn a_folder_is_read_in_the_order_of_its_names() -> Result<(), ImageError> {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, value) in [("b.png", 1.0), ("a.png", 0.0), ("c.PNG", 0.5)] {
         let x = Tensor::<4>::full([1, 1, 4, 6], value, &device());
-        save(folder.path().join(name), x, Range::Unit)?;
+        save(folder.path().join(name), x, ValueRange::Unit)?;
     }
     fs::write(folder.path().join("notes.txt"), "no image").expect("a file");
     let images = Images::folder(folder.path(), 1, None)?;
     assert_eq!((images.count(), images.size()), (3, [4, 6]));
-    let first: Vec<f32> = values(images.tensor(Range::Unit, &device()))
+    let first: Vec<f32> = values(images.tensor(ValueRange::Unit, &device()))
         .chunks(24)
         .map(|c| c[0])
         .collect();
@@ -182,8 +190,8 @@ fn what_is_wrong_is_said_with_its_file() {
         nothing,
         Err(ImageError::NoPixels { size: [0, 8] })
     ));
-    save(at("a.png"), ramp(1, 4, 6), Range::Unit).expect("a file");
-    save(at("b.png"), ramp(1, 6, 4), Range::Unit).expect("a file");
+    save(at("a.png"), ramp(1, 4, 6), ValueRange::Unit).expect("a file");
+    save(at("b.png"), ramp(1, 6, 4), ValueRange::Unit).expect("a file");
     let sizes = text(Images::folder(folder.path(), 1, None));
     assert!(sizes.contains("b.png: 4×6 pixels, expected 6×4"), "{sizes}");
     fs::write(at("b.png"), b"\x89PNG\r\n\x1a\n broken").expect("a file");
@@ -192,14 +200,14 @@ fn what_is_wrong_is_said_with_its_file() {
         Images::folder(folder.path(), 2, None),
         Err(ImageError::Channels { channels: 2 })
     ));
-    assert!(load(at("none.png"), Range::Unit, &device()).is_err());
+    assert!(load(at("none.png"), ValueRange::Unit, &device()).is_err());
     let four = Tensor::<4>::zeros([1, 2, 4, 4], &device());
     assert!(matches!(
-        save(at("c.png"), four, Range::Unit),
+        save(at("c.png"), four, ValueRange::Unit),
         Err(ImageError::Channels { channels: 2 })
     ));
     assert!(!at("c.png").exists());
-    let missing = grid(ramp(1, 2, 2), Range::Unit, 1)
+    let missing = grid(ramp(1, 2, 2), ValueRange::Unit, 1)
         .and_then(|sheet| sheet.save(Path::new("/nowhere/x.png")));
     assert!(matches!(missing, Err(ImageError::File { .. })));
 }

@@ -4,7 +4,7 @@
 
 use burn::tensor::{Device, Tensor};
 use std::path::{Path, PathBuf};
-use tweedie_image::{ImageError, Images, Range, load};
+use tweedie_image::{ImageError, Images, ValueRange, load};
 
 /// Made by Pillow: 24 rows of 40 pixels; red, green, blue, white by quarters.
 fn data(name: &str) -> PathBuf {
@@ -38,12 +38,12 @@ const WHITE: [u8; 3] = [8, 8, 8];
 #[test]
 fn an_image_is_turned_as_its_file_says() -> Result<(), ImageError> {
     let device = Device::flex();
-    let upright = load(data("orientation-1.jpg"), Range::Unit, &device)?;
+    let upright = load(data("orientation-1.jpg"), ValueRange::Unit, &device)?;
     assert_eq!(upright.dims(), [1, 3, 24, 40]);
     assert_eq!(quarters(&upright), [RED, GREEN, BLUE, WHITE]);
     // Orientation 6: the first row of the file is the right side of the image.
     for name in ["orientation-6.jpg", "orientation-6.png"] {
-        let turned = load(data(name), Range::Unit, &device)?;
+        let turned = load(data(name), ValueRange::Unit, &device)?;
         assert_eq!(turned.dims(), [1, 3, 40, 24], "{name}");
         assert_eq!(quarters(&turned), [BLUE, RED, WHITE, GREEN], "{name}");
     }
@@ -61,11 +61,11 @@ fn a_jpeg_that_is_cut_off_is_refused_wherever_it_is_cut() {
     let whole = std::fs::read(data("orientation-1.jpg")).expect("a file");
     for length in (1..whole.len()).step_by(7).chain([whole.len() - 1]) {
         std::fs::write(&path, &whole[..length]).expect("a file");
-        let refused = load(&path, Range::Unit, &Device::flex());
+        let refused = load(&path, ValueRange::Unit, &Device::flex());
         assert!(refused.is_err(), "{length} of {} bytes", whole.len());
     }
     // What follows the image does not matter: telephones append a preview, a video, a depth map.
     let longer = [whole, vec![0; 100]].concat();
     std::fs::write(&path, longer).expect("a file");
-    assert!(load(&path, Range::Unit, &Device::flex()).is_ok());
+    assert!(load(&path, ValueRange::Unit, &Device::flex()).is_ok());
 }

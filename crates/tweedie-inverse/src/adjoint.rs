@@ -42,7 +42,7 @@ pub(crate) fn check_adjoint<const D: usize>(
     // One sample is enough, unless the operator holds one mask for each.
     let mut one = signal;
     one[0] = 1;
-    let signal = operator.measured(one).map_or(signal, |_| one);
+    let signal = operator.output_shape(one).map_or(signal, |_| one);
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let mut signs = |shape: [usize; D]| -> Tensor<D> {
         let count = shape.iter().product::<usize>();
@@ -56,16 +56,16 @@ pub(crate) fn check_adjoint<const D: usize>(
         let data = TensorData::new(signs.collect::<Vec<f32>>(), shape);
         Tensor::from_data(data, (&like.device(), like.dtype()))
     };
-    let (x, measured) = (signs(signal), operator.measured(signal)?);
-    let ax = operator.forward(x.clone());
+    let (x, measured) = (signs(signal), operator.output_shape(signal)?);
+    let ax = operator.apply_unchecked(x.clone());
     same_shape("a measurement", ax.dims(), measured)?;
     let largest = ax.clone().abs().max().into_scalar::<f64>();
     let y = match largest > 0.0 && largest.is_finite() {
         true => signs(measured) + ax.clone() / largest,
         false => signs(measured),
     };
-    same_shape("an adjoint", operator.signal(measured)?, signal)?;
-    let back = operator.transpose(y.clone());
+    same_shape("an adjoint", operator.input_shape(measured)?, signal)?;
+    let back = operator.adjoint_unchecked(y.clone());
     same_shape("an adjoint", back.dims(), signal)?;
     let [x, ax, y, back] = [x, ax, y, back].map(|tensor| -> Vec<f64> {
         let data = tensor.into_data();
@@ -103,7 +103,7 @@ fn same_shape<const D: usize>(
 #[allow(clippy::expect_used, reason = "a test may stop at once")]
 mod tests {
     use super::*;
-    use crate::{Blur, Dense, Identity, Mask, Operator, Padding, PointSpread};
+    use crate::{Blur, Identity, Mask, Matrix, Operator, Padding, PointSpread};
     use burn::tensor::Device;
     use tweedie_kernels::Constant;
 
@@ -118,20 +118,20 @@ mod tests {
     }
 
     impl Operator<4> for Edges {
-        fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
-            self.forward.measured(signal)
+        fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+            self.forward.output_shape(signal)
         }
-        fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-            self.forward.forward(x)
+        fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
+            self.forward.apply_unchecked(x)
         }
     }
 
     impl Linear<4> for Edges {
-        fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
-            self.forward.signal(measured)
+        fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+            self.forward.input_shape(measured)
         }
-        fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
-            self.back.forward(y)
+        fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
+            self.back.apply_unchecked(y)
         }
     }
 
@@ -179,7 +179,7 @@ mod tests {
             );
         }
         // A mean, of which random signs leave rounding; a mask for each sample.
-        let mean = Dense::new(Constant::new(vec![1.0 / 550.0; 550], [1, 550]), [1, 10, 55]);
+        let mean = Matrix::new(Constant::new(vec![1.0 / 550.0; 550], [1, 550]), [1, 10, 55]);
         let mean = mean.expect("a matrix");
         let kept = Tensor::<4>::from_floats([[[[1.0, 0.0]]], [[[0.0, 1.0]]]], &Device::flex());
         let masks = Mask::new(kept.equal_elem(1.0));

@@ -158,9 +158,9 @@ impl AnyMeasurement {
             .map_err(|shape| format(format!("y has the shape {shape:?}, expected 4 dimensions")))?;
         let y = Tensor::from_data(TensorData::new(values, shape), (device, dtype));
         if let AnyOperator::Linear(operator) = &description.operator {
-            let signal = operator.signal(shape);
+            let signal = operator.input_shape(shape);
             let signal = signal.map_err(|error| format(error.to_string()))?;
-            let measured = operator.measured(signal);
+            let measured = operator.output_shape(signal);
             measured.map_err(|error| format(error.to_string()))?;
         }
         Ok(Self::new(description.operator, description.noise, y))

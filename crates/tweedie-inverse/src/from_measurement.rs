@@ -6,7 +6,7 @@
 
 use crate::{GaussianNoise, Identity, Measurement};
 use burn::tensor::Tensor;
-use tweedie_math::{ParameterError, Path, PathError, Schedule, Span};
+use tweedie_math::{LevelPath, ParameterError, PathError, Schedule, Span};
 
 impl<const D: usize> Measurement<D, Identity, GaussianNoise> {
     /// The path of `steps` moves, evenly spaced in log-SNR, from the level of `y` down to time `end` of
@@ -41,7 +41,7 @@ impl<const D: usize> Measurement<D, Identity, GaussianNoise> {
         schedule: impl Schedule,
         end: f64,
         steps: usize,
-    ) -> Result<(Path, Tensor<D>), PathError> {
+    ) -> Result<(LevelPath, Tensor<D>), PathError> {
         let start = schedule.time(-2.0 * self.noise.sigma().ln());
         let reached = schedule.level(start).noise_to_signal();
         if (reached / self.noise.sigma() - 1.0).abs() > 1e-6 {
@@ -52,7 +52,7 @@ impl<const D: usize> Measurement<D, Identity, GaussianNoise> {
             }
             .into());
         }
-        let path = Path::log_snr(schedule, Span::new(start, end), steps)?.then_clean();
+        let path = LevelPath::log_snr(schedule, Span::new(start, end), steps)?.then_clean();
         let x = self.y.clone() * path.start().alpha();
         Ok((path, x))
     }

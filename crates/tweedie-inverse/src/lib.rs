@@ -8,17 +8,17 @@
 //! |---|---|---|
 //! | [`Identity`] | everything: denoising | closed form |
 //! | [`Mask`] | some pixels: a box, a half, lines, at random, a mosaic | closed form |
-//! | [`Mix`], [`Channels`] | mixed or chosen channels | closed form |
+//! | [`ChannelMix`], [`Channels`] | mixed or chosen channels | closed form |
 //! | [`CircularBlur`] | a convolution on a torus | closed form |
 //! | [`Blur`], [`VaryingBlur`] | a convolution with any edge; one that varies | iteration |
 //! | [`Separable`], [`AveragePool`] | a smaller or larger image, of any filter | closed form |
 //! | [`Transform`], [`Sampled`] | Hadamard, cosine, sine, Fourier coefficients; some of them | closed form |
 //! | [`MultiCoil`] | some Fourier coefficients of several coils | iteration |
 //! | [`Tomography`] | sums along rays | iteration; filtered back-projection |
-//! | [`Dense`] | a matrix | closed form up to 1,024 |
-//! | [`Then`], [`Stack`], [`Scaled`] | compositions; [`pansharpen`] is one | iteration; closed form |
+//! | [`Matrix`] | a matrix | closed form up to 1,024 |
+//! | [`Compose`], [`Stack`], [`Scaled`] | compositions; [`pansharpen`] is one | iteration; closed form |
 //! | [`FourierPhase`], [`RandomPhase`] | magnitudes of complex coefficients | not linear |
-//! | [`Clip`], [`Gamma`], [`Jpeg`] | a saturated, a distorted, a compressed image | not linear |
+//! | [`Saturation`], [`Gamma`], [`Jpeg`] | a saturated, a distorted, a compressed image | not linear |
 //!
 //! | noise | law |
 //! |---|---|
@@ -64,7 +64,7 @@
 //! use burn::tensor::{Device, Tensor};
 //! use tweedie_core::{HostNoise, Noise, from_fn};
 //! use tweedie_inverse::{Dps, GaussianNoise, Mask, Measurement};
-//! use tweedie_math::{Ddim, Level, Path, Span, VariancePreserving};
+//! use tweedie_math::{Ddim, Level, LevelPath, Span, VariancePreserving};
 //! use tweedie_samplers::Sampler;
 //!
 //! let device = Device::flex();
@@ -75,7 +75,7 @@
 //! let mask = Mask::missing_box([8, 8], [2, 2], [4, 4])?;
 //! let measured = Measurement::simulate(mask, GaussianNoise::new(0.5)?, truth, &mut noise)?;
 //!
-//! let path = Path::uniform(VariancePreserving::default(), Span::default(), 50)?;
+//! let path = LevelPath::uniform(VariancePreserving::default(), Span::default(), 50)?;
 //! let sampler = Sampler::new(Ddim::ancestral(), path);
 //! let x = sampler.start([4, 1, 8, 8], &device, &mut noise)?;
 //! let restored = sampler.sample(&Dps::new(&prior, &measured), x, &mut noise)?;
@@ -104,11 +104,11 @@ pub use noise::{
     UniformNoise,
 };
 pub use operator::{
-    AnyLinear, AnyOperator, AveragePool, Basis, Bayer, Blur, Channels, CircularBlur, Clip,
-    ConjugateGradient, Dense, FourierPhase, Gamma, Identity, Jpeg, Linear, Mask, Mix, MultiCoil,
-    Norm, Operator, OperatorError, Padding, PointSpread, RandomPhase, Reading, Sampled, Scaled,
-    Separable, Side, Solution, SolveError, Spectral, Stack, Taps, Then, Tomography, Transform,
-    VaryingBlur, operator_norm, pansharpen,
+    AnyLinear, AnyOperator, AveragePool, Basis, Bayer, Blur, ChannelMix, Channels, CircularBlur,
+    Compose, ConjugateGradient, FourierPhase, Gamma, Identity, Jpeg, Linear, Mask, Matrix,
+    MultiCoil, Norm, Operator, OperatorError, Padding, PointSpread, RandomPhase, Reading, Sampled,
+    Saturation, Scaled, Separable, Side, Solution, SolveError, Spectral, Stack, Taps, Tomography,
+    Transform, VaryingBlur, operator_norm, pansharpen,
 };
 pub use posterior::ResidualNorm;
 pub use posterior::chain::{

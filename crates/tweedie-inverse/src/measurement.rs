@@ -70,7 +70,7 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measurement<D, A, N> {
         truth: Tensor<D>,
         random: &mut dyn Noise<D>,
     ) -> Result<Self, OperatorError> {
-        operator.measured(truth.dims())?;
+        operator.output_shape(truth.dims())?;
         let mean = operator.apply(truth);
         finite_values("a signal", &mean)?;
         noise.check(&mean)?;
@@ -97,7 +97,7 @@ pub(crate) fn check_measured<const D: usize>(
     y: &Tensor<D>,
     signal: [usize; D],
 ) -> Result<(), OperatorError> {
-    let expected = operator.measured(signal)?;
+    let expected = operator.output_shape(signal)?;
     let found = y.dims();
     let shared = found[1..] == expected[1..] && (found[0] == 1 || found[0] == expected[0]);
     fits("measurement", &found, shared, || {

@@ -7,11 +7,10 @@
 )]
 
 use burn::tensor::{DType, Device, Tensor};
-use tweedie_core::{HostNoise, Noise, Range};
+use tweedie_core::{HostNoise, Noise, ValueRange};
 use tweedie_inverse::{
-    AnyLinear, AnyMeasurement, AnyOperator, AveragePool, Blur, Dense, GaussianNoise, Jpeg,
-    Likelihood, Mask, Measurement, Operator, Padding, PointSpread, PoissonGaussianNoise,
-    Tomography,
+    AnyLinear, AnyMeasurement, AnyOperator, AveragePool, Blur, GaussianNoise, Jpeg, Likelihood,
+    Mask, Matrix, Measurement, Operator, Padding, PointSpread, PoissonGaussianNoise, Tomography,
 };
 
 fn truth(dtype: DType) -> Tensor<4> {
@@ -28,13 +27,13 @@ fn a_measurement_reads_back_as_it_was_written() {
     let pooled = blur.then(AveragePool::new(2).expect("an operator"));
     let operators: [AnyOperator; 6] = [
         Blur::new(PointSpread::gaussian(0.7).expect("a kernel"), Padding::Zero)
-            .then(Jpeg::new(50, Range::Unit).expect("an operator"))
+            .then(Jpeg::new(50, ValueRange::Unit).expect("an operator"))
             .into(),
         Mask::random([8, 8], 0.5, 1).expect("a mask").into(),
         pooled.into(),
         Tomography::half_turn([8, 8], 5).expect("a scan").into(),
-        Dense::gaussian([1, 8, 8], 12, 3).expect("a matrix").into(),
-        Jpeg::new(30, Range::Unit).expect("an operator").into(),
+        Matrix::gaussian([1, 8, 8], 12, 3).expect("a matrix").into(),
+        Jpeg::new(30, ValueRange::Unit).expect("an operator").into(),
     ];
     for operator in operators {
         for dtype in [DType::F32, DType::F64] {
@@ -152,7 +151,7 @@ fn hostile_operators_are_refused_by_their_constructors() {
     }
     let bad = [
         r#"{"fourier_phase": {"size": [4, 4], "frame": [2, 2], "reading": "amplitude"}}"#,
-        r#"{"clip": {"gain": -1.0, "range": "unit"}}"#,
+        r#"{"saturation": {"gain": -1.0, "range": "unit"}}"#,
         r#"{"gamma": {"gamma": 0.0, "range": "unit"}}"#,
         r#"{"jpeg": {"quality": 0, "range": "unit"}}"#,
     ];

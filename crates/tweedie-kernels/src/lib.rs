@@ -5,7 +5,7 @@
 //! | the unitary Fourier transform of complex images of any size | [`fft2`], [`fft2_centred`] |
 //! | circular convolution with a real kernel | [`CircularFilter`] |
 //! | convolution with many channels, the layer of networks | [`conv2d`] |
-//! | channels of two images, one after the other | [`join`] |
+//! | channels of two images, one after the other | [`concat_channels`] |
 //! | attention between tokens | [`attention`] |
 //! | group normalisation with what stands around it | [`group_norm`] |
 //! | `x/(1 + e⁻ˣ)` | [`silu`] |
@@ -19,6 +19,7 @@
 //! gradient of a linear map is its transpose.
 
 mod attention;
+mod concat_channels;
 mod constant;
 mod convolution;
 #[cfg(feature = "cube")]
@@ -29,7 +30,6 @@ mod fourier;
 mod group_norm;
 #[cfg(feature = "flex")]
 mod host;
-mod join;
 #[cfg(feature = "flex")]
 mod layout;
 mod linear;
@@ -48,11 +48,11 @@ mod vectors;
 use burn::tensor::Tensor;
 
 pub use attention::attention;
+pub use concat_channels::concat_channels;
 pub use constant::Constant;
-pub use convolution::{Window, conv2d};
+pub use convolution::{ConvGeometry, conv2d};
 pub use fourier::{CircularFilter, Sign, fft2, fft2_centred};
 pub use group_norm::{GroupNormalisation, group_norm};
-pub use join::join;
 pub use linear::linear;
 pub use projector::Projector;
 pub use silu::silu;
@@ -65,10 +65,10 @@ pub use vectors::{AdamWStep, adamw, add_squares, average, scaled};
 /// use burn::tensor::{Device, Tensor};
 ///
 /// let x = Tensor::<1>::ones([3], &Device::flex());
-/// assert_eq!(tweedie_kernels::served(&x), cfg!(feature = "flex"));
+/// assert_eq!(tweedie_kernels::has_kernel(&x), cfg!(feature = "flex"));
 /// ```
 #[must_use]
-pub fn served<const D: usize>(x: &Tensor<D>) -> bool {
+pub fn has_kernel<const D: usize>(x: &Tensor<D>) -> bool {
     let served = on_host(x);
     #[cfg(feature = "cube")]
     let served = served || device::takes(x);

@@ -32,7 +32,7 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
     #[cfg(feature = "cube")]
     if x.dims()[0] <= 256 && crate::device::takes(&x) {
         let [rows, out] = [x.dims()[0], weight.dims()[1]];
-        let window = crate::Window {
+        let window = crate::ConvGeometry {
             stride: [1, 1],
             padding: [(0, 0); 2],
         };

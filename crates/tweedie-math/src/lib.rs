@@ -7,19 +7,19 @@
 //! | question | type |
 //! |---|---|
 //! | how much signal, how much noise? | [`Level`] |
-//! | which level at which time? | [`Schedule`]: [`VariancePreserving`], [`SubVariancePreserving`], [`VarianceExploding`], [`OrnsteinUhlenbeck`], [`Cosine`], [`Sigmoid`], [`Rectified`], [`Edm`], [`Chain`] |
+//! | which level at which time? | [`Schedule`]: [`VariancePreserving`], [`SubVariancePreserving`], [`VarianceExploding`], [`OrnsteinUhlenbeck`], [`Cosine`], [`Sigmoid`], [`RectifiedFlow`], [`Edm`], [`Chain`] |
 //! | what does a network's output say about `x₀`? | [`Prediction`] |
-//! | how does a reverse step move? | [`Kernel`]: [`Ancestral`], [`Ddim`], [`ProbabilityFlow`], [`EulerMaruyama`], [`ReverseDiffusion`], [`Renoise`] |
-//! | which levels are visited, in which order? | [`Path`], [`Move`] |
+//! | how does a reverse step move? | [`Kernel`]: [`Ancestral`], [`Ddim`], [`EulerOde`], [`EulerMaruyama`], [`ReverseDiffusion`], [`Renoise`] |
+//! | which levels are visited, in which order? | [`LevelPath`], [`Move`] |
 //! | how does a step that looks back move? | [`multistep`]: Adams–Bashforth, DEIS, DPM-Solver++, UniPC, iPNDM |
 //! | with which weights does a one-step solver combine slopes? | [`tableau`] |
 //! | which levels does training see, and how much do they count? | [`TimeDensity`], [`Weighting`] |
 //! | what is known in closed form? | [`gaussian`] |
 //!
 //! ```
-//! use tweedie_math::{Ddim, Kernel, Path, Span, VariancePreserving};
+//! use tweedie_math::{Ddim, Kernel, LevelPath, Span, VariancePreserving};
 //!
-//! let path = Path::uniform(VariancePreserving::default(), Span::FULL, 50)?;
+//! let path = LevelPath::uniform(VariancePreserving::default(), Span::FULL, 50)?;
 //! let kernel = Ddim::ancestral();
 //! for mv in path.moves() {
 //!     let step = kernel.transition(mv.from, mv.to)?;
@@ -33,10 +33,10 @@ pub mod forward;
 pub mod gaussian;
 mod kernel;
 mod level;
+mod level_path;
 mod moves;
 pub mod multistep;
 mod parameter;
-mod path;
 mod prediction;
 mod schedule;
 mod spacing;
@@ -47,18 +47,17 @@ mod travel;
 mod weighting;
 
 pub use kernel::{
-    Ancestral, Ddim, EulerMaruyama, Kernel, PosteriorVariance, ProbabilityFlow, Renoise,
-    ReverseDiffusion,
+    Ancestral, Ddim, EulerMaruyama, EulerOde, Kernel, PosteriorVariance, Renoise, ReverseDiffusion,
 };
 pub use level::{Level, LevelError};
+pub use level_path::{LevelPath, PathError, Span};
 pub use moves::{Move, MoveError};
 pub use multistep::Multistep;
 pub use parameter::ParameterError;
-pub use path::{Path, PathError, Span};
 pub use prediction::{Affine, Prediction};
 pub use schedule::{
-    AnySchedule, Chain, Cosine, Edm, OrnsteinUhlenbeck, Rates, Rectified, Schedule, ScheduleError,
-    Sigmoid, Slope, SubVariancePreserving, VarianceExploding, VariancePreserving,
+    AnySchedule, Chain, Cosine, Edm, OrnsteinUhlenbeck, Rates, RectifiedFlow, Schedule,
+    ScheduleError, Sigmoid, Slope, SubVariancePreserving, VarianceExploding, VariancePreserving,
 };
 pub use spacing::Spacing;
 pub use tableau::Tableau;

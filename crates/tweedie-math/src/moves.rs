@@ -3,7 +3,7 @@
 use crate::Level;
 use serde::{Deserialize, Serialize};
 
-/// One move of a [`Path`](crate::Path).
+/// One move of a [`LevelPath`](crate::LevelPath).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Move {
     /// Where the chain stands.

@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 /// | `ScaledScore` | `∇ log p(x_t/α) = −α ε/σ` | `1/α` | `σ²/α²` | `x/α` |
 /// | `Velocity` | `(α ε − σ x₀)/r` | `α/r²` | `−σ/r` | `x/r` |
 /// | `Flow` | `ε − x₀` | `1/(α+σ)` | `−σ/(α+σ)` | `x/(α+σ)` |
-/// | `Karras` | see below | `α d²/(σ² + α² d²)` | `σ d/√(σ² + α² d²)` | `x/√(σ² + α² d²)` |
+/// | `Edm` | see below | `α d²/(σ² + α² d²)` | `σ d/√(σ² + α² d²)` | `x/√(σ² + α² d²)` |
 ///
 /// The table is Tweedie's formula, `x̂₀ = (x_t + σ² s)/α`, and stands here only. Its inverse,
-/// `F* = (x₀ − skip·x_t)/out`, is the training target. `Karras` is EDM's preconditioning with data
+/// `F* = (x₀ − skip·x_t)/out`, is the training target. `Edm` is EDM's preconditioning with data
 /// of standard deviation `d`: input and target have unit variance at every level. The last column
 /// is what the network is shown, so that one trained on any schedule samples with any other.
 ///
@@ -50,7 +50,7 @@ pub enum Prediction {
     /// The displacement `ε − x₀` of a rectified flow.
     Flow,
     /// EDM's preconditioned output.
-    Karras {
+    Edm {
         /// Standard deviation of the data.
         sigma_data: f64,
     },
@@ -80,7 +80,7 @@ impl Prediction {
     /// [`ScheduleError::Parameter`] unless `sigma_data` is positive.
     pub fn check(self) -> Result<(), ScheduleError> {
         match self {
-            Self::Karras { sigma_data } => {
+            Self::Edm { sigma_data } => {
                 parameter("sigma_data", "above 0", sigma_data, sigma_data > 0.0).map(|_| ())
             }
             _ => Ok(()),
@@ -99,7 +99,7 @@ impl Prediction {
             Self::ScaledScore => (1.0 / a, (s / a).powi(2)),
             Self::Velocity => (a / (r * r), -s / r),
             Self::Flow => (1.0 / (a + s), -s / (a + s)),
-            Self::Karras { sigma_data: d } => {
+            Self::Edm { sigma_data: d } => {
                 let total = s.hypot(a * d);
                 (a * (d / total).powi(2), s * d / total)
             }
@@ -127,7 +127,7 @@ impl Prediction {
             Self::ScaledScore => s / a,
             Self::Velocity => -a / level.rms(),
             Self::Flow => -a / (a + s),
-            Self::Karras { sigma_data } => a * sigma_data / s.hypot(a * sigma_data),
+            Self::Edm { sigma_data } => a * sigma_data / s.hypot(a * sigma_data),
         }
     }
 
@@ -137,7 +137,7 @@ impl Prediction {
         match self {
             Self::Flow => 1.0 / (level.alpha() + level.sigma()),
             Self::ScaledScore => 1.0 / level.alpha(),
-            Self::Karras { sigma_data } => 1.0 / level.sigma().hypot(level.alpha() * sigma_data),
+            Self::Edm { sigma_data } => 1.0 / level.sigma().hypot(level.alpha() * sigma_data),
             _ => 1.0 / level.rms(),
         }
     }

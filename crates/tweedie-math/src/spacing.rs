@@ -1,6 +1,6 @@
 //! Which nodes of a discrete chain a shorter one visits.
 
-use crate::{ParameterError, PathError, path::check_steps};
+use crate::{ParameterError, PathError, level_path::check_steps};
 use serde::{Deserialize, Serialize};
 
 /// How `steps` of the `N` nodes of a chain are chosen.

@@ -4,10 +4,10 @@
 //! Lugmayr et al. 2022, "RePaint", section 4.2 and figure 9, arXiv:2201.09865; Wang et al. 2023,
 //! "DDNM", algorithm 4, arXiv:2212.00490.
 
-use crate::Path;
-use crate::path::MOST_STEPS;
+use crate::LevelPath;
+use crate::level_path::MOST_STEPS;
 
-impl Path {
+impl LevelPath {
     /// Walks every `jump` moves `repeats` times: down, back up in one forward move, down again.
     ///
     /// A last stretch shorter than `jump` is repeated likewise. `jump = 0` or `repeats ≤ 1` leave
@@ -17,9 +17,9 @@ impl Path {
     /// If the path would have more than 10,000,000 moves.
     ///
     /// ```
-    /// use tweedie_math::{Path, Rectified, Span};
+    /// use tweedie_math::{LevelPath, RectifiedFlow, Span};
     ///
-    /// let path = Path::uniform(Rectified, Span::FULL, 4)?.with_time_travel(2, 2);
+    /// let path = LevelPath::uniform(RectifiedFlow, Span::FULL, 4)?.with_time_travel(2, 2);
     /// let noise: Vec<f64> = path.levels().iter().map(|level| level.sigma()).collect();
     /// assert_eq!(noise, [1.0, 0.75, 0.5, 1.0, 0.75, 0.5, 0.25, 0.0, 0.5, 0.25, 0.0]);
     /// # Ok::<(), tweedie_math::PathError>(())

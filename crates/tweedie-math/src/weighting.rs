@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// | `Uniform` | `1/out²`, so that `w = 1`: DDPM's simple loss for noise |
 /// | `Snr` | `SNR`: the simple loss of noise, whatever is predicted |
 /// | `MinSnr { gamma }` | `min(SNR, γ)` |
-/// | `Edm { sigma_data }` | `(s² + d²)/(s d)²` with `s = σ/α`: `w = 1` for `Karras` |
+/// | `Edm { sigma_data }` | `(s² + d²)/(s d)²` with `s = σ/α`: `w = 1` for `Edm` |
 /// | `Likelihood` | `−½ SNR′(t)`, equal to `½ g²` on the score: the continuous bound |
 /// | `Elbo { steps }` | `½ N (SNR(t − 1/N) − SNR(t))`: the bound of a chain of `N` steps |
 ///
@@ -85,7 +85,7 @@ impl Weighting {
                 }
                 return noise;
             }
-            Self::Edm { sigma_data } if prediction == (Prediction::Karras { sigma_data }) => {
+            Self::Edm { sigma_data } if prediction == (Prediction::Edm { sigma_data }) => {
                 return 1.0;
             }
             Self::Edm { sigma_data: d } => {

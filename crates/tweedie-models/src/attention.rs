@@ -15,7 +15,7 @@ use burn::nn::{GroupNorm, Initializer, Linear, LinearConfig};
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Device, Tensor, module};
 use serde::{Deserialize, Serialize};
-use tweedie_kernels::{attention, served};
+use tweedie_kernels::{attention, has_kernel};
 
 /// How the channels are divided among heads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,7 +155,7 @@ impl SelfAttention {
             Some(norm) => norm_alone(norm, x.clone()),
             None => x.clone(),
         };
-        let update = match served(&normed) {
+        let update = match has_kernel(&normed) {
             true => self.attention.between_pixels(normed),
             false => {
                 let rows = tokens(normed);

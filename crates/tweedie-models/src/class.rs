@@ -17,7 +17,7 @@ pub enum ClassInput {
         count: usize,
     },
     /// A number, embedded as the level is, with layers of its own.
-    Waves,
+    Timestep,
     /// A vector of as many features as the embedding of the level, added as it is.
     Identity,
     /// A vector through two linear layers.
@@ -64,7 +64,7 @@ impl ClassEmbedding {
             ClassInput::Table { count } => {
                 embedding.table = Some(EmbeddingConfig::new(count, features).init(device));
             }
-            ClassInput::Waves => embedding.layers = perceptron(waves, activation),
+            ClassInput::Timestep => embedding.layers = perceptron(waves, activation),
             ClassInput::Identity => {}
             // Published networks have SiLU here, whatever they have elsewhere.
             ClassInput::Perceptron { features: from } => {
@@ -90,7 +90,7 @@ impl ClassEmbedding {
                     .unwrap_or_else(|| wrong("a table"))
                     .select(0, labels.clone())
             }
-            (ClassInput::Waves, Class::Labels(labels)) => {
+            (ClassInput::Timestep, Class::Labels(labels)) => {
                 let like = time.layers.linear_1.weight.val().dtype();
                 let waves = time.waves(labels.clone().float().cast(wide(like)));
                 self.through(waves.cast(like))

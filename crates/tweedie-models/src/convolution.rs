@@ -4,7 +4,7 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, conv};
 use burn::tensor::{Device, Tensor};
-use tweedie_kernels::{Window, conv2d};
+use tweedie_kernels::{ConvGeometry, conv2d};
 
 /// Configuration of a [`Conv2d`].
 #[derive(Config, Debug)]
@@ -43,7 +43,7 @@ pub struct Conv2d {
     /// `[out]`.
     pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
-    window: Window,
+    window: ConvGeometry,
 }
 
 impl Conv2dConfig {
@@ -56,7 +56,7 @@ impl Conv2dConfig {
         Conv2d {
             weight: started.weight,
             bias: started.bias,
-            window: Window {
+            window: ConvGeometry {
                 stride: self.stride,
                 padding: self.padding,
             },
@@ -77,7 +77,7 @@ impl Conv2d {
 pub(crate) fn pointwise(layer: &Linear, x: Tensor<4>) -> Tensor<4> {
     let weight = layer.weight.val().transpose().unsqueeze_dims(&[2, 3]);
     let bias = layer.bias.as_ref().map(Param::val);
-    let window = Window {
+    let window = ConvGeometry {
         stride: [1, 1],
         padding: [(0, 0); 2],
     };

@@ -88,11 +88,11 @@ pub use model::{Model, ModelConfig};
 pub use network_error::NetworkError;
 pub use probe::Probe;
 pub use resample::{Downsample, Filter, Upsample};
-pub use resblock::{Conditioning, ResBlock, ResBlockConfig, Resize};
+pub use resblock::{BlockResize, Conditioning, ResBlock, ResBlockConfig};
 pub use sampling::{Clip, End, Grid, Sampling};
-pub use time::{Perceptron, TimeEmbedding, Waves};
+pub use time::{Perceptron, TimeEmbedding, TimeEncoding};
 pub use transformer::{SpatialTransformer, TransformerBlock};
 pub use unet::{
-    Attend, BlockAttention, ContextInput, DownBlock, Level, MidBlock, Resampling, Unet, UnetConfig,
-    UpBlock,
+    Attend, BlockAttention, ContextInput, DownBlock, MidBlock, Resampling, Unet, UnetConfig,
+    UnetLevel, UpBlock,
 };

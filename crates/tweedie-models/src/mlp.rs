@@ -4,7 +4,7 @@
 //! [`TimeEmbedding`].
 
 use crate::unet::counted;
-use crate::{Activation, NetworkError, TimeEmbedding, Waves};
+use crate::{Activation, NetworkError, TimeEmbedding, TimeEncoding};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Initializer, Linear, LinearConfig};
@@ -62,7 +62,7 @@ impl MlpConfig {
             .into());
         }
         let linear = |from, to| LinearConfig::new(from, to).init(device);
-        let waves = Waves::Sinusoids {
+        let waves = TimeEncoding::Sinusoidal {
             width: 2 * (self.width / 2).max(1),
             cosine_first: false,
             shift: 1.0,

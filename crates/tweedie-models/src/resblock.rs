@@ -32,7 +32,7 @@ pub enum Conditioning {
 /// Whether a block resizes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Resize {
+pub enum BlockResize {
     /// It does not.
     #[default]
     Keep,
@@ -64,8 +64,8 @@ pub struct ResBlockConfig {
     #[config(default = "Conditioning::Shift")]
     pub conditioning: Conditioning,
     /// Whether the block resizes.
-    #[config(default = "Resize::Keep")]
-    pub resize: Resize,
+    #[config(default = "BlockResize::Keep")]
+    pub resize: BlockResize,
     /// Whether the skip has a 1×1 convolution although input and output agree.
     #[config(default = false)]
     pub shortcut: bool,
@@ -92,7 +92,7 @@ pub struct ResBlock {
     #[module(skip)]
     conditioning: Conditioning,
     #[module(skip)]
-    pub(crate) resize: Resize,
+    pub(crate) resize: BlockResize,
     scale: f64,
 }
 
@@ -139,9 +139,9 @@ impl ResBlock {
         size: Option<[usize; 2]>,
     ) -> Tensor<4> {
         let resize = |x: Tensor<4>| match self.resize {
-            Resize::Keep => x,
-            Resize::Halve(filter) => filter.halve(x),
-            Resize::Enlarge(filter) => {
+            BlockResize::Keep => x,
+            BlockResize::Halve(filter) => filter.halve(x),
+            BlockResize::Enlarge(filter) => {
                 let [_, _, h, w] = x.dims();
                 filter.enlarge(x, size.unwrap_or([2 * h, 2 * w]))
             }

@@ -5,7 +5,7 @@ use crate::import::CheckpointError;
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Denoiser, DynamicThreshold, StaticClip, TimeInput};
 use tweedie_math::{
-    Chain, Level, ParameterError, Path, PathError, Prediction, Schedule, Spacing, Span,
+    Chain, Level, LevelPath, ParameterError, PathError, Prediction, Schedule, Spacing, Span,
     VarianceExploding,
 };
 
@@ -96,43 +96,43 @@ impl Sampling {
     ///
     /// # Errors
     /// [`PathError`] for no steps, or more than a chain has nodes.
-    pub fn path(&self, steps: usize) -> Result<Path, PathError> {
+    pub fn path(&self, steps: usize) -> Result<LevelPath, PathError> {
         match &self.grid {
             Grid::Chain {
                 chain,
                 spacing,
                 end: End::Clean,
-            } => Path::respaced(chain, *spacing, steps),
+            } => LevelPath::respaced(chain, *spacing, steps),
             Grid::Chain { chain, spacing, .. } => {
-                let nodes = Path::respaced(chain, *spacing, steps)?;
+                let nodes = LevelPath::respaced(chain, *spacing, steps)?;
                 // In the place of clean data, unless it is there already.
                 let mut levels = nodes.levels()[..steps].to_vec();
                 if levels.last() != Some(&chain.node(0)) {
                     levels.push(chain.node(0));
                 }
-                Path::through(levels)
+                LevelPath::through(levels)
             }
             Grid::Karras { chain, rho, end } => {
                 let path = match steps {
-                    1 => Path::through(vec![chain.level(1.0), chain.node(0)]),
-                    _ => Path::karras(chain, Span::FULL, steps.saturating_sub(1), *rho),
+                    1 => LevelPath::through(vec![chain.level(1.0), chain.node(0)]),
+                    _ => LevelPath::karras(chain, Span::FULL, steps.saturating_sub(1), *rho),
                 }?;
                 Ok(match (end, steps) {
-                    (End::Clean, 1) => Path::through(vec![chain.level(1.0), Level::CLEAN])?,
+                    (End::Clean, 1) => LevelPath::through(vec![chain.level(1.0), Level::CLEAN])?,
                     (End::Clean, _) => path.then_clean(),
                     (End::FirstNode, _) => path,
                 })
             }
             Grid::Exploding { schedule, .. } if steps == 1 => {
-                Path::through(vec![schedule.level(1.0), Level::CLEAN])
+                LevelPath::through(vec![schedule.level(1.0), Level::CLEAN])
             }
             Grid::Exploding { schedule, rho } => {
                 let (span, moves) = (Span::new(1.0, 0.0), steps.saturating_sub(1));
                 let path = match rho {
-                    Some(rho) => Path::karras(*schedule, span, moves, *rho),
-                    None => Path::log_snr(*schedule, span, moves),
+                    Some(rho) => LevelPath::karras(*schedule, span, moves, *rho),
+                    None => LevelPath::log_snr(*schedule, span, moves),
                 };
-                path.map(Path::then_clean)
+                path.map(LevelPath::then_clean)
             }
         }
     }

@@ -2,9 +2,9 @@
 //!
 //! | waves | of the condition `c` | reference |
 //! |---|---|---|
-//! | [`Sinusoids`](Waves::Sinusoids) | `sin(c ω_k)`, `cos(c ω_k)`, `ω_k = 10000^{−k/(n−s)}`, `k < n` | Vaswani et al. 2017, section 3.5, arXiv:1706.03762; Ho et al. 2020, appendix B, arXiv:2006.11239 |
-//! | [`Fourier`](Waves::Fourier) | `sin(2π w_k c)`, `cos(2π w_k c)`, random frequencies `w` | Tancik et al. 2020, arXiv:2006.10739; Song et al. 2021, appendix C, arXiv:2011.13456 |
-//! | [`Learned`](Waves::Learned) | a row of a table | |
+//! | [`Sinusoidal`](TimeEncoding::Sinusoidal) | `sin(c ω_k)`, `cos(c ω_k)`, `ω_k = 10000^{−k/(n−s)}`, `k < n` | Vaswani et al. 2017, section 3.5, arXiv:1706.03762; Ho et al. 2020, appendix B, arXiv:2006.11239 |
+//! | [`Fourier`](TimeEncoding::Fourier) | `sin(2π w_k c)`, `cos(2π w_k c)`, random frequencies `w` | Tancik et al. 2020, arXiv:2006.10739; Song et al. 2021, appendix C, arXiv:2011.13456 |
+//! | [`Learned`](TimeEncoding::Learned) | a row of a table | |
 
 use crate::Activation;
 use crate::convolution::linear;
@@ -17,9 +17,9 @@ use std::f64::consts::TAU;
 /// What a network makes of the number that stands for the level.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Waves {
+pub enum TimeEncoding {
     /// Sines and cosines of fixed frequencies, for numbers up to 1000.
-    Sinusoids {
+    Sinusoidal {
         /// How many numbers; an odd one ends with a zero.
         width: usize,
         /// Whether the cosines stand first.
@@ -45,12 +45,12 @@ pub enum Waves {
     },
 }
 
-impl Waves {
+impl TimeEncoding {
     /// How many numbers.
     #[must_use]
     pub fn width(self) -> usize {
         match self {
-            Self::Sinusoids { width, .. }
+            Self::Sinusoidal { width, .. }
             | Self::Fourier { width, .. }
             | Self::Learned { width, .. } => width,
         }
@@ -85,14 +85,14 @@ impl Perceptron {
     }
 }
 
-/// Waves of one number per sample, through two linear layers.
+/// The encoding of one number per sample, through two linear layers.
 #[derive(Module, Debug)]
 pub struct TimeEmbedding {
     pub(crate) fourier: Option<Param<Tensor<1>>>,
     pub(crate) table: Option<Embedding>,
     pub(crate) layers: Perceptron,
     #[module(skip)]
-    waves: Waves,
+    waves: TimeEncoding,
     scale: f64,
 }
 
@@ -101,7 +101,7 @@ impl TimeEmbedding {
     /// frequencies of sinusoids suit numbers from 0 to 1000.
     #[must_use]
     pub fn new(
-        waves: Waves,
+        waves: TimeEncoding,
         features: usize,
         scale: f64,
         activation: Activation,
@@ -114,11 +114,11 @@ impl TimeEmbedding {
         };
         Self {
             fourier: match waves {
-                Waves::Fourier { width, .. } => Some(fourier(width)),
+                TimeEncoding::Fourier { width, .. } => Some(fourier(width)),
                 _ => None,
             },
             table: match waves {
-                Waves::Learned { width, count } => {
+                TimeEncoding::Learned { width, count } => {
                     Some(EmbeddingConfig::new(count, width).init(device))
                 }
                 _ => None,
@@ -147,7 +147,7 @@ impl TimeEmbedding {
         let condition = condition * self.scale;
         match (self.waves, &self.fourier, &self.table) {
             (
-                Waves::Fourier {
+                TimeEncoding::Fourier {
                     cosine_first, log, ..
                 },
                 Some(frequencies),
@@ -158,12 +158,12 @@ impl TimeEmbedding {
                 let frequencies = frequencies.unsqueeze::<2>();
                 both(condition.unsqueeze_dim(1) * frequencies * TAU, cosine_first)
             }
-            (Waves::Learned { width, .. }, _, Some(table)) => {
+            (TimeEncoding::Learned { width, .. }, _, Some(table)) => {
                 let rows = table.forward(condition.round().int().unsqueeze_dim::<2>(1));
                 rows.reshape([-1, width as i64])
             }
             (
-                Waves::Sinusoids {
+                TimeEncoding::Sinusoidal {
                     width,
                     cosine_first,
                     shift,
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn a_learned_embedding_is_a_row_of_its_table() {
         let device = Device::flex();
-        let waves = Waves::Learned { width: 3, count: 5 };
+        let waves = TimeEncoding::Learned { width: 3, count: 5 };
         let embedding = TimeEmbedding::new(waves, 4, 1.0, Activation::Silu, &device);
         let rows = embedding.waves(Tensor::from_floats([4.0, 0.0], &device));
         let table = embedding.table.as_ref().expect("a table").weight.val();
@@ -252,7 +252,7 @@ mod tests {
             }
         }
         let device = Device::flex();
-        let waves = Waves::Sinusoids {
+        let waves = TimeEncoding::Sinusoidal {
             width: 8,
             cosine_first: false,
             shift: 0.0,

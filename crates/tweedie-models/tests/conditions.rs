@@ -187,8 +187,8 @@ fn any_network_can_be_preconditioned_as_edm() -> Result<(), CheckpointError> {
     };
     let config = tweedie_models::ModelConfig::new(
         tweedie_models::AnyArchitecture::from(transformer.config().clone()),
-        Prediction::Karras { sigma_data: 0.5 },
-        TimeInput::Sigma,
+        Prediction::Edm { sigma_data: 0.5 },
+        TimeInput::Edm,
         [8, 8],
     );
     let found = Model::new(config, dit).expect("a model").denoise(x, level);

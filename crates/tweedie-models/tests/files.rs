@@ -20,12 +20,7 @@ fn config() -> ModelConfig<UnetConfig> {
         .with_groups(Some(4))
         .with_time_scale(1000.0);
     let time = TimeInput::Time(AnySchedule::Cosine(Cosine::default()));
-    ModelConfig::new(
-        network,
-        Prediction::Karras { sigma_data: 0.5 },
-        time,
-        [8, 8],
-    )
+    ModelConfig::new(network, Prediction::Edm { sigma_data: 0.5 }, time, [8, 8])
 }
 
 fn model(config: ModelConfig<UnetConfig>) -> Model<UnetConfig> {

@@ -5,7 +5,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{HostNoise, Network, Noise};
-use tweedie_models::{Attend, Level, ResBlockConfig, Resampling, UnetConfig, seeded};
+use tweedie_models::{Attend, ResBlockConfig, Resampling, UnetConfig, UnetLevel, seeded};
 
 /// `conv₂` is zero at first, so that a block divides its input by √2 and nothing else.
 #[test]
@@ -24,7 +24,7 @@ fn a_rescaled_block_keeps_the_variance_of_two_equal_parts() {
 #[test]
 fn ddpm_plus_plus_is_a_configuration() {
     let device = Device::flex();
-    let level = |channels| Level::new(channels).with_resampling(Resampling::Rescaled);
+    let level = |channels| UnetLevel::new(channels).with_resampling(Resampling::Rescaled);
     let mut config = UnetConfig::new(3)
         .with_levels(vec![
             level(16),

@@ -17,23 +17,23 @@
 
 use crate::integrator::{Controller, Integrator, Stuck, Tolerance};
 use crate::sampler::not_empty;
-use crate::{Context, Convergence, State, Step, StepError};
+use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_core::{Counting, DenoiseError, Denoiser, InputError};
-use tweedie_math::{Level, Move, ParameterError, Path, Tableau, tableau};
+use tweedie_math::{Level, LevelPath, Move, ParameterError, Tableau, tableau};
 
 /// An embedded Runge–Kutta pair on the probability flow.
 ///
 /// ```
 /// use burn::tensor::{DType, Device, Tensor};
 /// use tweedie_core::oracle::Gaussian;
-/// use tweedie_math::{Path, Span, VariancePreserving};
+/// use tweedie_math::{LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::{Adaptive, Tolerance};
 ///
 /// let prior = Gaussian::isotropic(&[1.0, 2.0], 0.3)?;
 /// let z = Tensor::<2>::from_data([[0.3, -1.2]], (&Device::flex(), DType::F64));
 /// // Five levels on the way; the steps between them are the solver's.
-/// let path = Path::uniform(VariancePreserving::default(), Span::default(), 5)?;
+/// let path = LevelPath::uniform(VariancePreserving::default(), Span::default(), 5)?;
 /// let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(1e-6)?);
 /// let solution = solver.solve(&prior, z.clone(), &path)?;
 /// let exact = prior.flow(z, path.start(), path.end());
@@ -101,7 +101,7 @@ impl From<Stuck> for AdaptiveError {
 
 /// The flow at the levels of a path.
 #[derive(Clone, Debug)]
-pub struct Solution<const D: usize> {
+pub struct DenseOutput<const D: usize> {
     /// The states at the path's levels, its first left out.
     pub states: Vec<Tensor<D>>,
     /// How often the denoiser was asked.
@@ -179,8 +179,8 @@ impl Adaptive {
         &self,
         denoiser: &dyn Denoiser<D>,
         x: Tensor<D>,
-        path: &Path,
-    ) -> Result<Solution<D>, AdaptiveError> {
+        path: &LevelPath,
+    ) -> Result<DenseOutput<D>, AdaptiveError> {
         let levels = path.levels();
         let angles = check(denoiser, x.dims(), levels)?;
         let denoiser = Counting::new(denoiser);
@@ -192,7 +192,7 @@ impl Adaptive {
         let slope = velocity(angles[0], &y)?;
         let solved = self.integrator.solve(velocity, y, slope, &angles, None)?;
         let states = solved.outputs.into_iter().zip(&levels[1..]);
-        Ok(Solution {
+        Ok(DenseOutput {
             states: states.map(|(y, level)| y * level.rms()).collect(),
             evaluations: denoiser.evaluations(),
             accepted: solved.accepted,
@@ -243,7 +243,7 @@ impl<const D: usize> Step<D> for Adaptive {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         memory: &mut Option<f64>,
     ) -> Result<State<D>, StepError> {
         let y = x / mv.from.rms();

@@ -18,7 +18,7 @@
 
 use crate::integrator::Tolerance;
 use crate::langevin::score;
-use crate::{Context, State, Step, StepError};
+use crate::{State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_math::{EulerMaruyama, Kernel, Level, Move, Schedule};
 
@@ -27,11 +27,11 @@ use tweedie_math::{EulerMaruyama, Kernel, Level, Move, Schedule};
 /// ```
 /// use burn::tensor::Device;
 /// use tweedie_core::{BrownianTree, oracle::Gaussian};
-/// use tweedie_math::{Path, Span, VariancePreserving};
+/// use tweedie_math::{LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::{AdaptiveSde, Sampler};
 ///
 /// let vp = VariancePreserving::default();
-/// let path = Path::uniform(vp, Span::default(), 1)?.then_clean();
+/// let path = LevelPath::uniform(vp, Span::default(), 1)?.then_clean();
 /// let sampler = Sampler::new(AdaptiveSde::new(vp), path);
 /// let mut noise = BrownianTree::seeded(7);
 /// let x = sampler.start([4, 2], &Device::flex(), &mut noise)?;
@@ -81,7 +81,7 @@ impl<const D: usize, S: Schedule> Step<D> for AdaptiveSde<S> {
         &self,
         mut x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         memory: &mut Option<f64>,
     ) -> Result<State<D>, StepError> {
         let mut here = mv.from;

@@ -10,7 +10,7 @@ use crate::{SampleError, Sampler, Step};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie_core::oracle::{Gaussian, OracleError};
 use tweedie_core::{Denoiser, Noise};
-use tweedie_math::{Level, Move, Path};
+use tweedie_math::{Level, LevelPath, Move};
 
 /// How the noise of moves that overlap is related.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,11 +45,11 @@ pub enum AffineError {
 /// ```
 /// use burn::tensor::Device;
 /// use tweedie_core::oracle::Gaussian;
-/// use tweedie_math::{Ancestral, Path, Span, VariancePreserving};
+/// use tweedie_math::{Ancestral, LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::{Coupling, Sampler, affine_law};
 ///
 /// let prior = Gaussian::isotropic(&[2.0], 0.5)?;
-/// let path = Path::uniform(VariancePreserving::default(), Span::FULL, 200)?;
+/// let path = LevelPath::uniform(VariancePreserving::default(), Span::FULL, 200)?;
 /// let ddpm = Sampler::new(Ancestral::default(), path);
 /// let law = affine_law(&ddpm, &prior, [1, 1], &prior, Coupling::OnePath, &Device::flex())?;
 /// // What DDPM's small variance lacks after 200 steps: 0.48 instead of 0.5.
@@ -116,7 +116,7 @@ struct Impulse {
 }
 
 impl Impulse {
-    fn along(path: &Path, coupling: Coupling, dim: usize) -> Self {
+    fn along(path: &LevelPath, coupling: Coupling, dim: usize) -> Self {
         let levels = path.moves().flat_map(|mv| {
             let half = mv.log_linear(0.5);
             [Some(mv.from), half].into_iter().flatten()

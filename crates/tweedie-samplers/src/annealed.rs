@@ -7,17 +7,17 @@
 //! Song & Ermon 2019, algorithm 1, arXiv:1907.05600; Jolicoeur-Martineau et al. 2020 (the last move),
 //! arXiv:2009.05475.
 
-use crate::{Context, Langevin, State, Step, StepError};
+use crate::{Langevin, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_math::{Level, Move, ParameterError};
 
 /// Annealed Langevin dynamics.
 ///
 /// ```
-/// use tweedie_math::{Path, Span, VarianceExploding};
+/// use tweedie_math::{LevelPath, Span, VarianceExploding};
 /// use tweedie_samplers::{AnnealedLangevin, Sampler};
 ///
-/// let path = Path::log_snr(VarianceExploding::default(), Span::FULL, 10)?;
+/// let path = LevelPath::log_snr(VarianceExploding::default(), Span::FULL, 10)?;
 /// let step = AnnealedLangevin::new(100, 2e-5, path.end())?;
 /// let sampler = Sampler::new(step, path.then_clean());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -49,7 +49,7 @@ impl<const D: usize> Step<D> for AnnealedLangevin {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         if mv.to.sigma() == 0.0 {

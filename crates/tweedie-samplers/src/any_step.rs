@@ -1,6 +1,6 @@
 //! Any step behind one type, for programs that choose at run time.
 
-use crate::{Context, State, Step, StepError};
+use crate::{State, Step, StepContext, StepError};
 use burn::tensor::{Device, Tensor};
 use std::any::Any;
 use std::fmt;
@@ -44,7 +44,7 @@ trait Erased<const D: usize>: Send + Sync {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         memory: &mut AnyMemory,
     ) -> Result<State<D>, StepError>;
     fn check_any(&self, mv: Move) -> Result<(), StepError>;
@@ -64,7 +64,7 @@ impl<const D: usize, S: Step<D, Memory: 'static> + Send + Sync> Erased<D> for S 
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         memory: &mut AnyMemory,
     ) -> Result<State<D>, StepError> {
         let memory = memory.get_or_insert_with(|| Box::new(S::Memory::default()));
@@ -108,7 +108,7 @@ impl<const D: usize> Step<D> for AnyStep<D> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         memory: &mut AnyMemory,
     ) -> Result<State<D>, StepError> {
         self.0.step_any(x, mv, context, memory)

@@ -7,7 +7,7 @@
 //! # Reference
 //! Karras et al. 2022, algorithm 2, arXiv:2206.00364.
 
-use crate::{Context, Convergence, State, Step, StepError};
+use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use std::f64::consts::SQRT_2;
 use tweedie_core::InputError;
@@ -16,10 +16,10 @@ use tweedie_math::{Level, Move, ParameterError};
 /// Churn before every move of `step`; EDM takes [`RungeKutta::heun`](crate::RungeKutta::heun).
 ///
 /// ```
-/// use tweedie_math::{Path, Span, VariancePreserving};
+/// use tweedie_math::{LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::{Churn, RungeKutta, Sampler};
 ///
-/// let path = Path::karras(VariancePreserving::default(), Span::default(), 256, 7.0)?;
+/// let path = LevelPath::karras(VariancePreserving::default(), Span::default(), 256, 7.0)?;
 /// // EDM on ImageNet-64.
 /// let churn = Churn::new(RungeKutta::heun(), 40.0, 256)?
 ///     .within(0.05, 50.0)?
@@ -95,7 +95,7 @@ impl<const D: usize, S: Step<D>> Step<D> for Churn<S> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let from = self.raised(mv.from);

@@ -11,7 +11,7 @@
 //! Crowson 2022, k-diffusion, `sample_dpmpp_sde` with `r = ½`; Lu et al. 2022, "DPM-Solver++",
 //! arXiv:2211.01095.
 
-use crate::{Context, Convergence, State, Step, StepError};
+use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_core::Advance;
 use tweedie_math::{Ddim, Kernel, Move, ParameterError};
@@ -21,10 +21,10 @@ use tweedie_math::{Ddim, Kernel, Move, ParameterError};
 /// ```
 /// use burn::tensor::Device;
 /// use tweedie_core::{BrownianTree, oracle::Gaussian};
-/// use tweedie_math::{Path, Span, VariancePreserving};
+/// use tweedie_math::{LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::{DpmSde, Sampler};
 ///
-/// let path = Path::karras(VariancePreserving::default(), Span::default(), 20, 7.0)?;
+/// let path = LevelPath::karras(VariancePreserving::default(), Span::default(), 20, 7.0)?;
 /// let sampler = Sampler::new(DpmSde::new(), path.then_clean());
 /// let mut noise = BrownianTree::seeded(7);
 /// let x = sampler.start([4, 2], &Device::flex(), &mut noise)?;
@@ -69,7 +69,7 @@ impl<const D: usize> Step<D> for DpmSde {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let whole = self.kernel.transition(mv.from, mv.to)?;

@@ -13,7 +13,7 @@
 //! "DPM-Solver++", algorithm 1, arXiv:2211.01095 (on `x̂₀`).
 
 use crate::multistep::{History, estimate};
-use crate::{Context, Convergence, State, Step, StepError};
+use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_math::multistep::{Combination, Variable, exponential, midpoint};
 use tweedie_math::{Level, Move, MoveError};
@@ -22,10 +22,10 @@ use tweedie_math::{Level, Move, MoveError};
 ///
 /// ```
 /// use tweedie_math::multistep::Variable;
-/// use tweedie_math::{Path, Span, VariancePreserving};
+/// use tweedie_math::{LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::{DpmSolver, Sampler};
 ///
-/// let path = Path::karras(VariancePreserving::default(), Span::default(), 7, 7.0)?;
+/// let path = LevelPath::karras(VariancePreserving::default(), Span::default(), 7, 7.0)?;
 /// let sampler = Sampler::new(DpmSolver::third(Variable::Clean), path.then_clean());
 /// # Ok::<(), tweedie_math::PathError>(())
 /// ```
@@ -68,7 +68,7 @@ impl<const D: usize> Step<D> for DpmSolver {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let Move { from, to } = mv;

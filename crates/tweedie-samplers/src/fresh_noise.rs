@@ -12,7 +12,7 @@
 //! `sample_dpmpp_2s_ancestral`.
 
 use crate::multistep::add_noise;
-use crate::{Context, Convergence, State, Step, StepError};
+use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_core::InputError;
 use tweedie_math::{Ddim, Kernel, Level, Move, MoveError, ParameterError};
@@ -21,10 +21,10 @@ use tweedie_math::{Ddim, Kernel, Level, Move, MoveError, ParameterError};
 ///
 /// ```
 /// use tweedie_math::multistep::Variable;
-/// use tweedie_math::{Path, Span, VariancePreserving};
+/// use tweedie_math::{LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::{DpmSolver, FreshNoise, Sampler};
 ///
-/// let path = Path::karras(VariancePreserving::default(), Span::default(), 25, 7.0)?;
+/// let path = LevelPath::karras(VariancePreserving::default(), Span::default(), 25, 7.0)?;
 /// let sampler = Sampler::new(FreshNoise::new(DpmSolver::second(Variable::Clean)), path.then_clean());
 /// # Ok::<(), tweedie_math::PathError>(())
 /// ```
@@ -70,7 +70,7 @@ impl<const D: usize, S: Step<D>> Step<D> for FreshNoise<S> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let (down, fresh) = self.split(mv)?;

@@ -15,20 +15,20 @@
 //! Song et al. 2021, algorithms 4 (VE) and 5 (VP), arXiv:2011.13456; Song & Ermon 2019, algorithm 1
 //! (annealed), arXiv:1907.05600; Roberts & Tweedie 1996 (ULA).
 
-use crate::{Context, State, Step, StepError};
+use crate::{State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_core::per_sample_sum;
 use tweedie_math::{Chain, Level, Move, ParameterError};
 
-/// One move of Langevin dynamics at a level; a [`Path::staying`](tweedie_math::Path::staying) makes a
+/// One move of Langevin dynamics at a level; a [`LevelPath::staying`](tweedie_math::LevelPath::staying) makes a
 /// chain of them.
 ///
 /// ```
-/// use tweedie_math::{Level, Path};
+/// use tweedie_math::{Level, LevelPath};
 /// use tweedie_samplers::{Langevin, Sampler};
 ///
 /// // ULA: a thousand moves in the law of x = x₀ + 0.5 ε.
-/// let path = Path::staying(Level::variance_exploding(0.5)?, 1000)?;
+/// let path = LevelPath::staying(Level::variance_exploding(0.5)?, 1000)?;
 /// let sampler = Sampler::new(Langevin::fixed(0.01)?, path);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -124,7 +124,7 @@ impl<const D: usize> Step<D> for Langevin {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let level = mv.to;

@@ -6,7 +6,7 @@
 //! # Reference
 //! Nichol & Dhariwal 2021, eq. 15, arXiv:2102.09672.
 
-use crate::{Context, Convergence, State, Step, StepError};
+use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_core::{Advance, Posterior};
 use tweedie_math::{Ancestral, Kernel, Move, Transition};
@@ -14,11 +14,11 @@ use tweedie_math::{Ancestral, Kernel, Move, Transition};
 /// Ancestral sampling with learned variance.
 ///
 /// ```
-/// use tweedie_math::{Chain, Path, Spacing};
+/// use tweedie_math::{Chain, LevelPath, Spacing};
 /// use tweedie_samplers::{LearnedAncestral, Sampler};
 ///
 /// let chain = Chain::squared_cosine(4000, 0.999)?;
-/// let path = Path::respaced(&chain, Spacing::Linspace, 100)?;
+/// let path = LevelPath::respaced(&chain, Spacing::Linspace, 100)?;
 /// let sampler = Sampler::new(LearnedAncestral, path);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -32,7 +32,7 @@ impl<const D: usize> Step<D> for LearnedAncestral {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let Posterior {

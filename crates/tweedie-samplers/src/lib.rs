@@ -1,7 +1,7 @@
 //! Samplers: every way to walk a reverse process.
 //!
 //! A [`Sampler`] is a [`Step`], which says how to move, and a
-//! [`Path`](tweedie_math::Path), which says through which levels. Both are values; the state of a
+//! [`LevelPath`](tweedie_math::LevelPath), which says through which levels. Both are values; the state of a
 //! run lives in its iterator, so one sampler serves many threads.
 //!
 //! | step | evaluations a move | file |
@@ -27,11 +27,11 @@
 //! ```
 //! use burn::tensor::Device;
 //! use tweedie_core::{HostNoise, oracle::Gaussian};
-//! use tweedie_math::{Ddim, Path, Span, VariancePreserving};
+//! use tweedie_math::{Ddim, LevelPath, Span, VariancePreserving};
 //! use tweedie_samplers::Sampler;
 //!
 //! let data = Gaussian::isotropic(&[3.0, -1.0], 0.5)?;
-//! let path = Path::uniform(VariancePreserving::default(), Span::FULL, 100)?;
+//! let path = LevelPath::uniform(VariancePreserving::default(), Span::FULL, 100)?;
 //! let sampler = Sampler::new(Ddim::ancestral(), path);
 //! let mut noise = HostNoise::seeded(7);
 //! let x = sampler.start([1000, 2], &Device::flex(), &mut noise)?;
@@ -64,7 +64,7 @@ mod sampler;
 mod step;
 mod uni_pc;
 
-pub use adaptive::{Adaptive, AdaptiveError, Solution};
+pub use adaptive::{Adaptive, AdaptiveError, DenseOutput};
 pub use adaptive_sde::AdaptiveSde;
 pub use affine::{AffineError, Coupling, affine_law};
 pub use annealed::AnnealedLangevin;
@@ -83,5 +83,5 @@ pub use pndm::{Pndm, PndmStart};
 pub use predictor_corrector::PredictorCorrector;
 pub use runge_kutta::RungeKutta;
 pub use sampler::{SampleError, Sampler, Trajectory};
-pub use step::{Context, Convergence, State, Step, StepError};
+pub use step::{Convergence, State, Step, StepContext, StepError};
 pub use uni_pc::{Correctable, UniPc};

@@ -9,7 +9,7 @@
 //! approximations", section 1.4.
 
 use crate::langevin::score;
-use crate::{Context, State, Step, StepError};
+use crate::{State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use std::f64::consts::SQRT_2;
 use tweedie_core::{DenoiseError, per_sample_sum};
@@ -20,12 +20,12 @@ use tweedie_math::{Level, Move, ParameterError};
 ///
 /// ```
 /// use tweedie_core::oracle::Gaussian;
-/// use tweedie_math::{Level, Path};
+/// use tweedie_math::{Level, LevelPath};
 /// use tweedie_samplers::{Mala, Sampler};
 ///
 /// let prior = Gaussian::isotropic(&[1.0, 2.0], 0.3)?;
 /// let step = Mala::new(0.05, |x, level| prior.log_density(x, level))?;
-/// let sampler = Sampler::new(step, Path::staying(Level::variance_exploding(0.5)?, 1000)?);
+/// let sampler = Sampler::new(step, LevelPath::staying(Level::variance_exploding(0.5)?, 1000)?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +54,7 @@ impl<const D: usize, F: Fn(Tensor<D>, Level) -> Tensor<1>> Step<D> for Mala<F> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let (level, epsilon) = (mv.to, self.epsilon);

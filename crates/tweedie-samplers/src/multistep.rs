@@ -4,7 +4,7 @@
 //! That is every kernel (DDPM, DDIM, Euler, Euler–Maruyama, reverse diffusion), which looks at the
 //! present estimate alone, and all of [`tweedie_math::multistep`].
 
-use crate::{Context, Convergence, State, Step, StepError};
+use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_core::Noise;
 use tweedie_math::multistep::{Combination, Multistep, Variable};
@@ -117,7 +117,7 @@ impl<const D: usize, M: Multistep> Step<D> for M {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         memory: &mut History<D>,
     ) -> Result<State<D>, StepError> {
         let clean = context.denoise(x.clone(), mv.from)?;

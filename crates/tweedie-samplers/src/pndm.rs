@@ -16,7 +16,7 @@
 //! arXiv:2202.09778.
 
 use crate::multistep::History;
-use crate::{Context, Convergence, State, Step, StepError};
+use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_math::multistep::{Ipndm, Multistep};
 use tweedie_math::{Ddim, Kernel, Level, Move, MoveError, Schedule};
@@ -34,11 +34,11 @@ pub enum PndmStart {
 /// PNDM in the time of a schedule, which says where half-way is. [`Ipndm`] needs neither.
 ///
 /// ```
-/// use tweedie_math::{Chain, Path, Spacing};
+/// use tweedie_math::{Chain, LevelPath, Spacing};
 /// use tweedie_samplers::{Pndm, Sampler};
 ///
 /// let chain = Chain::linear(1000, 1e-4, 0.02)?;
-/// let path = Path::respaced(&chain, Spacing::Leading { offset: 1 }, 50)?;
+/// let path = LevelPath::respaced(&chain, Spacing::Leading { offset: 1 }, 50)?;
 /// let sampler = Sampler::new(Pndm::new(chain), path);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -80,7 +80,7 @@ impl<const D: usize, S: Schedule> Step<D> for Pndm<S> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         memory: &mut History<D>,
     ) -> Result<State<D>, StepError> {
         let method = Ipndm::default();

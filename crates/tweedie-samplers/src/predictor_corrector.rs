@@ -10,7 +10,7 @@
 //! # Reference
 //! Song et al. 2021, algorithms 1 to 3, arXiv:2011.13456.
 
-use crate::{Context, Langevin, State, Step, StepError};
+use crate::{Langevin, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_core::InputError;
 use tweedie_math::Move;
@@ -18,11 +18,11 @@ use tweedie_math::Move;
 /// Any predictor with any corrector that works at one level.
 ///
 /// ```
-/// use tweedie_math::{Path, ReverseDiffusion, Span, VarianceExploding};
+/// use tweedie_math::{LevelPath, ReverseDiffusion, Span, VarianceExploding};
 /// use tweedie_samplers::{Langevin, PredictorCorrector, Sampler};
 ///
 /// let step = PredictorCorrector::new(ReverseDiffusion, Langevin::signal_to_noise(0.16)?);
-/// let path = Path::uniform(VarianceExploding::default(), Span::FULL, 1000)?;
+/// let path = LevelPath::uniform(VarianceExploding::default(), Span::FULL, 1000)?;
 /// let sampler = Sampler::new(step, path.then_clean());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -63,7 +63,7 @@ impl<P, C> PredictorCorrector<P, C> {
     fn correct<const D: usize>(
         &self,
         state: State<D>,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         memory: &mut C::Memory,
     ) -> Result<State<D>, StepError>
     where
@@ -86,7 +86,7 @@ impl<const D: usize, P: Step<D>, C: Step<D>> Step<D> for PredictorCorrector<P, C
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (before, after): &mut Self::Memory,
     ) -> Result<State<D>, StepError> {
         let start = State::new(mv.from, x, None);

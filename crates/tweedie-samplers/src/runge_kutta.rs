@@ -9,7 +9,7 @@
 //! a stage costs the passes of its terms and no more.
 //!
 //! For `α = 1` Heun's method is algorithm 1 of EDM; on a variance-preserving path,
-//! [`Path::without_scaling`](tweedie_math::Path::without_scaling) makes it so. Euler's method is
+//! [`LevelPath::without_scaling`](tweedie_math::LevelPath::without_scaling) makes it so. Euler's method is
 //! DDIM. A move to clean data by a method that evaluates a slope at its end is Euler's: there is no
 //! noise left to look at.
 //!
@@ -17,17 +17,17 @@
 //! Karras et al. 2022, algorithm 1, arXiv:2206.00364; Hairer, Nørsett & Wanner 1993, chapter II.
 
 use crate::multistep::sum;
-use crate::{Context, Convergence, State, Step, StepError};
+use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_math::{Move, ParameterError, Tableau, tableau};
 
 /// A Runge–Kutta method with the steps of the path; see [`Adaptive`](crate::Adaptive) for its own.
 ///
 /// ```
-/// use tweedie_math::{Path, Span, VariancePreserving};
+/// use tweedie_math::{LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::{RungeKutta, Sampler};
 ///
-/// let path = Path::karras(VariancePreserving::default(), Span::default(), 18, 7.0)?;
+/// let path = LevelPath::karras(VariancePreserving::default(), Span::default(), 18, 7.0)?;
 /// let sampler = Sampler::new(RungeKutta::heun(), path.then_clean().without_scaling()?);
 /// # Ok::<(), tweedie_math::PathError>(())
 /// ```
@@ -85,7 +85,7 @@ impl<const D: usize> Step<D> for RungeKutta {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let d_alpha = mv.to.alpha() - mv.from.alpha();

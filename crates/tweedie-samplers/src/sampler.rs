@@ -1,9 +1,9 @@
 //! A step and the path it walks.
 
-use crate::{Context, State, Step, StepError};
+use crate::{State, Step, StepContext, StepError};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{Counting, DenoiseError, Denoiser, InputError, Noise, Replay};
-use tweedie_math::{Level, Move, ParameterError, Path, forward};
+use tweedie_math::{Level, LevelPath, Move, ParameterError, forward};
 
 /// A step and the path it walks.
 ///
@@ -14,11 +14,11 @@ use tweedie_math::{Level, Move, ParameterError, Path, forward};
 /// ```
 /// use burn::tensor::Device;
 /// use tweedie_core::{HostNoise, oracle::Gaussian};
-/// use tweedie_math::{Ddim, Path, Span, VariancePreserving};
+/// use tweedie_math::{Ddim, LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::Sampler;
 ///
 /// let prior = Gaussian::isotropic(&[1.0, 2.0], 0.3)?;
-/// let path = Path::log_snr(VariancePreserving::default(), Span::default(), 200)?;
+/// let path = LevelPath::log_snr(VariancePreserving::default(), Span::default(), 200)?;
 /// let sampler = Sampler::new(Ddim::deterministic(), path);
 /// let mut noise = HostNoise::seeded(7);
 /// let z = sampler.start([1, 2], &Device::flex(), &mut noise)?;
@@ -34,7 +34,7 @@ use tweedie_math::{Level, Move, ParameterError, Path, forward};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampler<S> {
     step: S,
-    path: Path,
+    path: LevelPath,
     checks_each: bool,
 }
 
@@ -100,7 +100,7 @@ pub enum SampleError {
 
 impl<S> Sampler<S> {
     /// Walks `path` by `step`.
-    pub fn new(step: S, path: Path) -> Self {
+    pub fn new(step: S, path: LevelPath) -> Self {
         Self {
             step,
             path,
@@ -119,7 +119,7 @@ impl<S> Sampler<S> {
     }
 
     /// The path.
-    pub fn path(&self) -> &Path {
+    pub fn path(&self) -> &LevelPath {
         &self.path
     }
 
@@ -321,7 +321,7 @@ impl<const D: usize, S: Step<D>> Trajectory<'_, D, S> {
             let fresh = self.noise.normal_like(&here);
             State::new(mv.to, here * up.state + fresh * up.noise, None)
         } else {
-            let mut context = Context::new(&self.denoiser, &mut *self.noise);
+            let mut context = StepContext::new(&self.denoiser, &mut *self.noise);
             let moved = self.step.step(here, mv, &mut context, &mut self.memory);
             moved.map_err(|reason| SampleError::Step { mv, reason })?
         };

@@ -32,14 +32,14 @@ impl<const D: usize> State<D> {
 }
 
 /// What a move needs besides the state.
-pub struct Context<'a, const D: usize> {
+pub struct StepContext<'a, const D: usize> {
     /// Estimates the clean signal.
     pub denoiser: &'a dyn Denoiser<D>,
     /// Draws fresh noise.
     pub noise: &'a mut dyn Noise<D>,
 }
 
-impl<'a, const D: usize> Context<'a, D> {
+impl<'a, const D: usize> StepContext<'a, D> {
     /// A denoiser and a source of noise.
     pub fn new(denoiser: &'a dyn Denoiser<D>, noise: &'a mut dyn Noise<D>) -> Self {
         Self { denoiser, noise }
@@ -54,7 +54,7 @@ impl<'a, const D: usize> Context<'a, D> {
     }
 }
 
-impl<const D: usize> std::fmt::Debug for Context<'_, D> {
+impl<const D: usize> std::fmt::Debug for StepContext<'_, D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Context").finish_non_exhaustive()
     }
@@ -68,8 +68,8 @@ impl<const D: usize> std::fmt::Debug for Context<'_, D> {
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_core::{HostNoise, oracle::Gaussian};
-/// use tweedie_math::{Move, Path, Span, VariancePreserving};
-/// use tweedie_samplers::{Context, Sampler, State, Step, StepError};
+/// use tweedie_math::{Move, LevelPath, Span, VariancePreserving};
+/// use tweedie_samplers::{StepContext, Sampler, State, Step, StepError};
 ///
 /// /// Takes the estimate and adds all noise of the next level anew, as consistency models do.
 /// struct Renoise;
@@ -81,7 +81,7 @@ impl<const D: usize> std::fmt::Debug for Context<'_, D> {
 ///         &self,
 ///         x: Tensor<D>,
 ///         mv: Move,
-///         context: &mut Context<'_, D>,
+///         context: &mut StepContext<'_, D>,
 ///         (): &mut (),
 ///     ) -> Result<State<D>, StepError> {
 ///         let clean = context.denoise(x, mv.from)?;
@@ -91,7 +91,7 @@ impl<const D: usize> std::fmt::Debug for Context<'_, D> {
 ///     }
 /// }
 ///
-/// let path = Path::uniform(VariancePreserving::default(), Span::FULL, 20)?;
+/// let path = LevelPath::uniform(VariancePreserving::default(), Span::FULL, 20)?;
 /// let sampler = Sampler::new(Renoise, path);
 /// let mut noise = HostNoise::seeded(7);
 /// let x = sampler.start([4, 2], &Device::flex(), &mut noise)?;
@@ -111,7 +111,7 @@ pub trait Step<const D: usize> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         memory: &mut Self::Memory,
     ) -> Result<State<D>, StepError>;
 

@@ -7,7 +7,7 @@
 //! Zhao et al. 2023, "UniPC", algorithms 1 and 2, arXiv:2302.04867.
 
 use crate::multistep::{History, estimate};
-use crate::{Context, Convergence, State, Step, StepError};
+use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_math::multistep::{Combination, Order, UniPcRule, UniPcWeights, Variable};
 use tweedie_math::{Level, Move};
@@ -16,10 +16,10 @@ use tweedie_math::{Level, Move};
 ///
 /// ```
 /// use tweedie_math::multistep::Order;
-/// use tweedie_math::{Path, Span, VariancePreserving};
+/// use tweedie_math::{LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::{Sampler, UniPc};
 ///
-/// let path = Path::karras(VariancePreserving::default(), Span::default(), 20, 7.0)?;
+/// let path = LevelPath::karras(VariancePreserving::default(), Span::default(), 20, 7.0)?;
 /// let sampler = Sampler::new(UniPc::new(Order::Second), path.then_clean());
 /// # Ok::<(), tweedie_math::PathError>(())
 /// ```
@@ -108,7 +108,7 @@ impl<const D: usize> Step<D> for UniPc {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         memory: &mut Correctable<D>,
     ) -> Result<State<D>, StepError> {
         let clean = context.denoise(x.clone(), mv.from)?;

@@ -11,9 +11,9 @@
 //! other file of the folder is touched, and a folder that holds files but no run is refused.
 
 use crate::adamw::AdamW;
-use crate::lent::Lent;
+use crate::in_place::InPlace;
 use crate::trainer::trained;
-use crate::{Ema, Objective, Order, Settings, TrainError, Trainer};
+use crate::{Ema, Objective, Settings, Shuffle, TrainError, Trainer};
 use burn::module::{Module, ModuleDisplay, list_param_ids};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -171,11 +171,11 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
                 return Err(mismatch(&path, "parameters".into(), expected, found).into());
             }
         }
-        trainer.model = Lent::new(trained(model, &settings));
-        trainer.ema = Lent::new(Ema::from_average(average, settings.ema));
+        trainer.model = InPlace::new(trained(model, &settings));
+        trainer.ema = InPlace::new(Ema::from_average(average, settings.ema));
         trainer.optimizer = AdamW::of_modules(settings.weight_decay, [first, second]);
         trainer.done = run.done;
-        let order = |examples| (examples, Order::new(examples, settings.seed));
+        let order = |examples| (examples, Shuffle::new(examples, settings.seed));
         trainer.order = run.examples.map(order);
         Ok(trainer)
     }

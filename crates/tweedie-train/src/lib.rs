@@ -11,7 +11,7 @@
 //! | [`Ema`]: the running average of the weights | `ema.rs` |
 //! | [`clip_global_norm`] | `clip.rs` |
 //! | [`LearningRate`]: warm-up and decay | `learning_rate.rs` |
-//! | [`Examples`], [`Order`]: what is seen, in which order | `data.rs`, `order.rs` |
+//! | [`Examples`], [`Shuffle`]: what is seen, in which order | `data.rs`, `order.rs` |
 //! | [`ProgressLine`]: loss, pace and time left | `progress.rs` |
 //!
 //! Every random number of step `k` follows from the seed and `k`: a run that was interrupted and
@@ -46,11 +46,11 @@ mod checkpoint;
 mod clip;
 mod data;
 mod ema;
+mod in_place;
 mod learning_rate;
-mod lent;
 mod objective;
-mod order;
 mod progress;
+mod shuffle;
 mod trainer;
 
 pub use checkpoint::{RunError, has_checkpoint};
@@ -59,6 +59,6 @@ pub use data::Examples;
 pub use ema::Ema;
 pub use learning_rate::{Decay, LearningRate};
 pub use objective::Objective;
-pub use order::Order;
 pub use progress::ProgressLine;
+pub use shuffle::Shuffle;
 pub use trainer::{Report, Settings, TrainError, Trainer};

@@ -1,8 +1,8 @@
 //! The training loop, one step at a time.
 
 use crate::adamw::AdamW;
-use crate::lent::Lent;
-use crate::{Decay, Ema, Examples, LearningRate, Objective, Order, RunError, clip_global_norm};
+use crate::in_place::InPlace;
+use crate::{Decay, Ema, Examples, LearningRate, Objective, RunError, Shuffle, clip_global_norm};
 use burn::module::{Module, ModuleDisplay, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
@@ -136,12 +136,12 @@ pub enum TrainError {
 pub struct Trainer<N: Module, S> {
     pub(crate) settings: Settings,
     pub(crate) objective: Objective<S>,
-    pub(crate) model: Lent<Preconditioned<N>>,
-    pub(crate) ema: Lent<Ema<Preconditioned<N>>>,
+    pub(crate) model: InPlace<Preconditioned<N>>,
+    pub(crate) ema: InPlace<Ema<Preconditioned<N>>>,
     pub(crate) optimizer: AdamW,
     pub(crate) done: usize,
     /// The number of examples, and their order; known from the first step or from the checkpoint.
-    pub(crate) order: Option<(usize, Order)>,
+    pub(crate) order: Option<(usize, Shuffle)>,
 }
 
 impl<N: Module + ModuleDisplay, S> std::fmt::Debug for Trainer<N, S> {
@@ -180,11 +180,11 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         }
         let model = trained(model, &settings);
         Ok(Self {
-            ema: Lent::new(Ema::new(&model, settings.ema)),
+            ema: InPlace::new(Ema::new(&model, settings.ema)),
             optimizer: AdamW::new(settings.weight_decay),
             settings,
             objective,
-            model: Lent::new(model),
+            model: InPlace::new(model),
             done: 0,
             order: None,
         })
@@ -236,7 +236,7 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         let found = examples.len();
         let (expected, order) = self
             .order
-            .get_or_insert_with(|| (found, Order::new(found, self.settings.seed)));
+            .get_or_insert_with(|| (found, Shuffle::new(found, self.settings.seed)));
         if *expected != found {
             let expected = *expected;
             return Err(TrainError::Examples { expected, found });

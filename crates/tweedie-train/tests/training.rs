@@ -236,7 +236,7 @@ fn training_finds_the_exact_denoiser() -> Result<(), TrainError> {
             TimeDensity::default(),
         ),
         (
-            Prediction::Karras { sigma_data: 0.5 },
+            Prediction::Edm { sigma_data: 0.5 },
             Weighting::Edm { sigma_data: 0.5 },
             edm,
         ),

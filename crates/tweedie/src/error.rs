@@ -16,9 +16,9 @@ macro_rules! any {
         /// ```
         /// use tweedie::prelude::*;
         ///
-        /// fn walk() -> Result<Path, tweedie::Error> {
+        /// fn walk() -> Result<LevelPath, tweedie::Error> {
         ///     let chain = Chain::linear(1000, 1e-4, 0.02)?;
-        ///     Ok(Path::respaced(&chain, Spacing::Trailing, 2000)?)
+        ///     Ok(LevelPath::respaced(&chain, Spacing::Trailing, 2000)?)
         /// }
         /// assert!(matches!(walk(), Err(tweedie::Error::Path(_))));
         /// ```

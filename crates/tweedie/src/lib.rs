@@ -21,10 +21,10 @@ pub mod prelude {
         BrownianTree, Denoiser, DenoiserExt, DeviceNoise, HostNoise, Network, Noise,
         Preconditioned, TimeInput, from_fn,
     };
-    pub use tweedie_image::{Images, Range, Sheet};
+    pub use tweedie_image::{Images, Sheet, ValueRange};
     pub use tweedie_math::{
-        Ancestral, Chain, Cosine, Ddim, Edm, Kernel, Level, Path, Prediction, Rectified, Schedule,
-        Spacing, Span, VariancePreserving, Weighting,
+        Ancestral, Chain, Cosine, Ddim, Edm, Kernel, Level, LevelPath, Prediction, RectifiedFlow,
+        Schedule, Spacing, Span, VariancePreserving, Weighting,
         multistep::{DpmSolverMultistep, Order, Variable},
     };
     pub use tweedie_models::{

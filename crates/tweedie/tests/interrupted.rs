@@ -100,7 +100,7 @@ impl Writers {
             ),
             (
                 "image",
-                save(folder.join("x.png"), pixels, Range::Unit).map_err(Into::into),
+                save(folder.join("x.png"), pixels, ValueRange::Unit).map_err(Into::into),
             ),
         ]
     }
@@ -118,7 +118,7 @@ fn read(folder: &Path) -> Result<(), Failure> {
     )?;
     Model::open(folder.join("model"), &device())?;
     AnyMeasurement::load(folder.join("y.safetensors"), &device())?;
-    let image = tweedie::image::load(folder.join("x.png"), Range::Unit, &device())?;
+    let image = tweedie::image::load(folder.join("x.png"), ValueRange::Unit, &device())?;
     let values: Vec<f64> = image.into_data().iter::<f64>().collect();
     match values.iter().all(|value| *value == values[0]) {
         true => Ok(()),

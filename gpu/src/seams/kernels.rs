@@ -3,8 +3,9 @@
 use super::normal;
 use crate::check::{Seam, numbers};
 use tweedie::kernels::{
-    AdamWStep, CircularFilter, GroupNormalisation, Projector, Sign, Window, adamw, add_squares,
-    attention, average, conv2d, fft2, group_norm, join, linear, scaled, silu,
+    AdamWStep, CircularFilter, ConvGeometry, GroupNormalisation, Projector, Sign, adamw,
+    add_squares, attention, average, concat_channels, conv2d, fft2, group_norm, linear, scaled,
+    silu,
 };
 use tweedie::prelude::*;
 use tweedie_benches::CaseError;
@@ -19,7 +20,7 @@ pub(crate) fn seams() -> Vec<Seam> {
         ("1×1", 24, 1, 1, (0, 0)),
         ("5×5", 8, 5, 1, (2, 2)),
     ] {
-        let window = Window {
+        let window = ConvGeometry {
             stride: [stride; 2],
             padding: [padding; 2],
         };
@@ -62,7 +63,7 @@ pub(crate) fn seams() -> Vec<Seam> {
         }));
     }
     seams.push(with_gradient("channels of two images", [2, 7, 9, 8], |x| {
-        Ok(join(x.clone().narrow(1, 2, 3) * 2.0, x))
+        Ok(concat_channels(x.clone().narrow(1, 2, 3) * 2.0, x))
     }));
     seams.push(with_gradient("silu", [2, 3, 9, 8], |x| Ok(silu(x * 3.0))));
     // Batch, heads, features of queries and of values, queries, keys.

@@ -6,7 +6,8 @@ use tweedie::burn::module::{Module, ModuleMapper, Param};
 use tweedie::burn::tensor::DType;
 use tweedie::core::{Levels, vjp};
 use tweedie::models::{
-    Attend, AutoencoderConfig, Conditioning, DitConfig, Ffdnet, Heads, Level, Resampling, seeded,
+    Attend, AutoencoderConfig, Conditioning, DitConfig, Ffdnet, Heads, Resampling, UnetLevel,
+    seeded,
 };
 use tweedie::prelude::*;
 use tweedie_benches::{CaseError, in_precision};
@@ -33,10 +34,10 @@ fn weights<N: Module>(
 
 /// A small U-Net.
 fn of(resampling: Resampling) -> UnetConfig {
-    let attending = Level::new(64)
+    let attending = UnetLevel::new(64)
         .with_attention(Attend::Pixels)
         .with_heads(Heads::Width(32));
-    let levels = [Level::new(32), attending].map(|level| level.with_resampling(resampling));
+    let levels = [UnetLevel::new(32), attending].map(|level| level.with_resampling(resampling));
     UnetConfig::new(3)
         .with_blocks(1)
         .with_levels(levels.to_vec())

@@ -18,9 +18,9 @@ type Inpainting = Measurement<2, Mask<2>, GaussianNoise>;
 
 /// Down to almost no noise, then to none.
 #[allow(clippy::expect_used, reason = "as the list expects it")]
-fn path(moves: usize) -> Path {
+fn path(moves: usize) -> LevelPath {
     let span = Span::new(1.0, 1e-2);
-    let path = Path::log_snr(VariancePreserving::default(), span, moves);
+    let path = LevelPath::log_snr(VariancePreserving::default(), span, moves);
     path.expect("a path").then_clean()
 }
 

@@ -47,7 +47,7 @@ fn main() -> Result<(), tweedie::Error> {
 
     let sampler = Sampler::new(
         RungeKutta::heun(),
-        Path::karras(schedule, Span::default(), 20, 7.0)?.then_clean(),
+        LevelPath::karras(schedule, Span::default(), 20, 7.0)?.then_clean(),
     );
     let mut noise = HostNoise::seeded(1);
     let x = sampler.start([500, 2], &device, &mut noise)?;

@@ -161,7 +161,7 @@ pub fn main() -> Result<(), tweedie::Error> {
     std::fs::remove_dir_all(&folder)?;
     let model = Model::new(config, train(model.preconditioned().clone(), 400)?)?;
 
-    let path = Path::karras(schedule, Span::default(), 30, 7.0)?.then_clean();
+    let path = LevelPath::karras(schedule, Span::default(), 30, 7.0)?.then_clean();
     let sampler = Sampler::new(RungeKutta::heun(), path);
     let mean = |denoiser: &dyn Denoiser<4>| -> Result<f32, tweedie::Error> {
         let mut noise = HostNoise::seeded(1);

@@ -7,7 +7,7 @@ mod phantom;
 
 pub use bundled::PHOTOS;
 
-use crate::{ImageError, Range};
+use crate::{ImageError, ValueRange};
 use burn::data::dataset::Dataset;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -62,12 +62,12 @@ impl Images {
 
     /// All images: `[count, channels, height, width]`.
     #[must_use]
-    pub fn tensor(&self, range: Range, device: &Device) -> Tensor<4> {
+    pub fn tensor(&self, range: ValueRange, device: &Device) -> Tensor<4> {
         let ([height, width], white) = (self.size, f32::from(self.white));
         let values: Vec<f32> = self.pixels.iter().map(|&v| f32::from(v) / white).collect();
         let shape = [self.count(), self.channels, height, width];
         let unit = Tensor::from_data(TensorData::new(values, shape), device);
-        Range::Unit.convert(range, unit)
+        ValueRange::Unit.convert(range, unit)
     }
 
     /// The images of the given numbers: `[indices.len(), channels, height, width]`.
@@ -75,7 +75,7 @@ impl Images {
     /// # Panics
     /// If a number is not below [`count`](Self::count).
     #[must_use]
-    pub fn select(&self, indices: &[usize], range: Range, device: &Device) -> Tensor<4> {
+    pub fn select(&self, indices: &[usize], range: ValueRange, device: &Device) -> Tensor<4> {
         let all = self.count();
         if let Some(index) = indices.iter().find(|&&index| index >= all) {
             panic!("image {index} of a set of {all}");

@@ -70,9 +70,9 @@ impl Images {
     ///
     /// ```
     /// use burn::tensor::Device;
-    /// use tweedie_image::{Images, Range};
+    /// use tweedie_image::{Images, ValueRange};
     ///
-    /// let head = Images::shepp_logan(128)?.tensor(Range::Unit, &Device::flex());
+    /// let head = Images::shepp_logan(128)?.tensor(ValueRange::Unit, &Device::flex());
     /// assert_eq!(head.dims(), [1, 1, 128, 128]);
     /// # Ok::<(), tweedie_image::ImageError>(())
     /// ```

@@ -64,7 +64,7 @@ impl TotalVariation {
         let expected = "from 1e-18 to 1e18";
         require("weight of the variation", self.lambda, expected, legal)?;
         let (a, y) = (problem.linear(), problem.y());
-        let shape = a.signal(y.dims())?;
+        let shape = a.input_shape(y.dims())?;
         crate::operator::solve::finite(&y)?;
         let norm = operator_norm(a, shape, &y.device())?.value;
         // ‖∇‖² ≤ 8; the norm is known from below.

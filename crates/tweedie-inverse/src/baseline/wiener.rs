@@ -24,7 +24,7 @@ pub fn wiener(problem: &impl LinearGaussian<4>, std: f64) -> Result<Tensor<4>, S
         std > 0.0 && std.is_finite(),
     )?;
     let (a, y) = (problem.linear(), problem.y());
-    let [_, _, h, w] = a.signal(y.dims())?;
+    let [_, _, h, w] = a.input_shape(y.dims())?;
     let root = root_spectrum([h, w], std);
     let b = root.forward(a.adjoint(y));
     let sigma2 = problem.sigma().powi(2);

@@ -6,7 +6,7 @@ use crate::operator::error::checked;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
-use tweedie_core::{Noise, Range, per_sample_sum};
+use tweedie_core::{Noise, ValueRange, per_sample_sum};
 
 /// `N(mean, σ² I)`: `log p = −‖y − mean‖²/(2σ²) − n/2 ln(2πσ²)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,15 +38,15 @@ impl GaussianNoise {
     /// with them.
     ///
     /// ```
-    /// use tweedie_core::Range;
+    /// use tweedie_core::ValueRange;
     /// use tweedie_inverse::GaussianNoise;
     ///
-    /// let noise = GaussianNoise::new(0.05)?.converted(Range::Unit, Range::Signed);
+    /// let noise = GaussianNoise::new(0.05)?.converted(ValueRange::Unit, ValueRange::Signed);
     /// assert_eq!(noise.sigma(), 0.1);
     /// # Ok::<(), tweedie_inverse::OperatorError>(())
     /// ```
     #[must_use]
-    pub fn converted(self, from: Range, to: Range) -> Self {
+    pub fn converted(self, from: ValueRange, to: ValueRange) -> Self {
         Self {
             sigma: from.sigma_in(to, self.sigma),
         }

@@ -4,7 +4,7 @@ use super::NoiseModel;
 use crate::OperatorError;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use tweedie_core::{Noise, Range};
+use tweedie_core::{Noise, ValueRange};
 
 /// A noise model whose parameters are stated for values in one range, for measurements in another:
 /// photons are counted from 0, diffusion models see `[−1, 1]`. The density is that of the stated
@@ -12,10 +12,10 @@ use tweedie_core::{Noise, Range};
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_core::{HostNoise, Range};
+/// use tweedie_core::{HostNoise, ValueRange};
 /// use tweedie_inverse::{InRange, NoiseModel, PoissonNoise};
 ///
-/// let photons = InRange::new(PoissonNoise::new(0.01)?, Range::Unit, Range::Signed);
+/// let photons = InRange::new(PoissonNoise::new(0.01)?, ValueRange::Unit, ValueRange::Signed);
 /// let grey = Tensor::<4>::zeros([1, 1, 64, 64], &Device::flex()); // ½ of the unit range
 /// let y = photons.corrupt(grey, &mut HostNoise::seeded(1));
 /// assert!(y.mean().into_scalar::<f32>().abs() < 0.02);
@@ -24,14 +24,14 @@ use tweedie_core::{Noise, Range};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InRange<N> {
     noise: N,
-    stated: Range,
-    image: Range,
+    stated: ValueRange,
+    image: ValueRange,
 }
 
 impl<N> InRange<N> {
     /// `noise`, stated for values in `stated`, for measurements in `image`.
     #[must_use]
-    pub fn new(noise: N, stated: Range, image: Range) -> Self {
+    pub fn new(noise: N, stated: ValueRange, image: ValueRange) -> Self {
         Self {
             noise,
             stated,

@@ -7,7 +7,7 @@ use crate::operator::error::checked;
 use crate::operator::unit;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use tweedie_core::{Noise, Range, per_sample_sum};
+use tweedie_core::{Noise, ValueRange, per_sample_sum};
 
 /// `log p = −Σ |y − mean|/b − n ln(2b)`; the standard deviation is `√2 b`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ impl LaplaceNoise {
 
     /// The same noise for images that are converted from one range to another.
     #[must_use]
-    pub fn converted(self, from: Range, to: Range) -> Self {
+    pub fn converted(self, from: ValueRange, to: ValueRange) -> Self {
         Self {
             scale: from.sigma_in(to, self.scale),
         }

@@ -8,7 +8,7 @@ use crate::operator::error::{checked, require};
 use burn::tensor::Tensor;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
-use tweedie_core::{Noise, Range, per_sample_sum};
+use tweedie_core::{Noise, ValueRange, per_sample_sum};
 
 /// `y = o + Δ · round((mean − o + σ z)/Δ)` with the origin `o` of the grid, 0 unless it is said, and `p = Φ((y + Δ/2 − mean)/σ) − Φ((y − Δ/2 − mean)/σ)`: the
 /// probability of the cell that `y` stands for.
@@ -52,7 +52,7 @@ impl QuantisationNoise {
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] for no bits or more than 32, or as [`new`](Self::new).
-    pub fn bits(bits: u32, range: Range, sigma: f64) -> Result<Self, OperatorError> {
+    pub fn bits(bits: u32, range: ValueRange, sigma: f64) -> Result<Self, OperatorError> {
         let valid = (1..=32).contains(&bits);
         require("number of bits", bits.into(), "from 1 to 32", valid)?;
         let (low, _) = range.bounds();

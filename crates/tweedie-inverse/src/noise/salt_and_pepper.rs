@@ -8,7 +8,7 @@ use crate::operator::unit;
 use burn::tensor::Tensor;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
-use tweedie_core::{Noise, Range, per_sample_sum};
+use tweedie_core::{Noise, ValueRange, per_sample_sum};
 
 /// With probability `salt` a value is the range's largest, with `pepper` its least, and else
 /// `mean + σ z`.
@@ -22,14 +22,14 @@ pub struct SaltAndPepper {
     salt: f64,
     pepper: f64,
     sigma: f64,
-    range: Range,
+    range: ValueRange,
 }
 
 checked!(SaltAndPepper {
     salt: f64,
     pepper: f64,
     sigma: f64,
-    range: Range
+    range: ValueRange
 } by SaltAndPepper::new);
 
 impl SaltAndPepper {
@@ -38,7 +38,12 @@ impl SaltAndPepper {
     /// # Errors
     /// [`OperatorError::Parameter`] for a probability below 0, a sum of 1 or more (nothing of the image
     /// would be left), or a σ that is not finite and above 0.
-    pub fn new(salt: f64, pepper: f64, sigma: f64, range: Range) -> Result<Self, OperatorError> {
+    pub fn new(
+        salt: f64,
+        pepper: f64,
+        sigma: f64,
+        range: ValueRange,
+    ) -> Result<Self, OperatorError> {
         for (what, value) in [("share of salt", salt), ("share of pepper", pepper)] {
             require(
                 what,

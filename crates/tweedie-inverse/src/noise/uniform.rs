@@ -7,7 +7,7 @@ use crate::operator::error::checked;
 use crate::operator::unit;
 use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
-use tweedie_core::{Noise, Range, per_sample_sum};
+use tweedie_core::{Noise, ValueRange, per_sample_sum};
 
 /// `log p = −n ln(2a)` where every value is within `a` of its mean, else `−∞`: a constraint, without
 /// a gradient. What exceeds `a` by rounding counts as within.
@@ -31,7 +31,7 @@ impl UniformNoise {
 
     /// The same noise for images that are converted from one range to another.
     #[must_use]
-    pub fn converted(self, from: Range, to: Range) -> Self {
+    pub fn converted(self, from: ValueRange, to: ValueRange) -> Self {
         Self {
             amplitude: from.sigma_in(to, self.amplitude),
         }

@@ -1,9 +1,10 @@
 //! Every operator on images as one type, that can be written to a file and read back.
 
 use super::{
-    AveragePool, Blur, Channels, CircularBlur, Clip, ConjugateGradient, Dense, FourierPhase, Gamma,
-    Identity, Jpeg, Linear, Mask, Mix, MultiCoil, Operator, OperatorError, RandomPhase, Sampled,
-    Scaled, Separable, Solution, SolveError, Stack, Then, Tomography, Transform, VaryingBlur,
+    AveragePool, Blur, ChannelMix, Channels, CircularBlur, Compose, ConjugateGradient,
+    FourierPhase, Gamma, Identity, Jpeg, Linear, Mask, Matrix, MultiCoil, Operator, OperatorError,
+    RandomPhase, Sampled, Saturation, Scaled, Separable, Solution, SolveError, Stack, Tomography,
+    Transform, VaryingBlur,
 };
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -26,15 +27,15 @@ macro_rules! any {
         })*
 
         impl Operator<4> for $name {
-            fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+            fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
                 match self {
-                    $(Self::$variant(operator) => operator.measured(signal),)*
+                    $(Self::$variant(operator) => operator.output_shape(signal),)*
                 }
             }
 
-            fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+            fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
                 match self {
-                    $(Self::$variant(operator) => operator.forward(x),)*
+                    $(Self::$variant(operator) => operator.apply_unchecked(x),)*
                 }
             }
 
@@ -64,15 +65,15 @@ macro_rules! any {
 macro_rules! linear {
     ($($variant:ident)*) => {
         impl Linear<4> for AnyLinear {
-            fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+            fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
                 match self {
-                    $(Self::$variant(operator) => operator.signal(measured),)*
+                    $(Self::$variant(operator) => operator.input_shape(measured),)*
                 }
             }
 
-            fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+            fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
                 match self {
-                    $(Self::$variant(operator) => operator.transpose(y),)*
+                    $(Self::$variant(operator) => operator.adjoint_unchecked(y),)*
                 }
             }
 
@@ -108,7 +109,7 @@ any! {
         /// Inpainting, demosaicing.
         Mask(Mask<4>),
         /// Colour.
-        Mix(Mix),
+        ChannelMix(ChannelMix),
         /// Restriction to channels.
         Channels(Channels),
         /// Blur with any edge.
@@ -122,7 +123,7 @@ any! {
         /// Resampling; two matrices.
         Separable(Separable),
         /// A matrix.
-        Dense(Dense),
+        Matrix(Matrix),
         /// An orthogonal transform.
         Transform(Transform),
         /// Some of its coefficients.
@@ -132,7 +133,7 @@ any! {
         /// Parallel projections.
         Tomography(Tomography),
         /// One operator after another.
-        Then(Box<Then<AnyLinear, AnyLinear>>),
+        Compose(Box<Compose<AnyLinear, AnyLinear>>),
         /// Several measurements of one signal.
         Stack(Stack<AnyLinear>),
         /// A multiple.
@@ -141,8 +142,8 @@ any! {
 }
 
 linear! {
-    Identity Mask Mix Channels Blur CircularBlur VaryingBlur AveragePool Separable Dense Transform
-    Sampled MultiCoil Tomography Then Stack Scaled
+    Identity Mask ChannelMix Channels Blur CircularBlur VaryingBlur AveragePool Separable Matrix Transform
+    Sampled MultiCoil Tomography Compose Stack Scaled
 }
 
 any! {
@@ -155,20 +156,20 @@ any! {
         /// The magnitude of a random transform.
         RandomPhase(RandomPhase),
         /// A sensor that saturates.
-        Clip(Clip),
+        Saturation(Saturation),
         /// A power.
         Gamma(Gamma),
         /// JPEG.
         Jpeg(Jpeg),
         /// One operator after another, not both linear.
-        Then(Box<Then<AnyOperator, AnyOperator>>),
+        Compose(Box<Compose<AnyOperator, AnyOperator>>),
     }
 }
 
-impl<A: Into<Self>, B: Into<Self>> From<Then<A, B>> for AnyLinear {
-    fn from(operator: Then<A, B>) -> Self {
+impl<A: Into<Self>, B: Into<Self>> From<Compose<A, B>> for AnyLinear {
+    fn from(operator: Compose<A, B>) -> Self {
         let (first, next) = operator.into_parts();
-        Self::Then(Box::new(Then::new(first.into(), next.into())))
+        Self::Compose(Box::new(Compose::new(first.into(), next.into())))
     }
 }
 
@@ -180,12 +181,12 @@ impl<A: Into<Self>> From<Scaled<A>> for AnyLinear {
 }
 
 /// What is linear one after the other is linear together.
-impl<A: Into<Self>, B: Into<Self>> From<Then<A, B>> for AnyOperator {
-    fn from(operator: Then<A, B>) -> Self {
+impl<A: Into<Self>, B: Into<Self>> From<Compose<A, B>> for AnyOperator {
+    fn from(operator: Compose<A, B>) -> Self {
         let (first, next) = operator.into_parts();
         match (first.into(), next.into()) {
             (Self::Linear(first), Self::Linear(next)) => Self::Linear(first.then(next).into()),
-            (first, next) => Self::Then(Box::new(Then::new(first, next))),
+            (first, next) => Self::Compose(Box::new(Compose::new(first, next))),
         }
     }
 }
@@ -208,6 +209,6 @@ macro_rules! as_linear {
 }
 
 as_linear! {
-    Identity, Mask<4>, Mix, Channels, Blur, CircularBlur, VaryingBlur, AveragePool, Separable, Dense,
+    Identity, Mask<4>, ChannelMix, Channels, Blur, CircularBlur, VaryingBlur, AveragePool, Separable, Matrix,
     Transform, Sampled, MultiCoil, Tomography, Stack<AnyLinear>,
 }

@@ -176,7 +176,7 @@ fn indices(found: &[i32], like: &Tensor<4>) -> Tensor<1, Int> {
 }
 
 impl Operator<4> for Blur {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let [b, c, h, w] = signal;
         let [height, width] = self.kernel.size();
         match self.padding {
@@ -197,7 +197,7 @@ impl Operator<4> for Blur {
         }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
         let [_, _, h, w] = x.dims();
         let filter = self.filter([h, w]);
         let [rows, columns] = filter.size();
@@ -212,7 +212,7 @@ impl Operator<4> for Blur {
 }
 
 impl Linear<4> for Blur {
-    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let [b, c, h, w] = measured;
         let holds = h > 0 && w > 0;
         fits("blur", &measured, holds, || {
@@ -225,7 +225,7 @@ impl Linear<4> for Blur {
         })
     }
 
-    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
         let [_, _, rows, columns] = y.dims();
         let [height, width] = self.kernel.size();
         let [h, w] = match self.padding {

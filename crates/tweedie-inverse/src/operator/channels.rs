@@ -46,7 +46,7 @@ impl Channels {
 }
 
 impl Operator<4> for Channels {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let [b, c, h, w] = signal;
         fits("channels", &signal, c == self.of, || {
             format!("[batch, {}, height, width]", self.of)
@@ -54,13 +54,13 @@ impl Operator<4> for Channels {
         Ok([b, self.count, h, w])
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
         x.narrow(1, self.first, self.count)
     }
 }
 
 impl Linear<4> for Channels {
-    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let [b, c, h, w] = measured;
         fits("channels", &measured, c == self.count, || {
             format!("[batch, {}, height, width]", self.count)
@@ -68,7 +68,7 @@ impl Linear<4> for Channels {
         Ok([b, self.of, h, w])
     }
 
-    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
         self.placed(y)
     }
 
@@ -95,6 +95,6 @@ impl Spectral<4> for Channels {
     }
 
     fn spectrum_to_measured(&self, c: Tensor<4>) -> Tensor<4> {
-        self.forward(c)
+        self.apply_unchecked(c)
     }
 }

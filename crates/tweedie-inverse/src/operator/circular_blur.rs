@@ -107,22 +107,22 @@ fn hartley(x: Tensor<4>) -> Tensor<4> {
 }
 
 impl Operator<4> for CircularBlur {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let size = self.filter.size();
         sized("circular blur", signal, size, size)
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
         self.filter.forward(x)
     }
 }
 
 impl Linear<4> for CircularBlur {
-    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
-        self.measured(measured)
+    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        self.output_shape(measured)
     }
 
-    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
         self.filter.adjoint(y)
     }
 

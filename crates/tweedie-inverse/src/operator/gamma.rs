@@ -4,7 +4,7 @@ use super::Operator;
 use super::error::{OperatorError, checked, require};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use tweedie_core::Range;
+use tweedie_core::ValueRange;
 
 /// Raises the unit values of an image to a power. What lies outside of the range is cut to it first;
 /// below `10⁻⁶` the curve is continued by its value there, so that its slope stays finite.
@@ -12,17 +12,17 @@ use tweedie_core::Range;
 #[serde(try_from = "Raw")]
 pub struct Gamma {
     gamma: f64,
-    range: Range,
+    range: ValueRange,
 }
 
-checked!(Gamma { gamma: f64, range: Range } by Gamma::new);
+checked!(Gamma { gamma: f64, range: ValueRange } by Gamma::new);
 
 impl Gamma {
     /// The power `gamma` for images in `range`; above 1 darkens.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] unless γ is finite and above 0.
-    pub fn new(gamma: f64, range: Range) -> Result<Self, OperatorError> {
+    pub fn new(gamma: f64, range: ValueRange) -> Result<Self, OperatorError> {
         require(
             "γ",
             gamma,
@@ -34,13 +34,13 @@ impl Gamma {
 }
 
 impl<const D: usize> Operator<D> for Gamma {
-    fn measured(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
+    fn output_shape(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
         Ok(signal)
     }
 
-    fn forward(&self, x: Tensor<D>) -> Tensor<D> {
-        let unit = self.range.convert(Range::Unit, x).clamp(1e-6, 1.0);
+    fn apply_unchecked(&self, x: Tensor<D>) -> Tensor<D> {
+        let unit = self.range.convert(ValueRange::Unit, x).clamp(1e-6, 1.0);
         let response = (unit.log() * self.gamma).exp();
-        Range::Unit.convert(self.range, response)
+        ValueRange::Unit.convert(self.range, response)
     }
 }

@@ -10,21 +10,21 @@ use serde::{Deserialize, Serialize};
 pub struct Identity;
 
 impl<const D: usize> Operator<D> for Identity {
-    fn measured(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
+    fn output_shape(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
         Ok(signal)
     }
 
-    fn forward(&self, x: Tensor<D>) -> Tensor<D> {
+    fn apply_unchecked(&self, x: Tensor<D>) -> Tensor<D> {
         x
     }
 }
 
 impl<const D: usize> Linear<D> for Identity {
-    fn signal(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
+    fn input_shape(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
         Ok(measured)
     }
 
-    fn transpose(&self, y: Tensor<D>) -> Tensor<D> {
+    fn adjoint_unchecked(&self, y: Tensor<D>) -> Tensor<D> {
         y
     }
 

@@ -15,7 +15,7 @@ use super::error::{OperatorError, fits, require};
 use super::{Basis, Linear, Operator, Transform};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use tweedie_core::{LUMA, Range};
+use tweedie_core::{LUMA, ValueRange};
 use tweedie_kernels::Constant;
 
 /// JPEG at a quality, for grey images (1 channel) and for red, green, blue (3 channels), height and
@@ -32,7 +32,7 @@ pub struct Jpeg {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Recipe {
     quality: u8,
-    range: Range,
+    range: ValueRange,
 }
 
 impl TryFrom<Recipe> for Jpeg {
@@ -69,7 +69,7 @@ impl Jpeg {
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] for another quality.
-    pub fn new(quality: u8, range: Range) -> Result<Self, OperatorError> {
+    pub fn new(quality: u8, range: ValueRange) -> Result<Self, OperatorError> {
         let valid = (1..=100).contains(&quality);
         require("quality", quality.into(), "from 1 to 100", valid)?;
         let scale = match u16::from(quality) {
@@ -109,7 +109,7 @@ impl Jpeg {
 }
 
 impl Operator<4> for Jpeg {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let [_, c, h, w] = signal;
         let blocks = |n: usize| n > 0 && n.is_multiple_of(8);
         let holds = matches!(c, 1 | 3) && blocks(h) && blocks(w);
@@ -119,8 +119,8 @@ impl Operator<4> for Jpeg {
         Ok(signal)
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let bytes = self.recipe.range.convert(Range::Unit, x) * 255.0;
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
+        let bytes = self.recipe.range.convert(ValueRange::Unit, x) * 255.0;
         let [luma, chroma] = &self.steps;
         let decoded = match bytes.dims()[1] {
             1 => self.channel(bytes - 128.0, luma) + 128.0,
@@ -139,6 +139,6 @@ impl Operator<4> for Jpeg {
         };
         // A decoder cuts what it shows; the gradient does not see it.
         let cut = decoded.clone().detach().clamp(0.0, 255.0) - decoded.clone().detach();
-        Range::Unit.convert(self.recipe.range, (decoded + cut) * (1.0 / 255.0))
+        ValueRange::Unit.convert(self.recipe.range, (decoded + cut) * (1.0 / 255.0))
     }
 }

@@ -101,7 +101,7 @@ impl Mask<4> {
     /// Whether it fits images of `size`, whatever their channels.
     pub(crate) fn check_size(&self, [h, w]: [usize; 2]) -> Result<(), OperatorError> {
         let [b, c, ..] = self.kept.shape();
-        self.measured([b, c, h, w]).map(drop)
+        self.output_shape([b, c, h, w]).map(drop)
     }
 
     /// Images of `size` (height, width) of which the pixels are kept where `kept(row, column)`.
@@ -256,7 +256,7 @@ pub(crate) fn unit(random: &mut ChaCha8Rng) -> f64 {
 }
 
 impl<const D: usize> Operator<D> for Mask<D> {
-    fn measured(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
+    fn output_shape(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
         let kept = self.kept.shape();
         let mut pairs = kept.iter().zip(&signal);
         let matches = pairs.all(|(kept, found)| *kept == 1 || kept == found);
@@ -266,7 +266,7 @@ impl<const D: usize> Operator<D> for Mask<D> {
         Ok(signal)
     }
 
-    fn forward(&self, x: Tensor<D>) -> Tensor<D> {
+    fn apply_unchecked(&self, x: Tensor<D>) -> Tensor<D> {
         let kept = self.kept.beside(&x);
         x * kept
     }
@@ -277,7 +277,7 @@ impl<const D: usize> Operator<D> for Mask<D> {
         if shape[0] == 1 {
             shape[0] = self.kept.shape()[0];
         }
-        if self.measured(shape).is_err() {
+        if self.output_shape(shape).is_err() {
             return y;
         }
         let lost = self.kept.beside(&y).equal_elem(0.0).expand(shape);
@@ -286,12 +286,12 @@ impl<const D: usize> Operator<D> for Mask<D> {
 }
 
 impl<const D: usize> Linear<D> for Mask<D> {
-    fn signal(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
-        self.measured(measured)
+    fn input_shape(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
+        self.output_shape(measured)
     }
 
-    fn transpose(&self, y: Tensor<D>) -> Tensor<D> {
-        self.forward(y)
+    fn adjoint_unchecked(&self, y: Tensor<D>) -> Tensor<D> {
+        self.apply_unchecked(y)
     }
 
     closed_form!(D);
@@ -311,10 +311,10 @@ impl<const D: usize> Spectral<D> for Mask<D> {
     }
 
     fn measured_to_spectrum(&self, y: Tensor<D>) -> Tensor<D> {
-        self.forward(y)
+        self.apply_unchecked(y)
     }
 
     fn spectrum_to_measured(&self, c: Tensor<D>) -> Tensor<D> {
-        self.forward(c)
+        self.apply_unchecked(c)
     }
 }

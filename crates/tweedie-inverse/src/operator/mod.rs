@@ -8,15 +8,15 @@ mod svd;
 
 mod any;
 mod blur;
+mod channel_mix;
 mod channels;
 mod circular_blur;
-mod clip;
-mod dense;
+mod compose;
 mod gamma;
 mod identity;
 mod jpeg;
 mod mask;
-mod mix;
+mod matrix;
 mod mri;
 mod norm;
 mod padding;
@@ -26,10 +26,10 @@ mod point_spread;
 mod pool;
 mod resample;
 mod sampled;
+mod saturation;
 mod scaled;
 mod separable;
 mod stack;
-mod then;
 mod tomography;
 mod transform;
 mod varying_blur;
@@ -40,17 +40,17 @@ use std::sync::Arc;
 
 pub use any::{AnyLinear, AnyOperator};
 pub use blur::Blur;
+pub use channel_mix::ChannelMix;
 pub use channels::Channels;
 pub use circular_blur::CircularBlur;
-pub use clip::Clip;
-pub use dense::Dense;
+pub use compose::Compose;
 pub use error::OperatorError;
 pub use gamma::Gamma;
 pub use identity::Identity;
 pub use jpeg::Jpeg;
 pub(crate) use mask::unit;
 pub use mask::{Bayer, Mask, Side};
-pub use mix::Mix;
+pub use matrix::Matrix;
 pub use mri::MultiCoil;
 pub use norm::{Norm, operator_norm};
 pub use padding::Padding;
@@ -60,40 +60,40 @@ pub use point_spread::PointSpread;
 pub use pool::AveragePool;
 pub use resample::Taps;
 pub use sampled::Sampled;
+pub use saturation::Saturation;
 pub use scaled::Scaled;
 pub use separable::Separable;
 pub use solution::{Solution, SolveError};
 pub use solve::ConjugateGradient;
 pub use spectral::Spectral;
 pub use stack::Stack;
-pub use then::Then;
 pub use tomography::Tomography;
 pub use transform::{Basis, Transform};
 pub use varying_blur::VaryingBlur;
 
 /// A map from signals `[batch, …]` to measurements `[batch, …]`, one sample at a time.
 ///
-/// Whoever implements one says which shapes it takes ([`measured`](Self::measured)) and what it does
-/// with them ([`forward`](Self::forward)); whoever uses one calls [`apply`](Self::apply).
+/// Whoever implements one says which shapes it takes ([`output_shape`](Self::output_shape)) and what it does
+/// with them ([`apply_unchecked`](Self::apply_unchecked)); whoever uses one calls [`apply`](Self::apply).
 pub trait Operator<const D: usize> {
     /// The shape of a measurement of signals of shape `signal`.
     ///
     /// # Errors
     /// [`OperatorError::Shape`] says what the operator takes instead.
-    fn measured(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError>;
+    fn output_shape(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError>;
 
     /// [`apply`](Self::apply) to a signal of a shape that is known to fit.
-    fn forward(&self, x: Tensor<D>) -> Tensor<D>;
+    fn apply_unchecked(&self, x: Tensor<D>) -> Tensor<D>;
 
     /// `A x`.
     ///
     /// # Panics
-    /// If [`measured`](Self::measured) refuses the shape, with its message.
+    /// If [`output_shape`](Self::output_shape) refuses the shape, with its message.
     fn apply(&self, x: Tensor<D>) -> Tensor<D> {
-        if let Err(error) = self.measured(x.dims()) {
+        if let Err(error) = self.output_shape(x.dims()) {
             panic!("{error}");
         }
-        self.forward(x)
+        self.apply_unchecked(x)
     }
 
     /// Sets the entries of `y` to 0 that the operator never measures, where `(A x)ᵢ = 0` for every
@@ -106,11 +106,11 @@ pub trait Operator<const D: usize> {
     }
 
     /// `x ↦ B (A x)`.
-    fn then<B: Operator<D>>(self, next: B) -> Then<Self, B>
+    fn then<B: Operator<D>>(self, next: B) -> Compose<Self, B>
     where
         Self: Sized,
     {
-        Then::new(self, next)
+        Compose::new(self, next)
     }
 
     /// `x ↦ factor · A x`.
@@ -130,24 +130,24 @@ pub trait Operator<const D: usize> {
 /// Equations are solved in closed form where there is one, and else by conjugate gradients, whose
 /// result carries its residual; [`ConjugateGradient`] has the same with settings of one's own.
 pub trait Linear<const D: usize>: Operator<D> {
-    /// The shape of the signals of which measurements of shape `measured` are made.
+    /// The shape of the signals of which measurements of shape `output_shape` are made.
     ///
     /// # Errors
     /// [`OperatorError::Shape`] says what the operator's measurements look like.
-    fn signal(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError>;
+    fn input_shape(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError>;
 
     /// [`adjoint`](Self::adjoint) of a measurement of a shape that is known to fit.
-    fn transpose(&self, y: Tensor<D>) -> Tensor<D>;
+    fn adjoint_unchecked(&self, y: Tensor<D>) -> Tensor<D>;
 
     /// `Aᵀ y`, exact: `⟨A x, y⟩ = ⟨x, Aᵀ y⟩`.
     ///
     /// # Panics
-    /// If [`signal`](Self::signal) refuses the shape, with its message.
+    /// If [`input_shape`](Self::input_shape) refuses the shape, with its message.
     fn adjoint(&self, y: Tensor<D>) -> Tensor<D> {
-        if let Err(error) = self.signal(y.dims()) {
+        if let Err(error) = self.input_shape(y.dims()) {
             panic!("{error}");
         }
-        self.transpose(y)
+        self.adjoint_unchecked(y)
     }
 
     /// [`solve`](Self::solve) of an equation that is known to make sense: by `iterations`, unless there
@@ -183,7 +183,7 @@ pub trait Linear<const D: usize>: Operator<D> {
     /// [`SolveError`] for another shift or shape, or if conjugate gradients do not converge.
     fn solve(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
         positive(shift)?;
-        self.measured(b.dims())?;
+        self.output_shape(b.dims())?;
         finite(&b)?;
         self.solve_fitting(b, shift, ConjugateGradient::default())
     }
@@ -193,7 +193,7 @@ pub trait Linear<const D: usize>: Operator<D> {
     /// # Errors
     /// [`SolveError`] for another shape, or if conjugate gradients do not converge.
     fn pinv(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
-        self.signal(y.dims())?;
+        self.input_shape(y.dims())?;
         finite(&y)?;
         self.pinv_fitting(y, ConjugateGradient::default())
     }
@@ -206,13 +206,13 @@ pub trait Linear<const D: usize>: Operator<D> {
     /// [`solve`](Self::solve).
     fn proximal(&self, z: Tensor<D>, y: Tensor<D>, gamma: f64) -> Result<Solution<D>, SolveError> {
         positive(1.0 / gamma)?;
-        let mut expected = self.measured(z.dims())?;
+        let mut expected = self.output_shape(z.dims())?;
         expected[0] = y.dims()[0];
         let fits = y.dims() == expected && (expected[0] == 1 || expected[0] == z.dims()[0]);
         error::fits("proximal step", &y.dims(), fits, || {
             format!("a measurement {expected:?} of each signal, or of all")
         })?;
-        let b = self.transpose(y - self.forward(z.clone()));
+        let b = self.adjoint_unchecked(y - self.apply_unchecked(z.clone()));
         finite(&b)?;
         let change = self.solve_fitting(b, 1.0 / gamma, ConjugateGradient::default())?;
         Ok(Solution {
@@ -225,11 +225,11 @@ pub trait Linear<const D: usize>: Operator<D> {
 /// Passes an operator's methods on to what it points at.
 macro_rules! pointer {
     () => {
-        fn measured(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
-            (**self).measured(signal)
+        fn output_shape(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
+            (**self).output_shape(signal)
         }
-        fn forward(&self, x: Tensor<D>) -> Tensor<D> {
-            (**self).forward(x)
+        fn apply_unchecked(&self, x: Tensor<D>) -> Tensor<D> {
+            (**self).apply_unchecked(x)
         }
         fn observed(&self, y: Tensor<D>) -> Tensor<D> {
             (**self).observed(y)
@@ -240,11 +240,11 @@ macro_rules! pointer {
 /// Passes a linear operator's methods on to what it points at.
 macro_rules! linear_pointer {
     () => {
-        fn signal(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
-            (**self).signal(measured)
+        fn input_shape(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
+            (**self).input_shape(measured)
         }
-        fn transpose(&self, y: Tensor<D>) -> Tensor<D> {
-            (**self).transpose(y)
+        fn adjoint_unchecked(&self, y: Tensor<D>) -> Tensor<D> {
+            (**self).adjoint_unchecked(y)
         }
         fn solve_fitting(
             &self,

@@ -44,7 +44,7 @@ impl MultiCoil {
         let [parts, _, h, w] = maps.shape();
         require("number of parts of a map", parts as f64, "2", parts == 2)?;
         finite("map's value", &maps)?;
-        mask.measured([1, 2, h, w])?;
+        mask.output_shape([1, 2, h, w])?;
         Ok(Self { maps, mask })
     }
 
@@ -98,12 +98,12 @@ impl MultiCoil {
 }
 
 impl Operator<4> for MultiCoil {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let [_, n, h, w] = self.maps.shape();
         sample("multi-coil scan", signal, [2, h, w], [2 * n, h, w])
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
         let ([s_re, s_im], re) = (self.parts(&x), x.clone().narrow(1, 0, 1));
         let im = x.narrow(1, 1, 1);
         let seen = vec![
@@ -114,7 +114,7 @@ impl Operator<4> for MultiCoil {
     }
 
     fn observed(&self, y: Tensor<4>) -> Tensor<4> {
-        match self.signal(y.dims()) {
+        match self.input_shape(y.dims()) {
             Ok(_) => self.masked(y),
             Err(_) => y,
         }
@@ -134,7 +134,7 @@ impl MultiCoil {
 }
 
 impl Linear<4> for MultiCoil {
-    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let [_, n, h, w] = self.maps.shape();
         fits(
             "multi-coil scan",
@@ -150,7 +150,7 @@ impl Linear<4> for MultiCoil {
         Ok([measured[0], 2, h, w])
     }
 
-    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
         let [_, n, ..] = self.maps.shape();
         let z = self.every_coil(self.masked(y), Sign::Inverse);
         let [s_re, s_im] = self.parts(&z);

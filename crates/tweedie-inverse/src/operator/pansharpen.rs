@@ -1,6 +1,6 @@
 //! Pansharpening: a coarse image in colour and a fine one without.
 
-use super::{AnyLinear, Mix, OperatorError, Padding, Separable, Stack, Taps};
+use super::{AnyLinear, ChannelMix, OperatorError, Padding, Separable, Stack, Taps};
 
 /// Images of `size` (height, width) in three colours, seen coarse in colour (bilinear, every
 /// `factor`-th pixel) and fine as the mean of the colours.
@@ -20,6 +20,6 @@ use super::{AnyLinear, Mix, OperatorError, Padding, Separable, Stack, Taps};
 /// As [`Separable::decimate`].
 pub fn pansharpen(size: [usize; 2], factor: usize) -> Result<Stack<AnyLinear>, OperatorError> {
     let coarse = Separable::decimate(Taps::Bilinear, factor, size, Padding::Circular)?;
-    let parts = vec![coarse.into(), Mix::mean(3)?.into()];
+    let parts = vec![coarse.into(), ChannelMix::mean(3)?.into()];
     Stack::new(parts, [3, size[0], size[1]])
 }

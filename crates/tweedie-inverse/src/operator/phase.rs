@@ -5,8 +5,8 @@
 //! Candès et al. 2013 (PhaseLift), arXiv:1109.4499: a random matrix, intensities.
 
 use super::Operator;
-use super::dense::{normals, rows};
 use super::error::{OperatorError, checked, finite, fits, pixels, require, sized};
+use super::matrix::{normals, rows};
 use super::transform::centred;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -99,11 +99,11 @@ impl FourierPhase {
 }
 
 impl Operator<4> for FourierPhase {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         sized("Fourier phase retrieval", signal, self.size, self.frame)
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
         let ([b, c, h, w], [tall, wide]) = (x.dims(), self.frame);
         let (above, left) = ((tall - h) / 2, (wide - w) / 2);
         let framed = x.pad((left, wide - w - left, above, tall - h - above), 0.0);
@@ -211,7 +211,7 @@ impl RandomPhase {
 }
 
 impl Operator<4> for RandomPhase {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let ([b, c, h, w], [m, n]) = (signal, self.matrix[0].shape());
         let values = if c == 2 { h * w } else { c * h * w };
         fits("random phase retrieval", &signal, values == n, || {
@@ -220,7 +220,7 @@ impl Operator<4> for RandomPhase {
         Ok([b, 1, 1, m])
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
         let times = |x: Tensor<4>| -> [Tensor<4>; 2] {
             let part = |matrix: &Constant<2>| rows(matrix.beside(&x), x.clone());
             self.matrix

@@ -40,7 +40,7 @@ impl AveragePool {
 }
 
 impl Operator<4> for AveragePool {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let ([b, c, h, w], f) = (signal, self.factor);
         let divides = h > 0 && w > 0 && h.is_multiple_of(f) && w.is_multiple_of(f);
         fits("average pooling", &signal, divides, || {
@@ -49,7 +49,7 @@ impl Operator<4> for AveragePool {
         Ok([b, c, h / f, w / f])
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
         let ([b, c, h, w], f) = (x.dims(), self.factor);
         x.reshape([b, c, h / f, f, w / f, f])
             .sum_dim(3)
@@ -60,14 +60,14 @@ impl Operator<4> for AveragePool {
 }
 
 impl Linear<4> for AveragePool {
-    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let ([b, c, h, w], f) = (measured, self.factor);
         let size = [h.saturating_mul(f), w.saturating_mul(f)];
         pixels(size)?;
         Ok([b, c, size[0], size[1]])
     }
 
-    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
         let ([b, c, h, w], f) = (y.dims(), self.factor);
         (y * (1.0 / self.area()))
             .reshape([b, c, h, 1, w, 1])

@@ -133,12 +133,12 @@ impl Sampled {
 }
 
 impl Operator<4> for Sampled {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
-        self.mask.measured(self.transform.measured(signal)?)
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        self.mask.output_shape(self.transform.output_shape(signal)?)
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.mask.forward(self.signal_to_spectrum(x))
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
+        self.mask.apply_unchecked(self.signal_to_spectrum(x))
     }
 
     fn observed(&self, y: Tensor<4>) -> Tensor<4> {
@@ -147,12 +147,12 @@ impl Operator<4> for Sampled {
 }
 
 impl Linear<4> for Sampled {
-    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
-        self.measured(measured)
+    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        self.output_shape(measured)
     }
 
-    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
-        self.spectrum_to_signal(self.mask.forward(y))
+    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
+        self.spectrum_to_signal(self.mask.apply_unchecked(y))
     }
 
     closed_form!(4);
@@ -164,18 +164,18 @@ impl Spectral<4> for Sampled {
     }
 
     fn signal_to_spectrum(&self, x: Tensor<4>) -> Tensor<4> {
-        self.transform.forward(self.flipped(x))
+        self.transform.apply_unchecked(self.flipped(x))
     }
 
     fn spectrum_to_signal(&self, c: Tensor<4>) -> Tensor<4> {
-        self.flipped(self.transform.transpose(c))
+        self.flipped(self.transform.adjoint_unchecked(c))
     }
 
     fn measured_to_spectrum(&self, y: Tensor<4>) -> Tensor<4> {
-        self.mask.forward(y)
+        self.mask.apply_unchecked(y)
     }
 
     fn spectrum_to_measured(&self, c: Tensor<4>) -> Tensor<4> {
-        self.mask.forward(c)
+        self.mask.apply_unchecked(c)
     }
 }

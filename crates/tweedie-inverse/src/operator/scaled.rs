@@ -57,12 +57,12 @@ impl<A> Scaled<A> {
 }
 
 impl<const D: usize, A: Operator<D>> Operator<D> for Scaled<A> {
-    fn measured(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
-        self.operator.measured(signal)
+    fn output_shape(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
+        self.operator.output_shape(signal)
     }
 
-    fn forward(&self, x: Tensor<D>) -> Tensor<D> {
-        self.operator.forward(x) * self.factor
+    fn apply_unchecked(&self, x: Tensor<D>) -> Tensor<D> {
+        self.operator.apply_unchecked(x) * self.factor
     }
 
     fn observed(&self, y: Tensor<D>) -> Tensor<D> {
@@ -71,12 +71,12 @@ impl<const D: usize, A: Operator<D>> Operator<D> for Scaled<A> {
 }
 
 impl<const D: usize, A: Linear<D>> Linear<D> for Scaled<A> {
-    fn signal(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
-        self.operator.signal(measured)
+    fn input_shape(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
+        self.operator.input_shape(measured)
     }
 
-    fn transpose(&self, y: Tensor<D>) -> Tensor<D> {
-        self.operator.transpose(y) * self.factor
+    fn adjoint_unchecked(&self, y: Tensor<D>) -> Tensor<D> {
+        self.operator.adjoint_unchecked(y) * self.factor
     }
 
     /// `(f² AᵀA + s)⁻¹ = (AᵀA + s/f²)⁻¹/f²`.
@@ -100,7 +100,7 @@ impl<const D: usize, A: Linear<D>> Linear<D> for Scaled<A> {
         iterations: ConjugateGradient,
     ) -> Result<Solution<D>, SolveError> {
         if self.factor == 0.0 {
-            return Ok(Solution::exact(self.transpose(y)));
+            return Ok(Solution::exact(self.adjoint_unchecked(y)));
         }
         self.operator.pinv_fitting(y / self.factor, iterations)
     }

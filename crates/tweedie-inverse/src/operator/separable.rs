@@ -154,24 +154,24 @@ fn sandwich(left: Tensor<2>, x: Tensor<4>, right: Tensor<2>) -> Tensor<4> {
 }
 
 impl Operator<4> for Separable {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let (from, to) = self.sizes();
         sized("separable operator", signal, from, to)
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
         let (left, right) = (self.rows.matrix.beside(&x), self.columns.matrix.beside(&x));
         sandwich(left, x, right)
     }
 }
 
 impl Linear<4> for Separable {
-    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let (from, to) = self.sizes();
         sized("separable operator", measured, to, from)
     }
 
-    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
         let (left, right) = (self.rows.matrix.beside(&y), self.columns.matrix.beside(&y));
         sandwich(left.transpose(), y, right.transpose())
     }

@@ -41,7 +41,7 @@ pub(crate) fn finite<const D: usize>(x: &Tensor<D>) -> Result<(), SolveError> {
 pub struct ConjugateGradient {
     tolerance: Option<f64>,
     iterations: usize,
-    early: bool,
+    early_stop: bool,
 }
 
 impl Default for ConjugateGradient {
@@ -53,7 +53,7 @@ impl Default for ConjugateGradient {
         Self {
             tolerance: None,
             iterations: 1000,
-            early: false,
+            early_stop: false,
         }
     }
 }
@@ -78,8 +78,8 @@ impl ConjugateGradient {
     /// noisy measurement by an operator that nearly loses something, as every blur does, the
     /// pseudo-inverse is mostly noise and far away: stopping early is what makes it useful.
     #[must_use]
-    pub fn with_early_stop(self, early: bool) -> Self {
-        Self { early, ..self }
+    pub fn with_early_stop(self, early_stop: bool) -> Self {
+        Self { early_stop, ..self }
     }
 
     /// `(AᵀA + shift I)⁻¹ b`; the residual is `‖b − (AᵀA + shift I) x‖/‖b‖`.
@@ -94,7 +94,7 @@ impl ConjugateGradient {
         shift: f64,
     ) -> Result<Solution<D>, SolveError> {
         positive(shift)?;
-        a.measured(b.dims())?;
+        a.output_shape(b.dims())?;
         self.invert(|p| Ok(a.adjoint(a.apply(p.clone())) + p * shift), b)
     }
 
@@ -122,7 +122,7 @@ impl ConjugateGradient {
                 let turn = run.only_active(squares(&r) / rr);
                 p = r.clone() + p * turn;
             }
-            if self.early {
+            if self.early_stop {
                 let residual = worst(&norms(&r), &scale);
                 return Ok(run.solution(x.cast(dtype), residual));
             }
@@ -145,7 +145,7 @@ impl ConjugateGradient {
         a: &A,
         y: Tensor<D>,
     ) -> Result<Solution<D>, SolveError> {
-        a.signal(y.dims())?;
+        a.input_shape(y.dims())?;
         let (y, dtype) = widened(y);
         let scale = norms(&y);
         let mut run = Run::new(self, &y, scale.clone(), [1e-4, 1e-6])?;
@@ -186,7 +186,7 @@ impl ConjugateGradient {
             r = y.clone() - a.apply(x.clone());
             s = a.adjoint(r.clone());
             let residual = worst(&left(&r, &s, &size), &scale);
-            if self.early || run.has_arrived(residual, &mut before)? {
+            if self.early_stop || run.has_arrived(residual, &mut before)? {
                 return Ok(run.solution(x.cast(dtype), residual));
             }
             p = s.clone();
@@ -249,7 +249,7 @@ impl<const D: usize> Run<D> {
         }
         let wanted = self.active.contains(&1.0);
         let residual = worst(&residuals, &self.scale);
-        if wanted && self.settings.early && self.iterations == self.settings.iterations {
+        if wanted && self.settings.early_stop && self.iterations == self.settings.iterations {
             return Ok(false);
         }
         if wanted && (self.iterations == self.settings.iterations || !residual.is_finite()) {

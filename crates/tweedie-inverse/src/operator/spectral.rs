@@ -33,7 +33,7 @@ pub trait Spectral<const D: usize>: Linear<D> {
     /// # Panics
     /// For a measurement of another shape.
     fn truncated_pinv(&self, y: Tensor<D>, cutoff: f64) -> Tensor<D> {
-        if let Err(error) = self.signal(y.dims()) {
+        if let Err(error) = self.input_shape(y.dims()) {
             panic!("{error}");
         }
         let cutoff = cutoff.max(0.0);

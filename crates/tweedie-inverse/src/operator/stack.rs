@@ -55,7 +55,7 @@ impl<A: Operator<4>> Stack<A> {
             (1..=1 << 16).contains(&c),
         )?;
         for part in &parts {
-            part.measured([1, c, h, w])?;
+            part.output_shape([1, c, h, w])?;
         }
         Ok(Self { parts, signal })
     }
@@ -72,7 +72,7 @@ impl<A: Operator<4>> Stack<A> {
         let shapes = self
             .parts
             .iter()
-            .map(|part| part.measured([batch, c, h, w]));
+            .map(|part| part.output_shape([batch, c, h, w]));
         shapes.collect()
     }
 
@@ -99,7 +99,7 @@ impl<A: Operator<4>> Stack<A> {
 }
 
 impl<A: Operator<4>> Operator<4> for Stack<A> {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let [c, h, w] = self.signal;
         fits("stack", &signal, signal[1..] == self.signal, || {
             format!("[batch, {c}, {h}, {w}]")
@@ -111,14 +111,17 @@ impl<A: Operator<4>> Operator<4> for Stack<A> {
         Ok([signal[0], 1, 1, counts.sum()])
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let rows = self.parts.iter().map(|part| row(part.forward(x.clone())));
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
+        let rows = self
+            .parts
+            .iter()
+            .map(|part| row(part.apply_unchecked(x.clone())));
         Tensor::cat(rows.collect(), 3)
     }
 
     fn observed(&self, y: Tensor<4>) -> Tensor<4> {
         let ([batch, ..], [c, h, w]) = (y.dims(), self.signal);
-        match self.measured([batch, c, h, w]) {
+        match self.output_shape([batch, c, h, w]) {
             Ok(shape) if shape == y.dims() => {
                 let parts = self.parts.iter().zip(self.split(y));
                 Tensor::cat(parts.map(|(part, y)| row(part.observed(y))).collect(), 3)
@@ -135,18 +138,18 @@ fn row(y: Tensor<4>) -> Tensor<4> {
 }
 
 impl<A: Linear<4>> Linear<4> for Stack<A> {
-    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let [c, h, w] = self.signal;
-        let expected = self.measured([measured[0], c, h, w])?;
+        let expected = self.output_shape([measured[0], c, h, w])?;
         fits("stack", &measured, measured == expected, || {
             format!("[batch, 1, 1, {}]", expected[3])
         })?;
         Ok([measured[0], c, h, w])
     }
 
-    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
         let parts = self.parts.iter().zip(self.split(y));
-        let each = parts.map(|(part, y)| part.transpose(y));
+        let each = parts.map(|(part, y)| part.adjoint_unchecked(y));
         let sum = each.reduce(|sum, x| sum + x);
         sum.unwrap_or_else(|| unreachable!("a stack has a part"))
     }

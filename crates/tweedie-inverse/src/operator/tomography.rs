@@ -160,7 +160,7 @@ impl Tomography {
     /// For a sinogram of another shape.
     #[must_use]
     pub fn filtered_back_projection(&self, y: Tensor<4>) -> Tensor<4> {
-        if let Err(error) = self.signal(y.dims()) {
+        if let Err(error) = self.input_shape(y.dims()) {
             panic!("{error}");
         }
         let [b, c, n, k] = y.dims();
@@ -170,7 +170,7 @@ impl Tomography {
         let rows = rows.pad((0, length - n, 0, 0), 0.0);
         let filtered = self.ramp.forward(rows).narrow(3, 0, n);
         let filtered = filtered.reshape([b, c, k, n]).swap_dims(2, 3);
-        self.transpose(filtered) * (PI / (2.0 * k as f64))
+        self.adjoint_unchecked(filtered) * (PI / (2.0 * k as f64))
     }
 
     fn sinogram(&self) -> [usize; 2] {
@@ -192,13 +192,13 @@ fn ramp(detectors: usize) -> CircularFilter {
 }
 
 impl Operator<4> for Tomography {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         sized("tomography", signal, self.recipe.size, self.sinogram())
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
         let seen = match &self.disc {
-            Some(disc) => disc.forward(x),
+            Some(disc) => disc.apply_unchecked(x),
             None => x,
         };
         self.projector.forward(seen)
@@ -206,14 +206,14 @@ impl Operator<4> for Tomography {
 }
 
 impl Linear<4> for Tomography {
-    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         sized("tomography", measured, self.sinogram(), self.recipe.size)
     }
 
-    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
         let x = self.projector.adjoint(y);
         match &self.disc {
-            Some(disc) => disc.forward(x),
+            Some(disc) => disc.apply_unchecked(x),
             None => x,
         }
     }

@@ -167,7 +167,7 @@ pub(crate) fn centred(z: Tensor<4>, sign: Sign) -> Tensor<4> {
 }
 
 impl Operator<4> for Transform {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let pairs = self.basis != Basis::Fourier || signal[1].is_multiple_of(2);
         fits("Fourier transform", &signal, pairs, || {
             "pairs of channels: real and imaginary parts".into()
@@ -175,17 +175,17 @@ impl Operator<4> for Transform {
         sized("orthogonal transform", signal, self.size, self.size)
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
         self.run(x, false)
     }
 }
 
 impl Linear<4> for Transform {
-    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
-        self.measured(measured)
+    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+        self.output_shape(measured)
     }
 
-    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
         self.run(y, true)
     }
 
@@ -198,11 +198,11 @@ impl Spectral<4> for Transform {
     }
 
     fn signal_to_spectrum(&self, x: Tensor<4>) -> Tensor<4> {
-        self.forward(x)
+        self.apply_unchecked(x)
     }
 
     fn spectrum_to_signal(&self, c: Tensor<4>) -> Tensor<4> {
-        self.transpose(c)
+        self.adjoint_unchecked(c)
     }
 
     fn measured_to_spectrum(&self, y: Tensor<4>) -> Tensor<4> {

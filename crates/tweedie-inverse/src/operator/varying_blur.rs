@@ -88,9 +88,9 @@ impl VaryingBlur {
             });
         }
         // Every kernel has to leave the same image.
-        let [.., rows, columns] = blurs[0].measured([1, 1, h, w])?;
+        let [.., rows, columns] = blurs[0].output_shape([1, 1, h, w])?;
         for blur in &blurs {
-            let [.., tall, wide] = blur.measured([1, 1, h, w])?;
+            let [.., tall, wide] = blur.output_shape([1, 1, h, w])?;
             let same = [tall, wide] == [rows, columns];
             require(
                 "height that a kernel leaves",
@@ -122,24 +122,24 @@ impl VaryingBlur {
 }
 
 impl Operator<4> for VaryingBlur {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let size = self.size();
-        self.blurs[0].measured(sized("varying blur", signal, size, size)?)
+        self.blurs[0].output_shape(sized("varying blur", signal, size, size)?)
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.sum(|blur, k| blur.forward(x.clone() * self.weight(k, &x)))
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
+        self.sum(|blur, k| blur.apply_unchecked(x.clone() * self.weight(k, &x)))
     }
 }
 
 impl Linear<4> for VaryingBlur {
-    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let [h, w] = self.size();
-        let [.., rows, columns] = self.measured([1, 1, h, w])?;
+        let [.., rows, columns] = self.output_shape([1, 1, h, w])?;
         sized("varying blur", measured, [rows, columns], [h, w])
     }
 
-    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
-        self.sum(|blur, k| blur.transpose(y.clone()) * self.weight(k, &y))
+    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
+        self.sum(|blur, k| blur.adjoint_unchecked(y.clone()) * self.weight(k, &y))
     }
 }

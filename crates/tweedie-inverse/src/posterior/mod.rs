@@ -31,14 +31,14 @@ fn residual<const D: usize>(
     x: Tensor<D>,
 ) -> Result<Tensor<D>, DenoiseError> {
     let (a, y) = (problem.operator(), problem.y());
-    let expected = a.measured(x.dims()).map_err(InputError::from)?;
+    let expected = a.output_shape(x.dims()).map_err(InputError::from)?;
     let mut sample = expected;
     sample[0] = y.dims()[0];
     if sample[0] != 1 {
         sample[0] = expected[0];
     }
     DenoiseError::unless_shape("the measurement", &y.dims(), &sample)?;
-    Ok(y - a.forward(x))
+    Ok(y - a.apply_unchecked(x))
 }
 
 /// `(AᵀA + shift)⁻¹ b`: in closed form where there is one, and else by iterations that may end early, as

@@ -2,7 +2,7 @@
 
 use super::{Case, laws, log_density, ok, row};
 use burn::tensor::{DType, Device, Tensor};
-use tweedie_core::{HostNoise, Range, vjp};
+use tweedie_core::{HostNoise, ValueRange, vjp};
 use tweedie_inverse::{
     AnyNoise, LogPoissonNoise, NoiseModel, PoissonGaussianNoise, PoissonNoise, QuantisationNoise,
     RicianNoise, SaltAndPepper, UniformNoise,
@@ -63,7 +63,7 @@ fn densities_sum_to_one_and_have_the_moments_of_the_draws() {
 
 #[test]
 fn gradients_are_those_of_differences() {
-    let salted = ok(SaltAndPepper::new(0.1, 0.1, 0.2, Range::Unit)).into();
+    let salted = ok(SaltAndPepper::new(0.1, 0.1, 0.2, ValueRange::Unit)).into();
     let logarithm = ok(LogPoissonNoise::new(200.0, 0.5)).into();
     let shot = ok(PoissonNoise::new(0.05)).gaussian_approximation().into();
     let others: [(AnyNoise, f64, f64); 3] =
@@ -160,7 +160,7 @@ fn single_precision_is_precise_where_it_could_cancel() {
         .into_scalar::<f64>();
     assert_eq!(found, f64::NEG_INFINITY);
     // Pepper alone: a white pixel is no impulse.
-    let noise: AnyNoise = ok(SaltAndPepper::new(0.0, 0.1, 0.1, Range::Unit)).into();
+    let noise: AnyNoise = ok(SaltAndPepper::new(0.0, 0.1, 0.1, ValueRange::Unit)).into();
     let found = noise
         .log_likelihood(single(1.0), single(0.95))
         .into_scalar::<f64>();

@@ -2,7 +2,7 @@
 
 use super::{laws, ok, row};
 use burn::tensor::{DType, Device, Tensor};
-use tweedie_core::{HostNoise, Range, vjp};
+use tweedie_core::{HostNoise, ValueRange, vjp};
 use tweedie_inverse::{
     AnyNoise, GammaNoise, GaussianNoise, InRange, LaplaceNoise, LogPoissonNoise, Measurement,
     NoiseModel, PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RicianNoise, SaltAndPepper,
@@ -11,7 +11,7 @@ use tweedie_inverse::{
 
 #[test]
 fn samples_of_a_batch_do_not_touch_and_a_seed_repeats() {
-    let salted = ok(SaltAndPepper::new(0.2, 0.1, 0.01, Range::Unit)).into();
+    let salted = ok(SaltAndPepper::new(0.2, 0.1, 0.01, ValueRange::Unit)).into();
     let logarithm = ok(LogPoissonNoise::new(200.0, 0.5)).into();
     let shot = ok(PoissonNoise::new(0.05)).gaussian_approximation().into();
     let all: Vec<AnyNoise> = laws()
@@ -58,7 +58,7 @@ fn samples_of_a_batch_do_not_touch_and_a_seed_repeats() {
 
 #[test]
 fn impulses_say_nothing_of_the_mean() {
-    let noise = ok(SaltAndPepper::new(0.2, 0.1, 0.01, Range::Unit));
+    let noise = ok(SaltAndPepper::new(0.2, 0.1, 0.01, ValueRange::Unit));
     let clean = Tensor::<2>::full([1, 100_000], 0.5, (&Device::flex(), DType::F64));
     let y = noise.corrupt(clean, &mut HostNoise::seeded(1));
     let share = |value: f64| {
@@ -96,10 +96,10 @@ fn nonsense_is_refused() {
         assert!(RicianNoise::new(value).is_err());
         assert!(QuantisationNoise::new(value, 1.0).is_err());
         assert!(LogPoissonNoise::new(value, 1.0).is_err());
-        assert!(SaltAndPepper::new(0.1, 0.1, value, Range::Unit).is_err());
+        assert!(SaltAndPepper::new(0.1, 0.1, value, ValueRange::Unit).is_err());
     }
-    assert!(SaltAndPepper::new(0.7, 0.7, 0.1, Range::Unit).is_err());
-    assert!(QuantisationNoise::bits(0, Range::Unit, 0.1).is_err());
+    assert!(SaltAndPepper::new(0.7, 0.7, 0.1, ValueRange::Unit).is_err());
+    assert!(QuantisationNoise::bits(0, ValueRange::Unit, 0.1).is_err());
     // A negative mean is refused before a photon is drawn.
     let dark = Tensor::<4>::full([1, 1, 2, 2], -0.5, &Device::flex());
     let photons = ok(PoissonNoise::new(0.1));
@@ -122,7 +122,7 @@ fn nonsense_is_refused() {
         "a count of photons takes values of at least 0, got -0.5"
     );
     // In the range of diffusion models the same image is a dark grey.
-    let shifted = InRange::new(photons, Range::Unit, Range::Signed);
+    let shifted = InRange::new(photons, ValueRange::Unit, ValueRange::Signed);
     let made = Measurement::simulate(
         tweedie_inverse::Identity,
         shifted,
@@ -135,9 +135,9 @@ fn nonsense_is_refused() {
 #[test]
 fn converting_the_range_converts_what_is_stated_in_it() {
     let unit = ok(GaussianNoise::new(0.05));
-    let signed = unit.converted(Range::Unit, Range::Signed);
+    let signed = unit.converted(ValueRange::Unit, ValueRange::Signed);
     let (y, mean) = (row(&[0.3, 0.8]), row(&[0.35, 0.7]));
-    let convert = |x: Tensor<2>| Range::Unit.convert(Range::Signed, x);
+    let convert = |x: Tensor<2>| ValueRange::Unit.convert(ValueRange::Signed, x);
     let stated = NoiseModel::log_likelihood(&unit, y.clone(), mean.clone()).into_scalar::<f64>();
     let found = NoiseModel::log_likelihood(&signed, convert(y), convert(mean)).into_scalar::<f64>();
     // The density of a variable twice as wide is half as high, in both dimensions.
@@ -146,7 +146,7 @@ fn converting_the_range_converts_what_is_stated_in_it() {
 
 #[test]
 fn a_converter_of_some_bits_has_that_many_levels() {
-    for range in [Range::Unit, Range::Signed] {
+    for range in [ValueRange::Unit, ValueRange::Signed] {
         for bits in [1, 2, 8] {
             let (low, high) = range.bounds();
             let step = (high - low) / (f64::from(bits).exp2() - 1.0);

@@ -2,7 +2,7 @@
 
 use super::ok;
 use burn::tensor::{DType, Device, Tensor};
-use tweedie_core::{HostNoise, Range};
+use tweedie_core::{HostNoise, ValueRange};
 use tweedie_inverse::{
     AnyLinear, AnyNoise, Basis, Blur, GammaNoise, GaussianNoise, Identity, LaplaceNoise,
     Likelihood, Linear, Mask, Measurement, MultiCoil, Operator, Padding, PointSpread, PoissonNoise,
@@ -23,8 +23,8 @@ fn every_law_leaves_it_empty() {
         ok(GaussianNoise::new(0.1)).into(),
         ok(LaplaceNoise::new(0.1)).into(),
         ok(UniformNoise::new(0.1)).into(),
-        ok(SaltAndPepper::new(0.5, 0.4, 0.1, Range::Unit)).into(),
-        ok(SaltAndPepper::new(0.5, 0.4, 0.1, Range::Signed)).into(),
+        ok(SaltAndPepper::new(0.5, 0.4, 0.1, ValueRange::Unit)).into(),
+        ok(SaltAndPepper::new(0.5, 0.4, 0.1, ValueRange::Signed)).into(),
         ok(PoissonNoise::new(0.01)).into(),
         ok(GammaNoise::new(10.0)).into(),
         ok(RicianNoise::new(0.1)).into(),

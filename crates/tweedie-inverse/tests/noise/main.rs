@@ -12,7 +12,7 @@ mod draws;
 mod hole;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use tweedie_core::Range;
+use tweedie_core::ValueRange;
 use tweedie_inverse::{
     AnyNoise, GammaNoise, GaussianNoise, InRange, LaplaceNoise, LogPoissonNoise, NoiseModel,
     OperatorError, PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RicianNoise,
@@ -120,8 +120,8 @@ fn laws() -> Vec<Case> {
         Case {
             noise: AnyNoise::InRange(Box::new(InRange::new(
                 poisson.into(),
-                Range::Unit,
-                Range::Signed,
+                ValueRange::Unit,
+                ValueRange::Signed,
             ))),
             mean: 0.4,
             moments: (0.4, 0.035 * 4.0),

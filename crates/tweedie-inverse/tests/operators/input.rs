@@ -3,18 +3,18 @@
 use super::catalogue::{Case, linear, nonlinear};
 use super::random;
 use burn::tensor::DType;
-use tweedie_core::{Interpolation, Range, Resize};
+use tweedie_core::{Interpolation, Resize, ValueRange};
 use tweedie_inverse::{
-    AveragePool, Basis, Blur, Channels, Clip, Dense, FourierPhase, Gamma, Jpeg, Mask, Mix,
-    MultiCoil, Operator, OperatorError, Padding, PointSpread, Sampled, Separable, Stack, Taps,
-    Tomography, Transform, VaryingBlur,
+    AveragePool, Basis, Blur, ChannelMix, Channels, FourierPhase, Gamma, Jpeg, Mask, Matrix,
+    MultiCoil, Operator, OperatorError, Padding, PointSpread, Sampled, Saturation, Separable,
+    Stack, Taps, Tomography, Transform, VaryingBlur,
 };
 use tweedie_kernels::Constant;
 
 #[test]
 fn a_wrong_shape_is_said_before_work_starts() {
     // Operators that take every shape of images.
-    let any = ["Identity", "Blur", "Clip", "Gamma"];
+    let any = ["Identity", "Blur", "Saturation", "Gamma"];
     let names = ["average pooling, 1", "box, one pixel"];
     for Case {
         name,
@@ -26,7 +26,7 @@ fn a_wrong_shape_is_said_before_work_starts() {
         if any.contains(&operator.kind()) || names.contains(&&*name) {
             continue;
         }
-        let error = operator.measured(wrong).expect_err(&name);
+        let error = operator.output_shape(wrong).expect_err(&name);
         let OperatorError::Shape {
             found, expected, ..
         } = &error
@@ -42,7 +42,7 @@ fn a_wrong_shape_is_said_before_work_starts() {
     for (name, operator, shape) in nonlinear() {
         if !any.contains(&operator.kind()) {
             let wrong = [shape[0], shape[1] + 4, shape[2] + 1, shape[3] + 2];
-            assert!(operator.measured(wrong).is_err(), "{name}");
+            assert!(operator.output_shape(wrong).is_err(), "{name}");
         }
     }
     let small = Blur::new(
@@ -50,7 +50,7 @@ fn a_wrong_shape_is_said_before_work_starts() {
         Padding::Valid,
     );
     let error = small
-        .measured([1, 1, 8, 30])
+        .output_shape([1, 1, 8, 30])
         .expect_err("an error")
         .to_string();
     assert_eq!(
@@ -59,7 +59,7 @@ fn a_wrong_shape_is_said_before_work_starts() {
     );
     let pool = AveragePool::new(3).expect("an operator");
     let error = pool
-        .measured([1, 3, 9, 8])
+        .output_shape([1, 3, 9, 8])
         .expect_err("an error")
         .to_string();
     assert!(error.contains("height and width that 3 divides"), "{error}");
@@ -82,16 +82,19 @@ fn nonsense_is_refused() {
         Mask::cartesian([4, 4], 0.5, 0.1, 0).err(),
     );
     refused("no factor", AveragePool::new(0).err());
-    refused("ragged rows", Mix::new(&[vec![1.0], vec![1.0, 2.0]]).err());
-    refused("no rows", Mix::new(&[]).err());
-    refused("a weight", Mix::new(&[vec![f64::NAN]]).err());
-    refused("no channels", Mix::mean(0).err());
+    refused(
+        "ragged rows",
+        ChannelMix::new(&[vec![1.0], vec![1.0, 2.0]]).err(),
+    );
+    refused("no rows", ChannelMix::new(&[]).err());
+    refused("a weight", ChannelMix::new(&[vec![f64::NAN]]).err());
+    refused("no channels", ChannelMix::mean(0).err());
     refused("channels", Channels::new(2, 2, 3).err());
     for sigma in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         refused("a σ", PointSpread::gaussian(sigma).err());
         refused("a filter's σ", Taps::Gaussian { sigma }.weights(2).err());
-        refused("a γ", Gamma::new(sigma, Range::Unit).err());
-        refused("a gain", Clip::new(sigma, Range::Unit).err());
+        refused("a γ", Gamma::new(sigma, ValueRange::Unit).err());
+        refused("a gain", Saturation::new(sigma, ValueRange::Unit).err());
     }
     refused("a kernel", PointSpread::new(vec![1.0; 3], [2, 2]).err());
     refused("an empty kernel", PointSpread::uniform([0, 3]).err());
@@ -122,9 +125,9 @@ fn nonsense_is_refused() {
     refused("an image below the filter", valid.err());
     refused(
         "a matrix",
-        Dense::new(Constant::new(vec![0.0; 6], [2, 3]), [1, 2, 2]).err(),
+        Matrix::new(Constant::new(vec![0.0; 6], [2, 3]), [1, 2, 2]).err(),
     );
-    refused("no measurements", Dense::gaussian([1, 2, 2], 0, 0).err());
+    refused("no measurements", Matrix::gaussian([1, 2, 2], 0, 0).err());
     refused(
         "Hadamard of 6",
         Transform::new(Basis::Hadamard, [6, 4]).err(),
@@ -146,7 +149,7 @@ fn nonsense_is_refused() {
         .err(),
     );
     refused("an oversampling", FourierPhase::new([4, 4], 0.5).err());
-    refused("a quality", Jpeg::new(0, Range::Unit).err());
+    refused("a quality", Jpeg::new(0, ValueRange::Unit).err());
     refused(
         "an empty stack",
         Stack::<AveragePool>::new(vec![], [1, 4, 4]).err(),

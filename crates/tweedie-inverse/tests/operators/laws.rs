@@ -10,8 +10,8 @@ use tweedie_inverse::{AnyLinear, AnyOperator, Linear, Operator, adjoint_gap, ope
 fn the_adjoint_is_exact() {
     each(|name, a, shape, dtype, tolerance| {
         let x = random(shape, 1, dtype);
-        let y = random(a.measured(shape).expect("a shape"), 2, dtype);
-        assert_eq!(a.signal(y.dims()), Ok(shape), "{name}");
+        let y = random(a.output_shape(shape).expect("a shape"), 2, dtype);
+        assert_eq!(a.input_shape(y.dims()), Ok(shape), "{name}");
         let gap = adjoint_gap(a, x, y);
         assert!(gap < tolerance, "{name}: {gap:e}");
     });
@@ -20,7 +20,7 @@ fn the_adjoint_is_exact() {
 #[test]
 fn what_is_not_observed_is_not_measured() {
     each(|name, a, shape, dtype, tolerance| {
-        let y = random(a.measured(shape).expect("a shape"), 2, dtype);
+        let y = random(a.output_shape(shape).expect("a shape"), 2, dtype);
         let seen = a.observed(y.clone());
         assert_eq!(norm(a.observed(seen.clone()) - seen.clone()), 0.0, "{name}");
         let ax = a.apply(random(shape, 1, dtype));
@@ -83,7 +83,7 @@ fn samples_of_a_batch_do_not_touch() {
         let mut two = shape;
         two[0] = 3;
         let x = random(two, 4, DType::F32);
-        let y = random(a.measured(two).expect("a shape"), 5, DType::F32);
+        let y = random(a.output_shape(two).expect("a shape"), 5, DType::F32);
         let same = |what: &str, x: Tensor<4>, f: &dyn Fn(Tensor<4>) -> Tensor<4>| {
             let whole = f(x.clone());
             let parts = Tensor::cat(x.chunk(3, 0).into_iter().map(f).collect(), 0);
@@ -102,7 +102,7 @@ fn samples_of_a_batch_do_not_touch() {
 fn the_backward_pass_of_apply_is_the_adjoint_and_the_other_way_round() {
     each(|name, a, shape, dtype, tolerance| {
         let x = random(shape, 1, dtype);
-        let y = random(a.measured(shape).expect("a shape"), 2, dtype);
+        let y = random(a.output_shape(shape).expect("a shape"), 2, dtype);
         let (value, pullback) = vjp(x.clone(), |x| a.apply(x));
         let gap = norm(pullback.apply(y.clone()) - a.adjoint(y.clone()));
         assert!(gap <= tolerance * norm(y.clone()), "{name}: {gap:e}");

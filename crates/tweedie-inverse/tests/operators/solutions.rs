@@ -50,7 +50,7 @@ fn the_pseudo_inverse_is_the_least_solution_of_least_squares() {
         shape,
     } in linear()
     {
-        let y = random(a.measured(shape).expect("a shape"), 2, DType::F64);
+        let y = random(a.output_shape(shape).expect("a shape"), 2, DType::F64);
         // An iteration on what cannot be met squares the condition number.
         let exact = a.pinv(y.clone()).is_ok_and(|found| found.iterations == 0);
         let (tight, bound) = if exact { (0.0, 1e-8) } else { (1e-9, 1e-6) };
@@ -130,7 +130,7 @@ fn equations_are_solved() {
         }
         // argmin γ/2 ‖A x − y‖² + ½ ‖x − z‖² has the gradient 0.
         let (z, gamma) = (random(shape, 4, dtype), 0.7);
-        let y = random(a.measured(shape).expect("a shape"), 5, dtype);
+        let y = random(a.output_shape(shape).expect("a shape"), 5, dtype);
         let x = a
             .proximal(z.clone(), y.clone(), gamma)
             .expect("a solution")
@@ -216,7 +216,11 @@ fn equations_of_another_shape_are_refused() {
         assert!(is_shape(a.solve(wrong.clone(), 0.1).err()), "{name}: solve");
         // Measurements of any size may be of signals of another.
         let refused = is_shape(a.pinv(wrong.clone()).err());
-        assert_eq!(refused, a.signal(wrong.dims()).is_err(), "{name}: pinv");
+        assert_eq!(
+            refused,
+            a.input_shape(wrong.dims()).is_err(),
+            "{name}: pinv"
+        );
         let y = a.apply(random(shape, 1, DType::F32));
         assert!(
             is_shape(a.proximal(wrong, y.clone(), 1.0).err()),

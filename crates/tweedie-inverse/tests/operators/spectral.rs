@@ -18,7 +18,7 @@ fn the_decomposition_is_one() {
                 );
             };
             let x = random(shape, 1, dtype);
-            let y = random(a.measured(shape).expect("a shape"), 2, dtype);
+            let y = random(a.output_shape(shape).expect("a shape"), 2, dtype);
             let c = a.signal_to_spectrum(x.clone());
             let s = a.singular_values(&c);
             // V is orthogonal.
@@ -61,7 +61,7 @@ fn the_largest_singular_value_is_the_norm() {
             adjoint_gap(
                 &*a,
                 random(shape, 1, DType::F64),
-                random(a.measured(shape).expect("a shape"), 2, DType::F64)
+                random(a.output_shape(shape).expect("a shape"), 2, DType::F64)
             ) < 1e-10
         );
     }

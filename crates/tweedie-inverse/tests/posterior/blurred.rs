@@ -4,7 +4,7 @@ use crate::device;
 use burn::tensor::{DType, Tensor};
 use tweedie_core::{HostNoise, Noise, from_fn};
 use tweedie_inverse::{CircularBlur, DdnmPlus, Ddrm, GaussianNoise, Measurement, PointSpread};
-use tweedie_math::{Ddim, Level, Path, Span, VariancePreserving};
+use tweedie_math::{Ddim, Level, LevelPath, Span, VariancePreserving};
 use tweedie_samplers::{AnyStep, Sampler};
 
 /// Under the prior `N(0, I)` all of an image has a root mean square of 1, however often the measurement
@@ -20,7 +20,7 @@ fn draws_do_not_grow_with_the_number_of_moves() {
     let measured = Measurement::simulate(blur, sigma, truth, &mut noise).expect("a measurement");
     let prior = from_fn(|x: Tensor<4>, level: Level| x * (level.alpha() / level.rms().powi(2)));
     for moves in [10, 20, 50, 100, 200] {
-        let path = Path::log_snr(VariancePreserving::default(), Span::new(1.0, 1e-3), moves);
+        let path = LevelPath::log_snr(VariancePreserving::default(), Span::new(1.0, 1e-3), moves);
         let path = path.expect("a path").then_clean();
         let ddim = Ddim::new(0.85).expect("η");
         let steps: [(&str, AnyStep<4>); 2] = [

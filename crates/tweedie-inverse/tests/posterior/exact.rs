@@ -7,7 +7,7 @@ use tweedie_core::{DenoiseError, Denoiser, HostNoise};
 use tweedie_inverse::{
     GaussianNoise, Identity, Measurement, Mmps, NoisyLikelihood, Pigdm, PnpDm, ScoreGuidance, Tmpd,
 };
-use tweedie_math::{Ancestral, Kernel, Level, Path, VarianceExploding};
+use tweedie_math::{Ancestral, Kernel, Level, LevelPath, VarianceExploding};
 use tweedie_samplers::{Coupling, Sampler, Step, affine_law};
 
 /// The exact law of a chain that starts from pure noise.
@@ -128,8 +128,8 @@ fn split_gibbs_keeps_the_posterior() {
         .posterior(&[vec![1.0]], &[0.3], 0.5_f64.hypot(rho))
         .expect("a posterior");
     let level = Level::variance_exploding(rho).expect("a level");
-    let path = Path::staying(level, 40).expect("a path");
-    let path = Path::through([path.levels(), &[Level::CLEAN]].concat()).expect("a path");
+    let path = LevelPath::staying(level, 40).expect("a path");
+    let path = LevelPath::through([path.levels(), &[Level::CLEAN]].concat()).expect("a path");
     let step = PnpDm::new(measured).with_moves(40).expect("moves");
     let sampler = Sampler::new(step, path);
     let mut random = HostNoise::seeded(1);

@@ -17,7 +17,7 @@ mod registry;
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_core::oracle::Gaussian;
 use tweedie_inverse::{GaussianNoise, Mask, Measurement};
-use tweedie_math::{Path, Span, VariancePreserving};
+use tweedie_math::{LevelPath, Span, VariancePreserving};
 
 fn device() -> Device {
     Device::flex()
@@ -48,9 +48,9 @@ fn posterior(prior: &Gaussian) -> Gaussian {
 }
 
 /// Down to almost no noise, then to none.
-fn path(moves: usize) -> Path {
+fn path(moves: usize) -> LevelPath {
     let span = Span::new(1.0, 1e-3);
-    let path = Path::log_snr(VariancePreserving::default(), span, moves);
+    let path = LevelPath::log_snr(VariancePreserving::default(), span, moves);
     path.expect("a path").then_clean()
 }
 

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use tweedie_core::HostNoise;
 use tweedie_core::oracle::{Gaussian, GaussianMixture};
 use tweedie_inverse::{GaussianNoise, Mask, Measurement, Twist, TwistByVariance, TwistedSmc};
-use tweedie_math::{Ddim, Path};
+use tweedie_math::{Ddim, LevelPath};
 use tweedie_samplers::Sampler;
 
 /// The error of the mean of a coordinate that was not measured, over runs of 20,000 particles together, and
@@ -81,7 +81,7 @@ fn particles_correct_what_the_twist_gets_wrong() {
 fn what_particles_cannot_do_is_refused() {
     let prior = Gaussian::isotropic(&[0.0, 0.0], 1.0).expect("a Gaussian");
     let measured = crate::inpainting();
-    let run = |kernel: Ddim, particles, path: Path, batch| {
+    let run = |kernel: Ddim, particles, path: LevelPath, batch| {
         let smc = TwistedSmc::new(kernel, &measured).with_particles(particles);
         let sampler = Sampler::new(smc.expect("particles"), path);
         let x = Tensor::<2>::zeros([batch, 2], &device());

@@ -10,14 +10,14 @@ use tweedie_inverse::{
     Linear, Measurement, Mmps, Operator, OperatorError, Pigdm, PigdmStep, PnpDm, PnpUla, RePaint,
     Red, ScoreGuidance, Tmpd,
 };
-use tweedie_math::{Ancestral, Ddim, Level, Path, Rectified, Span};
+use tweedie_math::{Ancestral, Ddim, Level, LevelPath, RectifiedFlow, Span};
 use tweedie_samplers::{SampleError, Sampler};
 
 #[test]
 fn guided_denoisers_know_where_they_end() {
     let prior = Gaussian::isotropic(&[0.0, 0.0], 1.0).expect("a Gaussian");
     let measured = inpainting();
-    let path = Path::uniform(Rectified, Span::FULL, 4).expect("a path");
+    let path = LevelPath::uniform(RectifiedFlow, Span::FULL, 4).expect("a path");
     let x = || Tensor::<2>::zeros([1, 2], &device());
     let sampler = Sampler::new(Ancestral::default(), path.clone());
     let guided: [&dyn Denoiser<2>; 4] = [
@@ -56,7 +56,7 @@ fn steps_refuse_moves_and_parameters() {
         path.clone(),
     );
     assert!(still.sample(&prior, x(), &mut noise).is_err());
-    let stay = Path::staying(path.start(), 2).expect("a path");
+    let stay = LevelPath::staying(path.start(), 2).expect("a path");
     let ula = Sampler::new(PnpUla::new(m.clone()), stay);
     let said = ula.sample(&prior, x(), &mut noise).expect_err("no size");
     assert!(said.to_string().contains("step size"), "{said}");
@@ -103,19 +103,19 @@ struct Rolled {
 }
 
 impl Operator<2> for Rolled {
-    fn measured(&self, signal: [usize; 2]) -> Result<[usize; 2], OperatorError> {
+    fn output_shape(&self, signal: [usize; 2]) -> Result<[usize; 2], OperatorError> {
         Ok(signal)
     }
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    fn apply_unchecked(&self, x: Tensor<2>) -> Tensor<2> {
         x.roll(&[1], &[1])
     }
 }
 
 impl Linear<2> for Rolled {
-    fn signal(&self, measured: [usize; 2]) -> Result<[usize; 2], OperatorError> {
+    fn input_shape(&self, measured: [usize; 2]) -> Result<[usize; 2], OperatorError> {
         Ok(measured)
     }
-    fn transpose(&self, y: Tensor<2>) -> Tensor<2> {
+    fn adjoint_unchecked(&self, y: Tensor<2>) -> Tensor<2> {
         let shift = if self.back { -1 } else { 1 };
         y.roll(&[shift], &[1])
     }

@@ -8,7 +8,7 @@ use tweedie_inverse::{
     Mcg, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, RePaint, Red, RedDiff, ResidualNorm, ScoreGuidance,
     Tmpd,
 };
-use tweedie_math::{Ancestral, Ddim, Level, Path, Renoise};
+use tweedie_math::{Ancestral, Ddim, Level, LevelPath, Renoise};
 use tweedie_samplers::{AnyStep, Sampler};
 
 /// A prior that outlives a method around it.
@@ -38,7 +38,7 @@ pub(crate) fn methods(prior: Prior, m: &Inpainting, moves: usize) -> Vec<Entry> 
     let through = path(moves);
     let still = |sigma: f64| {
         let level = Level::variance_exploding(sigma).expect("a level");
-        Path::staying(level, moves).expect("a path")
+        LevelPath::staying(level, moves).expect("a path")
     };
     let guided = |name, denoiser: Box<dyn Denoiser<2>>| Entry {
         name,
@@ -46,7 +46,7 @@ pub(crate) fn methods(prior: Prior, m: &Inpainting, moves: usize) -> Vec<Entry> 
         sampler: Sampler::new(ddpm(), through.clone()),
         is_affine: true,
     };
-    let stepped = |name, step: AnyStep<2>, path: &Path| Entry {
+    let stepped = |name, step: AnyStep<2>, path: &LevelPath| Entry {
         name,
         denoiser: Box::new(prior),
         sampler: Sampler::new(step, path.clone()),

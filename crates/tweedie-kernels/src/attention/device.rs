@@ -1,6 +1,6 @@
 //! Products of all tokens, and between them one launch: the softmax, or its gradient.
 
-use super::extension::{Attend, AttendGradient};
+use super::extension::{AttendGradient, AttentionBackend};
 use crate::device::{UNITS, over_lanes, own};
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
@@ -116,7 +116,7 @@ fn wide(x: CubeTensor) -> CubeTensor {
     CubeBackend::float_cast(x, DType::F32.into())
 }
 
-impl Attend for CubeBackend {
+impl AttentionBackend for CubeBackend {
     fn attend(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,

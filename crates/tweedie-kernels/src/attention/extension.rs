@@ -17,7 +17,7 @@ pub(super) fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
 
 /// The shape of `o`.
 #[cfg(all(feature = "cube", feature = "fusion"))]
-fn found(q: &Shape, v: &Shape) -> Shape {
+fn output_shape(q: &Shape, v: &Shape) -> Shape {
     let ([b, h, _, n], [_, _, e, _]) = (q.dims(), v.dims::<4>());
     [b, h, e, n].into()
 }
@@ -28,9 +28,9 @@ fn found(q: &Shape, v: &Shape) -> Shape {
     Fusion: cfg(all(feature = "cube", feature = "fusion")),
     Autodiff
 )]
-pub(crate) trait Attend: Backend {
+pub(crate) trait AttentionBackend: Backend {
     /// `o`.
-    #[fusion(dtype = q, shape = found(q, v))]
+    #[fusion(dtype = q, shape = output_shape(q, v))]
     fn attend(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
@@ -54,9 +54,9 @@ pub(crate) trait AttendGradient: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
-impl<B, C> Attend for Autodiff<B, C>
+impl<B, C> AttentionBackend for Autodiff<B, C>
 where
-    B: Attend + AttendGradient,
+    B: AttentionBackend + AttendGradient,
     C: CheckpointStrategy,
 {
     fn attend(

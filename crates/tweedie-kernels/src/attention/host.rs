@@ -1,6 +1,6 @@
 //! 16 queries at a time, side by side in registers, meet all keys.
 
-use super::extension::{Attend, AttendGradient};
+use super::extension::{AttendGradient, AttentionBackend};
 use super::gradient::backward;
 use crate::host::{Floats, tensor, written};
 use crate::layout::{Place, channels_last};
@@ -205,7 +205,7 @@ fn with<R>(given: &[FloatTensor<Flex>; 3], f: impl FnOnce(Given<'_>) -> R) -> R 
     })
 }
 
-impl Attend for Flex {
+impl AttentionBackend for Flex {
     fn attend(
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,

@@ -4,7 +4,7 @@
 //! of `y` from blocks of 16 channels below one tap in shared memory; a unit, 32 of which stand side by side, a part of it in registers.
 
 use super::extension::{Convolution, ConvolutionGradients};
-use super::{Window, device_gradient};
+use super::{ConvGeometry, device_gradient};
 use crate::device::{UNITS, empty, numbers};
 use burn::backend::ops::{FloatTensorOps, ModuleOps};
 use burn::backend::tensor::FloatTensor;
@@ -248,11 +248,11 @@ impl Convolution for CubeBackend {
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        window: Window,
+        window: ConvGeometry,
     ) -> FloatTensor<Self> {
         let [_, _, rows, columns] = x.meta.shape().dims::<4>();
         let [o, _, kh, kw] = w.meta.shape().dims::<4>();
-        let Window { stride, padding } = window;
+        let ConvGeometry { stride, padding } = window;
         let size = window.size([rows, columns], [kh, kw]);
         let bias = (bias.meta.num_elements() > 0).then(|| into_contiguous(bias));
         let before = padding.map(|(before, _)| before);
@@ -264,11 +264,11 @@ impl ConvolutionGradients for CubeBackend {
     fn by_input(
         dy: FloatTensor<Self>,
         w: FloatTensor<Self>,
-        window: Window,
+        window: ConvGeometry,
         size: [usize; 2],
     ) -> FloatTensor<Self> {
         let [_, i, kh, kw] = w.meta.shape().dims::<4>();
-        let Window { stride, padding } = window;
+        let ConvGeometry { stride, padding } = window;
         if stride != [1, 1] {
             // Of which the shape alone is read.
             let [n, ..] = dy.meta.shape().dims::<4>();
@@ -282,10 +282,10 @@ impl ConvolutionGradients for CubeBackend {
     fn by_weight(
         x: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-        window: Window,
+        window: ConvGeometry,
         kernel: [usize; 2],
     ) -> FloatTensor<Self> {
-        let Window { stride, padding } = window;
+        let ConvGeometry { stride, padding } = window;
         let before = padding.map(|(before, _)| before);
         device_gradient::by_weight(x, dy, kernel, (stride[0], before))
     }

@@ -1,6 +1,6 @@
 //! The kernels as differentiable operations on tensors.
 
-use super::Window;
+use super::ConvGeometry;
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -16,7 +16,7 @@ pub(super) fn takes(
     x: &Tensor<4>,
     weight: &Tensor<4>,
     bias: Option<&Tensor<1>>,
-    window: Window,
+    window: ConvGeometry,
 ) -> bool {
     let ([_, i, h, w], [_, from, kh, kw]) = (x.dims(), weight.dims());
     let [(top, bottom), (left, right)] = window.padding;
@@ -40,7 +40,7 @@ pub(super) fn takes(
         let [down, across] = window.size([h, w], [kh, kw]);
         crate::on_host(x) || crate::device::counts(&[&[n, o, down, across]])
     };
-    fits && crate::served(x)
+    fits && crate::has_kernel(x)
 }
 
 /// See [`super::conv2d`].
@@ -48,7 +48,7 @@ pub(super) fn convolve(
     x: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
-    window: Window,
+    window: ConvGeometry,
 ) -> Tensor<4> {
     // An extension takes tensors only: no bias is one of no channels.
     let bias = bias.unwrap_or_else(|| Tensor::zeros([0], (&weight.device(), weight.dtype())));
@@ -59,7 +59,7 @@ pub(super) fn convolve(
 
 /// The shape of `y`.
 #[cfg(all(feature = "cube", feature = "fusion"))]
-fn made(x: &Shape, w: &Shape, window: &Window) -> Shape {
+fn made(x: &Shape, w: &Shape, window: &ConvGeometry) -> Shape {
     let ([n, _, rows, columns], [o, _, kh, kw]) = (x.dims(), w.dims());
     let [h, w] = window.size([rows, columns], [kh, kw]);
     [n, o, h, w].into()
@@ -79,7 +79,7 @@ pub(crate) trait Convolution: Backend {
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        window: Window,
+        window: ConvGeometry,
     ) -> FloatTensor<Self>;
 }
 
@@ -95,7 +95,7 @@ pub(crate) trait ConvolutionGradients: Backend {
     fn by_input(
         dy: FloatTensor<Self>,
         w: FloatTensor<Self>,
-        window: Window,
+        window: ConvGeometry,
         size: [usize; 2],
     ) -> FloatTensor<Self>;
 
@@ -104,7 +104,7 @@ pub(crate) trait ConvolutionGradients: Backend {
     fn by_weight(
         x: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-        window: Window,
+        window: ConvGeometry,
         kernel: [usize; 2],
     ) -> FloatTensor<Self>;
 
@@ -122,7 +122,7 @@ where
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        window: Window,
+        window: ConvGeometry,
     ) -> FloatTensor<Self> {
         #[derive(Debug)]
         struct Convolve;
@@ -132,7 +132,7 @@ where
         struct State {
             x: Option<NodeId>,
             w: Option<NodeId>,
-            window: Window,
+            window: ConvGeometry,
             size: [usize; 2],
             kernel: [usize; 2],
         }

@@ -5,7 +5,7 @@ use super::extension::{Convolution, ConvolutionGradients};
 use super::tiles::Tiles;
 use super::weights::Weights;
 use super::winograd::POSITIONS;
-use super::{Window, direct, direct_gradient, winograd, winograd_gradient};
+use super::{ConvGeometry, direct, direct_gradient, winograd, winograd_gradient};
 use crate::group_norm::total;
 use crate::host::{Floats, tensor};
 use crate::layout::Place;
@@ -14,7 +14,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
 use rayon::prelude::*;
 
-impl Window {
+impl ConvGeometry {
     fn before(self) -> [usize; 2] {
         self.padding.map(|(before, _)| before)
     }
@@ -66,7 +66,7 @@ impl Convolution for Flex {
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        window: Window,
+        window: ConvGeometry,
     ) -> FloatTensor<Self> {
         let ([o, i, kh, kw], x) = (w.shape().dims(), Floats::of(&x));
         let shape @ [n, _, rows, columns] = x.shape();
@@ -100,7 +100,7 @@ impl ConvolutionGradients for Flex {
     fn by_input(
         dy: FloatTensor<Self>,
         w: FloatTensor<Self>,
-        window: Window,
+        window: ConvGeometry,
         size: [usize; 2],
     ) -> FloatTensor<Self> {
         let ([o, i, kh, kw], dy) = (w.shape().dims(), Floats::of(&dy));
@@ -134,7 +134,7 @@ impl ConvolutionGradients for Flex {
     fn by_weight(
         x: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-        window: Window,
+        window: ConvGeometry,
         kernel: [usize; 2],
     ) -> FloatTensor<Self> {
         let (x, dy) = (Floats::of(&x), Floats::of(&dy));

@@ -39,14 +39,14 @@ use burn::tensor::ops::ConvOptions;
 
 /// Strides and zeros around the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Window {
+pub struct ConvGeometry {
     /// The distance of outputs: down and across.
     pub stride: [usize; 2],
     /// Rows of zeros above and below, columns of zeros to the left and to the right.
     pub padding: [(usize, usize); 2],
 }
 
-impl Window {
+impl ConvGeometry {
     fn options(self) -> ConvOptions<2> {
         ConvOptions::new_with_padding(self.stride, self.padding, [1, 1], 1)
     }
@@ -71,10 +71,10 @@ impl Window {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_kernels::{Window, conv2d};
+/// use tweedie_kernels::{ConvGeometry, conv2d};
 ///
 /// let device = Device::flex();
-/// let window = Window { stride: [1, 1], padding: [(1, 1), (1, 1)] };
+/// let window = ConvGeometry { stride: [1, 1], padding: [(1, 1), (1, 1)] };
 /// let (x, w) = (Tensor::<4>::ones([1, 16, 8, 8], &device), Tensor::ones([1, 16, 3, 3], &device));
 /// let y = conv2d(x, w, None, window);
 /// // In the middle 9 taps of 16 channels, in a corner 4.
@@ -86,7 +86,7 @@ pub fn conv2d(
     x: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
-    window: Window,
+    window: ConvGeometry,
 ) -> Tensor<4> {
     let ([_, channels, h, w], [out, from, kh, kw]) = (x.dims(), weight.dims());
     if let Some(bias) = &bias {

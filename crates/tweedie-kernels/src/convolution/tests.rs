@@ -8,7 +8,7 @@ use crate::scratch::Scratch;
 use burn::tensor::{DType, Device};
 
 /// Image, channels out, kernel, window.
-const CASES: [([usize; 4], usize, [usize; 2], Window); 20] = [
+const CASES: [([usize; 4], usize, [usize; 2], ConvGeometry); 20] = [
     // Large enough for Winograd's algorithm.
     ([2, 32, 16, 16], 48, [3, 3], window(1, 1)),
     ([3, 16, 21, 14], 3, [3, 3], window(1, 1)),
@@ -25,7 +25,7 @@ const CASES: [([usize; 4], usize, [usize; 2], Window); 20] = [
         [1, 32, 18, 13],
         20,
         [3, 3],
-        Window {
+        ConvGeometry {
             stride: [1, 1],
             padding: [(2, 0), (0, 1)],
         },
@@ -44,7 +44,7 @@ const CASES: [([usize; 4], usize, [usize; 2], Window); 20] = [
         [1, 16, 8, 9],
         16,
         [3, 3],
-        Window {
+        ConvGeometry {
             stride: [2, 2],
             padding: [(0, 1), (0, 1)],
         },
@@ -52,8 +52,8 @@ const CASES: [([usize; 4], usize, [usize; 2], Window); 20] = [
     ([1, 4, 12, 12], 32, [4, 4], window(4, 0)),
 ];
 
-const fn window(stride: usize, padding: usize) -> Window {
-    Window {
+const fn window(stride: usize, padding: usize) -> ConvGeometry {
+    ConvGeometry {
         stride: [stride; 2],
         padding: [(padding, padding); 2],
     }
@@ -72,7 +72,7 @@ fn far<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> f64 {
 }
 
 /// The gradient of half the square by the input, with weights that are not trained.
-fn by_input(x: &Tensor<4>, weight: &Tensor<4>, window: Window) -> Tensor<4> {
+fn by_input(x: &Tensor<4>, weight: &Tensor<4>, window: ConvGeometry) -> Tensor<4> {
     let x = x.clone().autodiff().require_grad();
     let y = conv2d(x.clone(), weight.clone(), None, window);
     let gradients = (y.square() * 0.5).sum().backward();
@@ -209,7 +209,7 @@ fn any_shape() {
         };
         let padding = kernel.map(|k| (between(0, k - 1), between(0, k - 1)));
         let size = kernel.map(|k| between(k, 15));
-        let window = Window {
+        let window = ConvGeometry {
             stride: [between(1, 3); 2],
             padding,
         };

@@ -24,7 +24,7 @@ use burn::tensor::{Tensor, activation};
 #[must_use]
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     #[cfg(any(feature = "flex", feature = "cube"))]
-    if x.shape().num_elements() > 0 && crate::served(&x) {
+    if x.shape().num_elements() > 0 && crate::has_kernel(&x) {
         return extension::silu(x);
     }
     activation::silu(x)

@@ -13,7 +13,7 @@ pub(super) fn takes<const D: usize>(tensors: &[&Tensor<D>]) -> bool {
             DispatchTensorKind::Autodiff(_)
         );
         let some = tensor.shape().num_elements() > 0;
-        plain && some && tensor.dtype() == tensors[0].dtype() && crate::served(tensor)
+        plain && some && tensor.dtype() == tensors[0].dtype() && crate::has_kernel(tensor)
     })
 }
 

@@ -2,7 +2,7 @@
 
 mod ancestral;
 mod ddim;
-mod ito;
+mod euler;
 mod renoise;
 mod reverse_diffusion;
 
@@ -10,7 +10,7 @@ use crate::{Level, MoveError, Transition};
 
 pub use ancestral::{Ancestral, PosteriorVariance};
 pub use ddim::Ddim;
-pub use ito::{EulerMaruyama, ProbabilityFlow};
+pub use euler::{EulerMaruyama, EulerOde};
 pub use renoise::Renoise;
 pub use reverse_diffusion::ReverseDiffusion;
 

@@ -1,7 +1,7 @@
 //! One type for all schedules of this crate, for configurations that are read from a file.
 
 use super::{
-    Chain, Cosine, Edm, OrnsteinUhlenbeck, Rates, Rectified, Schedule, Sigmoid, Slope,
+    Chain, Cosine, Edm, OrnsteinUhlenbeck, Rates, RectifiedFlow, Schedule, Sigmoid, Slope,
     SubVariancePreserving, VarianceExploding, VariancePreserving,
 };
 use crate::Level;
@@ -35,7 +35,7 @@ pub enum AnySchedule {
     /// Sigmoid.
     Sigmoid(Sigmoid),
     /// Rectified flow.
-    Rectified(Rectified),
+    RectifiedFlow(RectifiedFlow),
     /// EDM.
     Edm(Edm),
     /// A discrete chain.
@@ -51,7 +51,7 @@ impl AnySchedule {
             Self::OrnsteinUhlenbeck(schedule) => schedule,
             Self::Cosine(schedule) => schedule,
             Self::Sigmoid(schedule) => schedule,
-            Self::Rectified(schedule) => schedule,
+            Self::RectifiedFlow(schedule) => schedule,
             Self::Edm(schedule) => schedule,
             Self::Chain(schedule) => schedule,
         }

@@ -7,7 +7,7 @@
 //! Ho et al. 2020, "Denoising Diffusion Probabilistic Models", eq. 4, arXiv:2006.11239.
 
 use super::{Schedule, ScheduleError, parameter};
-use crate::path::MOST_STEPS;
+use crate::level_path::MOST_STEPS;
 use crate::{Level, level::logistic};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::FRAC_PI_2;

@@ -1,8 +1,8 @@
 use crate::{close, schedules};
 use proptest::prelude::*;
 use tweedie_math::{
-    Ancestral, Chain, Ddim, EulerMaruyama, Kernel, Level, MoveError, PosteriorVariance,
-    ProbabilityFlow, ReverseDiffusion, Schedule, Transition, forward, gaussian,
+    Ancestral, Chain, Ddim, EulerMaruyama, EulerOde, Kernel, Level, MoveError, PosteriorVariance,
+    ReverseDiffusion, Schedule, Transition, forward, gaussian,
 };
 
 /// A move that the kernel has.
@@ -90,7 +90,7 @@ fn euler_kernels_are_right_to_first_order() {
         }
         let t = 0.6;
         let kernels: [(&str, Box<dyn Kernel>); 3] = [
-            ("flow", Box::new(ProbabilityFlow::new(&schedule))),
+            ("flow", Box::new(EulerOde::new(&schedule))),
             ("Euler–Maruyama", Box::new(EulerMaruyama::new(&schedule))),
             ("reverse diffusion", Box::new(ReverseDiffusion)),
         ];
@@ -241,20 +241,16 @@ fn what_makes_no_sense_says_so() {
     }
     // Levels of another process than the one whose time is discretised.
     let ve = tweedie_math::VarianceExploding::default();
-    let off = ProbabilityFlow::new(ve).transition(from, to);
+    let off = EulerOde::new(ve).transition(from, to);
     assert_eq!(off, Err(MoveError::OffSchedule { level: from }));
     let end = EulerMaruyama::new(ve).transition(ve.level(0.5), Level::CLEAN);
     let level = Level::CLEAN;
     assert_eq!(end, Err(MoveError::OffSchedule { level }));
-    moved(&ProbabilityFlow::new(ve), ve.level(0.5), ve.level(0.4));
+    moved(&EulerOde::new(ve), ve.level(0.5), ve.level(0.4));
     // No noise is left to look at.
     let singular = Ddim::deterministic().transition(Level::CLEAN, from);
     assert!(matches!(singular, Err(MoveError::Singular { .. })));
     // The flow is finite at pure noise.
     let cosine = tweedie_math::Cosine::default();
-    moved(
-        &ProbabilityFlow::new(cosine),
-        cosine.level(1.0),
-        cosine.level(0.9),
-    );
+    moved(&EulerOde::new(cosine), cosine.level(1.0), cosine.level(0.9));
 }

@@ -16,7 +16,7 @@ mod serialisation;
 mod training;
 
 use tweedie_math::{
-    Chain, Cosine, Edm, OrnsteinUhlenbeck, Rectified, Schedule, Sigmoid, SubVariancePreserving,
+    Chain, Cosine, Edm, OrnsteinUhlenbeck, RectifiedFlow, Schedule, Sigmoid, SubVariancePreserving,
     VarianceExploding, VariancePreserving,
 };
 
@@ -30,7 +30,7 @@ fn schedules() -> Vec<(&'static str, Box<dyn Schedule>)> {
         ("OU", Box::new(OrnsteinUhlenbeck::default())),
         ("cosine", Box::new(Cosine::default())),
         ("sigmoid", Box::new(Sigmoid::default())),
-        ("rectified", Box::new(Rectified)),
+        ("rectified", Box::new(RectifiedFlow)),
         ("EDM", Box::new(Edm::default())),
         ("chain", Box::new(chain)),
     ]

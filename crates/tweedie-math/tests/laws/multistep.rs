@@ -7,7 +7,7 @@ use tweedie_math::multistep::{
     Multistep, Order, UniPcRule, UniPcWeights, Variable,
 };
 use tweedie_math::{
-    Ancestral, Ddim, Kernel, Level, MoveError, Path, PathError, Schedule, Span, Transition,
+    Ancestral, Ddim, Kernel, Level, LevelPath, MoveError, PathError, Schedule, Span, Transition,
     VariancePreserving,
 };
 
@@ -105,7 +105,7 @@ proptest! {
 
 #[test]
 fn both_ends_are_legal() -> Result<(), PathError> {
-    let path = Path::uniform(tweedie_math::Rectified, Span::FULL, 4)?;
+    let path = LevelPath::uniform(tweedie_math::RectifiedFlow, Span::FULL, 4)?;
     let levels = path.levels();
     for order in Order::ALL {
         for step in [

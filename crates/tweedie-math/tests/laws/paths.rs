@@ -1,7 +1,7 @@
 use crate::{close, schedules};
 use proptest::prelude::*;
 use tweedie_math::{
-    Chain, Level, Path, PathError, Rectified, Schedule, Spacing, Span, VariancePreserving,
+    Chain, Level, LevelPath, PathError, RectifiedFlow, Schedule, Spacing, Span, VariancePreserving,
 };
 
 proptest! {
@@ -10,10 +10,10 @@ proptest! {
         let span = Span::new(0.98, 0.02);
         for (name, schedule) in schedules() {
             let paths = [
-                Path::uniform(&schedule, span, steps),
-                Path::log_snr(&schedule, span, steps),
-                Path::karras(&schedule, span, steps, rho),
-                Path::exponential(&schedule, span, steps),
+                LevelPath::uniform(&schedule, span, steps),
+                LevelPath::log_snr(&schedule, span, steps),
+                LevelPath::karras(&schedule, span, steps, rho),
+                LevelPath::exponential(&schedule, span, steps),
             ];
             for path in paths {
                 let path = path.expect("a path");
@@ -36,7 +36,7 @@ proptest! {
             let nodes = spacing.indices(200, steps).expect("nodes");
             prop_assert_eq!(nodes.len(), steps);
             prop_assert!(nodes.windows(2).all(|pair| pair[0] > pair[1]), "{spacing:?}");
-            let path = Path::respaced(&chain, spacing, steps).expect("a path");
+            let path = LevelPath::respaced(&chain, spacing, steps).expect("a path");
             prop_assert_eq!(path.len(), steps);
             prop_assert_eq!(path.end(), Level::CLEAN);
         }
@@ -45,7 +45,7 @@ proptest! {
 
     #[test]
     fn time_travel_repeats_every_stretch(steps in 1_usize..40, jump in 1_usize..12, repeats in 2_usize..5) {
-        let plain = Path::uniform(Rectified, Span::FULL, steps).expect("a path");
+        let plain = LevelPath::uniform(RectifiedFlow, Span::FULL, steps).expect("a path");
         let path = plain.clone().with_time_travel(jump, repeats);
         let (down, up): (Vec<_>, Vec<_>) = path.moves().partition(|mv| !mv.is_forward());
         prop_assert_eq!(down.len(), steps * repeats);
@@ -69,28 +69,28 @@ fn ties_of_a_trailing_spacing_are_rounded_before_they_count_from_zero() {
 fn spacings_are_even_where_they_say() {
     let vp = VariancePreserving::default();
     let span = Span::default();
-    let gaps = |path: &Path, f: &dyn Fn(Level) -> f64| {
+    let gaps = |path: &LevelPath, f: &dyn Fn(Level) -> f64| {
         let values: Vec<f64> = path.levels().iter().map(|&level| f(level)).collect();
         let gaps: Vec<f64> = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
         for gap in &gaps {
             close("gap", *gap / gaps[0], 1.0, 1e-6);
         }
     };
-    gaps(&Path::uniform(vp, span, 20).expect("a path"), &|l| {
+    gaps(&LevelPath::uniform(vp, span, 20).expect("a path"), &|l| {
         vp.time(l.log_snr())
     });
-    gaps(&Path::log_snr(vp, span, 20).expect("a path"), &|l| {
+    gaps(&LevelPath::log_snr(vp, span, 20).expect("a path"), &|l| {
         l.log_snr()
     });
-    let karras = Path::karras(vp, span, 20, 7.0).expect("a path");
+    let karras = LevelPath::karras(vp, span, 20, 7.0).expect("a path");
     gaps(&karras, &|l| l.noise_to_signal().powf(1.0 / 7.0));
 }
 
 #[test]
 fn nonsense_is_refused_with_its_numbers() {
     let vp = VariancePreserving::default();
-    let text = |path: Result<Path, PathError>| path.map_err(|error| error.to_string()).err();
-    let none = text(Path::uniform(vp, Span::FULL, 0));
+    let text = |path: Result<LevelPath, PathError>| path.map_err(|error| error.to_string()).err();
+    let none = text(LevelPath::uniform(vp, Span::FULL, 0));
     assert_eq!(none.as_deref(), Some("a path needs at least 1 step, got 0"));
     for (start, end) in [
         (1.0, 1.0),
@@ -99,33 +99,33 @@ fn nonsense_is_refused_with_its_numbers() {
         (1.0, -0.1),
         (f64::NAN, 0.0),
     ] {
-        let path = Path::uniform(vp, Span::new(start, end), 5);
+        let path = LevelPath::uniform(vp, Span::new(start, end), 5);
         assert!(
             matches!(path, Err(PathError::Span { .. })),
             "{start} to {end}"
         );
     }
     // A log-SNR spacing cannot start at pure noise or end at clean data.
-    let unbounded = Path::log_snr(Rectified, Span::default(), 5);
+    let unbounded = LevelPath::log_snr(RectifiedFlow, Span::default(), 5);
     assert!(
         matches!(unbounded, Err(PathError::Unbounded { time: 1.0, log_snr }) if log_snr == f64::NEG_INFINITY)
     );
-    assert!(Path::karras(vp, Span::FULL, 5, 7.0).is_err());
-    assert!(Path::karras(vp, Span::default(), 5, 0.0).is_err());
+    assert!(LevelPath::karras(vp, Span::FULL, 5, 7.0).is_err());
+    assert!(LevelPath::karras(vp, Span::default(), 5, 0.0).is_err());
     let chain = Chain::linear(10, 0.1, 0.2).expect("a chain");
     assert!(matches!(
-        Path::respaced(&chain, Spacing::Linspace, 11),
+        LevelPath::respaced(&chain, Spacing::Linspace, 11),
         Err(PathError::TooManySteps {
             steps: 11,
             nodes: 10
         })
     ));
     assert!(matches!(
-        Path::respaced(&chain, Spacing::Leading { offset: 1 }, 10),
+        LevelPath::respaced(&chain, Spacing::Leading { offset: 1 }, 10),
         Err(PathError::NoNode {
             index: 10,
             nodes: 10
         })
     ));
-    assert!(Path::through(vec![Level::CLEAN]).is_err());
+    assert!(LevelPath::through(vec![Level::CLEAN]).is_err());
 }

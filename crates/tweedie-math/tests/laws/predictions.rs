@@ -9,7 +9,7 @@ const ALL: [Prediction; 7] = [
     Prediction::ScaledScore,
     Prediction::Velocity,
     Prediction::Flow,
-    Prediction::Karras { sigma_data: 0.5 },
+    Prediction::Edm { sigma_data: 0.5 },
 ];
 
 /// The output of a perfect network, from its definition.
@@ -23,7 +23,7 @@ fn output(prediction: Prediction, level: Level, clean: f64, noise: f64) -> f64 {
         Prediction::ScaledScore => -noise / (s / a),
         Prediction::Velocity => (a * noise - s * clean) / level.rms(),
         Prediction::Flow => noise - clean,
-        Prediction::Karras { sigma_data: d } => {
+        Prediction::Edm { sigma_data: d } => {
             // Karras et al., table 1, in the coordinate y = x/α.
             let (y, v) = (clean + s / a * noise, s / a);
             let (skip, out) = (d * d / (v * v + d * d), v * d / (v * v + d * d).sqrt());
@@ -73,7 +73,7 @@ proptest! {
 #[test]
 fn edm_gives_input_and_target_unit_variance() {
     let d = 0.5;
-    let prediction = Prediction::Karras { sigma_data: d };
+    let prediction = Prediction::Edm { sigma_data: d };
     for (name, schedule) in schedules() {
         for t in [0.1, 0.5, 0.9] {
             let level = schedule.level(t);

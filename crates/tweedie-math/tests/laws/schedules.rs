@@ -1,7 +1,7 @@
 use crate::{close, schedules};
 use proptest::prelude::*;
 use tweedie_math::{
-    Chain, Level, OrnsteinUhlenbeck, Rectified, Schedule, ScheduleError, SubVariancePreserving,
+    Chain, Level, OrnsteinUhlenbeck, RectifiedFlow, Schedule, ScheduleError, SubVariancePreserving,
     VarianceExploding, VariancePreserving,
 };
 
@@ -142,7 +142,7 @@ fn conventions() -> Result<(), ScheduleError> {
         1e-12,
     );
     // Rectified flow at pure noise: finite slopes where the rates are not.
-    assert_eq!(Rectified.slope(1.0).alpha, -1.0);
+    assert_eq!(RectifiedFlow.slope(1.0).alpha, -1.0);
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 use tweedie_math::{
-    Affine, Ancestral, AnySchedule, Chain, Cosine, Ddim, Edm, EulerMaruyama, Level, Move,
-    OrnsteinUhlenbeck, Path, PosteriorVariance, Prediction, ProbabilityFlow, Rates, Rectified,
+    Affine, Ancestral, AnySchedule, Chain, Cosine, Ddim, Edm, EulerMaruyama, EulerOde, Level,
+    LevelPath, Move, OrnsteinUhlenbeck, PosteriorVariance, Prediction, Rates, RectifiedFlow,
     ReverseDiffusion, Schedule, Sigmoid, Slope, Spacing, Span, SubVariancePreserving, TimeDensity,
     Transition, VarianceExploding, VariancePreserving, Weighting,
 };
@@ -26,23 +26,23 @@ fn every_value_comes_back() {
     round(&OrnsteinUhlenbeck::default());
     round(&Cosine::default());
     round(&Sigmoid::default());
-    round(&Rectified);
+    round(&RectifiedFlow);
     round(&Edm::default());
     for schedule in [
-        AnySchedule::Rectified(Rectified),
+        AnySchedule::RectifiedFlow(RectifiedFlow),
         AnySchedule::SubVariancePreserving(SubVariancePreserving::default()),
         AnySchedule::Chain(chain),
     ] {
         round(&schedule);
     }
-    round(&Prediction::Karras { sigma_data: 0.5 });
+    round(&Prediction::Edm { sigma_data: 0.5 });
     round(&Affine {
         skip: 0.1,
         out: 0.2,
     });
     round(&Ancestral::new(PosteriorVariance::Interpolated(0.3)).expect("a variance"));
     round(&Ddim::new(0.3).expect("η"));
-    round(&ProbabilityFlow::new(Rectified));
+    round(&EulerOde::new(RectifiedFlow));
     round(&EulerMaruyama::new(Cosine::default()));
     round(&ReverseDiffusion);
     round(&Transition::IDENTITY);
@@ -50,12 +50,12 @@ fn every_value_comes_back() {
         from: level,
         to: Level::CLEAN,
     });
-    round(&Path::uniform(Rectified, Span::FULL, 3).expect("a path"));
+    round(&LevelPath::uniform(RectifiedFlow, Span::FULL, 3).expect("a path"));
     round(&Span::default());
     round(&Spacing::Leading { offset: 1 });
     round(&Weighting::MinSnr { gamma: 5.0 });
     round(&TimeDensity::default());
-    round(&Rectified.rates(0.5));
+    round(&RectifiedFlow.rates(0.5));
     round(&Rates { f: 0.0, g2: 1.0 });
     round(&Slope {
         alpha: 0.0,
@@ -73,5 +73,5 @@ fn what_no_constructor_makes_no_file_makes() {
     assert!(refused(r#"{"cosine":{"offset":0.008,"unknown":1.0}}"#));
     assert!(serde_json::from_str::<Ddim>(r#"{"eta":-1.0}"#).is_err());
     assert!(serde_json::from_str::<Ancestral>(r#"{"variance":{"interpolated":2.0}}"#).is_err());
-    assert!(serde_json::from_str::<Path>(r#"[{"alpha":1.0,"sigma":0.0}]"#).is_err());
+    assert!(serde_json::from_str::<LevelPath>(r#"[{"alpha":1.0,"sigma":0.0}]"#).is_err());
 }

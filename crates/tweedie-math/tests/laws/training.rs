@@ -41,7 +41,7 @@ fn weightings_meet_where_the_papers_say() {
             1e-9,
         );
         // EDM's weight makes its own prediction uniform.
-        let karras = Prediction::Karras { sigma_data: 0.5 };
+        let karras = Prediction::Edm { sigma_data: 0.5 };
         close(
             "EDM",
             weight(Weighting::Edm { sigma_data: 0.5 }, karras),
@@ -62,7 +62,7 @@ fn weightings_meet_where_the_papers_say() {
 
 #[test]
 fn weights_are_finite_at_both_ends() {
-    let karras = Prediction::Karras { sigma_data: 0.5 };
+    let karras = Prediction::Edm { sigma_data: 0.5 };
     for t in [0.0, 1.0] {
         let weight =
             |weighting: Weighting, prediction| weighting.weight(Cosine::default(), prediction, t);
@@ -89,7 +89,7 @@ fn weights_are_finite_at_both_ends() {
         .check()
         .is_err()
     );
-    assert!(Prediction::Karras { sigma_data: 0.0 }.check().is_err());
+    assert!(Prediction::Edm { sigma_data: 0.0 }.check().is_err());
     assert!(TimeDensity::default().check().is_ok());
 }
 

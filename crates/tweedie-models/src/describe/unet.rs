@@ -3,8 +3,8 @@
 use super::{Description, convolution, linear};
 use crate::unet::{Grow, Shrink};
 use crate::{
-    Attention, BlockAttention, Perceptron, ResBlock, Resize, SelfAttention, SpatialTransformer,
-    Unet,
+    Attention, BlockAttention, BlockResize, Perceptron, ResBlock, SelfAttention,
+    SpatialTransformer, Unet,
 };
 
 /// Tokens of a context where none is given: those of a text for latent diffusion.
@@ -193,8 +193,8 @@ fn blocks(
 /// doubles.
 pub(super) fn resblock(block: &ResBlock, size: [usize; 2]) -> f64 {
     let size = match block.resize {
-        Resize::Halve(_) => size.map(|side| side / 2),
-        Resize::Keep | Resize::Enlarge(_) => size,
+        BlockResize::Halve(_) => size.map(|side| side / 2),
+        BlockResize::Keep | BlockResize::Enlarge(_) => size,
     };
     let convolutions = [
         Some(&block.conv1),

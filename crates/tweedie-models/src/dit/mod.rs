@@ -51,7 +51,7 @@ pub struct DitConfig {
     /// What the second normalisation of a block adds to the variance; the others add 1e-6.
     #[config(default = 1e-6)]
     pub epsilon: f64,
-    /// The `s` of the sinusoids' frequencies, see [`Waves`](crate::Waves).
+    /// The `s` of the sinusoids' frequencies, see [`TimeEncoding`](crate::TimeEncoding).
     #[config(default = 0.0)]
     pub wave_shift: f64,
     /// Whether every block embeds level and class by itself.
@@ -265,7 +265,7 @@ fn standardised(x: Tensor<3>, epsilon: f64) -> Tensor<3> {
     (x - mean) / (variance + epsilon).sqrt()
 }
 
-/// Sinusoids of column and row of every patch, `[1, rows·columns, width]`: the first half is of the
+/// Sinusoidal of column and row of every patch, `[1, rows·columns, width]`: the first half is of the
 /// column, the second of the row, each `sin`, then `cos`.
 fn places(config: &DitConfig, rows: usize, columns: usize) -> TensorData {
     let quarter = config.width / 4;

@@ -2,7 +2,7 @@
 
 use super::diffusers::names::{Diffusers, DiffusersDit, modernised};
 use super::fields::Fields;
-use super::guided_diffusion::{self, FIRST, Guided, GuidedDiffusion};
+use super::guided_diffusion::{self, FIRST, GuidedCheckpoint, GuidedDiffusion};
 use super::load::load;
 use super::place::{Naming, Native};
 use super::stored::Stored;
@@ -90,7 +90,7 @@ pub(super) enum Names {
     Native,
     Diffusers { convolved: bool },
     Dit,
-    Guided(Box<Guided>),
+    Guided(Box<GuidedCheckpoint>),
 }
 
 impl Checkpoint {
@@ -291,7 +291,7 @@ impl Checkpoint {
     }
 
     /// That the heads of the attention are known: the same weights fit any number of them.
-    fn heads_known(&self, guided: &Guided) -> Result<(), CheckpointError> {
+    fn heads_known(&self, guided: &GuidedCheckpoint) -> Result<(), CheckpointError> {
         if guided.heads {
             return Ok(());
         }

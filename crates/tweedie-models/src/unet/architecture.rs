@@ -5,7 +5,8 @@ use crate::architecture::ddpm;
 use crate::conditions::expect;
 use crate::import::{CheckpointError, Diffusers, unet_json};
 use crate::{
-    Architecture, ClassInput, Clip, Conditions, Grid, NetworkError, Published, Sampling, Waves,
+    Architecture, ClassInput, Clip, Conditions, Grid, NetworkError, Published, Sampling,
+    TimeEncoding,
 };
 use burn::tensor::Device;
 use tweedie_core::{ConditionError, TimeInput};
@@ -42,7 +43,7 @@ impl Architecture for UnetConfig {
         conditions: &Conditions,
     ) -> Result<(), ConditionError> {
         let class = self.class.map(|class| match class {
-            ClassInput::Table { .. } | ClassInput::Waves => None,
+            ClassInput::Table { .. } | ClassInput::Timestep => None,
             ClassInput::Identity => Some(self.features()),
             ClassInput::Perceptron { features } | ClassInput::Linear { features } => Some(features),
         });
@@ -59,8 +60,8 @@ impl Architecture for UnetConfig {
     /// everywhere only of the noise level.
     fn check_time(&self, time: &TimeInput) -> Result<(), CheckpointError> {
         let told = |message: String| Err(CheckpointError::Told { message });
-        let waves = self.waves();
-        if let Waves::Learned { count, .. } = waves {
+        let waves = self.time_encoding();
+        if let TimeEncoding::Learned { count, .. } = waves {
             return match time {
                 TimeInput::Index(chain) if chain.len() <= count => Ok(()),
                 TimeInput::Index(chain) => told(format!(
@@ -72,7 +73,7 @@ impl Architecture for UnetConfig {
                 )),
             };
         }
-        let logarithm = matches!(waves, Waves::Fourier { log: true, .. });
+        let logarithm = matches!(waves, TimeEncoding::Fourier { log: true, .. });
         let positive = matches!(time, TimeInput::NoiseLevel);
         match (logarithm || self.divide_by_condition) && !positive {
             true => told(
@@ -122,8 +123,8 @@ impl Architecture for UnetConfig {
 impl UnetConfig {
     /// Rows of the table of steps, if there is one.
     pub(crate) fn table(&self) -> Option<usize> {
-        match self.waves() {
-            Waves::Learned { count, .. } => Some(count),
+        match self.time_encoding() {
+            TimeEncoding::Learned { count, .. } => Some(count),
             _ => None,
         }
     }

@@ -4,13 +4,13 @@ use super::config::{quarter, up_groups};
 use super::down::{Shrink, ShrinkPyramid};
 use super::up::{Grow, GrowPyramid};
 use super::{
-    Attend, BlockAttention, DownBlock, Level, MidBlock, Resampling, Unet, UnetConfig, UpBlock,
+    Attend, BlockAttention, DownBlock, MidBlock, Resampling, Unet, UnetConfig, UnetLevel, UpBlock,
 };
 use crate::convolution::{Conv2d, Conv2dConfig};
 use crate::norm::group_norm;
 use crate::resblock::conv3x3;
 use crate::{
-    ClassEmbedding, Downsample, Filter, ResBlock, ResBlockConfig, Resize, SelfAttention,
+    BlockResize, ClassEmbedding, Downsample, Filter, ResBlock, ResBlockConfig, SelfAttention,
     SpatialTransformer, TimeEmbedding, Upsample,
 };
 use burn::nn::Initializer;
@@ -23,7 +23,7 @@ pub(super) fn build(config: &UnetConfig, device: &Device) -> Unet {
     let levels = &config.levels;
     let last = levels.len() - 1;
     let pixels = |channels: usize| channels * config.patch * config.patch;
-    let (features, waves) = (config.features(), config.waves());
+    let (features, waves) = (config.features(), config.time_encoding());
     let outer = config.outer_activation;
     let mut here = levels[0].channels;
     let mut skips = vec![here];
@@ -86,7 +86,7 @@ impl Builder<'_> {
     }
 
     /// A residual block that resizes.
-    fn resampling(&self, channels: usize, resize: Resize, rescaled: bool) -> ResBlock {
+    fn resampling(&self, channels: usize, resize: BlockResize, rescaled: bool) -> ResBlock {
         let block = if rescaled {
             self.rescaled(channels, channels, quarter(channels))
                 .with_shortcut(true)
@@ -101,7 +101,7 @@ impl Builder<'_> {
     }
 
     /// What follows a block, if anything does.
-    fn attention(&self, level: &Level, attend: Attend) -> Option<BlockAttention> {
+    fn attention(&self, level: &UnetLevel, attend: Attend) -> Option<BlockAttention> {
         let (channels, config) = (level.channels, self.config);
         let heads = level.heads.on(channels).unwrap_or(1);
         let groups = config.groups_on(channels);
@@ -139,7 +139,7 @@ impl Builder<'_> {
 
     fn down(
         &self,
-        level: &Level,
+        level: &UnetLevel,
         last: bool,
         mut here: usize,
         skips: &mut Vec<usize>,
@@ -165,11 +165,11 @@ impl Builder<'_> {
                 self.device,
             )),
             Resampling::Residual | Resampling::Rescaled => {
-                let halve = Resize::Halve(Filter::Box);
+                let halve = BlockResize::Halve(Filter::Box);
                 Shrink::Residual(self.resampling(channels, halve, rescaled))
             }
             Resampling::Pyramid => Shrink::Pyramid(ShrinkPyramid {
-                resnet_down: self.resampling(channels, Resize::Halve(Filter::Fir), rescaled),
+                resnet_down: self.resampling(channels, BlockResize::Halve(Filter::Fir), rescaled),
                 skip_conv: self.conv1x1(self.config.channels, channels),
             }),
         });
@@ -181,7 +181,7 @@ impl Builder<'_> {
         }
     }
 
-    fn middle(&self, level: &Level) -> MidBlock {
+    fn middle(&self, level: &UnetLevel) -> MidBlock {
         let (channels, config) = (level.channels, self.config);
         let resnet = || {
             self.resnet(channels, channels)
@@ -206,7 +206,13 @@ impl Builder<'_> {
         }
     }
 
-    fn up(&self, level: &Level, last: bool, mut here: usize, skips: &mut Vec<usize>) -> UpBlock {
+    fn up(
+        &self,
+        level: &UnetLevel,
+        last: bool,
+        mut here: usize,
+        skips: &mut Vec<usize>,
+    ) -> UpBlock {
         let channels = level.channels;
         let rescaled = level.grow.rescales();
         let mut resnets = Vec::new();
@@ -226,11 +232,11 @@ impl Builder<'_> {
         let grow = (!last).then(|| match level.grow {
             Resampling::Convolution => Grow::Convolution(Upsample::new(channels, self.device)),
             Resampling::Residual | Resampling::Rescaled => {
-                let enlarge = Resize::Enlarge(Filter::Box);
+                let enlarge = BlockResize::Enlarge(Filter::Box);
                 Grow::Residual(self.resampling(channels, enlarge, rescaled))
             }
             Resampling::Pyramid => Grow::Pyramid(GrowPyramid {
-                resnet_up: self.resampling(channels, Resize::Enlarge(Filter::Fir), rescaled),
+                resnet_up: self.resampling(channels, BlockResize::Enlarge(Filter::Fir), rescaled),
                 skip_norm: group_norm(
                     quarter(channels),
                     channels,

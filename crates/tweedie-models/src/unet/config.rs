@@ -1,7 +1,7 @@
 //! What a U-Net is made of.
 
-use super::{Attend, ContextInput, Level, Resampling, Unet};
-use crate::{Activation, ClassInput, Conditioning, Heads, NetworkError, Waves};
+use super::{Attend, ContextInput, Resampling, Unet, UnetLevel};
+use crate::{Activation, ClassInput, Conditioning, Heads, NetworkError, TimeEncoding};
 use burn::config::Config;
 use burn::tensor::Device;
 use tweedie_math::ParameterError;
@@ -14,8 +14,10 @@ pub struct UnetConfig {
     /// Channels of the output; `None` for as many as the image has.
     pub output: Option<usize>,
     /// The resolutions, the finest first.
-    #[config(default = "vec![Level::new(64), Level::new(128).with_attention(Attend::Pixels)]")]
-    pub levels: Vec<Level>,
+    #[config(
+        default = "vec![UnetLevel::new(64), UnetLevel::new(128).with_attention(Attend::Pixels)]"
+    )]
+    pub levels: Vec<UnetLevel>,
     /// Residual blocks on each level.
     #[config(default = 2)]
     pub blocks: usize,
@@ -45,8 +47,8 @@ pub struct UnetConfig {
     /// How the embedding of level and class enters a block.
     #[config(default = "Conditioning::Shift")]
     pub conditioning: Conditioning,
-    /// The waves of the level; `None` for sinusoids, as many as the finest level has channels.
-    pub waves: Option<Waves>,
+    /// How the level is encoded; `None` for sinusoids, as many as the finest level has channels.
+    pub time_encoding: Option<TimeEncoding>,
     /// Features of the embedding; `None` for four times the channels of the finest level.
     pub features: Option<usize>,
     /// Factor of the condition before its waves: sinusoids suit numbers up to 1000.
@@ -81,18 +83,18 @@ impl UnetConfig {
     #[must_use]
     pub fn ddpm_cifar10() -> Self {
         let [coarse, attending] = [
-            Level::new(256),
-            Level::new(256).with_attention(Attend::Pixels),
+            UnetLevel::new(256),
+            UnetLevel::new(256).with_attention(Attend::Pixels),
         ];
         Self::new(3)
-            .with_levels(vec![Level::new(128), attending, coarse, coarse])
+            .with_levels(vec![UnetLevel::new(128), attending, coarse, coarse])
             .with_dropout(0.1)
     }
 
     /// Levels of these widths, the last with attention between pixels.
     #[must_use]
     pub fn with_widths(self, widths: impl IntoIterator<Item = usize>) -> Self {
-        let mut levels: Vec<Level> = widths.into_iter().map(Level::new).collect();
+        let mut levels: Vec<UnetLevel> = widths.into_iter().map(UnetLevel::new).collect();
         if let Some(last) = levels.last_mut() {
             *last = last.with_attention(Attend::Pixels);
         }
@@ -114,11 +116,11 @@ impl UnetConfig {
         (1..=most.min(channels)).rev().find(divides).unwrap_or(1)
     }
 
-    /// The waves of the level.
+    /// How the level is encoded.
     #[must_use]
-    pub fn waves(&self) -> Waves {
+    pub fn time_encoding(&self) -> TimeEncoding {
         let width = self.levels.first().map_or(2, |level| level.channels);
-        self.waves.unwrap_or(Waves::Sinusoids {
+        self.time_encoding.unwrap_or(TimeEncoding::Sinusoidal {
             width: 2 * (width / 2).max(1),
             cosine_first: false,
             shift: 1.0,
@@ -141,7 +143,7 @@ impl UnetConfig {
     /// Whether every level has to be twice the next: the FIR filters of a pyramid double what they
     /// halved.
     pub(crate) fn is_even(&self) -> bool {
-        let fir = |level: &Level| [level.shrink, level.grow].contains(&Resampling::Pyramid);
+        let fir = |level: &UnetLevel| [level.shrink, level.grow].contains(&Resampling::Pyramid);
         self.levels.iter().any(fir)
     }
 
@@ -151,7 +153,7 @@ impl UnetConfig {
             Attend::Context { layers } => layers.saturating_add(1),
             Attend::Nothing | Attend::Pixels => 1,
         };
-        let each = |level: &Level| layers(level.down).saturating_add(layers(level.up));
+        let each = |level: &UnetLevel| layers(level.down).saturating_add(layers(level.up));
         let levels = self.levels.iter().map(each);
         let all = levels.fold(0, usize::saturating_add);
         self.blocks
@@ -177,12 +179,12 @@ impl UnetConfig {
             ("groups", self.groups.unwrap_or(1)),
             ("patch", self.patch),
             ("features", self.features()),
-            ("waves", self.waves().width()),
+            ("time_encoding", self.time_encoding().width()),
         ];
         counted(&counts)?;
         let widths = self.levels.iter().map(|level| level.channels);
-        let table = match self.waves() {
-            Waves::Learned { count, .. } => count,
+        let table = match self.time_encoding() {
+            TimeEncoding::Learned { count, .. } => count,
             _ => 1,
         };
         let classes = match self.class {
@@ -211,8 +213,13 @@ impl UnetConfig {
         };
         let within = (0.0..1.0).contains(&self.dropout);
         range("dropout", "within [0, 1)", self.dropout, within)?;
-        if let Waves::Fourier { width, .. } = self.waves() {
-            range("waves", "even", width as f64, width.is_multiple_of(2))?;
+        if let TimeEncoding::Fourier { width, .. } = self.time_encoding() {
+            range(
+                "time_encoding",
+                "even",
+                width as f64,
+                width.is_multiple_of(2),
+            )?;
         }
         range("epsilon", "above 0", self.epsilon, self.epsilon > 0.0)?;
         let scale = self.time_scale;
@@ -259,8 +266,9 @@ impl UnetConfig {
             if attends.iter().any(context) && self.context.is_none() {
                 return Err(NetworkError::NoContext { level: index });
             }
-            let pyramid =
-                |level: &Level| [level.shrink, level.grow].map(|way| way == Resampling::Pyramid);
+            let pyramid = |level: &UnetLevel| {
+                [level.shrink, level.grow].map(|way| way == Resampling::Pyramid)
+            };
             if pyramid(level) != pyramid(&self.levels[0]) || pyramid(level)[0] != pyramid(level)[1]
             {
                 return Err(NetworkError::Pyramid { level: index });
@@ -373,7 +381,7 @@ pub(crate) fn counted(counts: &[(&'static str, usize)]) -> Result<(), NetworkErr
 
 /// Groups of a rescaled block on the way up: a quarter of both channels, but in a pyramid with
 /// attention `min(here + skip/4, 32)`, as published.
-pub(super) fn up_groups(level: &Level, here: usize, skip: usize) -> usize {
+pub(super) fn up_groups(level: &UnetLevel, here: usize, skip: usize) -> usize {
     let attends = level.up != Attend::Nothing && level.grow == Resampling::Pyramid;
     if attends {
         (here + skip / 4).clamp(1, 32)

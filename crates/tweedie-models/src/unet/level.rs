@@ -46,7 +46,7 @@ impl Resampling {
 /// One resolution: its channels and what its blocks are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Level {
+pub struct UnetLevel {
     /// Channels.
     pub channels: usize,
     /// What follows the blocks on the way down.
@@ -70,7 +70,7 @@ fn one() -> Heads {
     Heads::Count(1)
 }
 
-impl Level {
+impl UnetLevel {
     /// A level without attention, which passes on by convolutions.
     #[must_use]
     pub fn new(channels: usize) -> Self {

@@ -1,6 +1,6 @@
 //! The U-Net of diffusion models: DDPM, ADM, NCSN++ and latent diffusion are its configurations.
 //!
-//! Every [`Level`] halves height and width of the one before. On the way down each has `blocks`
+//! Every [`UnetLevel`] halves height and width of the one before. On the way down each has `blocks`
 //! residual blocks, on the way up `blocks + 1`, each of these beside one skip; attention follows
 //! every block of the chosen levels. The middle is block, attention, block.
 //!
@@ -23,7 +23,7 @@ pub use config::UnetConfig;
 pub(crate) use config::counted;
 pub use down::DownBlock;
 pub(crate) use down::Shrink;
-pub use level::{Attend, ContextInput, Level, Resampling};
+pub use level::{Attend, ContextInput, Resampling, UnetLevel};
 pub use middle::MidBlock;
 pub(crate) use up::Grow;
 pub use up::UpBlock;
@@ -39,7 +39,7 @@ use crate::{
 use burn::module::Module;
 use burn::nn::GroupNorm;
 use burn::tensor::Tensor;
-use tweedie_kernels::join;
+use tweedie_kernels::concat_channels;
 
 /// A U-Net: `[b, c, h, w]` and `[b]` to `[b, c', h, w]`, for any height and width that `patch`
 /// divides.
@@ -134,7 +134,7 @@ impl Probed for Unet {
         probe: &mut dyn Probe,
     ) -> Tensor<4> {
         let x = match &conditions.image {
-            Some(image) => join(x, image.clone()),
+            Some(image) => concat_channels(x, image.clone()),
             None => x,
         };
         let x = fold(x, self.config.patch);

@@ -6,7 +6,7 @@ use crate::{Activation, Filter, ResBlock, Upsample};
 use burn::module::Module;
 use burn::nn::GroupNorm;
 use burn::tensor::Tensor;
-use tweedie_kernels::join;
+use tweedie_kernels::concat_channels;
 
 /// The blocks of a level on the way up.
 #[derive(Module, Debug)]
@@ -52,7 +52,7 @@ impl UpBlock {
         let first = self.resnets.len() - self.attentions.len();
         for (i, resnet) in self.resnets.iter().enumerate() {
             if let Some(skip) = skips.pop() {
-                h = join(h, skip);
+                h = concat_channels(h, skip);
             }
             h = resnet.forward(h, time, None);
             let attention = i.checked_sub(first).and_then(|i| self.attentions.get(i));

@@ -3,13 +3,13 @@
 use crate::{copy, device, refusal};
 use std::fs;
 use tweedie_core::TimeInput;
-use tweedie_math::{Chain, Level, Path};
+use tweedie_math::{Chain, Level, LevelPath};
 use tweedie_models::{CheckpointError, Model};
 
 const STEPS: usize = 10;
 
 /// The chain and the path of a configuration.
-fn levels(text: &str) -> Result<(Chain, Path), CheckpointError> {
+fn levels(text: &str) -> Result<(Chain, LevelPath), CheckpointError> {
     let folder = copy("unet_ddpm");
     fs::write(folder.path().join("scheduler_config.json"), text).expect("a file");
     let model = Model::open(folder.path(), &device())?;
@@ -20,7 +20,7 @@ fn levels(text: &str) -> Result<(Chain, Path), CheckpointError> {
     Ok((chain, sampling.path(STEPS).expect("a path")))
 }
 
-fn indices(chain: &Chain, path: &Path) -> Vec<f64> {
+fn indices(chain: &Chain, path: &LevelPath) -> Vec<f64> {
     let visited = &path.levels()[..STEPS];
     visited.iter().map(|level| chain.index(*level)).collect()
 }

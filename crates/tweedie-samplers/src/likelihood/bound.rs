@@ -16,7 +16,7 @@ use burn::tensor::Tensor;
 use std::f64::consts::{LN_2, SQRT_2, TAU};
 use tweedie_core::{Denoiser, Noise, Posterior, per_sample_sum};
 use tweedie_math::{
-    Ancestral, Kernel, MoveError, ParameterError, Path, PosteriorVariance, forward, gaussian,
+    Ancestral, Kernel, LevelPath, MoveError, ParameterError, PosteriorVariance, forward, gaussian,
 };
 
 /// How the last estimate becomes a law of the data.
@@ -42,13 +42,13 @@ pub enum Decoder {
 /// ```
 /// use burn::tensor::Device;
 /// use tweedie_core::{HostNoise, oracle::Gaussian};
-/// use tweedie_math::{Chain, Path, PosteriorVariance, Spacing};
+/// use tweedie_math::{Chain, LevelPath, PosteriorVariance, Spacing};
 /// use tweedie_samplers::likelihood::VariationalBound;
 ///
 /// let prior = Gaussian::isotropic(&[0.3, -0.2], 0.5)?;
 /// let x = prior.sample(4, 1, &Device::flex());
 /// let chain = Chain::linear(100, 1e-3, 0.2)?;
-/// let path = Path::respaced(&chain, Spacing::Trailing, 100)?;
+/// let path = LevelPath::respaced(&chain, Spacing::Trailing, 100)?;
 /// let bound = VariationalBound::new(path, PosteriorVariance::Small)?;
 /// let terms = bound.terms(&prior, x, &mut HostNoise::seeded(7))?;
 /// assert_eq!((terms.steps.len(), terms.total().dims()), (99, [4]));
@@ -56,7 +56,7 @@ pub enum Decoder {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct VariationalBound {
-    path: Path,
+    path: LevelPath,
     kernel: Ancestral,
     is_learned: bool,
     decoder: Decoder,
@@ -99,7 +99,7 @@ impl VariationalBound {
     ///
     /// # Errors
     /// As [`Ancestral::new`].
-    pub fn new(path: Path, variance: PosteriorVariance) -> Result<Self, ParameterError> {
+    pub fn new(path: LevelPath, variance: PosteriorVariance) -> Result<Self, ParameterError> {
         Ok(Self {
             path: path.then_clean(),
             kernel: Ancestral::new(variance)?,

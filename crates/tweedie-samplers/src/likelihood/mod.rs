@@ -13,4 +13,4 @@ mod trace;
 pub use bound::{Bound, Decoder, VariationalBound};
 pub use flow::{FlowLikelihood, LogDensity};
 pub use quantised::{bits_per_dimension, dequantise};
-pub use trace::{Probe, Trace};
+pub use trace::{Trace, TraceProbe};

@@ -21,13 +21,13 @@ pub enum Trace {
         /// How many.
         probes: usize,
         /// Their law.
-        law: Probe,
+        law: TraceProbe,
     },
 }
 
 /// The law of a random probe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Probe {
+pub enum TraceProbe {
     /// `±1`: the least variance among laws with independent entries.
     #[default]
     Rademacher,
@@ -60,8 +60,8 @@ impl Trace {
                 .map(|_| {
                     let z = noise.normal_like(x);
                     match law {
-                        Probe::Rademacher => z.sign(),
-                        Probe::Gaussian => z,
+                        TraceProbe::Rademacher => z.sign(),
+                        TraceProbe::Gaussian => z,
                     }
                 })
                 .collect(),

@@ -4,7 +4,9 @@ use crate::{device, mixture, values};
 use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{BrownianTree, HostNoise, Noise, from_fn};
-use tweedie_math::{Level, Path, Rectified, Schedule, Span, VarianceExploding, VariancePreserving};
+use tweedie_math::{
+    Level, LevelPath, RectifiedFlow, Schedule, Span, VarianceExploding, VariancePreserving,
+};
 use tweedie_samplers::{
     Adaptive, AdaptiveError, AdaptiveSde, Controller, SampleError, Sampler, StepError, Tolerance,
 };
@@ -31,7 +33,7 @@ fn start() -> Tensor<2> {
 }
 
 /// The largest error at a path's levels, and the number of evaluations.
-fn error(solver: Adaptive, path: &Path) -> (f64, usize) {
+fn error(solver: Adaptive, path: &LevelPath) -> (f64, usize) {
     let solution = solver.solve(&prior(), start(), path).expect("a flow");
     let gap = |(x, &level): (&Tensor<2>, &Level)| {
         let exact = prior().flow(start(), path.start(), level);
@@ -45,7 +47,7 @@ fn error(solver: Adaptive, path: &Path) -> (f64, usize) {
 fn the_error_follows_the_tolerance_at_every_level() {
     let schedules: [(&str, &dyn Schedule); 3] = [
         ("VP", &VP()),
-        ("rectified", &Rectified),
+        ("rectified", &RectifiedFlow),
         (
             "VE",
             &VarianceExploding::new(0.01, 5.0).expect("a schedule"),
@@ -53,7 +55,7 @@ fn the_error_follows_the_tolerance_at_every_level() {
     ];
     for (name, schedule) in schedules {
         // 37 outputs, most of them within steps, and pure noise at the start of the second.
-        let path = Path::uniform(schedule, Span::new(1.0, 0.01), 37).expect("a path");
+        let path = LevelPath::uniform(schedule, Span::new(1.0, 0.01), 37).expect("a path");
         for (pair, solver) in pairs() {
             let mut cost = 0;
             for tolerance in [1e-4, 1e-6, 1e-8] {
@@ -76,7 +78,7 @@ fn the_error_follows_the_tolerance_at_every_level() {
 
 #[test]
 fn it_goes_up_as_well_as_down() {
-    let down = Path::uniform(VP(), Span::default(), 5).expect("a path");
+    let down = LevelPath::uniform(VP(), Span::default(), 5).expect("a path");
     let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(1e-9).expect("a parameter"));
     let x = solver.solve(&prior(), start(), &down).expect("a flow");
     let x = x.states.last().cloned().expect("a state");
@@ -92,7 +94,7 @@ fn a_kink_is_stepped_over_in_small_steps() {
         let side = if level.sigma() > 0.6 { 1.0 } else { -1.0 };
         x.zeros_like() + side
     });
-    let path = Path::uniform(VP(), Span::default(), 1).expect("a path");
+    let path = LevelPath::uniform(VP(), Span::default(), 1).expect("a path");
     for controller in [
         Controller::default(),
         Controller {
@@ -113,8 +115,8 @@ fn a_kink_is_stepped_over_in_small_steps() {
 #[test]
 fn what_cannot_be_solved_says_so() {
     let solver = Adaptive::tsitouras().with_most_steps(200);
-    let path = Path::uniform(VP(), Span::default(), 3).expect("a path");
-    let solve = |path: &Path| solver.solve(&prior(), start(), path).err();
+    let path = LevelPath::uniform(VP(), Span::default(), 3).expect("a path");
+    let solve = |path: &LevelPath| solver.solve(&prior(), start(), path).err();
     assert_eq!(
         solve(&path.clone().then_clean()),
         Some(AdaptiveError::Clean)
@@ -153,7 +155,7 @@ fn what_cannot_be_solved_says_so() {
 #[test]
 fn a_smaller_tolerance_follows_the_same_brownian_path() {
     let prior = mixture();
-    let whole = Path::through(vec![VP().level(1.0), VP().level(1e-2)]).expect("a path");
+    let whole = LevelPath::through(vec![VP().level(1.0), VP().level(1e-2)]).expect("a path");
     let x = HostNoise::seeded(3).normal([200, 2], &device());
     let run = |tolerance: f64, noise: &mut dyn Noise<2>| {
         let step =
@@ -179,7 +181,7 @@ fn a_smaller_tolerance_follows_the_same_brownian_path() {
 
 #[test]
 fn a_start_at_zero_and_a_move_of_no_length_are_no_trap() {
-    let path = Path::uniform(VP(), Span::default(), 2).expect("a path");
+    let path = LevelPath::uniform(VP(), Span::default(), 2).expect("a path");
     let zero = start().zeros_like();
     for (name, solver) in pairs() {
         let solution = solver.solve(&prior(), zero.clone(), &path).expect("a flow");
@@ -190,7 +192,7 @@ fn a_start_at_zero_and_a_move_of_no_length_are_no_trap() {
         // A level twice, and once more at another scale.
         let [a, b] = [path.start(), path.end()];
         let scaled = Level::variance_exploding(a.noise_to_signal()).expect("a level");
-        let path = Path::through(vec![a, a, scaled, b]).expect("a path");
+        let path = LevelPath::through(vec![a, a, scaled, b]).expect("a path");
         let sampler = Sampler::new(solver, path.clone());
         let x = sampler.sample(&prior(), start(), &mut HostNoise::seeded(0));
         let exact = prior().flow(start(), a, b);
@@ -201,7 +203,7 @@ fn a_start_at_zero_and_a_move_of_no_length_are_no_trap() {
 
 #[test]
 fn a_neighbour_changes_a_sample_within_the_tolerance_only() {
-    let path = Path::uniform(VP(), Span::default(), 1).expect("a path");
+    let path = LevelPath::uniform(VP(), Span::default(), 1).expect("a path");
     let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(1e-6).expect("a parameter"));
     let end = |x: Tensor<2>| {
         let solution = solver.solve(&mixture(), x, &path).expect("a flow");
@@ -233,7 +235,7 @@ fn parameters_that_make_no_sense_are_refused() {
 fn an_sde_walks_over_a_level_that_stands_twice() {
     let [a, b] = [0.9, 0.1].map(|t| VP().level(t));
     let run = |levels: Vec<Level>| {
-        let path = Path::through(levels).expect("a path");
+        let path = LevelPath::through(levels).expect("a path");
         let sampler = Sampler::new(AdaptiveSde::new(VP()), path);
         let mut noise = BrownianTree::seeded(0);
         values(
@@ -252,7 +254,7 @@ fn an_sde_that_breaks_is_given_up_soon() {
             if level.sigma() < 0.6 { x * f64::NAN } else { x }
         },
     );
-    let whole = Path::through(vec![VP().level(1.0), VP().level(1e-2)]).expect("a path");
+    let whole = LevelPath::through(vec![VP().level(1.0), VP().level(1e-2)]).expect("a path");
     let counting = tweedie_core::Counting::new(&broken);
     let step = AdaptiveSde::new(VP()).with_most_steps(300);
     let run = Sampler::new(step, whole).sample(&counting, start(), &mut BrownianTree::seeded(0));

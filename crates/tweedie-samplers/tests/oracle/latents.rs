@@ -5,7 +5,7 @@ use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{HostNoise, Noise, Replay};
 use tweedie_math::multistep::{DpmSolverMultistep, Order};
-use tweedie_math::{Ddim, Path, Rectified, Span, VariancePreserving};
+use tweedie_math::{Ddim, LevelPath, RectifiedFlow, Span, VariancePreserving};
 use tweedie_samplers::{Adaptive, AnyStep, RungeKutta, Sampler, UniPc, slerp};
 
 const VP: fn() -> VariancePreserving = VariancePreserving::default;
@@ -13,7 +13,7 @@ const VP: fn() -> VariancePreserving = VariancePreserving::default;
 #[test]
 fn encoding_reaches_pure_noise() {
     let prior = Gaussian::diagonal(&[2.0, -1.0], &[0.3, 0.7]).expect("a Gaussian");
-    let path = Path::uniform(Rectified, Span::new(1.0, 0.01), 400).expect("a path");
+    let path = LevelPath::uniform(RectifiedFlow, Span::new(1.0, 0.01), 400).expect("a path");
     let x = Tensor::<2>::from_data([[1.9, -0.3]], (&device(), DType::F64));
     let exact = prior.flow(x.clone(), path.end(), path.start());
     for step in [
@@ -33,7 +33,7 @@ fn encoding_reaches_pure_noise() {
 #[test]
 fn a_latent_decodes_to_what_was_encoded() {
     let prior = Gaussian::diagonal(&[2.0, -1.0], &[0.3, 0.7]).expect("a Gaussian");
-    let path = Path::log_snr(VP(), Span::default(), 100).expect("a path");
+    let path = LevelPath::log_snr(VP(), Span::default(), 100).expect("a path");
     let data = Tensor::<2>::from_data([[1.9, -0.3], [2.4, -1.8]], (&device(), DType::F64));
     let x = data * path.end().alpha();
     let steps: [(&str, AnyStep<2>, f64); 4] = [

@@ -11,8 +11,8 @@ use tweedie_core::oracle::{Gaussian, GaussianMixture};
 use tweedie_core::{BrownianTree, Denoiser, HostNoise, Noise, from_fn};
 use tweedie_math::multistep::{DpmSolverMultistep, Order};
 use tweedie_math::{
-    Ancestral, Cosine, Ddim, Edm, Level, OrnsteinUhlenbeck, Path, Rectified, ReverseDiffusion,
-    Schedule, Span, SubVariancePreserving, VarianceExploding, VariancePreserving,
+    Ancestral, Cosine, Ddim, Edm, Level, LevelPath, OrnsteinUhlenbeck, RectifiedFlow,
+    ReverseDiffusion, Schedule, Span, SubVariancePreserving, VarianceExploding, VariancePreserving,
 };
 use tweedie_metrics::sliced_wasserstein;
 use tweedie_samplers::{
@@ -112,7 +112,7 @@ impl Truth {
         assert!(found.1 < moments, "{name}: {} standard errors", found.1);
     }
 
-    fn run(&self, step: impl Step<2>, path: Path, noise: &mut dyn Noise<2>) -> Tensor<2> {
+    fn run(&self, step: impl Step<2>, path: LevelPath, noise: &mut dyn Noise<2>) -> Tensor<2> {
         let sampler = Sampler::new(step, path);
         let x = sampler.start([COUNT, 2], &device(), noise);
         sampler
@@ -121,9 +121,9 @@ impl Truth {
     }
 }
 
-fn path(schedule: impl Schedule, steps: usize) -> Path {
+fn path(schedule: impl Schedule, steps: usize) -> LevelPath {
     let span = Span::new(0.999, 1e-3);
-    let path = Path::karras(schedule, span, steps, 7.0);
+    let path = LevelPath::karras(schedule, span, steps, 7.0);
     path.expect("a path").then_clean()
 }
 
@@ -156,7 +156,7 @@ fn every_process_leads_to_the_law() {
         ("VE", &VarianceExploding::default()),
         ("OU", &OrnsteinUhlenbeck::default()),
         ("cosine", &Cosine::default()),
-        ("rectified", &Rectified),
+        ("rectified", &RectifiedFlow),
         ("EDM", &Edm::default()),
     ];
     let solver = DpmSolverMultistep::plus_plus(Order::Second);
@@ -180,7 +180,7 @@ fn the_other_samplers_draw_from_the_law() {
     let x = truth.run(Adaptive::bogacki_shampine(), path(VP(), 5), &mut noise);
     truth.assert_law("adaptive", &x, 5.0);
     let mut brownian = BrownianTree::seeded(3);
-    let whole = Path::through(vec![VP().level(1.0), VP().level(1e-3)]).expect("a path");
+    let whole = LevelPath::through(vec![VP().level(1.0), VP().level(1e-3)]).expect("a path");
     let x = truth.run(AdaptiveSde::new(VP()), whole.then_clean(), &mut brownian);
     truth.assert_law("adaptive SDE", &x, 5.0);
     // Half as many moves as the predictor needs alone.
@@ -232,7 +232,7 @@ fn chains_at_one_level_stay_in_its_law() {
         clean.clone() + noise.normal_like(&clean) * level.sigma()
     };
     let (reference, between) = (noisy(1), Between::new(noisy));
-    let stay = |steps| Path::staying(level, steps).expect("a path");
+    let stay = |steps| LevelPath::staying(level, steps).expect("a path");
     let prior = &truth.prior;
     let run = |step: AnyStep<2>, steps, noise: &mut HostNoise| {
         let sampler = Sampler::new(step, stay(steps));
@@ -264,7 +264,7 @@ fn chains_at_one_level_stay_in_its_law() {
 fn annealed_langevin_dynamics_finds_the_clusters() {
     let truth = Truth::new();
     let ve = VarianceExploding::new(0.02, 10.0).expect("a schedule");
-    let levels = Path::log_snr(ve, Span::FULL, 20).expect("a path");
+    let levels = LevelPath::log_snr(ve, Span::FULL, 20).expect("a path");
     let step = AnnealedLangevin::new(40, 2e-4, levels.end());
     let x = truth.run(
         step.expect("a parameter"),

@@ -5,11 +5,11 @@ use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::{Gaussian, GaussianMixture};
 use tweedie_core::{DenoiseError, Denoiser, HostNoise, Noise, Posterior, from_fn, try_from_fn};
 use tweedie_math::{
-    Level, Path, PosteriorVariance, Rectified, Schedule, Span, VarianceExploding,
+    Level, LevelPath, PosteriorVariance, RectifiedFlow, Schedule, Span, VarianceExploding,
     VariancePreserving,
 };
 use tweedie_samplers::likelihood::{
-    Decoder, FlowLikelihood, Probe, Trace, VariationalBound, bits_per_dimension, dequantise,
+    Decoder, FlowLikelihood, Trace, TraceProbe, VariationalBound, bits_per_dimension, dequantise,
 };
 use tweedie_samplers::{AdaptiveError, SampleError, Tolerance};
 
@@ -40,7 +40,7 @@ fn the_flow_has_the_exact_density() {
         ("VE", &ve, 1e-3),
         // σ = 1: the state is larger than the data.
         ("VE, noisy", &ve, 0.425),
-        ("rectified", &Rectified, 1e-3),
+        ("rectified", &RectifiedFlow, 1e-3),
     ];
     for (name, schedule, end) in schedules {
         let (clean, noisy) = (schedule.level(end), schedule.level(0.9999));
@@ -82,7 +82,7 @@ fn random_probes_are_within_their_standard_error() {
     let (clean, noisy) = (VP().level(1e-3), VP().level(1.0));
     let x = draws(&prior, 30, clean);
     let exact = values(prior.log_density(x.clone(), clean));
-    for law in [Probe::Rademacher, Probe::Gaussian] {
+    for law in [TraceProbe::Rademacher, TraceProbe::Gaussian] {
         let trace = Trace::Hutchinson { probes: 20, law };
         let flow = FlowLikelihood::new().with_trace(trace);
         let found = flow
@@ -119,7 +119,7 @@ fn the_bound_is_tight_for_the_exact_denoiser() {
     let span = Span::new(1.0, 1e-3);
     let exact = values(prior.log_density(x.clone(), Level::CLEAN));
     let gap = |steps: usize| {
-        let path = Path::log_snr(VP(), span, steps).expect("a path");
+        let path = LevelPath::log_snr(VP(), span, steps).expect("a path");
         let bound = VariationalBound::new(path, PosteriorVariance::Small);
         let terms = bound
             .expect("a run")
@@ -157,7 +157,7 @@ fn quantised_data_have_bits() {
         .into_iter()
         .map(|density| bits_per_dimension(density, 2, bin))
         .collect();
-    let path = Path::log_snr(VP(), Span::new(1.0, 1e-2), 3000).expect("a path");
+    let path = LevelPath::log_snr(VP(), Span::new(1.0, 1e-2), 3000).expect("a path");
     let decoder = Decoder::Discretised {
         bin,
         least: -1.0,
@@ -223,7 +223,7 @@ fn a_learned_variance_at_either_end_is_that_variance() {
             })
         }
     }
-    let path = Path::log_snr(VP(), Span::new(1.0, 1e-2), 6).expect("a path");
+    let path = LevelPath::log_snr(VP(), Span::new(1.0, 1e-2), 6).expect("a path");
     let x = draws(&mixture(), 5, Level::CLEAN);
     let total = |bound: VariationalBound, denoiser: &dyn Denoiser<2>| {
         let terms = bound.terms(denoiser, x.clone(), &mut HostNoise::seeded(1));
@@ -249,9 +249,9 @@ fn a_learned_variance_at_either_end_is_that_variance() {
 #[test]
 fn the_bins_of_a_decoder_hold_all_probability() {
     // Nine values from −1 to 1; whatever the estimate, their probabilities sum to 1.
-    let (bin, path) = (0.25, Path::through(vec![VP().level(0.2)]));
+    let (bin, path) = (0.25, LevelPath::through(vec![VP().level(0.2)]));
     assert!(path.is_err(), "one level is no path");
-    let path = Path::uniform(VP(), Span::new(0.4, 0.2), 1).expect("a path");
+    let path = LevelPath::uniform(VP(), Span::new(0.4, 0.2), 1).expect("a path");
     let decoder = Decoder::Discretised {
         bin,
         least: -1.0,
@@ -297,11 +297,11 @@ fn what_has_no_likelihood_says_so() {
     let found = flow.log_density(&cut, x.clone(), low, high, &mut noise);
     let untracked = AdaptiveError::Denoise(DenoiseError::Untracked);
     assert_eq!(found.err(), Some(untracked));
-    let law = Probe::default();
+    let law = TraceProbe::default();
     let none = flow.with_trace(Trace::Hutchinson { probes: 0, law });
     assert!(none.is_err());
-    let path = Path::uniform(VP(), Span::default(), 4).expect("a path");
-    let bound = |path: &Path| {
+    let path = LevelPath::uniform(VP(), Span::default(), 4).expect("a path");
+    let bound = |path: &LevelPath| {
         let bound = VariationalBound::new(path.clone(), PosteriorVariance::Small);
         bound.expect("a variance")
     };

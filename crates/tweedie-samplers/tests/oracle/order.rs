@@ -13,9 +13,9 @@ use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{Denoiser, Replay};
 use tweedie_math::multistep::{Combination, DpmSolverMultistep, Multistep, Order};
-use tweedie_math::{Level, MoveError, Path, Span, VariancePreserving};
+use tweedie_math::{Level, LevelPath, MoveError, Span, VariancePreserving};
 use tweedie_samplers::{
-    Adaptive, AnyStep, Churn, Context, Coupling, DpmSde, RungeKutta, Sampler, Step, Tolerance,
+    Adaptive, AnyStep, Churn, Coupling, DpmSde, RungeKutta, Sampler, Step, StepContext, Tolerance,
     affine_law,
 };
 
@@ -27,17 +27,17 @@ fn prior() -> Gaussian {
     Gaussian::diagonal(&MEAN, &STD).expect("a Gaussian")
 }
 
-fn path(kind: Kind, steps: usize) -> Path {
+fn path(kind: Kind, steps: usize) -> LevelPath {
     let vp = VariancePreserving::default();
     match kind {
-        Kind::InTime | Kind::StochasticInTime => Path::uniform(vp, Span::new(0.6, 0.2), steps),
+        Kind::InTime | Kind::StochasticInTime => LevelPath::uniform(vp, Span::new(0.6, 0.2), steps),
         Kind::InRatio => {
             let sigma = |i: usize| 2.4 - 0.9 * i as f64 / steps as f64;
             let level = |i| Level::variance_exploding(sigma(i)).expect("a level");
-            Path::through((0..=steps).map(level).collect())
+            LevelPath::through((0..=steps).map(level).collect())
         }
-        Kind::FromNoise => Path::log_snr(vp, Span::new(1.0, 0.1), steps),
-        _ => Path::log_snr(vp, Span::new(0.5, 0.15), steps),
+        Kind::FromNoise => LevelPath::log_snr(vp, Span::new(1.0, 0.1), steps),
+        _ => LevelPath::log_snr(vp, Span::new(0.5, 0.15), steps),
     }
     .expect("a path")
 }
@@ -51,7 +51,7 @@ pub(crate) fn fitted(points: &[(f64, f64)]) -> f64 {
 }
 
 /// The exact states at the levels of a path.
-fn exact(kind: Kind, path: &Path) -> Vec<Tensor<2>> {
+fn exact(kind: Kind, path: &LevelPath) -> Vec<Tensor<2>> {
     let x = Tensor::<2>::from_data([[0.7, -0.4]], (&device(), DType::F64));
     let rest = if kind == Kind::OnMixture {
         let solver =
@@ -80,7 +80,7 @@ fn flow_error(entry: &Entry, steps: usize) -> f64 {
     let (mut x, mut memory) = (exact[0].clone(), None);
     for (k, mv) in path.moves().enumerate() {
         let mut nothing = Replay::new(Vec::new());
-        let mut context = Context::new(&*prior, &mut nothing);
+        let mut context = StepContext::new(&*prior, &mut nothing);
         let next = entry.step.step(x, mv, &mut context, &mut memory);
         x = if k < known {
             exact[k + 1].clone()

@@ -2,7 +2,7 @@
 //! here and are nowhere else.
 
 use crate::order::fitted;
-use tweedie_math::{Chain, Ddim, Kernel, Level, Path, Spacing, Span, VariancePreserving};
+use tweedie_math::{Chain, Ddim, Kernel, Level, LevelPath, Spacing, Span, VariancePreserving};
 
 const MEAN: f64 = 2.0;
 const STD: f64 = 0.3;
@@ -23,7 +23,7 @@ fn flow(x: f64, from: Level, to: Level) -> f64 {
 /// `dφ = e^u/(1 + e^{2u}) du`. Its code multiplies the integral by `√(α_s² + σ_t²)`, where its own
 /// documentation has `√(α_s² + σ_s²)`.
 fn reab(steps: usize, as_written: bool) -> f64 {
-    let path = Path::log_snr(VariancePreserving::default(), Span::new(0.6, 0.1), steps);
+    let path = LevelPath::log_snr(VariancePreserving::default(), Span::new(0.6, 0.1), steps);
     let path = path.expect("a path");
     let u = |level: Level| level.noise_to_signal().ln();
     let velocity = |x: f64, level: Level| (level.alpha() * x - denoise(x, level)) / level.sigma();

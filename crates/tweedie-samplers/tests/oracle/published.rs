@@ -6,7 +6,7 @@ use tweedie_core::oracle::{Gaussian, GaussianMixture};
 use tweedie_core::{DenoiseError, Denoiser};
 use tweedie_core::{HostNoise, Noise, Posterior, Replay};
 use tweedie_math::{Ancestral, Chain, Level, Move, PosteriorVariance};
-use tweedie_samplers::{Context, Langevin, LearnedAncestral, PredictorCorrector, Step};
+use tweedie_samplers::{Langevin, LearnedAncestral, PredictorCorrector, Step, StepContext};
 
 /// The state after a move with given noise.
 fn moved<S: Step<2>>(
@@ -17,7 +17,7 @@ fn moved<S: Step<2>>(
     noise: Vec<Tensor<2>>,
 ) -> Tensor<2> {
     let mut noise = Replay::new(noise);
-    let mut context = Context::new(denoiser, &mut noise);
+    let mut context = StepContext::new(denoiser, &mut noise);
     let state = step.step(x, mv, &mut context, &mut S::Memory::default());
     state.expect("a move").x
 }

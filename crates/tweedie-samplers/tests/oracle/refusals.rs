@@ -5,15 +5,15 @@ use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, Denoiser};
 use tweedie_core::{HostNoise, from_fn, try_from_fn};
 use tweedie_math::{
-    Ancestral, Ddim, EulerMaruyama, Level, MoveError, Path, Rectified, Schedule, Span,
+    Ancestral, Ddim, EulerMaruyama, Level, LevelPath, MoveError, RectifiedFlow, Schedule, Span,
     VariancePreserving,
 };
 use tweedie_samplers::{AnyStep, Churn, Langevin, RungeKutta, SampleError, Sampler, StepError};
 
 const VP: fn() -> VariancePreserving = VariancePreserving::default;
 
-fn uniform(steps: usize) -> Path {
-    Path::uniform(VP(), Span::default(), steps).expect("a path")
+fn uniform(steps: usize) -> LevelPath {
+    LevelPath::uniform(VP(), Span::default(), steps).expect("a path")
 }
 
 #[test]
@@ -30,11 +30,11 @@ fn what_cannot_work_is_refused_before_any_evaluation() {
     let never = from_fn(|_: Tensor<2>, _| -> Tensor<2> { unreachable!("refused") });
     let x = || Tensor::<2>::ones([1, 2], &device());
     let mut noise = HostNoise::seeded(0);
-    let to_pure = Path::uniform(Rectified, Span::FULL, 5).expect("a path");
+    let to_pure = LevelPath::uniform(RectifiedFlow, Span::FULL, 5).expect("a path");
     let run = Sampler::new(Ddim::deterministic(), to_pure.clone());
     let run = run.sample(&NoiseOnly, x(), &mut noise);
     assert!(matches!(run, Err(SampleError::Denoiser { level }) if level == Level::PURE_NOISE));
-    let singular = Sampler::new(EulerMaruyama::new(Rectified), to_pure.clone());
+    let singular = Sampler::new(EulerMaruyama::new(RectifiedFlow), to_pure.clone());
     let run = singular.sample(&never, x(), &mut noise);
     assert!(matches!(
         run,
@@ -44,7 +44,7 @@ fn what_cannot_work_is_refused_before_any_evaluation() {
         })
     ));
     // Data without noise has no noise to look at, and no noise can be drawn on the way up.
-    let full = Path::uniform(VP(), Span::FULL, 5).expect("a path");
+    let full = LevelPath::uniform(VP(), Span::FULL, 5).expect("a path");
     let run = Sampler::new(Ddim::deterministic(), full).encode(&never, x());
     assert!(matches!(run, Err(SampleError::Step { .. })));
     for step in [
@@ -55,7 +55,7 @@ fn what_cannot_work_is_refused_before_any_evaluation() {
         assert!(matches!(run, Err(SampleError::Step { .. })));
     }
     // Nor along levels that do not rise.
-    let stay = Path::staying(VP().level(0.5), 3).expect("a path");
+    let stay = LevelPath::staying(VP().level(0.5), 3).expect("a path");
     let run = Sampler::new(Langevin::fixed(0.1).expect("ε"), stay).encode(&never, x());
     assert!(matches!(run, Err(SampleError::Encode { .. })));
     let run = Sampler::new(Ddim::ancestral(), uniform(5).reversed()).encode(&never, x());

@@ -5,7 +5,7 @@ use tweedie_math::multistep::{
     Variable,
 };
 use tweedie_math::{
-    Ancestral, Ddim, EulerMaruyama, ProbabilityFlow, ReverseDiffusion, VariancePreserving, tableau,
+    Ancestral, Ddim, EulerMaruyama, EulerOde, ReverseDiffusion, VariancePreserving, tableau,
 };
 use tweedie_samplers::{
     AnyStep, Convergence, DpmSde, DpmSolver, FreshNoise, LearnedAncestral, Pndm, PndmStart,
@@ -74,7 +74,7 @@ pub(crate) fn converging() -> Vec<Entry> {
         });
     };
     add("Ddim", Deterministic, of(Ddim::deterministic()));
-    add("ProbabilityFlow", InTime, of(ProbabilityFlow::new(VP())));
+    add("EulerOde", InTime, of(EulerOde::new(VP())));
     for (name, tableau) in [
         ("RungeKutta, Euler", tableau::EULER),
         ("RungeKutta, midpoint", tableau::MIDPOINT),

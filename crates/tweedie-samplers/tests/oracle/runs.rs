@@ -7,8 +7,8 @@ use tweedie_core::oracle::GaussianMixture;
 use tweedie_core::{BrownianTree, Counting, HostNoise, Noise, Replay, from_fn};
 use tweedie_math::multistep::{DpmSolverMultistep, Order};
 use tweedie_math::{
-    Ancestral, Cosine, Ddim, Edm, EulerMaruyama, Kernel, Level, MoveError, Path, Rectified,
-    Schedule, Span, Transition, VarianceExploding, VariancePreserving, forward,
+    Ancestral, Cosine, Ddim, Edm, EulerMaruyama, Kernel, Level, LevelPath, MoveError,
+    RectifiedFlow, Schedule, Span, Transition, VarianceExploding, VariancePreserving, forward,
 };
 use tweedie_samplers::{
     Adaptive, AnnealedLangevin, AnyStep, Langevin, PredictorCorrector, RungeKutta, Sampler, State,
@@ -17,8 +17,8 @@ use tweedie_samplers::{
 
 const VP: fn() -> VariancePreserving = VariancePreserving::default;
 
-fn uniform(steps: usize) -> Path {
-    Path::uniform(VP(), Span::default(), steps).expect("a path")
+fn uniform(steps: usize) -> LevelPath {
+    LevelPath::uniform(VP(), Span::default(), steps).expect("a path")
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn the_flow_does_not_depend_on_how_it_is_parametrised() {
         let end = |schedule: &dyn Schedule| {
             let log_snrs = (0..=40).map(|i| -6.0 + 0.3 * f64::from(i));
             let level = |log_snr: f64| schedule.level(schedule.time(log_snr));
-            let path = Path::through(log_snrs.map(level).collect()).expect("a path");
+            let path = LevelPath::through(log_snrs.map(level).collect()).expect("a path");
             // Start from the same y = x/σ, end at the same x/α.
             let start = z.clone() * path.start().sigma();
             let sampler = Sampler::new(step.clone(), path.clone());
@@ -48,7 +48,7 @@ fn the_flow_does_not_depend_on_how_it_is_parametrised() {
         let reference = end(&VP());
         for (name, schedule) in [
             ("VE", &VarianceExploding::default() as &dyn Schedule),
-            ("rectified", &Rectified),
+            ("rectified", &RectifiedFlow),
             ("cosine", &Cosine::default()),
             ("EDM", &Edm::default()),
         ] {
@@ -92,7 +92,7 @@ fn a_batch_is_its_samples_and_threads_do_not_matter() {
 #[test]
 fn time_travel_starts_every_step_anew() {
     let prior = mixture();
-    let path = Path::log_snr(VP(), Span::new(1.0, 0.01), 8).expect("a path");
+    let path = LevelPath::log_snr(VP(), Span::new(1.0, 0.01), 8).expect("a path");
     let (top, end) = (path.start(), path.end());
     for entry in converging() {
         let travelling = Sampler::new(entry.step.clone(), path.clone().with_time_travel(8, 2));
@@ -125,7 +125,10 @@ fn a_level_that_stands_twice_is_walked_over() {
     let levels = uniform(6).levels().to_vec();
     let twice = [&levels[..3], &levels[2..]].concat();
     for entry in converging() {
-        let sampler = Sampler::new(entry.step, Path::through(twice.clone()).expect("a path"));
+        let sampler = Sampler::new(
+            entry.step,
+            LevelPath::through(twice.clone()).expect("a path"),
+        );
         let mut noise = HostNoise::seeded(2);
         let x = sampler.start([3, 2], &device(), &mut noise);
         let end = sampler.sample(&prior, x.expect("a run"), &mut noise);
@@ -137,7 +140,7 @@ fn a_level_that_stands_twice_is_walked_over() {
 fn annealed_langevin_dynamics_follows_the_scale_of_its_levels() {
     // With next to no steps, the state only changes its scale, as the law does.
     let [from, to] = [0.5, 0.3].map(|t| VP().level(t));
-    let path = Path::through(vec![from, to]).expect("a path");
+    let path = LevelPath::through(vec![from, to]).expect("a path");
     let x = Tensor::<2>::from_data([[0.7, -0.4]], (&device(), DType::F64));
     let step = AnnealedLangevin::new(2, 1e-20, to).expect("a parameter");
     let sampler = Sampler::new(step, path);
@@ -159,7 +162,7 @@ fn what_is_done_between_moves_stays() {
         }
     }
     let constant = from_fn(|x: Tensor<2>, _| x.zeros_like() + 0.3);
-    let path = Path::log_snr(VP(), Span::new(0.9, 0.1), 6).expect("a path");
+    let path = LevelPath::log_snr(VP(), Span::new(0.9, 0.1), 6).expect("a path");
     let x = Tensor::<2>::from_data([[0.7, -0.4]], (&device(), DType::F64));
     let end = |step: AnyStep<2>| {
         let step = PredictorCorrector::new(step, Shift);
@@ -234,7 +237,7 @@ fn a_forward_move_adds_the_noise_between_its_levels() {
         Level::new(0.8, 0.6).expect("a level"),
         Level::new(0.6, 0.8).expect("a level"),
     );
-    let path = Path::through(vec![from, to]).expect("a path");
+    let path = LevelPath::through(vec![from, to]).expect("a path");
     let sampler = Sampler::new(RungeKutta::heun(), path);
     let x = Tensor::<2>::ones([1, 1], &device());
     let z = Tensor::<2>::from_floats([[0.5]], &device());

@@ -96,7 +96,7 @@ pub(crate) fn cases() -> Cases {
         DynamicThreshold::new(same()).with_limit(0.5)
     });
     all.error("Preconditioned::new", "σ_data = 0", || {
-        plane(Prediction::Karras { sigma_data: 0.0 }).accepts([1, 2])
+        plane(Prediction::Edm { sigma_data: 0.0 }).accepts([1, 2])
     });
     all.error("Counting::denoise", "an estimate of another shape", || {
         let wrong = from_fn(|x: Tensor<2>, _| x.narrow(0, 0, 1));

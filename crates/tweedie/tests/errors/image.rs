@@ -6,8 +6,8 @@ use std::time::Duration;
 use tweedie::burn::data::dataset::Dataset;
 use tweedie::burn::tensor::Tensor;
 use tweedie::image::{
-    Cloud, Curve, Images, Panel, Range, film_strip, grid, load, log_log, pictures, save, save_gif,
-    scatter,
+    Cloud, Curve, Images, Panel, ValueRange, film_strip, grid, load, log_log, pictures, save,
+    save_gif, scatter,
 };
 
 /// A PNG file whose header declares a size, without any pixels.
@@ -50,13 +50,15 @@ pub(crate) fn cases(folder: &Path) -> Cases {
         ("gif.png", "a GIF", b"GIF89a\x01\0\x01\0\0\0\0;".to_vec()),
     ] {
         let path = file(folder, name, &bytes);
-        all.error("load", input, move || load(path, Range::Unit, &device()));
+        all.error("load", input, move || {
+            load(path, ValueRange::Unit, &device())
+        });
     }
     // The first two thirds of a JPEG file.
     let whole = include_bytes!("../../../tweedie-image/tests/data/orientation-1.jpg");
     let path = file(folder, "cut.jpg", &whole[..whole.len() * 2 / 3]);
     all.error("load", "a JPEG that is cut off", move || {
-        load(path, Range::Unit, &device())
+        load(path, ValueRange::Unit, &device())
     });
     // Height and width stand five bytes behind the start of the frame.
     let frame = whole.windows(2).position(|pair| pair == [0xff, 0xc0]);
@@ -65,33 +67,33 @@ pub(crate) fn cases(folder: &Path) -> Cases {
     vast[sides..sides + 4].copy_from_slice(&[0x20, 0, 0x20, 0]);
     let path = file(folder, "vast.jpg", &vast);
     all.error("load", "a JPEG of 64 megapixels in a kilobyte", move || {
-        load(path, Range::Unit, &device())
+        load(path, ValueRange::Unit, &device())
     });
     all.error("load", "a device", || {
-        load("/dev/zero", Range::Unit, &device())
+        load("/dev/zero", ValueRange::Unit, &device())
     });
     let place = folder.join("nan.png");
     all.error("save", "NaN", move || {
-        save(place, zeros([1, 1, 2, 2]) * f64::NAN, Range::Unit)
+        save(place, zeros([1, 1, 2, 2]) * f64::NAN, ValueRange::Unit)
     });
     let place = folder.join("two.png");
     all.error("save", "two images", move || {
-        save(place, zeros([2, 1, 2, 2]), Range::Unit)
+        save(place, zeros([2, 1, 2, 2]), ValueRange::Unit)
     });
     let place = folder.join("five.png");
     all.error("save", "five channels", move || {
-        save(place, zeros([1, 5, 2, 2]), Range::Unit)
+        save(place, zeros([1, 5, 2, 2]), ValueRange::Unit)
     });
     let place = folder.join("picture.jpg");
     all.error("save", "as .jpg, which it is not", move || {
-        save(place, zeros([1, 3, 2, 2]), Range::Unit)
+        save(place, zeros([1, 3, 2, 2]), ValueRange::Unit)
     });
     let place = folder.join("nowhere").join("picture.png");
     all.error("save", "into a folder that is not there", move || {
-        save(place, zeros([1, 3, 2, 2]), Range::Unit)
+        save(place, zeros([1, 3, 2, 2]), ValueRange::Unit)
     });
     all.error("pictures", "no rows", || {
-        pictures(zeros([1, 1, 0, 2]), Range::Unit)
+        pictures(zeros([1, 1, 0, 2]), ValueRange::Unit)
     });
     for (name, input, bytes) in [
         (
@@ -143,7 +145,7 @@ pub(crate) fn cases(folder: &Path) -> Cases {
     all.panic("Images::select", "image 2³² of 1,797", || {
         Images::digits()
             .unwrap()
-            .select(&[1 << 32], Range::Unit, &device())
+            .select(&[1 << 32], ValueRange::Unit, &device())
     });
     all.error("Images::phantoms", "a side of 0", || {
         Images::phantoms(1, 0, 0)
@@ -155,28 +157,35 @@ pub(crate) fn cases(folder: &Path) -> Cases {
         Images::shepp_logan(0)
     });
     all.error("Sheet::draw", "pixels of 2³⁰ pixels", || {
-        grid(zeros([1, 1, 2, 2]), Range::Unit, 1)?
+        grid(zeros([1, 1, 2, 2]), ValueRange::Unit, 1)?
             .with_scale(1 << 30)
             .draw()
     });
     all.error("grid", "two channels", || {
-        grid(zeros([1, 2, 2, 2]), Range::Unit, 1)
+        grid(zeros([1, 2, 2, 2]), ValueRange::Unit, 1)
     });
     all.error("film_strip", "NaN", || {
         film_strip(
             &[("now".into(), zeros([1, 1, 2, 2]) * f64::NAN)],
-            Range::Unit,
+            ValueRange::Unit,
             1,
         )
     });
     let place = folder.join("film.gif");
     all.error("save_gif", "no moments", move || {
-        save_gif(place, &[], Range::Unit, 1, 1, Duration::ZERO)
+        save_gif(place, &[], ValueRange::Unit, 1, 1, Duration::ZERO)
     });
     let place = folder.join("film.gif");
     all.error("save_gif", "pixels of 2³⁰ pixels", move || {
         let moments = [zeros([1, 1, 2, 2])];
-        save_gif(place, &moments, Range::Unit, 1, 1 << 30, Duration::ZERO)
+        save_gif(
+            place,
+            &moments,
+            ValueRange::Unit,
+            1,
+            1 << 30,
+            Duration::ZERO,
+        )
     });
     let panel = |points: Vec<(f64, f64)>| Panel {
         curves: vec![Curve {

@@ -3,8 +3,9 @@
 use super::{Cases, zeros};
 use tweedie::burn::tensor::Tensor;
 use tweedie::kernels::{
-    AdamWStep, CircularFilter, Constant, GroupNormalisation, Projector, Sign, Window, adamw,
-    add_squares, attention, average, conv2d, fft2, fft2_centred, group_norm, join, linear,
+    AdamWStep, CircularFilter, Constant, ConvGeometry, GroupNormalisation, Projector, Sign, adamw,
+    add_squares, attention, average, concat_channels, conv2d, fft2, fft2_centred, group_norm,
+    linear,
 };
 
 pub(crate) fn cases() -> Cases {
@@ -17,7 +18,7 @@ pub(crate) fn cases() -> Cases {
 }
 
 fn convolutions(all: &mut Cases) {
-    let window = |stride: [usize; 2], pad: usize| Window {
+    let window = |stride: [usize; 2], pad: usize| ConvGeometry {
         stride,
         padding: [(pad, pad); 2],
     };
@@ -54,8 +55,8 @@ fn convolutions(all: &mut Cases) {
             window([0, 1], 1),
         )
     });
-    all.panic("join", "images of two sizes", || {
-        join(zeros([1, 2, 4, 4]), zeros([1, 2, 4, 5]))
+    all.panic("concat_channels", "images of two sizes", || {
+        concat_channels(zeros([1, 2, 4, 4]), zeros([1, 2, 4, 5]))
     });
     all.panic("linear", "a weight of 3 rows for 2 features", || {
         linear(zeros([4, 2]), zeros([3, 5]), None)

@@ -3,10 +3,10 @@
 use super::Cases;
 use tweedie::math::multistep::{AdamsBashforth, DpmSolverMultistep, Multistep, Order};
 use tweedie::math::{
-    Ancestral, Chain, Cosine, Ddim, Edm, EulerMaruyama, Kernel, Level, Move, OrnsteinUhlenbeck,
-    Path, PosteriorVariance, Prediction, Rectified, Renoise, Schedule, Sigmoid, Spacing, Span,
-    SubVariancePreserving, TimeDensity, VarianceExploding, VariancePreserving, Weighting, gaussian,
-    stratified,
+    Ancestral, Chain, Cosine, Ddim, Edm, EulerMaruyama, Kernel, Level, LevelPath, Move,
+    OrnsteinUhlenbeck, PosteriorVariance, Prediction, RectifiedFlow, Renoise, Schedule, Sigmoid,
+    Spacing, Span, SubVariancePreserving, TimeDensity, VarianceExploding, VariancePreserving,
+    Weighting, gaussian, stratified,
 };
 
 fn vp() -> VariancePreserving {
@@ -57,7 +57,9 @@ pub(crate) fn cases() -> Cases {
         Sigmoid::new(-3.0, 3.0, 1e-320)
     });
     all.error("Edm::new", "σ = −80", || Edm::new(-80.0));
-    all.panic("Rectified::rates", "t = NaN", || Rectified.rates(f64::NAN));
+    all.panic("RectifiedFlow::rates", "t = NaN", || {
+        RectifiedFlow.rates(f64::NAN)
+    });
     all.error("Chain::linear", "0 steps", || Chain::linear(0, 1e-4, 0.02));
     all.error("Chain::linear", "10¹² steps", || {
         Chain::linear(1_000_000_000_000, 1e-4, 0.02)
@@ -84,63 +86,67 @@ pub(crate) fn cases() -> Cases {
     all.panic("Chain::at", "NaN", || {
         Chain::from_betas(&[0.5, 0.5]).unwrap().at(f64::NAN)
     });
-    all.error("Path::uniform", "0 steps", || {
-        Path::uniform(vp(), Span::FULL, 0)
+    all.error("LevelPath::uniform", "0 steps", || {
+        LevelPath::uniform(vp(), Span::FULL, 0)
     });
-    all.error("Path::uniform", "a span from 0 to 1", || {
-        Path::uniform(vp(), Span::new(0.0, 1.0), 4)
+    all.error("LevelPath::uniform", "a span from 0 to 1", || {
+        LevelPath::uniform(vp(), Span::new(0.0, 1.0), 4)
     });
-    all.error("Path::uniform", "a chain of one node", || {
-        Path::uniform(Chain::from_betas(&[0.5]).unwrap(), Span::FULL, 10)
+    all.error("LevelPath::uniform", "a chain of one node", || {
+        LevelPath::uniform(Chain::from_betas(&[0.5]).unwrap(), Span::FULL, 10)
     });
-    all.error("Path::uniform", "2⁶³ steps", || {
-        Path::uniform(vp(), Span::FULL, 1 << 63)
+    all.error("LevelPath::uniform", "2⁶³ steps", || {
+        LevelPath::uniform(vp(), Span::FULL, 1 << 63)
     });
-    all.error("Path::log_snr", "to t = 0", || {
-        Path::log_snr(vp(), Span::FULL, 4)
+    all.error("LevelPath::log_snr", "to t = 0", || {
+        LevelPath::log_snr(vp(), Span::FULL, 4)
     });
-    all.error("Path::karras", "ρ = 0", || {
-        Path::karras(vp(), Span::default(), 4, 0.0)
+    all.error("LevelPath::karras", "ρ = 0", || {
+        LevelPath::karras(vp(), Span::default(), 4, 0.0)
     });
-    all.error("Path::karras", "ρ = 0.005", || {
-        Path::karras(vp(), Span::default(), 4, 0.005)
+    all.error("LevelPath::karras", "ρ = 0.005", || {
+        LevelPath::karras(vp(), Span::default(), 4, 0.005)
     });
-    all.error("Path::karras", "ρ = 1e17", || {
-        Path::karras(vp(), Span::default(), 4, 1e17)
+    all.error("LevelPath::karras", "ρ = 1e17", || {
+        LevelPath::karras(vp(), Span::default(), 4, 1e17)
     });
-    all.error("Path::exponential", "0 steps", || {
-        Path::exponential(vp(), Span::default(), 0)
+    all.error("LevelPath::exponential", "0 steps", || {
+        LevelPath::exponential(vp(), Span::default(), 0)
     });
-    all.error("Path::respaced", "11 steps of 10 nodes", || {
-        Path::respaced(
+    all.error("LevelPath::respaced", "11 steps of 10 nodes", || {
+        LevelPath::respaced(
             &Chain::linear(10, 1e-4, 0.02).unwrap(),
             Spacing::Linspace,
             11,
         )
     });
-    all.error("Path::respaced", "an offset that leaves the chain", || {
-        let chain = Chain::linear(10, 1e-4, 0.02).unwrap();
-        Path::respaced(&chain, Spacing::Leading { offset: 10 }, 2)
-    });
     all.error(
-        "Path::respaced",
+        "LevelPath::respaced",
+        "an offset that leaves the chain",
+        || {
+            let chain = Chain::linear(10, 1e-4, 0.02).unwrap();
+            LevelPath::respaced(&chain, Spacing::Leading { offset: 10 }, 2)
+        },
+    );
+    all.error(
+        "LevelPath::respaced",
         "as many nodes as there are, without the cleanest",
         || {
             let chain = Chain::linear(10, 1e-4, 0.02).unwrap();
-            Path::respaced(&chain, Spacing::OpenLinspace, 10)
+            LevelPath::respaced(&chain, Spacing::OpenLinspace, 10)
         },
     );
-    all.error("Path::through", "one level", || {
-        Path::through(vec![Level::CLEAN])
+    all.error("LevelPath::through", "one level", || {
+        LevelPath::through(vec![Level::CLEAN])
     });
-    all.error("Path::staying", "2⁶³ moves", move || {
-        Path::staying(noisy, 1 << 63)
+    all.error("LevelPath::staying", "2⁶³ moves", move || {
+        LevelPath::staying(noisy, 1 << 63)
     });
-    all.error("Path::without_scaling", "from pure noise", || {
-        Path::uniform(Rectified, Span::FULL, 4)?.without_scaling()
+    all.error("LevelPath::without_scaling", "from pure noise", || {
+        LevelPath::uniform(RectifiedFlow, Span::FULL, 4)?.without_scaling()
     });
-    all.panic("Path::with_time_travel", "2⁶³ repeats", || {
-        let path = Path::uniform(vp(), Span::FULL, 4).unwrap();
+    all.panic("LevelPath::with_time_travel", "2⁶³ repeats", || {
+        let path = LevelPath::uniform(vp(), Span::FULL, 4).unwrap();
         path.with_time_travel(1, 1 << 63)
     });
     all.error("Ddim::new", "η = NaN", || Ddim::new(f64::NAN));
@@ -152,7 +158,7 @@ pub(crate) fn cases() -> Cases {
         Ddim::deterministic().transition(Level::CLEAN, noisy)
     });
     all.error("EulerMaruyama::transition", "off the schedule", move || {
-        EulerMaruyama::new(Rectified).transition(noisy, clean)
+        EulerMaruyama::new(RectifiedFlow).transition(noisy, clean)
     });
     all.error("Ancestral::new", "a variance at 5 between two", || {
         Ancestral::new(PosteriorVariance::Interpolated(5.0))
@@ -170,7 +176,7 @@ pub(crate) fn cases() -> Cases {
         move || AdamsBashforth::new(Order::First).combination(&[Level::PURE_NOISE], clean),
     );
     all.error("Prediction::check", "σ_data = −0.5", || {
-        Prediction::Karras { sigma_data: -0.5 }.check()
+        Prediction::Edm { sigma_data: -0.5 }.check()
     });
     all.error("Weighting::check", "γ = NaN", || {
         Weighting::MinSnr { gamma: f64::NAN }.check()

@@ -6,7 +6,8 @@ use tweedie::core::oracle::Gaussian;
 use tweedie::core::{DenoiseError, Denoiser, HostNoise, from_fn, try_from_fn};
 use tweedie::math::tableau::HEUN;
 use tweedie::math::{
-    Ancestral, Ddim, Level, Path, PosteriorVariance, Rectified, Span, Tableau, VariancePreserving,
+    Ancestral, Ddim, Level, LevelPath, PosteriorVariance, RectifiedFlow, Span, Tableau,
+    VariancePreserving,
 };
 use tweedie::samplers::likelihood::{
     FlowLikelihood, VariationalBound, bits_per_dimension, dequantise,
@@ -16,21 +17,21 @@ use tweedie::samplers::{
     SampleError, Sampler, Step, Tolerance,
 };
 
-fn path() -> Path {
-    Path::log_snr(VariancePreserving::default(), Span::default(), 4).unwrap()
+fn path() -> LevelPath {
+    LevelPath::log_snr(VariancePreserving::default(), Span::default(), 4).unwrap()
 }
 
 fn prior() -> Gaussian {
     Gaussian::isotropic(&[0.0; 2], 1.0).unwrap()
 }
 
-fn walk(step: impl Step<2>, path: Path) -> Result<Tensor<2>, SampleError> {
+fn walk(step: impl Step<2>, path: LevelPath) -> Result<Tensor<2>, SampleError> {
     run(step, path, &prior(), [1, 2])
 }
 
 fn run(
     step: impl Step<2>,
-    path: Path,
+    path: LevelPath,
     denoiser: &dyn Denoiser<2>,
     shape: [usize; 2],
 ) -> Result<Tensor<2>, SampleError> {
@@ -40,7 +41,7 @@ fn run(
 
 pub(crate) fn cases() -> Cases {
     let mut all = Cases::default();
-    let still = || Path::staying(Level::variance_exploding(0.5).unwrap(), 3).unwrap();
+    let still = || LevelPath::staying(Level::variance_exploding(0.5).unwrap(), 3).unwrap();
     all.error("Sampler::sample", "a batch of 0", || {
         run(Ancestral::default(), path(), &prior(), [0, 2])
     });
@@ -164,7 +165,7 @@ pub(crate) fn cases() -> Cases {
             .terms(&prior(), zeros([1, 2]), &mut HostNoise::seeded(0))
     });
     all.error("VariationalBound::terms", "no data", || {
-        let path = Path::uniform(VariancePreserving::default(), Span::FULL, 4).unwrap();
+        let path = LevelPath::uniform(VariancePreserving::default(), Span::FULL, 4).unwrap();
         VariationalBound::new(path, PosteriorVariance::Small)
             .unwrap()
             .terms(&prior(), zeros([0, 2]), &mut HostNoise::seeded(0))
@@ -185,7 +186,7 @@ pub(crate) fn cases() -> Cases {
                 level.alpha() > 0.0
             }
         }
-        let path = Path::uniform(Rectified, Span::FULL, 4).unwrap();
+        let path = LevelPath::uniform(RectifiedFlow, Span::FULL, 4).unwrap();
         run(Ddim::deterministic(), path, &NoiseOnly, [1, 2])
     });
     all

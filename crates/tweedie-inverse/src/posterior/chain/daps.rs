@@ -15,7 +15,7 @@ use super::{Couple, descend};
 use burn::tensor::Tensor;
 use tweedie_core::InputError;
 use tweedie_math::{Ddim, Move, ParameterError};
-use tweedie_samplers::{Context, State, Step, StepError};
+use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// DAPS with any [`Couple`]: a linear measurement with Gaussian noise is one, every other becomes one
 /// by [`LangevinCoupling`](crate::LangevinCoupling).
@@ -62,7 +62,7 @@ impl<const D: usize, C: Couple<D>> Step<D> for Daps<C> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let flow = Ddim::deterministic();

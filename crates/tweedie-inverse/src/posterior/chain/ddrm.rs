@@ -22,7 +22,7 @@ use crate::operator::spectral::negligible;
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{InputError, Noise};
 use tweedie_math::{Level, Move, ParameterError};
-use tweedie_samplers::{Context, State, Step, StepError};
+use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// Up to which part of the largest a singular value counts as 0.
 pub(crate) const CUTOFF: f64 = 0.03;
@@ -111,7 +111,7 @@ impl<const D: usize, P: SpectralGaussian<D>> Step<D> for Ddrm<P> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let a = self.problem.spectral();

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use tweedie_core::Noise;
 use tweedie_math::{Level, Move};
-use tweedie_samplers::{Context, Step, StepError};
+use tweedie_samplers::{Step, StepContext, StepError};
 
 /// The last noise before clean data, relative to the signal: what networks still know.
 const LAST: f64 = 0.002;
@@ -14,7 +14,7 @@ pub(crate) fn descend<const D: usize, S: Step<D>>(
     x: Tensor<D>,
     level: Level,
     moves: usize,
-    context: &mut Context<'_, D>,
+    context: &mut StepContext<'_, D>,
 ) -> Result<Tensor<D>, StepError> {
     let first = level.noise_to_signal();
     let [from, to] = [first, LAST.min(0.5 * first)].map(|sigma| sigma.powf(1.0 / 7.0));
@@ -28,7 +28,7 @@ pub(crate) fn descend<const D: usize, S: Step<D>>(
         }
     };
     let mut fresh = Fresh(&mut *context.noise);
-    let mut inner = Context::new(context.denoiser, &mut fresh);
+    let mut inner = StepContext::new(context.denoiser, &mut fresh);
     let mut memory = S::Memory::default();
     (0..moves).try_fold(x, |x, i| {
         let mv = Move {

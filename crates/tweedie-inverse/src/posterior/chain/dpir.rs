@@ -12,8 +12,8 @@ use crate::measurement::accepts_linear;
 use crate::posterior::{proximal_step, start_at_pseudo_inverse};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{InputError, Noise};
-use tweedie_math::{Level, Move, ParameterError, Path, PathError};
-use tweedie_samplers::{Context, State, Step, StepError};
+use tweedie_math::{Level, LevelPath, Move, ParameterError, PathError};
+use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// One iteration of half-quadratic splitting a move, for linear operators and Gaussian noise: a point
 /// estimate, for any denoiser.
@@ -46,7 +46,7 @@ impl<P> Dpir<P> {
     ///
     /// # Errors
     /// [`PathError`] for no steps, or noise that is not finite and above 0 or does not fall.
-    pub fn path(first: f64, last: f64, steps: usize) -> Result<Path, PathError> {
+    pub fn path(first: f64, last: f64, steps: usize) -> Result<LevelPath, PathError> {
         let level = |i: usize| {
             let part = i as f64 / (steps.max(2) - 1) as f64;
             let sigma = first * (last / first).powf(part);
@@ -70,7 +70,7 @@ impl<P> Dpir<P> {
         let levels = (0..steps).map(level).collect::<Result<Vec<_>, _>>()?;
         match levels.is_empty() {
             true => Err(PathError::NoSteps { steps }),
-            false => Ok(Path::through([levels, vec![Level::CLEAN]].concat())?),
+            false => Ok(LevelPath::through([levels, vec![Level::CLEAN]].concat())?),
         }
     }
 }
@@ -82,7 +82,7 @@ impl<const D: usize, P: LinearGaussian<D>> Step<D> for Dpir<P> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let shift = self.lambda * (self.problem.sigma() / mv.from.noise_to_signal()).powi(2);

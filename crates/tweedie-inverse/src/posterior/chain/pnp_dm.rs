@@ -5,7 +5,7 @@
 //! 1. `x₀ ~ p(x₀ | z)`, where `z = x₀ + ρ ε`: the reverse process of the prior from `z` down;
 //! 2. `z ~ p(y | z) N(z; x₀, ρ²)`, with the ρ of the next level.
 //!
-//! At one level ([`Path::staying`](tweedie_math::Path::staying)) the chain's law of `z` is, after many
+//! At one level ([`LevelPath::staying`](tweedie_math::LevelPath::staying)) the chain's law of `z` is, after many
 //! moves, that of the posterior blurred by ρ; along a path it is annealed.
 //!
 //! # Reference
@@ -17,7 +17,7 @@ use burn::tensor::Tensor;
 use tweedie_core::InputError;
 use tweedie_math::multistep::{DpmSolverMultistep, Order};
 use tweedie_math::{Move, ParameterError};
-use tweedie_samplers::{Context, State, Step, StepError};
+use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// Split Gibbs with any [`Couple`].
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl<const D: usize, C: Couple<D>> Step<D> for PnpDm<C> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         // Second order: the chain multiplies what each turn gets wrong.

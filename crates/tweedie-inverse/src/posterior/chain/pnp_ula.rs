@@ -3,7 +3,7 @@
 //!
 //! By Tweedie's formula `(D(x) − x)/σ²` is the score of the prior blurred by σ, so that the chain
 //! explores `p(y | x) p_σ(x)`, up to a bias of the order of δ. The state is the image itself; stay at
-//! the level of the denoiser ([`Path::staying`](tweedie_math::Path::staying)).
+//! the level of the denoiser ([`LevelPath::staying`](tweedie_math::LevelPath::staying)).
 //!
 //! # Reference
 //! Laumont et al. 2022, "Bayesian Imaging Using Plug & Play Priors: When Langevin Meets Tweedie",
@@ -13,7 +13,7 @@ use crate::Likelihood;
 use burn::tensor::Tensor;
 use tweedie_core::{InputError, vjp};
 use tweedie_math::{Move, ParameterError};
-use tweedie_samplers::{Context, State, Step, StepError};
+use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// One move of PnP-ULA, for any likelihood and any denoiser.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ impl<const D: usize, L: Likelihood<D>> Step<D> for PnpUla<L> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let (level, delta) = (mv.from, self.step_size()?);

@@ -2,7 +2,7 @@
 //! the last `D(x)` being that of the state before.
 //!
 //! A point where `Aᵀ (A x − y)/σ_y² + λ (x − D(x)) = 0`. The state is the image itself and
-//! begins with `A⁺ y`; stay at the level of the denoiser ([`Path::staying`](tweedie_math::Path::staying)).
+//! begins with `A⁺ y`; stay at the level of the denoiser ([`LevelPath::staying`](tweedie_math::LevelPath::staying)).
 //!
 //! # Reference
 //! Romano, Elad & Milanfar 2017, "The Little Engine that Could: Regularization by Denoising",
@@ -14,7 +14,7 @@ use crate::posterior::{proximal_step, start_at_pseudo_inverse};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{InputError, Noise};
 use tweedie_math::{Level, Move, ParameterError};
-use tweedie_samplers::{Context, State, Step, StepError};
+use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// One iteration of RED a move, for linear operators and Gaussian noise: a point estimate, for any
 /// denoiser.
@@ -53,7 +53,7 @@ impl<const D: usize, P: LinearGaussian<D>> Step<D> for Red<P> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let clean = context.denoise(x * mv.from.alpha(), mv.from)?;

@@ -13,7 +13,7 @@ use crate::{LinearMeasured, Measured};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{DenoiseError, InputError, Noise, per_sample_sum, try_vjp};
 use tweedie_math::{Level, Move, ParameterError};
-use tweedie_samplers::{Context, State, Step, StepError};
+use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// One descent a move, for any differentiable operator.
 #[derive(Clone, Debug)]
@@ -117,7 +117,7 @@ impl<const D: usize, P: Measured<D>> Step<D> for RedDiff<D, P> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         memory: &mut Averages<D>,
     ) -> Result<State<D>, StepError> {
         let level = mv.from;

@@ -20,7 +20,7 @@ use crate::posterior::chain::CUTOFF;
 use burn::tensor::Tensor;
 use tweedie_core::InputError;
 use tweedie_math::{Kernel, Move, MoveError, ParameterError, Transition};
-use tweedie_samplers::{Context, State, Step, StepError};
+use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// DDNM+ with any kernel that adds noise, for operators whose singular values are known and Gaussian
 /// noise. A kernel without noise has no room for that of the measurement and is refused.
@@ -75,7 +75,7 @@ impl<const D: usize, K: Kernel, P: SpectralGaussian<D>> Step<D> for DdnmPlus<K, 
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let (a, step) = (self.problem.spectral(), self.transition(mv)?);

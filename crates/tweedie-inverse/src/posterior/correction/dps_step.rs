@@ -12,7 +12,7 @@ use crate::posterior::residual_norm::residual_norm;
 use burn::tensor::Tensor;
 use tweedie_core::{Advance, InputError, tracked, try_vjp};
 use tweedie_math::{Kernel, Move, ParameterError};
-use tweedie_samplers::{Context, State, Step, StepError};
+use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// The update of DPS around any kernel; the paper takes [`Ancestral`](tweedie_math::Ancestral).
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ impl<const D: usize, K: Kernel, P: Measured<D>> Step<D> for DpsStep<K, P> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let mut clean = x.clone();

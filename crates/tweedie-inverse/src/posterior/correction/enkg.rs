@@ -17,7 +17,7 @@ use crate::posterior::chain::descend;
 use burn::tensor::Tensor;
 use tweedie_core::{Advance, InputError};
 use tweedie_math::{Ddim, Kernel, Move, ParameterError};
-use tweedie_samplers::{Context, State, Step, StepError};
+use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// EnKG around any kernel, for any operator. A batch holds the particles of one measurement after the
 /// other: `[measurements × particles, …]`, and `y` has one row for each measurement.
@@ -89,7 +89,7 @@ impl<const D: usize, K: Kernel, P: Measured<D>> Step<D> for EnKg<K, P> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let (shape, count, y) = (x.dims(), self.particles, self.problem.y());

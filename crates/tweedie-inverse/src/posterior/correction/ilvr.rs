@@ -11,7 +11,7 @@ use crate::measurement::accepts_linear;
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{DenoiseError, InputError, Noise};
 use tweedie_math::{Level, Move};
-use tweedie_samplers::{Context, State, Step, StepError};
+use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// Iterative latent variable refinement around any step. The measurement is `φ(y)`, what the low-pass filter
 /// leaves of the reference; by linearity `φ(α y + σ z) = α φ(y) + σ φ(z)`.
@@ -50,7 +50,7 @@ impl<const D: usize, S: Step<D>, P: LinearMeasured<D>> Step<D> for Ilvr<S, P> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         memory: &mut S::Memory,
     ) -> Result<State<D>, StepError> {
         let state = self.step.step(x, mv, context, memory)?;
@@ -77,7 +77,7 @@ impl<const D: usize, S: Step<D>, P: LinearMeasured<D>> Step<D> for Ilvr<S, P> {
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         accepts_linear(&self.problem, shape)?;
-        let filtered = self.problem.operator().measured(shape)?;
+        let filtered = self.problem.operator().output_shape(shape)?;
         if filtered != shape {
             return Err(InputError::Shape {
                 name: "what the low-pass filter lets through",

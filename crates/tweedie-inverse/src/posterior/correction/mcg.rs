@@ -11,7 +11,7 @@ use crate::measurement::accepts_linear;
 use burn::tensor::Tensor;
 use tweedie_core::InputError;
 use tweedie_math::{Kernel, Move, ParameterError};
-use tweedie_samplers::{Context, State, Step, StepError};
+use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// MCG around any kernel, for linear operators.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl<const D: usize, K: Kernel, P: LinearMeasured<D>> Step<D> for Mcg<K, P> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let state = self.step.step(x, mv, context, &mut ())?;

@@ -14,7 +14,7 @@ use crate::posterior::{pseudo_inverse, residual};
 use burn::tensor::Tensor;
 use tweedie_core::{Advance, InputError, linearised};
 use tweedie_math::{Kernel, Move};
-use tweedie_samplers::{Context, State, Step, StepError};
+use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// The update of ΠGDM around any kernel, for linear operators.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ impl<const D: usize, K: Kernel, P: LinearMeasured<D>> Step<D> for PigdmStep<K, P
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let (clean, pullback) = linearised(context.denoiser, x.clone(), mv.from)?;

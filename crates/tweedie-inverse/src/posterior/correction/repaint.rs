@@ -2,7 +2,7 @@
 //! `x_s ← x_s + A⁺ (α_s y + σ_s A z − A x_s)`.
 //!
 //! With a mask that is RePaint's `m ∘ (α_s y + σ_s z) + (1 − m) ∘ x_s`, around any step; its time
-//! travel is [`Path::with_time_travel`](tweedie_math::Path::with_time_travel). With other operators it
+//! travel is [`LevelPath::with_time_travel`](tweedie_math::LevelPath::with_time_travel). With other operators it
 //! is the projection of score-SDE's inpainting and colourisation. The measurement is taken to be without
 //! noise: a noisy one is reproduced, noise included.
 //!
@@ -16,7 +16,7 @@ use crate::posterior::pseudo_inverse;
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{DenoiseError, InputError, Noise};
 use tweedie_math::{Level, Move};
-use tweedie_samplers::{Context, State, Step, StepError};
+use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// RePaint around any step, for linear operators.
 ///
@@ -24,7 +24,7 @@ use tweedie_samplers::{Context, State, Step, StepError};
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_core::{HostNoise, from_fn};
 /// use tweedie_inverse::{GaussianNoise, Mask, Measurement, Operator, RePaint};
-/// use tweedie_math::{Ancestral, Level, Path, Span, VariancePreserving};
+/// use tweedie_math::{Ancestral, Level, LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::Sampler;
 ///
 /// // Jumps of 10 moves, each walked 3 times.
@@ -32,7 +32,7 @@ use tweedie_samplers::{Context, State, Step, StepError};
 /// let y = mask.apply(Tensor::ones([1, 1, 8, 8], &Device::flex()));
 /// let measured = Measurement::new(mask, GaussianNoise::new(0.01)?, y);
 /// let step = RePaint::new(Ancestral::default(), &measured);
-/// let path = Path::uniform(VariancePreserving::default(), Span::FULL, 20)?.with_time_travel(10, 3);
+/// let path = LevelPath::uniform(VariancePreserving::default(), Span::FULL, 20)?.with_time_travel(10, 3);
 /// let prior = from_fn(|x: Tensor<4>, level: Level| x * (level.alpha() / level.rms().powi(2)));
 /// let mut noise = HostNoise::seeded(7);
 /// let sampler = Sampler::new(step, path);
@@ -82,7 +82,7 @@ impl<const D: usize, S: Step<D>, P: LinearMeasured<D>> Step<D> for RePaint<S, P>
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         memory: &mut S::Memory,
     ) -> Result<State<D>, StepError> {
         let state = self.step.step(x, mv, context, memory)?;

@@ -16,7 +16,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use statrs::function::erf::erf;
 use tweedie_core::{DenoiseError, Denoiser, InputError, Noise, linearised, per_sample_sum};
 use tweedie_math::{Kernel, Level, Move, MoveError, ParameterError, Transition};
-use tweedie_samplers::{Context, State, Step, StepError};
+use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// Twisted SMC by any kernel that adds noise.
 ///
@@ -29,14 +29,14 @@ use tweedie_samplers::{Context, State, Step, StepError};
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_core::{HostNoise, oracle::Gaussian};
 /// use tweedie_inverse::{GaussianNoise, Identity, Measurement, TwistByVariance, TwistedSmc};
-/// use tweedie_math::{Ddim, Path, Span, VariancePreserving};
+/// use tweedie_math::{Ddim, LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::Sampler;
 ///
 /// let prior = Gaussian::isotropic(&[0.0], 1.0)?;
 /// let y = Tensor::<2>::full([1, 1], 1.0, &Device::flex());
 /// let measured = Measurement::new(Identity, GaussianNoise::new(1.0)?, y);
 /// let smc = TwistedSmc::new(Ddim::ancestral(), TwistByVariance::new(&measured));
-/// let path = Path::uniform(VariancePreserving::default(), Span::new(0.99, 0.0), 30)?;
+/// let path = LevelPath::uniform(VariancePreserving::default(), Span::new(0.99, 0.0), 30)?;
 /// let sampler = Sampler::new(smc.with_particles(500)?, path);
 /// let mut noise = HostNoise::seeded(7);
 /// let x = sampler.start([500, 1], &Device::flex(), &mut noise)?;
@@ -195,7 +195,7 @@ impl<const D: usize, K: Kernel, T: Twist<D>> Step<D> for TwistedSmc<K, T> {
         &self,
         x: Tensor<D>,
         mv: Move,
-        context: &mut Context<'_, D>,
+        context: &mut StepContext<'_, D>,
         memory: &mut Particles<D>,
     ) -> Result<State<D>, StepError> {
         let (level, transition) = (mv.from, self.transition(mv)?);

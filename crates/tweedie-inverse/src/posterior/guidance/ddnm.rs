@@ -2,7 +2,7 @@
 //! space kept.
 //!
 //! For measurements without noise; a noisy one is reproduced, noise included. For those there is
-//! [`DdnmPlus`](crate::DdnmPlus). Time travel: [`Path::with_time_travel`](tweedie_math::Path).
+//! [`DdnmPlus`](crate::DdnmPlus). Time travel: [`LevelPath::with_time_travel`](tweedie_math::LevelPath).
 //!
 //! # Reference
 //! Wang, Yu & Zhang 2023, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",

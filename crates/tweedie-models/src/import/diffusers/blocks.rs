@@ -2,7 +2,7 @@
 
 use crate::import::CheckpointError;
 use crate::import::fields::Fields;
-use crate::{Attend, Level, Resampling};
+use crate::{Attend, Resampling, UnetLevel};
 
 /// The types of the blocks of one way.
 pub(super) fn block_types(
@@ -16,11 +16,11 @@ pub(super) fn block_types(
 /// The levels, from the types of their blocks.
 pub(super) fn levels(
     fields: &Fields,
-    widths: &[Level],
+    widths: &[UnetLevel],
     (down, up): (Vec<String>, Vec<String>),
     [shrink, grow]: [Resampling; 2],
     layers: &[usize],
-) -> Result<Vec<Level>, CheckpointError> {
+) -> Result<Vec<UnetLevel>, CheckpointError> {
     let count = widths.len();
     for (field, types) in [("down_block_types", &down), ("up_block_types", &up)] {
         if types.len() != count || count == 0 {
@@ -36,7 +36,7 @@ pub(super) fn levels(
         let (down, up) = (&down[i], &up[count - 1 - i]);
         let (from, shrink) = block(fields, "down_block_types", down, "Down", context, shrink)?;
         let (to, grow) = block(fields, "up_block_types", up, "Up", context, grow)?;
-        levels.push(Level {
+        levels.push(UnetLevel {
             down: from,
             up: to,
             shrink,

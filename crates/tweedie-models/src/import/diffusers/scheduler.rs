@@ -275,8 +275,8 @@ fn karras(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> 
     let path = fields.path().to_owned();
     fields.finish()?;
     Ok(Sampling {
-        prediction: Prediction::Karras { sigma_data },
-        time: TimeInput::Sigma,
+        prediction: Prediction::Edm { sigma_data },
+        time: TimeInput::Edm,
         grid: Grid::Exploding {
             schedule: exploding(&path, least, most)?,
             rho: Some(rho),

@@ -44,7 +44,7 @@ pub(crate) fn write(sampling: &Sampling) -> Result<Value, CheckpointError> {
             sampling.time == TimeInput::Index(chain.clone())
         }
         Grid::Exploding { rho: None, .. } => sampling.time == TimeInput::NoiseLevel,
-        Grid::Exploding { rho: Some(_), .. } => sampling.time == TimeInput::Sigma,
+        Grid::Exploding { rho: Some(_), .. } => sampling.time == TimeInput::Edm,
     };
     if !told {
         return refuse("levels that are told in another way than they are visited");
@@ -77,7 +77,7 @@ pub(crate) fn write(sampling: &Sampling) -> Result<Value, CheckpointError> {
             }));
         }
         Grid::Exploding { schedule, rho } => {
-            let (Prediction::Karras { sigma_data }, Some(rho)) = (sampling.prediction, rho) else {
+            let (Prediction::Edm { sigma_data }, Some(rho)) = (sampling.prediction, rho) else {
                 return refuse("noise levels of this kind");
             };
             return Ok(json!({

@@ -4,15 +4,15 @@ use super::blocks::{CROSS_DOWN, CROSS_UP, PLAIN_DOWN, PLAIN_UP, block_types, lev
 use crate::import::CheckpointError;
 use crate::import::fields::Fields;
 use crate::{
-    Activation, Attend, ClassInput, Conditioning, ContextInput, Heads, Level, Resampling,
-    UnetConfig, Waves,
+    Activation, Attend, ClassInput, Conditioning, ContextInput, Heads, Resampling, TimeEncoding,
+    UnetConfig, UnetLevel,
 };
 use serde::Deserialize;
 use serde_json::json;
 
 /// A published configuration as ours.
 #[derive(Clone, Debug)]
-pub(crate) struct Published {
+pub(crate) struct PublishedUnet {
     /// The network.
     pub(crate) network: UnetConfig,
     /// Height and width of its images, if it says so.
@@ -39,7 +39,7 @@ impl<T: Clone> PerLevel<T> {
 }
 
 /// Reads the configuration of a `UNet2DModel`.
-pub(crate) fn plain(mut fields: Fields) -> Result<Published, CheckpointError> {
+pub(crate) fn plain(mut fields: Fields) -> Result<PublishedUnet, CheckpointError> {
     let mut network = base(&mut fields, &[224, 448, 672, 896], 3)?;
     let width = network.levels.first().map_or(1, |level| level.channels);
     let head = match fields.has("attention_head_dim") {
@@ -82,19 +82,19 @@ pub(crate) fn plain(mut fields: Fields) -> Result<Published, CheckpointError> {
     let shift = fields.or("freq_shift", 0.0)?;
     let count = fields.take("num_train_timesteps")?;
     let kind = fields.or("time_embedding_type", "positional".to_owned())?;
-    network.waves = Some(match (kind.as_str(), count) {
-        ("positional", _) => Waves::Sinusoids {
+    network.time_encoding = Some(match (kind.as_str(), count) {
+        ("positional", _) => TimeEncoding::Sinusoidal {
             width,
             cosine_first,
             shift,
         },
-        ("fourier", _) => Waves::Fourier {
+        ("fourier", _) => TimeEncoding::Fourier {
             width: width.saturating_mul(2),
             // This model's projection has its sines first, whatever the configuration says.
             cosine_first: false,
             log: true,
         },
-        ("learned", Some(count)) => Waves::Learned { width, count },
+        ("learned", Some(count)) => TimeEncoding::Learned { width, count },
         (other, _) => {
             let message = format!("{other:?} is not positional, fourier, or learned with a count");
             return Err(fields.wrong("time_embedding_type", message));
@@ -109,7 +109,7 @@ pub(crate) fn plain(mut fields: Fields) -> Result<Published, CheckpointError> {
 }
 
 /// Reads the configuration of a `UNet2DConditionModel`.
-pub(crate) fn conditional(mut fields: Fields) -> Result<Published, CheckpointError> {
+pub(crate) fn conditional(mut fields: Fields) -> Result<PublishedUnet, CheckpointError> {
     let mut network = base(&mut fields, &[320, 640, 1280, 1280], 4)?;
     let count = network.levels.len();
     let width = network.levels.first().map_or(1, |level| level.channels);
@@ -140,7 +140,7 @@ pub(crate) fn conditional(mut fields: Fields) -> Result<Published, CheckpointErr
     );
     let convolutions = [Resampling::Convolution; 2];
     network.levels = levels(&fields, &network.levels, types, convolutions, &layers)?;
-    let pixels = |level: &Level| [level.down, level.up].contains(&Attend::Pixels);
+    let pixels = |level: &UnetLevel| [level.down, level.up].contains(&Attend::Pixels);
     if network.levels.iter().any(pixels) {
         let message = "attention between pixels alone is not supported beside cross-attention";
         return Err(fields.wrong("down_block_types", message));
@@ -156,15 +156,15 @@ pub(crate) fn conditional(mut fields: Fields) -> Result<Published, CheckpointErr
     let cosine_first = fields.or("flip_sin_to_cos", true)?;
     let shift = fields.or("freq_shift", 0.0)?;
     let kind = fields.or("time_embedding_type", "positional".to_owned())?;
-    network.waves = Some(match kind.as_str() {
-        "positional" => Waves::Sinusoids {
+    network.time_encoding = Some(match kind.as_str() {
+        "positional" => TimeEncoding::Sinusoidal {
             width,
             cosine_first,
             shift,
         },
         "fourier" => {
             network.features = network.features.or(Some(width.saturating_mul(2)));
-            Waves::Fourier {
+            TimeEncoding::Fourier {
                 width: network.features(),
                 cosine_first,
                 log: false,
@@ -202,11 +202,11 @@ fn finish(
     network: UnetConfig,
     size: Option<[usize; 2]>,
     convolved: bool,
-) -> Result<Published, CheckpointError> {
+) -> Result<PublishedUnet, CheckpointError> {
     let path = fields.path().to_owned();
     fields.finish()?;
     match network.check() {
-        Ok(()) => Ok(Published {
+        Ok(()) => Ok(PublishedUnet {
             network,
             size,
             convolved,
@@ -222,7 +222,7 @@ fn base(
     channels: usize,
 ) -> Result<UnetConfig, CheckpointError> {
     let widths: Vec<usize> = fields.or("block_out_channels", widths.to_vec())?;
-    let levels = widths.into_iter().map(Level::new).collect();
+    let levels = widths.into_iter().map(UnetLevel::new).collect();
     let mut network = UnetConfig::new(fields.or("in_channels", channels)?).with_levels(levels);
     network.output = Some(fields.or("out_channels", channels)?);
     network.center = fields.or("center_input_sample", false)?;
@@ -284,7 +284,7 @@ fn class(fields: &mut Fields) -> Result<Option<ClassInput>, CheckpointError> {
     let kind: Option<String> = fields.take("class_embed_type")?;
     Ok(match (kind.as_deref(), count, features) {
         (None, count, _) => count.map(|count| ClassInput::Table { count }),
-        (Some("timestep"), ..) => Some(ClassInput::Waves),
+        (Some("timestep"), ..) => Some(ClassInput::Timestep),
         (Some("identity"), ..) => Some(ClassInput::Identity),
         (Some("projection"), _, Some(features)) => Some(ClassInput::Perceptron { features }),
         (Some("simple_projection"), _, Some(features)) => Some(ClassInput::Linear { features }),

@@ -3,7 +3,8 @@
 use super::write::{extend, refuse};
 use crate::import::CheckpointError;
 use crate::{
-    Activation, Attend, ClassInput, Conditioning, Heads, Level, Resampling, UnetConfig, Waves,
+    Activation, Attend, ClassInput, Conditioning, Heads, Resampling, TimeEncoding, UnetConfig,
+    UnetLevel,
 };
 use serde_json::{Map, Value, json};
 
@@ -24,7 +25,7 @@ fn plain(config: &UnetConfig, size: [usize; 2]) -> Result<Value, CheckpointError
         return refuse("a first or last convolution other than 3×3");
     }
     let levels = &config.levels;
-    let attending = |level: &&Level| [level.down, level.up].contains(&Attend::Pixels);
+    let attending = |level: &&UnetLevel| [level.down, level.up].contains(&Attend::Pixels);
     let middle = (config.middle == Attend::Pixels).then(|| &levels[levels.len() - 1]);
     let mut heads = levels
         .iter()
@@ -41,7 +42,7 @@ fn plain(config: &UnetConfig, size: [usize; 2]) -> Result<Value, CheckpointError
         Heads::Count(_) => return refuse("a number of heads instead of their width"),
     };
     let last = levels.len() - 1;
-    let passage = |way: fn(&Level) -> (Attend, Resampling), skipped: usize| {
+    let passage = |way: fn(&UnetLevel) -> (Attend, Resampling), skipped: usize| {
         let levels = levels.iter().enumerate().filter(|(i, _)| *i != skipped);
         let mut ways = levels.map(|(_, level)| way(level));
         let first = ways.find(|(attend, resampling)| {
@@ -83,18 +84,18 @@ fn plain(config: &UnetConfig, size: [usize; 2]) -> Result<Value, CheckpointError
         .map(|(i, level)| kind(level.up, level.grow, "Up", grow, i == 0))
         .collect();
     let width = levels[0].channels;
-    let (kind, cosine_first, shift, count) = match config.waves() {
-        Waves::Sinusoids {
+    let (kind, cosine_first, shift, count) = match config.time_encoding() {
+        TimeEncoding::Sinusoidal {
             width: waves,
             cosine_first,
             shift,
         } if waves == width => ("positional", json!(cosine_first), json!(shift), Value::Null),
-        Waves::Fourier {
+        TimeEncoding::Fourier {
             width: waves,
             cosine_first: false,
             log: true,
         } if waves == 2 * width => ("fourier", json!(true), Value::Null, Value::Null),
-        Waves::Learned {
+        TimeEncoding::Learned {
             width: waves,
             count,
         } if waves == width => ("learned", json!(true), json!(0), json!(count)),
@@ -190,13 +191,13 @@ fn conditional(config: &UnetConfig, size: [usize; 2]) -> Result<Value, Checkpoin
         .map(|level| kind(level.up, "Up"))
         .collect();
     let width = levels[0].channels;
-    let (time, cosine_first, shift) = match config.waves() {
-        Waves::Sinusoids {
+    let (time, cosine_first, shift) = match config.time_encoding() {
+        TimeEncoding::Sinusoidal {
             width: waves,
             cosine_first,
             shift,
         } if waves == width => ("positional", cosine_first, shift),
-        Waves::Fourier {
+        TimeEncoding::Fourier {
             width: waves,
             cosine_first,
             log: false,
@@ -238,7 +239,7 @@ fn common(config: &UnetConfig, size: [usize; 2]) -> Result<Map<String, Value>, C
         .iter()
         .all(|level| level.shrink == Resampling::Pyramid);
     let exact = |groups: usize| {
-        let divides = |level: &Level| level.channels.is_multiple_of(groups);
+        let divides = |level: &UnetLevel| level.channels.is_multiple_of(groups);
         config.levels.iter().all(divides)
     };
     if !config.groups.map_or(pyramid, exact) {
@@ -284,7 +285,7 @@ fn class_fields(class: Option<ClassInput>) -> Value {
     let (kind, count, features) = match class {
         None => (None, None, None),
         Some(ClassInput::Table { count }) => (None, Some(count), None),
-        Some(ClassInput::Waves) => (Some("timestep"), None, None),
+        Some(ClassInput::Timestep) => (Some("timestep"), None, None),
         Some(ClassInput::Identity) => (Some("identity"), None, None),
         Some(ClassInput::Perceptron { features }) => (Some("projection"), None, Some(features)),
         Some(ClassInput::Linear { features }) => (Some("simple_projection"), None, Some(features)),

@@ -1,17 +1,17 @@
 //! The arguments of the published constructor, and of the script that calls it.
 
-use super::{Guided, base};
+use super::{GuidedCheckpoint, base};
 use crate::import::CheckpointError;
 use crate::import::fields::Fields;
 use crate::sampling::{Clip, End, Grid, Sampling};
-use crate::{Attend, Heads, Level, Resampling};
+use crate::{Attend, Heads, Resampling, UnetLevel};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use tweedie_core::TimeInput;
 use tweedie_math::{Chain, Prediction, Spacing};
 
 /// Reads the arguments of the constructor, or of the script that calls it.
-pub(crate) fn read(mut fields: Fields) -> Result<Guided, CheckpointError> {
+pub(crate) fn read(mut fields: Fields) -> Result<GuidedCheckpoint, CheckpointError> {
     // The script has flags, and defaults, that the constructor does not have.
     let script = [
         "num_channels",
@@ -77,7 +77,7 @@ pub(crate) fn read(mut fields: Fields) -> Result<Guided, CheckpointError> {
     let levels = multipliers.iter().enumerate().map(|(i, multiplier)| {
         let factor = f64::from(1_u32 << i.min(31));
         let attends = attention.iter().any(|other| (other - factor).abs() < 1e-9);
-        Level::new((multiplier * width as f64) as usize)
+        UnetLevel::new((multiplier * width as f64) as usize)
             .with_attention(if attends {
                 Attend::Pixels
             } else {
@@ -112,7 +112,7 @@ pub(crate) fn read(mut fields: Fields) -> Result<Guided, CheckpointError> {
     network
         .check()
         .map_err(|source| CheckpointError::Network { path, source })?;
-    Ok(Guided {
+    Ok(GuidedCheckpoint {
         network,
         size,
         new_order,

@@ -13,12 +13,14 @@ pub(crate) use names::GuidedDiffusion;
 use super::CheckpointError;
 use super::stored::Stored;
 use crate::sampling::Sampling;
-use crate::{Attend, ClassInput, Conditioning, Heads, Level, Resampling, UnetConfig, Waves};
+use crate::{
+    Attend, ClassInput, Conditioning, Heads, Resampling, TimeEncoding, UnetConfig, UnetLevel,
+};
 use tweedie_math::Chain;
 
 /// A published network with what its configuration does not hold.
 #[derive(Clone, Debug)]
-pub(crate) struct Guided {
+pub(crate) struct GuidedCheckpoint {
     /// The network.
     pub(crate) network: UnetConfig,
     /// Side of its images, if it is known.
@@ -40,7 +42,7 @@ pub(crate) fn knows(stored: &Stored) -> bool {
 pub(crate) const FIRST: &str = "input_blocks.0.0.weight";
 
 /// The configuration that names and shapes imply.
-pub(crate) fn infer(stored: &Stored) -> Result<Guided, CheckpointError> {
+pub(crate) fn infer(stored: &Stored) -> Result<GuidedCheckpoint, CheckpointError> {
     let side = |name: String, side: usize| {
         let shape = stored.shape(&name).filter(|shape| shape.len() > side);
         shape
@@ -86,7 +88,7 @@ pub(crate) fn infer(stored: &Stored) -> Result<Guided, CheckpointError> {
             Attend::Nothing
         };
         levels.push(
-            Level::new(channels)
+            UnetLevel::new(channels)
                 .with_attention(attend)
                 .with_resampling(resampling),
         );
@@ -105,7 +107,7 @@ pub(crate) fn infer(stored: &Stored) -> Result<Guided, CheckpointError> {
         *level = level.with_heads(heads);
     }
     match network.check() {
-        Ok(()) => Ok(Guided {
+        Ok(()) => Ok(GuidedCheckpoint {
             network,
             size: published.as_ref().map(|known| known.side),
             new_order: published.as_ref().is_some_and(|known| known.new_order),
@@ -120,7 +122,7 @@ pub(crate) fn infer(stored: &Stored) -> Result<Guided, CheckpointError> {
 }
 
 /// What the weights of a published network do not say.
-struct Published {
+struct KnownNetwork {
     heads: Heads,
     new_order: bool,
     /// Side of its images.
@@ -131,7 +133,7 @@ struct Published {
 
 /// The published networks, which are known by their widths: those of the ImageNet and LSUN models,
 /// and of the FFHQ model of DPS.
-fn published(network: &UnetConfig) -> Option<Published> {
+fn published(network: &UnetConfig) -> Option<KnownNetwork> {
     if (network.channels, network.outputs()) != (3, 6) {
         return None;
     }
@@ -147,7 +149,7 @@ fn published(network: &UnetConfig) -> Option<Published> {
     // The smallest alone has the new order, and a cosine chain.
     let new_order = side == 64;
     let cosine = new_order.then(|| Chain::squared_cosine(1000, 0.999).ok());
-    Some(Published {
+    Some(KnownNetwork {
         heads,
         new_order,
         side,
@@ -165,7 +167,7 @@ fn base(
     let mut network = UnetConfig::new(channels).with_epsilon(1e-5);
     network.output = Some(output);
     network.features = Some(waves.saturating_mul(4));
-    network.waves = Some(Waves::Sinusoids {
+    network.time_encoding = Some(TimeEncoding::Sinusoidal {
         width: waves,
         cosine_first: true,
         shift: 0.0,

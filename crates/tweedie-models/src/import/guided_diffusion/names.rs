@@ -1,6 +1,6 @@
 //! What guided-diffusion calls the parameters of its networks.
 
-use super::Guided;
+use super::GuidedCheckpoint;
 use crate::Attend;
 use crate::import::place::{Naming, Place, Target, pytorch};
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ pub(crate) struct GuidedDiffusion {
 
 impl GuidedDiffusion {
     /// The names for a network.
-    pub(crate) fn new(guided: &Guided) -> Self {
+    pub(crate) fn new(guided: &GuidedCheckpoint) -> Self {
         let network = &guided.network;
         let mut blocks = BTreeMap::new();
         let mut place = |ours: String, theirs: String| blocks.insert(ours, theirs);

@@ -6,19 +6,19 @@ use super::*;
 struct Tripled;
 
 impl Operator<4> for Tripled {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         Ok(signal)
     }
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
         x * 3.0
     }
 }
 
 impl Linear<4> for Tripled {
-    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         Ok(measured)
     }
-    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
         y
     }
 }
@@ -147,7 +147,7 @@ pub(super) fn methods(all: &mut Cases) {
         Ddrm::new(seen([1, 3, 8, 8])).with_cutoff(f64::NAN)
     });
     all.error("Ddrm::start", "where no signal is left", || {
-        let path = Path::through(vec![Level::PURE_NOISE, Level::CLEAN]).unwrap();
+        let path = LevelPath::through(vec![Level::PURE_NOISE, Level::CLEAN]).unwrap();
         let sampler = Sampler::new(Ddrm::new(grey()), path);
         sampler.start([1, 1, 8, 8], &device(), &mut HostNoise::seeded(0))
     });

@@ -7,20 +7,20 @@ mod operators;
 use super::{Cases, device, file, zeros};
 use std::path::Path as Folder;
 use tweedie::burn::tensor::{DType, Tensor};
-use tweedie::core::{Denoiser, HostNoise, Noise, Range, from_fn};
+use tweedie::core::{Denoiser, HostNoise, Noise, ValueRange, from_fn};
 use tweedie::inverse::{
-    Annealed, AnyMeasurement, AveragePool, Basis, Bayer, Blur, Channels, CircularBlur, Classifier,
-    Clip, ConjugateGradient, Daps, Ddnm, DdnmPlus, Ddrm, Dense, DiffPir, Dpir, Dps, DpsStep, EnKg,
+    Annealed, AnyMeasurement, AveragePool, Basis, Bayer, Blur, ChannelMix, Channels, CircularBlur,
+    Classifier, ConjugateGradient, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, EnKg,
     FourierPhase, Gamma, GammaNoise, GaussianNoise, Identity, Ilvr, Jpeg, LangevinCoupling,
-    LaplaceNoise, Lgd, Linear, LogPoissonNoise, Mask, Mcg, Measurement, Mix, Mmps, MultiCoil,
+    LaplaceNoise, Lgd, Linear, LogPoissonNoise, Mask, Matrix, Mcg, Measurement, Mmps, MultiCoil,
     Operator, OperatorError, Padding, Pigdm, PigdmStep, PnpDm, PnpUla, PointSpread,
     PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RandomPhase, RePaint, Red, RedDiff,
-    ResidualNorm, RicianNoise, SaltAndPepper, Sampled, Scaled, ScoreGuidance, Separable, Side,
-    Spectral, Stack, Taps, Tmpd, Tomography, TotalVariation, Transform, TwistByVariance,
-    TwistedSmc, UniformNoise, VaryingBlur, tikhonov, wiener,
+    ResidualNorm, RicianNoise, SaltAndPepper, Sampled, Saturation, Scaled, ScoreGuidance,
+    Separable, Side, Spectral, Stack, Taps, Tmpd, Tomography, TotalVariation, Transform,
+    TwistByVariance, TwistedSmc, UniformNoise, VaryingBlur, tikhonov, wiener,
 };
 use tweedie::kernels::Constant;
-use tweedie::math::{Ancestral, Ddim, Level, Path, Renoise, Span, VariancePreserving};
+use tweedie::math::{Ancestral, Ddim, Level, LevelPath, Renoise, Span, VariancePreserving};
 use tweedie::samplers::{SampleError, Sampler, Step};
 
 type Seen = Measurement<4, Identity, GaussianNoise>;
@@ -39,8 +39,8 @@ fn seen(shape: [usize; 4]) -> Seen {
     Measurement::new(Identity, GaussianNoise::new(0.1).unwrap(), zeros(shape))
 }
 
-fn path() -> Path {
-    Path::log_snr(VariancePreserving::default(), Span::default(), 4).unwrap()
+fn path() -> LevelPath {
+    LevelPath::log_snr(VariancePreserving::default(), Span::default(), 4).unwrap()
 }
 
 /// Walks from colour images.
@@ -49,7 +49,7 @@ fn walk(step: impl Step<4>, denoiser: &dyn Denoiser<4>) -> Result<Tensor<4>, Sam
 }
 
 fn along(
-    path: Path,
+    path: LevelPath,
     step: impl Step<4>,
     denoiser: &dyn Denoiser<4>,
 ) -> Result<Tensor<4>, SampleError> {
@@ -58,8 +58,8 @@ fn along(
 }
 
 /// A path that stays at one level.
-fn still() -> Path {
-    Path::staying(Level::variance_exploding(0.1).unwrap(), 3).unwrap()
+fn still() -> LevelPath {
+    LevelPath::staying(Level::variance_exploding(0.1).unwrap(), 3).unwrap()
 }
 
 fn ddpm() -> Ancestral {
@@ -94,7 +94,7 @@ fn noises(all: &mut Cases) {
         QuantisationNoise::new(0.0, 0.1)
     });
     all.error("SaltAndPepper::new", "a probability of 2", || {
-        SaltAndPepper::new(2.0, 0.1, 0.1, Range::Unit)
+        SaltAndPepper::new(2.0, 0.1, 0.1, ValueRange::Unit)
     });
     all.error(
         "Measurement::simulate",

@@ -26,13 +26,13 @@ pub(super) fn operators(all: &mut Cases) {
     all.panic("Mask::apply", "an image of another size", || {
         Mask::lines([8, 8], 2).unwrap().apply(zeros([1, 1, 8, 9]))
     });
-    all.error("Mix::new", "rows of 2 and 3 weights", || {
-        Mix::new(&[vec![1.0; 2], vec![1.0; 3]])
+    all.error("ChannelMix::new", "rows of 2 and 3 weights", || {
+        ChannelMix::new(&[vec![1.0; 2], vec![1.0; 3]])
     });
-    all.error("Mix::new", "a weight of NaN", || {
-        Mix::new(&[vec![f64::NAN]])
+    all.error("ChannelMix::new", "a weight of NaN", || {
+        ChannelMix::new(&[vec![f64::NAN]])
     });
-    all.error("Mix::mean", "no channels", || Mix::mean(0));
+    all.error("ChannelMix::mean", "no channels", || ChannelMix::mean(0));
     all.error("Channels::new", "channel 3 of 3", || Channels::new(3, 1, 3));
     all.error("Channels::new", "one of 10¹²", || {
         Channels::new(0, 1, 1_000_000_000_000)
@@ -42,12 +42,12 @@ pub(super) fn operators(all: &mut Cases) {
         AveragePool::new(1 << 63)
     });
     all.error("AveragePool::measured", "a height of 0", || {
-        AveragePool::new(2).unwrap().measured([1, 1, 0, 8])
+        AveragePool::new(2).unwrap().output_shape([1, 1, 0, 8])
     });
     all.error("AveragePool::signal", "2⁴⁰ pixels", || {
         AveragePool::new(1 << 13)
             .unwrap()
-            .signal([1, 1, 1 << 8, 1 << 8])
+            .input_shape([1, 1, 1 << 8, 1 << 8])
     });
     all.error("PointSpread::gaussian", "σ = NaN", || {
         PointSpread::gaussian(f64::NAN)
@@ -82,7 +82,10 @@ pub(super) fn operators(all: &mut Cases) {
     all.error(
         "Blur::measured",
         "an image smaller than a valid kernel",
-        || Blur::new(PointSpread::gaussian(2.0).unwrap(), Padding::Valid).measured([1, 1, 4, 4]),
+        || {
+            Blur::new(PointSpread::gaussian(2.0).unwrap(), Padding::Valid)
+                .output_shape([1, 1, 4, 4])
+        },
     );
     all.error("VaryingBlur::tiles", "no kernels", || {
         VaryingBlur::tiles(vec![], [0, 1], [8, 8], Padding::Reflect)
@@ -116,19 +119,19 @@ pub(super) fn operators(all: &mut Cases) {
     all.error("Tomography::with_centre", "∞", || {
         Tomography::new([8, 8], &[0.0])?.with_centre([f64::INFINITY, 0.0])
     });
-    all.error("Dense::new", "a matrix of other columns", || {
-        Dense::new(Constant::new(vec![1.0; 6], [2, 3]), [1, 2, 2])
+    all.error("Matrix::new", "a matrix of other columns", || {
+        Matrix::new(Constant::new(vec![1.0; 6], [2, 3]), [1, 2, 2])
     });
     all.error(
-        "Dense::new",
+        "Matrix::new",
         "a signal of more values than a number counts",
-        || Dense::new(Constant::new(vec![1.0; 4], [1, 4]), [1 << 62 | 1, 4, 1]),
+        || Matrix::new(Constant::new(vec![1.0; 4], [1, 4]), [1 << 62 | 1, 4, 1]),
     );
-    all.error("Dense::gaussian", "no measurements", || {
-        Dense::gaussian([1, 2, 2], 0, 0)
+    all.error("Matrix::gaussian", "no measurements", || {
+        Matrix::gaussian([1, 2, 2], 0, 0)
     });
-    all.error("Dense::gaussian", "2⁴⁰ weights", || {
-        Dense::gaussian([1, 1 << 20, 1], 1 << 20, 0)
+    all.error("Matrix::gaussian", "2⁴⁰ weights", || {
+        Matrix::gaussian([1, 1 << 20, 1], 1 << 20, 0)
     });
     all.error("Stack::new", "no parts", || {
         Stack::<Identity>::new(vec![], [1, 8, 8])
@@ -147,7 +150,7 @@ pub(super) fn operators(all: &mut Cases) {
     all.panic("Scaled::new", "a factor of NaN", || {
         Scaled::new(Identity, f64::NAN)
     });
-    all.panic("Then::apply", "operators that do not fit", || {
+    all.panic("Compose::apply", "operators that do not fit", || {
         let two = AveragePool::new(2)
             .unwrap()
             .then(Mask::lines([8, 8], 2).unwrap());
@@ -162,18 +165,24 @@ pub(super) fn operators(all: &mut Cases) {
     all.error("RandomPhase::gaussian", "no measurements", || {
         RandomPhase::gaussian(4, 0, 0)
     });
-    all.error("Clip::new", "a gain of NaN", || {
-        Clip::new(f64::NAN, Range::Unit)
+    all.error("Saturation::new", "a gain of NaN", || {
+        Saturation::new(f64::NAN, ValueRange::Unit)
     });
     all.error("Gamma::new", "an exponent of 0", || {
-        Gamma::new(0.0, Range::Unit)
+        Gamma::new(0.0, ValueRange::Unit)
     });
-    all.error("Jpeg::new", "a quality of 0", || Jpeg::new(0, Range::Unit));
+    all.error("Jpeg::new", "a quality of 0", || {
+        Jpeg::new(0, ValueRange::Unit)
+    });
     all.error("Jpeg::measured", "9 columns", || {
-        Jpeg::new(50, Range::Unit).unwrap().measured([1, 3, 8, 9])
+        Jpeg::new(50, ValueRange::Unit)
+            .unwrap()
+            .output_shape([1, 3, 8, 9])
     });
     all.error("Jpeg::measured", "no columns", || {
-        Jpeg::new(50, Range::Unit).unwrap().measured([1, 3, 8, 0])
+        Jpeg::new(50, ValueRange::Unit)
+            .unwrap()
+            .output_shape([1, 3, 8, 0])
     });
 }
 

@@ -8,8 +8,8 @@ use tweedie::burn::tensor::{Int, Tensor, TensorData};
 use tweedie::core::{Denoiser, TimeInput};
 use tweedie::math::{Chain, Prediction};
 use tweedie::models::{
-    AnyArchitecture, AutoencoderConfig, Checkpoint, Conditions, Context, DitConfig, Ffdnet, Level,
-    MlpConfig, Model, ModelConfig, Precision, Resampling, Sampling, UnetConfig,
+    AnyArchitecture, AutoencoderConfig, Checkpoint, Conditions, Context, DitConfig, Ffdnet,
+    MlpConfig, Model, ModelConfig, Precision, Resampling, Sampling, UnetConfig, UnetLevel,
 };
 
 /// A small network.
@@ -131,7 +131,7 @@ fn configurations(all: &mut Cases) {
         },
     );
     all.error("ModelConfig::init", "σ_data = 0", || {
-        let prediction = Prediction::Karras { sigma_data: 0.0 };
+        let prediction = Prediction::Edm { sigma_data: 0.0 };
         ModelConfig {
             prediction,
             ..plain()
@@ -139,7 +139,7 @@ fn configurations(all: &mut Cases) {
         .init(&device())
     });
     all.error("ModelConfig::init", "a pyramid on 13×11 pixels", || {
-        let level = Level::new(32).with_resampling(Resampling::Pyramid);
+        let level = UnetLevel::new(32).with_resampling(Resampling::Pyramid);
         let mut config = UnetConfig::new(3);
         config.levels = vec![level, level];
         ModelConfig::new(config, Prediction::Noise, TimeInput::LogSnr, [13, 11]).init(&device())

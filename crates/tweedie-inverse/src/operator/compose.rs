@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), tweedie_inverse::OperatorError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Then<A, B> {
+pub struct Compose<A, B> {
     first: A,
     next: B,
 }
 
-impl<A, B> Then<A, B> {
+impl<A, B> Compose<A, B> {
     /// `first`, then `next`.
     #[must_use]
     pub fn new(first: A, next: B) -> Self {
@@ -35,13 +35,13 @@ impl<A, B> Then<A, B> {
     }
 }
 
-impl<const D: usize, A: Operator<D>, B: Operator<D>> Operator<D> for Then<A, B> {
-    fn measured(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
-        self.next.measured(self.first.measured(signal)?)
+impl<const D: usize, A: Operator<D>, B: Operator<D>> Operator<D> for Compose<A, B> {
+    fn output_shape(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
+        self.next.output_shape(self.first.output_shape(signal)?)
     }
 
-    fn forward(&self, x: Tensor<D>) -> Tensor<D> {
-        self.next.forward(self.first.forward(x))
+    fn apply_unchecked(&self, x: Tensor<D>) -> Tensor<D> {
+        self.next.apply_unchecked(self.first.apply_unchecked(x))
     }
 
     fn observed(&self, y: Tensor<D>) -> Tensor<D> {
@@ -49,12 +49,12 @@ impl<const D: usize, A: Operator<D>, B: Operator<D>> Operator<D> for Then<A, B> 
     }
 }
 
-impl<const D: usize, A: Linear<D>, B: Linear<D>> Linear<D> for Then<A, B> {
-    fn signal(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
-        self.first.signal(self.next.signal(measured)?)
+impl<const D: usize, A: Linear<D>, B: Linear<D>> Linear<D> for Compose<A, B> {
+    fn input_shape(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
+        self.first.input_shape(self.next.input_shape(measured)?)
     }
 
-    fn transpose(&self, y: Tensor<D>) -> Tensor<D> {
-        self.first.transpose(self.next.transpose(y))
+    fn adjoint_unchecked(&self, y: Tensor<D>) -> Tensor<D> {
+        self.first.adjoint_unchecked(self.next.adjoint_unchecked(y))
     }
 }

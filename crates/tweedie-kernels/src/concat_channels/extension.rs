@@ -7,7 +7,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata, backend_extension};
 use burn::tensor::Tensor;
 
-pub(super) fn join(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+pub(super) fn concat_channels(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
     let [a, b] = [a, b].map(Tensor::into_dispatch);
     Tensor::from_dispatch(Dispatch::joined(a, b))
 }
@@ -29,7 +29,7 @@ pub(crate) trait Join: Backend {
     Cube: cfg(feature = "cube"),
     Fusion: cfg(all(feature = "cube", feature = "fusion"))
 )]
-pub(crate) trait Channels: Backend {
+pub(crate) trait ConcatChannels: Backend {
     /// So many channels from one on, in order.
     #[fusion(dtype = x, shape = [x[0], range[1], x[2], x[3]].into())]
     fn channels(x: FloatTensor<Self>, range: [usize; 2]) -> FloatTensor<Self>;
@@ -37,14 +37,14 @@ pub(crate) trait Channels: Backend {
 
 impl<B, C> Join for Autodiff<B, C>
 where
-    B: Join + Channels,
+    B: Join + ConcatChannels,
     C: CheckpointStrategy,
 {
     fn joined(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         #[derive(Debug)]
         struct Part;
 
-        impl<B: Channels> Backward<B, 2> for Part {
+        impl<B: ConcatChannels> Backward<B, 2> for Part {
             /// Numbers of channels.
             type State = [usize; 2];
 

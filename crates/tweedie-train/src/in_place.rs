@@ -4,9 +4,9 @@ use std::ops::Deref;
 
 /// A value. It is lost if what replaces it panics.
 #[derive(Debug)]
-pub(crate) struct Lent<T>(Option<T>);
+pub(crate) struct InPlace<T>(Option<T>);
 
-impl<T> Lent<T> {
+impl<T> InPlace<T> {
     pub(crate) fn new(value: T) -> Self {
         Self(Some(value))
     }
@@ -17,7 +17,7 @@ impl<T> Lent<T> {
     }
 }
 
-impl<T> Deref for Lent<T> {
+impl<T> Deref for InPlace<T> {
     type Target = T;
 
     fn deref(&self) -> &T {

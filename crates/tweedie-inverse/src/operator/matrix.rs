@@ -20,15 +20,15 @@ use tweedie_kernels::Constant;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{Dense, Operator};
+/// use tweedie_inverse::{Matrix, Operator};
 ///
-/// let sensing = Dense::gaussian([1, 8, 8], 20, 7)?;
+/// let sensing = Matrix::gaussian([1, 8, 8], 20, 7)?;
 /// assert_eq!(sensing.apply(Tensor::ones([2, 1, 8, 8], &Device::flex())).dims(), [2, 1, 1, 20]);
 /// # Ok::<(), tweedie_inverse::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Recipe", into = "Recipe")]
-pub struct Dense {
+pub struct Matrix {
     matrix: Arc<Constant<2>>,
     signal: [usize; 3],
     factors: Arc<OnceLock<Factors>>,
@@ -40,7 +40,7 @@ struct Recipe {
     signal: [usize; 3],
 }
 
-impl TryFrom<Recipe> for Dense {
+impl TryFrom<Recipe> for Matrix {
     type Error = OperatorError;
 
     fn try_from(recipe: Recipe) -> Result<Self, OperatorError> {
@@ -48,8 +48,8 @@ impl TryFrom<Recipe> for Dense {
     }
 }
 
-impl From<Dense> for Recipe {
-    fn from(dense: Dense) -> Self {
+impl From<Matrix> for Recipe {
+    fn from(dense: Matrix) -> Self {
         Self {
             matrix: (*dense.matrix).clone(),
             signal: dense.signal,
@@ -60,7 +60,7 @@ impl From<Dense> for Recipe {
 /// Up to which size a matrix is decomposed.
 const SMALL: usize = 1024;
 
-impl Dense {
+impl Matrix {
     /// Measurements by the rows of a matrix of signals `[c, h, w]`.
     ///
     /// # Errors
@@ -128,8 +128,8 @@ pub(crate) fn rows(matrix: Tensor<2>, x: Tensor<4>) -> Tensor<2> {
     flat.matmul(matrix.transpose())
 }
 
-impl Operator<4> for Dense {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+impl Operator<4> for Matrix {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         sample(
             "dense operator",
             signal,
@@ -138,13 +138,13 @@ impl Operator<4> for Dense {
         )
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
         rows(self.matrix.beside(&x), x).unsqueeze_dims(&[1, 1])
     }
 }
 
-impl Linear<4> for Dense {
-    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+impl Linear<4> for Matrix {
+    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         sample(
             "dense operator",
             measured,
@@ -153,7 +153,7 @@ impl Linear<4> for Dense {
         )
     }
 
-    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
         let ([b, ..], [c, h, w]) = (y.dims(), self.signal);
         rows(self.matrix.beside(&y).transpose(), y).reshape([b, c, h, w])
     }
@@ -182,7 +182,7 @@ impl Linear<4> for Dense {
     }
 }
 
-impl Spectral<4> for Dense {
+impl Spectral<4> for Matrix {
     fn singular_values(&self, like: &Tensor<4>) -> Tensor<4> {
         let [c, h, w] = self.signal;
         Constant::new(self.factors().values.clone(), [1, c, h, w]).beside(like)

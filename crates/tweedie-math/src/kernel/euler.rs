@@ -17,19 +17,19 @@ use serde::{Deserialize, Serialize};
 
 /// Euler's method on the probability-flow ODE, in the schedule's own time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ProbabilityFlow<S> {
+pub struct EulerOde<S> {
     /// The process whose time is discretised; the visited levels have to lie on it.
     pub schedule: S,
 }
 
-impl<S: Schedule> ProbabilityFlow<S> {
+impl<S: Schedule> EulerOde<S> {
     /// Euler's method in the time of `schedule`.
     pub fn new(schedule: S) -> Self {
         Self { schedule }
     }
 }
 
-impl<S: Schedule> Kernel for ProbabilityFlow<S> {
+impl<S: Schedule> Kernel for EulerOde<S> {
     fn transition(&self, from: Level, to: Level) -> Result<Transition, MoveError> {
         let (t, s) = times(&self.schedule, from, to)?;
         let slope = self.schedule.slope(t);

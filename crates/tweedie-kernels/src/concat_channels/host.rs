@@ -1,6 +1,6 @@
 //! A channel at a time, over all cores.
 
-use super::extension::{Channels, Join};
+use super::extension::{ConcatChannels, Join};
 use crate::host::{Floats, tensor, written};
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
@@ -43,7 +43,7 @@ impl Join for Flex {
     }
 }
 
-impl Channels for Flex {
+impl ConcatChannels for Flex {
     fn channels(x: FloatTensor<Self>, [first, count]: [usize; 2]) -> FloatTensor<Self> {
         let x = Floats::of(&x);
         let [n, c, h, w] = x.shape();

@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 /// The range of an image's values. A noise level is stated in the same range.
 ///
 /// ```
-/// use tweedie_core::Range;
+/// use tweedie_core::ValueRange;
 ///
 /// // σ = 0.05 on [−1, 1] is σ = 0.025 on [0, 1].
-/// assert_eq!(Range::Signed.sigma_in(Range::Unit, 0.05), 0.025);
+/// assert_eq!(ValueRange::Signed.sigma_in(ValueRange::Unit, 0.05), 0.025);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Range {
+pub enum ValueRange {
     /// `[−1, 1]`, in which diffusion models are trained.
     #[default]
     Signed,
@@ -24,7 +24,7 @@ pub enum Range {
 /// How much red, green and blue count in the grey of a pixel: the luma of ITU-R BT.601, that of JPEG.
 pub const LUMA: [f64; 3] = [0.299, 0.587, 0.114];
 
-impl Range {
+impl ValueRange {
     /// Its least and its largest value.
     #[must_use]
     pub fn bounds(self) -> (f64, f64) {

@@ -14,7 +14,7 @@ fn values_and_gradients() {
         let (a, b) = (normal([n, i, w, h]).swap_dims(2, 3), normal([n, j, h, w]));
         let dy = normal([n, i + j, h, w]);
         let [x, y] = [&a, &b].map(|x| x.clone().autodiff().require_grad());
-        let joint = join(x.clone(), y.clone());
+        let joint = concat_channels(x.clone(), y.clone());
         let gradients = (joint.clone() * dy.clone().autodiff()).sum().backward();
         let of = |x: &Tensor<4>| x.grad(&gradients).expect("a gradient");
         let wanted = Tensor::cat(vec![a, b], 1);
@@ -25,8 +25,8 @@ fn values_and_gradients() {
 }
 
 #[test]
-#[should_panic(expected = "join: images [1, 2, 3, 4] and [1, 2, 4, 4]")]
+#[should_panic(expected = "concat_channels: images [1, 2, 3, 4] and [1, 2, 4, 4]")]
 fn other_sizes_are_refused() {
     let image = |h| Tensor::<4>::zeros([1, 2, h, 4], &Device::flex());
-    let _ = join(image(3), image(4));
+    let _ = concat_channels(image(3), image(4));
 }

@@ -8,23 +8,23 @@ use rand_chacha::rand_core::SeedableRng;
 /// stream `e`. Batches run across epochs, so that every example is seen equally often.
 ///
 /// ```
-/// use tweedie_train::Order;
+/// use tweedie_train::Shuffle;
 ///
-/// let mut order = Order::new(5, 7);
+/// let mut order = Shuffle::new(5, 7);
 /// let (first, second) = (order.batch(0, 4), order.batch(1, 4));
 /// let mut epoch: Vec<usize> = first.into_iter().chain(second).take(5).collect();
 /// epoch.sort_unstable();
 /// assert_eq!(epoch, [0, 1, 2, 3, 4]);
 /// ```
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct Shuffle {
     len: usize,
     seed: u64,
     /// The epoch of the last batch, with its permutation.
     epoch: Option<(u64, Vec<usize>)>,
 }
 
-impl Order {
+impl Shuffle {
     /// The order of `len` examples.
     #[must_use]
     pub fn new(len: usize, seed: u64) -> Self {

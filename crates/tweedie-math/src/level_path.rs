@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 /// A path owns its pairs of levels: each [`Move`] starts where the one before it ended.
 ///
 /// ```
-/// use tweedie_math::{Chain, Path, Spacing};
+/// use tweedie_math::{Chain, LevelPath, Spacing};
 ///
 /// let chain = Chain::linear(1000, 1e-4, 0.02)?;
-/// let path = Path::respaced(&chain, Spacing::Trailing, 10)?;
+/// let path = LevelPath::respaced(&chain, Spacing::Trailing, 10)?;
 /// assert_eq!(path.len(), 10);
 /// assert_eq!(path.start(), chain.node(999));
 /// assert_eq!(path.end().sigma(), 0.0);
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Level>", into = "Vec<Level>")]
-pub struct Path {
+pub struct LevelPath {
     levels: Vec<Level>,
 }
 
@@ -109,7 +109,7 @@ pub enum PathError {
     Parameter(#[from] ParameterError),
 }
 
-impl TryFrom<Vec<Level>> for Path {
+impl TryFrom<Vec<Level>> for LevelPath {
     type Error = PathError;
 
     fn try_from(levels: Vec<Level>) -> Result<Self, PathError> {
@@ -117,13 +117,13 @@ impl TryFrom<Vec<Level>> for Path {
     }
 }
 
-impl From<Path> for Vec<Level> {
-    fn from(path: Path) -> Self {
+impl From<LevelPath> for Vec<Level> {
+    fn from(path: LevelPath) -> Self {
         path.levels
     }
 }
 
-impl Path {
+impl LevelPath {
     /// `steps` moves, evenly spaced in the time of `schedule`.
     ///
     /// # Errors

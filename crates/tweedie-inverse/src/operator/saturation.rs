@@ -7,25 +7,25 @@ use super::Operator;
 use super::error::{OperatorError, checked, require};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use tweedie_core::Range;
+use tweedie_core::ValueRange;
 
 /// Multiplies by a gain and cuts at the ends of the range; where it is cut, the gradient is 0. In the
 /// signed range the gain is about mid-grey, as in the source, and not about black.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
-pub struct Clip {
+pub struct Saturation {
     gain: f64,
-    range: Range,
+    range: ValueRange,
 }
 
-checked!(Clip { gain: f64, range: Range } by Clip::new);
+checked!(Saturation { gain: f64, range: ValueRange } by Saturation::new);
 
-impl Clip {
+impl Saturation {
     /// A sensor for images in `range` that is `gain` times too sensitive.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] unless the gain is finite and above 0.
-    pub fn new(gain: f64, range: Range) -> Result<Self, OperatorError> {
+    pub fn new(gain: f64, range: ValueRange) -> Result<Self, OperatorError> {
         require(
             "gain",
             gain,
@@ -36,12 +36,12 @@ impl Clip {
     }
 }
 
-impl<const D: usize> Operator<D> for Clip {
-    fn measured(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
+impl<const D: usize> Operator<D> for Saturation {
+    fn output_shape(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
         Ok(signal)
     }
 
-    fn forward(&self, x: Tensor<D>) -> Tensor<D> {
+    fn apply_unchecked(&self, x: Tensor<D>) -> Tensor<D> {
         let (low, high) = self.range.bounds();
         (x * self.gain).clamp(low, high)
     }

@@ -19,18 +19,18 @@ use burn::tensor::Tensor;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_kernels::join;
+/// use tweedie_kernels::concat_channels;
 ///
 /// let image = |value: f32| Tensor::<4>::full([1, 1, 1, 2], value, &Device::flex());
-/// let joint: Vec<f32> = join(image(1.0), image(2.0)).into_data().iter().collect();
+/// let joint: Vec<f32> = concat_channels(image(1.0), image(2.0)).into_data().iter().collect();
 /// assert_eq!(joint, [1.0, 1.0, 2.0, 2.0]);
 /// ```
 #[must_use]
-pub fn join(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+pub fn concat_channels(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
     let ([n, _, h, w], [m, _, height, width]) = (a.dims(), b.dims());
     assert!(
         [n, h, w] == [m, height, width],
-        "join: images {:?} and {:?}",
+        "concat_channels: images {:?} and {:?}",
         a.dims(),
         b.dims()
     );
@@ -39,8 +39,8 @@ pub fn join(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
         let some = [&a, &b].iter().all(|x| x.shape().num_elements() > 0);
         #[cfg(feature = "cube")]
         let some = some && (crate::on_host(&a) || crate::device::counts(&[&a.dims(), &b.dims()]));
-        if some && a.dtype() == b.dtype() && [&a, &b].into_iter().all(crate::served) {
-            return extension::join(a, b);
+        if some && a.dtype() == b.dtype() && [&a, &b].into_iter().all(crate::has_kernel) {
+            return extension::concat_channels(a, b);
         }
     }
     Tensor::cat(vec![a, b], 1)

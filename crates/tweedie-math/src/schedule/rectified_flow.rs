@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 /// The rectified flow; `t = 1` is pure noise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rectified;
+pub struct RectifiedFlow;
 
-impl Schedule for Rectified {
+impl Schedule for RectifiedFlow {
     fn level(&self, t: f64) -> Level {
         let t = cut(t);
         Level::trusted(1.0 - t, t)

@@ -16,29 +16,29 @@ use tweedie_kernels::Constant;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{Mix, Operator};
+/// use tweedie_inverse::{ChannelMix, Operator};
 ///
-/// let grey = Mix::grey().apply(Tensor::ones([1, 3, 4, 4], &Device::flex()));
+/// let grey = ChannelMix::grey().apply(Tensor::ones([1, 3, 4, 4], &Device::flex()));
 /// assert_eq!(grey.dims(), [1, 1, 4, 4]);
 /// assert!((grey.mean().into_scalar::<f32>() - 1.0).abs() < 1e-6);
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
-pub struct Mix {
+pub struct ChannelMix {
     matrix: Constant<2>,
     #[serde(skip)]
     factors: OnceLock<Factors>,
 }
 
-checked!(Mix { matrix: Constant<2> } by Mix::of);
+checked!(ChannelMix { matrix: Constant<2> } by ChannelMix::of);
 
-impl PartialEq for Mix {
+impl PartialEq for ChannelMix {
     fn eq(&self, other: &Self) -> bool {
         self.matrix == other.matrix
     }
 }
 
-impl Mix {
+impl ChannelMix {
     /// Mixes by the rows of a matrix, one an output channel.
     ///
     /// # Errors
@@ -91,31 +91,31 @@ fn mix(matrix: Tensor<2>, x: Tensor<4>) -> Tensor<4> {
     matrix.unsqueeze::<3>().matmul(flat).reshape([b, k, h, w])
 }
 
-impl Operator<4> for Mix {
-    fn measured(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+impl Operator<4> for ChannelMix {
+    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let [to, from] = self.matrix.shape();
         Self::check(signal, from, to)
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
         mix(self.matrix.beside(&x), x)
     }
 }
 
-impl Linear<4> for Mix {
-    fn signal(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
+impl Linear<4> for ChannelMix {
+    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let [from, to] = self.matrix.shape();
         Self::check(measured, from, to)
     }
 
-    fn transpose(&self, y: Tensor<4>) -> Tensor<4> {
+    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
         mix(self.matrix.beside(&y).transpose(), y)
     }
 
     closed_form!(4);
 }
 
-impl Spectral<4> for Mix {
+impl Spectral<4> for ChannelMix {
     fn singular_values(&self, like: &Tensor<4>) -> Tensor<4> {
         let values = self.factors().values.clone();
         let channels = values.len();

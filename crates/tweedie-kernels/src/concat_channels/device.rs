@@ -1,6 +1,6 @@
 //! A unit a number.
 
-use super::extension::{Channels, Join};
+use super::extension::{ConcatChannels, Join};
 use crate::device::{empty, numbers, units};
 use burn::backend::tensor::FloatTensor;
 use burn_cubecl::CubeBackend;
@@ -63,7 +63,7 @@ impl Join for CubeBackend {
     }
 }
 
-impl Channels for CubeBackend {
+impl ConcatChannels for CubeBackend {
     fn channels(x: FloatTensor<Self>, [first, count]: [usize; 2]) -> FloatTensor<Self> {
         let x = into_contiguous(x);
         let [n, _, h, w] = x.meta.shape().dims();
