@@ -5,7 +5,7 @@ use crate::{Done, cargo, root};
 use serde_json::{Map, Value};
 use std::process::Command;
 
-/// See `benches/examples/instructions.rs`.
+/// See `benches/src/bin/instructions.rs`.
 const WORK: [&str; 4] = [
     "convolution",
     "convolution with gradients",
@@ -17,7 +17,7 @@ const ROOM: f64 = 1.05;
 
 /// Counts, and fails if one has grown by more than 5 %; `record` writes the counts instead.
 pub(crate) fn check(record: bool) -> Done {
-    cargo("build --quiet --workspace --example instructions").run()?;
+    cargo("build --quiet --workspace --bin instructions").run()?;
     let path = root().join("benches/instructions.json");
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     let mut counts = Map::new();
@@ -60,7 +60,7 @@ fn count(work: &str, times: u64) -> Result<i64, String> {
             "--cache-sim=no",
             "--cachegrind-out-file=/dev/null",
         ])
-        .arg(root().join("target/debug/examples/instructions"))
+        .arg(root().join("target/debug/instructions"))
         .args([work, &times.to_string()])
         .env("RAYON_NUM_THREADS", "1")
         .output()

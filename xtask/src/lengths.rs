@@ -3,16 +3,7 @@
 use std::path::{Path, PathBuf};
 
 const LIMIT: usize = 400;
-const FOLDERS: [&str; 8] = [
-    "crates",
-    "examples",
-    "benches",
-    "fuzz",
-    "golden",
-    "posterior",
-    "tests",
-    "xtask",
-];
+const FOLDERS: [&str; 5] = ["crates", "examples", "benches", "tests", "xtask"];
 
 /// Names of files that say nothing of what is in them.
 const NAMELESS: [&str; 4] = ["utils.rs", "helpers.rs", "common.rs", "base.rs"];

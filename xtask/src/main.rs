@@ -1,6 +1,7 @@
 //! The project's own tasks: `cargo xtask check`, `cargo xtask golden DIR`, `cargo xtask posterior`,
 //! `cargo xtask peers PYTHON`, `cargo xtask gpu`.
 
+mod examples;
 mod gpu;
 mod instructions;
 mod layers;
@@ -52,7 +53,7 @@ type Step = (&'static str, fn() -> Done);
 
 /// Everything that has to hold, cheapest first: the first failure ends it.
 fn check() -> Done {
-    let steps: [Step; 9] = [
+    let steps: [Step; 12] = [
         // One style, so that a diff shows what changed and nothing else.
         ("format", || cargo("fmt --all -- --check").run()),
         // Arrows point one way: a layer can be read without those above it.
@@ -73,8 +74,14 @@ fn check() -> Done {
                 .with("RUSTDOCFLAGS", "-D warnings")
                 .run()
         }),
+        // What would be published is complete, in the order of the arrows.
+        ("packages", packages),
         // The README's command: unit tests, laws, oracles, golden cases, documentation.
         ("tests", || cargo("test --workspace").run()),
+        ("golden cases", || {
+            cargo("run --quiet --bin golden -- tests/golden/data").run()
+        }),
+        ("examples", examples::run),
         // A newcomer's crate, outside the workspace, with a network of its own.
         ("outside", outside),
     ];
@@ -84,6 +91,17 @@ fn check() -> Done {
     }
     eprintln!("── all checks passed");
     Ok(())
+}
+
+/// Packs every published crate. Each is compiled by the other steps.
+fn packages() -> Done {
+    let crates = std::fs::read_dir(root().join("crates")).map_err(|error| error.to_string())?;
+    let mut command = cargo("package --quiet --no-verify --allow-dirty");
+    for folder in crates {
+        let name = folder.map_err(|error| error.to_string())?.file_name();
+        command = command.and("--package").and(&name.to_string_lossy());
+    }
+    command.run()
 }
 
 /// Builds and runs the crate under `tests/outside`, which depends on `tweedie` by path and shares the
@@ -120,7 +138,7 @@ fn development() -> std::io::Result<String> {
 /// Replays the golden cases of a folder; its exit status is the replay's.
 fn golden(folder: &str) -> ExitCode {
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
-    let Cargo(mut command, _) = cargo("run --quiet --example golden --");
+    let Cargo(mut command, _) = cargo("run --quiet --bin golden --");
     match command.arg(folder).status() {
         Ok(status) => ExitCode::from(status.code().unwrap_or(1).clamp(0, 255) as u8),
         Err(error) => {
@@ -133,7 +151,7 @@ fn golden(folder: &str) -> ExitCode {
 /// Measures every posterior method and writes the tables into `docs/POSTERIOR.md`, behind its text. What
 /// was measured before is kept in `out/posterior`, so that an interrupted run goes on.
 fn posterior() -> Done {
-    cargo("run --quiet --example posterior -- --out out/posterior").run()?;
+    cargo("run --quiet --bin posterior -- --out out/posterior").run()?;
     let tables = std::fs::read_to_string(root().join("out/posterior/posterior.md"));
     let tables = tables.map_err(|error| error.to_string())?;
     let marks = ["<!-- tables -->", "<!-- end of tables -->"];

@@ -40,8 +40,8 @@ pub(crate) type Found = (f64, f64);
 /// Runs all cases, every side in turn, and writes the tables into `docs/BENCHMARKS.md`. Compiling a network
 /// takes PyTorch minutes in each process: it is done once, for cases with `compiled` in their name.
 pub(crate) fn compare(python: &str, compiled: Option<&str>) -> Done {
-    cargo("build --quiet --profile measure --workspace --example peer").run()?;
-    let machine = run(&root().join("target/measure/examples/peer"), &["machine"])?;
+    cargo("build --quiet --profile measure --workspace --bin peer").run()?;
+    let machine = run(&root().join("target/measure/peer"), &["machine"])?;
     let (products, copies) = (machine.0 / 1e9, machine.1 / 1e9);
     let note = format!("\nThe machine: {products:.0} GFLOP/s, {copies:.1} GB/s.\n");
     let [networks, layers] = MARKS;
@@ -58,7 +58,7 @@ fn table(
     (seconds, compiled): (&str, Option<&str>),
     (flop, bytes): Found,
 ) -> Result<String, String> {
-    let ours = root().join("target/measure/examples/peer");
+    let ours = root().join("target/measure/peer");
     let theirs = root().join("benches/peers/peer.py").display().to_string();
     let mut rows = String::from(
         "| case | here | eager | channels last | compiled | faster by | limit | memory here | memory there |\n\

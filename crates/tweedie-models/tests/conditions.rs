@@ -19,7 +19,7 @@ use tweedie_models::{
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../golden/data/models")
+        .join("../../tests/golden/data/models")
         .join(name)
 }
 

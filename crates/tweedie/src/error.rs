@@ -1,11 +1,15 @@
 use burn::tensor::DataError;
 use tweedie_core::{ConditionError, DenoiseError, InputError, oracle::OracleError};
+#[cfg(feature = "image")]
 use tweedie_image::ImageError;
 use tweedie_inverse::{MeasurementError, OperatorError, SolveError};
 use tweedie_math::{LevelError, MoveError, ParameterError, PathError, ScheduleError};
+#[cfg(feature = "metrics")]
 use tweedie_metrics::LpipsError;
+#[cfg(feature = "models")]
 use tweedie_models::{CheckpointError, NetworkError};
 use tweedie_samplers::{AdaptiveError, AffineError, SampleError, StepError};
+#[cfg(feature = "train")]
 use tweedie_train::{RunError, TrainError};
 
 /// An enum of errors with conversions from each; the text is theirs.
@@ -67,16 +71,22 @@ any! {
     /// A measurement that cannot be written or read.
     Measurement(MeasurementError),
     /// A configuration that no network can have.
+    #[cfg(feature = "models")]
     Network(NetworkError),
     /// A checkpoint that cannot be written or read.
+    #[cfg(feature = "models")]
     Checkpoint(CheckpointError),
     /// A training that cannot begin or go on.
+    #[cfg(feature = "train")]
     Train(TrainError),
     /// The files of a training that cannot be written or read.
+    #[cfg(feature = "train")]
     Run(RunError),
     /// An image that cannot be written or read.
+    #[cfg(feature = "image")]
     Image(ImageError),
     /// Weights of LPIPS that cannot be read.
+    #[cfg(feature = "metrics")]
     Lpips(LpipsError),
     /// Values of a tensor that cannot be read.
     Data(DataError),

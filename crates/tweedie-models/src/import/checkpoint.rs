@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 /// use burn::tensor::Device;
 /// use tweedie_models::{Checkpoint, Layout};
 ///
-/// let checkpoint = Checkpoint::open("../../golden/data/models/unet_ddpm")?;
+/// let checkpoint = Checkpoint::open("../../tests/golden/data/models/unet_ddpm")?;
 /// assert_eq!(checkpoint.layout(), Layout::Diffusers);
 /// let model = checkpoint.model(&Device::flex())?;
 /// assert_eq!(model.shape(1), [1, 3, 16, 16]);

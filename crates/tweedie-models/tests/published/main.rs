@@ -21,7 +21,7 @@ use tweedie_models::{AnyArchitecture, Conditions, Context, Model};
 
 pub(crate) fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../golden/data/models")
+        .join("../../tests/golden/data/models")
         .join(name)
 }
 

@@ -1,5 +1,5 @@
 //! Time and peak memory of one move of each posterior method, each in a process of its own:
-//! `cargo build --profile measure --workspace --examples`, then `target/measure/examples/guidance`.
+//! `cargo build --profile measure --workspace --bins`, then `target/measure/guidance`.
 //!
 //! The prior is a network with random weights, the measurement an image of which half the pixels are
 //! missing.

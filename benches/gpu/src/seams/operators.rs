@@ -9,7 +9,7 @@ use tweedie::inverse::{Linear, Operator};
     dead_code,
     reason = "the list of a test, which may stop at once"
 )]
-#[path = "../../../crates/tweedie-inverse/tests/operators/catalogue.rs"]
+#[path = "../../../../crates/tweedie-inverse/tests/operators/catalogue.rs"]
 mod catalogue;
 
 pub(crate) fn seams() -> Vec<Seam> {

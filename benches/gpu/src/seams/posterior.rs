@@ -11,7 +11,7 @@ use tweedie_benches::CaseError;
     dead_code,
     reason = "the list of a test, which may stop at once"
 )]
-#[path = "../../../crates/tweedie-inverse/tests/posterior/registry.rs"]
+#[path = "../../../../crates/tweedie-inverse/tests/posterior/registry.rs"]
 mod registry;
 
 type Inpainting = Measurement<2, Mask<2>, GaussianNoise>;

@@ -1,4 +1,4 @@
-//! One case of the comparison with PyTorch, in a process of its own: `target/measure/examples/peer CASE SECONDS`
+//! One case of the comparison with PyTorch, in a process of its own: `target/measure/peer CASE SECONDS`
 //! prints the least time of a run in ms, and the peak memory in MB. `cargo xtask peers PYTHON` runs it beside
 //! `benches/peers/peer.py` and writes the table of `docs/BENCHMARKS.md`. `peer machine` prints FLOP a second of
 //! products of matrices, and bytes a second of copies.

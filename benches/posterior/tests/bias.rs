@@ -4,7 +4,7 @@
 
 use tweedie_posterior::{Prior, Problem, Row, Scores, Task, bar, floor};
 
-/// Measured by `cargo run --example posterior -- --prior plane --measurements 8 --nudged`.
+/// Measured by `cargo run --bin posterior -- --prior plane --measurements 8 --nudged`.
 const RECORDED: &str = include_str!("recorded.json");
 
 const MEASUREMENTS: usize = 8;

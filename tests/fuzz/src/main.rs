@@ -2,7 +2,7 @@
 //! `target/debug/tweedie-fuzz [SECONDS] [SEED] [INPUTS] [END]`, which ends when seconds or inputs are used
 //! up; with an `END` only files whose names end so are changed, such as `.png` or `run.json`.
 //!
-//! The corpus in `fuzz/corpus` holds a small file of every kind that checkpoints come in, and photographs; to
+//! The corpus in `tests/fuzz/corpus` holds a small file of every kind that checkpoints come in, and photographs; to
 //! it come measurements, images, an IDX file and a state of training. Each input is one of them, changed; it is
 //! opened through every door for its kind: weights, checkpoints of guided-diffusion, directories of
 //! diffusers, measurements, images and folders of them, runs to resume. Inputs that end in a panic, need

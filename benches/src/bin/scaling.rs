@@ -1,5 +1,5 @@
-//! Time and memory against image side, batch, steps and threads: `cargo build --profile measure --workspace --examples`, then
-//! `target/measure/examples/scaling out/scaling.png`. Each point is a process of its own, which draws a batch
+//! Time and memory against image side, batch, steps and threads: `cargo build --profile measure --workspace --bins`, then
+//! `target/measure/scaling out/scaling.png`. Each point is a process of its own, which draws a batch
 //! by so many moves of DDIM with the network of 1.1 million parameters, twice; the second counts.
 
 use std::error::Error;

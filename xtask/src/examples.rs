@@ -1,0 +1,23 @@
+//! The examples, shortened: that they run, not what they show.
+
+use crate::{Done, cargo};
+
+const EXAMPLES: [&str; 9] = [
+    "restore -- --steps 3 --out target/restore.png",
+    "restore -- --task sr2 --method mmps --sampler heun --steps 2 --out target/sr2.png",
+    "mixture -- --steps 10 --points 500 --out target/mixture.png",
+    "samplers -- --points 200 --out target/samplers.png",
+    "trajectory -- --steps 12 --images 1 --out target/trajectory",
+    "operators -- --out target/operators.png",
+    "checkpoint -- --steps 3 --out target/checkpoint/samples.png",
+    "photo -- --steps 2 --moves 1 --out target/photo.png",
+    "phantom -- --scan mri --steps 2 --out target/mri.png",
+];
+
+pub(crate) fn run() -> Done {
+    for example in EXAMPLES {
+        cargo(&format!("run --quiet --example {example}")).run()?;
+    }
+    let short = "--prior plane --measurements 2 --draws 8 --moves 6 --out target/posterior";
+    cargo(&format!("run --quiet --bin posterior -- {short}")).run()
+}
