@@ -49,6 +49,14 @@ pub enum ImageError {
         /// Height and width.
         size: [usize; 2],
     },
+    /// An array of another number of dimensions.
+    #[error("an array of shape {found:?}, expected {expected} dimensions")]
+    Dimensions {
+        /// Its shape.
+        found: Vec<usize>,
+        /// How many dimensions it has to have.
+        expected: usize,
+    },
     /// A tensor with neither 1 nor 3 channels.
     #[error("an image has 1 or 3 channels, got {channels}")]
     Channels {

@@ -6,6 +6,7 @@
 //! | data sets: IDX files, folders of images, bundled data | [`Images`] |
 //! | contact sheets with labels | [`Sheet`], [`grid`] |
 //! | a chain as a film strip or an animation | [`film_strip`], [`save_gif`] |
+//! | NumPy's arrays: `.npy`, `.npz` and `ndarray` (feature `npy`) | `load_npy`, `save_npy`, `Npz`, `to_array`, `from_array` |
 //! | clouds of points | [`scatter`] |
 //! | curves on logarithmic axes | [`log_log`] |
 //!
@@ -34,6 +35,8 @@ mod decode;
 mod error;
 mod files;
 mod film;
+#[cfg(feature = "npy")]
+mod npy;
 mod picture;
 mod plot;
 mod sheet;
@@ -44,6 +47,8 @@ pub use data::{Image, Images, PHOTOS};
 pub use error::ImageError;
 pub use files::{load, save};
 pub use film::{film_strip, save_gif};
+#[cfg(feature = "npy")]
+pub use npy::{Npz, from_array, load_npy, save_npy, to_array};
 pub use picture::{Picture, pictures};
 pub use plot::{Cloud, scatter};
 pub use sheet::{Sheet, grid};

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tweedie::burn::tensor::Tensor;
 use tweedie::core::Preconditioned;
+use tweedie::image::{Npz, load_npy};
 use tweedie::inverse::{
     AnyMeasurement, AveragePool, Blur, GaussianNoise, Measurement, Padding, PointSpread,
     PoissonNoise,
@@ -34,6 +35,12 @@ pub(crate) fn written(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> 
         tweedie::image::save(&path, x, ValueRange::Unit)?;
         all.push((name.to_owned(), fs::read(path)?));
     }
+    let path = folder.join("x.npy");
+    tweedie::image::save_npy(&path, x.clone())?;
+    all.push(("x.npy".to_owned(), fs::read(path)?));
+    let path = folder.join("x.npz");
+    Npz::new().with("x", x.clone()).with("y", x).save(&path)?;
+    all.push(("x.npz".to_owned(), fs::read(path)?));
     // Three images of 4×5 pixels.
     let mut idx = vec![0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5];
     idx.extend(0..60);
@@ -80,6 +87,12 @@ pub(crate) fn open(folder: &Path, name: &str, bytes: &[u8]) -> bool {
         name if name.ends_with(".idx") => put(folder, name, bytes).is_some_and(|path| {
             // The same file as labels, too: it is none.
             Images::idx(&path).is_ok_and(|images| images.with_idx_labels(&path).is_err())
+        }),
+        name if name.ends_with(".npy") => {
+            put(folder, name, bytes).is_some_and(|path| load_npy::<4>(path, &device()).is_ok())
+        }
+        name if name.ends_with(".npz") => put(folder, name, bytes).is_some_and(|path| {
+            Npz::open(path).is_ok_and(|arrays| arrays.tensor::<4>("x", &device()).is_ok())
         }),
         name if [".png", ".jpg"].iter().any(|end| name.ends_with(end)) => {
             pictured(folder, name, bytes)

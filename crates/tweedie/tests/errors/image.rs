@@ -6,8 +6,8 @@ use std::time::Duration;
 use tweedie::burn::data::dataset::Dataset;
 use tweedie::burn::tensor::Tensor;
 use tweedie::image::{
-    Cloud, Curve, Images, Panel, ValueRange, film_strip, grid, load, log_log, pictures, save,
-    save_gif, scatter,
+    Cloud, Curve, Images, Npz, Panel, ValueRange, film_strip, from_array, grid, load, load_npy,
+    log_log, pictures, save, save_gif, save_npy, scatter, to_array,
 };
 
 /// A PNG file whose header declares a size, without any pixels.
@@ -111,6 +111,33 @@ pub(crate) fn cases(folder: &Path) -> Cases {
         let path = file(folder, name, &bytes);
         all.error("Images::idx", input, move || Images::idx(path));
     }
+    for (name, input, bytes) in [
+        ("empty.npy", "no bytes", Vec::new()),
+        ("letters.npy", "eight letters", b"nonsense".to_vec()),
+    ] {
+        let path = file(folder, name, &bytes);
+        all.error("load_npy", input, move || load_npy::<4>(path, &device()));
+    }
+    let path = folder.join("row.npy");
+    save_npy(&path, Tensor::<1>::ones([3], &device())).unwrap();
+    all.error("load_npy", "a row, as images", move || {
+        load_npy::<4>(path, &device())
+    });
+    let place = folder.to_path_buf();
+    all.error("save_npy", "to a file x.bin", move || {
+        save_npy(place.join("x.bin"), zeros([1, 1, 2, 2]))
+    });
+    let path = file(folder, "letters.npz", b"nonsense");
+    all.error("Npz::open", "eight letters", move || Npz::open(path));
+    all.error("Npz::open", "a device", || Npz::open("/dev/zero"));
+    all.error("Npz::tensor", "a name that is not there", || {
+        Npz::new()
+            .with("x", zeros([1, 1, 2, 2]))
+            .tensor::<4>("y", &device())
+    });
+    all.error("from_array", "a matrix, as images", || {
+        from_array::<f32, _, 4>(to_array::<f32, 2>(zeros([2, 2])).view(), &device())
+    });
     let path = file(folder, "labels.idx", &idx(&[0]));
     all.error(
         "Images::with_idx_labels",
