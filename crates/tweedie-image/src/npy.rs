@@ -259,6 +259,14 @@ fn unzip(bytes: Vec<u8>) -> Result<Vec<(String, TensorData)>, String> {
 
 /// The array of a file in memory. Its header is believed only as far as there are bytes for it.
 fn parse(bytes: &[u8]) -> Result<TensorData, String> {
+    // From version 2 on the header says its length in 32 bits, and room is made for it before it is read.
+    let length = bytes.get(8..).and_then(|rest| rest.first_chunk());
+    if let (Some(2..), Some(length)) = (bytes.get(6), length) {
+        let length = u32::from_le_bytes(*length);
+        if length as usize > bytes.len() {
+            return Err(format!("a header of {length} bytes"));
+        }
+    }
     // Values lie in the file at multiples of 64, and are seen where they lie.
     let mut aligned = vec![0_u64; bytes.len().div_ceil(8)];
     let place: &mut [u8] = bytemuck::cast_slice_mut(&mut aligned);

@@ -154,6 +154,10 @@ fn what_is_no_array_says_why() {
         "{}",
         says("text.npy", b"no array")
     );
+    let mut header = row.clone();
+    // Version 2, whose header is 4 GB long.
+    header[6..12].copy_from_slice(&[2, 0, 255, 255, 255, 255]);
+    assert!(says("header.npy", &header).contains("a header of 4294967295 bytes"));
     assert!(says("empty.npy", b"").contains("empty.npy"));
     assert!(says("text.npz", b"no archive").contains("text.npz"));
     let x = Tensor::<1>::from_floats([1.0], &Device::flex());
