@@ -6,6 +6,7 @@ mod gpu;
 mod instructions;
 mod layers;
 mod lengths;
+mod lists;
 mod page;
 mod peers;
 mod sanitize;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         ["instructions", "record"] => instructions::check(true),
         ["layers"] => layers::check(),
         ["lengths"] => lengths::check(),
+        ["lists"] => lists::check(),
         ["outside"] => outside(),
         ["golden", folder] => return golden(folder),
         ["posterior"] => posterior(),
@@ -35,7 +37,7 @@ fn main() -> ExitCode {
         ["peers", python, "compiled"] => peers::compare(python, Some("")),
         ["peers", python, "compiled", word] => peers::compare(python, Some(word)),
         _ => Err(
-            "usage: cargo xtask check [--slow | --widths | --sanitize] | instructions [record] | layers | lengths | outside | golden DIR | posterior | peers PYTHON [compiled [WORD]] | gpu [build | PYTHON]"
+            "usage: cargo xtask check [--slow | --widths | --sanitize] | instructions [record] | layers | lengths | lists | outside | golden DIR | posterior | peers PYTHON [compiled [WORD]] | gpu [build | PYTHON]"
                 .into(),
         ),
     };
@@ -53,13 +55,15 @@ type Step = (&'static str, fn() -> Done);
 
 /// Everything that has to hold, cheapest first: the first failure ends it.
 fn check() -> Done {
-    let steps: [Step; 12] = [
+    let steps: [Step; 13] = [
         // One style, so that a diff shows what changed and nothing else.
         ("format", || cargo("fmt --all -- --check").run()),
         // Arrows point one way: a layer can be read without those above it.
         ("layers", layers::check),
         // A file that fits a reader's head; one method each.
         ("file lengths", lengths::check),
+        // No method without the tests of its kind.
+        ("lists", lists::check),
         // Words: skipped where the tool is not installed, as on a fresh machine.
         ("spelling", || optional("typos", &[])),
         // Licences, advisories, duplicates: likewise.

@@ -7,54 +7,64 @@ use super::{
 use crate::Level;
 use serde::{Deserialize, Serialize};
 
-/// Any schedule of this crate.
-///
-/// ```
-/// use tweedie_math::{AnySchedule, Schedule};
-///
-/// let text = r#"{ "variance_preserving": { "beta_min": 0.1, "beta_max": 20.0 } }"#;
-/// let schedule: AnySchedule = serde_json::from_str(text)?;
-/// assert!(schedule.level(1.0).alpha() < 0.01);
-/// assert!(serde_json::from_str::<AnySchedule>(r#"{ "edm": { "sigma_max": -1.0 } }"#).is_err());
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum AnySchedule {
-    /// Variance preserving, linear β.
-    VariancePreserving(VariancePreserving),
-    /// Sub-variance preserving.
-    SubVariancePreserving(SubVariancePreserving),
-    /// Variance exploding, geometric.
-    VarianceExploding(VarianceExploding),
-    /// Ornstein–Uhlenbeck.
-    OrnsteinUhlenbeck(OrnsteinUhlenbeck),
-    /// Cosine.
-    Cosine(Cosine),
-    /// Sigmoid.
-    Sigmoid(Sigmoid),
-    /// Rectified flow.
-    RectifiedFlow(RectifiedFlow),
-    /// EDM.
-    Edm(Edm),
-    /// A discrete chain.
-    Chain(Chain),
+/// An enum of schedules with what they have in common, and conversions to it.
+macro_rules! any {
+    ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $schedule:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$about])* $schedule($schedule),)*
+        }
+
+        $(impl From<$schedule> for $name {
+            fn from(schedule: $schedule) -> Self {
+                Self::$schedule(schedule)
+            }
+        })*
+
+        impl $name {
+            fn inner(&self) -> &dyn Schedule {
+                match self {
+                    $(Self::$schedule(schedule) => schedule,)*
+                }
+            }
+        }
+    };
 }
 
-impl AnySchedule {
-    fn inner(&self) -> &dyn Schedule {
-        match self {
-            Self::VariancePreserving(schedule) => schedule,
-            Self::SubVariancePreserving(schedule) => schedule,
-            Self::VarianceExploding(schedule) => schedule,
-            Self::OrnsteinUhlenbeck(schedule) => schedule,
-            Self::Cosine(schedule) => schedule,
-            Self::Sigmoid(schedule) => schedule,
-            Self::RectifiedFlow(schedule) => schedule,
-            Self::Edm(schedule) => schedule,
-            Self::Chain(schedule) => schedule,
-        }
+any! {
+    /// Any schedule of this crate.
+    ///
+    /// ```
+    /// use tweedie_math::{AnySchedule, Schedule};
+    ///
+    /// let text = r#"{ "variance_preserving": { "beta_min": 0.1, "beta_max": 20.0 } }"#;
+    /// let schedule: AnySchedule = serde_json::from_str(text)?;
+    /// assert!(schedule.level(1.0).alpha() < 0.01);
+    /// assert!(serde_json::from_str::<AnySchedule>(r#"{ "edm": { "sigma_max": -1.0 } }"#).is_err());
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    AnySchedule {
+        /// Variance preserving, linear β.
+        VariancePreserving,
+        /// Sub-variance preserving.
+        SubVariancePreserving,
+        /// Variance exploding, geometric.
+        VarianceExploding,
+        /// Ornstein–Uhlenbeck.
+        OrnsteinUhlenbeck,
+        /// Cosine.
+        Cosine,
+        /// Sigmoid.
+        Sigmoid,
+        /// Rectified flow.
+        RectifiedFlow,
+        /// EDM.
+        Edm,
+        /// A discrete chain.
+        Chain,
     }
 }
 
