@@ -35,8 +35,8 @@ fn walk<S: Step<4>>(criterion: &mut Criterion, name: &str, step: S, shape: [usiz
     });
 }
 
-/// The fewest passes: the denoiser's, then `a x + Σ b_j m_j` over so many tensors, all of which are kept
-/// as a step keeps its estimates; ten times.
+/// The fewest passes: the denoiser's, then `a x + Σ b_j m_j` over so many tensors, all of which are
+/// kept as a step keeps its estimates; ten times.
 fn passes(criterion: &mut Criterion, terms: usize, shape: [usize; 4]) {
     let device = Device::flex();
     let x: Tensor<4> = HostNoise::seeded(0).normal(shape, &device);

@@ -1,8 +1,8 @@
 //! Every sampler against an exact answer: `cargo run --example mixture`.
 //!
-//! The prior is a mixture of Gaussians in the plane, whose denoiser is known in closed form, so that
-//! all error is the sampler's. The sliced Wasserstein distance to exact draws is compared with that
-//! between two sets of exact draws.
+//! The prior is a mixture of Gaussians in the plane, whose denoiser is known in closed form, so
+//! that all error is the sampler's. The sliced Wasserstein distance to exact draws is compared with
+//! that between two sets of exact draws.
 
 use clap::Parser;
 use std::error::Error;

@@ -1,8 +1,9 @@
 //! One photograph through every operator: `cargo run --example operators`.
 //!
-//! A contact sheet shows what was measured and what the pseudo-inverse makes of it, beside the adjoint
-//! gap `|⟨A x, y⟩ − ⟨x, Aᵀ y⟩|/(‖A x‖ ‖y‖)` of each operator on that photograph. Measurements that are
-//! no images are drawn as grids of grey values, complex ones by their magnitude.
+//! A contact sheet shows what was measured and what the pseudo-inverse makes of it, beside the
+//! adjoint gap `|⟨A x, y⟩ − ⟨x, Aᵀ y⟩|/(‖A x‖ ‖y‖)` of each operator on that photograph.
+//! Measurements that are no images are drawn as grids of grey values, complex ones by their
+//! magnitude.
 
 use clap::Parser;
 use indicatif::ProgressBar;

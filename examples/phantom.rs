@@ -1,9 +1,10 @@
 //! Tomography and magnetic resonance: `cargo run --example phantom -- --scan tomography|mri`.
 //!
-//! A head is scanned along few directions, or in few lines of its Fourier transform. Total variation
-//! restores it, beside a diffusion prior that was trained on made-up heads (`examples/phantom`):
-//! posterior samples by moment matching, their mean and standard deviation. The first head is that of
-//! Shepp and Logan, which the prior has never seen; nor has it seen the others.
+//! A head is scanned along few directions, or in few lines of its Fourier transform. Total
+//! variation restores it, beside a diffusion prior that was trained on made-up heads
+//! (`examples/phantom`): posterior samples by moment matching, their mean and standard deviation.
+//! The first head is that of Shepp and Logan, which the prior has never seen; nor has it seen the
+//! others.
 
 use clap::{Parser, ValueEnum};
 use std::error::Error;

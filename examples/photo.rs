@@ -198,7 +198,8 @@ fn dpir(
     Ok(Sampler::new(step, path).sample(prior, start, &mut none)?)
 }
 
-/// The nodes of DDPM's chain, as far up as the denoiser was trained, closer to each other at the end.
+/// The nodes of DDPM's chain, as far up as the denoiser was trained, closer to each other at the
+/// end.
 fn diffpir_path(steps: usize) -> Result<LevelPath, Box<dyn Error>> {
     let chain = Chain::linear(1000, 1e-4, 0.02)?;
     let start = 2.0 * 50.0 / 255.0_f64;

@@ -38,7 +38,8 @@ struct Arguments {
     /// Steps of each chain
     #[arg(long, default_value_t = 80)]
     steps: usize,
-    /// The method's knob: ζ of dps and mcg, w of dps-score, pigdm and lgd, λ of diffpir and red-diff
+    /// The method's knob: ζ of dps and mcg, w of dps-score, pigdm and lgd, λ of diffpir and
+    /// red-diff
     #[arg(long, allow_negative_numbers = true)]
     strength: Option<f64>,
     /// Standard deviation of the measurement's noise, on [−1, 1]

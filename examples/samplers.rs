@@ -1,9 +1,9 @@
 //! Every sampler on one exact prior, error against evaluations: `cargo run --example samplers`.
 //!
-//! The prior is a mixture of Gaussians in the plane, whose denoiser is known in closed form, so that
-//! all error is the sampler's. Deterministic samplers are held against the exact flow of each point;
-//! those with noise by the law they draw from on a Gaussian, which is found without sampling; and all
-//! by the sliced Wasserstein distance of their draws.
+//! The prior is a mixture of Gaussians in the plane, whose denoiser is known in closed form, so
+//! that all error is the sampler's. Deterministic samplers are held against the exact flow of each
+//! point; those with noise by the law they draw from on a Gaussian, which is found without
+//! sampling; and all by the sliced Wasserstein distance of their draws.
 
 use clap::Parser;
 use indicatif::ProgressBar;

@@ -1,9 +1,9 @@
 //! Trains a U-Net on images: `cargo run --example train [-- --data PATH …]`.
 //!
-//! Without arguments it trains on the bundled 8×8 digits for about two and a half minutes. `--data` names a
-//! folder of PNG and JPEG files or an IDX file (`…-images-idx3-ubyte[.gz]`). Everything goes to the
-//! folder `--out`: grids of samples, a checkpoint that `--resume` continues, and the trained model.
-//! Ctrl-C saves a checkpoint and ends.
+//! Without arguments it trains on the bundled 8×8 digits for about two and a half minutes. `--data`
+//! names a folder of PNG and JPEG files or an IDX file (`…-images-idx3-ubyte[.gz]`). Everything
+//! goes to the folder `--out`: grids of samples, a checkpoint that `--resume` continues, and the
+//! trained model. Ctrl-C saves a checkpoint and ends.
 
 use clap::Parser;
 use std::error::Error;

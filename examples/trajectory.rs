@@ -1,8 +1,8 @@
 //! From noise to image, four ways: `cargo run --example trajectory`.
 //!
 //! The network of the repository walks the same process by DDPM in 1000 steps, DDIM in 50, Heun's
-//! method in 18 and DPM-Solver++ 2M in 15. Film strips show the state `x_t` and the estimate `x̂₀` on
-//! the way, from left (noise) to right, and an animation shows all four at once.
+//! method in 18 and DPM-Solver++ 2M in 15. Film strips show the state `x_t` and the estimate `x̂₀`
+//! on the way, from left (noise) to right, and an animation shows all four at once.
 
 use clap::Parser;
 use indicatif::ProgressBar;
@@ -59,8 +59,8 @@ fn trajectory(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let device = Device::default();
     let model = Model::open(&arguments.model, &device)?;
     let schedule = Cosine::default();
-    // The chain starts where next to nothing is left of the signal; few steps are better spent below
-    // σ/α = 32.
+    // The chain starts where next to nothing is left of the signal; few steps are better spent
+    // below σ/α = 32.
     let (chain, short) = (Span::new(0.999, 0.0), Span::new(0.98, 1e-3));
     let karras = |steps: usize| LevelPath::karras(schedule, short, steps - 1, 7.0);
     let runs: [(&str, &str, AnyStep<4>, LevelPath); 4] = [

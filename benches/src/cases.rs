@@ -12,13 +12,14 @@ use tweedie::prelude::*;
 /// Why a case was not run.
 pub type CaseError = Box<dyn std::error::Error>;
 
-/// The least time in ms of a run of `NETWORK/WORK/BATCH`, of at least three runs after the first and as many as
-/// fit into so many seconds, with random weights in the given precision.
+/// The least time in ms of a run of `NETWORK/WORK/BATCH`, of at least three runs after the first
+/// and as many as fit into so many seconds, with random weights in the given precision.
 ///
-/// Networks: `ddpm-cifar10` and `mnist-size` on 32×32 pixels, `adm-256`. Work: `forward`, `dps` (one step),
-/// `training` (one step, no dropout), `ddim` (50 steps). Single layers, with gradients of their sum:
-/// `convolution` 3×3 from 128 to 128 channels, `group-norm` of 32 groups and `silu` on 32×32 pixels,
-/// `attention` of 4 heads with 64 features between 256 tokens; `forward`, `dps` (the gradient of the input), `training`.
+/// Networks: `ddpm-cifar10` and `mnist-size` on 32×32 pixels, `adm-256`. Work: `forward`, `dps`
+/// (one step), `training` (one step, no dropout), `ddim` (50 steps). Single layers, with gradients
+/// of their sum: `convolution` 3×3 from 128 to 128 channels, `group-norm` of 32 groups and `silu`
+/// on 32×32 pixels, `attention` of 4 heads with 64 features between 256 tokens; `forward`, `dps`
+/// (the gradient of the input), `training`.
 ///
 /// # Errors
 /// For a case that is not one of these.

@@ -12,10 +12,11 @@ type Layer = Box<dyn Fn(&[Tensor<4>]) -> Tensor<4>>;
 
 /// What `LAYER/WORK/BATCH` does, with random numbers; nothing for another layer.
 ///
-/// Layers: `convolution` 3×3 from 128 to 128 channels and burn's own, `burn-convolution`, `group-norm` of 32 groups and `silu` on 32×32 pixels,
-/// `attention` of 4 heads with 64 features between 256 tokens; what a device can do: a `product` of 4096×4096
-/// matrices, and a `copy` of 67 MB in `f32` (read, and written). Work: `forward`, `dps` (and the gradient of the
-/// input), `training` (all gradients).
+/// Layers: `convolution` 3×3 from 128 to 128 channels and burn's own, `burn-convolution`,
+/// `group-norm` of 32 groups and `silu` on 32×32 pixels, `attention` of 4 heads with 64 features
+/// between 256 tokens; what a device can do: a `product` of 4096×4096 matrices, and a `copy` of 67
+/// MB in `f32` (read, and written). Work: `forward`, `dps` (and the gradient of the input),
+/// `training` (all gradients).
 pub(crate) fn layer(
     name: &str,
     batch: usize,

@@ -4,7 +4,8 @@ use std::time::Instant;
 use tweedie::burn::tensor::DType;
 use tweedie::prelude::*;
 
-/// Products of matrices, FLOP a second, and copies, bytes read and written a second: the best of several.
+/// Products of matrices, FLOP a second, and copies, bytes read and written a second: the best of
+/// several.
 #[must_use]
 pub fn machine(device: &Device) -> (f64, f64) {
     let mut best = (0.0_f64, 0.0_f64);

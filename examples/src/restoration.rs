@@ -86,8 +86,8 @@ pub struct Settings {
     pub walk: Option<Walk>,
     /// Moves.
     pub steps: usize,
-    /// The strength, if it is not the default: ζ of `dps` and `mcg`, `w` of `dps-score`, `pigdm` and
-    /// `lgd`, λ of `diffpir` and `red-diff`.
+    /// The strength, if it is not the default: ζ of `dps` and `mcg`, `w` of `dps-score`, `pigdm`
+    /// and `lgd`, λ of `diffpir` and `red-diff`.
     pub strength: Option<f64>,
     /// Guesses of each measurement.
     pub guesses: usize,

@@ -1,4 +1,5 @@
-//! The library on a GPU: checked against the CPU and timed, with burn's fusion and autotuning off and on.
+//! The library on a GPU: checked against the CPU and timed, with burn's fusion and autotuning off
+//! and on.
 
 use crate::{Done, cargo, page, peers, root};
 use std::fmt::Write;
@@ -36,8 +37,8 @@ pub(crate) fn build() -> Result<Vec<(&'static str, PathBuf)>, String> {
     Ok(built)
 }
 
-/// Checks every variant, times those that passed and, with an interpreter that has torch with CUDA, PyTorch
-/// beside them; the tables go into `docs/BENCHMARKS.md`.
+/// Checks every variant, times those that passed and, with an interpreter that has torch with CUDA,
+/// PyTorch beside them; the tables go into `docs/BENCHMARKS.md`.
 pub(crate) fn run(python: Option<&str>) -> Done {
     let mut text = String::new();
     let mut right = Vec::new();

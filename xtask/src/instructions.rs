@@ -1,5 +1,5 @@
-//! Speed as a count of instructions, which no other program on the machine can change. Counts of one
-//! compiler compare; valgrind shows programs a processor without AVX-512.
+//! Speed as a count of instructions, which no other program on the machine can change. Counts of
+//! one compiler compare; valgrind shows programs a processor without AVX-512.
 
 use crate::{Done, cargo, root};
 use serde_json::{Map, Value};

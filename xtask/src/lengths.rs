@@ -1,8 +1,9 @@
-//! No file longer than a reader can hold.
+//! No file longer than a reader can hold, and no comment wider than a page.
 
 use std::path::{Path, PathBuf};
 
 const LIMIT: usize = 400;
+const COLUMNS: usize = 100;
 const FOLDERS: [&str; 5] = ["crates", "examples", "benches", "tests", "xtask"];
 
 /// Names of files that say nothing of what is in them.
@@ -27,6 +28,14 @@ pub(crate) fn check() -> Result<(), String> {
         if lines > LIMIT {
             wrong.push(format!("{shown} has {lines} lines, more than {LIMIT}"));
         }
+        let comments = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| is_wide_comment(line));
+        wrong.extend(comments.map(|(i, _)| {
+            let line = i + 1;
+            format!("{shown}:{line} is a comment of more than {COLUMNS} columns")
+        }));
         let name = file.file_name().unwrap_or_default();
         if NAMELESS.iter().any(|nameless| name == *nameless) {
             wrong.push(format!("{shown} has a name that says nothing"));
@@ -37,6 +46,14 @@ pub(crate) fn check() -> Result<(), String> {
     } else {
         Err(wrong.join("; "))
     }
+}
+
+/// Whether a comment is wider than a page, and could be broken: a row of a table cannot. Code is
+/// rustfmt's affair.
+fn is_wide_comment(line: &str) -> bool {
+    let text = line.trim_start();
+    let said = text.trim_start_matches(['/', '!']).trim_start();
+    text.starts_with("//") && !said.starts_with('|') && line.chars().count() > COLUMNS
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {

@@ -1,9 +1,11 @@
-//! Every implementation of the six kinds stands in the list of its kind, over which laws, orders, biases or files run.
+//! Every implementation of the six kinds stands in the list of its kind, over which laws, orders,
+//! biases or files run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A trait, the folder of its implementations, the file that lists them, and those that are tested elsewhere.
+/// A trait, the folder of its implementations, the file that lists them, and those that are tested
+/// elsewhere.
 struct Kind {
     name: &'static str,
     folder: &'static str,
@@ -32,7 +34,8 @@ const KINDS: [Kind; 8] = [
         name: "Step",
         folder: "crates/tweedie-samplers/src",
         list: STEPS,
-        // Adaptive solvers, chains at one level and wrappers have no order; `oracle/` measures what they are for.
+        // Adaptive solvers, chains at one level and wrappers have no order; `oracle/` measures what
+        // they are for.
         elsewhere: &[
             "Adaptive",
             "AdaptiveSde",
@@ -128,8 +131,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && c != '_')
 }
 
-/// The types for which a file implements a trait, over however many lines; references, pointers and blanket
-/// implementations for one letter are none.
+/// The types for which a file implements a trait, over however many lines; references, pointers and
+/// blanket implementations for one letter are none.
 fn implementations(name: &str, source: &str) -> Vec<String> {
     let code = source.lines().take_while(|line| *line != "#[cfg(test)]");
     let code = code.filter(|line| !line.trim_start().starts_with("//"));

@@ -108,9 +108,9 @@ fn packages() -> Done {
     command.run()
 }
 
-/// Builds and runs the crate under `tests/outside`, which depends on `tweedie` by path and shares the
-/// target folder. Alone, it asks for fewer features of small crates than the workspace does, so the
-/// first run compiles burn's CPU backend once more.
+/// Builds and runs the crate under `tests/outside`, which depends on `tweedie` by path and shares
+/// the target folder. Alone, it asks for fewer features of small crates than the workspace does, so
+/// the first run compiles burn's CPU backend once more.
 fn outside() -> Done {
     let manifest = root().join("tests/outside/Cargo.toml");
     let lock = manifest.with_file_name("Cargo.lock");
@@ -152,8 +152,8 @@ fn golden(folder: &str) -> ExitCode {
     }
 }
 
-/// Measures every posterior method and writes the tables into `docs/POSTERIOR.md`, behind its text. What
-/// was measured before is kept in `out/posterior`, so that an interrupted run goes on.
+/// Measures every posterior method and writes the tables into `docs/POSTERIOR.md`, behind its text.
+/// What was measured before is kept in `out/posterior`, so that an interrupted run goes on.
 fn posterior() -> Done {
     cargo("run --quiet --bin posterior -- --out out/posterior").run()?;
     let tables = std::fs::read_to_string(root().join("out/posterior/posterior.md"));

@@ -37,8 +37,9 @@ const MARKS: [[&str; 2]; 2] = [
 /// Least time in ms and largest memory in MB.
 pub(crate) type Found = (f64, f64);
 
-/// Runs all cases, every side in turn, and writes the tables into `docs/BENCHMARKS.md`. Compiling a network
-/// takes PyTorch minutes in each process: it is done once, for cases with `compiled` in their name.
+/// Runs all cases, every side in turn, and writes the tables into `docs/BENCHMARKS.md`. Compiling a
+/// network takes PyTorch minutes in each process: it is done once, for cases with `compiled` in
+/// their name.
 pub(crate) fn compare(python: &str, compiled: Option<&str>) -> Done {
     cargo("build --quiet --profile measure --workspace --bin peer").run()?;
     let machine = run(&root().join("target/measure/peer"), &["machine"])?;
@@ -120,7 +121,8 @@ fn milliseconds(time: f64) -> String {
     }
 }
 
-/// The two numbers that either side prints: the least time in ms and the largest memory in MB of a case.
+/// The two numbers that either side prints: the least time in ms and the largest memory in MB of a
+/// case.
 pub(crate) fn run(program: &Path, arguments: &[&str]) -> Result<Found, String> {
     // Two threads, as the other side.
     let mut command = Command::new(program);

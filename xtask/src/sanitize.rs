@@ -1,8 +1,9 @@
-//! The kernels' tests under the compiler's address sanitizer, with overflow checks and debug assertions.
+//! The kernels' tests under the compiler's address sanitizer, with overflow checks and debug
+//! assertions.
 //!
-//! The kernels are the one crate of the library with `unsafe` blocks, and compile without either check otherwise. The
-//! sanitizer needs a nightly compiler, which therefore is no part of the gate. What it compiles lies in
-//! `target/sanitize`.
+//! The kernels are the one crate of the library with `unsafe` blocks, and compile without either
+//! check otherwise. The sanitizer needs a nightly compiler, which therefore is no part of the gate.
+//! What it compiles lies in `target/sanitize`.
 
 use crate::{Done, cargo, root};
 

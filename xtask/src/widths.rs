@@ -1,10 +1,10 @@
-//! Every test with vectors of every width, whatever the processor, and with another seed of everything
-//! that is drawn: the results of the crates that look for instructions at run time are overruled by the variable
-//! `TWEEDIE_WIDTH`, and every seed is changed by `TWEEDIE_SEED`.
+//! Every test with vectors of every width, whatever the processor, and with another seed of
+//! everything that is drawn: the results of the crates that look for instructions at run time are
+//! overruled by the variable `TWEEDIE_WIDTH`, and every seed is changed by `TWEEDIE_SEED`.
 //!
-//! They have no switch for this, so that the tree is copied, and built with copies of these crates in
-//! which the question has a second half. The copies lie in `target/widths`, with a target folder of
-//! their own.
+//! They have no switch for this, so that the tree is copied, and built with copies of these crates
+//! in which the question has a second half. The copies lie in `target/widths`, with a target folder
+//! of their own.
 
 use crate::{Done, cargo, root};
 use serde_json::Value;
@@ -60,7 +60,8 @@ const OF_THEIR_SEED: [&str; 1] = ["is_no_worse"];
 /// Widths in bits. The widest is what is found.
 const WIDTHS: [&str; 3] = ["128", "256", "512"];
 
-/// Runs the README's test command with one thread and with two, for every width, and once with other seeds.
+/// Runs the README's test command with one thread and with two, for every width, and once with
+/// other seeds.
 pub(crate) fn check() -> Done {
     let folder = root().join("target/widths");
     let tree = folder.join("tree");

@@ -1,8 +1,8 @@
 //! Checks a device against the CPU and times it: `cargo xtask gpu` builds this program for GPUs.
 //!
-//! `tweedie-gpu check` computes every seam of the library with the same numbers on the device and on burn's CPU
-//! backend, and prints the largest difference; `tweedie-gpu bench` times networks and layers. Without a
-//! GPU in its features it knows the CPU alone.
+//! `tweedie-gpu check` computes every seam of the library with the same numbers on the device and
+//! on burn's CPU backend, and prints the largest difference; `tweedie-gpu bench` times networks and
+//! layers. Without a GPU in its features it knows the CPU alone.
 
 mod check;
 mod seams;
@@ -75,8 +75,8 @@ impl Kind {
     }
 }
 
-/// What is timed: what the device can do, the layer that takes longest, then forward passes, a training step, a step of
-/// DPS, and samples of 50 steps of DDIM.
+/// What is timed: what the device can do, the layer that takes longest, then forward passes, a
+/// training step, a step of DPS, and samples of 50 steps of DDIM.
 const CASES: [&str; 14] = [
     "product/forward/1",
     "copy/forward/1",
@@ -118,8 +118,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Rows of a table. A case that fails says why and leaves the others alone; half precision is not timed where it is
-/// wrong.
+/// Rows of a table. A case that fails says why and leaves the others alone; half precision is not
+/// timed where it is wrong.
 fn bench(device: &Device, cases: &[String], seconds: f64, bf16: bool) -> Result<(), CaseError> {
     let (dtype, precision) = match bf16 {
         true => (DType::BF16, "bf16"),

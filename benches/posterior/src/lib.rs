@@ -2,8 +2,8 @@
 //!
 //! For mixtures of Gaussians the posterior of a linear measurement is closed form, and so is the
 //! denoiser: whatever separates a method's draws from the exact posterior is the method's own error
-//! and that of its steps. [`Problem`] is a prior, an operator and a noise level with its measurements;
-//! [`Method`] is what draws; [`Scores`] is how far the draws are from the truth.
+//! and that of its steps. [`Problem`] is a prior, an operator and a noise level with its
+//! measurements; [`Method`] is what draws; [`Scores`] is how far the draws are from the truth.
 
 mod method;
 mod problem;

@@ -214,7 +214,8 @@ impl Method {
         })
     }
 
-    /// Whether the number of evaluations depends on rounding: conjugate gradients end by themselves.
+    /// Whether the number of evaluations depends on rounding: conjugate gradients end by
+    /// themselves.
     #[must_use]
     pub fn iterates(self) -> bool {
         self == Self::Mmps

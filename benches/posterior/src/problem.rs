@@ -206,8 +206,8 @@ impl Problem {
         }
     }
 
-    /// The same problem with measurements changed by a part of themselves: what rounding does, a hundred
-    /// times over.
+    /// The same problem with measurements changed by a part of themselves: what rounding does, a
+    /// hundred times over.
     #[must_use]
     pub fn nudged(&self, part: f64) -> Self {
         let mut nudged = self.clone();

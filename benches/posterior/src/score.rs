@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use tweedie::metrics::sliced_wasserstein;
 use tweedie::prelude::*;
 
-/// What separates draws from the exact posterior, over all measurements of a problem. Lengths are in
-/// units of the posterior's standard deviation.
+/// What separates draws from the exact posterior, over all measurements of a problem. Lengths are
+/// in units of the posterior's standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// The distance of the means, `√(Σ ‖m − m*‖²/Σ tr C*)`, the part that the number of draws explains
-    /// being taken away.
+    /// The distance of the means, `√(Σ ‖m − m*‖²/Σ tr C*)`, the part that the number of draws
+    /// explains being taken away.
     pub mean: f64,
     /// The total variance relative to the exact one, `Σ tr C/Σ tr C*`.
     pub variance: f64,
@@ -60,8 +60,8 @@ pub fn bar(recorded: f64) -> f64 {
 const EXACT: usize = 256;
 
 impl Scores {
-    /// Of `draws`, `[measurements × count, values]`, as many for each measurement; none if a draw is not
-    /// finite.
+    /// Of `draws`, `[measurements × count, values]`, as many for each measurement; none if a draw
+    /// is not finite.
     #[must_use]
     pub fn of(problem: &Problem, draws: &Tensor<2>) -> Option<Self> {
         let (groups, dim) = (problem.posteriors.len(), problem.law.dim());
@@ -138,8 +138,8 @@ impl Sums {
         let same = truth[..count.min(EXACT) * dim].to_vec();
         let (a, b) = (rows(draws.to_vec(), dim), rows(same, dim));
         self.wasserstein += sliced_wasserstein(&a, &b, 2.0, 32, seed) / unit;
-        // A ball around the mean of one half of the draws, its radius from the other half, so that a
-        // draw and the truth are exchangeable if they have one law.
+        // A ball around the mean of one half of the draws, its radius from the other half, so that
+        // a draw and the truth are exchangeable if they have one law.
         let (first, second) = draws.split_at(count / 2 * dim);
         let centre = average(first, dim);
         let mut radii: Vec<f64> = second.chunks(dim).map(|x| distance(x, &centre)).collect();

@@ -19,9 +19,9 @@ pub struct Row {
     pub walk: Walk,
     /// How far off it is; none if a draw is not finite.
     pub scores: Option<Scores>,
-    /// Whether a change of the measurement in the fifth digit leaves the scores where they are. A chain
-    /// that diverges multiplies it, and the rounding of a processor likewise: its scores are a matter of
-    /// the machine, and no other run is compared with them.
+    /// Whether a change of the measurement in the fifth digit leaves the scores where they are. A
+    /// chain that diverges multiplies it, and the rounding of a processor likewise: its scores are
+    /// a matter of the machine, and no other run is compared with them.
     #[serde(default = "yes")]
     pub stable: bool,
     /// How often the denoiser was asked.

@@ -15,8 +15,8 @@ fn recorded() -> Vec<Row> {
     serde_json::from_str(RECORDED).expect("recorded rows")
 }
 
-/// The seeds are the same, so that little but rounding separates two runs: of rows that rounding cannot
-/// move, no score may be worse by more than the bar.
+/// The seeds are the same, so that little but rounding separates two runs: of rows that rounding
+/// cannot move, no score may be worse by more than the bar.
 fn no_worse(task: Task, sigma: f64) {
     let problem = Problem::new(Prior::Plane, task, sigma, MEASUREMENTS).expect("a problem");
     let mut wrong = Vec::new();

@@ -1,8 +1,8 @@
 //! Time and peak memory of one move of each posterior method, each in a process of its own:
 //! `cargo build --profile measure --workspace --bins`, then `target/measure/guidance`.
 //!
-//! The prior is a network with random weights, the measurement an image of which half the pixels are
-//! missing.
+//! The prior is a network with random weights, the measurement an image of which half the pixels
+//! are missing.
 
 use std::error::Error;
 use std::process::Command;

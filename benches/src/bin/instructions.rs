@@ -1,6 +1,6 @@
-//! Work whose instructions are counted: `instructions NAME TIMES` does it so many times. `cargo xtask
-//! check --slow` runs it under valgrind, twice with different counts, and compares the difference with
-//! `benches/instructions.json`.
+//! Work whose instructions are counted: `instructions NAME TIMES` does it so many times. `cargo
+//! xtask check --slow` runs it under valgrind, twice with different counts, and compares the
+//! difference with `benches/instructions.json`.
 
 use std::error::Error;
 use tweedie::kernels::{ConvGeometry, GroupNormalisation, conv2d, group_norm};

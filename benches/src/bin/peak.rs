@@ -1,5 +1,5 @@
-//! Peak memory and time of one thing a process: `cargo build --profile measure --workspace --bins`, then
-//! `target/measure/peak …`. The allocator is the system's, which gives freed pages back.
+//! Peak memory and time of one thing a process: `cargo build --profile measure --workspace --bins`,
+//! then `target/measure/peak …`. The allocator is the system's, which gives freed pages back.
 //!
 //! | arguments | what is measured |
 //! |---|---|

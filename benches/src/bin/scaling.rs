@@ -1,6 +1,7 @@
-//! Time and memory against image side, batch, steps and threads: `cargo build --profile measure --workspace --bins`, then
-//! `target/measure/scaling out/scaling.png`. Each point is a process of its own, which draws a batch
-//! by so many moves of DDIM with the network of 1.1 million parameters, twice; the second counts.
+//! Time and memory against image side, batch, steps and threads: `cargo build --profile measure
+//! --workspace --bins`, then `target/measure/scaling out/scaling.png`. Each point is a process of
+//! its own, which draws a batch by so many moves of DDIM with the network of 1.1 million
+//! parameters, twice; the second counts.
 
 use std::error::Error;
 use std::path::Path as File;

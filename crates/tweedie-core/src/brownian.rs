@@ -1,14 +1,14 @@
 //! A Brownian path that stays the same when steps are refined.
 //!
 //! The noise of the reverse process is a Brownian motion `W` in the time `τ = α²/σ²`: along exact
-//! data `x₀`, `α x/σ² = τ x₀ + W(τ)`, and an ancestral move from `τ_t` to `τ_s` adds
-//! `(σ_s²/α_s) (W(τ_s) − W(τ_t))`. The path is bisected in `ln τ`: every node of the tree has its own
-//! place in the counter-based stream of every sample, so that its value depends on the seed alone,
-//! not on the order or the number of questions.
+//! data `x₀`, `α x/σ² = τ x₀ + W(τ)`, and an ancestral move from `τ_t` to `τ_s` adds `(σ_s²/α_s)
+//! (W(τ_s) − W(τ_t))`. The path is bisected in `ln τ`: every node of the tree has its own place in
+//! the counter-based stream of every sample, so that its value depends on the seed alone, not on
+//! the order or the number of questions.
 //!
 //! # Reference
-//! Li et al. 2020, "Scalable Gradients for Stochastic Differential Equations" (virtual Brownian tree),
-//! arXiv:2001.01328; El Alaoui, Montanari & Sellke 2022 (the time `τ`), arXiv:2203.05093.
+//! Li et al. 2020, "Scalable Gradients for Stochastic Differential Equations" (virtual Brownian
+//! tree), arXiv:2001.01328; El Alaoui, Montanari & Sellke 2022 (the time `τ`), arXiv:2203.05093.
 
 use crate::noise::draw;
 use crate::{HostNoise, Noise};
@@ -26,10 +26,11 @@ const DEPTH: u32 = 30;
 /// Noise whose increments belong to one Brownian path for each sample.
 ///
 /// Two runs with the same seed and different steps follow the same path, and a rejected step can be
-/// taken again in parts. Only the nodes of the last question are kept; a walk that goes on from there
-/// draws up to 30 normal numbers for one, and up to 120 tensors of the batch's shape are alive while it
-/// does. A path is walked once: a second walk with the same object meets the same increments, and moves
-/// back up in noise need fresh noise. Between nodes, which lie 10⁻⁷ apart in `ln τ`, it is linear.
+/// taken again in parts. Only the nodes of the last question are kept; a walk that goes on from
+/// there draws up to 30 normal numbers for one, and up to 120 tensors of the batch's shape are
+/// alive while it does. A path is walked once: a second walk with the same object meets the same
+/// increments, and moves back up in noise need fresh noise. Between nodes, which lie 10⁻⁷ apart in
+/// `ln τ`, it is linear.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -1,8 +1,8 @@
 //! What a network is told besides the level, and the denoiser of a network that is told it.
 //!
-//! A network may also learn the variance of an ancestral step. It then has twice the channels: the first
-//! half is its prediction, the second a number `v ∈ [−1, 1]` for every value, and the step's variance is
-//! `exp(w ln β + (1 − w) ln β̃)` with `w = (v + 1)/2`.
+//! A network may also learn the variance of an ancestral step. It then has twice the channels: the
+//! first half is its prediction, the second a number `v ∈ [−1, 1]` for every value, and the step's
+//! variance is `exp(w ln β + (1 − w) ln β̃)` with `w = (v + 1)/2`.
 //!
 //! # Reference
 //! Nichol & Dhariwal 2021, eq. 15 (learned variance), arXiv:2102.09672.
@@ -12,10 +12,11 @@ use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use tweedie_math::{Level, ParameterError};
 
-/// What a network is told besides the level: classes, a text, an image, or anything that a network of
-/// your own takes. `()` is nothing.
+/// What a network is told besides the level: classes, a text, an image, or anything that a network
+/// of your own takes. `()` is nothing.
 pub trait Condition: Clone {
-    /// Checks that it serves a batch of states of a shape. A run asks this before the first evaluation.
+    /// Checks that it serves a batch of states of a shape. A run asks this before the first
+    /// evaluation.
     ///
     /// # Errors
     /// [`ConditionError`] says what does not fit.
@@ -75,7 +76,8 @@ impl<N: Module + ModuleDisplay, C> Conditioned<N, C> {
         }
     }
 
-    /// Reads the second half of the network's channels (dimension 1) as the variance of an ancestral step.
+    /// Reads the second half of the network's channels (dimension 1) as the variance of an
+    /// ancestral step.
     #[must_use]
     pub fn with_learned_variance(self) -> Self {
         Self {

@@ -120,8 +120,8 @@ impl<const D: usize, T: Denoiser<D> + ?Sized> DenoiserExt<D> for T {}
 /// `x̂₀(x)` and the transposed Jacobian there.
 ///
 /// # Errors
-/// [`DenoiseError::Untracked`] if the estimate has no gradient: a denoiser that is itself guided cuts it
-/// off.
+/// [`DenoiseError::Untracked`] if the estimate has no gradient: a denoiser that is itself guided
+/// cuts it off.
 pub fn linearised<const D: usize>(
     denoiser: &(impl Denoiser<D> + ?Sized),
     x: Tensor<D>,

@@ -97,8 +97,8 @@ fn temporary(folder: &Path, path: &Path) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// The bytes of a regular file of at most `limit` bytes. A pipe or a device, which may never end, is
-/// refused before it is opened.
+/// The bytes of a regular file of at most `limit` bytes. A pipe or a device, which may never end,
+/// is refused before it is opened.
 ///
 /// # Errors
 /// What the file system says; [`io::ErrorKind::InvalidInput`] for anything but a regular file,

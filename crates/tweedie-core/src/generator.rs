@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Waits for the turn, which ends when the result is dropped. Whoever seeds a device and draws from it,
-/// or runs a network with dropout, takes it first, so that draws in several threads do not mix.
+/// Waits for the turn, which ends when the result is dropped. Whoever seeds a device and draws from
+/// it, or runs a network with dropout, takes it first, so that draws in several threads do not mix.
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};

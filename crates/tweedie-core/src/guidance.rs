@@ -8,8 +8,8 @@ use crate::{DenoiseError, Denoiser, InputError, Posterior};
 use burn::tensor::Tensor;
 use tweedie_math::{Level, ParameterError};
 
-/// Two denoisers and one knob. Linear in the estimate, hence in the noise and the score alike. (Of one network
-/// that is told two things, `Model::guided` asks both in one pass.)
+/// Two denoisers and one knob. Linear in the estimate, hence in the noise and the score alike. (Of
+/// one network that is told two things, `Model::guided` asks both in one pass.)
 #[derive(Clone, Copy, Debug)]
 pub struct ClassifierFree<C, U> {
     conditional: C,

@@ -18,7 +18,8 @@ pub trait Noise<const D: usize> {
     }
 
     /// The noise of the move `mv`: the increment of a Brownian path, divided by its standard
-    /// deviation. Fresh values, unless the source keeps a path ([`BrownianTree`](crate::BrownianTree)).
+    /// deviation. Fresh values, unless the source keeps a path
+    /// ([`BrownianTree`](crate::BrownianTree)).
     fn increment(&mut self, mv: Move, like: &Tensor<D>) -> Tensor<D> {
         let _ = mv;
         self.normal_like(like)
@@ -101,7 +102,8 @@ impl<const D: usize> Noise<D> for HostNoise {
     }
 }
 
-/// `N(0, 1)` values in the shape, precision and on the device of `like`, each sample from its stream.
+/// `N(0, 1)` values in the shape, precision and on the device of `like`, each sample from its
+/// stream.
 pub(crate) fn draw<const D: usize>(streams: &mut [ChaCha8Rng], like: &Tensor<D>) -> Tensor<D> {
     let shape = like.dims();
     let count = shape[1..].iter().product();

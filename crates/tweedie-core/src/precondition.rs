@@ -6,11 +6,11 @@ use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use tweedie_math::{AnySchedule, Chain, Level, Prediction, Schedule};
 
-/// A raw network `F(x, t, c)`: `t` is one number for each sample, `[batch]`, which stands for the level, and
-/// `c` the [`Condition`](crate::Condition), `()` for none.
+/// A raw network `F(x, t, c)`: `t` is one number for each sample, `[batch]`, which stands for the
+/// level, and `c` the [`Condition`](crate::Condition), `()` for none.
 pub trait Network<const D: usize, C = ()> {
-    /// The output, in the shape of `x`; with learned variance, of twice its channels. The time has the
-    /// precision of `x`, or `f32` where that is half: in `bf16` 998 and 999 would be the same.
+    /// The output, in the shape of `x`; with learned variance, of twice its channels. The time has
+    /// the precision of `x`, or `f32` where that is half: in `bf16` 998 and 999 would be the same.
     fn forward(&self, x: Tensor<D>, time: Tensor<1>, condition: &C) -> Tensor<D>;
 }
 
@@ -161,8 +161,8 @@ impl<N: Module> Preconditioned<N> {
     /// `x̂₀ = skip·x + out·F` for an output `F` at `level`.
     ///
     /// # Errors
-    /// [`DenoiseError::Shape`] if the output has not the shape of `x`: one with learned variance is read by
-    /// [`with_learned_variance`](Conditioned::with_learned_variance).
+    /// [`DenoiseError::Shape`] if the output has not the shape of `x`: one with learned variance is
+    /// read by [`with_learned_variance`](Conditioned::with_learned_variance).
     pub(crate) fn clean<const D: usize>(
         &self,
         x: Tensor<D>,

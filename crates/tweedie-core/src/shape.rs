@@ -30,7 +30,8 @@ pub fn per_sample_sum<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     rows(x).sum_dim(1).squeeze_dim::<1>(1)
 }
 
-/// The precision in which what is delicate is computed beside tensors of `dtype`: that of `f32` for half.
+/// The precision in which what is delicate is computed beside tensors of `dtype`: that of `f32` for
+/// half.
 #[must_use]
 pub fn wide(dtype: DType) -> DType {
     match dtype {

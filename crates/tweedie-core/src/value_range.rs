@@ -21,7 +21,8 @@ pub enum ValueRange {
     Unit,
 }
 
-/// How much red, green and blue count in the grey of a pixel: the luma of ITU-R BT.601, that of JPEG.
+/// How much red, green and blue count in the grey of a pixel: the luma of ITU-R BT.601, that of
+/// JPEG.
 pub const LUMA: [f64; 3] = [0.299, 0.587, 0.114];
 
 impl ValueRange {

@@ -9,8 +9,8 @@ use std::path::Path;
 /// grey file, 3 for colour; transparency is dropped. An image that its Exif data turn is turned.
 ///
 /// # Errors
-/// [`ImageError::File`] or [`ImageError::Format`] names the file: it cannot be read, is no image, is
-/// cut off, or has more than 2²⁶ pixels.
+/// [`ImageError::File`] or [`ImageError::Format`] names the file: it cannot be read, is no image,
+/// is cut off, or has more than 2²⁶ pixels.
 pub fn load(
     path: impl AsRef<Path>,
     range: ValueRange,
@@ -66,12 +66,13 @@ pub(crate) fn expect_extension(path: &Path, extension: &'static str) -> Result<(
 }
 
 /// Writes one image, `[1, channels, height, width]`, as a PNG file of 8 bits a value, grey for one
-/// channel and RGB for three; values beyond the range are cut. The file appears whole or not at all.
+/// channel and RGB for three; values beyond the range are cut. The file appears whole or not at
+/// all.
 ///
 /// # Errors
 /// [`ImageError::Batch`], [`ImageError::Channels`], [`ImageError::NoPixels`] or
-/// [`ImageError::NotFinite`] for what is not such an image; [`ImageError::Extension`] for a path that
-/// does not end in `.png`; [`ImageError::File`].
+/// [`ImageError::NotFinite`] for what is not such an image; [`ImageError::Extension`] for a path
+/// that does not end in `.png`; [`ImageError::File`].
 pub fn save(path: impl AsRef<Path>, x: Tensor<4>, range: ValueRange) -> Result<(), ImageError> {
     let path = path.as_ref();
     let [batch, channels, height, width] = x.dims();

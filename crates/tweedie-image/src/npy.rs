@@ -1,7 +1,7 @@
 //! NumPy's files: one array in a `.npy`, several by name in a `.npz`.
 //!
-//! Values are those of the file, in its order of dimensions: nothing is scaled or turned. Floats keep their
-//! precision; integers and Booleans become `f32`.
+//! Values are those of the file, in its order of dimensions: nothing is scaled or turned. Floats
+//! keep their precision; integers and Booleans become `f32`.
 //!
 //! # Reference
 //! "NumPy Enhancement Proposal 1: a simple file format for NumPy arrays".
@@ -21,8 +21,8 @@ const MOST_BYTES: u64 = 1 << 32;
 /// Reads the array of a `.npy` file.
 ///
 /// # Errors
-/// [`ImageError::File`] or [`ImageError::Format`] names the file: it cannot be read, is no array, or its array
-/// has not `D` dimensions.
+/// [`ImageError::File`] or [`ImageError::Format`] names the file: it cannot be read, is no array,
+/// or its array has not `D` dimensions.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -114,8 +114,8 @@ impl Npz {
     /// Reads a `.npz` file.
     ///
     /// # Errors
-    /// [`ImageError::File`] or [`ImageError::Format`] names the file: it cannot be read, or holds something
-    /// that is no array.
+    /// [`ImageError::File`] or [`ImageError::Format`] names the file: it cannot be read, or holds
+    /// something that is no array.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ImageError> {
         let path = path.as_ref();
         let bytes = read(path, MOST_BYTES)?;
@@ -259,7 +259,8 @@ fn unzip(bytes: Vec<u8>) -> Result<Vec<(String, TensorData)>, String> {
 
 /// The array of a file in memory. Its header is believed only as far as there are bytes for it.
 fn parse(bytes: &[u8]) -> Result<TensorData, String> {
-    // From version 2 on the header says its length in 32 bits, and room is made for it before it is read.
+    // From version 2 on the header says its length in 32 bits, and room is made for it before it is
+    // read.
     let length = bytes.get(8..).and_then(|rest| rest.first_chunk());
     if let (Some(2..), Some(length)) = (bytes.get(6), length) {
         let length = u32::from_le_bytes(*length);

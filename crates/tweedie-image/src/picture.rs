@@ -26,8 +26,8 @@ pub(crate) fn canvas(width: u64, height: u64) -> Result<(u32, u32), ImageError> 
 /// cut.
 ///
 /// # Errors
-/// [`ImageError::Channels`] for another number of channels, [`ImageError::NoPixels`] for a height or
-/// width of 0, [`ImageError::NotFinite`] for a value that is not a finite number.
+/// [`ImageError::Channels`] for another number of channels, [`ImageError::NoPixels`] for a height
+/// or width of 0, [`ImageError::NotFinite`] for a value that is not a finite number.
 pub fn pictures(x: Tensor<4>, range: ValueRange) -> Result<Vec<Picture>, ImageError> {
     let [batch, channels, height, width] = x.dims();
     let values = bytes(x, range)?;

@@ -116,7 +116,8 @@ impl Sheet {
     /// Draws the sheet.
     ///
     /// # Errors
-    /// [`ImageError::Drawing`] if the typeface cannot be read, or a sheet would have more than 2²⁶ pixels.
+    /// [`ImageError::Drawing`] if the typeface cannot be read, or a sheet would have more than 2²⁶
+    /// pixels.
     pub fn draw(&self) -> Result<Picture, ImageError> {
         if self.panels > 1 && self.rows.len() > 1 {
             return self.draw_panels();

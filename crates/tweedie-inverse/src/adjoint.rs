@@ -31,9 +31,9 @@ pub fn adjoint_gap<const D: usize>(
 }
 
 /// Checks `⟨A x, y⟩ = ⟨x, Aᵀ y⟩` for signals of shape `signal`, on the device and in the dtype of
-/// `like`: once, for one `x` of random signs and a `y` that is half of it random and half of it along
-/// `A x`. The gap is measured against `‖A x‖ ‖y‖ + ‖x‖ ‖Aᵀ y‖`, so that cancellation in `A x` does
-/// not count.
+/// `like`: once, for one `x` of random signs and a `y` that is half of it random and half of it
+/// along `A x`. The gap is measured against `‖A x‖ ‖y‖ + ‖x‖ ‖Aᵀ y‖`, so that cancellation in `A x`
+/// does not count.
 pub(crate) fn check_adjoint<const D: usize>(
     operator: &(impl Linear<D> + ?Sized),
     like: &Tensor<D>,

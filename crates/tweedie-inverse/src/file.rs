@@ -64,8 +64,8 @@ impl<A: Clone + Into<AnyOperator>, N: Clone + Into<AnyNoise>> Measurement<4, A, 
     ///
     /// let (device, mut noise) = (Device::flex(), HostNoise::seeded(7));
     /// let truth = Tensor::<4>::ones([1, 3, 16, 16], &device);
-    /// let measured =
-    ///     Measurement::simulate(AveragePool::new(4)?, GaussianNoise::new(0.1)?, truth, &mut noise)?;
+    /// let (pool, sensor) = (AveragePool::new(4)?, GaussianNoise::new(0.1)?);
+    /// let measured = Measurement::simulate(pool, sensor, truth, &mut noise)?;
     /// let path = std::env::temp_dir().join(format!("tweedie-{}.safetensors", std::process::id()));
     /// measured.save(&path)?;
     /// let again = AnyMeasurement::load(&path, &device)?;
@@ -119,8 +119,8 @@ impl AnyMeasurement {
     /// Reads a measurement.
     ///
     /// # Errors
-    /// [`MeasurementError`] for a file that cannot be read, or does not describe a measurement by an
-    /// operator and a noise model of this library.
+    /// [`MeasurementError`] for a file that cannot be read, or does not describe a measurement by
+    /// an operator and a noise model of this library.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, MeasurementError> {
         let path = path.as_ref();
         let format = |message: String| MeasurementError::Format {

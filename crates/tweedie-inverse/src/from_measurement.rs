@@ -1,17 +1,18 @@
 //! Denoising as the reverse process itself: a noisy image is a state of the chain.
 //!
 //! `y = x₀ + σ_y n` is `x_t/α_t` at the level whose noise is `σ_t/α_t = σ_y`, so that the reverse
-//! process from there draws from `p(x₀ | y)`: exactly, but for the steps of the sampler and the prior.
-//! With `α ≡ 1` this is the reverse VE process started from the measurement.
+//! process from there draws from `p(x₀ | y)`: exactly, but for the steps of the sampler and the
+//! prior. With `α ≡ 1` this is the reverse VE process started from the measurement.
 
 use crate::{GaussianNoise, Identity, Measurement};
 use burn::tensor::Tensor;
 use tweedie_math::{LevelPath, ParameterError, PathError, Schedule, Span};
 
 impl<const D: usize> Measurement<D, Identity, GaussianNoise> {
-    /// The path of `steps` moves, evenly spaced in log-SNR, from the level of `y` down to time `end` of
-    /// `schedule` and then to clean data, and the state there, `α y`. Any step that adds the noise of the
-    /// reverse process draws from the posterior along it; a deterministic one does not.
+    /// The path of `steps` moves, evenly spaced in log-SNR, from the level of `y` down to time
+    /// `end` of `schedule` and then to clean data, and the state there, `α y`. Any step that adds
+    /// the noise of the reverse process draws from the posterior along it; a deterministic one does
+    /// not.
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
@@ -34,8 +35,8 @@ impl<const D: usize> Measurement<D, Identity, GaussianNoise> {
     /// ```
     ///
     /// # Errors
-    /// [`PathError`] for no steps, or if the schedule has no level with the noise of `y`, or none between
-    /// it and `end`.
+    /// [`PathError`] for no steps, or if the schedule has no level with the noise of `y`, or none
+    /// between it and `end`.
     pub fn reverse(
         &self,
         schedule: impl Schedule,

@@ -28,8 +28,8 @@
 //! | [`SaltAndPepper`], [`QuantisationNoise`] | impulses; rounding |
 //! | [`InRange`] | any of them, stated in another range of values |
 //!
-//! Posterior methods are in [`posterior`], by what they wrap. Those that wrap the denoiser work with every
-//! sampler:
+//! Posterior methods are in [`posterior`], by what they wrap. Those that wrap the denoiser work
+//! with every sampler:
 //!
 //! | [`guidance`](posterior::guidance) | estimate |
 //! |---|---|

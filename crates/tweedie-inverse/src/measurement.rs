@@ -62,8 +62,8 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measurement<D, A, N> {
     /// Measures `truth`.
     ///
     /// # Errors
-    /// [`OperatorError`] if the operator does not take signals of that shape, or the noise model not
-    /// such values.
+    /// [`OperatorError`] if the operator does not take signals of that shape, or the noise model
+    /// not such values.
     pub fn simulate(
         operator: A,
         noise: N,
@@ -82,8 +82,8 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measurement<D, A, N> {
     ///
     /// # Errors
     /// [`OperatorError::Shape`] if the operator does not take such signals, or makes other
-    /// measurements of them; [`OperatorError::Value`] for values that are not finite, or that the noise
-    /// model does not make.
+    /// measurements of them; [`OperatorError::Value`] for values that are not finite, or that the
+    /// noise model does not make.
     pub fn check(&self, signal: [usize; D]) -> Result<(), OperatorError> {
         check_measured(&self.operator, &self.y, signal)?;
         self.noise.check_measured(&self.y)
@@ -168,7 +168,8 @@ pub trait Measured<const D: usize>: Likelihood<D> {
     fn y(&self) -> Tensor<D>;
 }
 
-/// A measurement by a linear operator: what methods ask for that take its adjoint or pseudo-inverse.
+/// A measurement by a linear operator: what methods ask for that take its adjoint or
+/// pseudo-inverse.
 pub trait LinearMeasured<const D: usize>: Measured<D> {
     /// `A`.
     fn linear(&self) -> &dyn Linear<D>;

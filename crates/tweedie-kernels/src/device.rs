@@ -11,7 +11,8 @@ use cubecl::{calculate_cube_count_elemwise, prelude::*};
 /// Units of a cube.
 pub(crate) const UNITS: usize = 256;
 
-/// Returns whether the elements of all `shapes` together can be indexed with an `i32`, as the kernels do.
+/// Returns whether the elements of all `shapes` together can be indexed with an `i32`, as the
+/// kernels do.
 pub(crate) fn counts(shapes: &[&[usize]]) -> bool {
     let count = |shape: &&[usize]| shape.iter().try_fold(1_usize, |n, &m| n.checked_mul(m));
     let sum = shapes.iter().try_fold(0_usize, |sum, shape| {
@@ -20,7 +21,8 @@ pub(crate) fn counts(shapes: &[&[usize]]) -> bool {
     sum.is_some_and(|sum| sum < 1 << 31)
 }
 
-/// Returns whether these kernels can read a tensor, by its backend, its dtype and its number of elements.
+/// Returns whether these kernels can read a tensor, by its backend, its dtype and its number of
+/// elements.
 pub(crate) fn takes<const D: usize>(x: &burn::tensor::Tensor<D>) -> bool {
     let mut kind = &x.clone().into_dispatch().kind;
     while let DispatchTensorKind::Autodiff(inner) = kind {
@@ -94,7 +96,8 @@ pub(crate) fn sum_of_cube(value: f32, shared: &mut Shared<[f32]>) -> f32 {
     over_lanes(value, shared, UNITS, false)
 }
 
-/// The sum of what so many neighbouring units have, a power of two, or the largest of it, for all of them.
+/// The sum of what so many neighbouring units have, a power of two, or the largest of it, for all
+/// of them.
 #[cube]
 pub(crate) fn over_lanes(
     value: f32,

@@ -1,4 +1,5 @@
-//! Random tensors for tests: a sequence for each thread, and so for each test unless tests run on one thread.
+//! Random tensors for tests: a sequence for each thread, and so for each test unless tests run on
+//! one thread.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;

@@ -13,8 +13,8 @@ pub(crate) struct Place {
     pub(crate) offset: [usize; 2],
 }
 
-/// `[n, c, h, w]` to `[n, place.size, depth]`; channels from `c` on are 0, what does not fit is left
-/// out.
+/// `[n, c, h, w]` to `[n, place.size, depth]`; channels from `c` on are 0, what does not fit is
+/// left out.
 pub(crate) fn channels_last(x: &[f32], shape: [usize; 4], place: Place, depth: usize) -> Scratch {
     let [n, c, h, w] = shape;
     let Place {

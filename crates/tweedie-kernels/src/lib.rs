@@ -13,10 +13,11 @@
 //! | parallel projections of an image, and their transpose | [`Projector`] |
 //! | what training does to parameters: AdamW, averages, norms | [`adamw`], [`average`], [`scaled`], [`add_squares`] |
 //!
-//! All but the last ones have gradients. On burn's CPU backend (feature `flex`) each runs a kernel on host
-//! memory, over all cores. On GPUs (feature `cube`) all but Fourier transforms, filters and projections run kernels of their
-//! own, linear layers where they have few rows; all else there, and everything elsewhere, is composed of tensor operations. The
-//! gradient of a linear map is its transpose.
+//! All but the last ones have gradients. On burn's CPU backend (feature `flex`) each runs a kernel
+//! on host memory, over all cores. On GPUs (feature `cube`) all but Fourier transforms, filters and
+//! projections run kernels of their own, linear layers where they have few rows; all else there,
+//! and everything elsewhere, is composed of tensor operations. The gradient of a linear map is its
+//! transpose.
 
 mod attention;
 mod concat_channels;
@@ -58,8 +59,9 @@ pub use projector::Projector;
 pub use silu::silu;
 pub use vectors::{AdamWStep, adamw, add_squares, average, scaled};
 
-/// Whether kernels serve a tensor: `f32` on burn's CPU backend, `f32` and half precision on GPUs. Others are served by
-/// tensor operations. (Networks in bf16 were wrong on the one Vulkan driver they were compared on: `docs/BENCHMARKS.md`.)
+/// Whether kernels serve a tensor: `f32` on burn's CPU backend, `f32` and half precision on GPUs.
+/// Others are served by tensor operations. (Networks in bf16 were wrong on the one Vulkan driver
+/// they were compared on: `docs/BENCHMARKS.md`.)
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -4,8 +4,8 @@ use burn::tensor::{Tensor, module};
 
 /// `x W + b` for `[rows, in]`, a weight `[in, out]` and a bias `[out]`.
 ///
-/// On a GPU, in `f32` and half precision, up to 256 rows are images of one pixel for [`conv2d`](crate::conv2d): kernels of
-/// products there are made for more.
+/// On a GPU, in `f32` and half precision, up to 256 rows are images of one pixel for
+/// [`conv2d`](crate::conv2d): kernels of products there are made for more.
 ///
 /// # Panics
 /// For shapes that do not fit.
@@ -15,7 +15,8 @@ use burn::tensor::{Tensor, module};
 /// use tweedie_kernels::linear;
 ///
 /// let device = Device::flex();
-/// let (x, w) = (Tensor::from_floats([[1.0, 2.0]], &device), Tensor::from_floats([[3.0], [4.0]], &device));
+/// let x = Tensor::from_floats([[1.0, 2.0]], &device);
+/// let w = Tensor::from_floats([[3.0], [4.0]], &device);
 /// let y = linear(x, w, Some(Tensor::from_floats([0.5], &device)));
 /// assert!((y.into_scalar::<f32>() - 11.5).abs() < 1e-6);
 /// ```

@@ -110,7 +110,8 @@ fn rows_of<S: Simd, const V: usize, const R: usize>(
             let panel = unsafe { b.values.get_unchecked(right..right + PANEL) };
             let panel = S::as_simd_f32s(panel).0;
             for (r, sums) in sums.iter_mut().enumerate() {
-                // SAFETY: `at + r·down` is at most `last`, which is below the length (asserted above).
+                // SAFETY: `at + r·down` is at most `last`, which is below the length (asserted
+                // above).
                 #[allow(
                     unsafe_code,
                     reason = "the innermost loop; bounds are asserted before it"

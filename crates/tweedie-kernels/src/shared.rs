@@ -33,8 +33,8 @@ impl<'a> Shared<'a> {
     pub(crate) unsafe fn write<const N: usize>(&self, at: usize, values: &[f32; N], count: usize) {
         let count = count.min(N);
         assert!(count <= self.length && at <= self.length - count);
-        // SAFETY: the places lie in the slice (asserted above), are this task's alone, and `values`, a
-        // shared borrow of something else, does not overlap them.
+        // SAFETY: the places lie in the slice (asserted above), are this task's alone, and
+        // `values`, a shared borrow of something else, does not overlap them.
         unsafe {
             let to = self.start.add(at);
             // So many that no loop is needed, most often.

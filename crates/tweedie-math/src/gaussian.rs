@@ -2,7 +2,8 @@
 
 use crate::{Level, MoveError, Transition, forward};
 
-/// `KL(N(m₁, s₁²) ‖ N(m₂, s₂²))` in nats, for one dimension: `ln(s₂/s₁) + (s₁² + (m₁−m₂)²)/(2 s₂²) − ½`.
+/// `KL(N(m₁, s₁²) ‖ N(m₂, s₂²))` in nats, for one dimension: `ln(s₂/s₁) + (s₁² + (m₁−m₂)²)/(2 s₂²)
+/// − ½`.
 ///
 /// `s₁ = 0` gives `∞`; both standard deviations have to be positive for a finite value.
 ///
@@ -25,7 +26,8 @@ pub fn kl((mean_p, std_p): (f64, f64), (mean_q, std_q): (f64, f64)) -> f64 {
 /// `(√ᾱ_{t−1} β_t x₀ + √α_t (1 − ᾱ_{t−1}) x_t)/(1 − ᾱ_t)` and `β̃_t`.
 ///
 /// # Errors
-/// [`MoveError::Uphill`] for a move up in noise, [`MoveError::Singular`] from a level without noise.
+/// [`MoveError::Uphill`] for a move up in noise, [`MoveError::Singular`] from a level without
+/// noise.
 ///
 /// # Reference
 /// Ho et al. 2020, eq. 6 and 7, arXiv:2006.11239.

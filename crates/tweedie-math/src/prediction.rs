@@ -115,8 +115,9 @@ impl Prediction {
         affine.skip.is_finite() && affine.out.is_finite()
     }
 
-    /// How an error of the output becomes one of the noise estimate: `ε̂ − ε = −(α/σ) out (F − F*)`;
-    /// the factor `α out/σ`, finite at both ends but for [`Clean`](Self::Clean) and clean data.
+    /// How an error of the output becomes one of the noise estimate: `ε̂ − ε = −(α/σ) out (F −
+    /// F*)`; the factor `α out/σ`, finite at both ends but for [`Clean`](Self::Clean) and clean
+    /// data.
     #[must_use]
     pub fn to_noise(self, level: Level) -> f64 {
         let (a, s) = (level.alpha(), level.sigma());

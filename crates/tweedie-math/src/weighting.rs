@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 /// | `Elbo { steps }` | `½ N (SNR(t − 1/N) − SNR(t))`: the bound of a chain of `N` steps |
 ///
 /// `Likelihood` and `Elbo` are bounds under uniform times; with another
-/// [`TimeDensity`](crate::TimeDensity) they are that bound reweighted. Both diverge at clean data. The first interval of
-/// `Elbo`, `t ≤ 1/N`, belongs to the decoder and weighs 0.
+/// [`TimeDensity`](crate::TimeDensity) they are that bound reweighted. Both diverge at clean data.
+/// The first interval of `Elbo`, `t ≤ 1/N`, belongs to the decoder and weighs 0.
 ///
 /// # Reference
 /// Ho et al. 2020, eq. 14; Salimans & Ho 2022, section 4, arXiv:2202.00512; Hang et al. 2023,

@@ -12,8 +12,8 @@
 //! | [`Lpips`] | two batches of images | `lpips.rs` |
 //!
 //! Every image of a batch has its own number. burn-train has PSNR, SSIM, MS-SSIM, LPIPS and FID for
-//! its dashboard; they average over the batch, have fixed conventions at the edge, and bring a network
-//! stack along to download weights.
+//! its dashboard; they average over the batch, have fixed conventions at the edge, and bring a
+//! network stack along to download weights.
 //!
 //! ```
 //! use tweedie_metrics::wasserstein_1d;

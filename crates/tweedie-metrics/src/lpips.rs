@@ -1,7 +1,8 @@
 //! Learned perceptual image patch similarity: distances of a network's features.
 //!
-//! `LPIPS = Σ_l mean_{hw} Σ_c w_{lc} (f̂_{lc} − f̂'_{lc})²` with the features `f` after each of AlexNet's
-//! five convolutions, normalised over channels, and the learned weights `w` of version 0.1.
+//! `LPIPS = Σ_l mean_{hw} Σ_c w_{lc} (f̂_{lc} − f̂'_{lc})²` with the features `f` after each of
+//! AlexNet's five convolutions, normalised over channels, and the learned weights `w` of version
+//! 0.1.
 //!
 //! # Reference
 //! Zhang et al. 2018, "The unreasonable effectiveness of deep features as a perceptual metric",
@@ -119,8 +120,8 @@ impl Lpips {
         Ok(Self { layers })
     }
 
-    /// The distance of each pair of a batch `[b, 3, h, w]` in `[−1, 1]`, `[b]`; it has a gradient. The
-    /// network runs in the precision of the device on which it was opened.
+    /// The distance of each pair of a batch `[b, 3, h, w]` in `[−1, 1]`, `[b]`; it has a gradient.
+    /// The network runs in the precision of the device on which it was opened.
     ///
     /// # Panics
     /// If the shapes differ, there are not 3 channels, or a side is below 31 pixels, of which the

@@ -29,7 +29,8 @@ pub enum Estimate {
 /// ```
 ///
 /// # Panics
-/// If the dimensions differ or there are none, there are too few points, or `bandwidth` is not above 0.
+/// If the dimensions differ or there are none, there are too few points, or `bandwidth` is not
+/// above 0.
 #[must_use]
 pub fn mmd_squared(a: &Tensor<2>, b: &Tensor<2>, bandwidth: f64, estimate: Estimate) -> f64 {
     let ([n, dim], [m, other]) = (a.dims(), b.dims());

@@ -1,7 +1,7 @@
 //! Structural similarity: luminance, contrast and structure of two images in a sliding window.
 //!
-//! `SSIM = (2 μ_x μ_y + C₁)(2 σ_xy + C₂)/((μ_x² + μ_y² + C₁)(σ_x² + σ_y² + C₂))` with
-//! `C₁ = (0.01 L)²`, `C₂ = (0.03 L)²` for a range of length `L`, averaged over windows and channels.
+//! `SSIM = (2 μ_x μ_y + C₁)(2 σ_xy + C₂)/((μ_x² + μ_y² + C₁)(σ_x² + σ_y² + C₂))` with `C₁ = (0.01
+//! L)²`, `C₂ = (0.03 L)²` for a range of length `L`, averaged over windows and channels.
 //!
 //! # Reference
 //! Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity";
@@ -29,8 +29,8 @@ pub enum Window {
 pub enum Border {
     /// Only where they fit into the image, as in the paper and in scikit-image.
     Valid,
-    /// Around every pixel, the image being mirrored about its outermost ones, as in torchmetrics and
-    /// deepinv.
+    /// Around every pixel, the image being mirrored about its outermost ones, as in torchmetrics
+    /// and deepinv.
     Reflect,
 }
 

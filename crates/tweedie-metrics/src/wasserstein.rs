@@ -35,8 +35,8 @@ pub fn wasserstein_1d(a: &[f64], b: &[f64], p: f64) -> f64 {
     sum.powf(1.0 / p)
 }
 
-/// `W_p` between two laws on the line, each by its points and their weights, which are divided by their
-/// sums.
+/// `W_p` between two laws on the line, each by its points and their weights, which are divided by
+/// their sums.
 ///
 /// ```
 /// use tweedie_metrics::wasserstein_weighted;
@@ -47,8 +47,8 @@ pub fn wasserstein_1d(a: &[f64], b: &[f64], p: f64) -> f64 {
 /// ```
 ///
 /// # Panics
-/// If there are not as many weights as points, weights are not at least 0 with a finite sum above 0, or
-/// `p` is not finite and above 0.
+/// If there are not as many weights as points, weights are not at least 0 with a finite sum above
+/// 0, or `p` is not finite and above 0.
 #[must_use]
 pub fn wasserstein_weighted(a: (&[f64], &[f64]), b: (&[f64], &[f64]), p: f64) -> f64 {
     assert_order(p);
@@ -84,8 +84,8 @@ pub fn wasserstein_weighted(a: (&[f64], &[f64]), b: (&[f64], &[f64]), p: f64) ->
     sum.powf(1.0 / p)
 }
 
-/// The Kolmogorov–Smirnov distance of two sets of numbers: the largest difference of their distribution
-/// functions. NaN if either is empty or holds NaN.
+/// The Kolmogorov–Smirnov distance of two sets of numbers: the largest difference of their
+/// distribution functions. NaN if either is empty or holds NaN.
 #[must_use]
 pub fn kolmogorov_smirnov(a: &[f64], b: &[f64]) -> f64 {
     if a.is_empty() || b.is_empty() || a.iter().chain(b).any(|x| x.is_nan()) {
@@ -102,8 +102,8 @@ pub fn kolmogorov_smirnov(a: &[f64], b: &[f64]) -> f64 {
     steps.fold(0.0, f64::max)
 }
 
-/// `W_p` between two clouds `[count, dim]` of equally many points, exact: the cheapest of all pairings
-/// under the Euclidean distance to the power `p`, `O(count³)`.
+/// `W_p` between two clouds `[count, dim]` of equally many points, exact: the cheapest of all
+/// pairings under the Euclidean distance to the power `p`, `O(count³)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -138,7 +138,8 @@ pub fn wasserstein(a: &Tensor<2>, b: &Tensor<2>, p: f64) -> f64 {
 /// `directions` drawn from `seed`.
 ///
 /// # Panics
-/// If the dimensions differ or there are none, there are no directions, or `p` is not finite and above 0.
+/// If the dimensions differ or there are none, there are no directions, or `p` is not finite and
+/// above 0.
 #[must_use]
 pub fn sliced_wasserstein(
     a: &Tensor<2>,
@@ -157,7 +158,8 @@ pub fn sliced_wasserstein(
 /// The sliced `W_p` along given directions, of any length but 0.
 ///
 /// # Panics
-/// If the dimensions differ or there are none, there are no directions, or `p` is not finite and above 0.
+/// If the dimensions differ or there are none, there are no directions, or `p` is not finite and
+/// above 0.
 #[must_use]
 pub fn sliced_wasserstein_along(
     a: &Tensor<2>,

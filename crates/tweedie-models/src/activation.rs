@@ -33,7 +33,8 @@ impl Activation {
                 let inner = (x.clone() + cube * 0.044_715) * (2.0 / std::f64::consts::PI).sqrt();
                 x * (inner.tanh() + 1.0) * 0.5
             }
-            // tanh(ln(1 + w)) = n/(n + 2) with w = eˣ and n = w (w + 2); 1 in any precision from 20 on.
+            // tanh(ln(1 + w)) = n/(n + 2) with w = eˣ and n = w (w + 2); 1 in any precision from 20
+            // on.
             Self::Mish => {
                 let w = x.clone().clamp_max(20.0).exp();
                 let n = w.clone() * (w + 2.0);

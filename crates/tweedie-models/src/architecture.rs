@@ -14,8 +14,8 @@ use tweedie_math::{Chain, Prediction, ScheduleError, Spacing};
 /// [`Model`](crate::Model) checks, saves, loads, samples and exports the network.
 ///
 /// [`UnetConfig`](crate::UnetConfig) and [`DitConfig`](crate::DitConfig) are such, and
-/// [`AnyArchitecture`](crate::AnyArchitecture) is either. A network of your own needs the two types, `init`
-/// and `channels`:
+/// [`AnyArchitecture`](crate::AnyArchitecture) is either. A network of your own needs the two
+/// types, `init` and `channels`:
 ///
 /// ```
 /// use burn::config::Config;
@@ -52,8 +52,10 @@ use tweedie_math::{Chain, Prediction, ScheduleError, Spacing};
 /// }
 ///
 /// let (device, folder) = (Device::flex(), std::env::temp_dir().join("tweedie-pixelwise"));
-/// let config = ModelConfig::new(PixelwiseConfig::new(3), Prediction::Noise, TimeInput::LogSnr, [8, 8]);
-/// Model::new(config.clone(), config.init(&device)?.into_network())?.save(&folder, Precision::Full)?;
+/// let network = PixelwiseConfig::new(3);
+/// let config = ModelConfig::new(network, Prediction::Noise, TimeInput::LogSnr, [8, 8]);
+/// let network = config.init(&device)?.into_network();
+/// Model::new(config, network)?.save(&folder, Precision::Full)?;
 ///
 /// let model = Model::<PixelwiseConfig>::load(&folder, &device)?;
 /// let clean = model.denoise(Tensor::ones([2, 3, 8, 8], &device), Level::new(0.6, 0.8)?)?;
@@ -68,8 +70,8 @@ pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned
     /// [`Model::with_condition`](crate::Model::with_condition) says more.
     type Condition: Condition + Debug + Default + Send + Sync;
 
-    /// By which name it stands in `config.json`, such as `"unet"`; `None` for a type that writes the name
-    /// itself.
+    /// By which name it stands in `config.json`, such as `"unet"`; `None` for a type that writes
+    /// the name itself.
     const NAME: Option<&'static str>;
 
     /// The network with fresh parameters.
@@ -78,8 +80,8 @@ pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned
     /// [`NetworkError`] for a configuration that makes no sense.
     fn init(&self, device: &Device) -> Result<Self::Network, NetworkError>;
 
-    /// Channels in, with those of a conditioning image, and out: as many as the images have, or twice as
-    /// many with a learned variance.
+    /// Channels in, with those of a conditioning image, and out: as many as the images have, or
+    /// twice as many with a learned variance.
     fn channels(&self) -> [usize; 2];
 
     /// What heights and widths have to be multiples of.
@@ -114,15 +116,15 @@ pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned
         Ok(())
     }
 
-    /// The condition with everything written out that the network supplies by itself, such as the row for
-    /// no class: so it can stand beside another in one batch.
+    /// The condition with everything written out that the network supplies by itself, such as the
+    /// row for no class: so it can stand beside another in one batch.
     fn completed(&self, condition: Self::Condition, device: &Device) -> Self::Condition {
         let _ = device;
         condition
     }
 
-    /// A number of tensors that the network surely has: a file with fewer is refused before the network is
-    /// made, so that a hostile configuration does not ask for all memory.
+    /// A number of tensors that the network surely has: a file with fewer is refused before the
+    /// network is made, so that a hostile configuration does not ask for all memory.
     fn parts(&self) -> usize {
         0
     }

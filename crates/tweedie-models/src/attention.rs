@@ -1,8 +1,8 @@
 //! Attention, between tokens and between the pixels of a feature map.
 //!
 //! `A(x, c) = W_o softmax(q kᵀ/√d) v + b_o` with `q = W_q x`, `k = W_k c`, `v = W_v c`, in several
-//! heads of `d` features each; `W_o` is zero at first. It is computed by [`tweedie_kernels::attention`], except
-//! where scores have a bias.
+//! heads of `d` features each; `W_o` is zero at first. It is computed by
+//! [`tweedie_kernels::attention`], except where scores have a bias.
 //!
 //! # Reference
 //! Vaswani et al. 2017, eq. 1, arXiv:1706.03762; Ho et al. 2020, appendix B, arXiv:2006.11239.
@@ -73,8 +73,8 @@ impl Attention {
         }
     }
 
-    /// `[batch, tokens, features]` and `[batch, n, context]` to `[batch, tokens, features]`. `bias`,
-    /// `[batch, n]`, is added to the scores of each context token.
+    /// `[batch, tokens, features]` and `[batch, n, context]` to `[batch, tokens, features]`.
+    /// `bias`, `[batch, n]`, is added to the scores of each context token.
     #[must_use]
     pub fn forward(&self, x: Tensor<3>, context: Tensor<3>, bias: Option<&Tensor<2>>) -> Tensor<3> {
         let [batch, tokens, features] = x.dims();
@@ -104,8 +104,8 @@ impl Attention {
         self.to_out.forward(rows.reshape([batch, tokens, features]))
     }
 
-    /// Of the pixels of `[batch, features, h, w]` to each other: the layers are convolutions 1×1, and no image is
-    /// turned to rows of tokens.
+    /// Of the pixels of `[batch, features, h, w]` to each other: the layers are convolutions 1×1,
+    /// and no image is turned to rows of tokens.
     fn between_pixels(&self, x: Tensor<4>) -> Tensor<4> {
         let size @ [batch, features, h, w] = x.dims();
         let heads = [batch, self.heads, features / self.heads, h * w];

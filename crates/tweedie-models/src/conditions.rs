@@ -119,8 +119,8 @@ impl Conditions {
         [class, context, image].into_iter().flatten().collect()
     }
 
-    /// Whether the conditions make sense by themselves: one row, or one and the same number of rows, and
-    /// a context of at least a token with a bias for each.
+    /// Whether the conditions make sense by themselves: one row, or one and the same number of
+    /// rows, and a context of at least a token with a bias for each.
     pub(crate) fn check_alone(&self) -> Result<(), ConditionError> {
         if let Some(context) = &self.context {
             let [rows, tokens, _] = context.tokens.dims();
@@ -218,7 +218,8 @@ impl Condition for Conditions {
 }
 
 impl Conditions {
-    /// What every condition is, without its number of rows: two that differ cannot stand in one batch.
+    /// What every condition is, without its number of rows: two that differ cannot stand in one
+    /// batch.
     fn sizes(&self) -> [(&'static str, String); 3] {
         let context = self.context.as_ref().map(|context| {
             let [_, tokens, features] = context.tokens.dims();

@@ -26,7 +26,8 @@ pub struct Conv2dConfig {
     pub initializer: Initializer,
 }
 
-/// `y[o, p] = Σ w[o, i, t] x[i, s p + t − pad] + b[o]`, of images `[batch, channels, height, width]`.
+/// `y[o, p] = Σ w[o, i, t] x[i, s p + t − pad] + b[o]`, of images `[batch, channels, height,
+/// width]`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -68,7 +68,8 @@ impl Ffdnet {
     ///
     /// let device = Device::flex();
     /// let clean = Tensor::<4>::zeros([1, 3, 16, 16], &device);
-    /// let noisy = clean.clone() + Tensor::random([1, 3, 16, 16], burn::tensor::Distribution::Normal(0.0, 0.1), &device);
+    /// let normal = burn::tensor::Distribution::Normal(0.0, 0.1);
+    /// let noisy = clean.clone() + Tensor::random([1, 3, 16, 16], normal, &device);
     /// let found = Ffdnet::colour(&device).denoise(noisy, Level::new(1.0, 0.1)?)?;
     /// assert!((found - clean).abs().mean().into_scalar::<f32>() < 0.04);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

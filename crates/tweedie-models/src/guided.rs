@@ -21,13 +21,13 @@ pub struct Guided<A: Architecture = AnyArchitecture> {
 }
 
 impl<A: Architecture> Model<A> {
-    /// The model under guidance: towards what it says when told `condition`, away from what it says when told
-    /// `other`, the empty text or no class; `scale` 1 is the former alone, 0 the latter. Every step is one pass
-    /// of twice the batch.
+    /// The model under guidance: towards what it says when told `condition`, away from what it says
+    /// when told `other`, the empty text or no class; `scale` 1 is the former alone, 0 the latter.
+    /// Every step is one pass of twice the batch.
     ///
     /// # Errors
-    /// [`InputError`] for a condition that the network does not take, two that cannot stand in one batch,
-    /// or a scale that is not finite.
+    /// [`InputError`] for a condition that the network does not take, two that cannot stand in one
+    /// batch, or a scale that is not finite.
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
@@ -36,7 +36,8 @@ impl<A: Architecture> Model<A> {
     /// use tweedie_models::{Conditions, DitConfig, Model, ModelConfig};
     ///
     /// let device = Device::flex();
-    /// let config = DitConfig::new(3).with_width(24).with_layers(1).with_heads(2).with_classes(10).with_grid(4);
+    /// let config = DitConfig::new(3).with_width(24).with_layers(1).with_heads(2);
+    /// let config = config.with_classes(10).with_grid(4);
     /// let config = ModelConfig::new(config, Prediction::Noise, TimeInput::LogSnr, [8, 8]);
     /// let model = Model::new(config.clone(), config.init(&device)?.into_network())?;
     ///

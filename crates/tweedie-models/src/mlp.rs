@@ -48,8 +48,8 @@ impl MlpConfig {
     /// The network on `device`.
     ///
     /// # Errors
-    /// [`NetworkError`] for a dimension or width of 0 or above 65,536, as many layers, or a factor that is not
-    /// finite.
+    /// [`NetworkError`] for a dimension or width of 0 or above 65,536, as many layers, or a factor
+    /// that is not finite.
     pub fn init(&self, device: &Device) -> Result<Mlp, NetworkError> {
         let depth = self.depth.saturating_add(1);
         counted(&[("dim", self.dim), ("width", self.width), ("depth", depth)])?;

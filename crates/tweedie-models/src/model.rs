@@ -15,8 +15,8 @@ use tweedie_core::{
 };
 use tweedie_math::{Level, Prediction};
 
-/// What a model is, apart from its weights. `A` is the network's configuration: one of this crate, or
-/// [of your own](Architecture).
+/// What a model is, apart from its weights. `A` is the network's configuration: one of this crate,
+/// or [of your own](Architecture).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "A: Architecture")]
 pub struct ModelConfig<A: Architecture = AnyArchitecture> {
@@ -138,7 +138,8 @@ impl<A: Architecture> Model<A> {
     /// A model of its parts; dropout is off, also where a gradient flows through the network.
     ///
     /// # Errors
-    /// [`CheckpointError`] for a configuration that makes no sense, or that describes another network.
+    /// [`CheckpointError`] for a configuration that makes no sense, or that describes another
+    /// network.
     pub fn new(config: ModelConfig<A>, network: A::Network) -> Result<Self, CheckpointError> {
         config.check()?;
         let described = config.network.init(&Device::default());
@@ -166,8 +167,8 @@ impl<A: Architecture> Model<A> {
         }
     }
 
-    /// Reads what [`save`](Self::save) wrote of a model of this architecture. [`Model::open`] reads those of
-    /// this crate, and other layouts.
+    /// Reads what [`save`](Self::save) wrote of a model of this architecture. [`Model::open`] reads
+    /// those of this crate, and other layouts.
     ///
     /// # Errors
     /// [`CheckpointError`] names the file, and every tensor that is missing or misshapen.
@@ -177,9 +178,10 @@ impl<A: Architecture> Model<A> {
         Self::new(own.config, network)
     }
 
-    /// Writes the model into a directory, which is made if need be: `config.json`, and the weights in a
-    /// file that it names. Over another model, the weights get another name, then `config.json` is
-    /// replaced, then the old weights are removed: the directory holds one whole model at any time.
+    /// Writes the model into a directory, which is made if need be: `config.json`, and the weights
+    /// in a file that it names. Over another model, the weights get another name, then
+    /// `config.json` is replaced, then the old weights are removed: the directory holds one whole
+    /// model at any time.
     ///
     /// # Errors
     /// [`CheckpointError`] if a file cannot be written.
@@ -227,8 +229,8 @@ impl<A: Architecture> Model<A> {
         self.preconditioned().network()
     }
 
-    /// The network with what its output means and how it is told the level: what a run of training begins
-    /// from.
+    /// The network with what its output means and how it is told the level: what a run of training
+    /// begins from.
     #[must_use]
     pub fn preconditioned(&self) -> &Preconditioned<A::Network> {
         self.denoiser.network()
@@ -238,7 +240,8 @@ impl<A: Architecture> Model<A> {
     /// the parameters.
     ///
     /// # Errors
-    /// [`ConditionError`] for a condition that is missing, one too many, or of another kind or size.
+    /// [`ConditionError`] for a condition that is missing, one too many, or of another kind or
+    /// size.
     pub fn with_condition(&self, condition: A::Condition) -> Result<Self, ConditionError> {
         let (network, channels) = (&self.config.network, self.config.channels);
         network.check_condition(channels, &condition)?;

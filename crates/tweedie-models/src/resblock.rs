@@ -129,8 +129,8 @@ impl ResBlockConfig {
 
 impl ResBlock {
     /// `[batch, input, h, w]` and `[batch, time]` to `[batch, output, h, w]`, or to `size` if the
-    /// block enlarges. `time` is the embedding after the nonlinearity, which all blocks share; a block without
-    /// embedding ignores it.
+    /// block enlarges. `time` is the embedding after the nonlinearity, which all blocks share; a
+    /// block without embedding ignores it.
     #[must_use]
     pub fn forward(
         &self,

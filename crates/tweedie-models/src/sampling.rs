@@ -91,8 +91,8 @@ pub enum Clip {
 }
 
 impl Sampling {
-    /// The usual path, from noise to clean data or to the first node of a chain, of `steps` evaluations.
-    /// (Where a peer's last move stays at its level, it is left out.)
+    /// The usual path, from noise to clean data or to the first node of a chain, of `steps`
+    /// evaluations. (Where a peer's last move stays at its level, it is left out.)
     ///
     /// # Errors
     /// [`PathError`] for no steps, or more than a chain has nodes.
@@ -158,8 +158,8 @@ impl Clip {
     /// A denoiser whose estimates are clipped.
     ///
     /// # Errors
-    /// [`ParameterError`] for a range that is not above 0, a quantile outside `[0, 1]`, or a largest
-    /// threshold below 1.
+    /// [`ParameterError`] for a range that is not above 0, a quantile outside `[0, 1]`, or a
+    /// largest threshold below 1.
     pub fn around<'a, D: Denoiser<4> + Send + Sync + 'a>(
         self,
         denoiser: D,

@@ -1,15 +1,15 @@
 //! The probability flow with steps of its own choice.
 //!
-//! On the unit circle `α = cos φ`, `σ = sin φ` the flow is the velocity field, `dx/dφ = v`, finite at
-//! pure noise and smooth for every schedule; a state at another level of the same log-SNR is a
-//! multiple of it. An embedded Runge–Kutta pair integrates `v` with steps that keep the error within
-//! a tolerance.
+//! On the unit circle `α = cos φ`, `σ = sin φ` the flow is the velocity field, `dx/dφ = v`, finite
+//! at pure noise and smooth for every schedule; a state at another level of the same log-SNR is a
+//! multiple of it. An embedded Runge–Kutta pair integrates `v` with steps that keep the error
+//! within a tolerance.
 //!
-//! One step serves the whole batch, and is as short as its worst sample needs: within the tolerance, a
-//! sample depends on its neighbours.
+//! One step serves the whole batch, and is as short as its worst sample needs: within the
+//! tolerance, a sample depends on its neighbours.
 //!
-//! [`Adaptive::solve`] walks a whole path, steps freely and interpolates at its levels by the pair's
-//! own polynomial; as a [`Step`] it lands on every level, which costs an evaluation each.
+//! [`Adaptive::solve`] walks a whole path, steps freely and interpolates at its levels by the
+//! pair's own polynomial; as a [`Step`] it lands on every level, which costs an evaluation each.
 //!
 //! # Reference
 //! Salimans & Ho 2022, appendix D (the angle), arXiv:2202.00512; Song et al. 2021, section 4.3

@@ -5,11 +5,11 @@
 //! * `x′ = x + Δ (f x − g² s)(t) + √(g²(t)|Δ|) z`, Euler–Maruyama,
 //! * `x̃ = x + Δ (f x′ − g² s(x′))(t+Δ) + √(g²(t+Δ)|Δ|) z`, and `x″ = (x′ + x̃)/2`.
 //!
-//! A step is accepted if `‖x′ − x″‖` is within the tolerance for every sample of the batch, and moves
-//! to `x″`. The next one is `0.9 e^{−0.9}` times as long, within `[0.1, 5]`; the first takes a hundredth
-//! of the way. The tolerance is `a + r max(|x′|, |x′ before|)`, where the paper has the larger of the two.
-//! One step serves the whole batch. A rejected step is taken again in parts of the same noise only if
-//! the noise is a path, [`BrownianTree`](tweedie_core::BrownianTree); other
+//! A step is accepted if `‖x′ − x″‖` is within the tolerance for every sample of the batch, and
+//! moves to `x″`. The next one is `0.9 e^{−0.9}` times as long, within `[0.1, 5]`; the first takes
+//! a hundredth of the way. The tolerance is `a + r max(|x′|, |x′ before|)`, where the paper has the
+//! larger of the two. One step serves the whole batch. A rejected step is taken again in parts of
+//! the same noise only if the noise is a path, [`BrownianTree`](tweedie_core::BrownianTree); other
 //! noise makes the steps that fail less likely, which is a bias.
 //!
 //! # Reference

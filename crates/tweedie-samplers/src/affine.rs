@@ -1,10 +1,11 @@
 //! The law that a sampler draws from, exactly, for a Gaussian prior.
 //!
-//! With a Gaussian prior the denoiser is affine, also where a linear measurement guides it, and so is
-//! every chain whose step sizes do not depend on the state: its end is `x = m + Σ_k r_k z_k` with independent standard normal `z_k`, one for each
-//! coordinate of the start and of each increment of the noise. One run of a batch gives the mean
-//! (all `z = 0`) and every response `r_k` (one `z = 1`); the covariance is `Σ r_k r_kᵀ`. Nothing is
-//! sampled, so that the error of a stochastic method is seen to the last digit.
+//! With a Gaussian prior the denoiser is affine, also where a linear measurement guides it, and so
+//! is every chain whose step sizes do not depend on the state: its end is `x = m + Σ_k r_k z_k`
+//! with independent standard normal `z_k`, one for each coordinate of the start and of each
+//! increment of the noise. One run of a batch gives the mean (all `z = 0`) and every response `r_k`
+//! (one `z = 1`); the covariance is `Σ r_k r_kᵀ`. Nothing is sampled, so that the error of a
+//! stochastic method is seen to the last digit.
 
 use crate::{SampleError, Sampler, Step};
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -34,13 +35,13 @@ pub enum AffineError {
     Law(#[from] OracleError),
 }
 
-/// The law at the end of `sampler`'s path for an affine `denoiser` of signals of shape `signal` (its
-/// batch is taken as 1), started from the law of `start` at the path's first level: the prior itself, or
-/// `N(0, 0)` for a start from pure noise.
+/// The law at the end of `sampler`'s path for an affine `denoiser` of signals of shape `signal`
+/// (its batch is taken as 1), started from the law of `start` at the path's first level: the prior
+/// itself, or `N(0, 0)` for a start from pure noise.
 ///
-/// Not for steps whose size depends on the state (adaptive ones, the signal-to-noise rule). The device
-/// has to know `f64`. For `d` values and `k` increments of noise it holds `d² (k + 1)` numbers at once: this is
-/// for signals of dozens of values, not for images.
+/// Not for steps whose size depends on the state (adaptive ones, the signal-to-noise rule). The
+/// device has to know `f64`. For `d` values and `k` increments of noise it holds `d² (k + 1)`
+/// numbers at once: this is for signals of dozens of values, not for images.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -85,7 +86,8 @@ pub fn affine_law<const D: usize, S: Step<D>>(
     // A run of one sample counts the draws.
     sampler.sample(denoiser, of_rows(vec![0.0; dim]), &mut noise)?;
     let sources = noise.restart();
-    // The mean, a standard deviation away along each axis, and one row for each draw and coordinate.
+    // The mean, a standard deviation away along each axis, and one row for each draw and
+    // coordinate.
     let mut rows = vec![0.0; (1 + dim + sources * dim) * dim];
     for axis in 0..dim {
         rows[(1 + axis) * dim + axis] = 1.0;
@@ -105,9 +107,9 @@ pub fn affine_law<const D: usize, S: Step<D>>(
     Ok(Gaussian::full(mean, &covariance)?)
 }
 
-/// Noise that is one unit of one source in each row of the batch, behind the rows of the mean and the
-/// start. Sources are the parts of a Brownian path in the time `α²/σ²`, between the levels of a path and
-/// half-way points of its moves, then every draw that belongs to no move.
+/// Noise that is one unit of one source in each row of the batch, behind the rows of the mean and
+/// the start. Sources are the parts of a Brownian path in the time `α²/σ²`, between the levels of a
+/// path and half-way points of its moves, then every draw that belongs to no move.
 struct Impulse {
     coupling: Coupling,
     dim: usize,

@@ -1,11 +1,11 @@
 //! Annealed Langevin dynamics: `T` moves of Langevin dynamics at every level, and nothing between.
 //!
-//! At each level `x ← x + (a/2) ∇ log p(x_t) + √a z`, `a = ε₀ (σ/σ_L)²` with the noise relative to the
-//! signal; a move to clean data returns the estimate itself, as later work recommends.
+//! At each level `x ← x + (a/2) ∇ log p(x_t) + √a z`, `a = ε₀ (σ/σ_L)²` with the noise relative to
+//! the signal; a move to clean data returns the estimate itself, as later work recommends.
 //!
 //! # Reference
-//! Song & Ermon 2019, algorithm 1, arXiv:1907.05600; Jolicoeur-Martineau et al. 2020 (the last move),
-//! arXiv:2009.05475.
+//! Song & Ermon 2019, algorithm 1, arXiv:1907.05600; Jolicoeur-Martineau et al. 2020 (the last
+//! move), arXiv:2009.05475.
 
 use crate::{Langevin, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
@@ -29,11 +29,12 @@ pub struct AnnealedLangevin {
 }
 
 impl AnnealedLangevin {
-    /// `repeats` moves at every level that a move of the path reaches; `epsilon` is `ε₀`, and `last`
-    /// the least noisy level. Song & Ermon: 100 and 2·10⁻⁵.
+    /// `repeats` moves at every level that a move of the path reaches; `epsilon` is `ε₀`, and
+    /// `last` the least noisy level. Song & Ermon: 100 and 2·10⁻⁵.
     ///
     /// # Errors
-    /// [`ParameterError`] for no repeats, or unless ε₀ and the last level's `σ/α` are finite and above 0.
+    /// [`ParameterError`] for no repeats, or unless ε₀ and the last level's `σ/α` are finite and
+    /// above 0.
     pub fn new(repeats: usize, epsilon: f64, last: Level) -> Result<Self, ParameterError> {
         Ok(Self {
             langevin: Langevin::annealed(epsilon, last.noise_to_signal())?,

@@ -1,8 +1,9 @@
 //! EDM's stochastic sampler: some fresh noise before every move of a deterministic method.
 //!
 //! Where `σ/α` lies within `[S_min, S_max]`, the state is first raised to `σ̂ = (1 + γ) σ` by
-//! `√(σ̂² − σ²) S_noise z`, with `γ = min(S_churn/N, √2 − 1)`; then the method moves from `σ̂`. The weak
-//! order is the method's; a multistep method makes first moves only, as its past is on another path.
+//! `√(σ̂² − σ²) S_noise z`, with `γ = min(S_churn/N, √2 − 1)`; then the method moves from `σ̂`. The
+//! weak order is the method's; a multistep method makes first moves only, as its past is on another
+//! path.
 //!
 //! # Reference
 //! Karras et al. 2022, algorithm 2, arXiv:2206.00364.

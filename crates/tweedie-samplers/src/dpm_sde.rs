@@ -1,11 +1,11 @@
 //! DPM-Solver++ (SDE), singlestep: "DPM++ SDE".
 //!
-//! Half-way in `λ`, an ancestral move with the present estimate gives a second one, `x̂₀′`; the whole
-//! ancestral move is then made with it. Two evaluations a move.
+//! Half-way in `λ`, an ancestral move with the present estimate gives a second one, `x̂₀′`; the
+//! whole ancestral move is then made with it. Two evaluations a move.
 //!
 //! The two moves overlap, and their noise has to come from one path,
-//! [`BrownianTree`](tweedie_core::BrownianTree): then the weak order is 2. With noise that is fresh for
-//! each it is 1. Both are measured in `tests/oracle/order.rs`.
+//! [`BrownianTree`](tweedie_core::BrownianTree): then the weak order is 2. With noise that is fresh
+//! for each it is 1. Both are measured in `tests/oracle/order.rs`.
 //!
 //! # Reference
 //! Crowson 2022, k-diffusion, `sample_dpmpp_sde` with `r = ½`; Lu et al. 2022, "DPM-Solver++",

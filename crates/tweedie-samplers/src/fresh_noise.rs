@@ -1,11 +1,13 @@
 //! The ancestral form of a deterministic method: move further down, then add fresh noise.
 //!
-//! With DDIM's fresh noise `σ̃ = η (σ_s/σ_t) √(σ_t² − (α_t/α_s)² σ_s²)`, the method moves to the level
-//! `(α_s, √(σ_s² − σ̃²))` and `σ̃ z` brings the state up to `(α_s, σ_s)`. Around DDIM this is "Euler
-//! ancestral", around [`DpmSolver::second`](crate::DpmSolver::second) it is "DPM++ 2S ancestral".
+//! With DDIM's fresh noise `σ̃ = η (σ_s/σ_t) √(σ_t² − (α_t/α_s)² σ_s²)`, the method moves to the
+//! level `(α_s, √(σ_s² − σ̃²))` and `σ̃ z` brings the state up to `(α_s, σ_s)`. Around DDIM this is
+//! "Euler ancestral", around [`DpmSolver::second`](crate::DpmSolver::second) it is "DPM++ 2S
+//! ancestral".
 //!
-//! Both parts are exact in law but for the method's own error, so that the weak order is the method's.
-//! Fresh noise ends what a multistep method could remember: inside, it makes first moves only.
+//! Both parts are exact in law but for the method's own error, so that the weak order is the
+//! method's. Fresh noise ends what a multistep method could remember: inside, it makes first moves
+//! only.
 //!
 //! # Reference
 //! Song, Meng & Ermon 2021, eq. 16, arXiv:2010.02502; Crowson 2022, k-diffusion,
@@ -25,7 +27,8 @@ use tweedie_math::{Ddim, Kernel, Level, Move, MoveError, ParameterError};
 /// use tweedie_samplers::{DpmSolver, FreshNoise, Sampler};
 ///
 /// let path = LevelPath::karras(VariancePreserving::default(), Span::default(), 25, 7.0)?;
-/// let sampler = Sampler::new(FreshNoise::new(DpmSolver::second(Variable::Clean)), path.then_clean());
+/// let step = FreshNoise::new(DpmSolver::second(Variable::Clean));
+/// let sampler = Sampler::new(step, path.then_clean());
 /// # Ok::<(), tweedie_math::PathError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,7 +59,8 @@ impl<S> FreshNoise<S> {
     fn split(&self, mv: Move) -> Result<(Level, f64), MoveError> {
         let ddim = self.noise.transition(mv.from, mv.to)?;
         let left = ((mv.to.sigma() - ddim.noise) * (mv.to.sigma() + ddim.noise)).sqrt();
-        // Between 0 and the noise of the level asked for; no level only where that has no signal either.
+        // Between 0 and the noise of the level asked for; no level only where that has no signal
+        // either.
         let down = Level::new(mv.to.alpha(), left);
         let down = down.map_err(|_| MoveError::NoSignal { level: mv.to })?;
         Ok((down, ddim.noise))

@@ -1,12 +1,13 @@
 //! Embedded Runge–Kutta pairs with a step that adapts to the error.
 //!
-//! A step of length `h` is accepted if its error `e` is at most 1, where `e` is the root mean square
-//! over a sample of `|y − ŷ|/(a + r max(|y|, |y′|))` and the worst sample of the batch counts. The
-//! next length is `h` times
+//! A step of length `h` is accepted if its error `e` is at most 1, where `e` is the root mean
+//! square over a sample of `|y − ŷ|/(a + r max(|y|, |y′|))` and the worst sample of the batch
+//! counts. The next length is `h` times
 //!
 //! `0.9 e_n^{−(I+P+D)/k} e_{n−1}^{(P+2D)/k} e_{n−2}^{−D/k}`, within `[1/5, 5]`,
 //!
-//! with `k` the order of the method. One number a step is read from the device; the state stays there.
+//! with `k` the order of the method. One number a step is read from the device; the state stays
+//! there.
 //!
 //! # Reference
 //! Hairer, Nørsett & Wanner 1993, sections II.4 to II.6; Söderlind 2003, "Digital filters in
@@ -40,8 +41,8 @@ impl Tolerance {
         relative: 0.02,
     };
 
-    /// The absolute part `a`, for states of unit variance on the flow and those of the path on the SDE,
-    /// and the part `r` relative to the state.
+    /// The absolute part `a`, for states of unit variance on the flow and those of the path on the
+    /// SDE, and the part `r` relative to the state.
     ///
     /// # Errors
     /// [`ParameterError`] unless both are finite and above 0.

@@ -1,7 +1,7 @@
 //! Spherical interpolation of latents.
 //!
-//! `slerp(a, b, w) = (sin((1−w)θ) a + sin(wθ) b)/sin θ`, `cos θ = ⟨a, b⟩/(‖a‖ ‖b‖)` for each sample.
-//! Latents of high dimension lie near a sphere; a straight line between two leaves it.
+//! `slerp(a, b, w) = (sin((1−w)θ) a + sin(wθ) b)/sin θ`, `cos θ = ⟨a, b⟩/(‖a‖ ‖b‖)` for each
+//! sample. Latents of high dimension lie near a sphere; a straight line between two leaves it.
 //!
 //! # Reference
 //! Shoemake 1985; Song, Meng & Ermon 2021, eq. 67, arXiv:2010.02502.

@@ -20,8 +20,8 @@ use burn::tensor::Tensor;
 use tweedie_core::per_sample_sum;
 use tweedie_math::{Chain, Level, Move, ParameterError};
 
-/// One move of Langevin dynamics at a level; a [`LevelPath::staying`](tweedie_math::LevelPath::staying) makes a
-/// chain of them.
+/// One move of Langevin dynamics at a level; a
+/// [`LevelPath::staying`](tweedie_math::LevelPath::staying) makes a chain of them.
 ///
 /// ```
 /// use tweedie_math::{Level, LevelPath};
@@ -57,8 +57,9 @@ impl Langevin {
     }
 
     /// Song's rule with the ratio `r` (0.16 for their CIFAR-10 models). The norms are those of each
-    /// sample; the published code takes their means over the batch. It is made for images, whose norms
-    /// are close to their average: in a few dimensions the score may vanish, and ε has no bound.
+    /// sample; the published code takes their means over the batch. It is made for images, whose
+    /// norms are close to their average: in a few dimensions the score may vanish, and ε has no
+    /// bound.
     ///
     /// # Errors
     /// [`ParameterError`] unless `r` is finite and above 0.
@@ -80,8 +81,8 @@ impl Langevin {
         }
     }
 
-    /// The rule of annealed Langevin dynamics: `epsilon` is the step of the least noisy level, whose
-    /// `σ/α` is `last`.
+    /// The rule of annealed Langevin dynamics: `epsilon` is the step of the least noisy level,
+    /// whose `σ/α` is `last`.
     ///
     /// # Errors
     /// [`ParameterError`] unless both are finite and above 0.

@@ -1,8 +1,8 @@
 //! Samplers: every way to walk a reverse process.
 //!
 //! A [`Sampler`] is a [`Step`], which says how to move, and a
-//! [`LevelPath`](tweedie_math::LevelPath), which says through which levels. Both are values; the state of a
-//! run lives in its iterator, so one sampler serves many threads.
+//! [`LevelPath`](tweedie_math::LevelPath), which says through which levels. Both are values; the
+//! state of a run lives in its iterator, so one sampler serves many threads.
 //!
 //! | step | evaluations a move | file |
 //! |---|---|---|
@@ -22,7 +22,8 @@
 //! | [`Langevin`], [`AnnealedLangevin`], [`Mala`] | 1, `T`, 2 | `langevin.rs`, `annealed.rs`, `mala.rs` |
 //!
 //! [`affine_law`] gives the law that a sampler draws from, exactly, for a Gaussian prior. The
-//! [`likelihood`] of data is that of the flow or of the chain; [`slerp`] goes from one latent to another.
+//! [`likelihood`] of data is that of the flow or of the chain; [`slerp`] goes from one latent to
+//! another.
 //!
 //! ```
 //! use burn::tensor::Device;

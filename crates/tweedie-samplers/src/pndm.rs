@@ -3,13 +3,13 @@
 //! `φ(x, ε̂, t, s) = (α_s/α_t) x + (σ_s − α_s σ_t/α_t) ε̂` is DDIM's move. The first moves have no
 //! past yet and make it by
 //!
-//! * [`PndmStart::RungeKutta`], three moves of four evaluations: `e₁` at `t`, `e₂` and `e₃` half-way
-//!   in time, `e₄` at `s`, `ε̂ = (e₁ + 2 e₂ + 2 e₃ + e₄)/6`;
+//! * [`PndmStart::RungeKutta`], three moves of four evaluations: `e₁` at `t`, `e₂` and `e₃`
+//!   half-way in time, `e₄` at `s`, `ε̂ = (e₁ + 2 e₂ + 2 e₃ + e₄)/6`;
 //! * [`PndmStart::ImprovedEuler`], one move of two evaluations: `ε̂ = (e₁ + e₂)/2` with `e₂` at `s`
 //!   (latent diffusion's "PLMS");
 //!
-//! then `ε̂` comes from the last four evaluations by the weights of [`Ipndm`]. Order 2: the classical
-//! weights suppose an equal pace through the levels.
+//! then `ε̂` comes from the last four evaluations by the weights of [`Ipndm`]. Order 2: the
+//! classical weights suppose an equal pace through the levels.
 //!
 //! # Reference
 //! Liu et al. 2022, "Pseudo Numerical Methods for Diffusion Models on Manifolds", eq. 9 to 13,

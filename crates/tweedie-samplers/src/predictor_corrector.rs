@@ -4,8 +4,9 @@
 //!   [`Langevin::signal_to_noise`];
 //! * VP, algorithm 3: the same [`on_chain`](Langevin::on_chain).
 //!
-//! The corrector's moves are left out where a move ends clean. The published code corrects before it
-//! predicts, which differs at both ends alone: [`correcting_first`](PredictorCorrector::correcting_first).
+//! The corrector's moves are left out where a move ends clean. The published code corrects before
+//! it predicts, which differs at both ends alone:
+//! [`correcting_first`](PredictorCorrector::correcting_first).
 //!
 //! # Reference
 //! Song et al. 2021, algorithms 1 to 3, arXiv:2011.13456.

@@ -5,13 +5,13 @@
 //!
 //! `k_i = Δα x̂₀ + Δσ ε̂` at `θ = c_i` and `x_t + Σ_j a_ij k_j`, `x_s = x_t + Σ_i b_i k_i`.
 //!
-//! All of these are combinations of `x_t` and the stages' estimates, whose numbers are found on the host:
-//! a stage costs the passes of its terms and no more.
+//! All of these are combinations of `x_t` and the stages' estimates, whose numbers are found on the
+//! host: a stage costs the passes of its terms and no more.
 //!
 //! For `α = 1` Heun's method is algorithm 1 of EDM; on a variance-preserving path,
-//! [`LevelPath::without_scaling`](tweedie_math::LevelPath::without_scaling) makes it so. Euler's method is
-//! DDIM. A move to clean data by a method that evaluates a slope at its end is Euler's: there is no
-//! noise left to look at.
+//! [`LevelPath::without_scaling`](tweedie_math::LevelPath::without_scaling) makes it so. Euler's
+//! method is DDIM. A move to clean data by a method that evaluates a slope at its end is Euler's:
+//! there is no noise left to look at.
 //!
 //! # Reference
 //! Karras et al. 2022, algorithm 1, arXiv:2206.00364; Hairer, Nørsett & Wanner 1993, chapter II.

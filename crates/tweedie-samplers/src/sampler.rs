@@ -8,8 +8,8 @@ use tweedie_math::{Level, LevelPath, Move, ParameterError, forward};
 /// A step and the path it walks.
 ///
 /// A move of the path that goes up in noise is a forward one: fresh noise is added, exactly, and
-/// the step forgets what it remembered. That is RePaint's time travel, for any step. Walking the path
-/// from its end to its start by the step itself is [`encode`](Self::encode).
+/// the step forgets what it remembered. That is RePaint's time travel, for any step. Walking the
+/// path from its end to its start by the step itself is [`encode`](Self::encode).
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -42,7 +42,8 @@ pub struct Sampler<S> {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SampleError {
-    /// The state has not the shape, or a parameter not the value, that the denoiser or the step takes.
+    /// The state has not the shape, or a parameter not the value, that the denoiser or the step
+    /// takes.
     #[error(transparent)]
     Input(#[from] InputError),
     /// The denoiser has no estimate at a level on the path.
@@ -108,8 +109,8 @@ impl<S> Sampler<S> {
         }
     }
 
-    /// Looks at every state on the way, so that [`SampleError::NotFinite`] names the level at which a value
-    /// stopped being finite. Each look waits for the device.
+    /// Looks at every state on the way, so that [`SampleError::NotFinite`] names the level at which
+    /// a value stopped being finite. Each look waits for the device.
     #[must_use]
     pub fn checking_each(self) -> Self {
         Self {
@@ -128,8 +129,8 @@ impl<S> Sampler<S> {
         &self.step
     }
 
-    /// The state at which the step begins at the path's first level: a draw from `N(0, σ² I)`, or where the
-    /// method starts instead ([`Step::start`]).
+    /// The state at which the step begins at the path's first level: a draw from `N(0, σ² I)`, or
+    /// where the method starts instead ([`Step::start`]).
     ///
     /// # Errors
     /// [`SampleError::Start`] if the step has no start of that shape.
@@ -297,7 +298,8 @@ impl<const D: usize, S: Step<D>> Trajectory<'_, D, S> {
         &self.memory
     }
 
-    /// Walks to the end; no state is kept on the way, so that each step may reuse the last one's memory.
+    /// Walks to the end; no state is kept on the way, so that each step may reuse the last one's
+    /// memory.
     fn end(mut self) -> Result<Tensor<D>, SampleError> {
         for state in self.by_ref() {
             state?;

@@ -143,7 +143,8 @@ pub trait Step<const D: usize> {
         Ok(())
     }
 
-    /// The state at which a chain begins: a draw from `N(0, σ² I)`, unless the method starts elsewhere.
+    /// The state at which a chain begins: a draw from `N(0, σ² I)`, unless the method starts
+    /// elsewhere.
     ///
     /// # Errors
     /// [`StepError`] if the method has no start of that shape.

@@ -81,8 +81,9 @@ impl<const D: usize> Default for Correctable<D> {
 }
 
 impl<const D: usize> Correctable<D> {
-    /// UniC, as a change of the state that UniP led to: the factors of the estimate at `here` and of
-    /// those before it. The two differ in nothing else, and what was done to the state since then stays.
+    /// UniC, as a change of the state that UniP led to: the factors of the estimate at `here` and
+    /// of those before it. The two differ in nothing else, and what was done to the state since
+    /// then stays.
     fn correction(&self, weights: &UniPcWeights, here: Level) -> Vec<f64> {
         let Some(predicted) = &self.predicted else {
             return Vec::new();

@@ -1,4 +1,5 @@
-//! AdamW, each parameter in one pass: [`tweedie_kernels::adamw`] with the moments of every parameter.
+//! AdamW, each parameter in one pass: [`tweedie_kernels::adamw`] with the moments of every
+//! parameter.
 //!
 //! # Reference
 //! Loshchilov & Hutter 2019, algorithm 2, arXiv:1711.05101.

@@ -6,9 +6,10 @@
 //! | `model-G.bpk`, `average-G.bpk` | the parameters and their average |
 //! | `first-G.bpk`, `second-G.bpk` | AdamW's moments |
 //!
-//! `G` is 0 or 1. A save writes the files of the other number, then replaces `run.json`, then removes
-//! the files that it named before. Whoever stops in between, and when, leaves one complete run. No
-//! other file of the folder is touched, and a folder that holds files but no run is refused.
+//! `G` is 0 or 1. A save writes the files of the other number, then replaces `run.json`, then
+//! removes the files that it named before. Whoever stops in between, and when, leaves one complete
+//! run. No other file of the folder is touched, and a folder that holds files but no run is
+//! refused.
 
 use crate::adamw::AdamW;
 use crate::in_place::InPlace;
@@ -71,8 +72,8 @@ struct Run {
 }
 
 impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trainer<N, S> {
-    /// Writes the run to the folder `directory`, in the place of a run that is there. `model` describes
-    /// the network; resuming compares it.
+    /// Writes the run to the folder `directory`, in the place of a run that is there. `model`
+    /// describes the network; resuming compares it.
     ///
     /// # Errors
     /// [`RunError::Foreign`] for a folder with other files, [`RunError::File`] for what

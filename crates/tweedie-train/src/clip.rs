@@ -8,8 +8,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Tensor};
 use tweedie_kernels::{add_squares, scaled};
 
-/// Scales all gradients together so that their norm is at most `max`; also gives the norm before, or nothing
-/// for a module without gradients. Gradients that are short enough are left alone.
+/// Scales all gradients together so that their norm is at most `max`; also gives the norm before,
+/// or nothing for a module without gradients. Gradients that are short enough are left alone.
 ///
 /// # Panics
 /// For a `max` that is not above 0.

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// A finite set of examples that can be stacked into batches. A run expects as many of them at its end as
-/// at its beginning.
+/// A finite set of examples that can be stacked into batches. A run expects as many of them at its
+/// end as at its beginning.
 ///
 /// A tensor `[count, …]` is one. Data that do not fit into memory implement this themselves, over
 /// a burn `Dataset` or anything else.

@@ -15,9 +15,9 @@
 //! | [`ProgressLine`]: loss, pace and time left | `progress.rs` |
 //!
 //! Every random number of step `k` follows from the seed and `k`: a run that was interrupted and
-//! resumed is, bit for bit, the run that was not. (Dropout draws from burn's generator, which is one
-//! for the whole process. A step owns it while it draws, so that runs in several threads do not disturb
-//! each other; draws of your own from that generator at the same time would.)
+//! resumed is, bit for bit, the run that was not. (Dropout draws from burn's generator, which is
+//! one for the whole process. A step owns it while it draws, so that runs in several threads do not
+//! disturb each other; draws of your own from that generator at the same time would.)
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};

@@ -52,8 +52,8 @@ impl<S: Schedule> Objective<S> {
     /// `ε`, in the shape of `clean`.
     ///
     /// # Errors
-    /// [`InputError::Shape`] if noise or output have not the shape of `clean`: a network with twice the
-    /// channels also says a variance, and is trained by another objective.
+    /// [`InputError::Shape`] if noise or output have not the shape of `clean`: a network with twice
+    /// the channels also says a variance, and is trained by another objective.
     ///
     /// # Panics
     /// If there is not one time per sample.

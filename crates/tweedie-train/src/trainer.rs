@@ -157,9 +157,9 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
     /// A run from the model's present parameters.
     ///
     /// # Errors
-    /// [`TrainError::Setting`] for a setting outside its range, [`TrainError::Objective`] for such a
-    /// parameter of the objective or the prediction, [`TrainError::Undetermined`] for a prediction
-    /// that does not exist at the noisiest time.
+    /// [`TrainError::Setting`] for a setting outside its range, [`TrainError::Objective`] for such
+    /// a parameter of the objective or the prediction, [`TrainError::Undetermined`] for a
+    /// prediction that does not exist at the noisiest time.
     pub fn new(
         model: Preconditioned<N>,
         objective: Objective<S>,
@@ -213,11 +213,12 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
     /// # Errors
     /// [`TrainError::NoExamples`], [`TrainError::Examples`] for another number of them than before,
     /// [`TrainError::Input`] for examples or an output of another shape than was asked for,
-    /// [`TrainError::Example`] for one that is not finite, or [`TrainError::Diverged`]. All leave the
-    /// parameters as they were.
+    /// [`TrainError::Example`] for one that is not finite, or [`TrainError::Diverged`]. All leave
+    /// the parameters as they were.
     ///
     /// # Panics
-    /// After a panic in an earlier step, which has lost the run; so do [`Self::average`] and `save`.
+    /// After a panic in an earlier step, which has lost the run; so do [`Self::average`] and
+    /// `save`.
     pub fn step<const D: usize>(
         &mut self,
         examples: &impl Examples<D>,
@@ -263,7 +264,8 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
             .map(|u| self.objective.density.time(&self.objective.schedule, u))
             .collect();
         let noise = HostNoise::seeded(rng.next_u64()).normal_like(&clean);
-        // Dropout draws from burn's generator, which all threads share, as late as in the backward pass.
+        // Dropout draws from burn's generator, which all threads share, as late as in the backward
+        // pass.
         let turn = own_generator();
         device.seed(rng.next_u64());
         let loss = self

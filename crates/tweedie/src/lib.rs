@@ -12,18 +12,20 @@
 //! | [`image`] | images in and out | `image` |
 //! | [`metrics`] | how far from the truth? | `metrics` |
 //!
-//! The four features are on by default, as is the backend `flex`; a GPU is a feature too (`vulkan`, `metal`,
-//! `cuda`, …). [`prelude`] has what most programs need, [`Error`] is any error of these modules.
+//! The four features are on by default, as is the backend `flex`; a GPU is a feature too (`vulkan`,
+//! `metal`, `cuda`, …). [`prelude`] has what most programs need, [`Error`] is any error of these
+//! modules.
 //!
-//! A sampler is a step and a path; a run takes a denoiser, a state and a source of noise. Here the denoiser
-//! is exact, so that what is drawn can be compared with the data:
+//! A sampler is a step and a path; a run takes a denoiser, a state and a source of noise. Here the
+//! denoiser is exact, so that what is drawn can be compared with the data:
 //!
 //! ```
 //! use tweedie::core::oracle::Gaussian;
 //! use tweedie::prelude::*;
 //!
 //! let data = Gaussian::isotropic(&[2.0, -1.0], 0.3)?;
-//! let path = LevelPath::karras(VariancePreserving::default(), Span::default(), 20, 7.0)?.then_clean();
+//! let schedule = VariancePreserving::default();
+//! let path = LevelPath::karras(schedule, Span::default(), 20, 7.0)?.then_clean();
 //! let sampler = Sampler::new(RungeKutta::heun(), path);
 //! let mut noise = HostNoise::seeded(0);
 //! let x = sampler.start([1000, 2], &Device::default(), &mut noise)?;

@@ -1,6 +1,6 @@
 #![cfg(unix)]
-//! Every writer killed at random moments, or out of space: what was there before can still be read, or
-//! what was to come.
+//! Every writer killed at random moments, or out of space: what was there before can still be read,
+//! or what was to come.
 //!
 //! The writers run in a process of their own: this test, started again with a folder in a variable.
 

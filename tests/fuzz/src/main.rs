@@ -1,12 +1,14 @@
 //! Opens files changed at random: `cargo test --workspace --no-run` builds
-//! `target/debug/tweedie-fuzz [SECONDS] [SEED] [INPUTS] [END]`, which ends when seconds or inputs are used
-//! up; with an `END` only files whose names end so are changed, such as `.png` or `run.json`.
+//! `target/debug/tweedie-fuzz [SECONDS] [SEED] [INPUTS] [END]`, which ends when seconds or inputs
+//! are used up; with an `END` only files whose names end so are changed, such as `.png` or
+//! `run.json`.
 //!
-//! The corpus in `tests/fuzz/corpus` holds a small file of every kind that checkpoints come in, and photographs; to
-//! it come measurements, images, an IDX file and a state of training. Each input is one of them, changed; it is
-//! opened through every door for its kind: weights, checkpoints of guided-diffusion, directories of
-//! diffusers, measurements, images and folders of them, runs to resume. Inputs that end in a panic, need
-//! more than ten seconds or allocate more than 64 MB are written to `out/fuzz`, and the exit status is 1.
+//! The corpus in `tests/fuzz/corpus` holds a small file of every kind that checkpoints come in, and
+//! photographs; to it come measurements, images, an IDX file and a state of training. Each input is
+//! one of them, changed; it is opened through every door for its kind: weights, checkpoints of
+//! guided-diffusion, directories of diffusers, measurements, images and folders of them, runs to
+//! resume. Inputs that end in a panic, need more than ten seconds or allocate more than 64 MB are
+//! written to `out/fuzz`, and the exit status is 1.
 
 mod open;
 

@@ -1,7 +1,7 @@
 //! DDRM of deepinv, which runs in `[0, 1]` with α = 1.
 //!
-//! Its noise has half the variance (every draw is divided by √2), singular values up to σ_y count as
-//! not measured, and 10⁻⁶ is added to denominators.
+//! Its noise has half the variance (every draw is divided by √2), singular values up to σ_y count
+//! as not measured, and 10⁻⁶ is added to denominators.
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, Outcome};

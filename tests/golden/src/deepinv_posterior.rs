@@ -1,7 +1,8 @@
 //! Posterior samplers of deepinv on an exact Gaussian prior.
 //!
-//! The peer's state lives in `[−1, 1]` and its guidance in `[0, 1]`, where σ_y is stated; here all of it is
-//! in `[−1, 1]`, but for DDRM, which the peer runs in `[0, 1]`. Its denoiser computes in `f32`.
+//! The peer's state lives in `[−1, 1]` and its guidance in `[0, 1]`, where σ_y is stated; here all
+//! of it is in `[−1, 1]`, but for DDRM, which the peer runs in `[0, 1]`. Its denoiser computes in
+//! `f32`.
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, Outcome};
@@ -140,8 +141,8 @@ fn guided(file: &File, case: &Case) -> Result<Box<dyn Denoiser<4>>, GoldenError>
 }
 
 /// The peer's ΠGDM stops after three iterations of conjugate gradients in the space of the
-/// measurement, which [`Mmps`] does: with a prior whose covariance is `r² I`, and the true gradient's
-/// factor afterwards, which on this prior is a number.
+/// measurement, which [`Mmps`] does: with a prior whose covariance is `r² I`, and the true
+/// gradient's factor afterwards, which on this prior is a number.
 fn three_iterations(
     prior: &impl Denoiser<4>,
     m: &Measurement<4, Physics, GaussianNoise>,

@@ -285,8 +285,8 @@ fn densities(file: &File, case: &Case, comparison: &mut Comparison) -> Result<()
     Ok(())
 }
 
-/// Means and variances of 100,000 draws of the peer's, against 100,000 of ours: within five standard
-/// errors of their difference.
+/// Means and variances of 100,000 draws of the peer's, against 100,000 of ours: within five
+/// standard errors of their difference.
 fn noise_moments(file: &File, comparison: &mut Comparison) -> Result<(), GoldenError> {
     const COUNT: usize = 100_000;
     let noises: [(&str, AnyNoise, f64); 6] = [

@@ -35,8 +35,8 @@ pub(crate) fn model(
     Ok(recorded)
 }
 
-/// What was recorded of a network, output by output; `to_clean` says what output number `k` means at a
-/// level.
+/// What was recorded of a network, output by output; `to_clean` says what output number `k` means
+/// at a level.
 pub(crate) fn recorded(
     file: &File,
     case: &Case,

@@ -1,8 +1,8 @@
 //! Networks with random weights: outputs, gradients and the outputs of their parts.
 //!
 //! A folder holds a checkpoint and `io.json`, `io.safetensors`. Recorded are the output in `f64`
-//! with the peer's `f32` sinusoids (`output`) and without (`output_emb64`), and `act/…`, the outputs
-//! of the modules by name.
+//! with the peer's `f32` sinusoids (`output`) and without (`output_emb64`), and `act/…`, the
+//! outputs of the modules by name.
 
 use crate::case::{File, GoldenError, Recorded, refused};
 use crate::compare::{Comparison, Outcome, SINGLE};

@@ -259,7 +259,8 @@ fn scan(file: &File, case: &Case, size: [usize; 2]) -> Result<Tomography, Golden
     scan.with_centre([centre; 2]).map_err(refused)
 }
 
-/// Filtered back-projection, and a least-squares solution that stopped after 50 iterations in `f32`.
+/// Filtered back-projection, and a least-squares solution that stopped after 50 iterations in
+/// `f32`.
 fn back_projection(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let recorded = file.tensor(case, "fbp")?;
     let size = [recorded.shape[2], recorded.shape[3]];

@@ -60,8 +60,9 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     } else {
         chain.node(0)
     };
-    // A move goes down by the same number of nodes each time, whatever its list says next. That of an
-    // improved Euler start is found from its second evaluation; a Runge–Kutta one goes where it looks.
+    // A move goes down by the same number of nodes each time, whatever its list says next. That of
+    // an improved Euler start is found from its second evaluation; a Runge–Kutta one goes where it
+    // looks.
     let stride = chain.len() / steps;
     let states = file.tensor(case, "xs")?;
     if case.text("prediction_type") == "v_prediction" {
@@ -108,9 +109,9 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// The peer extrapolates the velocity where the paper has the noise, and reads that as a noise at the
-/// present state (a documented bug, ten times less exact here): with `ε̂ = α v + σ x`, DDIM's move is
-/// `(state + w σ) x + α Σ_j w c_j v_j`.
+/// The peer extrapolates the velocity where the paper has the noise, and reads that as a noise at
+/// the present state (a documented bug, ten times less exact here): with `ε̂ = α v + σ x`, DDIM's
+/// move is `(state + w σ) x + α Σ_j w c_j v_j`.
 fn velocities(
     file: &File,
     case: &Case,

@@ -52,8 +52,9 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// Every step of a run, each from the recorded state before it. The peer's steps up add noise with the
-/// wrong β where its chain is respaced, `β[t..t+n]` instead of `β[t−n+1..=t]`; they are left out.
+/// Every step of a run, each from the recorded state before it. The peer's steps up add noise with
+/// the wrong β where its chain is respaced, `β[t..t+n]` instead of `β[t−n+1..=t]`; they are left
+/// out.
 fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let lacks = |name: &str| GoldenError::Lacks(format!("{name} of the case"));
     let config = |name: &str| case.config(name).and_then(serde_json::Value::as_f64);

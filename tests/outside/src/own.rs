@@ -1,8 +1,9 @@
-//! An architecture of one's own as a `Model`: saved, loaded, fine-tuned, sampled, told a condition and guided.
+//! An architecture of one's own as a `Model`: saved, loaded, fine-tuned, sampled, told a condition
+//! and guided.
 //!
-//! The network learns pixels of `N(0, s²)`. Told a mean, it is the same network around that mean, so every
-//! answer is known: samples have the mean that it is told, and guidance away from none by a scale `γ` gives
-//! `γ` times that mean.
+//! The network learns pixels of `N(0, s²)`. Told a mean, it is the same network around that mean,
+//! so every answer is known: samples have the mean that it is told, and guidance away from none by
+//! a scale `γ` gives `γ` times that mean.
 
 use tweedie::burn::{
     self,

@@ -96,7 +96,8 @@ pub(crate) fn seams() -> Vec<Seam> {
             weight_decay: 0.1,
             number: 3,
         };
-        // A vector that one part sums, and one that several do; a view whose numbers are not in order.
+        // A vector that one part sums, and one that several do; a view whose numbers are not in
+        // order.
         let few = gradient.clone().narrow(0, 3, 1);
         let sum = add_squares(Tensor::ones([1], device), few);
         let sum = add_squares(sum, gradient.clone().transpose());

@@ -28,8 +28,8 @@ struct Arguments {
     /// Moves of each chain
     #[arg(long, default_value_t = 60)]
     moves: usize,
-    /// Also run every method on measurements changed in the fifth digit, to find out whose scores rounding
-    /// decides
+    /// Also run every method on measurements changed in the fifth digit, to find out whose scores
+    /// rounding decides
     #[arg(long)]
     nudged: bool,
     /// One prior alone: gaussian, plane or digits

@@ -53,8 +53,8 @@ impl Gaussian {
     ///
     /// # Errors
     /// [`OracleError::Size`] unless both have one length, above 0, [`OracleError::Definite`] if a
-    /// standard deviation is negative or its square not finite, [`OracleError::Value`] for a mean that
-    /// is not finite.
+    /// standard deviation is negative or its square not finite, [`OracleError::Value`] for a mean
+    /// that is not finite.
     pub fn diagonal(mean: &[f64], stds: &[f64]) -> Result<Self, OracleError> {
         check_size("stds", mean.len(), stds.len())?;
         check_mean(mean)?;
@@ -184,9 +184,9 @@ impl Gaussian {
         x - mean
     }
 
-    /// `log p_t(x)` in nats for each point: `[batch, dim]` to `[batch]`. At
-    /// [`Level::CLEAN`] this is the log-density of the data; a law without variance in some direction
-    /// has none there, and gives what is not a number, as do its score and its flow.
+    /// `log p_t(x)` in nats for each point: `[batch, dim]` to `[batch]`. At [`Level::CLEAN`] this
+    /// is the log-density of the data; a law without variance in some direction has none there, and
+    /// gives what is not a number, as do its score and its flow.
     #[must_use]
     pub fn log_density(&self, x: Tensor<2>, level: Level) -> Tensor<1> {
         let batch = x.dims()[0];
@@ -228,8 +228,8 @@ impl Gaussian {
     /// The posterior `p(x₀ | y)` of `y = A x₀ + sigma n`, `A` given by its rows.
     ///
     /// # Errors
-    /// [`OracleError`] if sizes do not match, `y` or `sigma` are not finite, `sigma` is negative, or
-    /// `A C Aᵀ + sigma² I` is singular.
+    /// [`OracleError`] if sizes do not match, `y` or `sigma` are not finite, `sigma` is negative,
+    /// or `A C Aᵀ + sigma² I` is singular.
     pub fn posterior(&self, a: &[Vec<f64>], y: &[f64], sigma: f64) -> Result<Self, OracleError> {
         self.condition(a, y, sigma).map(|(posterior, _)| posterior)
     }

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 impl Images {
     /// Reads all PNG and JPEG files of a folder, in the order of their names, as grey (1) or RGB
-    /// (3) images. Grey is [`tweedie_core::LUMA`]; an image that its Exif data turn is turned. With `size` (height and width) each is cropped to that shape at its centre and
-    /// scaled; without, all have to be of one size.
+    /// (3) images. Grey is [`tweedie_core::LUMA`]; an image that its Exif data turn is turned. With
+    /// `size` (height and width) each is cropped to that shape at its centre and scaled; without,
+    /// all have to be of one size.
     ///
     /// # Errors
     /// [`ImageError`] names the folder that is not there or has no images, the file that cannot be
@@ -70,7 +71,8 @@ impl Images {
     }
 }
 
-/// The largest part of an image that has the shape of `[width, height]`, around its centre, scaled to it.
+/// The largest part of an image that has the shape of `[width, height]`, around its centre, scaled
+/// to it.
 fn fitted(image: &DynamicImage, [width, height]: [u32; 2]) -> DynamicImage {
     let (w, h) = (u64::from(image.width()), u64::from(image.height()));
     let (width_wanted, height_wanted) = (u64::from(width), u64::from(height));

@@ -80,8 +80,9 @@ impl Images {
         Self::drawn(side, [&SHEPP_LOGAN[..]])
     }
 
-    /// Made-up heads in square images of `side` pixels: a skull of random shape and, in it, three to
-    /// nine ellipses of random place, size and contrast. The head of Shepp and Logan is none of them.
+    /// Made-up heads in square images of `side` pixels: a skull of random shape and, in it, three
+    /// to nine ellipses of random place, size and contrast. The head of Shepp and Logan is none of
+    /// them.
     ///
     /// # Errors
     /// [`ImageError::NoPixels`] for a side of 0.

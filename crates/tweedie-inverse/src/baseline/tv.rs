@@ -1,4 +1,5 @@
-//! Total variation: `argmin ½ ‖y − A x‖² + λ Σ |∇x|`, by Chambolle and Pock's primal–dual algorithm.
+//! Total variation: `argmin ½ ‖y − A x‖² + λ Σ |∇x|`, by Chambolle and Pock's primal–dual
+//! algorithm.
 //!
 //! With the dual variables `p` of `A x` and `q` of `∇x`, and steps `τ σ ‖(A, ∇)‖² < 1`:
 //!
@@ -23,11 +24,15 @@ use burn::tensor::Tensor;
 ///
 /// // A step edge survives, the noise does not.
 /// let edge = Tensor::<4>::cat(
-///     vec![Tensor::zeros([1, 1, 16, 8], &Device::flex()), Tensor::ones([1, 1, 16, 8], &Device::flex())],
+///     vec![
+///         Tensor::zeros([1, 1, 16, 8], &Device::flex()),
+///         Tensor::ones([1, 1, 16, 8], &Device::flex()),
+///     ],
 ///     3,
 /// );
 /// let mut noise = HostNoise::seeded(7);
-/// let measured = Measurement::simulate(Identity, GaussianNoise::new(0.1)?, edge.clone(), &mut noise)?;
+/// let camera = GaussianNoise::new(0.1)?;
+/// let measured = Measurement::simulate(Identity, camera, edge.clone(), &mut noise)?;
 /// let x = TotalVariation::new(0.2).restore(&measured)?;
 /// assert!((x - edge).abs().mean().into_scalar::<f32>() < 0.04);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -57,8 +62,8 @@ impl TotalVariation {
     /// The image `[b, c, h, w]` of least energy, from `Aᵀ y`; the noise level is in `lambda`.
     ///
     /// # Errors
-    /// [`SolveError`] for a weight outside `[10⁻¹⁸, 10¹⁸]`, a measurement that is not finite or of another shape, or if the
-    /// operator's norm is not found.
+    /// [`SolveError`] for a weight outside `[10⁻¹⁸, 10¹⁸]`, a measurement that is not finite or of
+    /// another shape, or if the operator's norm is not found.
     pub fn restore(&self, problem: &impl LinearGaussian<4>) -> Result<Tensor<4>, SolveError> {
         let legal = (1e-18..=1e18).contains(&self.lambda);
         let expected = "from 1e-18 to 1e18";
@@ -123,8 +128,8 @@ mod tests {
     use crate::{GaussianNoise, Identity, Measurement};
     use burn::tensor::Device;
 
-    /// Of eight zeros and eight ones, each side moves by `λ/8` towards the other, whichever way the image
-    /// lies.
+    /// Of eight zeros and eight ones, each side moves by `λ/8` towards the other, whichever way the
+    /// image lies.
     #[test]
     fn a_line_of_pixels_is_denoised() {
         for (shape, along) in [([1, 1, 1, 8], 3), ([1, 1, 8, 1], 2)] {

@@ -1,7 +1,8 @@
-//! The Wiener filter with the spectrum of natural images, `S(f) = s²/|f|²`: the posterior mean of the
-//! stationary Gaussian prior with that spectrum.
+//! The Wiener filter with the spectrum of natural images, `S(f) = s²/|f|²`: the posterior mean of
+//! the stationary Gaussian prior with that spectrum.
 //!
-//! `x = C^½ (C^½ AᵀA C^½ + σ_y² I)⁻¹ C^½ Aᵀ y` with the circular filter `C^½`, for any linear operator.
+//! `x = C^½ (C^½ AᵀA C^½ + σ_y² I)⁻¹ C^½ Aᵀ y` with the circular filter `C^½`, for any linear
+//! operator.
 //!
 //! # Reference
 //! Wiener 1949; Field 1987, "Relations between the statistics of natural images" (the spectrum).
@@ -11,11 +12,12 @@ use crate::{ConjugateGradient, LinearGaussian, SolveError};
 use burn::tensor::Tensor;
 use tweedie_kernels::CircularFilter;
 
-/// The posterior mean for images `[b, c, h, w]` whose spectrum falls with the square of the frequency;
-/// `std` is the standard deviation of a pixel, the mean grey level included.
+/// The posterior mean for images `[b, c, h, w]` whose spectrum falls with the square of the
+/// frequency; `std` is the standard deviation of a pixel, the mean grey level included.
 ///
 /// # Errors
-/// [`SolveError`] unless `std` is finite and above 0, the shapes fit and the measurement is finite. A hundred iterations are made at most.
+/// [`SolveError`] unless `std` is finite and above 0, the shapes fit and the measurement is finite.
+/// A hundred iterations are made at most.
 pub fn wiener(problem: &impl LinearGaussian<4>, std: f64) -> Result<Tensor<4>, SolveError> {
     require(
         "standard deviation of a pixel",

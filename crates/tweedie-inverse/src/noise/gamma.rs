@@ -16,8 +16,8 @@ use tweedie_core::{Noise, per_sample_sum};
 /// Multiplicative noise of `L` looks: mean `mean`, variance `mean²/L`,
 /// `log p = Σ L ln L − ln Γ(L) + (L − 1) ln y − L ln mean − L y/mean`.
 ///
-/// Below a mean of `10⁻³` the density goes on along its tangent, so that an estimate that strays below
-/// 0 is drawn back; measurements below it count as that in the logarithm.
+/// Below a mean of `10⁻³` the density goes on along its tangent, so that an estimate that strays
+/// below 0 is drawn back; measurements below it count as that in the logarithm.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct GammaNoise {

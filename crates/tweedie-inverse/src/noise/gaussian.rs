@@ -21,8 +21,8 @@ impl GaussianNoise {
     /// Noise of standard deviation `sigma`.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] unless `sigma` is from 10⁻¹⁸ to 10¹⁸, so that its square is a number
-    /// in single precision.
+    /// [`OperatorError::Parameter`] unless `sigma` is from 10⁻¹⁸ to 10¹⁸, so that its square is a
+    /// number in single precision.
     pub fn new(sigma: f64) -> Result<Self, OperatorError> {
         positive("noise's σ", sigma)?;
         Ok(Self { sigma })

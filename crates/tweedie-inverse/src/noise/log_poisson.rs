@@ -13,9 +13,9 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Noise, per_sample_sum};
 
-/// `y = −ln(k/N₀)/μ` with `k ~ Poisson(N₀ e^{−μ mean})`: `N₀` photons enter, `mean` is the attenuation
-/// along a ray in units of `1/μ`. Without any photon `k` counts as 1, which has
-/// the probability of both.
+/// `y = −ln(k/N₀)/μ` with `k ~ Poisson(N₀ e^{−μ mean})`: `N₀` photons enter, `mean` is the
+/// attenuation along a ray in units of `1/μ`. Without any photon `k` counts as 1, which has the
+/// probability of both.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct LogPoissonNoise {

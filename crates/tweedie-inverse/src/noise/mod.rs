@@ -35,8 +35,8 @@ pub use salt_and_pepper::SaltAndPepper;
 pub use shot::ShotNoise;
 pub use uniform::UniformNoise;
 
-/// A law of measurements around their noiseless value. Its parameters are stated in the range of the
-/// image.
+/// A law of measurements around their noiseless value. Its parameters are stated in the range of
+/// the image.
 pub trait NoiseModel<const D: usize> {
     /// Whether measurements can be made around `mean`.
     ///
@@ -57,8 +57,8 @@ pub trait NoiseModel<const D: usize> {
         Ok(())
     }
 
-    /// `log p(y | mean)` in nats for each sample, `[batch]`: the logarithm of the density, or of the
-    /// probability where measurements are counts. It has a gradient with respect to `mean`.
+    /// `log p(y | mean)` in nats for each sample, `[batch]`: the logarithm of the density, or of
+    /// the probability where measurements are counts. It has a gradient with respect to `mean`.
     ///
     /// # Panics
     /// If `y` has neither the shape of `mean` nor that of one of its samples.

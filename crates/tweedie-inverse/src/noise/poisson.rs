@@ -13,8 +13,8 @@ use tweedie_core::{Noise, per_sample_sum};
 /// Poisson noise in units of the image: mean `mean`, variance `gain · mean`. With `k = y/gain` and
 /// `λ = mean/gain`, `log p = Σ k ln λ − λ − ln k!`.
 ///
-/// Below `λ = 10⁻³` the logarithm goes on along its tangent, so that an estimate that strays below 0
-/// is drawn back and not lost.
+/// Below `λ = 10⁻³` the logarithm goes on along its tangent, so that an estimate that strays below
+/// 0 is drawn back and not lost.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct PoissonNoise {

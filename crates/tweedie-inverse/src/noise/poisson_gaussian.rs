@@ -17,9 +17,9 @@ use tweedie_core::{Noise, per_sample_sum};
 
 /// Poisson and normal noise together: mean `mean`, variance `gain · mean + σ²`.
 ///
-/// `log p = Σ ln Σ_k Poisson(k; mean/gain) N(y; gain k, σ²)`, over the counts within `9 σ/gain` of the most
-/// likely one, which are all that count: given `y`, their spread is at most `σ/gain`. The derivative is
-/// `(E[k | y] gain/mean − 1)/gain`. Means below `10⁻³ gain` count as that.
+/// `log p = Σ ln Σ_k Poisson(k; mean/gain) N(y; gain k, σ²)`, over the counts within `9 σ/gain` of
+/// the most likely one, which are all that count: given `y`, their spread is at most `σ/gain`. The
+/// derivative is `(E[k | y] gain/mean − 1)/gain`. Means below `10⁻³ gain` count as that.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct PoissonGaussianNoise {

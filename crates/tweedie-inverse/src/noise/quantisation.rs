@@ -10,8 +10,9 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Noise, ValueRange, per_sample_sum};
 
-/// `y = o + Δ · round((mean − o + σ z)/Δ)` with the origin `o` of the grid, 0 unless it is said, and `p = Φ((y + Δ/2 − mean)/σ) − Φ((y − Δ/2 − mean)/σ)`: the
-/// probability of the cell that `y` stands for.
+/// `y = o + Δ · round((mean − o + σ z)/Δ)` with the origin `o` of the grid, 0 unless it is said,
+/// and `p = Φ((y + Δ/2 − mean)/σ) − Φ((y − Δ/2 − mean)/σ)`: the probability of the cell that `y`
+/// stands for.
 ///
 /// The integral of the normal density over the cell is done by Gauss–Legendre in the logarithm, so
 /// that a mean far from its cell still feels a gradient. The noise before rounding is what makes it
@@ -30,7 +31,8 @@ impl QuantisationNoise {
     /// Rounding to multiples of `step` after normal noise `sigma`.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] unless both are finite and above 0 and `step/sigma` at most 100.
+    /// [`OperatorError::Parameter`] unless both are finite and above 0 and `step/sigma` at most
+    /// 100.
     pub fn new(step: f64, sigma: f64) -> Result<Self, OperatorError> {
         Self::of(step, sigma, 0.0)
     }

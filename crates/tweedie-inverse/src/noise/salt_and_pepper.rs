@@ -14,8 +14,9 @@ use tweedie_core::{Noise, ValueRange, per_sample_sum};
 /// `mean + σ z`.
 ///
 /// A measured value at an end of the range is an impulse, of which `ln salt` or `ln pepper` is the
-/// probability, and says nothing of the mean, an intact one included that happens to lie there; of any
-/// other the density is `(1 − salt − pepper) N(y; mean, σ²)`. With σ of the size of rounding it is the textbook's noise.
+/// probability, and says nothing of the mean, an intact one included that happens to lie there; of
+/// any other the density is `(1 − salt − pepper) N(y; mean, σ²)`. With σ of the size of rounding it
+/// is the textbook's noise.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct SaltAndPepper {
@@ -36,8 +37,8 @@ impl SaltAndPepper {
     /// Impulses of probabilities `salt` and `pepper`, around values that are known to `sigma`.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for a probability below 0, a sum of 1 or more (nothing of the image
-    /// would be left), or a σ that is not finite and above 0.
+    /// [`OperatorError::Parameter`] for a probability below 0, a sum of 1 or more (nothing of the
+    /// image would be left), or a σ that is not finite and above 0.
     pub fn new(
         salt: f64,
         pepper: f64,

@@ -28,7 +28,8 @@ pub(super) fn ln_factorial<const D: usize>(k: Tensor<D>) -> Tensor<D> {
     (z.clone() - 0.5) * z.clone().log() - z + series + 0.5 * TAU.ln() - below
 }
 
-/// `ln I₀(z) − z` and `I₁(z)/I₀(z)` for `z ≥ 0`: the power series up to 20, the asymptotic one beyond.
+/// `ln I₀(z) − z` and `I₁(z)/I₀(z)` for `z ≥ 0`: the power series up to 20, the asymptotic one
+/// beyond.
 ///
 /// # Reference
 /// Abramowitz and Stegun 1964, 9.6.10 and 9.7.1.

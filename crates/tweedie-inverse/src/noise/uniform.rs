@@ -9,8 +9,8 @@ use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Noise, ValueRange, per_sample_sum};
 
-/// `log p = −n ln(2a)` where every value is within `a` of its mean, else `−∞`: a constraint, without
-/// a gradient. What exceeds `a` by rounding counts as within.
+/// `log p = −n ln(2a)` where every value is within `a` of its mean, else `−∞`: a constraint,
+/// without a gradient. What exceeds `a` by rounding counts as within.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct UniformNoise {

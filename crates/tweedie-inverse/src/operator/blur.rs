@@ -1,8 +1,9 @@
 //! Blur of images of any size, with any edge.
 //!
-//! `y_i = Σ_k h_k x_{i + c − k}` with the centre `c` of the kernel, and with [`Padding::Valid`] the last
-//! pixel of the kernel in its place; the image goes on beyond its edge as [`Padding`] says. The padded image is convolved by Fourier transforms, so that the cost does
-//! not depend on the size of the kernel.
+//! `y_i = Σ_k h_k x_{i + c − k}` with the centre `c` of the kernel, and with [`Padding::Valid`] the
+//! last pixel of the kernel in its place; the image goes on beyond its edge as [`Padding`] says.
+//! The padded image is convolved by Fourier transforms, so that the cost does not depend on the
+//! size of the kernel.
 
 use super::error::fits;
 use super::{Linear, Operator, OperatorError, Padding, PointSpread};

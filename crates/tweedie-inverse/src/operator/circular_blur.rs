@@ -1,8 +1,8 @@
 //! Blur on a torus: circular convolution, diagonal in the Fourier basis.
 //!
-//! `y_i = Σ_k h_k x_{i + c − k}` with the centre `c` of the kernel, indices modulo the size. With the
-//! spectrum `H = |H| e^{iφ}`, `A = F⁻¹ H F`; since `|H|` is even, `A = U Σ Vᵀ` with the real and
-//! orthogonal Hartley transform `V = Re F − Im F`, `Σ = |H|` and `U = F⁻¹ e^{iφ} F V`.
+//! `y_i = Σ_k h_k x_{i + c − k}` with the centre `c` of the kernel, indices modulo the size. With
+//! the spectrum `H = |H| e^{iφ}`, `A = F⁻¹ H F`; since `|H|` is even, `A = U Σ Vᵀ` with the real
+//! and orthogonal Hartley transform `V = Re F − Im F`, `Σ = |H|` and `U = F⁻¹ e^{iφ} F V`.
 
 use super::error::{pixels, require, sized};
 use super::spectral::{Spectral, cutoff};

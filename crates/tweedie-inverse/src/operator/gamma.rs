@@ -6,8 +6,8 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_core::ValueRange;
 
-/// Raises the unit values of an image to a power. What lies outside of the range is cut to it first;
-/// below `10⁻⁶` the curve is continued by its value there, so that its slope stays finite.
+/// Raises the unit values of an image to a power. What lies outside of the range is cut to it
+/// first; below `10⁻⁶` the curve is continued by its value there, so that its slope stays finite.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct Gamma {

@@ -1,15 +1,15 @@
 //! JPEG's loss: blocks of 8×8 pixels, cosine transform, rounding to multiples of a table.
 //!
-//! Colour is converted to luma and chroma as in JFIF; chroma keeps its resolution (4:4:4), and there
-//! is no coding, since it loses nothing. The operator is the decoded image.
+//! Colour is converted to luma and chroma as in JFIF; chroma keeps its resolution (4:4:4), and
+//! there is no coding, since it loses nothing. The operator is the decoded image.
 //!
 //! Rounding has no gradient. Forward it is exact; backward it is taken as the identity (the
-//! *straight-through* estimator): the gradient of the whole is the identity. Pixels and colours are not
-//! rounded to bytes, which a codec does besides.
+//! *straight-through* estimator): the gradient of the whole is the identity. Pixels and colours are
+//! not rounded to bytes, which a codec does besides.
 //!
 //! # Reference
-//! ITU-T T.81, annex K (tables) and A (transform); the scaling of the tables by a quality is that of
-//! the Independent JPEG Group. Straight through: Bengio et al. 2013, arXiv:1308.3432.
+//! ITU-T T.81, annex K (tables) and A (transform); the scaling of the tables by a quality is that
+//! of the Independent JPEG Group. Straight through: Bengio et al. 2013, arXiv:1308.3432.
 
 use super::error::{OperatorError, fits, require};
 use super::{Basis, Linear, Operator, Transform};

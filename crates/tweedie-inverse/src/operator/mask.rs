@@ -216,8 +216,8 @@ impl Mask<4> {
     /// read.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for an acceleration below 1 or not finite, or a fraction outside of
-    /// `[0, 1/acceleration]`.
+    /// [`OperatorError::Parameter`] for an acceleration below 1 or not finite, or a fraction
+    /// outside of `[0, 1/acceleration]`.
     pub fn cartesian(
         size: [usize; 2],
         acceleration: f64,

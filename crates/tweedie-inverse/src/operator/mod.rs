@@ -73,8 +73,9 @@ pub use varying_blur::VaryingBlur;
 
 /// A map from signals `[batch, …]` to measurements `[batch, …]`, one sample at a time.
 ///
-/// Whoever implements one says which shapes it takes ([`output_shape`](Self::output_shape)) and what it does
-/// with them ([`apply_unchecked`](Self::apply_unchecked)); whoever uses one calls [`apply`](Self::apply).
+/// Whoever implements one says which shapes it takes ([`output_shape`](Self::output_shape)) and
+/// what it does with them ([`apply_unchecked`](Self::apply_unchecked)); whoever uses one calls
+/// [`apply`](Self::apply).
 pub trait Operator<const D: usize> {
     /// The shape of a measurement of signals of shape `signal`.
     ///
@@ -150,8 +151,8 @@ pub trait Linear<const D: usize>: Operator<D> {
         self.adjoint_unchecked(y)
     }
 
-    /// [`solve`](Self::solve) of an equation that is known to make sense: by `iterations`, unless there
-    /// is a closed form.
+    /// [`solve`](Self::solve) of an equation that is known to make sense: by `iterations`, unless
+    /// there is a closed form.
     ///
     /// # Errors
     /// [`SolveError::NotConverged`].
@@ -164,8 +165,8 @@ pub trait Linear<const D: usize>: Operator<D> {
         iterations.solve(self, b, shift)
     }
 
-    /// [`pinv`](Self::pinv) of a measurement of a shape that is known to fit: by `iterations`, unless there
-    /// is a closed form.
+    /// [`pinv`](Self::pinv) of a measurement of a shape that is known to fit: by `iterations`,
+    /// unless there is a closed form.
     ///
     /// # Errors
     /// [`SolveError::NotConverged`].

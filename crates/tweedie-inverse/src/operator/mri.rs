@@ -38,8 +38,8 @@ impl MultiCoil {
     /// Coils of the given sensitivities, `[2, coils, h, w]`: real parts, then imaginary parts.
     ///
     /// # Errors
-    /// [`OperatorError`] unless there are two parts and at least one coil and pixel, or for a mask of
-    /// another size.
+    /// [`OperatorError`] unless there are two parts and at least one coil and pixel, or for a mask
+    /// of another size.
     pub fn new(maps: Constant<4>, mask: Mask<4>) -> Result<Self, OperatorError> {
         let [parts, _, h, w] = maps.shape();
         require("number of parts of a map", parts as f64, "2", parts == 2)?;

@@ -7,8 +7,8 @@ use super::{ConjugateGradient, Linear, Operator, OperatorError, Solution, SolveE
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// Averages blocks of `factor × factor` pixels: `[b, c, h, w]` to `[b, c, h/f, w/f]`. For sizes that
-/// the factor does not divide, [`Separable::resize`](super::Separable::resize) has
+/// Averages blocks of `factor × factor` pixels: `[b, c, h, w]` to `[b, c, h/f, w/f]`. For sizes
+/// that the factor does not divide, [`Separable::resize`](super::Separable::resize) has
 /// [`Area`](tweedie_core::Interpolation::Area).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]

@@ -114,8 +114,8 @@ fn kaiser(t: f64, shape: f64) -> f64 {
     bessel(shape * (1.0 - t * t).max(0.0).sqrt()) / bessel(shape)
 }
 
-/// Kaiser's estimate of the window's shape from the attenuation in decibels that `4f` taps reach over
-/// a band of `2 (2 − √2)/f` (as in the resampling filters of StyleGAN 3).
+/// Kaiser's estimate of the window's shape from the attenuation in decibels that `4f` taps reach
+/// over a band of `2 (2 − √2)/f` (as in the resampling filters of StyleGAN 3).
 fn kaiser_shape(f: f64) -> f64 {
     let band = 2.0 * (2.0 - std::f64::consts::SQRT_2) / f;
     let attenuation = 2.285 * (4.0 * f - 1.0) * std::f64::consts::PI * band + 7.95;
@@ -229,9 +229,9 @@ impl Separable {
         Self::new(&side(size[0])?, &side(size[1])?)
     }
 
-    /// Enlarges images to `size`: the transpose of [`decimate`](Self::decimate), its weights divided by
-    /// their sum in every new pixel, so that a constant image keeps its value. Pixels that no weight
-    /// reaches, as without a filter, are 0.
+    /// Enlarges images to `size`: the transpose of [`decimate`](Self::decimate), its weights
+    /// divided by their sum in every new pixel, so that a constant image keeps its value. Pixels
+    /// that no weight reaches, as without a filter, are 0.
     ///
     /// # Errors
     /// As [`decimate`](Self::decimate).
@@ -265,9 +265,9 @@ impl Separable {
         Self::new(&side(0), &side(1))
     }
 
-    /// Resizes images by any filter and any factor, up or down: samples lie at `f (i + ½) − ½`, and the
-    /// filter is stretched by the factor where the image shrinks. The σ of a Gaussian is in pixels of
-    /// the image that is resized, and [`Taps::None`] takes the nearest pixel.
+    /// Resizes images by any filter and any factor, up or down: samples lie at `f (i + ½) − ½`, and
+    /// the filter is stretched by the factor where the image shrinks. The σ of a Gaussian is in
+    /// pixels of the image that is resized, and [`Taps::None`] takes the nearest pixel.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] for an empty image or a σ that is not positive, and
@@ -293,8 +293,8 @@ impl Separable {
         Self::new(&side(0), &side(1))
     }
 
-    /// Resizes images as MATLAB's `imresize` to a size: bicubic, antialiased where they shrink, edges
-    /// mirrored.
+    /// Resizes images as MATLAB's `imresize` to a size: bicubic, antialiased where they shrink,
+    /// edges mirrored.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] for an empty image.

@@ -74,8 +74,8 @@ impl Sampled {
         })
     }
 
-    /// The first `count` Walsh–Hadamard coefficients in the sequency order of the image taken column by
-    /// column: what a single-pixel camera sees (and deepinv's order).
+    /// The first `count` Walsh–Hadamard coefficients in the sequency order of the image taken
+    /// column by column: what a single-pixel camera sees (and deepinv's order).
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] for sizes that are no powers of two, or more coefficients than

@@ -9,8 +9,8 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_core::ValueRange;
 
-/// Multiplies by a gain and cuts at the ends of the range; where it is cut, the gradient is 0. In the
-/// signed range the gain is about mid-grey, as in the source, and not about black.
+/// Multiplies by a gain and cuts at the ends of the range; where it is cut, the gradient is 0. In
+/// the signed range the gain is about mid-grey, as in the source, and not about black.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct Saturation {

@@ -1,8 +1,9 @@
 //! Operators of two small matrices: `Y = R_y X R_xᵀ` in every channel.
 //!
 //! Resampling, and every blur whose kernel is a product. The decomposition of the two matrices is
-//! that of the operator: with `R = U Σ Vᵀ`, the spectrum is `V_yᵀ X V_x` and the singular values are
-//! all products of one of each; the adjoint is `R_yᵀ Y R_x` and the pseudo-inverse `R_y⁺ Y R_x⁺ᵀ`.
+//! that of the operator: with `R = U Σ Vᵀ`, the spectrum is `V_yᵀ X V_x` and the singular values
+//! are all products of one of each; the adjoint is `R_yᵀ Y R_x` and the pseudo-inverse `R_y⁺ Y
+//! R_x⁺ᵀ`.
 
 use super::error::{OperatorError, finite, matrix, sized};
 use super::spectral::{self, Spectral, cutoff};

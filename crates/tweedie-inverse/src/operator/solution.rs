@@ -11,8 +11,8 @@ pub struct Solution<const D: usize> {
     pub x: Tensor<D>,
     /// How many iterations it took: 0 for a closed form.
     pub iterations: usize,
-    /// The relative residual of the worst sample, computed from `x` itself unless iterations may end
-    /// early; `None` for a closed form.
+    /// The relative residual of the worst sample, computed from `x` itself unless iterations may
+    /// end early; `None` for a closed form.
     pub residual: Option<f64>,
 }
 

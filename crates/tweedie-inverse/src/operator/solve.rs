@@ -24,8 +24,8 @@ pub(crate) fn finite<const D: usize>(x: &Tensor<D>) -> Result<(), SolveError> {
     finite_values("a right-hand side", x).map_err(|_| SolveError::NotFinite)
 }
 
-/// Conjugate gradients for each sample of a batch: a sample that has arrived stands still, so that it
-/// does not depend on its neighbours.
+/// Conjugate gradients for each sample of a batch: a sample that has arrived stands still, so that
+/// it does not depend on its neighbours.
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
@@ -45,10 +45,10 @@ pub struct ConjugateGradient {
 }
 
 impl Default for ConjugateGradient {
-    /// A relative residual of `10⁻¹⁰` (`f64`) or `10⁻⁵` (`f32`) of equations, and of `10⁻⁶` or `10⁻⁴`
-    /// of pseudo-inverses, within 1,000 iterations. It is computed from the solution, in whose precision
-    /// an equation cannot be met better than to about `ε (‖A‖² + shift)/shift`: what asks for more is
-    /// [`SolveError::NotConverged`].
+    /// A relative residual of `10⁻¹⁰` (`f64`) or `10⁻⁵` (`f32`) of equations, and of `10⁻⁶` or
+    /// `10⁻⁴` of pseudo-inverses, within 1,000 iterations. It is computed from the solution, in
+    /// whose precision an equation cannot be met better than to about `ε (‖A‖² + shift)/shift`:
+    /// what asks for more is [`SolveError::NotConverged`].
     fn default() -> Self {
         Self {
             tolerance: None,
@@ -74,8 +74,8 @@ impl ConjugateGradient {
         Self { iterations, ..self }
     }
 
-    /// Whether the last iterate, with its residual, is the result where iterations do not arrive. Of a
-    /// noisy measurement by an operator that nearly loses something, as every blur does, the
+    /// Whether the last iterate, with its residual, is the result where iterations do not arrive.
+    /// Of a noisy measurement by an operator that nearly loses something, as every blur does, the
     /// pseudo-inverse is mostly noise and far away: stopping early is what makes it useful.
     #[must_use]
     pub fn with_early_stop(self, early_stop: bool) -> Self {
@@ -98,8 +98,8 @@ impl ConjugateGradient {
         self.invert(|p| Ok(a.adjoint(a.apply(p.clone())) + p * shift), b)
     }
 
-    /// `M⁻¹ b` for a symmetric and positive `M`; the residual is `‖b − M x‖/‖b‖`. A sample along whose
-    /// direction `M` turns out not to be positive stops where it is.
+    /// `M⁻¹ b` for a symmetric and positive `M`; the residual is `‖b − M x‖/‖b‖`. A sample along
+    /// whose direction `M` turns out not to be positive stops where it is.
     pub(crate) fn invert<const D: usize, E: From<SolveError>>(
         self,
         m: impl Fn(Tensor<D>) -> Result<Tensor<D>, E>,
@@ -135,8 +135,8 @@ impl ConjugateGradient {
         }
     }
 
-    /// `A⁺ y`; the residual is the smaller of `‖r‖/‖y‖` and `‖Aᵀ r‖/(‖A‖ ‖r‖)` with `r = y − A x`: the
-    /// measurement is met, or what is left of it is orthogonal to all that can be measured.
+    /// `A⁺ y`; the residual is the smaller of `‖r‖/‖y‖` and `‖Aᵀ r‖/(‖A‖ ‖r‖)` with `r = y − A x`:
+    /// the measurement is met, or what is left of it is orthogonal to all that can be measured.
     ///
     /// # Errors
     /// [`SolveError`] for a measurement of another shape or not finite, or if it does not converge.
@@ -263,9 +263,9 @@ impl<const D: usize> Run<D> {
         Ok(wanted)
     }
 
-    /// Whether the residual that was computed again from the iterate is small enough. The one that the
-    /// iterations carry along drifts away from it by their rounding; iterations then begin again from
-    /// where they are, unless the last beginning has not halved the residual.
+    /// Whether the residual that was computed again from the iterate is small enough. The one that
+    /// the iterations carry along drifts away from it by their rounding; iterations then begin
+    /// again from where they are, unless the last beginning has not halved the residual.
     fn has_arrived(&mut self, residual: f64, before: &mut f64) -> Result<bool, SolveError> {
         if residual <= self.tolerance {
             return Ok(true);

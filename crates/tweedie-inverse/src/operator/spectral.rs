@@ -27,8 +27,8 @@ pub trait Spectral<const D: usize>: Linear<D> {
     /// `U c`.
     fn spectrum_to_measured(&self, c: Tensor<D>) -> Tensor<D>;
 
-    /// `A⁺ y`, singular values up to `cutoff` times the largest being taken as 0. A cutoff below 0 or of
-    /// no number counts as 0.
+    /// `A⁺ y`, singular values up to `cutoff` times the largest being taken as 0. A cutoff below 0
+    /// or of no number counts as 0.
     ///
     /// # Panics
     /// For a measurement of another shape.

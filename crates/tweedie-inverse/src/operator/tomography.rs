@@ -25,7 +25,8 @@ use tweedie_kernels::{CircularFilter, Projector};
 /// let sinogram = scan.apply(disc.clone());
 /// assert_eq!(sinogram.dims(), [1, 1, 46, 45]);
 /// let restored = scan.filtered_back_projection(sinogram);
-/// assert!((restored - disc).slice([0..1, 0..1, 12..20, 12..20]).abs().max().into_scalar::<f32>() < 0.1);
+/// let error = (restored - disc).slice([0..1, 0..1, 12..20, 12..20]).abs().max();
+/// assert!(error.into_scalar::<f32>() < 0.1);
 /// # Ok::<(), tweedie_inverse::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -106,8 +107,8 @@ impl Tomography {
         })
     }
 
-    /// Turns images about another point (row, column) than their middle. deepinv turns an image that
-    /// it had to pad unevenly about a point half a pixel off.
+    /// Turns images about another point (row, column) than their middle. deepinv turns an image
+    /// that it had to pad unevenly about a point half a pixel off.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] for a point that is not finite.

@@ -4,9 +4,9 @@
 //! * [`correction`]: methods that wrap a step, or a kernel. Each works with any step of its kind.
 //! * [`chain`]: methods that make moves of their own.
 //!
-//! Each is made of what it wraps, if anything, and of a measurement; options follow by `with_*`. A run
-//! checks the measurement against the operator, the noise model and the shape of the signal before the
-//! first evaluation.
+//! Each is made of what it wraps, if anything, and of a measurement; options follow by `with_*`. A
+//! run checks the measurement against the operator, the noise model and the shape of the signal
+//! before the first evaluation.
 
 pub mod chain;
 pub mod correction;
@@ -25,7 +25,8 @@ pub use residual_norm::ResidualNorm;
 /// `y − A x`.
 ///
 /// # Errors
-/// [`DenoiseError`] if the operator does not take signals of that shape, or `y` is no measurement of them.
+/// [`DenoiseError`] if the operator does not take signals of that shape, or `y` is no measurement
+/// of them.
 fn residual<const D: usize>(
     problem: &(impl Measured<D> + ?Sized),
     x: Tensor<D>,
@@ -41,8 +42,8 @@ fn residual<const D: usize>(
     Ok(y - a.apply_unchecked(x))
 }
 
-/// `(AᵀA + shift)⁻¹ b`: in closed form where there is one, and else by iterations that may end early, as
-/// an estimate within a chain may.
+/// `(AᵀA + shift)⁻¹ b`: in closed form where there is one, and else by iterations that may end
+/// early, as an estimate within a chain may.
 fn solve_shifted<const D: usize>(
     a: &(impl Linear<D> + ?Sized),
     b: Tensor<D>,

@@ -6,10 +6,10 @@ use crate::{Likelihood, Measured};
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, per_sample_sum};
 
-/// `−‖y − A x₀‖` for each sample, not squared: the score whose gradient has a size of its own, however
-/// far the signal is from the measurement. [`Dps`](super::guidance::Dps) around it goes in the direction of
-/// [`DpsStep`](super::correction::DpsStep), with another weight: a guided estimate counts by as much as a
-/// move takes of it.
+/// `−‖y − A x₀‖` for each sample, not squared: the score whose gradient has a size of its own,
+/// however far the signal is from the measurement. [`Dps`](super::guidance::Dps) around it goes in
+/// the direction of [`DpsStep`](super::correction::DpsStep), with another weight: a guided estimate
+/// counts by as much as a move takes of it.
 #[derive(Clone, Debug)]
 pub struct ResidualNorm<P> {
     problem: P,

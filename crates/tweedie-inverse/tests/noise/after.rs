@@ -1,4 +1,5 @@
-//! Counts of what an operator with Fourier transforms has made: its rounding is not a negative count.
+//! Counts of what an operator with Fourier transforms has made: its rounding is not a negative
+//! count.
 
 use super::ok;
 use burn::tensor::{DType, Device, Tensor};

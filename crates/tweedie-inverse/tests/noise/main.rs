@@ -25,7 +25,8 @@ struct Case {
     mean: f64,
     /// Mean and variance of `y`, in closed form.
     moments: (f64, f64),
-    /// Values that `y` takes, with the distance that a density is to be multiplied by: 1 for counts.
+    /// Values that `y` takes, with the distance that a density is to be multiplied by: 1 for
+    /// counts.
     support: Vec<(f64, f64)>,
 }
 

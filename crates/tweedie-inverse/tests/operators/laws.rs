@@ -91,7 +91,8 @@ fn samples_of_a_batch_do_not_touch() {
         };
         same("apply", x.clone(), &|x| a.apply(x));
         same("adjoint", y.clone(), &|y| a.adjoint(y));
-        // The residual that single precision can reach, ε (‖A‖² + shift)/shift, is a tenth of what is asked for.
+        // The residual that single precision can reach, ε (‖A‖² + shift)/shift, is a tenth of what
+        // is asked for.
         same("solve", x, &|x| a.solve(x, 1.0).expect("a solution").x);
         let y = a.apply(random(two, 6, DType::F32));
         same("pinv", y, &|y| a.pinv(y).expect("a solution").x);

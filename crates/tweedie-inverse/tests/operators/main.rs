@@ -42,8 +42,8 @@ fn norm(x: Tensor<4>) -> f64 {
     x.square().sum().sqrt().into_scalar::<f64>()
 }
 
-/// A batch is what its samples are alone, bit for bit; but a product with a matrix adds in another order
-/// for one row than for several on some processors, and is as much apart as its roundings.
+/// A batch is what its samples are alone, bit for bit; but a product with a matrix adds in another
+/// order for one row than for several on some processors, and is as much apart as its roundings.
 fn assert_together(what: &str, kind: &str, whole: Tensor<4>, parts: Tensor<4>) {
     if !["Matrix", "RandomPhase"].contains(&kind) {
         assert_eq!(whole.into_data(), parts.into_data(), "{what}");

@@ -105,8 +105,8 @@ fn equations_are_solved() {
     each(|name, a, shape, dtype, tolerance| {
         let b = random(shape, 1, dtype);
         for shift in [0.03, 3.0] {
-            // What the precision of the solution allows: a rounding of x by ε changes `M x` by `ε ‖M‖ ‖x‖`,
-            // and ‖x‖ is at most ‖b‖/shift.
+            // What the precision of the solution allows: a rounding of x by ε changes `M x` by `ε
+            // ‖M‖ ‖x‖`, and ‖x‖ is at most ‖b‖/shift.
             let size = operator_norm(&a, shape, &Device::flex())
                 .expect("a norm")
                 .value;

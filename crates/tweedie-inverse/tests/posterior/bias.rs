@@ -39,8 +39,9 @@ fn the_bias_of_every_method_is_what_was_recorded() {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
-/// Of both means, both variances and the covariance; the first coordinate is measured. The chain itself,
-/// 30 ancestral moves, is short of a tenth of the variance, as the exact methods (MMPS, TMPD) show.
+/// Of both means, both variances and the covariance; the first coordinate is measured. The chain
+/// itself, 30 ancestral moves, is short of a tenth of the variance, as the exact methods (MMPS,
+/// TMPD) show.
 const RECORDED: &[(&str, [f64; 5])] = &[
     ("DPS", [-0.05186, -0.16233, -0.02428, -0.08623, -0.02060]),
     ("ΠGDM", [0.00811, 0.01048, -0.00793, -0.05794, -0.00356]),

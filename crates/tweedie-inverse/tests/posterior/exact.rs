@@ -84,8 +84,8 @@ fn a_known_likelihood_of_noisy_states_is_exact() {
     assert!(off.abs().max().into_scalar::<f64>() < 1e-7);
 }
 
-/// The reverse VE process from the measurement approaches the posterior with the order of its steps:
-/// mean and variance of the chain, move by move.
+/// The reverse VE process from the measurement approaches the posterior with the order of its
+/// steps: mean and variance of the chain, move by move.
 #[test]
 fn denoising_is_the_reverse_process() {
     let (m, c, y, sigma) = (1.0, 0.49, 0.3, 0.5);
@@ -123,7 +123,8 @@ fn split_gibbs_keeps_the_posterior() {
     let y = Tensor::<2>::full([1, 1], 0.3, &device());
     let measured = Measurement::new(Identity, noise, y);
     let rho = 0.3;
-    // z = x₀ + ρ ε with p(x₀, z | y) ∝ p(x₀) N(z; x₀, ρ²) N(y; z, σ²): the posterior of x₀ has σ² + ρ².
+    // z = x₀ + ρ ε with p(x₀, z | y) ∝ p(x₀) N(z; x₀, ρ²) N(y; z, σ²): the posterior of x₀ has σ² +
+    // ρ².
     let exact = prior
         .posterior(&[vec![1.0]], &[0.3], 0.5_f64.hypot(rho))
         .expect("a posterior");

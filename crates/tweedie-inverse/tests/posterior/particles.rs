@@ -8,8 +8,8 @@ use tweedie_inverse::{GaussianNoise, Mask, Measurement, Twist, TwistByVariance, 
 use tweedie_math::{Ddim, LevelPath};
 use tweedie_samplers::Sampler;
 
-/// The error of the mean of a coordinate that was not measured, over runs of 20,000 particles together, and
-/// its standard error.
+/// The error of the mean of a coordinate that was not measured, over runs of 20,000 particles
+/// together, and its standard error.
 fn error(
     twist: impl Twist<2>,
     prior: &GaussianMixture,

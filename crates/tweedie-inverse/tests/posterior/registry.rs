@@ -14,7 +14,8 @@ use tweedie_samplers::{AnyStep, Sampler};
 /// A prior that outlives a method around it.
 pub(crate) type Prior = &'static (dyn Denoiser<2> + Send + Sync);
 
-/// A method: what is asked, how it moves, where it goes, whether its law is affine on a Gaussian prior.
+/// A method: what is asked, how it moves, where it goes, whether its law is affine on a Gaussian
+/// prior.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) denoiser: Box<dyn Denoiser<2>>,

@@ -9,7 +9,8 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::{calculate_cube_count_elemwise, prelude::*};
 
-/// Where a unit's row starts, and where it ends: at once beyond the last one, whose units wait with the others.
+/// Where a unit's row starts, and where it ends: at once beyond the last one, whose units wait with
+/// the others.
 #[cube]
 fn row(columns: usize, all: usize, #[comptime] lanes: usize) -> (usize, usize) {
     let start = (CUBE_POS * comptime!(UNITS / lanes) + UNIT_POS as usize / lanes) * columns;
@@ -54,7 +55,8 @@ fn through_softmax(p: &Tensor<f32>, dp: &mut Tensor<f32>, scale: f32, #[comptime
         sum += p[i] * dp[i];
     }
     let mean = over_lanes(sum, &mut shared, lanes, false);
-    // Where one key takes almost all, what is left of two large numbers counts: the mean again, of that.
+    // Where one key takes almost all, what is left of two large numbers counts: the mean again, of
+    // that.
     let mut sum = 0.0f32;
     for i in range_stepped(first, end, lanes) {
         dp[i] -= mean;

@@ -16,9 +16,9 @@ const PANELS: usize = 4;
 
 /// `∂/∂q`, `∂/∂k` and `∂/∂v` from `∂/∂o`, `[pairs, e, n]`.
 ///
-/// With `s = kᵀ q/√d`, `p = softmax_j(s)` and `∂p[j, i] = v[·, j] · ∂o[·, i]`:
-/// `∂s = p ⊙ (∂p − Σ_j p ∂p)`, `∂q = k ∂s/√d`, `∂k = q ∂sᵀ/√d`, `∂v = ∂o pᵀ`. The last two are sums over all
-/// queries, block by block, in order: whoever computes them, they are the same bit for bit.
+/// With `s = kᵀ q/√d`, `p = softmax_j(s)` and `∂p[j, i] = v[·, j] · ∂o[·, i]`: `∂s = p ⊙ (∂p − Σ_j
+/// p ∂p)`, `∂q = k ∂s/√d`, `∂k = q ∂sᵀ/√d`, `∂v = ∂o pᵀ`. The last two are sums over all queries,
+/// block by block, in order: whoever computes them, they are the same bit for bit.
 pub(super) fn backward(given: Given<'_>, dy: &[f32]) -> [Vec<f32>; 3] {
     let ([d, e], [n, m], pairs) = (given.features, given.tokens, given.pairs);
     let wide = [d, e].map(|features| features.next_multiple_of(PANEL));

@@ -14,7 +14,8 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
-/// Queries `[pairs, d, n]`, keys `[pairs, d, m]` and values `[pairs, e, m]`: a pair is a head of an image.
+/// Queries `[pairs, d, n]`, keys `[pairs, d, m]` and values `[pairs, e, m]`: a pair is a head of an
+/// image.
 #[derive(Clone, Copy)]
 pub(super) struct Given<'a> {
     pub(super) q: &'a [f32],
@@ -37,7 +38,8 @@ impl Given<'_> {
 /// One number a token of a panel.
 pub(super) type Lanes = [f32; PANEL];
 
-/// `[pairs, features, tokens]` to `[pairs, tokens, features]`, followed by zeros up to so many of each.
+/// `[pairs, features, tokens]` to `[pairs, tokens, features]`, followed by zeros up to so many of
+/// each.
 pub(super) fn turned(
     x: &[f32],
     pairs: usize,
@@ -89,8 +91,8 @@ pub(super) fn rows<S: Simd>(simd: S, a: &[f32], b: &[f32], c: &mut [f32]) {
     product(simd, (a, left), right, (c, PANEL), count, false);
 }
 
-/// Puts the 16 columns of a panel, times `factor`, to their place in `[rows, columns]`, from number `start` of `out`
-/// on.
+/// Puts the 16 columns of a panel, times `factor`, to their place in `[rows, columns]`, from number
+/// `start` of `out` on.
 #[inline(always)]
 pub(super) fn put(
     x: &[f32],

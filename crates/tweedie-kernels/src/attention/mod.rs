@@ -16,13 +16,14 @@ mod host;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{DType, Tensor, module};
 
-/// `o[·, i] = Σ_j v[·, j] p[j, i]` with `p[·, i] = softmax_j(k[·, j] · q[·, i]/√d)`, for each image and
-/// head: queries `[batch, heads, d, n]`, keys `[batch, heads, d, m]` and values `[batch, heads, e, m]` to
-/// `[batch, heads, e, n]`. Tokens come last, as pixels do.
+/// `o[·, i] = Σ_j v[·, j] p[j, i]` with `p[·, i] = softmax_j(k[·, j] · q[·, i]/√d)`, for each image
+/// and head: queries `[batch, heads, d, n]`, keys `[batch, heads, d, m]` and values `[batch, heads,
+/// e, m]` to `[batch, heads, e, n]`. Tokens come last, as pixels do.
 ///
-/// On burn's CPU backend, in `f32`, 16 queries at a time meet all keys, 64 in the backward pass, where scores are computed
-/// again: no more of them is in memory a thread. There an image gets what it gets alone, bit for bit. On GPUs all scores of a
-/// pass are in memory, without gradients too: burn's kernels that keep none, which its autotuning may choose, are not used.
+/// On burn's CPU backend, in `f32`, 16 queries at a time meet all keys, 64 in the backward pass,
+/// where scores are computed again: no more of them is in memory a thread. There an image gets what
+/// it gets alone, bit for bit. On GPUs all scores of a pass are in memory, without gradients too:
+/// burn's kernels that keep none, which its autotuning may choose, are not used.
 ///
 /// # Panics
 /// For shapes that do not fit, and without keys or features.
@@ -64,7 +65,8 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     composed(q, k, v)
 }
 
-/// Of tensor operations, half precision in `f32`: sums of many scores, and drivers that do not know the type.
+/// Of tensor operations, half precision in `f32`: sums of many scores, and drivers that do not know
+/// the type.
 fn composed(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     let dtype = q.dtype();
     let wide = match dtype {

@@ -46,7 +46,8 @@ impl Join for CubeBackend {
         let ([n, i, h, w], [_, j, ..]) = (a.meta.shape().dims::<4>(), b.meta.shape().dims::<4>());
         let y = empty(&a, [n, i + j, h, w], a.dtype);
         let ((count, dim), numbers) = (units(&y), numbers(&y));
-        // SAFETY: the output is as long as both together, image by image; units beyond it do nothing.
+        // SAFETY: the output is as long as both together, image by image; units beyond it do
+        // nothing.
         #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
         unsafe {
             joined::launch_unchecked(

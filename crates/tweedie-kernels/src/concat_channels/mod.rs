@@ -11,8 +11,9 @@ mod tests;
 
 use burn::tensor::Tensor;
 
-/// `[n, i, h, w]` and `[n, j, h, w]` to `[n, i + j, h, w]`, the channels of `a` first. Gradients are tensors of their own, in
-/// order: whoever reads a view of the joint one again and again copies it each time.
+/// `[n, i, h, w]` and `[n, j, h, w]` to `[n, i + j, h, w]`, the channels of `a` first. Gradients
+/// are tensors of their own, in order: whoever reads a view of the joint one again and again copies
+/// it each time.
 ///
 /// # Panics
 /// For images of different number or size.

@@ -1,7 +1,8 @@
 //! A product of matrices on GPUs: the right factor, of pixels below each tap, is never formed.
 //!
-//! `y[o, p] = Σ_k w[o, k] x̂[k, p]`, `k` over channels and taps, `p` over the pixels of all images. A cube makes a block
-//! of `y` from blocks of 16 channels below one tap in shared memory; a unit, 32 of which stand side by side, a part of it in registers.
+//! `y[o, p] = Σ_k w[o, k] x̂[k, p]`, `k` over channels and taps, `p` over the pixels of all images.
+//! A cube makes a block of `y` from blocks of 16 channels below one tap in shared memory; a unit,
+//! 32 of which stand side by side, a part of it in registers.
 
 use super::extension::{Convolution, ConvolutionGradients};
 use super::{ConvGeometry, device_gradient};
@@ -222,7 +223,8 @@ fn launch(
     let [across, down] = cubes(part).map(|count| count as u32);
     let numbers = numbers(&x);
     let bias = bias.unwrap_or_else(|| w.clone());
-    // SAFETY: the kernel asks of each place whether it is one of its tensors, all of which are contiguous.
+    // SAFETY: the kernel asks of each place whether it is one of its tensors, all of which are
+    // contiguous.
     #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
     unsafe {
         product::launch_unchecked(

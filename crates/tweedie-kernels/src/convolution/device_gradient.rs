@@ -1,6 +1,8 @@
-//! The gradient of weights on GPUs: `∂w[o, k] = Σ_p ∂y[o, p] x̂[k, p]`, the other product of the same factors.
+//! The gradient of weights on GPUs: `∂w[o, k] = Σ_p ∂y[o, p] x̂[k, p]`, the other product of the
+//! same factors.
 //!
-//! There are many pixels and few weights: cubes share the sum, and what they find is added in the end.
+//! There are many pixels and few weights: cubes share the sum, and what they find is added in the
+//! end.
 
 use super::device::{ACROSS, DEPTH, DOWN, accumulate, zeros};
 use crate::device::{UNITS, empty, numbers};
@@ -15,8 +17,8 @@ use cubecl::prelude::*;
 const PART: [usize; 2] = [8, 4];
 const ROWS: usize = DOWN * PART[0];
 const COLUMNS: usize = ACROSS * PART[1];
-/// How far rows of the blocks are apart: one more than they are long, or units that write a column would wait
-/// for each other.
+/// How far rows of the blocks are apart: one more than they are long, or units that write a column
+/// would wait for each other.
 const APART: [usize; 2] = [ROWS + 1, COLUMNS + 1];
 /// So many cubes keep a GPU busy.
 const ENOUGH: usize = 512;
@@ -122,7 +124,8 @@ pub(super) fn by_weight(
     let parts = empty(&x, [shares, o, depth], DType::F32);
     let (narrow, numbers) = (x.dtype, numbers(&x));
     let [across, down] = cubes.map(|count| count as u32);
-    // SAFETY: the kernel asks of each place whether it is one of its tensors, all of which are contiguous.
+    // SAFETY: the kernel asks of each place whether it is one of its tensors, all of which are
+    // contiguous.
     #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
     unsafe {
         correlate::launch_unchecked(

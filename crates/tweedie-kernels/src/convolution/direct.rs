@@ -1,5 +1,5 @@
-//! Convolutions by their definition, any kernel and stride: products of the weights, as they lie in memory,
-//! with what 16 pixels of the output read.
+//! Convolutions by their definition, any kernel and stride: products of the weights, as they lie in
+//! memory, with what 16 pixels of the output read.
 
 use crate::host::written;
 use crate::product::{Left, PANEL, Right, product};
@@ -139,8 +139,9 @@ pub(super) fn convolve(
     }
 }
 
-/// The gradient by the input of a convolution that steps by more than one pixel, `[n, from, seen]` to `[n, to, made]`:
-/// pixels that are a step apart see the same taps, so that each such set of pixels is a convolution of its own.
+/// The gradient by the input of a convolution that steps by more than one pixel, `[n, from, seen]`
+/// to `[n, to, made]`: pixels that are a step apart see the same taps, so that each such set of
+/// pixels is a convolution of its own.
 pub(super) fn by_steps(
     dy: &[f32],
     [n, from, to]: [usize; 3],

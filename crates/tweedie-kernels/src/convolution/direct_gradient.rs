@@ -1,4 +1,5 @@
-//! The gradient of a convolution by its weights, by the definition: `∂/∂w[o, i, tap] = Σ x[i, s·p + tap] ∂/∂y[o, p]`.
+//! The gradient of a convolution by its weights, by the definition: `∂/∂w[o, i, tap] = Σ x[i, s·p +
+//! tap] ∂/∂y[o, p]`.
 
 use crate::host::written;
 use crate::layout::{Place, channels_last};

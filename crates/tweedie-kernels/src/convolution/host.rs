@@ -39,9 +39,10 @@ impl ConvGeometry {
         }
     }
 
-    /// Whether Winograd's algorithm is the better one for so many images with the same weights, of so many channels that are
-    /// summed: products, a third more counted for its transforms of tiles, and those of a filter, which count as 320
-    /// products. (One image of 8×8 pixels takes as long by the definition, a batch of them three times as long.)
+    /// Whether Winograd's algorithm is the better one for so many images with the same weights, of
+    /// so many channels that are summed: products, a third more counted for its transforms of
+    /// tiles, and those of a filter, which count as 320 products. (One image of 8×8 pixels takes as
+    /// long by the definition, a batch of them three times as long.)
     fn by_tiles(self, summed: usize, kernel: [usize; 2], size: [usize; 2], images: usize) -> bool {
         let tiles = Tiles::of(images, size).count;
         let by_tiles = (POSITIONS * tiles * 4 / 3 + 320) * summed.next_multiple_of(PANEL);
@@ -50,8 +51,8 @@ impl ConvGeometry {
     }
 }
 
-/// The numbers of weights, and how far channels are apart, out and in. Those of kernels 1×1 are taken as they
-/// lie in memory, transposed if they are.
+/// The numbers of weights, and how far channels are apart, out and in. Those of kernels 1×1 are
+/// taken as they lie in memory, transposed if they are.
 fn filters(w: FloatTensor<Flex>) -> (Floats, [usize; 2]) {
     let [_, i, kh, kw] = w.shape().dims();
     let strides = [0, 1].map(|axis| usize::try_from(w.layout().strides()[axis]).unwrap_or(0));

@@ -1,11 +1,13 @@
 //! Convolutions of images.
 //!
-//! `y[o, p] = Σ_{i, t} w[o, i, t] x[i, s p + t − pad]`. On burn's CPU backend, in `f32`, a kernel 3×3 of
-//! stride 1 takes Winograd's `F(4×4, 3×3)`, a quarter of the products, where that saves time, and all
-//! others the definition, both in registers, over all cores; so do the gradients. Which one it is
-//! depends, for an image and its gradient, on the shapes of an image and of the weights alone, never on the batch: they
-//! get what they get alone, bit for bit. On GPUs, in `f32` and half precision, it is a product of matrices, see
-//! `device.rs`. (burn's convolution serves unequal strides and paddings as wide as the kernel.) A number that is not finite spoils whole tiles of 4×4 pixels.
+//! `y[o, p] = Σ_{i, t} w[o, i, t] x[i, s p + t − pad]`. On burn's CPU backend, in `f32`, a kernel
+//! 3×3 of stride 1 takes Winograd's `F(4×4, 3×3)`, a quarter of the products, where that saves
+//! time, and all others the definition, both in registers, over all cores; so do the gradients.
+//! Which one it is depends, for an image and its gradient, on the shapes of an image and of the
+//! weights alone, never on the batch: they get what they get alone, bit for bit. On GPUs, in `f32`
+//! and half precision, it is a product of matrices, see `device.rs`. (burn's convolution serves
+//! unequal strides and paddings as wide as the kernel.) A number that is not finite spoils whole
+//! tiles of 4×4 pixels.
 //!
 //! # Reference
 //! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks", arXiv:1509.09308.
@@ -66,8 +68,8 @@ impl ConvGeometry {
 /// Convolves `[b, i, h, w]` with `weight` `[o, i, kh, kw]` and adds `bias` `[o]`.
 ///
 /// # Panics
-/// For images and weights of different channels, a bias of another length, a stride of 0, and a kernel larger than
-/// the padded image.
+/// For images and weights of different channels, a bias of another length, a stride of 0, and a
+/// kernel larger than the padded image.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -108,8 +108,8 @@ pub(super) struct Made<'a> {
 }
 
 impl Made<'_> {
-    /// Four rows of up to 16 channels, `[row][column][16]`, to where they belong, which nobody else writes: each run and
-    /// channel is to be one task's.
+    /// Four rows of up to 16 channels, `[row][column][16]`, to where they belong, which nobody else
+    /// writes: each run and channel is to be one task's.
     #[inline(always)]
     pub(super) fn scatter(&self, run: Run, y: &[f32], channels: Range<usize>) {
         let ([h, w], first) = (self.size, run.at[1]);

@@ -12,8 +12,8 @@ pub(super) const TAPS: usize = 9;
 /// Channels that are worked on together, where their filters lie side by side.
 const GROUP: usize = 8;
 
-/// Those of a convolution, `[o, i, 3, 3]`, and which way they are taken: on the way back input and output change places, and
-/// taps run backwards.
+/// Those of a convolution, `[o, i, 3, 3]`, and which way they are taken: on the way back input and
+/// output change places, and taps run backwards.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weights<'a> {
     pub(super) values: &'a [f32],

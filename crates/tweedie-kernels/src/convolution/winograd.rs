@@ -1,8 +1,9 @@
-//! Convolutions with 3×3 kernels and stride 1, and their gradients by the input, in tiles of 4×4 pixels.
+//! Convolutions with 3×3 kernels and stride 1, and their gradients by the input, in tiles of 4×4
+//! pixels.
 //!
-//! Up to 96 tiles are transformed in all channels. Then, for 16 channels of the output at a time, so are the weights, never
-//! more of them than the cache holds, and all of these tiles meet them: what is four times as large as the weights is never
-//! in memory.
+//! Up to 96 tiles are transformed in all channels. Then, for 16 channels of the output at a time,
+//! so are the weights, never more of them than the cache holds, and all of these tiles meet them:
+//! what is four times as large as the weights is never in memory.
 
 use super::tiles::{Made, Seen, TILE, Tiles};
 use super::transform::{Input, Output, OutputTransposed, both_ways};
@@ -18,18 +19,19 @@ use std::ops::Range;
 
 /// Products of a tile.
 pub(super) const POSITIONS: usize = 36;
-/// Groups of 16 channels whose weights are transformed together: few enough that these stay in the cache.
+/// Groups of 16 channels whose weights are transformed together: few enough that these stay in the
+/// cache.
 const TOGETHER: usize = 4;
 
-/// How many tiles are worked on together, in even parts: so many that transforming the weights for them costs little (a filter
-/// as much as some nine tiles, see `by_tiles`).
+/// How many tiles are worked on together, in even parts: so many that transforming the weights for
+/// them costs little (a filter as much as some nine tiles, see `by_tiles`).
 fn tiles_of_block(tiles: usize) -> usize {
     const MOST: usize = 96;
     tiles.div_ceil(tiles.div_ceil(MOST))
 }
 
-/// How far what belongs to one position is from the next: an odd number of panels, so that positions do not share a
-/// place in the caches.
+/// How far what belongs to one position is from the next: an odd number of panels, so that
+/// positions do not share a place in the caches.
 pub(super) fn apart(numbers: usize) -> usize {
     ((numbers / PANEL + 1) | 1) * PANEL
 }
@@ -52,7 +54,8 @@ pub(super) fn convolve(
     let blocks = tiles.count.div_ceil(block);
     let length = POSITIONS * apart(block * PANEL);
     let (groups, panels) = (from.div_ceil(PANEL), to.div_ceil(PANEL));
-    // So many parts of the blocks side by side, where the channels of one do not occupy all threads.
+    // So many parts of the blocks side by side, where the channels of one do not occupy all
+    // threads.
     let parts = rayon::current_num_threads().div_ceil(panels).min(blocks);
     let arch = Arch::new();
     let write = |out: &mut [MaybeUninit<f32>]| {

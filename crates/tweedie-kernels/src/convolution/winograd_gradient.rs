@@ -1,4 +1,5 @@
-//! The gradient of a convolution by its weights, by Winograd's algorithm transposed: `Gᵀ [Σ (Bᵀ x B) ⊙ (A ∂y Aᵀ)] G`.
+//! The gradient of a convolution by its weights, by Winograd's algorithm transposed: `Gᵀ [Σ (Bᵀ x
+//! B) ⊙ (A ∂y Aᵀ)] G`.
 
 use super::tiles::{Seen, Tiles};
 use super::transform::{FilterTransposed, both_ways};
@@ -11,7 +12,8 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
-/// `[o, i, 3, 3]` from `[n, i, …]` and `[n, o, h, w]`; `offset` is where the first pixel lies in the padded image.
+/// `[o, i, 3, 3]` from `[n, i, …]` and `[n, o, h, w]`; `offset` is where the first pixel lies in
+/// the padded image.
 pub(super) fn by_weights(
     x: (&[f32], [usize; 4]),
     dy: (&[f32], [usize; 4]),
@@ -20,7 +22,8 @@ pub(super) fn by_weights(
     let ([_, input, ..], [n, o, h, w]) = (x.1, dy.1);
     let tiles = Tiles::of(n, [h, w]);
     let (groups, panels) = (input.div_ceil(PANEL), o.div_ceil(PANEL));
-    // As many at a time as make the transforms and the sums travel alike, and as there is memory for beside the sums.
+    // As many at a time as make the transforms and the sums travel alike, and as there is memory
+    // for beside the sums.
     let width = (groups + panels) * PANEL;
     let of_sums = groups * panels * PANEL * PANEL;
     let room = (AT_REST / POSITIONS * 7 / 8).saturating_sub(of_sums) / width;

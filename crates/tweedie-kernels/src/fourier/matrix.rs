@@ -1,8 +1,8 @@
 //! Transforms out of matrix products, for any device.
 //!
-//! Up to [`DIRECT`] points one product with the matrix `e^{−2πi jk/n}`. Beyond, `n = a b` splits into
-//! transforms of `a` and of `b` points with a twist between them; where `n` has no factor, a chirp
-//! turns the transform into a circular convolution of a power of two.
+//! Up to [`DIRECT`] points one product with the matrix `e^{−2πi jk/n}`. Beyond, `n = a b` splits
+//! into transforms of `a` and of `b` points with a twist between them; where `n` has no factor, a
+//! chirp turns the transform into a circular convolution of a power of two.
 //!
 //! # Reference
 //! Cooley and Tukey 1965; Bluestein 1970, "A linear filtering approach to the computation of

@@ -195,7 +195,8 @@ fn backward(given: Given<'_>, dy: &[f32]) -> (Vec<f32>, [Vec<f32>; 3]) {
                 });
             });
     };
-    // SAFETY: every group is a chunk, of `dy` too (asserted above), and each of its channels is written whole.
+    // SAFETY: every group is a chunk, of `dy` too (asserted above), and each of its channels is
+    // written whole.
     #[allow(unsafe_code, reason = "the gradient is not cleared first")]
     let dx = unsafe { written(given.x.len(), write) };
     let vector = |i: usize| vectors.iter().map(|v| v[i]).collect();

@@ -25,9 +25,9 @@ pub struct GroupNormalisation {
     pub silu: bool,
 }
 
-/// `y = act(a (x + b − mean)/√(variance + ε) + d)`: mean and variance over each group's channels and
-/// pixels of `x + b`, of `[batch, channels, height, width]`; `a`, `b` and `d` are one number for each image
-/// and channel, `[batch, channels]`, no `b` is 0.
+/// `y = act(a (x + b − mean)/√(variance + ε) + d)`: mean and variance over each group's channels
+/// and pixels of `x + b`, of `[batch, channels, height, width]`; `a`, `b` and `d` are one number
+/// for each image and channel, `[batch, channels]`, no `b` is 0.
 ///
 /// # Panics
 /// For vectors of another shape, or groups that do not divide the channels.

@@ -9,8 +9,8 @@ pub(crate) mod host;
 
 use burn::tensor::{Tensor, activation};
 
-/// `silu(x) = x/(1 + e⁻ˣ)`, of every number, with its gradient; in `f32` on burn's CPU backend over all
-/// cores, to a few units in the last place (and 10⁻³⁵).
+/// `silu(x) = x/(1 + e⁻ˣ)`, of every number, with its gradient; in `f32` on burn's CPU backend over
+/// all cores, to a few units in the last place (and 10⁻³⁵).
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -158,7 +158,8 @@ impl Vectors for CubeBackend {
     }
 }
 
-/// The numbers of a tensor as they lie in its memory, which has as many: none is missed, and none twice. A copy of others.
+/// The numbers of a tensor as they lie in its memory, which has as many: none is missed, and none
+/// twice. A copy of others.
 fn in_any_order(x: CubeTensor) -> CubeTensor {
     match x.is_nonoverlapping() && x.is_contiguous_buffer() {
         true => {

@@ -1,5 +1,5 @@
-//! What training does to all parameters of a network: vectors of millions of numbers, each passed once, over
-//! all cores or in one launch, in place where nobody else holds them; without gradients.
+//! What training does to all parameters of a network: vectors of millions of numbers, each passed
+//! once, over all cores or in one launch, in place where nobody else holds them; without gradients.
 
 #[cfg(feature = "cube")]
 mod device;

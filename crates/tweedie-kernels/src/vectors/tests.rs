@@ -33,8 +33,8 @@ fn one_pass_is_the_formula() {
     );
     let held = parameter.clone();
     let found = adamw(parameter, gradient.clone(), [m.clone(), v.clone()], step);
-    // Rounding counts against the sum of what is added, however small the root that divides it is: some eight
-    // roundings of 6e-8.
+    // Rounding counts against the sum of what is added, however small the root that divides it is:
+    // some eight roundings of 6e-8.
     let [m_least, least] = [wide(&m), wide(&gradient)].map(|x| -x.abs());
     let (size, _) = adamw(before.clone().abs(), least, [m_least, wide(&v)], step);
     let off = (found.0.cast(DType::F64) - wanted.0) / size;

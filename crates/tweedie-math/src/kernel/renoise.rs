@@ -10,7 +10,8 @@ use crate::schedule::deserialize_checked;
 use crate::{Level, MoveError, ParameterError, Transition};
 use serde::Serialize;
 
-/// The sampler of DiffPIR: the part ζ of the noise's variance is fresh in every move, however short.
+/// The sampler of DiffPIR: the part ζ of the noise's variance is fresh in every move, however
+/// short.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Renoise {
     zeta: f64,

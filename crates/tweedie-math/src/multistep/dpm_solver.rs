@@ -8,12 +8,12 @@
 //! flow it falls as n^−2.0, this one as n^−3.0 (`tests/oracle/order.rs` of `tweedie-samplers`).
 //!
 //! The SDE is of weak order 2 with two estimates and with three: mean and variance of a Gaussian,
-//! computed without sampling, converge as n^−2.0 in both (same file). A third estimate makes the error
-//! smaller, not the order higher.
+//! computed without sampling, converge as n^−2.0 in both (same file). A third estimate makes the
+//! error smaller, not the order higher.
 //!
 //! # Reference
-//! Lu et al. 2022, "DPM-Solver++", algorithm 2 and appendix (SDE), arXiv:2211.01095; Lu et al. 2022,
-//! "DPM-Solver", arXiv:2206.00927.
+//! Lu et al. 2022, "DPM-Solver++", algorithm 2 and appendix (SDE), arXiv:2211.01095; Lu et al.
+//! 2022, "DPM-Solver", arXiv:2206.00927.
 
 use super::{Combination, Multistep, Order, Variable, exponential, midpoint};
 use crate::{Level, MoveError, ParameterError};
@@ -87,8 +87,8 @@ impl DpmSolverMultistep {
         }
     }
 
-    /// The same with fresh noise: 1 is the reverse SDE ("SDE-DPM-Solver++", "2M SDE"). η is the fraction
-    /// of its `g²`, where that of [`Ddim`](crate::Ddim) scales a standard deviation.
+    /// The same with fresh noise: 1 is the reverse SDE ("SDE-DPM-Solver++", "2M SDE"). η is the
+    /// fraction of its `g²`, where that of [`Ddim`](crate::Ddim) scales a standard deviation.
     ///
     /// # Errors
     /// [`ParameterError`] unless η is finite and at least 0.

@@ -4,11 +4,12 @@
 //! With `h = λ_s − λ_t`, and η the fraction of the reverse SDE's noise (0: the probability flow,
 //! 1: the reverse SDE),
 //!
-//! * `x̂₀`: `x_s = (σ_s/σ_t) e^{−ηh} x_t + α_s ∫ (1+η) e^{(1+η)(λ−λ_s)} x̂₀ dλ + σ_s √(1 − e^{−2ηh}) z`
+//! * `x̂₀`: `x_s = (σ_s/σ_t) e^{−ηh} x_t + α_s ∫ (1+η) e^{(1+η)(λ−λ_s)} x̂₀ dλ + σ_s √(1 −
+//!   e^{−2ηh}) z`
 //! * `ε̂`: `x_s = (α_s/α_t) x_t − (1+η) σ_s ∫ e^{λ_s−λ} ε̂ dλ + σ_s √(η (e^{2h} − 1)) z`
 //!
-//! Where an end of a move has no finite `λ` (pure noise, clean data), the move is of first order; clean
-//! data get no noise.
+//! Where an end of a move has no finite `λ` (pure noise, clean data), the move is of first order;
+//! clean data get no noise.
 //!
 //! # Reference
 //! Zhang & Chen 2023, "DEIS", arXiv:2204.13902 (ε̂); Lu et al. 2022, "DPM-Solver++", eq. 8 and 15,
@@ -69,8 +70,8 @@ impl Multistep for ExponentialAdamsBashforth {
 }
 
 /// The move from `from` to `to` with the estimate known at `nodes` and a polynomial in `λ` through
-/// them; a node without a finite `λ`, or one that stands there already, and those behind it are left
-/// out.
+/// them; a node without a finite `λ`, or one that stands there already, and those behind it are
+/// left out.
 ///
 /// # Errors
 /// [`MoveError::Singular`] where a coefficient is not finite.
@@ -102,8 +103,8 @@ pub fn exponential(
 }
 
 /// The same with two estimates by the midpoint rule: the whole weight on the value that the line
-/// through them has at the middle of the move. For `m₀` at its start that is `W (m₀ + (m₀ − m₁)/(2r))`,
-/// where `W` is the weight of first order and `r = (λ₀ − λ₁)/h`.
+/// through them has at the middle of the move. For `m₀` at its start that is `W (m₀ + (m₀ −
+/// m₁)/(2r))`, where `W` is the weight of first order and `r = (λ₀ − λ₁)/h`.
 ///
 /// # Errors
 /// [`MoveError::Singular`] where a coefficient is not finite.

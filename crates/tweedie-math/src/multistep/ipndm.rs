@@ -1,8 +1,8 @@
 //! iPNDM: DDIM's move along the noise that Adams and Bashforth extrapolate for equal steps.
 //!
-//! `x_s = (α_s/α_t) x_t + (σ_s − α_s σ_t/α_t) Σ_j c_j ε̂_j` with the weights `3/2, −1/2`;
-//! `23, −16, 5` over 12; `55, −59, 37, −9` over 24. The weights are those of equal steps in time and
-//! of an equal pace through the levels, so two estimates reach order 2 and more do not go beyond.
+//! `x_s = (α_s/α_t) x_t + (σ_s − α_s σ_t/α_t) Σ_j c_j ε̂_j` with the weights `3/2, −1/2`; `23, −16,
+//! 5` over 12; `55, −59, 37, −9` over 24. The weights are those of equal steps in time and of an
+//! equal pace through the levels, so two estimates reach order 2 and more do not go beyond.
 //!
 //! # Reference
 //! Liu et al. 2022, "Pseudo Numerical Methods for Diffusion Models on Manifolds", eq. 9 and 12,

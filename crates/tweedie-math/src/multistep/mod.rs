@@ -1,8 +1,9 @@
-//! Methods that combine the estimates of several levels: `x_s = state·x_t + Σ_j past_j·m_j + noise·z`.
+//! Methods that combine the estimates of several levels: `x_s = state·x_t + Σ_j past_j·m_j +
+//! noise·z`.
 //!
-//! The probability flow and the reverse SDE are linear but for the estimate `m`, and the linear part
-//! is solved exactly. What is left is an integral of `m`, which is replaced by a polynomial through
-//! the levels where it is known. Methods differ in three choices, and in nothing else:
+//! The probability flow and the reverse SDE are linear but for the estimate `m`, and the linear
+//! part is solved exactly. What is left is an integral of `m`, which is replaced by a polynomial
+//! through the levels where it is known. Methods differ in three choices, and in nothing else:
 //!
 //! | method | `m` | polynomial in |
 //! |---|---|---|
@@ -13,8 +14,8 @@
 //! | [`UniPcWeights`] (UniPC) | `ε̂` or `x̂₀` | `λ`, corrected by the next evaluation |
 //! | [`Ipndm`] | `ε̂` | nothing: the weights of equal steps |
 //!
-//! All of them are pure functions of levels; [`adams_bashforth`] and [`exponential_adams_bashforth`]
-//! are the integrals of Lagrange's polynomials that they share.
+//! All of them are pure functions of levels; [`adams_bashforth`] and
+//! [`exponential_adams_bashforth`] are the integrals of Lagrange's polynomials that they share.
 
 mod adams_bashforth;
 mod deis;
@@ -127,10 +128,10 @@ pub trait Multistep {
         Variable::Clean
     }
 
-    /// The power of the step length with which the error of the flow falls, or, for a method that adds
-    /// noise, that of mean and covariance (the weak order). A chain's first moves have fewer estimates
-    /// and a lower order: at pure noise, where chains begin, that costs next to nothing; further down
-    /// it limits the whole to order 2.
+    /// The power of the step length with which the error of the flow falls, or, for a method that
+    /// adds noise, that of mean and covariance (the weak order). A chain's first moves have fewer
+    /// estimates and a lower order: at pure noise, where chains begin, that costs next to nothing;
+    /// further down it limits the whole to order 2.
     fn order(&self) -> usize {
         1
     }
@@ -156,8 +157,8 @@ fn half_log_snr(level: Level) -> f64 {
     0.5 * level.log_snr()
 }
 
-/// `x_s = (α_s/α_t) x_t + α_s Σ_j w_j ε̂_j`, with `w_j = ∫ ℓ_j d(σ/α)`. Singular where nothing is left
-/// of the signal.
+/// `x_s = (α_s/α_t) x_t + α_s Σ_j w_j ε̂_j`, with `w_j = ∫ ℓ_j d(σ/α)`. Singular where nothing is
+/// left of the signal.
 fn over_ratio(from: Level, to: Level, weights: &[f64]) -> Result<Combination, MoveError> {
     let combination = Combination {
         state: to.alpha() / from.alpha(),

@@ -1,9 +1,10 @@
 //! UniPC: an exponential predictor, corrected by the evaluation that the next move makes anyway.
 //!
-//! With `p` estimates, the predictor "UniP-p" is a polynomial in `λ` through the last `p` levels and
-//! the corrector "UniC-p" one through those and the level reached, so that the whole is of order
-//! `p + 1`. The paper's system `R a = b/B(h)` has just these solutions; `B(h)` cancels but where the
-//! paper takes ½ for the one unknown: the predictor with two estimates, the corrector with one.
+//! With `p` estimates, the predictor "UniP-p" is a polynomial in `λ` through the last `p` levels
+//! and the corrector "UniC-p" one through those and the level reached, so that the whole is of
+//! order `p + 1`. The paper's system `R a = b/B(h)` has just these solutions; `B(h)` cancels but
+//! where the paper takes ½ for the one unknown: the predictor with two estimates, the corrector
+//! with one.
 //!
 //! # Reference
 //! Zhao et al. 2023, "UniPC", algorithms 1 and 2, section 3.4, arXiv:2302.04867.

@@ -43,7 +43,8 @@ any! {
     /// let text = r#"{ "variance_preserving": { "beta_min": 0.1, "beta_max": 20.0 } }"#;
     /// let schedule: AnySchedule = serde_json::from_str(text)?;
     /// assert!(schedule.level(1.0).alpha() < 0.01);
-    /// assert!(serde_json::from_str::<AnySchedule>(r#"{ "edm": { "sigma_max": -1.0 } }"#).is_err());
+    /// let text = r#"{ "edm": { "sigma_max": -1.0 } }"#;
+    /// assert!(serde_json::from_str::<AnySchedule>(text).is_err());
     /// # Ok::<(), serde_json::Error>(())
     /// ```
     AnySchedule {

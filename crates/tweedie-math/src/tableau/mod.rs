@@ -40,8 +40,8 @@ impl Tableau {
         self.b.len()
     }
 
-    /// `Ok` for an explicit method: as many rows as weights, row `i` of `i` entries, all finite, and
-    /// weights of sum 1. The rest of its methods expect that.
+    /// `Ok` for an explicit method: as many rows as weights, row `i` of `i` entries, all finite,
+    /// and weights of sum 1. The rest of its methods expect that.
     ///
     /// # Errors
     /// [`ParameterError`] names the first number that is wrong.
@@ -97,8 +97,8 @@ impl Tableau {
     }
 
     /// The weights that give the solution at the part `θ ∈ [0, 1]` of the step from its slopes:
-    /// `y(θ) = y + h Σ_i b_i(θ) k_i`. The method's own polynomial, or else the cubic Hermite one, which
-    /// needs the slope at the end and is none without it.
+    /// `y(θ) = y + h Σ_i b_i(θ) k_i`. The method's own polynomial, or else the cubic Hermite one,
+    /// which needs the slope at the end and is none without it.
     #[must_use]
     pub fn dense_weights(&self, theta: f64) -> Option<Vec<f64>> {
         if let Some(polynomials) = self.dense {
@@ -131,7 +131,8 @@ pub const ALL: [Tableau; 7] = [
 mod tests {
     use super::*;
 
-    /// `Σ_i b_i Φ_i(tree)` over the rooted trees up to order 5, with `1/γ(tree)`, which it has to be.
+    /// `Σ_i b_i Φ_i(tree)` over the rooted trees up to order 5, with `1/γ(tree)`, which it has to
+    /// be.
     fn conditions(tableau: &Tableau, b: &[f64], order: usize) -> Vec<(f64, f64)> {
         let stages = tableau.stages();
         let c: Vec<f64> = (0..stages).map(|i| tableau.node(i)).collect();

@@ -93,7 +93,8 @@ fn weights_are_finite_at_both_ends() {
     assert!(TimeDensity::default().check().is_ok());
 }
 
-/// The x₀ weight of DDPM's bound, `ᾱ_{t−1} (1 − α_t)²/(1 − ᾱ_t)²/(2 σ_q²)`, is half a fall of the SNR.
+/// The x₀ weight of DDPM's bound, `ᾱ_{t−1} (1 − α_t)²/(1 − ᾱ_t)²/(2 σ_q²)`, is half a fall of the
+/// SNR.
 #[test]
 fn the_weight_of_the_bound_is_half_a_fall_of_the_snr() {
     let chain = Chain::linear(1000, 1e-4, 0.02).expect("a chain");

@@ -12,7 +12,8 @@ use std::fmt;
 /// The parts of a network for an image of one size.
 ///
 /// Operations are those of convolutions, linear maps and attention, two for each multiplication
-/// with its addition; normalisations, nonlinearities and filters without parameters are not counted.
+/// with its addition; normalisations, nonlinearities and filters without parameters are not
+/// counted.
 ///
 /// ```
 /// use burn::tensor::Device;

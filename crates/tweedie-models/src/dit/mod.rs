@@ -265,8 +265,8 @@ fn standardised(x: Tensor<3>, epsilon: f64) -> Tensor<3> {
     (x - mean) / (variance + epsilon).sqrt()
 }
 
-/// Sinusoidal of column and row of every patch, `[1, rows·columns, width]`: the first half is of the
-/// column, the second of the row, each `sin`, then `cos`.
+/// Sinusoidal of column and row of every patch, `[1, rows·columns, width]`: the first half is of
+/// the column, the second of the row, each `sin`, then `cos`.
 fn places(config: &DitConfig, rows: usize, columns: usize) -> TensorData {
     let quarter = config.width / 4;
     let frequency = |k: usize| 10_000.0_f64.powf(-(k as f64) / quarter as f64);

@@ -26,8 +26,8 @@ use std::path::{Path, PathBuf};
 ///
 /// Weights of guided-diffusion do not say how many heads their attention has. Of the published
 /// ImageNet, LSUN and FFHQ networks it is known; for others a JSON file beside the weights `w.pt`,
-/// `w.json`, `args.json` or `config.json`, has to hold the arguments of the constructor or of the script
-/// that calls it.
+/// `w.json`, `args.json` or `config.json`, has to hold the arguments of the constructor or of the
+/// script that calls it.
 ///
 /// Opening reads no weights. Every tensor is checked before the first is read: one error lists all
 /// that are missing, unexpected or misshapen. Pickles are parsed and never run.
@@ -130,7 +130,8 @@ impl Checkpoint {
         Self { precision, ..self }
     }
 
-    /// For images of a height and width, of which many networks do not say what they were trained on.
+    /// For images of a height and width, of which many networks do not say what they were trained
+    /// on.
     #[must_use]
     pub fn with_size(self, size: [usize; 2]) -> Self {
         Self {
@@ -227,8 +228,8 @@ impl Checkpoint {
     /// What [`model`](Self::model) would be, without its weights.
     ///
     /// # Errors
-    /// [`CheckpointError`] for a checkpoint without a network, or whose network does not say the size of
-    /// its images: [`with_size`](Self::with_size).
+    /// [`CheckpointError`] for a checkpoint without a network, or whose network does not say the
+    /// size of its images: [`with_size`](Self::with_size).
     pub fn model_config(&self) -> Result<ModelConfig, CheckpointError> {
         let part = self.part(self.network.as_ref(), "a denoising network")?;
         if let Some(model) = &part.config.model {

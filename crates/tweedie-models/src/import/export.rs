@@ -69,8 +69,8 @@ struct Stored {
     /// The shape in the network of a weight that is kept transposed.
     flipped: Option<[usize; 2]>,
     shape: Vec<usize>,
-    /// Set where a parameter cannot be read back from its device, or has no place in half precision: the
-    /// writer knows no such error.
+    /// Set where a parameter cannot be read back from its device, or has no place in half
+    /// precision: the writer knows no such error.
     lost: Arc<AtomicBool>,
 }
 

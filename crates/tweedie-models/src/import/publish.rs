@@ -19,10 +19,11 @@ impl<A: Architecture> Model<A> {
     /// Writes the model in the layout of diffusers, so that Python reads it with `from_pretrained`.
     ///
     /// A U-Net becomes a pipeline (`DDPMPipeline`, or `ScoreSdeVePipeline` for NCSN++):
-    /// `model_index.json`, the network in a folder and the scheduler in another. A transformer, whose
-    /// pipeline needs an autoencoder, becomes a model: `config.json` and weights, with
-    /// `scheduler_config.json` beside them. The entry file (`model_index.json` or `config.json`) is written
-    /// last, and an old one is removed first, so that a reader never finds parts of two models.
+    /// `model_index.json`, the network in a folder and the scheduler in another. A transformer,
+    /// whose pipeline needs an autoencoder, becomes a model: `config.json` and weights, with
+    /// `scheduler_config.json` beside them. The entry file (`model_index.json` or `config.json`) is
+    /// written last, and an old one is removed first, so that a reader never finds parts of two
+    /// models.
     ///
     /// # Errors
     /// [`CheckpointError::Inexpressible`] for what that layout has no field for, such as pixels

@@ -24,7 +24,8 @@ impl Checkpoint {
             return Self::guided_diffusion(path, path);
         }
         let config = path.join(CONFIG);
-        // A folder may hold more than one layout: this library's own goes first, which it wrote there.
+        // A folder may hold more than one layout: this library's own goes first, which it wrote
+        // there.
         if config.is_file() && Fields::open(&config)?.has("network") {
             return Self::native(path);
         }

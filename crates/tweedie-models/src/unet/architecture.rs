@@ -89,7 +89,8 @@ impl Architecture for UnetConfig {
         Self::parts(self)
     }
 
-    /// DDPM's, on a chain of as many steps as a table has rows; for NCSN++ the score, and the noise level.
+    /// DDPM's, on a chain of as many steps as a table has rows; for NCSN++ the score, and the noise
+    /// level.
     fn usual_sampling(&self) -> Result<Sampling, ScheduleError> {
         if !self.divide_by_condition {
             return ddpm(self.table().unwrap_or(1000));

@@ -277,7 +277,8 @@ impl UnetConfig {
         Ok(())
     }
 
-    /// The groups of NCSN++ and DDPM++ are fixed: they divide the channels, or the network cannot be.
+    /// The groups of NCSN++ and DDPM++ are fixed: they divide the channels, or the network cannot
+    /// be.
     fn check_rescaled(&self) -> Result<(), NetworkError> {
         if !self
             .levels

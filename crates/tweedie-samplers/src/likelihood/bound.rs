@@ -109,7 +109,8 @@ impl VariationalBound {
     }
 
     /// With the variance that the denoiser states for each value
-    /// ([`Conditioned::with_learned_variance`](tweedie_core::Conditioned::with_learned_variance)); where it states none, that of the chain.
+    /// ([`Conditioned::with_learned_variance`](tweedie_core::Conditioned::with_learned_variance));
+    /// where it states none, that of the chain.
     #[must_use]
     pub fn with_learned_variance(self) -> Self {
         Self {
@@ -130,7 +131,8 @@ impl VariationalBound {
     /// The terms for data `clean`, each at a draw of its own.
     ///
     /// # Errors
-    /// [`SampleError`] if the denoiser does not support a level or fails, or the path goes up in noise.
+    /// [`SampleError`] if the denoiser does not support a level or fails, or the path goes up in
+    /// noise.
     pub fn terms<const D: usize>(
         &self,
         denoiser: &dyn Denoiser<D>,

@@ -1,8 +1,8 @@
 //! The density of the probability flow.
 //!
-//! Along the flow `dx/dφ = v` on the unit circle, `d log p(x)/dφ = −div v`, so that
-//! `log p(x) = log N(x_T; 0, σ_T² I) + ∫ div v dφ` with `div v = (D cos φ − tr J)/sin φ`, where `J` is
-//! the Jacobian of the denoiser; state and integral are one system for an adaptive solver.
+//! Along the flow `dx/dφ = v` on the unit circle, `d log p(x)/dφ = −div v`, so that `log p(x) = log
+//! N(x_T; 0, σ_T² I) + ∫ div v dφ` with `div v = (D cos φ − tr J)/sin φ`, where `J` is the Jacobian
+//! of the denoiser; state and integral are one system for an adaptive solver.
 //!
 //! # Reference
 //! Song et al. 2021, eq. 39 and appendix D.2, arXiv:2011.13456; Chen et al. 2018 (change of
@@ -18,7 +18,8 @@ use std::f64::consts::{LN_2, TAU};
 use tweedie_core::{Counting, Denoiser, Noise, per_sample_sum};
 use tweedie_math::{Level, ParameterError, gaussian};
 
-/// The most dimensions of which the trace is taken one by one, with as many vectors of as many values.
+/// The most dimensions of which the trace is taken one by one, with as many vectors of as many
+/// values.
 const MOST_DIMENSIONS: f64 = 4096.0;
 
 /// The log-density of the probability flow between two levels.
@@ -33,7 +34,8 @@ const MOST_DIMENSIONS: f64 = 4096.0;
 /// let vp = VariancePreserving::default();
 /// let (clean, noisy) = (vp.level(1e-3), vp.level(1.0));
 /// let x = Tensor::<2>::from_data([[0.8, -0.7], [0.1, 0.4]], (&Device::flex(), DType::F64));
-/// let found = FlowLikelihood::new().log_density(&prior, x.clone(), clean, noisy, &mut HostNoise::seeded(0))?;
+/// let mut noise = HostNoise::seeded(0);
+/// let found = FlowLikelihood::new().log_density(&prior, x.clone(), clean, noisy, &mut noise)?;
 /// let exact = prior.log_density(x, clean);
 /// // N(0, σ²) instead of the exact law at t = 1 costs some thousandths.
 /// assert!((found.log_density - exact).abs().max().into_scalar::<f64>() < 1e-2);
@@ -114,8 +116,8 @@ impl FlowLikelihood {
         Self { solver, ..self }
     }
 
-    /// `log p(x)` of data `x` at the level `clean`, by the flow up to the level `noisy`, where the law
-    /// is taken to be `N(0, σ² I)`. `noise` draws the probes.
+    /// `log p(x)` of data `x` at the level `clean`, by the flow up to the level `noisy`, where the
+    /// law is taken to be `N(0, σ² I)`. `noise` draws the probes.
     ///
     /// # Errors
     /// [`AdaptiveError`]; `clean` needs some noise, 10⁻³ for instance.

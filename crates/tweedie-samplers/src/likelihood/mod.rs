@@ -3,7 +3,8 @@
 //! * [`FlowLikelihood`]: the density of the probability flow, by the change of variables.
 //! * [`VariationalBound`]: the discrete bound of DDPM, term by term.
 //!
-//! Both are in nats for each sample; [`bits_per_dimension`] states them for data that were quantised.
+//! Both are in nats for each sample; [`bits_per_dimension`] states them for data that were
+//! quantised.
 
 mod bound;
 mod flow;

@@ -1,9 +1,9 @@
 //! From densities to the bits of quantised data.
 //!
-//! Values that were rounded to bins of width `b` have `log P(bin) ≥ E[log p(x + b(u − ½))] + D ln b`
-//! with `u` uniform on `[0, 1)`, so that the bits per dimension are at most
-//! `−log p/(D ln 2) − log₂ b`. For 8 bits in `[−1, 1]`, `b = 2/255` where 0 and 255 lie at the ends
-//! (as `tweedie-image` loads them), `2/256` where the bins fill the interval.
+//! Values that were rounded to bins of width `b` have `log P(bin) ≥ E[log p(x + b(u − ½))] + D ln
+//! b` with `u` uniform on `[0, 1)`, so that the bits per dimension are at most `−log p/(D ln 2) −
+//! log₂ b`. For 8 bits in `[−1, 1]`, `b = 2/255` where 0 and 255 lie at the ends (as
+//! `tweedie-image` loads them), `2/256` where the bins fill the interval.
 //!
 //! # Reference
 //! Theis, van den Oord & Bethge 2016, section 3.1, arXiv:1511.01844.

@@ -1,8 +1,8 @@
 //! 20,000 draws of every sampler against the law they should have.
 //!
-//! Two numbers, each in units of its Monte-Carlo error: how far the sliced Wasserstein distance to exact
-//! draws lies above that between exact draws, in standard deviations of the latter; and the largest
-//! error of a mean or a covariance, over its standard error.
+//! Two numbers, each in units of its Monte-Carlo error: how far the sliced Wasserstein distance to
+//! exact draws lies above that between exact draws, in standard deviations of the latter; and the
+//! largest error of a mean or a covariance, over its standard error.
 
 use crate::registry::{Kind, converging};
 use crate::{device, mixture, values};
@@ -23,9 +23,9 @@ use tweedie_samplers::{
 const COUNT: usize = 20_000;
 const VP: fn() -> VariancePreserving = VariancePreserving::default;
 
-/// The most that a distance lies above those between exact draws. They are of the size of the shares of
-/// the clusters, which are normal: the mean and six standard deviations of a half-normal law are 4.4 of the
-/// normal one, which one draw in 100,000 exceeds.
+/// The most that a distance lies above those between exact draws. They are of the size of the
+/// shares of the clusters, which are normal: the mean and six standard deviations of a half-normal
+/// law are 4.4 of the normal one, which one draw in 100,000 exceeds.
 const FAR: f64 = 6.0;
 
 fn distance(x: &Tensor<2>, y: &Tensor<2>) -> f64 {
@@ -76,8 +76,8 @@ impl Truth {
         }
     }
 
-    /// How far the distance is above that between exact draws, and the moments' largest error in standard
-    /// errors.
+    /// How far the distance is above that between exact draws, and the moments' largest error in
+    /// standard errors.
     fn errors(&self, x: &Tensor<2>) -> (f64, f64) {
         let distance = self.between.above(distance(x, &self.exact));
         let (mean, covariance) = (self.prior.mean(), self.prior.covariance());

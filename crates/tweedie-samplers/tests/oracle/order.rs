@@ -1,8 +1,8 @@
 //! Measured order = declared order.
 //!
-//! Deterministic steps walk the probability flow of a Gaussian, which is known, or of a mixture, which
-//! is integrated to twelve digits. Multistep methods get their first estimates from exact states, as
-//! their own first moves are of lower order.
+//! Deterministic steps walk the probability flow of a Gaussian, which is known, or of a mixture,
+//! which is integrated to twelve digits. Multistep methods get their first estimates from exact
+//! states, as their own first moves are of lower order.
 //!
 //! Steps with noise are measured by mean and standard deviation on a Gaussian prior, which
 //! [`affine_law`] finds without sampling.
@@ -158,8 +158,8 @@ impl Multistep for Published {
         };
         let lambda = |level: &Level| 0.5 * level.log_snr();
         let (h0, h1) = (lambda(a) - lambda(b), lambda(b) - lambda(c));
-        // The factor of the divided difference f[a, b, c], by its weight on the oldest estimate, beyond
-        // what the lines through a and b and their slope take of it.
+        // The factor of the divided difference f[a, b, c], by its weight on the oldest estimate,
+        // beyond what the lines through a and b and their slope take of it.
         let f_abc = [
             1.0 / (h0 * (h0 + h1)),
             -1.0 / (h0 * h1),

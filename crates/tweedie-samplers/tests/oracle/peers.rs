@@ -1,5 +1,5 @@
-//! Where peers are wrong, by how much, on a Gaussian whose flow is known. Their formulas are written out
-//! here and are nowhere else.
+//! Where peers are wrong, by how much, on a Gaussian whose flow is known. Their formulas are
+//! written out here and are nowhere else.
 
 use crate::order::fitted;
 use tweedie_math::{Chain, Ddim, Kernel, Level, LevelPath, Spacing, Span, VariancePreserving};
@@ -19,9 +19,9 @@ fn flow(x: f64, from: Level, to: Level) -> f64 {
     to.alpha() * MEAN + (x - from.alpha() * MEAN) * std(to) / std(from)
 }
 
-/// azula 0.11.1's `REABSampler` of order 2: the velocity as a line in `u = ln(σ/α)`, with the weight
-/// `dφ = e^u/(1 + e^{2u}) du`. Its code multiplies the integral by `√(α_s² + σ_t²)`, where its own
-/// documentation has `√(α_s² + σ_s²)`.
+/// azula 0.11.1's `REABSampler` of order 2: the velocity as a line in `u = ln(σ/α)`, with the
+/// weight `dφ = e^u/(1 + e^{2u}) du`. Its code multiplies the integral by `√(α_s² + σ_t²)`, where
+/// its own documentation has `√(α_s² + σ_s²)`.
 fn reab(steps: usize, as_written: bool) -> f64 {
     let path = LevelPath::log_snr(VariancePreserving::default(), Span::new(0.6, 0.1), steps);
     let path = path.expect("a path");

@@ -24,7 +24,8 @@ fn moved<S: Step<2>>(
 
 #[test]
 fn learned_variance_lies_between_the_two_bounds() {
-    /// Says a variance half-way, on a log scale, for the first value and the larger one for the other.
+    /// Says a variance half-way, on a log scale, for the first value and the larger one for the
+    /// other.
     struct Learned(GaussianMixture);
     impl Denoiser<2> for Learned {
         fn denoise(&self, x: Tensor<2>, level: Level) -> Result<Tensor<2>, DenoiseError> {

@@ -33,7 +33,8 @@ pub(crate) enum Kind {
     InTime,
     /// The state, on a path even in σ/α.
     InRatio,
-    /// The state, even in log-SNR, from pure noise, where a first move of lower order costs nothing.
+    /// The state, even in log-SNR, from pure noise, where a first move of lower order costs
+    /// nothing.
     FromNoise,
     /// Mean and variance, even in log-SNR.
     Stochastic,
@@ -82,8 +83,8 @@ pub(crate) fn converging() -> Vec<Entry> {
         ("RungeKutta, RK4", tableau::RK4),
         ("RungeKutta, Bogacki–Shampine", tableau::BOGACKI_SHAMPINE),
     ] {
-        // Along the chord the variance of a Gaussian is quadratic, for which the midpoint rule is of
-        // order 3.
+        // Along the chord the variance of a Gaussian is quadratic, for which the midpoint rule is
+        // of order 3.
         let kind = if name == "RungeKutta, midpoint" {
             OnMixture
         } else {

@@ -151,7 +151,8 @@ fn annealed_langevin_dynamics_follows_the_scale_of_its_levels() {
 
 #[test]
 fn what_is_done_between_moves_stays() {
-    // With a constant estimate every solver of the flow makes the same moves, whatever stands between.
+    // With a constant estimate every solver of the flow makes the same moves, whatever stands
+    // between.
     struct Shift;
     impl Kernel for Shift {
         fn transition(&self, _: Level, _: Level) -> Result<Transition, MoveError> {

@@ -2,8 +2,8 @@
 //! Wrong inputs to what the facade exports, and what is answered: an error, or a panic that the
 //! documentation announces, never a plausible result, an abort or gigabytes of memory.
 //!
-//! The table is `docs/ERRORS.md`; `TWEEDIE_WRITE_ERRORS=1 cargo test -p tweedie --test errors` rewrites
-//! it.
+//! The table is `docs/ERRORS.md`; `TWEEDIE_WRITE_ERRORS=1 cargo test -p tweedie --test errors`
+//! rewrites it.
 
 #![allow(
     clippy::expect_used,

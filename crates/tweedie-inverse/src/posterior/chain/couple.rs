@@ -31,9 +31,9 @@ pub trait Couple<const D: usize> {
     }
 }
 
-/// A linear measurement with Gaussian noise is coupled by perturbing and solving, exactly where the equation
-/// has a closed form and else up to what a hundred iterations leave:
-/// `x = (AᵀA + σ_y²/r² I)⁻¹ (Aᵀ (y + σ_y n₁) + σ_y²/r² (c + r n₂))`.
+/// A linear measurement with Gaussian noise is coupled by perturbing and solving, exactly where the
+/// equation has a closed form and else up to what a hundred iterations leave: `x = (AᵀA + σ_y²/r²
+/// I)⁻¹ (Aᵀ (y + σ_y n₁) + σ_y²/r² (c + r n₂))`.
 ///
 /// # Reference
 /// Papandreou & Yuille 2010, "Gaussian sampling by local perturbations".

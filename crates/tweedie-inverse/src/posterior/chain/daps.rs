@@ -1,11 +1,12 @@
-//! DAPS: at each level guess the clean signal, draw one that fits the measurement, and noise it anew.
+//! DAPS: at each level guess the clean signal, draw one that fits the measurement, and noise it
+//! anew.
 //!
 //! 1. `x̂₀` is where the flow of the prior ends from `x_t` (a few moves of DDIM);
 //! 2. `x₀ ~ p(y | x₀) N(x₀; x̂₀, r²)` with `r = σ/α`;
 //! 3. `x_s = α_s x₀ + σ_s z`.
 //!
-//! Consecutive states are decoupled, so that early mistakes can be undone; at clean data the draw of
-//! the last level is the result.
+//! Consecutive states are decoupled, so that early mistakes can be undone; at clean data the draw
+//! of the last level is the result.
 //!
 //! # Reference
 //! Zhang et al. 2024, "Improving Diffusion Inverse Problem Solving with Decoupled Noise Annealing",
@@ -17,8 +18,8 @@ use tweedie_core::InputError;
 use tweedie_math::{Ddim, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// DAPS with any [`Couple`]: a linear measurement with Gaussian noise is one, every other becomes one
-/// by [`LangevinCoupling`](crate::LangevinCoupling).
+/// DAPS with any [`Couple`]: a linear measurement with Gaussian noise is one, every other becomes
+/// one by [`LangevinCoupling`](crate::LangevinCoupling).
 #[derive(Clone, Debug)]
 pub struct Daps<C> {
     coupling: C,

@@ -1,7 +1,7 @@
 //! DDRM: each coordinate of the operator's spectrum moves by itself, by what is known of it.
 //!
-//! In `x̄ = Vᵀ x/α` with noise `σ̄ = σ/α`, estimate `x̄₀` and measurement `ȳ = Σ⁺Uᵀ y`, whose noise is
-//! `σ_y/s_i`, the move from `t` to `s` draws
+//! In `x̄ = Vᵀ x/α` with noise `σ̄ = σ/α`, estimate `x̄₀` and measurement `ȳ = Σ⁺Uᵀ y`, whose noise
+//! is `σ_y/s_i`, the move from `t` to `s` draws
 //!
 //! | coordinate | mean | variance |
 //! |---|---|---|
@@ -9,8 +9,8 @@
 //! | less noise wanted than measured, `σ̄_s < σ_y/s_i` | `x̄₀ + √(1−η²) σ̄_s (ȳ − x̄₀)/(σ_y/s_i)` | `η² σ̄_s²` |
 //! | more, `σ̄_s ≥ σ_y/s_i` | `(1−η_b) x̄₀ + η_b ȳ` | `σ̄_s² − η_b² σ_y²/s_i²` |
 //!
-//! Singular values up to 0.03 of the largest count as 0, as in the authors' code: their measurement is
-//! noise, which every move would put in again.
+//! Singular values up to 0.03 of the largest count as 0, as in the authors' code: their measurement
+//! is noise, which every move would put in again.
 //!
 //! # Reference
 //! Kawar, Elad, Ermon & Song 2022, "Denoising Diffusion Restoration Models",
@@ -29,8 +29,8 @@ pub(crate) const CUTOFF: f64 = 0.03;
 
 /// DDRM, for operators whose singular values are known and Gaussian noise.
 ///
-/// It needs no gradient; the paper takes 20 moves. The chain begins at what was measured, where the level
-/// has more noise than that.
+/// It needs no gradient; the paper takes 20 moves. The chain begins at what was measured, where the
+/// level has more noise than that.
 #[derive(Clone, Debug)]
 pub struct Ddrm<P> {
     problem: P,
@@ -154,7 +154,8 @@ impl<const D: usize, P: SpectralGaussian<D>> Step<D> for Ddrm<P> {
         accepts_linear(&self.problem, shape)
     }
 
-    /// A draw from `N(ȳ, σ̄² − σ_y²/s_i²)` where that is a variance, and from `N(0, σ̄²)` elsewhere.
+    /// A draw from `N(ȳ, σ̄² − σ_y²/s_i²)` where that is a variance, and from `N(0, σ̄²)`
+    /// elsewhere.
     fn start(
         &self,
         shape: [usize; D],

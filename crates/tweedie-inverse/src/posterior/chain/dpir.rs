@@ -15,8 +15,8 @@ use tweedie_core::{InputError, Noise};
 use tweedie_math::{Level, LevelPath, Move, ParameterError, PathError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// One iteration of half-quadratic splitting a move, for linear operators and Gaussian noise: a point
-/// estimate, for any denoiser.
+/// One iteration of half-quadratic splitting a move, for linear operators and Gaussian noise: a
+/// point estimate, for any denoiser.
 #[derive(Clone, Debug)]
 pub struct Dpir<P> {
     problem: P,
@@ -41,8 +41,9 @@ impl<P> Dpir<P> {
         Ok(Self { lambda, ..self })
     }
 
-    /// DPIR's path: `steps` levels whose noise falls by a constant factor from `first` to `last`, in
-    /// the range of the image (DPIR: 49/255 of the range to the measurement's σ_y, 8 to 40 steps).
+    /// DPIR's path: `steps` levels whose noise falls by a constant factor from `first` to `last`,
+    /// in the range of the image (DPIR: 49/255 of the range to the measurement's σ_y, 8 to 40
+    /// steps).
     ///
     /// # Errors
     /// [`PathError`] for no steps, or noise that is not finite and above 0 or does not fall.

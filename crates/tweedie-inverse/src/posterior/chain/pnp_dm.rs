@@ -5,12 +5,12 @@
 //! 1. `x₀ ~ p(x₀ | z)`, where `z = x₀ + ρ ε`: the reverse process of the prior from `z` down;
 //! 2. `z ~ p(y | z) N(z; x₀, ρ²)`, with the ρ of the next level.
 //!
-//! At one level ([`LevelPath::staying`](tweedie_math::LevelPath::staying)) the chain's law of `z` is, after many
-//! moves, that of the posterior blurred by ρ; along a path it is annealed.
+//! At one level ([`LevelPath::staying`](tweedie_math::LevelPath::staying)) the chain's law of `z`
+//! is, after many moves, that of the posterior blurred by ρ; along a path it is annealed.
 //!
 //! # Reference
-//! Wu et al. 2024, "Principled Probabilistic Imaging using Diffusion Models as Plug-and-Play Priors",
-//! algorithm 1, arXiv:2405.18782; Coeurdoux, Dobigeon & Chainais 2023, arXiv:2304.11134.
+//! Wu et al. 2024, "Principled Probabilistic Imaging using Diffusion Models as Plug-and-Play
+//! Priors", algorithm 1, arXiv:2405.18782; Coeurdoux, Dobigeon & Chainais 2023, arXiv:2304.11134.
 
 use super::{Couple, descend};
 use burn::tensor::Tensor;

@@ -2,8 +2,8 @@
 //! `x ← x + δ (∇ log p(y | x) + (D(x) − x)/σ²) + √(2δ) z`.
 //!
 //! By Tweedie's formula `(D(x) − x)/σ²` is the score of the prior blurred by σ, so that the chain
-//! explores `p(y | x) p_σ(x)`, up to a bias of the order of δ. The state is the image itself; stay at
-//! the level of the denoiser ([`LevelPath::staying`](tweedie_math::LevelPath::staying)).
+//! explores `p(y | x) p_σ(x)`, up to a bias of the order of δ. The state is the image itself; stay
+//! at the level of the denoiser ([`LevelPath::staying`](tweedie_math::LevelPath::staying)).
 //!
 //! # Reference
 //! Laumont et al. 2022, "Bayesian Imaging Using Plug & Play Priors: When Langevin Meets Tweedie",

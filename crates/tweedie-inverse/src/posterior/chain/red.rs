@@ -1,8 +1,9 @@
-//! Regularisation by denoising (RED), its fixed point: `x ← argmin ‖y − A x‖²/σ_y² + λ ‖x − D(x)‖²`,
-//! the last `D(x)` being that of the state before.
+//! Regularisation by denoising (RED), its fixed point: `x ← argmin ‖y − A x‖²/σ_y² + λ ‖x −
+//! D(x)‖²`, the last `D(x)` being that of the state before.
 //!
-//! A point where `Aᵀ (A x − y)/σ_y² + λ (x − D(x)) = 0`. The state is the image itself and
-//! begins with `A⁺ y`; stay at the level of the denoiser ([`LevelPath::staying`](tweedie_math::LevelPath::staying)).
+//! A point where `Aᵀ (A x − y)/σ_y² + λ (x − D(x)) = 0`. The state is the image itself and begins
+//! with `A⁺ y`; stay at the level of the denoiser
+//! ([`LevelPath::staying`](tweedie_math::LevelPath::staying)).
 //!
 //! # Reference
 //! Romano, Elad & Milanfar 2017, "The Little Engine that Could: Regularization by Denoising",

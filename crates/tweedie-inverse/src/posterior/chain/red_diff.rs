@@ -1,8 +1,9 @@
-//! RED-diff: a point estimate `μ` by stochastic descent, with the denoiser's error as the prior's force.
+//! RED-diff: a point estimate `μ` by stochastic descent, with the denoiser's error as the prior's
+//! force.
 //!
-//! At each level, with `x_t = α μ + σ ε` and what the denoiser takes for the noise, `ε̂`, Adam follows
-//! the gradient of `½ ‖y − A μ‖² + λ (σ/α) ⟨ε̂ − ε, μ⟩`, the second factor of which is held fixed. The
-//! state is `μ` itself and begins with `A⁺ y`.
+//! At each level, with `x_t = α μ + σ ε` and what the denoiser takes for the noise, `ε̂`, Adam
+//! follows the gradient of `½ ‖y − A μ‖² + λ (σ/α) ⟨ε̂ − ε, μ⟩`, the second factor of which is held
+//! fixed. The state is `μ` itself and begins with `A⁺ y`.
 //!
 //! # Reference
 //! Mardani, Song, Kautz & Vahdat 2023, "A Variational Perspective on Solving Inverse Problems with
@@ -34,8 +35,8 @@ enum Initial<const D: usize, P> {
 }
 
 impl<const D: usize, P: LinearMeasured<D>> RedDiff<D, P> {
-    /// From `A⁺ y`, with the weight λ = 0.25 of the prior and Adam's rate 0.1 (β 0.9 and 0.99), as the paper
-    /// has it.
+    /// From `A⁺ y`, with the weight λ = 0.25 of the prior and Adam's rate 0.1 (β 0.9 and 0.99), as
+    /// the paper has it.
     pub fn new(problem: P) -> Self {
         Self {
             problem,
@@ -47,8 +48,8 @@ impl<const D: usize, P: LinearMeasured<D>> RedDiff<D, P> {
 }
 
 impl<const D: usize, P: Measured<D>> RedDiff<D, P> {
-    /// From an image, one for each sample or one for all: for operators that are not linear and have no
-    /// pseudo-inverse.
+    /// From an image, one for each sample or one for all: for operators that are not linear and
+    /// have no pseudo-inverse.
     pub fn starting_at(problem: P, initial: Tensor<D>) -> Self {
         Self {
             problem,

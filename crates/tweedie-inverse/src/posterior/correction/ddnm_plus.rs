@@ -1,13 +1,13 @@
 //! DDNM+: the null-space step for noisy measurements.
 //!
-//! A kernel moves by `state·x_t + a·x̂₀ + σ̃ z`. Replacing the measured part of `x̂₀` by `A⁺ y` brings
-//! noise of variance `(a σ_y/s_i)²` with it along singular vector `i`. In the basis `V`,
-//! `x̂₀ ← x̂₀ + λ_i (ȳ_i − x̂₀)` with `ȳ = Σ⁺Uᵀ y`, `λ_i = min(1, σ̃ s_i/(a σ_y))`, and the fresh noise
-//! keeps the variance `σ̃² − (a λ_i σ_y/s_i)²`, so that the total is the kernel's.
+//! A kernel moves by `state·x_t + a·x̂₀ + σ̃ z`. Replacing the measured part of `x̂₀` by `A⁺ y`
+//! brings noise of variance `(a σ_y/s_i)²` with it along singular vector `i`. In the basis `V`,
+//! `x̂₀ ← x̂₀ + λ_i (ȳ_i − x̂₀)` with `ȳ = Σ⁺Uᵀ y`, `λ_i = min(1, σ̃ s_i/(a σ_y))`, and the fresh
+//! noise keeps the variance `σ̃² − (a λ_i σ_y/s_i)²`, so that the total is the kernel's.
 //!
-//! Where `s_i` is tiny, every move would put the noise of the measurement in the place of fresh noise,
-//! the same in all of them: it adds up along the chain. Singular values up to 0.03 of the largest count
-//! as 0, as in the authors' code.
+//! Where `s_i` is tiny, every move would put the noise of the measurement in the place of fresh
+//! noise, the same in all of them: it adds up along the chain. Singular values up to 0.03 of the
+//! largest count as 0, as in the authors' code.
 //!
 //! # Reference
 //! Wang, Yu & Zhang 2023, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",
@@ -22,8 +22,8 @@ use tweedie_core::InputError;
 use tweedie_math::{Kernel, Move, MoveError, ParameterError, Transition};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// DDNM+ with any kernel that adds noise, for operators whose singular values are known and Gaussian
-/// noise. A kernel without noise has no room for that of the measurement and is refused.
+/// DDNM+ with any kernel that adds noise, for operators whose singular values are known and
+/// Gaussian noise. A kernel without noise has no room for that of the measurement and is refused.
 #[derive(Clone, Debug)]
 pub struct DdnmPlus<K, P> {
     kernel: K,

@@ -23,7 +23,8 @@ pub struct DpsStep<K, P> {
 }
 
 impl<K, P> DpsStep<K, P> {
-    /// Corrects the moves of `kernel` with the step size ζ = 0.3, which the paper takes for inpainting.
+    /// Corrects the moves of `kernel` with the step size ζ = 0.3, which the paper takes for
+    /// inpainting.
     pub fn new(kernel: K, problem: P) -> Self {
         Self {
             kernel,

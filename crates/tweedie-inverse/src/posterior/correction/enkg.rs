@@ -5,8 +5,8 @@
 //! `xʲ ← xʲ + h Σ_k 1/K ⟨ŷᵏ − ȳ, y − ŷʲ⟩/σ_y² (xᵏ − x̄)`. The operator may be any function; it is
 //! evaluated, never differentiated. With `D_jk` the matrix of the products, `h = size/‖D‖`.
 //!
-//! The authors' code leaves out the first and the last tenth of the moves and lets the size fall; here
-//! every move counts, with one size.
+//! The authors' code leaves out the first and the last tenth of the moves and lets the size fall;
+//! here every move counts, with one size.
 //!
 //! # Reference
 //! Zheng et al. 2024, "Ensemble Kalman Diffusion Guidance: A Derivative-free Method for Inverse
@@ -19,8 +19,8 @@ use tweedie_core::{Advance, InputError};
 use tweedie_math::{Ddim, Kernel, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// EnKG around any kernel, for any operator. A batch holds the particles of one measurement after the
-/// other: `[measurements × particles, …]`, and `y` has one row for each measurement.
+/// EnKG around any kernel, for any operator. A batch holds the particles of one measurement after
+/// the other: `[measurements × particles, …]`, and `y` has one row for each measurement.
 #[derive(Clone, Debug)]
 pub struct EnKg<K, P> {
     kernel: K,

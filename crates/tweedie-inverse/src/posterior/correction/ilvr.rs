@@ -13,8 +13,8 @@ use tweedie_core::{DenoiseError, InputError, Noise};
 use tweedie_math::{Level, Move};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// Iterative latent variable refinement around any step. The measurement is `φ(y)`, what the low-pass filter
-/// leaves of the reference; by linearity `φ(α y + σ z) = α φ(y) + σ φ(z)`.
+/// Iterative latent variable refinement around any step. The measurement is `φ(y)`, what the
+/// low-pass filter leaves of the reference; by linearity `φ(α y + σ z) = α φ(y) + σ φ(z)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -5,8 +5,8 @@
 //! is [`Pigdm`](crate::posterior::guidance::Pigdm).
 //!
 //! # Reference
-//! Song, Vahdat, Mardani & Kautz 2023, "Pseudoinverse-Guided Diffusion Models for Inverse Problems",
-//! ICLR; its code in NVlabs/RED-diff (`pgdm.py`).
+//! Song, Vahdat, Mardani & Kautz 2023, "Pseudoinverse-Guided Diffusion Models for Inverse
+//! Problems", ICLR; its code in NVlabs/RED-diff (`pgdm.py`).
 
 use crate::LinearMeasured;
 use crate::measurement::accepts_linear;

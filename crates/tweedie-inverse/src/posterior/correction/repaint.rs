@@ -2,13 +2,13 @@
 //! `x_s ← x_s + A⁺ (α_s y + σ_s A z − A x_s)`.
 //!
 //! With a mask that is RePaint's `m ∘ (α_s y + σ_s z) + (1 − m) ∘ x_s`, around any step; its time
-//! travel is [`LevelPath::with_time_travel`](tweedie_math::LevelPath::with_time_travel). With other operators it
-//! is the projection of score-SDE's inpainting and colourisation. The measurement is taken to be without
-//! noise: a noisy one is reproduced, noise included.
+//! travel is [`LevelPath::with_time_travel`](tweedie_math::LevelPath::with_time_travel). With other
+//! operators it is the projection of score-SDE's inpainting and colourisation. The measurement is
+//! taken to be without noise: a noisy one is reproduced, noise included.
 //!
 //! # Reference
-//! Lugmayr et al. 2022, "RePaint", algorithm 1, arXiv:2201.09865; Song et al. 2021, appendix I.2 and
-//! I.3, arXiv:2011.13456; Chung et al. 2022 (MCG), algorithms 1 and 2, arXiv:2206.00941.
+//! Lugmayr et al. 2022, "RePaint", algorithm 1, arXiv:2201.09865; Song et al. 2021, appendix I.2
+//! and I.3, arXiv:2011.13456; Chung et al. 2022 (MCG), algorithms 1 and 2, arXiv:2206.00941.
 
 use crate::LinearMeasured;
 use crate::measurement::accepts_linear;
@@ -32,7 +32,8 @@ use tweedie_samplers::{State, Step, StepContext, StepError};
 /// let y = mask.apply(Tensor::ones([1, 1, 8, 8], &Device::flex()));
 /// let measured = Measurement::new(mask, GaussianNoise::new(0.01)?, y);
 /// let step = RePaint::new(Ancestral::default(), &measured);
-/// let path = LevelPath::uniform(VariancePreserving::default(), Span::FULL, 20)?.with_time_travel(10, 3);
+/// let path = LevelPath::uniform(VariancePreserving::default(), Span::FULL, 20)?;
+/// let path = path.with_time_travel(10, 3);
 /// let prior = from_fn(|x: Tensor<4>, level: Level| x * (level.alpha() / level.rms().powi(2)));
 /// let mut noise = HostNoise::seeded(7);
 /// let sampler = Sampler::new(step, path);
@@ -49,8 +50,8 @@ pub struct RePaint<S, P> {
 }
 
 impl<S, P> RePaint<S, P> {
-    /// Replaces what was measured after every move of `step`; the noise of the measurement counts for
-    /// nothing.
+    /// Replaces what was measured after every move of `step`; the noise of the measurement counts
+    /// for nothing.
     pub fn new(step: S, problem: P) -> Self {
         Self { step, problem }
     }

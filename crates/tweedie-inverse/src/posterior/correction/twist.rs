@@ -10,8 +10,8 @@ use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, per_sample_sum, vjp};
 use tweedie_math::{Level, ParameterError};
 
-/// A guess of `p(y | x_t)` from the estimate `x̂₀(x_t)`, which becomes the likelihood itself as the noise
-/// goes to 0.
+/// A guess of `p(y | x_t)` from the estimate `x̂₀(x_t)`, which becomes the likelihood itself as the
+/// noise goes to 0.
 pub trait Twist<const D: usize> {
     /// `log p̃` of every sample, `[batch]`, up to a number that depends on the level alone, and its
     /// gradient with respect to the estimate.

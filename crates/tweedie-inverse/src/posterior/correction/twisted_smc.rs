@@ -1,10 +1,10 @@
 //! Twisted sequential Monte Carlo (TDS): particles that are guided, weighted and resampled, so that
 //! what the guidance gets wrong is corrected.
 //!
-//! With a twisting function `p̃(y | x_t)` ([`Twist`]), a move draws
-//! `x_s ~ N(state·x_t + clean·x̂₀′, noise²)`, `x̂₀′ = x̂₀ + (σ²/α) ∇ log p̃(y | x_t)`, and multiplies the
-//! particle's weight by `p(x_s | x_t) p̃(y | x_s) / (q(x_s | x_t, y) p̃(y | x_t))`. The weighted
-//! particles draw from the posterior as their number grows, whatever the twisting; where their effective
+//! With a twisting function `p̃(y | x_t)` ([`Twist`]), a move draws `x_s ~ N(state·x_t +
+//! clean·x̂₀′, noise²)`, `x̂₀′ = x̂₀ + (σ²/α) ∇ log p̃(y | x_t)`, and multiplies the particle's
+//! weight by `p(x_s | x_t) p̃(y | x_s) / (q(x_s | x_t, y) p̃(y | x_t))`. The weighted particles
+//! draw from the posterior as their number grows, whatever the twisting; where their effective
 //! number falls below a part of them, they are resampled systematically.
 //!
 //! # Reference
@@ -20,10 +20,11 @@ use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// Twisted SMC by any kernel that adds noise.
 ///
-/// A batch holds the particles of one measurement after the other, `[measurements × particles, …]`; the
-/// twist scores each particle by its measurement. The twist decides how many particles a result takes,
-/// not what it is. At clean data the particles are resampled once more, so that every one counts the same;
-/// before that, [`Trajectory::memory`](tweedie_samplers::Trajectory::memory) has their weights.
+/// A batch holds the particles of one measurement after the other, `[measurements × particles, …]`;
+/// the twist scores each particle by its measurement. The twist decides how many particles a result
+/// takes, not what it is. At clean data the particles are resampled once more, so that every one
+/// counts the same; before that, [`Trajectory::memory`](tweedie_samplers::Trajectory::memory) has
+/// their weights.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -164,7 +165,8 @@ impl<const D: usize> Particles<D> {
         &self.weights
     }
 
-    /// The effective number of particles of each measurement, `1/Σ w²`, before they were last resampled.
+    /// The effective number of particles of each measurement, `1/Σ w²`, before they were last
+    /// resampled.
     #[must_use]
     pub fn effective(&self) -> &[f64] {
         &self.effective

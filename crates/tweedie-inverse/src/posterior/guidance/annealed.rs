@@ -1,8 +1,9 @@
 //! The annealed likelihood: `p(y | x_t) ≈ N(y; A x_t/α, σ_y² + γ² σ²/α²)`.
 //!
 //! What was measured is compared with the noisy state itself, with the noise of the state added to
-//! that of the measurement; with [`AnnealedLangevin`](tweedie_samplers::AnnealedLangevin) this is the
-//! posterior sampler of Jalal et al.; with γ = 1, and `A` orthogonal, it is exact for a flat prior.
+//! that of the measurement; with [`AnnealedLangevin`](tweedie_samplers::AnnealedLangevin) this is
+//! the posterior sampler of Jalal et al.; with γ = 1, and `A` orthogonal, it is exact for a flat
+//! prior.
 //!
 //! # Reference
 //! Jalal et al. 2021, "Robust Compressed Sensing MRI with Deep Generative Priors",

@@ -1,8 +1,8 @@
 //! Classifier guidance: `p(y | x_t)` from a classifier of noisy states.
 //!
 //! # Reference
-//! Dhariwal & Nichol 2021, "Diffusion Models Beat GANs on Image Synthesis", algorithm 1 and section 4,
-//! arXiv:2105.05233.
+//! Dhariwal & Nichol 2021, "Diffusion Models Beat GANs on Image Synthesis", algorithm 1 and section
+//! 4, arXiv:2105.05233.
 
 use super::NoisyLikelihood;
 use burn::tensor::activation::log_softmax;
@@ -10,7 +10,8 @@ use burn::tensor::{Int, Tensor};
 use tweedie_core::{DenoiseError, InputError};
 use tweedie_math::{Level, ParameterError};
 
-/// The class that each sample is to have, by a classifier; for [`ScoreGuidance`](crate::ScoreGuidance).
+/// The class that each sample is to have, by a classifier; for
+/// [`ScoreGuidance`](crate::ScoreGuidance).
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -1,8 +1,9 @@
-//! DDNM: `x̂₀ + A⁺ (y − A x̂₀)`, the estimate with its range replaced by what was measured and its null
-//! space kept.
+//! DDNM: `x̂₀ + A⁺ (y − A x̂₀)`, the estimate with its range replaced by what was measured and its
+//! null space kept.
 //!
 //! For measurements without noise; a noisy one is reproduced, noise included. For those there is
-//! [`DdnmPlus`](crate::DdnmPlus). Time travel: [`LevelPath::with_time_travel`](tweedie_math::LevelPath).
+//! [`DdnmPlus`](crate::DdnmPlus). Time travel:
+//! [`LevelPath::with_time_travel`](tweedie_math::LevelPath).
 //!
 //! # Reference
 //! Wang, Yu & Zhang 2023, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",

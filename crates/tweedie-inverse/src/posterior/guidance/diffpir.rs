@@ -24,8 +24,8 @@ pub struct DiffPir<M, P> {
 }
 
 impl<M, P> DiffPir<M, P> {
-    /// Guides `prior` by a linear measurement with Gaussian noise, with the weight λ = 7 of the prior
-    /// (`docs/RESTORING.md` has the paper's, by task).
+    /// Guides `prior` by a linear measurement with Gaussian noise, with the weight λ = 7 of the
+    /// prior (`docs/RESTORING.md` has the paper's, by task).
     pub fn new(prior: M, problem: P) -> Self {
         Self {
             prior,

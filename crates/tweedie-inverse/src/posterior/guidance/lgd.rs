@@ -1,7 +1,8 @@
 //! LGD-MC: `x̂₀ + w (σ²/α) ∇_{x_t} log (1/n) Σ_i p(y | x̂₀ + r z_i)` with `z_i ~ N(0, I)`.
 //!
-//! `p(y | x_t) = E[p(y | x₀)]` over `p(x₀ | x_t) ≈ N(x̂₀, r² I)`, by the mean of `n` draws: what DPS
-//! leaves out, for any likelihood with a gradient. As `n` grows it becomes ΠGDM where that exists.
+//! `p(y | x_t) = E[p(y | x₀)]` over `p(x₀ | x_t) ≈ N(x̂₀, r² I)`, by the mean of `n` draws: what
+//! DPS leaves out, for any likelihood with a gradient. As `n` grows it becomes ΠGDM where that
+//! exists.
 //!
 //! # Reference
 //! Song et al. 2023, "Loss-Guided Diffusion Models for Plug-and-Play Controllable Generation",
@@ -15,8 +16,8 @@ use tweedie_math::{Level, ParameterError};
 
 /// The posterior denoiser of LGD-MC, for any likelihood.
 ///
-/// Its draws follow from a seed and the level and are shared by the batch, so that it stays a function
-/// of the state.
+/// Its draws follow from a seed and the level and are shared by the batch, so that it stays a
+/// function of the state.
 #[derive(Clone, Debug)]
 pub struct Lgd<M, L> {
     prior: M,

@@ -1,12 +1,12 @@
 //! ΠGDM: `x̂₀ + (σ²/α) Jᵀ Aᵀ (r² A Aᵀ + σ_y² I)⁻¹ (y − A x̂₀)` with `J = ∂x̂₀/∂x_t`.
 //!
-//! Tweedie's formula with `p(x₀ | x_t) ≈ N(x̂₀, r² I)`, hence `p(y | x_t) ≈ N(A x̂₀, r² A Aᵀ + σ_y² I)`,
-//! whose gradient is taken through the mean. Exact for data `N(μ, s² I)` with
-//! `r² = σ²/(α² + σ²/s²)`.
+//! Tweedie's formula with `p(x₀ | x_t) ≈ N(x̂₀, r² I)`, hence `p(y | x_t) ≈ N(A x̂₀, r² A Aᵀ + σ_y²
+//! I)`, whose gradient is taken through the mean. Exact for data `N(μ, s² I)` with `r² = σ²/(α² +
+//! σ²/s²)`.
 //!
 //! # Reference
-//! Song, Vahdat, Mardani & Kautz 2023, "Pseudoinverse-Guided Diffusion Models for Inverse Problems",
-//! ICLR.
+//! Song, Vahdat, Mardani & Kautz 2023, "Pseudoinverse-Guided Diffusion Models for Inverse
+//! Problems", ICLR.
 
 use crate::LinearGaussian;
 use crate::measurement::accepts_linear;
@@ -65,7 +65,8 @@ pub struct Pigdm<M, P> {
 }
 
 impl<M, P> Pigdm<M, P> {
-    /// Guides `prior` by a linear measurement with Gaussian noise; the data have standard deviation 1.
+    /// Guides `prior` by a linear measurement with Gaussian noise; the data have standard deviation
+    /// 1.
     pub fn new(prior: M, problem: P) -> Self {
         Self {
             prior,

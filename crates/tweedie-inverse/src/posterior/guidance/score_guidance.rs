@@ -68,8 +68,8 @@ impl<M, L> ScoreGuidance<M, L> {
         }
     }
 
-    /// Another factor `w` of the likelihood's score; 1 is Bayes' rule, more draws from what is typical
-    /// of `y` (classifier guidance: 1 to 10).
+    /// Another factor `w` of the likelihood's score; 1 is Bayes' rule, more draws from what is
+    /// typical of `y` (classifier guidance: 1 to 10).
     ///
     /// # Errors
     /// [`ParameterError`] unless it is finite.

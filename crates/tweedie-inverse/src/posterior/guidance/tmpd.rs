@@ -1,8 +1,8 @@
 //! TMPD: `x̂₀ + (σ²/α) Jᵀ Aᵀ (y − A x̂₀)/(d + σ_y²)` with `d = (σ²/α) A Jᵀ Aᵀ 1`.
 //!
-//! The covariance `A V Aᵀ` of moment matching, `V = (σ²/α) ∂x̂₀/∂x_t`, is replaced by the diagonal of
-//! its row sums: exact where the values of `A x₀` are independent given `x_t`. Sums that are negative
-//! are no variances and count as 0.
+//! The covariance `A V Aᵀ` of moment matching, `V = (σ²/α) ∂x̂₀/∂x_t`, is replaced by the diagonal
+//! of its row sums: exact where the values of `A x₀` are independent given `x_t`. Sums that are
+//! negative are no variances and count as 0.
 //!
 //! # Reference
 //! Boys et al. 2023, "Tweedie Moment Projected Diffusions for Inverse Problems",
@@ -15,7 +15,8 @@ use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, Denoiser, InputError, linearised};
 use tweedie_math::Level;
 
-/// The posterior denoiser of TMPD, for linear operators and Gaussian noise: two gradients of the prior.
+/// The posterior denoiser of TMPD, for linear operators and Gaussian noise: two gradients of the
+/// prior.
 #[derive(Clone, Debug)]
 pub struct Tmpd<M, P> {
     prior: M,

@@ -125,8 +125,8 @@ fn chain(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
     })
 }
 
-/// Which levels are visited, by the classes that heed a setting: others keep the fields of the scheduler
-/// that they were made from.
+/// Which levels are visited, by the classes that heed a setting: others keep the fields of the
+/// scheduler that they were made from.
 fn grid(fields: &mut Fields, class: &str, chain: &Chain) -> Result<Grid, CheckpointError> {
     let heeds = |classes: &[&str]| classes.iter().any(|known| class.starts_with(known));
     let solver = heeds(&["DPMSolver", "UniPC", "DEIS"]);

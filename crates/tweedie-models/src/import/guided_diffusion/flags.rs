@@ -121,8 +121,8 @@ pub(crate) fn read(mut fields: Fields) -> Result<GuidedCheckpoint, CheckpointErr
     })
 }
 
-/// The chain and the prediction of the flags, if they speak of a diffusion, and the factor of the index
-/// that the network receives.
+/// The chain and the prediction of the flags, if they speak of a diffusion, and the factor of the
+/// index that the network receives.
 fn diffusion(
     fields: &mut Fields,
     learned: bool,
