@@ -169,19 +169,19 @@ fn conditions(
         let classes = Tensor::<1, Int>::arange(0..batch as i64, device);
         Class::Labels(classes.remainder_scalar(count.max(1) as i64))
     };
+    let vectors = |features: usize| Class::Vectors(Tensor::zeros([batch, features], device));
     let mut conditions = Conditions::none();
     match network {
         AnyArchitecture::Dit(config) => conditions.class = Some(labels(config.classes)),
         AnyArchitecture::Unet(config) => {
-            conditions.class = config.class.map(|class| match class {
-                ClassInput::Table { count } => labels(count),
-                ClassInput::Timestep => labels(1000),
-                ClassInput::Identity => {
-                    Class::Vectors(Tensor::zeros([batch, config.features()], device))
-                }
+            conditions.class = config.class.and_then(|class| match class {
+                ClassInput::Table { count } => Some(labels(count)),
+                ClassInput::Timestep => Some(labels(1000)),
+                ClassInput::Identity => Some(vectors(config.features())),
                 ClassInput::Perceptron { features } | ClassInput::Linear { features } => {
-                    Class::Vectors(Tensor::zeros([batch, features], device))
+                    Some(vectors(features))
                 }
+                _ => None,
             });
             conditions.context = config
                 .context

@@ -210,18 +210,16 @@ fn samples(
 
 impl Arguments {
     fn settings(&self) -> Settings {
-        Settings {
-            steps: self.steps,
-            batch: self.batch,
-            learning_rate: LearningRate {
-                peak: self.rate,
-                warmup: 100,
-                decay: Decay::Cosine,
-            },
-            ema: self.ema,
-            seed: self.seed,
-            ..Settings::default()
-        }
+        Settings::default()
+            .with_steps(self.steps)
+            .with_batch(self.batch)
+            .with_learning_rate(
+                LearningRate::new(self.rate)
+                    .with_warmup(100)
+                    .with_decay(Decay::Cosine),
+            )
+            .with_ema(self.ema)
+            .with_seed(self.seed)
     }
 
     fn images(&self) -> Result<Images, Box<dyn Error>> {

@@ -69,11 +69,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             let batch = batch.parse()?;
             let network = UnetConfig::ddpm_cifar10().init(&device)?;
             let model = Preconditioned::new(network, Prediction::Noise, TimeInput::LogSnr);
-            let settings = Settings {
-                batch,
-                recompute: words.len() == 3,
-                ..Settings::default()
-            };
+            let settings = Settings::default()
+                .with_batch(batch)
+                .with_recompute(words.len() == 3);
             let x = HostNoise::seeded(0).normal([batch, 3, 32, 32], &device);
             let objective = Objective::new(VariancePreserving::default());
             let mut trainer = Trainer::new(model, objective, settings)?;

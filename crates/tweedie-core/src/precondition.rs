@@ -24,6 +24,7 @@ impl<const D: usize, C, T: Network<D, C> + ?Sized> Network<D, C> for &T {
 /// trained on one schedule samples with any other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum TimeInput {
     /// The (fractional) index of a chain, `0 … N − 1`.
     Index(Chain),

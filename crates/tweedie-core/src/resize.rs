@@ -11,6 +11,7 @@ use burn::tensor::{Tensor, TensorData};
 
 /// A filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Interpolation {
     /// The pixel that the corner of a cell falls into.
     Nearest,

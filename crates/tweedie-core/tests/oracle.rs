@@ -187,6 +187,7 @@ impl Perfect {
             TimeInput::Time(schedule) => {
                 Level::variance_preserving(schedule.level(condition).log_snr())
             }
+            other => panic!("no level of {other:?}"),
         }
     }
 }

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Spacing {
     /// Every `⌊N/steps⌋`-th node from 0, shifted by `offset`: never starts at the noisiest.
     Leading {

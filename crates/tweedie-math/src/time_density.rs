@@ -25,6 +25,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum TimeDensity {
     /// `t` uniform between `min` and `max`.
     Uniform {

@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 /// arXiv:2101.09258; Kingma et al. 2021, eq. 13 and 17, arXiv:2107.00630.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Weighting {
     /// Every level counts the same in the space of the network's output.
     #[default]

@@ -11,6 +11,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 
 /// The weights of a window.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Window {
     /// `exp(−r²/(2σ²))` over `2 ⌊3.5σ + ½⌋ + 1` pixels.
     Gaussian {
@@ -26,6 +27,7 @@ pub enum Window {
 
 /// Where windows lie at the edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Border {
     /// Only where they fit into the image, as in the paper and in scikit-image.
     Valid,

@@ -7,6 +7,7 @@ use tweedie_kernels::silu;
 /// A nonlinearity, applied to every number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Activation {
     /// `x·sigmoid(x)`, also called swish.
     #[default]

@@ -20,6 +20,7 @@ use tweedie_kernels::{attention, has_kernel};
 /// How the channels are divided among heads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Heads {
     /// This many heads.
     Count(usize),

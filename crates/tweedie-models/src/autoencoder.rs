@@ -22,6 +22,7 @@ use tweedie_math::ParameterError;
 
 /// Configuration of an [`Autoencoder`].
 #[derive(Config, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct AutoencoderConfig {
     /// Channels of the image.
     #[config(default = 3)]

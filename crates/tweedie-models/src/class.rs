@@ -10,6 +10,7 @@ use tweedie_core::wide;
 /// What a network makes of the class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ClassInput {
     /// A table with a row for each class.
     Table {

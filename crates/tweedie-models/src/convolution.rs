@@ -8,6 +8,7 @@ use tweedie_kernels::{ConvGeometry, conv2d};
 
 /// Configuration of a [`Conv2d`].
 #[derive(Config, Debug)]
+#[non_exhaustive]
 pub struct Conv2dConfig {
     /// Channels in, channels out.
     pub channels: [usize; 2],

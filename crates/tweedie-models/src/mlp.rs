@@ -14,6 +14,7 @@ use tweedie_math::ParameterError;
 
 /// Configuration of an [`Mlp`].
 #[derive(Config, Debug)]
+#[non_exhaustive]
 pub struct MlpConfig {
     /// Dimension of the points.
     pub dim: usize,

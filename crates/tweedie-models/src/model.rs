@@ -19,6 +19,7 @@ use tweedie_math::{Level, Prediction};
 /// or [of your own](Architecture).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "A: Architecture")]
+#[non_exhaustive]
 pub struct ModelConfig<A: Architecture = AnyArchitecture> {
     /// The network.
     #[serde(with = "named")]
@@ -61,6 +62,33 @@ impl<A: Architecture> ModelConfig<A> {
             size,
             channels,
             sampling: None,
+        }
+    }
+
+    /// Sets what the network's output means.
+    #[must_use]
+    pub fn with_prediction(self, prediction: Prediction) -> Self {
+        Self { prediction, ..self }
+    }
+
+    /// Sets the height and width of the images.
+    #[must_use]
+    pub fn with_size(self, size: [usize; 2]) -> Self {
+        Self { size, ..self }
+    }
+
+    /// Sets the channels of the images, without those of a conditioning image.
+    #[must_use]
+    pub fn with_channels(self, channels: usize) -> Self {
+        Self { channels, ..self }
+    }
+
+    /// Sets how the model is sampled from.
+    #[must_use]
+    pub fn with_sampling(self, sampling: Sampling) -> Self {
+        Self {
+            sampling: Some(sampling),
+            ..self
         }
     }
 

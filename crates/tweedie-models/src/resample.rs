@@ -63,6 +63,7 @@ impl Upsample {
 /// The filter of a resampling without parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Filter {
     /// The mean of 2×2 pixels; the nearest pixel.
     Box,

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 /// How the embedding of level and class enters a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Conditioning {
     /// As a bias before the second normalisation.
     #[default]
@@ -32,6 +33,7 @@ pub enum Conditioning {
 /// Whether a block resizes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum BlockResize {
     /// It does not.
     #[default]
@@ -44,6 +46,7 @@ pub enum BlockResize {
 
 /// Configuration of a [`ResBlock`].
 #[derive(Config, Debug)]
+#[non_exhaustive]
 pub struct ResBlockConfig {
     /// Channels in.
     pub input: usize,

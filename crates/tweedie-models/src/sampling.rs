@@ -11,6 +11,7 @@ use tweedie_math::{
 
 /// What a scheduler's configuration says, apart from the step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Sampling {
     /// What the network's output means.
     pub prediction: Prediction,
@@ -27,6 +28,7 @@ pub struct Sampling {
 /// Which levels a path visits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Grid {
     /// Nodes of a chain.
     Chain {
@@ -61,6 +63,7 @@ pub enum Grid {
 /// Where the last move on a chain goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum End {
     /// To clean data.
     #[default]
@@ -72,6 +75,7 @@ pub enum End {
 /// What is done to the estimate of the clean image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Clip {
     /// Nothing.
     #[default]
@@ -91,6 +95,33 @@ pub enum Clip {
 }
 
 impl Sampling {
+    /// Estimates are not clipped, and the variance is not learned.
+    #[must_use]
+    pub fn new(prediction: Prediction, time: TimeInput, grid: Grid) -> Self {
+        Self {
+            prediction,
+            time,
+            grid,
+            clip: Clip::None,
+            learned_variance: false,
+        }
+    }
+
+    /// Sets how estimates of the clean image are clipped.
+    #[must_use]
+    pub fn with_clip(self, clip: Clip) -> Self {
+        Self { clip, ..self }
+    }
+
+    /// Sets whether half of the network's output is a variance.
+    #[must_use]
+    pub fn with_learned_variance(self, learned_variance: bool) -> Self {
+        Self {
+            learned_variance,
+            ..self
+        }
+    }
+
     /// The usual path, from noise to clean data or to the first node of a chain, of `steps`
     /// evaluations. (Where a peer's last move stays at its level, it is left out.)
     ///

@@ -17,6 +17,7 @@ use std::f64::consts::TAU;
 /// What a network makes of the number that stands for the level.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum TimeEncoding {
     /// Sines and cosines of fixed frequencies, for numbers up to 1000.
     Sinusoidal {

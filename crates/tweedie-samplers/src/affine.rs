@@ -15,6 +15,7 @@ use tweedie_math::{Level, LevelPath, Move};
 
 /// How the noise of moves that overlap is related.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Coupling {
     /// The increments of one Brownian path, as [`BrownianTree`](tweedie_core::BrownianTree) gives.
     #[default]

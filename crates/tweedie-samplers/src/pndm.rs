@@ -23,6 +23,7 @@ use tweedie_math::{Ddim, Kernel, Level, Move, MoveError, Schedule};
 
 /// How PNDM makes its first moves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PndmStart {
     /// Three moves of a pseudo Runge–Kutta method, as published.
     #[default]

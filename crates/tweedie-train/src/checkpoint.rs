@@ -130,7 +130,7 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
     ///
     /// # Errors
     /// [`TrainError::Run`] for a directory that holds no checkpoint, or one of another run,
-    /// naming the first difference; [`TrainError::Setting`] as [`new`](Self::new).
+    /// naming the first difference; [`TrainError::Parameter`] as [`new`](Self::new).
     pub fn resume(
         directory: impl AsRef<Path>,
         fresh: Preconditioned<N>,

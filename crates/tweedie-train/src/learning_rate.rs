@@ -9,6 +9,7 @@ use std::f64::consts::PI;
 /// What follows the warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Decay {
     /// The peak, to the end.
     #[default]
@@ -19,6 +20,7 @@ pub enum Decay {
 
 /// The learning rate of each step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct LearningRate {
     /// The largest rate.
     pub peak: f64,
@@ -29,12 +31,40 @@ pub struct LearningRate {
 }
 
 impl LearningRate {
+    /// A constant rate, without warm-up.
+    #[must_use]
+    pub fn new(peak: f64) -> Self {
+        Self {
+            peak,
+            warmup: 0,
+            decay: Decay::Constant,
+        }
+    }
+
+    /// Sets the largest rate.
+    #[must_use]
+    pub fn with_peak(self, peak: f64) -> Self {
+        Self { peak, ..self }
+    }
+
+    /// Sets the number of steps of linear warm-up.
+    #[must_use]
+    pub fn with_warmup(self, warmup: usize) -> Self {
+        Self { warmup, ..self }
+    }
+
+    /// Sets how the rate decays after the warm-up.
+    #[must_use]
+    pub fn with_decay(self, decay: Decay) -> Self {
+        Self { decay, ..self }
+    }
+
     /// The rate of step `step` of `steps`, from 0.
     ///
     /// ```
     /// use tweedie_train::{Decay, LearningRate};
     ///
-    /// let rate = LearningRate { peak: 1e-3, warmup: 10, decay: Decay::Cosine };
+    /// let rate = LearningRate::new(1e-3).with_warmup(10).with_decay(Decay::Cosine);
     /// assert!((rate.at(4, 110) - 0.5e-3).abs() < 1e-12);
     /// assert!((rate.at(60, 110) - 0.5e-3).abs() < 1e-12);
     /// ```

@@ -31,7 +31,7 @@
 //! let network = seeded(0, &device, MlpConfig::new(2).with_width(16).init(&device)?);
 //! let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
 //!
-//! let settings = Settings { steps: 20, batch: 8, ..Settings::default() };
+//! let settings = Settings::default().with_steps(20).with_batch(8);
 //! let mut trainer = Trainer::new(model, Objective::new(VariancePreserving::default()), settings)?;
 //! while let Some(report) = trainer.step(&points)? {
 //!     assert!(report.loss.is_finite());
@@ -50,6 +50,7 @@ mod in_place;
 mod learning_rate;
 mod objective;
 mod progress;
+mod settings;
 mod shuffle;
 mod trainer;
 
@@ -60,5 +61,6 @@ pub use ema::Ema;
 pub use learning_rate::{Decay, LearningRate};
 pub use objective::Objective;
 pub use progress::ProgressLine;
+pub use settings::Settings;
 pub use shuffle::Shuffle;
-pub use trainer::{Report, Settings, TrainError, Trainer};
+pub use trainer::{Report, TrainError, Trainer};

@@ -15,6 +15,7 @@ use tweedie_math::{Schedule, TimeDensity, Weighting};
 
 /// A schedule, a weighting and a law of times.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Objective<S> {
     /// The forward process.
     pub schedule: S,

@@ -2,62 +2,20 @@
 
 use crate::adamw::AdamW;
 use crate::in_place::InPlace;
-use crate::{Decay, Ema, Examples, LearningRate, Objective, RunError, Shuffle, clip_global_norm};
+use crate::{Ema, Examples, Objective, RunError, Settings, Shuffle, clip_global_norm};
 use burn::module::{Module, ModuleDisplay, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use serde::{Deserialize, Serialize};
 use tweedie_core::{
     HostNoise, InputError, Network, Noise, Preconditioned, own_generator, per_sample_sum,
 };
-use tweedie_math::{Schedule, stratified};
-
-/// How a run goes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// Number of steps.
-    pub steps: usize,
-    /// Examples in each.
-    pub batch: usize,
-    /// The learning rate.
-    pub learning_rate: LearningRate,
-    /// AdamW's weight decay.
-    pub weight_decay: f64,
-    /// The largest norm of all gradients together.
-    pub clip: f64,
-    /// Decay of the running average.
-    pub ema: f64,
-    /// Everything random follows from it.
-    pub seed: u64,
-    /// Whether cheap operations (normalisations, nonlinearities, sums) are computed again in the
-    /// backward pass instead of kept: less memory, more time, the same gradients.
-    pub recompute: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            steps: 10_000,
-            batch: 64,
-            learning_rate: LearningRate {
-                peak: 1e-3,
-                warmup: 100,
-                decay: Decay::Cosine,
-            },
-            weight_decay: 0.0,
-            clip: 1.0,
-            ema: 0.999,
-            seed: 0,
-            recompute: false,
-        }
-    }
-}
+use tweedie_math::{ParameterError, Schedule, stratified};
 
 /// What happened in a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Report {
     /// Steps done, this one included.
     pub step: usize,
@@ -74,15 +32,8 @@ pub struct Report {
 #[non_exhaustive]
 pub enum TrainError {
     /// A setting outside its range.
-    #[error("{name} has to be {expected}, got {value}")]
-    Setting {
-        /// Which one.
-        name: &'static str,
-        /// What it has to be.
-        expected: &'static str,
-        /// What it was.
-        value: f64,
-    },
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
     /// No examples.
     #[error("there is nothing to train on: 0 examples")]
     NoExamples,
@@ -157,9 +108,9 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
     /// A run from the model's present parameters.
     ///
     /// # Errors
-    /// [`TrainError::Setting`] for a setting outside its range, [`TrainError::Objective`] for such
-    /// a parameter of the objective or the prediction, [`TrainError::Undetermined`] for a
-    /// prediction that does not exist at the noisiest time.
+    /// [`TrainError::Parameter`] for a setting outside its range; [`TrainError::Objective`] for a
+    /// parameter of the objective or the prediction; [`TrainError::Undetermined`] for a prediction
+    /// that does not determine the clean signal at the noisiest time.
     pub fn new(
         model: Preconditioned<N>,
         objective: Objective<S>,
@@ -319,39 +270,6 @@ pub(crate) fn trained<M: Module>(model: M, settings: &Settings) -> M {
     match settings.recompute {
         true => model.train().map(&mut Recomputed),
         false => model.train(),
-    }
-}
-
-impl Settings {
-    /// Checks every setting.
-    ///
-    /// # Errors
-    /// [`TrainError::Setting`] for the first that is outside its range.
-    pub fn check(&self) -> Result<(), TrainError> {
-        let check = |name, expected, value: f64, holds| {
-            if holds && value.is_finite() {
-                return Ok(());
-            }
-            Err(TrainError::Setting {
-                name,
-                expected,
-                value,
-            })
-        };
-        check("steps", "at least 1", self.steps as f64, self.steps > 0)?;
-        let batch = (1..=1 << 24).contains(&self.batch);
-        check("batch", "from 1 to 16,777,216", self.batch as f64, batch)?;
-        let peak = self.learning_rate.peak;
-        check("the learning rate", "above 0", peak, peak > 0.0)?;
-        let decay = self.weight_decay;
-        check("the weight decay", "at least 0", decay, decay >= 0.0)?;
-        check("the clipping norm", "above 0", self.clip, self.clip > 0.0)?;
-        check(
-            "the decay of the average",
-            "within [0, 1)",
-            self.ema,
-            (0.0..1.0).contains(&self.ema),
-        )
     }
 }
 

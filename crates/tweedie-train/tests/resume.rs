@@ -27,11 +27,7 @@ fn fresh() -> Preconditioned<Unet> {
 }
 
 fn settings(steps: usize) -> Settings {
-    Settings {
-        steps,
-        batch: 4,
-        ..Settings::default()
-    }
+    Settings::default().with_steps(steps).with_batch(4)
 }
 
 fn images() -> Tensor<4> {

@@ -39,11 +39,7 @@ fn fresh(width: usize) -> Preconditioned<Unet> {
 }
 
 fn settings(steps: usize) -> Settings {
-    Settings {
-        steps,
-        batch: 4,
-        ..Settings::default()
-    }
+    Settings::default().with_steps(steps).with_batch(4)
 }
 
 fn images() -> Tensor<4> {
@@ -74,10 +70,7 @@ fn a_checkpoint_of_another_run_is_refused_by_name() -> Result<(), TrainError> {
             .err()
     };
     let file = place.join("run.json").display().to_string();
-    let other = Settings {
-        batch: 5,
-        ..settings(7)
-    };
+    let other = settings(7).with_batch(5);
     assert_eq!(
         resume(&place, objective(), other, "a U-Net"),
         Some(format!(
@@ -111,29 +104,14 @@ fn a_checkpoint_of_another_run_is_refused_by_name() -> Result<(), TrainError> {
 #[test]
 fn nonsense_is_refused_before_work() {
     let refused = |settings: Settings| match Run::new(fresh(8), objective(), settings) {
-        Err(TrainError::Setting { name, .. }) => name,
+        Err(TrainError::Parameter(error)) => error.name,
         other => panic!("{other:?}"),
     };
     assert_eq!(refused(settings(0)), "steps");
+    assert_eq!(refused(settings(1).with_batch(0)), "batch");
+    assert_eq!(refused(settings(1).with_clip(0.0)), "the clipping norm");
     assert_eq!(
-        refused(Settings {
-            batch: 0,
-            ..settings(1)
-        }),
-        "batch"
-    );
-    assert_eq!(
-        refused(Settings {
-            clip: 0.0,
-            ..settings(1)
-        }),
-        "the clipping norm"
-    );
-    assert_eq!(
-        refused(Settings {
-            ema: 1.0,
-            ..settings(1)
-        }),
+        refused(settings(1).with_ema(1.0)),
         "the decay of the average"
     );
     struct Nothing;
@@ -256,12 +234,10 @@ fn training_finds_the_exact_denoiser() -> Result<(), TrainError> {
         );
         let model = Preconditioned::new(network, prediction, TimeInput::LogSnr);
         let objective = objective().with_weighting(weighting).with_density(density);
-        let settings = Settings {
-            steps: 1000,
-            batch: 256,
-            ema: 0.98,
-            ..Settings::default()
-        };
+        let settings = Settings::default()
+            .with_steps(1000)
+            .with_batch(256)
+            .with_ema(0.98);
         let mut run = Trainer::new(model, objective, settings)?;
         while run.step(&data)?.is_some() {}
         for t in [0.2, 0.4] {
@@ -303,10 +279,7 @@ fn recomputing_changes_memory_and_not_the_run() -> Result<(), TrainError> {
     let run = |recompute: bool| -> Result<Vec<f64>, TrainError> {
         let network = network.clone();
         let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
-        let settings = Settings {
-            recompute,
-            ..settings(3)
-        };
+        let settings = settings(3).with_recompute(recompute);
         let mut trainer = Trainer::new(model, objective(), settings)?;
         let mut norms = Vec::new();
         while let Some(report) = trainer.step(&images())? {

@@ -49,11 +49,7 @@ fn network() -> Preconditioned<tweedie::models::Unet> {
 }
 
 fn settings() -> Settings {
-    Settings {
-        steps: 100_000,
-        batch: 1,
-        ..Settings::default()
-    }
+    Settings::default().with_steps(100_000).with_batch(1)
 }
 
 fn images() -> Tensor<4> {

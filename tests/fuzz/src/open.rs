@@ -70,11 +70,7 @@ fn told(network: Mlp) -> Preconditioned<Mlp> {
 }
 
 fn settings() -> Settings {
-    Settings {
-        steps: 4,
-        batch: 2,
-        ..Settings::default()
-    }
+    Settings::default().with_steps(4).with_batch(2)
 }
 
 /// Opens a file in every way in which its name makes sense; whether one succeeds.

@@ -37,11 +37,7 @@ fn main() -> Result<(), tweedie::Error> {
     let network = seeded(0, &device, network);
     let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
     let schedule = VariancePreserving::default();
-    let settings = Settings {
-        steps: 400,
-        batch: 128,
-        ..Settings::default()
-    };
+    let settings = Settings::default().with_steps(400).with_batch(128);
     let mut trainer = Trainer::new(model, Objective::new(schedule), settings)?;
     while trainer.step(&data)?.is_some() {}
 

@@ -136,11 +136,7 @@ pub fn main() -> Result<(), tweedie::Error> {
     let data = Tensor::<4>::random([2000, 1, 2, 2], Distribution::Normal(0.0, 0.5), &device);
     let schedule = VarianceExploding::new(0.05, 20.0)?;
     let train = |network: Preconditioned<Pixels>, steps| -> Result<Pixels, tweedie::Error> {
-        let settings = Settings {
-            steps,
-            batch: 128,
-            ..Settings::default()
-        };
+        let settings = Settings::default().with_steps(steps).with_batch(128);
         let mut trainer = Trainer::new(network, Objective::new(schedule), settings)?;
         while trainer.step(&data)?.is_some() {}
         Ok(trainer.average().network().clone())

@@ -122,11 +122,7 @@ fn training(name: String, config: UnetConfig) -> Seam {
     Seam::new(name, 1e-2, move |device| {
         let network = weights(device, |host| Ok(config.init(host)?))?;
         let model = Preconditioned::new(network, Prediction::Noise, TimeInput::LogSnr);
-        let settings = Settings {
-            batch: 4,
-            steps: 3,
-            ..Settings::default()
-        };
+        let settings = Settings::default().with_batch(4).with_steps(3);
         let objective = Objective::new(VariancePreserving::default());
         let mut trainer = Trainer::new(model, objective, settings)?;
         let x = normal(0, [8, 3, 16, 16], device);

@@ -7,6 +7,7 @@ use tweedie_core::{HostNoise, Noise};
 
 /// `‖A‖`, and how well it is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Norm {
     /// The largest singular value, from below.
     pub value: f64,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What a filter sees beyond the edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Padding {
     /// The other side: `c d | a b c d | a b`.
     Circular,

@@ -16,6 +16,7 @@ use tweedie_kernels::{Constant, Sign};
 /// What is read of a complex number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Reading {
     /// `|z|`; its gradient at 0 is 0.
     #[default]

@@ -16,6 +16,7 @@ use tweedie_core::Resize;
 /// A filter before every `f`-th pixel is taken; its weights have the sum 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Taps {
     /// No filter.
     None,

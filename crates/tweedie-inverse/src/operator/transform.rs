@@ -16,6 +16,7 @@ use tweedie_kernels::{Constant, Sign, fft2_centred};
 /// Which transform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Basis {
     /// Walsh–Hadamard in natural order, `(−1)^{popcount(i & j)}/√n`; sizes are powers of two.
     Hadamard,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 /// The variance of an ancestral step. With `β = σ_t² − (α_t/α_s)² σ_s²` and `β̃ = β σ_s²/σ_t²`:
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum PosteriorVariance {
     /// `β̃`, exact for data that are one point.
     #[default]

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 /// The function `B(h)` of UniPC, with `h = ±(λ_s − λ_t)` for noise and clean signal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum UniPcRule {
     /// `B₁(h) = h`.
     Bh1,

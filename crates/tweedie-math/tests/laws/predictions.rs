@@ -29,6 +29,7 @@ fn output(prediction: Prediction, level: Level, clean: f64, noise: f64) -> f64 {
             let (skip, out) = (d * d / (v * v + d * d), v * d / (v * v + d * d).sqrt());
             (clean - skip * y) / out
         }
+        other => panic!("no definition of {other:?}"),
     }
 }
 

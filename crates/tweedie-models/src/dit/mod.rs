@@ -25,6 +25,7 @@ use tweedie_math::ParameterError;
 
 /// Configuration of a [`Dit`].
 #[derive(Config, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct DitConfig {
     /// Channels of the image.
     pub channels: usize,

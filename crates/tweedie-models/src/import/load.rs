@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 
 /// How many bits weights have, in a file or in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Precision {
     /// 32 bits.
     #[default]

@@ -8,6 +8,7 @@ use tweedie_math::ParameterError;
 
 /// Configuration of a [`Unet`].
 #[derive(Config, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct UnetConfig {
     /// Channels of the image, with those of a conditioning image.
     pub channels: usize,

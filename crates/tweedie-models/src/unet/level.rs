@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What follows each residual block of a level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Attend {
     /// Nothing.
     #[default]
@@ -22,6 +23,7 @@ pub enum Attend {
 /// How a level passes to the next coarser one and back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Resampling {
     /// By a convolution (DDPM).
     #[default]
@@ -46,6 +48,7 @@ impl Resampling {
 /// One resolution: its channels and what its blocks are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct UnetLevel {
     /// Channels.
     pub channels: usize,
@@ -114,7 +117,16 @@ impl UnetLevel {
 /// The context of the cross-attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ContextInput {
     /// Features of a token.
     pub features: usize,
+}
+
+impl ContextInput {
+    /// Tokens of `features` numbers each.
+    #[must_use]
+    pub fn new(features: usize) -> Self {
+        Self { features }
+    }
 }

@@ -78,6 +78,7 @@ impl Shared<'_> {
 /// Attention after a block: between pixels, or to a context as well.
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant, reason = "modules are not kept in boxes")]
+#[non_exhaustive]
 pub enum BlockAttention {
     /// Between pixels.
     Pixels(SelfAttention),

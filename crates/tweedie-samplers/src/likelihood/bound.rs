@@ -21,6 +21,7 @@ use tweedie_math::{
 
 /// How the last estimate becomes a law of the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub enum Decoder {
     /// The density of the Gaussian, for continuous data.
     #[default]
@@ -64,6 +65,7 @@ pub struct VariationalBound {
 
 /// The terms of the bound, in nats for each sample: `[batch]`.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Bound {
     /// `L_T`.
     pub prior: Tensor<1>,

@@ -49,6 +49,7 @@ pub struct FlowLikelihood {
 
 /// A log-density with what is known of its error.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct LogDensity<const D: usize> {
     /// `log p(x)` in nats: `[batch]`.
     pub log_density: Tensor<1>,

@@ -12,6 +12,7 @@ use tweedie_math::Level;
 
 /// How the trace is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Trace {
     /// One product for every dimension.
     #[default]
@@ -27,6 +28,7 @@ pub enum Trace {
 
 /// The law of a random probe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TraceProbe {
     /// `±1`: the least variance among laws with independent entries.
     #[default]

@@ -7,9 +7,7 @@ use tweedie::burn::tensor::{Device, Tensor};
 use tweedie::core::{Preconditioned, TimeInput};
 use tweedie::math::{Prediction, TimeDensity, VariancePreserving, Weighting};
 use tweedie::models::{Mlp, MlpConfig, seeded};
-use tweedie::train::{
-    Examples, LearningRate, Objective, Settings, TrainError, Trainer, clip_global_norm,
-};
+use tweedie::train::{Examples, Objective, Settings, TrainError, Trainer, clip_global_norm};
 
 type Run = Trainer<Mlp, VariancePreserving>;
 
@@ -24,11 +22,7 @@ fn objective() -> Objective<VariancePreserving> {
 }
 
 fn settings() -> Settings {
-    Settings {
-        steps: 4,
-        batch: 2,
-        ..Settings::default()
-    }
+    Settings::default().with_steps(4).with_batch(2)
 }
 
 fn run() -> Run {
@@ -55,43 +49,20 @@ fn resume(place: &Path) -> Result<Run, TrainError> {
 pub(crate) fn cases(folder: &Path) -> Cases {
     let mut all = Cases::default();
     all.error("Settings::check", "0 steps", || {
-        Settings {
-            steps: 0,
-            ..settings()
-        }
-        .check()
+        settings().with_steps(0).check()
     });
     all.error("Settings::check", "a batch of 2⁴⁰", || {
-        Settings {
-            batch: 1 << 40,
-            ..settings()
-        }
-        .check()
+        settings().with_batch(1 << 40).check()
     });
     all.error("Settings::check", "a clipping norm of NaN", || {
-        Settings {
-            clip: f64::NAN,
-            ..settings()
-        }
-        .check()
+        settings().with_clip(f64::NAN).check()
     });
     all.error("Settings::check", "an average that keeps all", || {
-        Settings {
-            ema: 1.0,
-            ..settings()
-        }
-        .check()
+        settings().with_ema(1.0).check()
     });
     all.error("Settings::check", "a rate of −1", || {
-        let learning_rate = LearningRate {
-            peak: -1.0,
-            ..settings().learning_rate
-        };
-        Settings {
-            learning_rate,
-            ..settings()
-        }
-        .check()
+        let learning_rate = settings().learning_rate.with_peak(-1.0);
+        settings().with_learning_rate(learning_rate).check()
     });
     all.error("Trainer::new", "γ = −1", || {
         let objective = objective().with_weighting(Weighting::MinSnr { gamma: -1.0 });
@@ -177,10 +148,7 @@ pub(crate) fn cases(folder: &Path) -> Cases {
     }
     let place = saved(folder, "batch");
     all.error("Trainer::resume", "another batch", move || {
-        let settings = Settings {
-            batch: 3,
-            ..settings()
-        };
+        let settings = settings().with_batch(3);
         Run::resume(place, network(4), objective(), settings, &"a network")
     });
     let place = saved(folder, "length");

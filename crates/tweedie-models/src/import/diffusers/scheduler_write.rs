@@ -8,11 +8,12 @@ use tweedie_core::TimeInput;
 use tweedie_math::{Prediction, Schedule, Spacing};
 
 /// The class and the fields that stand for levels on a chain.
-fn of_chain(spacing: Spacing, end: End) -> Value {
+fn of_chain(spacing: Spacing, end: End) -> Result<Value, CheckpointError> {
     let (name, offset) = match spacing {
         Spacing::Leading { offset } | Spacing::OpenLeading { offset } => ("leading", offset),
         Spacing::Linspace | Spacing::OpenLinspace => ("linspace", 0),
         Spacing::Trailing => ("trailing", 0),
+        other => return refuse(format!("the spacing {other:?}")),
     };
     let open = matches!(spacing, Spacing::OpenLeading { .. } | Spacing::OpenLinspace);
     let mut fields = json!({ "timestep_spacing": name, "steps_offset": offset });
@@ -27,7 +28,7 @@ fn of_chain(spacing: Spacing, end: End) -> Value {
             fields["set_alpha_to_one"] = json!(false);
         }
     }
-    fields
+    Ok(fields)
 }
 
 fn sigma(end: End) -> &'static str {
@@ -54,7 +55,7 @@ pub(crate) fn write(sampling: &Sampling) -> Result<Value, CheckpointError> {
             chain,
             spacing,
             end,
-        } => (chain, of_chain(*spacing, *end)),
+        } => (chain, of_chain(*spacing, *end)?),
         Grid::Karras { rho, .. } if (*rho - 7.0).abs() > 1e-12 => {
             return refuse(format!("levels spaced in their root of order {rho}"));
         }

@@ -207,16 +207,11 @@ pub(super) fn folders(all: &mut Cases, folder: &Path) {
 
 fn serde_json_sampling(chain: &Chain) -> Sampling {
     use tweedie::math::Spacing;
-    use tweedie::models::{Clip, End, Grid};
-    Sampling {
-        prediction: Prediction::Noise,
-        time: TimeInput::Index(chain.clone()),
-        grid: Grid::Chain {
-            chain: chain.clone(),
-            spacing: Spacing::Linspace,
-            end: End::Clean,
-        },
-        clip: Clip::None,
-        learned_variance: false,
-    }
+    use tweedie::models::{End, Grid};
+    let grid = Grid::Chain {
+        chain: chain.clone(),
+        spacing: Spacing::Linspace,
+        end: End::Clean,
+    };
+    Sampling::new(Prediction::Noise, TimeInput::Index(chain.clone()), grid)
 }

@@ -87,18 +87,12 @@ fn configurations(all: &mut Cases) {
         DitConfig::new(3).with_width(0).check()
     });
     all.error("AutoencoderConfig::init", "no channels", || {
-        AutoencoderConfig {
-            channels: 0,
-            ..AutoencoderConfig::new()
-        }
-        .init(&device())
+        AutoencoderConfig::new().with_channels(0).init(&device())
     });
     all.error("AutoencoderConfig::init", "64 widths", || {
-        AutoencoderConfig {
-            widths: vec![8; 64],
-            ..AutoencoderConfig::new()
-        }
-        .init(&device())
+        AutoencoderConfig::new()
+            .with_widths(vec![8; 64])
+            .init(&device())
     });
     all.error("MlpConfig::init", "points of no dimensions", || {
         MlpConfig::new(0).init(&device())
@@ -113,30 +107,16 @@ fn configurations(all: &mut Cases) {
         Ffdnet::new(1, 8, 0, &device())
     });
     all.error("ModelConfig::init", "a size of 0", || {
-        ModelConfig {
-            size: [0, 16],
-            ..plain()
-        }
-        .init(&device())
+        plain().with_size([0, 16]).init(&device())
     });
     all.error(
         "ModelConfig::init",
         "images of more channels than the network",
-        || {
-            ModelConfig {
-                channels: 4,
-                ..plain()
-            }
-            .init(&device())
-        },
+        || plain().with_channels(4).init(&device()),
     );
     all.error("ModelConfig::init", "σ_data = 0", || {
         let prediction = Prediction::Edm { sigma_data: 0.0 };
-        ModelConfig {
-            prediction,
-            ..plain()
-        }
-        .init(&device())
+        plain().with_prediction(prediction).init(&device())
     });
     all.error("ModelConfig::init", "a pyramid on 13×11 pixels", || {
         let level = UnetLevel::new(32).with_resampling(Resampling::Pyramid);
@@ -145,11 +125,7 @@ fn configurations(all: &mut Cases) {
         ModelConfig::new(config, Prediction::Noise, TimeInput::LogSnr, [13, 11]).init(&device())
     });
     all.error("ModelConfig::init", "two levels on one pixel", || {
-        ModelConfig {
-            size: [1, 1],
-            ..plain()
-        }
-        .init(&device())
+        plain().with_size([1, 1]).init(&device())
     });
     all.error(
         "Model::new",

@@ -1,0 +1,134 @@
+//! The settings of a training run.
+
+use crate::{Decay, LearningRate};
+use serde::{Deserialize, Serialize};
+use tweedie_math::ParameterError;
+
+/// The settings of a training run.
+///
+/// ```
+/// use tweedie_train::Settings;
+///
+/// let settings = Settings::default().with_steps(2_000).with_batch(16);
+/// assert!(settings.check().is_ok());
+/// assert!(settings.with_ema(1.0).check().is_err());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Number of optimiser steps.
+    pub steps: usize,
+    /// Examples per step.
+    pub batch: usize,
+    /// The learning rate of each step.
+    pub learning_rate: LearningRate,
+    /// AdamW's weight decay.
+    pub weight_decay: f64,
+    /// The largest norm of all gradients together; larger ones are scaled down to it.
+    pub clip: f64,
+    /// Decay of the exponential moving average of the parameters, per step.
+    pub ema: f64,
+    /// Seed of the noise, the times and the order of the examples.
+    pub seed: u64,
+    /// Whether the backward pass recomputes cheap operations (normalisations, nonlinearities,
+    /// sums) instead of storing their results: less memory, more time, the same gradients.
+    pub recompute: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            steps: 10_000,
+            batch: 64,
+            learning_rate: LearningRate::new(1e-3)
+                .with_warmup(100)
+                .with_decay(Decay::Cosine),
+            weight_decay: 0.0,
+            clip: 1.0,
+            ema: 0.999,
+            seed: 0,
+            recompute: false,
+        }
+    }
+}
+
+impl Settings {
+    /// Sets the number of optimiser steps.
+    #[must_use]
+    pub fn with_steps(self, steps: usize) -> Self {
+        Self { steps, ..self }
+    }
+
+    /// Sets the number of examples per step.
+    #[must_use]
+    pub fn with_batch(self, batch: usize) -> Self {
+        Self { batch, ..self }
+    }
+
+    /// Sets the learning rate.
+    #[must_use]
+    pub fn with_learning_rate(self, learning_rate: LearningRate) -> Self {
+        Self {
+            learning_rate,
+            ..self
+        }
+    }
+
+    /// Sets AdamW's weight decay.
+    #[must_use]
+    pub fn with_weight_decay(self, weight_decay: f64) -> Self {
+        Self {
+            weight_decay,
+            ..self
+        }
+    }
+
+    /// Sets the largest norm of all gradients together.
+    #[must_use]
+    pub fn with_clip(self, clip: f64) -> Self {
+        Self { clip, ..self }
+    }
+
+    /// Sets the decay of the moving average of the parameters.
+    #[must_use]
+    pub fn with_ema(self, ema: f64) -> Self {
+        Self { ema, ..self }
+    }
+
+    /// Sets the seed.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Sets whether the backward pass recomputes cheap operations.
+    #[must_use]
+    pub fn with_recompute(self, recompute: bool) -> Self {
+        Self { recompute, ..self }
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`ParameterError`] for the first that is outside its range.
+    pub fn check(&self) -> Result<(), ParameterError> {
+        let check = |name, expected, value: f64, holds| {
+            ParameterError::require(holds && value.is_finite(), name, expected, value).map(drop)
+        };
+        check("steps", "at least 1", self.steps as f64, self.steps > 0)?;
+        let batch = (1..=1 << 24).contains(&self.batch);
+        check("batch", "from 1 to 16,777,216", self.batch as f64, batch)?;
+        let peak = self.learning_rate.peak;
+        check("the learning rate", "above 0", peak, peak > 0.0)?;
+        let decay = self.weight_decay;
+        check("the weight decay", "at least 0", decay, decay >= 0.0)?;
+        check("the clipping norm", "above 0", self.clip, self.clip > 0.0)?;
+        check(
+            "the decay of the average",
+            "within [0, 1)",
+            self.ema,
+            (0.0..1.0).contains(&self.ema),
+        )
+    }
+}
