@@ -6,7 +6,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::time::Duration;
 use tweedie::core::Noise;
-use tweedie::inverse::{
+use tweedie::inverse::operator::{
     AveragePool, Basis, Blur, ChannelMix, CircularBlur, Linear, Mask, Operator, Padding,
     PointSpread, Sampled, Separable, Taps, Tomography, operator_norm,
 };

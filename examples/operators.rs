@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tweedie::core::{Interpolation, Resize};
 use tweedie::image::{PHOTOS, Sheet};
-use tweedie::inverse::{
+use tweedie::inverse::operator::{
     AnyOperator, AveragePool, Basis, Bayer, Blur, ChannelMix, Channels, CircularBlur, FourierPhase,
     Gamma, Identity, Jpeg, Linear, Mask, Matrix, MultiCoil, Operator, OperatorError, Padding,
     PointSpread, RandomPhase, Sampled, Saturation, Separable, Side, Taps, Tomography, Transform,

@@ -10,10 +10,13 @@ use clap::{Parser, ValueEnum};
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tweedie::inverse::{
-    ChannelMix, Compose, GaussianNoise, Linear, Mask, Measurement, Mmps, MultiCoil, Operator,
-    Tomography, TotalVariation,
+use tweedie::inverse::baseline::TotalVariation;
+use tweedie::inverse::measurement::Measurement;
+use tweedie::inverse::noise::GaussianNoise;
+use tweedie::inverse::operator::{
+    ChannelMix, Compose, Linear, Mask, MultiCoil, Operator, Tomography,
 };
+use tweedie::inverse::posterior::Mmps;
 use tweedie::metrics::psnr;
 use tweedie::prelude::*;
 use tweedie_examples::finish;

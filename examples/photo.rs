@@ -10,10 +10,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tweedie::core::{Interpolation, Resize, StaticClip};
 use tweedie::image::{PHOTOS, load};
-use tweedie::inverse::{
-    Bayer, CircularBlur, DiffPir, Dpir, GaussianNoise, Linear, LinearGaussian, Mask, Measurement,
-    Operator, PointSpread, Separable, TotalVariation, wiener,
+use tweedie::inverse::baseline::{TotalVariation, wiener};
+use tweedie::inverse::measurement::{LinearGaussian, Measurement};
+use tweedie::inverse::noise::GaussianNoise;
+use tweedie::inverse::operator::{
+    Bayer, CircularBlur, Linear, Mask, Operator, PointSpread, Separable,
 };
+use tweedie::inverse::posterior::{DiffPir, Dpir};
 use tweedie::math::{Chain, Renoise, Schedule};
 use tweedie::metrics::{Lpips, Ssim, psnr};
 use tweedie::models::Ffdnet;

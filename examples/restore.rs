@@ -7,7 +7,7 @@ use clap::Parser;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tweedie::inverse::GaussianNoise;
+use tweedie::inverse::noise::GaussianNoise;
 use tweedie::metrics::psnr;
 use tweedie::prelude::*;
 use tweedie_examples::finish;

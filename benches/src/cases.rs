@@ -5,7 +5,10 @@ use std::time::Instant;
 use tweedie::burn::module::{Module, ModuleMapper, Param};
 use tweedie::burn::tensor::DType;
 use tweedie::core::Levels;
-use tweedie::inverse::{DpsStep, GaussianNoise, Mask, Measurement};
+use tweedie::inverse::measurement::Measurement;
+use tweedie::inverse::noise::GaussianNoise;
+use tweedie::inverse::operator::Mask;
+use tweedie::inverse::posterior::DpsStep;
 use tweedie::models::{Unet, seeded};
 use tweedie::prelude::*;
 

@@ -5,10 +5,12 @@ mod task;
 use clap::ValueEnum;
 use indicatif::ProgressBar;
 use std::error::Error;
-use tweedie::inverse::{
-    Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, EnKg, GaussianNoise, LangevinCoupling, Lgd,
-    Mcg, Measurement, Mmps, Operator, Pigdm, PnpDm, RePaint, RedDiff, Tmpd, TwistByVariance,
-    TwistedSmc,
+use tweedie::inverse::measurement::Measurement;
+use tweedie::inverse::noise::GaussianNoise;
+use tweedie::inverse::operator::Operator;
+use tweedie::inverse::posterior::{
+    Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, EnKg, LangevinCoupling, Lgd, Mcg, Mmps,
+    Pigdm, PnpDm, RePaint, RedDiff, Tmpd, TwistByVariance, TwistedSmc,
 };
 use tweedie::math::Renoise;
 use tweedie::prelude::*;

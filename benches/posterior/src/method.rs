@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use tweedie::core::Counting;
 use tweedie::core::DenoiseError;
-use tweedie::inverse::{
+use tweedie::inverse::baseline::tikhonov;
+use tweedie::inverse::posterior::{
     Annealed, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, EnKg, LangevinCoupling, Lgd,
     Mcg, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, RePaint, Red, RedDiff, ScoreGuidance, Tmpd,
-    TwistByVariance, TwistedSmc, tikhonov,
+    TwistByVariance, TwistedSmc,
 };
 use tweedie::math::Renoise;
 use tweedie::prelude::*;

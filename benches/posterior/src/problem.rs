@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use tweedie::burn::tensor::{DType, Int, TensorData};
 use tweedie::core::DenoiseError;
 use tweedie::core::oracle::{Gaussian, GaussianMixture};
-use tweedie::inverse::{AveragePool, CircularBlur, GaussianNoise, Identity, Mask, Matrix};
-use tweedie::inverse::{Measurement, Operator, PointSpread, Spectral};
+use tweedie::inverse::measurement::Measurement;
+use tweedie::inverse::noise::GaussianNoise;
+use tweedie::inverse::operator::{AveragePool, CircularBlur, Identity, Mask, Matrix};
+use tweedie::inverse::operator::{Operator, PointSpread, Spectral};
 use tweedie::kernels::Constant;
 use tweedie::prelude::*;
 

@@ -8,9 +8,12 @@ use std::error::Error;
 use std::process::Command;
 use std::time::Instant;
 use tweedie::core::Counting;
-use tweedie::inverse::{
-    Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, EnKg, GaussianNoise, Lgd, Mask, Mcg,
-    Measurement, Mmps, Pigdm, PnpDm, RePaint, RedDiff, Tmpd,
+use tweedie::inverse::measurement::Measurement;
+use tweedie::inverse::noise::GaussianNoise;
+use tweedie::inverse::operator::Mask;
+use tweedie::inverse::posterior::{
+    Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, EnKg, Lgd, Mcg, Mmps, Pigdm, PnpDm, RePaint,
+    RedDiff, Tmpd,
 };
 use tweedie::math::Renoise;
 use tweedie::models::seeded;

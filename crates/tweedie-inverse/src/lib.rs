@@ -63,7 +63,10 @@
 //! ```
 //! use burn::tensor::{Device, Tensor};
 //! use tweedie_core::{HostNoise, Noise, from_fn};
-//! use tweedie_inverse::{Dps, GaussianNoise, Mask, Measurement};
+//! use tweedie_inverse::measurement::Measurement;
+//! use tweedie_inverse::noise::GaussianNoise;
+//! use tweedie_inverse::operator::Mask;
+//! use tweedie_inverse::posterior::Dps;
 //! use tweedie_math::{Ddim, Level, LevelPath, Span, VariancePreserving};
 //! use tweedie_samplers::Sampler;
 //!
@@ -83,42 +86,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod adjoint;
-mod baseline;
-mod file;
-mod from_measurement;
-mod measurement;
-mod noise;
-mod operator;
+pub mod baseline;
+pub mod measurement;
+pub mod noise;
+pub mod operator;
 pub mod posterior;
-
-pub use adjoint::adjoint_gap;
-pub use baseline::{TotalVariation, tikhonov, wiener};
-pub use file::{AnyMeasurement, MeasurementError};
-pub use measurement::{
-    Likelihood, LinearGaussian, LinearMeasured, Measured, Measurement, SpectralGaussian,
-};
-pub use noise::{
-    AnyNoise, GammaNoise, GaussianNoise, InRange, LaplaceNoise, LogPoissonNoise, NoiseModel,
-    PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RicianNoise, SaltAndPepper, ShotNoise,
-    UniformNoise,
-};
-pub use operator::{
-    AnyLinear, AnyOperator, AveragePool, Basis, Bayer, Blur, ChannelMix, Channels, CircularBlur,
-    Compose, ConjugateGradient, FourierPhase, Gamma, Identity, Jpeg, Linear, Mask, Matrix,
-    MultiCoil, Norm, Operator, OperatorError, Padding, PointSpread, RandomPhase, Reading, Sampled,
-    Saturation, Scaled, Separable, Side, Solution, SolveError, Spectral, Stack, Taps, Tomography,
-    Transform, VaryingBlur, operator_norm, pansharpen,
-};
-pub use posterior::ResidualNorm;
-pub use posterior::chain::{
-    Averages, Couple, Daps, Ddrm, Dpir, LangevinCoupling, PnpDm, PnpUla, Red, RedDiff,
-};
-pub use posterior::correction::{
-    DdnmPlus, DpsStep, EnKg, Ilvr, Mcg, Particles, PigdmStep, RePaint, Twist, TwistByVariance,
-    TwistedSmc,
-};
-pub use posterior::guidance::{
-    Annealed, Classifier, Ddnm, DiffPir, Dps, Lgd, Mmps, NoisyLikelihood, Pigdm, ScoreGuidance,
-    Tmpd,
-};
+pub mod solver;

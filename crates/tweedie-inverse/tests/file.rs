@@ -8,9 +8,11 @@
 
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_core::{HostNoise, Noise, ValueRange};
-use tweedie_inverse::{
-    AnyLinear, AnyMeasurement, AnyOperator, AveragePool, Blur, GaussianNoise, Jpeg, Likelihood,
-    Mask, Matrix, Measurement, Operator, Padding, PointSpread, PoissonGaussianNoise, Tomography,
+use tweedie_inverse::measurement::{AnyMeasurement, Likelihood, Measurement};
+use tweedie_inverse::noise::{GaussianNoise, PoissonGaussianNoise};
+use tweedie_inverse::operator::{
+    AnyLinear, AnyOperator, AveragePool, Blur, Jpeg, Mask, Matrix, Operator, Padding, PointSpread,
+    Tomography,
 };
 
 fn truth(dtype: DType) -> Tensor<4> {

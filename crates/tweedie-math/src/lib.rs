@@ -31,7 +31,8 @@
 
 pub mod forward;
 pub mod gaussian;
-mod kernel;
+pub mod interpolation;
+pub mod kernel;
 mod level;
 mod level_path;
 mod moves;
@@ -46,19 +47,14 @@ mod transition;
 mod travel;
 mod weighting;
 
-pub use kernel::{
-    Ancestral, Ddim, EulerMaruyama, EulerOde, Kernel, PosteriorVariance, Renoise, ReverseDiffusion,
-};
+pub use kernel::*;
 pub use level::{Level, LevelError};
 pub use level_path::{LevelPath, PathError, Span};
 pub use moves::{Move, MoveError};
 pub use multistep::Multistep;
 pub use parameter::ParameterError;
 pub use prediction::{Affine, Prediction};
-pub use schedule::{
-    AnySchedule, Chain, Cosine, Edm, OrnsteinUhlenbeck, Rates, RectifiedFlow, Schedule,
-    ScheduleError, Sigmoid, Slope, SubVariancePreserving, VarianceExploding, VariancePreserving,
-};
+pub use schedule::*;
 pub use spacing::Spacing;
 pub use tableau::Tableau;
 pub use time_density::{TimeDensity, stratified};

@@ -12,10 +12,11 @@
 //! Lu et al. 2022, "DPM-Solver", algorithms 1 and 2, arXiv:2206.00927 (on `ε̂`); Lu et al. 2022,
 //! "DPM-Solver++", algorithm 1, arXiv:2211.01095 (on `x̂₀`).
 
-use crate::multistep::{History, estimate};
+use crate::history::{History, estimate};
 use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
-use tweedie_math::multistep::{Combination, Variable, exponential, midpoint};
+use tweedie_math::interpolation::{exponential, midpoint};
+use tweedie_math::multistep::{Combination, Variable};
 use tweedie_math::{Level, Move, MoveError};
 
 /// DPM-Solver (on the noise) or DPM-Solver++ (on the clean signal) of order 2 or 3.

@@ -13,7 +13,7 @@
 //! Song, Meng & Ermon 2021, eq. 16, arXiv:2010.02502; Crowson 2022, k-diffusion,
 //! `sample_dpmpp_2s_ancestral`.
 
-use crate::multistep::add_noise;
+use crate::history::add_noise;
 use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_core::InputError;

@@ -6,8 +6,8 @@
 //!
 //! | step | evaluations a move | file |
 //! |---|---|---|
-//! | every [`Kernel`](tweedie_math::Kernel): DDPM, DDIM, Euler, Euler–Maruyama, reverse diffusion | 1 | `multistep.rs` |
-//! | every [`Multistep`](tweedie_math::Multistep) method: Adams–Bashforth, DEIS, DPM-Solver++ (2M, 3M, their SDEs), iPNDM | 1 | `multistep.rs` |
+//! | every [`Kernel`](tweedie_math::Kernel): DDPM, DDIM, Euler, Euler–Maruyama, reverse diffusion | 1 | `history.rs` |
+//! | every [`Multistep`](tweedie_math::Multistep) method: Adams–Bashforth, DEIS, DPM-Solver++ (2M, 3M, their SDEs), iPNDM | 1 | `history.rs` |
 //! | [`UniPc`] | 1 | `uni_pc.rs` |
 //! | [`Pndm`] | 1, at first 2 or 4 | `pndm.rs` |
 //! | [`RungeKutta`]: midpoint, Heun, RK4, any tableau | 2, 2, 4 | `runge_kutta.rs` |
@@ -51,13 +51,13 @@ mod churn;
 mod dpm_sde;
 mod dpm_solver;
 mod fresh_noise;
+mod history;
 mod integrator;
 mod interpolate;
 mod langevin;
 mod learned;
 pub mod likelihood;
 mod mala;
-mod multistep;
 mod pndm;
 mod predictor_corrector;
 mod runge_kutta;
@@ -74,15 +74,19 @@ pub use churn::Churn;
 pub use dpm_sde::DpmSde;
 pub use dpm_solver::DpmSolver;
 pub use fresh_noise::FreshNoise;
+pub use history::History;
 pub use integrator::{Controller, Tolerance};
 pub use interpolate::slerp;
 pub use langevin::Langevin;
 pub use learned::LearnedAncestral;
 pub use mala::Mala;
-pub use multistep::History;
 pub use pndm::{Pndm, PndmStart};
 pub use predictor_corrector::PredictorCorrector;
 pub use runge_kutta::RungeKutta;
 pub use sampler::{SampleError, Sampler, Trajectory};
 pub use step::{Convergence, State, Step, StepContext, StepError};
 pub use uni_pc::{Correctable, UniPc};
+
+// Every kernel and every multistep method is a step.
+#[doc(inline)]
+pub use tweedie_math::{kernel::*, multistep::*};

@@ -15,7 +15,7 @@
 //! Liu et al. 2022, "Pseudo Numerical Methods for Diffusion Models on Manifolds", eq. 9 to 13,
 //! arXiv:2202.09778.
 
-use crate::multistep::History;
+use crate::history::History;
 use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_math::multistep::{Ipndm, Multistep};

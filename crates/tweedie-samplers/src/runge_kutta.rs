@@ -16,7 +16,7 @@
 //! # Reference
 //! Karras et al. 2022, algorithm 1, arXiv:2206.00364; Hairer, Nørsett & Wanner 1993, chapter II.
 
-use crate::multistep::sum;
+use crate::history::sum;
 use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_math::{Move, ParameterError, Tableau, tableau};

@@ -6,7 +6,7 @@
 //! # Reference
 //! Zhao et al. 2023, "UniPC", algorithms 1 and 2, arXiv:2302.04867.
 
-use crate::multistep::{History, estimate};
+use crate::history::{History, estimate};
 use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_math::multistep::{Combination, Order, UniPcRule, UniPcWeights, Variable};

@@ -2,7 +2,9 @@ use burn::tensor::DataError;
 use tweedie_core::{ConditionError, DenoiseError, InputError, oracle::OracleError};
 #[cfg(feature = "image")]
 use tweedie_image::ImageError;
-use tweedie_inverse::{MeasurementError, OperatorError, SolveError};
+use tweedie_inverse::measurement::MeasurementError;
+use tweedie_inverse::operator::OperatorError;
+use tweedie_inverse::solver::SolveError;
 use tweedie_math::{LevelError, MoveError, ParameterError, PathError, ScheduleError};
 #[cfg(feature = "metrics")]
 use tweedie_metrics::LpipsError;

@@ -16,7 +16,9 @@ use std::time::{Duration, SystemTime};
 use tweedie::burn::tensor::Tensor;
 use tweedie::core::{HostNoise, Noise};
 use tweedie::image::save;
-use tweedie::inverse::{AnyMeasurement, GaussianNoise, Identity, Measurement};
+use tweedie::inverse::measurement::{AnyMeasurement, Measurement};
+use tweedie::inverse::noise::GaussianNoise;
+use tweedie::inverse::operator::Identity;
 use tweedie::models::{Model, ModelConfig, UnetConfig, seeded};
 use tweedie::prelude::*;
 

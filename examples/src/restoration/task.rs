@@ -3,9 +3,11 @@
 use clap::ValueEnum;
 use std::error::Error;
 use std::sync::Arc;
-use tweedie::inverse::{
-    CircularBlur, FourierPhase, GaussianNoise, Identity, Linear, Mask, Measurement, Operator,
-    OperatorError, PointSpread, Separable, Spectral,
+use tweedie::inverse::measurement::Measurement;
+use tweedie::inverse::noise::GaussianNoise;
+use tweedie::inverse::operator::{
+    CircularBlur, FourierPhase, Identity, Linear, Mask, Operator, OperatorError, PointSpread,
+    Separable, Spectral,
 };
 use tweedie::prelude::*;
 

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use tweedie::burn::tensor::Tensor;
 use tweedie::core::Preconditioned;
 use tweedie::image::{Npz, load_npy};
-use tweedie::inverse::{
-    AnyMeasurement, AveragePool, Blur, GaussianNoise, Measurement, Padding, PointSpread,
-    PoissonNoise,
-};
+use tweedie::inverse::measurement::{AnyMeasurement, Measurement};
+use tweedie::inverse::noise::{GaussianNoise, PoissonNoise};
+use tweedie::inverse::operator::{AveragePool, Blur, Padding, PointSpread};
 use tweedie::models::{Ffdnet, Mlp, MlpConfig};
 use tweedie::prelude::*;
 

@@ -6,9 +6,10 @@ use crate::compare::{Comparison, DOUBLE, Outcome};
 use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie::core::oracle::Gaussian;
 use tweedie::core::{Replay, from_fn};
-use tweedie::inverse::{
-    DiffPir, DpsStep, GaussianNoise, Matrix, Measurement, Mmps, PigdmStep, Tmpd,
-};
+use tweedie::inverse::measurement::Measurement;
+use tweedie::inverse::noise::GaussianNoise;
+use tweedie::inverse::operator::Matrix;
+use tweedie::inverse::posterior::{DiffPir, DpsStep, Mmps, PigdmStep, Tmpd};
 use tweedie::kernels::Constant;
 use tweedie::math::{Ddim, Level, LevelPath};
 use tweedie::prelude::{Denoiser, Sampler};

@@ -9,9 +9,10 @@ use crate::deepinv_posterior::{Physics, physics, prior};
 use std::f64::consts::TAU;
 use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie::core::Replay;
-use tweedie::inverse::{
-    Ddrm, GaussianNoise, Linear, Measurement, Operator, OperatorError, Spectral,
-};
+use tweedie::inverse::measurement::Measurement;
+use tweedie::inverse::noise::GaussianNoise;
+use tweedie::inverse::operator::{Linear, Operator, OperatorError, Spectral};
+use tweedie::inverse::posterior::Ddrm;
 use tweedie::math::{Level, LevelPath};
 use tweedie::prelude::Sampler;
 

@@ -8,9 +8,13 @@ use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, Outcome};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{DenoiseError, InputError, Replay, StaticClip, from_fn, try_from_fn};
-use tweedie::inverse::{
-    Annealed, CircularBlur, DiffPir, Dps, GaussianNoise, Mask, Measurement, Mmps, Operator,
-    Padding, Pigdm, PointSpread, ResidualNorm, ScoreGuidance, Separable, Spectral, Taps,
+use tweedie::inverse::measurement::Measurement;
+use tweedie::inverse::noise::GaussianNoise;
+use tweedie::inverse::operator::{
+    CircularBlur, Mask, Operator, Padding, PointSpread, Separable, Spectral, Taps,
+};
+use tweedie::inverse::posterior::{
+    Annealed, DiffPir, Dps, Mmps, Pigdm, ResidualNorm, ScoreGuidance,
 };
 use tweedie::kernels::Constant;
 use tweedie::math::{

@@ -11,7 +11,7 @@ use tweedie::burn::tensor::ops::{
     AttentionModuleOptions, ConvOptions, ConvTransposeOptions, PadMode,
 };
 use tweedie::burn::tensor::{DType, Device, Gradients, Tensor};
-use tweedie::inverse::{Basis, Operator, Transform};
+use tweedie::inverse::operator::{Basis, Operator, Transform};
 use tweedie::kernels::{Sign, fft2};
 use tweedie::models::{Activation, Filter};
 

@@ -4,11 +4,13 @@ use crate::case::{Case, File, GoldenError, Recorded, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome};
 use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie::core::{HostNoise, vjp};
-use tweedie::inverse::{
-    AnyNoise, Blur, ConjugateGradient, GaussianNoise, Likelihood, Linear, LogPoissonNoise,
-    Measurement, NoiseModel, Operator, Padding, PointSpread, PoissonGaussianNoise, PoissonNoise,
+use tweedie::inverse::measurement::{Likelihood, Measurement};
+use tweedie::inverse::noise::{
+    AnyNoise, GaussianNoise, LogPoissonNoise, NoiseModel, PoissonGaussianNoise, PoissonNoise,
     UniformNoise,
 };
+use tweedie::inverse::operator::{Blur, Linear, Operator, Padding, PointSpread};
+use tweedie::inverse::solver::ConjugateGradient;
 use tweedie::metrics::{
     Border, Estimate, Ssim, Window, energy_distance, frechet_distance, kolmogorov_smirnov, mae,
     mmd_squared, mse, nmse, psnr, sliced_wasserstein_along, snr, wasserstein, wasserstein_1d,

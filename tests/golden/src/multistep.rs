@@ -6,8 +6,9 @@ use crate::model::{clipped, model};
 use crate::trajectory::{moved, moves_through, walk_by};
 use serde_json::Value;
 use std::cell::RefCell;
+use tweedie::math::interpolation::exponential;
 use tweedie::math::multistep::{
-    Combination, DpmSolverMultistep, Multistep, Order, UniPcRule, Variable, exponential,
+    Combination, DpmSolverMultistep, Multistep, Order, UniPcRule, Variable,
 };
 use tweedie::math::{Level, MoveError};
 use tweedie::samplers::{Correctable, History, UniPc};

@@ -3,11 +3,11 @@
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, Outcome};
 use tweedie::burn::tensor::{DType, Tensor};
-use tweedie::inverse::{
-    AnyLinear, Basis, Bayer, Blur, ChannelMix, CircularBlur, ConjugateGradient, Linear, Mask,
-    Matrix, MultiCoil, Operator, Padding, PointSpread, Sampled, Separable, Spectral, Taps,
-    Tomography, pansharpen,
+use tweedie::inverse::operator::{
+    AnyLinear, Basis, Bayer, Blur, ChannelMix, CircularBlur, Linear, Mask, Matrix, MultiCoil,
+    Operator, Padding, PointSpread, Sampled, Separable, Spectral, Taps, Tomography, pansharpen,
 };
+use tweedie::inverse::solver::ConjugateGradient;
 use tweedie::kernels::Constant;
 
 /// Whether a case is of this kind.

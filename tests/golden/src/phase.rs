@@ -4,7 +4,7 @@ use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, Outcome};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::vjp;
-use tweedie::inverse::{Operator, RandomPhase};
+use tweedie::inverse::operator::{Operator, RandomPhase};
 use tweedie::kernels::Constant;
 
 /// Runs the case: a complex image, intensities recorded in `f32`.

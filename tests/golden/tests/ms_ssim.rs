@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
 use tweedie::burn::tensor::{DType, TensorData};
-use tweedie::inverse::{Blur, Operator, Padding, PointSpread};
+use tweedie::inverse::operator::{Blur, Operator, Padding, PointSpread};
 use tweedie::metrics::{Border, Ssim};
 use tweedie::prelude::*;
 

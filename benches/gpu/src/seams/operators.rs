@@ -2,7 +2,7 @@
 
 use super::normal;
 use crate::check::{Seam, numbers};
-use tweedie::inverse::{Linear, Operator};
+use tweedie::inverse::operator::{Linear, Operator};
 
 #[allow(
     clippy::expect_used,

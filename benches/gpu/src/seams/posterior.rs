@@ -2,7 +2,9 @@
 
 use crate::check::{Seam, numbers};
 use tweedie::core::oracle::{Gaussian, OracleError};
-use tweedie::inverse::{GaussianNoise, Mask, Measurement};
+use tweedie::inverse::measurement::Measurement;
+use tweedie::inverse::noise::GaussianNoise;
+use tweedie::inverse::operator::Mask;
 use tweedie::prelude::*;
 use tweedie_benches::CaseError;
 

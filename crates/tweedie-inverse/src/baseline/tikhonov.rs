@@ -1,14 +1,18 @@
 //! Tikhonov: `argmin ‖y − A x‖²/σ_y² + ‖x − μ‖²/s²`, the posterior mean of a prior `N(μ, s² I)`.
 
+use crate::measurement::LinearGaussian;
 use crate::operator::error::require;
-use crate::{LinearGaussian, SolveError};
+use crate::solver::SolveError;
 use burn::tensor::Tensor;
 
 /// The posterior mean of the prior `N(mean, std² I)`, in the shape of `mean`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{GaussianNoise, Identity, Measurement, tikhonov};
+/// use tweedie_inverse::baseline::tikhonov;
+/// use tweedie_inverse::measurement::Measurement;
+/// use tweedie_inverse::noise::GaussianNoise;
+/// use tweedie_inverse::operator::Identity;
 ///
 /// let y = Tensor::<2>::ones([1, 1], &Device::flex());
 /// let measured = Measurement::new(Identity, GaussianNoise::new(1.0)?, y.clone());

@@ -10,8 +10,10 @@
 //! # Reference
 //! Rudin, Osher & Fatemi 1992; Chambolle & Pock 2011, algorithm 1 and section 6.2.
 
+use crate::measurement::LinearGaussian;
 use crate::operator::error::require;
-use crate::{LinearGaussian, SolveError, operator_norm};
+use crate::operator::operator_norm;
+use crate::solver::SolveError;
 use burn::tensor::Tensor;
 
 /// Total variation denoising, deblurring, inpainting, … with any linear operator, each channel by
@@ -20,7 +22,10 @@ use burn::tensor::Tensor;
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_core::{HostNoise, Noise};
-/// use tweedie_inverse::{GaussianNoise, Identity, Measurement, TotalVariation};
+/// use tweedie_inverse::baseline::TotalVariation;
+/// use tweedie_inverse::measurement::Measurement;
+/// use tweedie_inverse::noise::GaussianNoise;
+/// use tweedie_inverse::operator::Identity;
 ///
 /// // A step edge survives, the noise does not.
 /// let edge = Tensor::<4>::cat(
@@ -70,7 +75,7 @@ impl TotalVariation {
         require("weight of the variation", self.lambda, expected, legal)?;
         let (a, y) = (problem.linear(), problem.y());
         let shape = a.input_shape(y.dims())?;
-        crate::operator::solve::finite(&y)?;
+        crate::solver::conjugate_gradient::finite(&y)?;
         let norm = operator_norm(a, shape, &y.device())?.value;
         // ‖∇‖² ≤ 8; the norm is known from below.
         let step = 0.99 / (1.01 * norm * norm + 8.0).sqrt();
@@ -125,7 +130,9 @@ fn divergence(q: &[Tensor<4>; 2]) -> Tensor<4> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{GaussianNoise, Identity, Measurement};
+    use crate::measurement::Measurement;
+    use crate::noise::GaussianNoise;
+    use crate::operator::Identity;
     use burn::tensor::Device;
 
     /// Of eight zeros and eight ones, each side moves by `λ/8` towards the other, whichever way the

@@ -7,8 +7,9 @@
 //! # Reference
 //! Wiener 1949; Field 1987, "Relations between the statistics of natural images" (the spectrum).
 
+use crate::measurement::LinearGaussian;
 use crate::operator::error::require;
-use crate::{ConjugateGradient, LinearGaussian, SolveError};
+use crate::solver::{ConjugateGradient, SolveError};
 use burn::tensor::Tensor;
 use tweedie_kernels::CircularFilter;
 

@@ -5,7 +5,7 @@ use super::{
     PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RicianNoise, SaltAndPepper, ShotNoise,
     UniformNoise,
 };
-use crate::OperatorError;
+use crate::operator::OperatorError;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_core::Noise;

@@ -5,7 +5,7 @@
 
 use super::gaussian::positive;
 use super::{NoiseModel, assert_measured, draw, nonnegative, nonnegative_mean};
-use crate::OperatorError;
+use crate::operator::OperatorError;
 use crate::operator::error::checked;
 use burn::tensor::Tensor;
 use rand_distr::{Distribution, Gamma};

@@ -1,7 +1,7 @@
 //! Additive normal noise: `y = mean + σ z`.
 
 use super::{NoiseModel, assert_measured};
-use crate::OperatorError;
+use crate::operator::OperatorError;
 use crate::operator::error::checked;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -39,11 +39,11 @@ impl GaussianNoise {
     ///
     /// ```
     /// use tweedie_core::ValueRange;
-    /// use tweedie_inverse::GaussianNoise;
+    /// use tweedie_inverse::noise::GaussianNoise;
     ///
     /// let noise = GaussianNoise::new(0.05)?.converted(ValueRange::Unit, ValueRange::Signed);
     /// assert_eq!(noise.sigma(), 0.1);
-    /// # Ok::<(), tweedie_inverse::OperatorError>(())
+    /// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
     /// ```
     #[must_use]
     pub fn converted(self, from: ValueRange, to: ValueRange) -> Self {

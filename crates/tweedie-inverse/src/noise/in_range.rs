@@ -1,7 +1,7 @@
 //! A law that is stated in one range, for images in another.
 
 use super::NoiseModel;
-use crate::OperatorError;
+use crate::operator::OperatorError;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Noise, ValueRange};
@@ -13,13 +13,13 @@ use tweedie_core::{Noise, ValueRange};
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_core::{HostNoise, ValueRange};
-/// use tweedie_inverse::{InRange, NoiseModel, PoissonNoise};
+/// use tweedie_inverse::noise::{InRange, NoiseModel, PoissonNoise};
 ///
 /// let photons = InRange::new(PoissonNoise::new(0.01)?, ValueRange::Unit, ValueRange::Signed);
 /// let grey = Tensor::<4>::zeros([1, 1, 64, 64], &Device::flex()); // ½ of the unit range
 /// let y = photons.corrupt(grey, &mut HostNoise::seeded(1));
 /// assert!(y.mean().into_scalar::<f32>().abs() < 0.02);
-/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InRange<N> {

@@ -7,7 +7,7 @@
 use super::gaussian::positive;
 use super::poisson::{count, log_probability};
 use super::{NoiseModel, assert_measured, draw};
-use crate::OperatorError;
+use crate::operator::OperatorError;
 use crate::operator::error::checked;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};

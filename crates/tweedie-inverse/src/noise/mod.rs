@@ -16,8 +16,8 @@ mod shot;
 mod special;
 mod uniform;
 
-use crate::OperatorError;
 use crate::measurement::finite_values;
+use crate::operator::OperatorError;
 use burn::tensor::{DType, Tensor};
 use tweedie_core::Noise;
 

@@ -3,7 +3,7 @@
 use super::gaussian::positive;
 use super::special::ln_factorial;
 use super::{NoiseModel, ShotNoise, assert_measured, draw, nonnegative, nonnegative_mean};
-use crate::OperatorError;
+use crate::operator::OperatorError;
 use crate::operator::error::checked;
 use burn::tensor::Tensor;
 use rand_distr::{Distribution, Poisson};

@@ -8,7 +8,7 @@ use super::gaussian::{log_density, positive};
 use super::poisson::{LEAST, count};
 use super::special::{LogSum, ln_factorial, with_slope};
 use super::{NoiseModel, assert_measured, draw, nonnegative_mean};
-use crate::OperatorError;
+use crate::operator::OperatorError;
 use crate::operator::error::{checked, require};
 use burn::tensor::Tensor;
 use rand_distr::{Distribution, StandardNormal};

@@ -3,7 +3,7 @@
 use super::gaussian::{log_density, positive};
 use super::special::{LogSum, with_slope};
 use super::{NoiseModel, assert_measured, draw};
-use crate::OperatorError;
+use crate::operator::OperatorError;
 use crate::operator::error::{checked, require};
 use burn::tensor::Tensor;
 use rand_distr::{Distribution, StandardNormal};

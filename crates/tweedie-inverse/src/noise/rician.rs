@@ -6,7 +6,7 @@
 use super::gaussian::positive;
 use super::special::{bessel, with_slope};
 use super::{NoiseModel, assert_measured, draw, nonnegative};
-use crate::OperatorError;
+use crate::operator::OperatorError;
 use crate::operator::error::checked;
 use burn::tensor::Tensor;
 use rand_distr::{Distribution, StandardNormal};

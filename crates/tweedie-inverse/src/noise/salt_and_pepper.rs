@@ -2,7 +2,7 @@
 
 use super::gaussian::{log_density, positive};
 use super::{NoiseModel, assert_measured, draw};
-use crate::OperatorError;
+use crate::operator::OperatorError;
 use crate::operator::error::{checked, require};
 use crate::operator::unit;
 use burn::tensor::Tensor;

@@ -5,7 +5,7 @@
 
 use super::poisson::{PoissonNoise, count};
 use super::{NoiseModel, assert_measured, draw, nonnegative, nonnegative_mean};
-use crate::OperatorError;
+use crate::operator::OperatorError;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;

@@ -18,14 +18,14 @@ use tweedie_kernels::CircularFilter;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{Blur, Operator, Padding, PointSpread};
+/// use tweedie_inverse::operator::{Blur, Operator, Padding, PointSpread};
 ///
 /// let x = Tensor::<4>::ones([1, 3, 20, 31], &Device::flex());
 /// let kernel = PointSpread::motion(9, 0.5, 1)?;
 /// let blurred = Blur::new(kernel.clone(), Padding::Reflect).apply(x.clone());
 /// assert!((blurred - x.clone()).abs().max().into_scalar::<f32>() < 1e-5);
 /// assert_eq!(Blur::new(kernel, Padding::Valid).apply(x).dims(), [1, 3, 12, 23]);
-/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Blur {

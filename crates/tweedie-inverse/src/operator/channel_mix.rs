@@ -16,7 +16,7 @@ use tweedie_kernels::Constant;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{ChannelMix, Operator};
+/// use tweedie_inverse::operator::{ChannelMix, Operator};
 ///
 /// let grey = ChannelMix::grey().apply(Tensor::ones([1, 3, 4, 4], &Device::flex()));
 /// assert_eq!(grey.dims(), [1, 1, 4, 4]);

@@ -19,7 +19,7 @@ use tweedie_kernels::{CircularFilter, Constant, Sign, fft2};
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
-/// use tweedie_inverse::{CircularBlur, Linear, Operator, PointSpread};
+/// use tweedie_inverse::operator::{CircularBlur, Linear, Operator, PointSpread};
 ///
 /// let blur = CircularBlur::new(PointSpread::uniform([3, 2])?, [10, 15])?;
 /// let x = Tensor::<4>::random([1, 3, 10, 15], Distribution::Default, &Device::flex());

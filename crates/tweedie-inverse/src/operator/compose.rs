@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{AveragePool, Blur, Operator, Padding, PointSpread};
+/// use tweedie_inverse::operator::{AveragePool, Blur, Operator, Padding, PointSpread};
 ///
 /// let blur = Blur::new(PointSpread::gaussian(1.0)?, Padding::Reflect);
 /// let camera = blur.then(AveragePool::new(2)?);
 /// assert_eq!(camera.apply(Tensor::ones([1, 3, 8, 8], &Device::flex())).dims(), [1, 3, 4, 4]);
-/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Compose<A, B> {

@@ -99,9 +99,9 @@ macro_rules! checked {
         }
 
         impl TryFrom<Raw> for $type {
-            type Error = $crate::OperatorError;
+            type Error = $crate::operator::OperatorError;
 
-            fn try_from(raw: Raw) -> Result<Self, $crate::OperatorError> {
+            fn try_from(raw: Raw) -> Result<Self, $crate::operator::OperatorError> {
                 $constructor($(raw.$field),*)
             }
         }

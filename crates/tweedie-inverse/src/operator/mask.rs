@@ -15,12 +15,12 @@ use tweedie_kernels::Constant;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{Mask, Operator};
+/// use tweedie_inverse::operator::{Mask, Operator};
 ///
 /// let mask = Mask::missing_box([4, 4], [1, 1], [2, 2])?;
 /// let y = mask.apply(Tensor::ones([1, 3, 4, 4], &Device::flex()));
 /// assert_eq!(y.sum().into_scalar::<f32>(), 36.0);
-/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Constant<D>", into = "Constant<D>")]

@@ -20,11 +20,11 @@ use tweedie_kernels::Constant;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{Matrix, Operator};
+/// use tweedie_inverse::operator::{Matrix, Operator};
 ///
 /// let sensing = Matrix::gaussian([1, 8, 8], 20, 7)?;
 /// assert_eq!(sensing.apply(Tensor::ones([2, 1, 8, 8], &Device::flex())).dims(), [2, 1, 1, 20]);
-/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Recipe", into = "Recipe")]

@@ -1,11 +1,10 @@
 //! What was measured of a signal. One operator a file.
 
 pub(crate) mod error;
-mod solution;
-pub(crate) mod solve;
 pub(crate) mod spectral;
 mod svd;
 
+pub(crate) mod adjoint;
 mod any;
 mod blur;
 mod channel_mix;
@@ -34,10 +33,12 @@ mod tomography;
 mod transform;
 mod varying_blur;
 
+use crate::solver::conjugate_gradient::{finite, positive};
+use crate::solver::{ConjugateGradient, Solution, SolveError};
 use burn::tensor::Tensor;
-use solve::{finite, positive};
 use std::sync::Arc;
 
+pub use adjoint::adjoint_gap;
 pub use any::{AnyLinear, AnyOperator};
 pub use blur::Blur;
 pub use channel_mix::ChannelMix;
@@ -63,8 +64,6 @@ pub use sampled::Sampled;
 pub use saturation::Saturation;
 pub use scaled::Scaled;
 pub use separable::Separable;
-pub use solution::{Solution, SolveError};
-pub use solve::ConjugateGradient;
 pub use spectral::Spectral;
 pub use stack::Stack;
 pub use tomography::Tomography;

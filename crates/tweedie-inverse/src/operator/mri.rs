@@ -18,11 +18,11 @@ use tweedie_kernels::{Constant, Sign};
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{Mask, MultiCoil, Operator};
+/// use tweedie_inverse::operator::{Mask, MultiCoil, Operator};
 ///
 /// let scan = MultiCoil::ring(4, Mask::cartesian([16, 16], 3.0, 0.2, 1)?, [16, 16])?;
 /// assert_eq!(scan.apply(Tensor::ones([1, 2, 16, 16], &Device::flex())).dims(), [1, 8, 16, 16]);
-/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]

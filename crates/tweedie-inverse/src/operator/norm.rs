@@ -1,7 +1,7 @@
 //! The norm of a linear operator, by power iteration.
 
-use super::solve::norms;
 use super::{Linear, SolveError};
+use crate::solver::conjugate_gradient::norms;
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{HostNoise, Noise};
 
@@ -23,7 +23,7 @@ pub struct Norm {
 ///
 /// ```
 /// use burn::tensor::Device;
-/// use tweedie_inverse::{AveragePool, operator_norm};
+/// use tweedie_inverse::operator::{AveragePool, operator_norm};
 ///
 /// let norm = operator_norm(&AveragePool::new(4)?, [1, 1, 8, 8], &Device::flex())?;
 /// assert!((norm.value - 0.25).abs() < 1e-5);

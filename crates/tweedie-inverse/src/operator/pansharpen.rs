@@ -7,13 +7,13 @@ use super::{AnyLinear, ChannelMix, OperatorError, Padding, Separable, Stack, Tap
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{Operator, pansharpen};
+/// use tweedie_inverse::operator::{Operator, pansharpen};
 ///
 /// let satellite = pansharpen([32, 32], 4)?;
 /// let y = satellite.apply(Tensor::ones([1, 3, 32, 32], &Device::flex()));
 /// let [coarse, fine] = satellite.split(y).try_into().expect("two images");
 /// assert_eq!((coarse.dims(), fine.dims()), ([1, 3, 8, 8], [1, 1, 32, 32]));
-/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 ///
 /// # Errors

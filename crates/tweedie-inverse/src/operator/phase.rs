@@ -41,11 +41,11 @@ impl Reading {
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{FourierPhase, Operator};
+/// use tweedie_inverse::operator::{FourierPhase, Operator};
 ///
 /// let phase = FourierPhase::new([16, 16], 2.0)?;
 /// assert_eq!(phase.apply(Tensor::ones([1, 3, 16, 16], &Device::flex())).dims(), [1, 3, 32, 32]);
-/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]

@@ -11,12 +11,12 @@ use tweedie_kernels::Constant;
 /// pixels there is none, and deepinv takes the same.
 ///
 /// ```
-/// use tweedie_inverse::PointSpread;
+/// use tweedie_inverse::operator::PointSpread;
 ///
 /// let spread = PointSpread::gaussian(1.5)?;
 /// assert_eq!(spread.size(), [13, 13]);
 /// assert!((spread.values().iter().sum::<f64>() - 1.0).abs() < 1e-12);
-/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Constant<2>", into = "Constant<2>")]

@@ -19,7 +19,7 @@ use tweedie_kernels::Constant;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{Basis, Linear, Mask, Operator, Sampled};
+/// use tweedie_inverse::operator::{Basis, Linear, Mask, Operator, Sampled};
 ///
 /// // Single-coil magnetic resonance, every second line or so; the image is complex.
 /// let scan = Sampled::new(Basis::Fourier, Mask::cartesian([32, 32], 2.0, 0.1, 7)?, [32, 32])?;

@@ -22,7 +22,7 @@ use tweedie_kernels::Constant;
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
 /// use tweedie_core::{Interpolation, Resize};
-/// use tweedie_inverse::{Linear, Operator, Separable};
+/// use tweedie_inverse::operator::{Linear, Operator, Separable};
 ///
 /// let resize = Resize::new(Interpolation::Bicubic).with_antialias(true);
 /// let shrink = Separable::resize(resize, [30, 20], [7, 9])?;

@@ -113,14 +113,14 @@ macro_rules! closed_form {
             &self,
             b: Tensor<$rank>,
             shift: f64,
-            _: $crate::ConjugateGradient,
+            _: $crate::solver::ConjugateGradient,
         ) -> Result<Solution<$rank>, SolveError> {
             $crate::operator::spectral::solve(self, b, shift)
         }
         fn pinv_fitting(
             &self,
             y: Tensor<$rank>,
-            _: $crate::ConjugateGradient,
+            _: $crate::solver::ConjugateGradient,
         ) -> Result<Solution<$rank>, SolveError> {
             $crate::operator::spectral::pinv(self, y)
         }

@@ -18,7 +18,7 @@ use tweedie_kernels::{CircularFilter, Projector};
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{Operator, Tomography};
+/// use tweedie_inverse::operator::{Operator, Tomography};
 ///
 /// let scan = Tomography::half_turn([32, 32], 45)?;
 /// let disc = Tensor::<4>::ones([1, 1, 32, 32], &Device::flex());
@@ -27,7 +27,7 @@ use tweedie_kernels::{CircularFilter, Projector};
 /// let restored = scan.filtered_back_projection(sinogram);
 /// let error = (restored - disc).slice([0..1, 0..1, 12..20, 12..20]).abs().max();
 /// assert!(error.into_scalar::<f32>() < 0.1);
-/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Recipe", into = "Recipe")]

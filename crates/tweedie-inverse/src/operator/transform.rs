@@ -33,13 +33,13 @@ pub enum Basis {
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
-/// use tweedie_inverse::{Basis, Linear, Operator, Transform};
+/// use tweedie_inverse::operator::{Basis, Linear, Operator, Transform};
 ///
 /// let transform = Transform::new(Basis::Cosine, [6, 10])?;
 /// let x = Tensor::<4>::random([1, 3, 6, 10], Distribution::Default, &Device::flex());
 /// let back = transform.adjoint(transform.apply(x.clone()));
 /// assert!((back - x).abs().max().into_scalar::<f32>() < 1e-5);
-/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Recipe", into = "Recipe")]

@@ -15,14 +15,14 @@ use tweedie_kernels::Constant;
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{Operator, Padding, PointSpread, VaryingBlur};
+/// use tweedie_inverse::operator::{Operator, Padding, PointSpread, VaryingBlur};
 ///
 /// let kernels = [0.5, 1.0, 1.5, 2.0].map(PointSpread::gaussian);
 /// let kernels = kernels.into_iter().collect::<Result<Vec<_>, _>>()?;
 /// let blur = VaryingBlur::tiles(kernels, [2, 2], [16, 20], Padding::Replicate)?;
 /// let flat = blur.apply(Tensor::ones([1, 1, 16, 20], &Device::flex()));
 /// assert_eq!(flat.dims(), [1, 1, 16, 20]);
-/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]

@@ -13,13 +13,18 @@ pub mod correction;
 pub mod guidance;
 mod residual_norm;
 
-use crate::operator::solve::ConjugateGradient;
-use crate::{Linear, LinearGaussian, LinearMeasured, Measured, Solution};
+use crate::measurement::{LinearGaussian, LinearMeasured, Measured};
+use crate::operator::Linear;
+use crate::solver::Solution;
+use crate::solver::conjugate_gradient::ConjugateGradient;
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{DenoiseError, InputError};
 use tweedie_math::Level;
 use tweedie_samplers::StepError;
 
+pub use chain::*;
+pub use correction::*;
+pub use guidance::*;
 pub use residual_norm::ResidualNorm;
 
 /// `y − A x`.

@@ -2,7 +2,7 @@
 
 use super::residual;
 use crate::measurement::widened;
-use crate::{Likelihood, Measured};
+use crate::measurement::{Likelihood, Measured};
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, per_sample_sum};
 

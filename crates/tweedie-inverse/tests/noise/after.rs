@@ -4,10 +4,9 @@
 use super::ok;
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_core::HostNoise;
-use tweedie_inverse::{
-    AnyNoise, Blur, GammaNoise, Measurement, Padding, PointSpread, PoissonGaussianNoise,
-    PoissonNoise,
-};
+use tweedie_inverse::measurement::Measurement;
+use tweedie_inverse::noise::{AnyNoise, GammaNoise, PoissonGaussianNoise, PoissonNoise};
+use tweedie_inverse::operator::{Blur, Padding, PointSpread};
 
 fn counts() -> [AnyNoise; 4] {
     [

@@ -3,7 +3,7 @@
 use super::{Case, laws, log_density, ok, row};
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_core::{HostNoise, ValueRange, vjp};
-use tweedie_inverse::{
+use tweedie_inverse::noise::{
     AnyNoise, LogPoissonNoise, NoiseModel, PoissonGaussianNoise, PoissonNoise, QuantisationNoise,
     RicianNoise, SaltAndPepper, UniformNoise,
 };

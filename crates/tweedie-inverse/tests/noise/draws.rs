@@ -3,9 +3,10 @@
 use super::{laws, ok, row};
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_core::{HostNoise, ValueRange, vjp};
-use tweedie_inverse::{
-    AnyNoise, GammaNoise, GaussianNoise, InRange, LaplaceNoise, LogPoissonNoise, Measurement,
-    NoiseModel, PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RicianNoise, SaltAndPepper,
+use tweedie_inverse::measurement::Measurement;
+use tweedie_inverse::noise::{
+    AnyNoise, GammaNoise, GaussianNoise, InRange, LaplaceNoise, LogPoissonNoise, NoiseModel,
+    PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RicianNoise, SaltAndPepper,
     UniformNoise,
 };
 
@@ -104,7 +105,7 @@ fn nonsense_is_refused() {
     let dark = Tensor::<4>::full([1, 1, 2, 2], -0.5, &Device::flex());
     let photons = ok(PoissonNoise::new(0.1));
     let made = Measurement::simulate(
-        tweedie_inverse::Identity,
+        tweedie_inverse::operator::Identity,
         photons,
         dark.clone(),
         &mut HostNoise::seeded(1),
@@ -115,7 +116,7 @@ fn nonsense_is_refused() {
         "Poisson noise takes values of at least 0, got -0.5"
     );
     // Nor is a count negative.
-    let made = Measurement::new(tweedie_inverse::Identity, photons, dark.clone());
+    let made = Measurement::new(tweedie_inverse::operator::Identity, photons, dark.clone());
     let error = made.check([1, 1, 2, 2]).expect_err("an error");
     assert_eq!(
         error.to_string(),
@@ -124,7 +125,7 @@ fn nonsense_is_refused() {
     // In the range of diffusion models the same image is a dark grey.
     let shifted = InRange::new(photons, ValueRange::Unit, ValueRange::Signed);
     let made = Measurement::simulate(
-        tweedie_inverse::Identity,
+        tweedie_inverse::operator::Identity,
         shifted,
         dark,
         &mut HostNoise::seeded(1),

@@ -3,11 +3,16 @@
 use super::ok;
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_core::{HostNoise, ValueRange};
-use tweedie_inverse::{
-    AnyLinear, AnyNoise, Basis, Blur, GammaNoise, GaussianNoise, Identity, LaplaceNoise,
-    Likelihood, Linear, Mask, Measurement, MultiCoil, Operator, Padding, PointSpread, PoissonNoise,
-    ResidualNorm, RicianNoise, SaltAndPepper, Sampled, Stack, UniformNoise,
+use tweedie_inverse::measurement::{Likelihood, Measurement};
+use tweedie_inverse::noise::{
+    AnyNoise, GammaNoise, GaussianNoise, LaplaceNoise, PoissonNoise, RicianNoise, SaltAndPepper,
+    UniformNoise,
 };
+use tweedie_inverse::operator::{
+    AnyLinear, Basis, Blur, Identity, Linear, Mask, MultiCoil, Operator, Padding, PointSpread,
+    Sampled, Stack,
+};
+use tweedie_inverse::posterior::ResidualNorm;
 
 fn grey() -> Tensor<4> {
     Tensor::full([2, 1, 8, 8], 0.5, (&Device::flex(), DType::F64))

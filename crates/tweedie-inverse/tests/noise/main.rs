@@ -13,11 +13,11 @@ mod hole;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie_core::ValueRange;
-use tweedie_inverse::{
+use tweedie_inverse::noise::{
     AnyNoise, GammaNoise, GaussianNoise, InRange, LaplaceNoise, LogPoissonNoise, NoiseModel,
-    OperatorError, PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RicianNoise,
-    UniformNoise,
+    PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RicianNoise, UniformNoise,
 };
+use tweedie_inverse::operator::OperatorError;
 
 /// A law, a mean, and its exact moments and support.
 struct Case {

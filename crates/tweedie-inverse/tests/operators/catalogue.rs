@@ -1,7 +1,7 @@
 //! Every operator, at sizes that are odd, even, not square, and one pixel.
 
 use tweedie_core::{Interpolation, Resize, ValueRange};
-use tweedie_inverse::{
+use tweedie_inverse::operator::{
     AnyLinear, AnyOperator, AveragePool, Basis, Bayer, Blur, ChannelMix, Channels, CircularBlur,
     FourierPhase, Gamma, Identity, Jpeg, Mask, Matrix, MultiCoil, Operator, Padding, PointSpread,
     RandomPhase, Reading, Sampled, Saturation, Separable, Side, Spectral, Stack, Taps, Tomography,

@@ -4,7 +4,7 @@ use super::catalogue::{Case, linear, nonlinear};
 use super::random;
 use burn::tensor::DType;
 use tweedie_core::{Interpolation, Resize, ValueRange};
-use tweedie_inverse::{
+use tweedie_inverse::operator::{
     AveragePool, Basis, Blur, ChannelMix, Channels, FourierPhase, Gamma, Jpeg, Mask, Matrix,
     MultiCoil, Operator, OperatorError, Padding, PointSpread, Sampled, Saturation, Separable,
     Stack, Taps, Tomography, Transform, VaryingBlur,
@@ -175,7 +175,7 @@ fn masks_are_what_they_say() {
     let missing = Mask::missing_box([3, 4], [1, 1], [1, 2]).expect("a mask");
     assert_eq!(rows(&missing), ["xxxx", "x..x", "xxxx"]);
     assert!((missing.fraction() - 10.0 / 12.0).abs() < 1e-12);
-    use tweedie_inverse::{Bayer, Side};
+    use tweedie_inverse::operator::{Bayer, Side};
     assert_eq!(rows(&Mask::missing_half([1, 5], Side::Left)), ["..xxx"]);
     assert_eq!(rows(&Mask::missing_half([1, 5], Side::Right)), ["xxx.."]);
     assert_eq!(

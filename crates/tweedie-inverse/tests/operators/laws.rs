@@ -4,7 +4,9 @@ use super::catalogue::{Case, linear};
 use super::{each, norm, random};
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_core::vjp;
-use tweedie_inverse::{AnyLinear, AnyOperator, Linear, Operator, adjoint_gap, operator_norm};
+use tweedie_inverse::operator::{
+    AnyLinear, AnyOperator, Linear, Operator, adjoint_gap, operator_norm,
+};
 
 #[test]
 fn the_adjoint_is_exact() {
@@ -124,7 +126,7 @@ fn what_is_composed_is_what_it_says() {
     {
         let x = random(shape, 1, DType::F64);
         let y = a.apply(x.clone());
-        let then = a.clone().then(tweedie_inverse::Identity);
+        let then = a.clone().then(tweedie_inverse::operator::Identity);
         assert_eq!(
             then.apply(x.clone()).into_data(),
             y.clone().into_data(),
@@ -132,8 +134,10 @@ fn what_is_composed_is_what_it_says() {
         );
         let scaled = a.clone().scaled(2.5);
         assert!(norm(scaled.apply(x.clone()) - y.clone() * 2.5) <= 1e-12 * (1.0 + norm(y.clone())));
-        let stack =
-            tweedie_inverse::Stack::new(vec![a.clone(), a.clone()], [shape[1], shape[2], shape[3]]);
+        let stack = tweedie_inverse::operator::Stack::new(
+            vec![a.clone(), a.clone()],
+            [shape[1], shape[2], shape[3]],
+        );
         let stack = stack.expect("a stack");
         let parts = stack.split(stack.apply(x.clone()));
         for part in &parts {

@@ -16,7 +16,7 @@ mod spectral;
 use burn::tensor::{DType, Device, Tensor};
 use catalogue::{Case, linear};
 use tweedie_core::{HostNoise, Noise};
-use tweedie_inverse::AnyLinear;
+use tweedie_inverse::operator::AnyLinear;
 
 const BOTH: [(DType, f64); 2] = [(DType::F32, 1e-5), (DType::F64, 1e-10)];
 

@@ -4,7 +4,7 @@ use super::catalogue::nonlinear;
 use super::{norm, random};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie_core::{ValueRange, vjp};
-use tweedie_inverse::{FourierPhase, Gamma, Jpeg, Operator, RandomPhase, Saturation};
+use tweedie_inverse::operator::{FourierPhase, Gamma, Jpeg, Operator, RandomPhase, Saturation};
 use tweedie_kernels::Constant;
 
 #[test]

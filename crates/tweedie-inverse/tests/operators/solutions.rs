@@ -3,9 +3,8 @@
 use super::catalogue::{Case, linear};
 use super::{each, norm, random};
 use burn::tensor::{DType, Device, Tensor};
-use tweedie_inverse::{
-    AnyLinear, ConjugateGradient, Linear, Operator, Solution, SolveError, operator_norm,
-};
+use tweedie_inverse::operator::{AnyLinear, Linear, Operator, operator_norm};
+use tweedie_inverse::solver::{ConjugateGradient, Solution, SolveError};
 
 /// `A⁺ y`, iterations to a tolerance: without a settings of its own, what the trait does.
 fn pinv(a: &AnyLinear, y: Tensor<4>, tolerance: f64) -> Solution<4> {
@@ -178,9 +177,9 @@ fn an_iteration_that_does_not_arrive_says_so() {
     assert_eq!(early.iterations, 2);
     assert!(early.residual > Some(1e-12));
     // Orthogonal to all that can be measured: the solution is 0, not what 0/0 gives.
-    let nothing = tweedie_inverse::Blur::new(
-        tweedie_inverse::PointSpread::new(vec![0.0], [1, 1]).expect("a kernel"),
-        tweedie_inverse::Padding::Zero,
+    let nothing = tweedie_inverse::operator::Blur::new(
+        tweedie_inverse::operator::PointSpread::new(vec![0.0], [1, 1]).expect("a kernel"),
+        tweedie_inverse::operator::Padding::Zero,
     );
     assert_eq!(norm(nothing.pinv(b.clone()).expect("a solution").x), 0.0);
     // What is not finite is refused, in whichever sample it is.

@@ -3,7 +3,7 @@
 use super::catalogue::spectral;
 use super::{norm, random};
 use burn::tensor::{DType, Device};
-use tweedie_inverse::{adjoint_gap, operator_norm};
+use tweedie_inverse::operator::{adjoint_gap, operator_norm};
 
 #[test]
 fn the_decomposition_is_one() {

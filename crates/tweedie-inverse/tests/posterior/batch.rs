@@ -4,7 +4,8 @@ use crate::registry::{Prior, methods};
 use crate::{device, inpainting};
 use burn::tensor::Tensor;
 use tweedie_core::{HostNoise, from_fn};
-use tweedie_inverse::{EnKg, Measurement};
+use tweedie_inverse::measurement::Measurement;
+use tweedie_inverse::posterior::EnKg;
 use tweedie_math::{Ddim, Level};
 use tweedie_samplers::Sampler;
 

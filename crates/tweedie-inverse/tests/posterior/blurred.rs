@@ -3,7 +3,10 @@
 use crate::device;
 use burn::tensor::{DType, Tensor};
 use tweedie_core::{HostNoise, Noise, from_fn};
-use tweedie_inverse::{CircularBlur, DdnmPlus, Ddrm, GaussianNoise, Measurement, PointSpread};
+use tweedie_inverse::measurement::Measurement;
+use tweedie_inverse::noise::GaussianNoise;
+use tweedie_inverse::operator::{CircularBlur, PointSpread};
+use tweedie_inverse::posterior::{DdnmPlus, Ddrm};
 use tweedie_math::{Ddim, Level, LevelPath, Span, VariancePreserving};
 use tweedie_samplers::{AnyStep, Sampler};
 

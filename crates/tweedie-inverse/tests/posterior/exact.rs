@@ -4,9 +4,10 @@ use crate::{correlated, device, gap, inpainting, path, posterior};
 use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{DenoiseError, Denoiser, HostNoise};
-use tweedie_inverse::{
-    GaussianNoise, Identity, Measurement, Mmps, NoisyLikelihood, Pigdm, PnpDm, ScoreGuidance, Tmpd,
-};
+use tweedie_inverse::measurement::Measurement;
+use tweedie_inverse::noise::GaussianNoise;
+use tweedie_inverse::operator::Identity;
+use tweedie_inverse::posterior::{Mmps, NoisyLikelihood, Pigdm, PnpDm, ScoreGuidance, Tmpd};
 use tweedie_math::{Ancestral, Kernel, Level, LevelPath, VarianceExploding};
 use tweedie_samplers::{Coupling, Sampler, Step, affine_law};
 
@@ -148,7 +149,7 @@ fn split_gibbs_keeps_the_posterior() {
 /// A measurement that is coupled to a point is a Gaussian in closed form.
 #[test]
 fn perturb_and_solve_draws_the_gaussian() {
-    use tweedie_inverse::{Couple, LangevinCoupling};
+    use tweedie_inverse::posterior::{Couple, LangevinCoupling};
     let measured = inpainting();
     let centre = Tensor::<2>::from_floats([[1.0, 2.0]], &device()).repeat_dim(0, 40_000);
     // Precision of the first coordinate: 1/σ_y² + 1/r²; the second has the prior's r.

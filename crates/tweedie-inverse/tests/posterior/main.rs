@@ -16,7 +16,9 @@ mod registry;
 
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_core::oracle::Gaussian;
-use tweedie_inverse::{GaussianNoise, Mask, Measurement};
+use tweedie_inverse::measurement::Measurement;
+use tweedie_inverse::noise::GaussianNoise;
+use tweedie_inverse::operator::Mask;
 use tweedie_math::{LevelPath, Span, VariancePreserving};
 
 fn device() -> Device {

@@ -4,7 +4,10 @@ use crate::{device, path};
 use burn::tensor::Tensor;
 use tweedie_core::HostNoise;
 use tweedie_core::oracle::{Gaussian, GaussianMixture};
-use tweedie_inverse::{GaussianNoise, Mask, Measurement, Twist, TwistByVariance, TwistedSmc};
+use tweedie_inverse::measurement::Measurement;
+use tweedie_inverse::noise::GaussianNoise;
+use tweedie_inverse::operator::Mask;
+use tweedie_inverse::posterior::{Twist, TwistByVariance, TwistedSmc};
 use tweedie_math::{Ddim, LevelPath};
 use tweedie_samplers::Sampler;
 

@@ -5,10 +5,12 @@ use crate::{device, inpainting};
 use burn::tensor::Tensor;
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{DenoiseError, Denoiser, HostNoise, from_fn};
-use tweedie_inverse::{
-    Annealed, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, GaussianNoise, LangevinCoupling,
-    Linear, Measurement, Mmps, Operator, OperatorError, Pigdm, PigdmStep, PnpDm, PnpUla, RePaint,
-    Red, ScoreGuidance, Tmpd,
+use tweedie_inverse::measurement::Measurement;
+use tweedie_inverse::noise::GaussianNoise;
+use tweedie_inverse::operator::{Linear, Operator, OperatorError};
+use tweedie_inverse::posterior::{
+    Annealed, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, LangevinCoupling, Mmps, Pigdm,
+    PigdmStep, PnpDm, PnpUla, RePaint, Red, ScoreGuidance, Tmpd,
 };
 use tweedie_math::{Ancestral, Ddim, Level, LevelPath, RectifiedFlow, Span};
 use tweedie_samplers::{SampleError, Sampler};

@@ -3,7 +3,7 @@
 use super::{Inpainting, path};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{Denoiser, Noise};
-use tweedie_inverse::{
+use tweedie_inverse::posterior::{
     Annealed, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, Ilvr, LangevinCoupling, Lgd,
     Mcg, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, RePaint, Red, RedDiff, ResidualNorm, ScoreGuidance,
     Tmpd,

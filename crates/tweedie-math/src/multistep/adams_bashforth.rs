@@ -7,7 +7,8 @@
 //! Zhang & Chen 2023, eq. 14 (ρAB), arXiv:2204.13902; Liu et al. 2022, "PNDM", for the classical
 //! weights, arXiv:2202.09778.
 
-use super::{Combination, Multistep, Order, Variable, distinct_prefix, over_ratio, weights};
+use super::{Combination, Multistep, Order, Variable, distinct_prefix, over_ratio};
+use crate::interpolation;
 use crate::{Level, MoveError};
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +42,7 @@ impl Multistep for AdamsBashforth {
     fn combination(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError> {
         let nodes = distinct_prefix(visited, self.order.get(), Level::noise_to_signal);
         let (a, b) = (visited[0].noise_to_signal(), to.noise_to_signal());
-        let weights = weights::adams_bashforth(&nodes, a, b);
+        let weights = interpolation::adams_bashforth(&nodes, a, b);
         over_ratio(visited[0], to, &weights)
     }
 

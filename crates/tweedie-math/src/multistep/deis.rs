@@ -8,8 +8,8 @@
 //! Zhang & Chen 2023, "Fast Sampling of Diffusion Models with Exponential Integrator", eq. 14 and
 //! 15, arXiv:2204.13902.
 
-use super::weights::weights;
 use super::{Combination, Multistep, Order, Variable, distinct_prefix, over_ratio};
+use crate::interpolation::weights;
 use crate::{Level, MoveError, Schedule};
 use serde::{Deserialize, Serialize};
 

@@ -15,7 +15,8 @@
 //! Lu et al. 2022, "DPM-Solver++", algorithm 2 and appendix (SDE), arXiv:2211.01095; Lu et al.
 //! 2022, "DPM-Solver", arXiv:2206.00927.
 
-use super::{Combination, Multistep, Order, Variable, exponential, midpoint};
+use super::exponential::{exponential, midpoint};
+use super::{Combination, Multistep, Order, Variable};
 use crate::{Level, MoveError, ParameterError};
 use serde::{Deserialize, Serialize};
 

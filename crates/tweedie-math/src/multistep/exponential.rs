@@ -15,8 +15,8 @@
 //! Zhang & Chen 2023, "DEIS", arXiv:2204.13902 (ε̂); Lu et al. 2022, "DPM-Solver++", eq. 8 and 15,
 //! arXiv:2211.01095 (x̂₀, and the SDE).
 
-use super::weights::exponential_adams_bashforth;
 use super::{Combination, Multistep, Order, Variable, half_log_snr};
+use crate::interpolation::exponential_adams_bashforth;
 use crate::{Level, MoveError};
 use serde::{Deserialize, Serialize};
 

@@ -14,16 +14,15 @@
 //! | [`UniPcWeights`] (UniPC) | `ε̂` or `x̂₀` | `λ`, corrected by the next evaluation |
 //! | [`Ipndm`] | `ε̂` | nothing: the weights of equal steps |
 //!
-//! All of them are pure functions of levels; [`adams_bashforth`] and
-//! [`exponential_adams_bashforth`] are the integrals of Lagrange's polynomials that they share.
+//! All of them are pure functions of levels; [`interpolation`](crate::interpolation) has the integrals of Lagrange's
+//! polynomials that they share.
 
 mod adams_bashforth;
 mod deis;
 mod dpm_solver;
-mod exponential;
+pub(crate) mod exponential;
 mod ipndm;
 mod uni_pc;
-mod weights;
 
 use crate::transition::singular;
 use crate::{Kernel, Level, MoveError, Transition};
@@ -32,10 +31,9 @@ use serde::{Deserialize, Serialize};
 pub use adams_bashforth::AdamsBashforth;
 pub use deis::Deis;
 pub use dpm_solver::DpmSolverMultistep;
-pub use exponential::{ExponentialAdamsBashforth, exponential, midpoint};
+pub use exponential::ExponentialAdamsBashforth;
 pub use ipndm::Ipndm;
 pub use uni_pc::{UniPcRule, UniPcWeights};
-pub use weights::{adams_bashforth, exponential_adams_bashforth};
 
 /// Which estimate a method interpolates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,7 +9,8 @@
 //! # Reference
 //! Zhao et al. 2023, "UniPC", algorithms 1 and 2, section 3.4, arXiv:2302.04867.
 
-use super::{Combination, Order, Variable, exponential, half_log_snr, midpoint};
+use super::exponential::{exponential, midpoint};
+use super::{Combination, Order, Variable, half_log_snr};
 use crate::{Level, MoveError};
 use serde::{Deserialize, Serialize};
 

@@ -2,8 +2,8 @@
 //! samplers that knows the measurement.
 
 use crate::measurement::accepts_linear;
+use crate::measurement::{Likelihood, LinearGaussian};
 use crate::posterior::solve_shifted;
-use crate::{Likelihood, LinearGaussian};
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, Noise, vjp};
 use tweedie_math::ParameterError;

@@ -19,7 +19,7 @@ use tweedie_math::{Ddim, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// DAPS with any [`Couple`]: a linear measurement with Gaussian noise is one, every other becomes
-/// one by [`LangevinCoupling`](crate::LangevinCoupling).
+/// one by [`LangevinCoupling`](crate::posterior::LangevinCoupling).
 #[derive(Clone, Debug)]
 pub struct Daps<C> {
     coupling: C,

@@ -16,7 +16,7 @@
 //! Kawar, Elad, Ermon & Song 2022, "Denoising Diffusion Restoration Models",
 //! arXiv:2201.11793.
 
-use crate::SpectralGaussian;
+use crate::measurement::SpectralGaussian;
 use crate::measurement::accepts_linear;
 use crate::operator::spectral::negligible;
 use burn::tensor::{Device, Tensor};

@@ -9,7 +9,7 @@
 //! Laumont et al. 2022, "Bayesian Imaging Using Plug & Play Priors: When Langevin Meets Tweedie",
 //! arXiv:2103.04715.
 
-use crate::Likelihood;
+use crate::measurement::Likelihood;
 use burn::tensor::Tensor;
 use tweedie_core::{InputError, vjp};
 use tweedie_math::{Move, ParameterError};

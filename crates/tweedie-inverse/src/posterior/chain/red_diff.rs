@@ -9,8 +9,8 @@
 //! Mardani, Song, Kautz & Vahdat 2023, "A Variational Perspective on Solving Inverse Problems with
 //! Diffusion Models", algorithm 1, arXiv:2305.04391.
 
+use crate::measurement::{LinearMeasured, Measured};
 use crate::posterior::{residual, start_at_pseudo_inverse};
-use crate::{LinearMeasured, Measured};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{DenoiseError, InputError, Noise, per_sample_sum, try_vjp};
 use tweedie_math::{Level, Move, ParameterError};

@@ -13,7 +13,7 @@
 //! Wang, Yu & Zhang 2023, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",
 //! arXiv:2212.00490.
 
-use crate::SpectralGaussian;
+use crate::measurement::SpectralGaussian;
 use crate::measurement::accepts_linear;
 use crate::operator::spectral::negligible;
 use crate::posterior::chain::CUTOFF;

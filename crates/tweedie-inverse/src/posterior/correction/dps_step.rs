@@ -7,7 +7,7 @@
 //! # Reference
 //! Chung et al. 2023, algorithm 1 and appendix C.2, arXiv:2209.14687.
 
-use crate::Measured;
+use crate::measurement::Measured;
 use crate::posterior::residual_norm::residual_norm;
 use burn::tensor::Tensor;
 use tweedie_core::{Advance, InputError, tracked, try_vjp};

@@ -12,7 +12,7 @@
 //! Zheng et al. 2024, "Ensemble Kalman Diffusion Guidance: A Derivative-free Method for Inverse
 //! Problems", algorithm 1, arXiv:2409.20175; Kovachki & Stuart 2019 (`h`), arXiv:1808.03620.
 
-use crate::Measured;
+use crate::measurement::Measured;
 use crate::posterior::chain::descend;
 use burn::tensor::Tensor;
 use tweedie_core::{Advance, InputError};

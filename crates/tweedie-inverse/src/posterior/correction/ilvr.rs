@@ -6,7 +6,7 @@
 //! Choi et al. 2021, "ILVR: Conditioning Method for Denoising Diffusion Probabilistic Models",
 //! algorithm 1, arXiv:2108.02938.
 
-use crate::LinearMeasured;
+use crate::measurement::LinearMeasured;
 use crate::measurement::accepts_linear;
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{DenoiseError, InputError, Noise};
@@ -18,8 +18,11 @@ use tweedie_samplers::{State, Step, StepContext, StepError};
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use tweedie_inverse::{AveragePool, GaussianNoise, Ilvr, Measurement};
-/// use tweedie_inverse::{Operator, Padding, Separable, Taps};
+/// use tweedie_inverse::measurement::Measurement;
+/// use tweedie_inverse::noise::GaussianNoise;
+/// use tweedie_inverse::operator::AveragePool;
+/// use tweedie_inverse::posterior::Ilvr;
+/// use tweedie_inverse::operator::{Operator, Padding, Separable, Taps};
 /// use tweedie_math::Ancestral;
 ///
 /// // A blurred reference: what is left after averaging over 4×4 pixels.
@@ -28,7 +31,7 @@ use tweedie_samplers::{State, Step, StepContext, StepError};
 /// let reference = low_pass.apply(Tensor::<4>::ones([1, 1, 8, 8], &Device::flex()));
 /// let measured = Measurement::new(low_pass, GaussianNoise::new(0.01)?, reference);
 /// let step = Ilvr::new(Ancestral::default(), &measured);
-/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Ilvr<S, P> {

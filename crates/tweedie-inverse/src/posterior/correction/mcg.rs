@@ -6,7 +6,7 @@
 
 use super::DpsStep;
 use super::repaint::replace;
-use crate::LinearMeasured;
+use crate::measurement::LinearMeasured;
 use crate::measurement::accepts_linear;
 use burn::tensor::Tensor;
 use tweedie_core::InputError;

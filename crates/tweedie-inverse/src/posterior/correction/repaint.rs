@@ -10,7 +10,7 @@
 //! Lugmayr et al. 2022, "RePaint", algorithm 1, arXiv:2201.09865; Song et al. 2021, appendix I.2
 //! and I.3, arXiv:2011.13456; Chung et al. 2022 (MCG), algorithms 1 and 2, arXiv:2206.00941.
 
-use crate::LinearMeasured;
+use crate::measurement::LinearMeasured;
 use crate::measurement::accepts_linear;
 use crate::posterior::pseudo_inverse;
 use burn::tensor::{Device, Tensor};
@@ -23,7 +23,10 @@ use tweedie_samplers::{State, Step, StepContext, StepError};
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_core::{HostNoise, from_fn};
-/// use tweedie_inverse::{GaussianNoise, Mask, Measurement, Operator, RePaint};
+/// use tweedie_inverse::measurement::Measurement;
+/// use tweedie_inverse::noise::GaussianNoise;
+/// use tweedie_inverse::operator::{Mask, Operator};
+/// use tweedie_inverse::posterior::RePaint;
 /// use tweedie_math::{Ancestral, Level, LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::Sampler;
 ///

@@ -4,8 +4,8 @@
 //! Wu et al. 2023, arXiv:2306.17775.
 
 use crate::measurement::accepts_linear;
+use crate::measurement::{Likelihood, LinearGaussian};
 use crate::posterior::{posterior_variance, residual, solve_shifted};
-use crate::{Likelihood, LinearGaussian};
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, per_sample_sum, vjp};
 use tweedie_math::{Level, ParameterError};

@@ -29,7 +29,10 @@ use tweedie_samplers::{State, Step, StepContext, StepError};
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_core::{HostNoise, oracle::Gaussian};
-/// use tweedie_inverse::{GaussianNoise, Identity, Measurement, TwistByVariance, TwistedSmc};
+/// use tweedie_inverse::measurement::Measurement;
+/// use tweedie_inverse::noise::GaussianNoise;
+/// use tweedie_inverse::operator::Identity;
+/// use tweedie_inverse::posterior::{TwistByVariance, TwistedSmc};
 /// use tweedie_math::{Ddim, LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::Sampler;
 ///

@@ -10,7 +10,7 @@
 //! arXiv:2108.01368; Song et al. 2021, appendix I.4, arXiv:2011.13456.
 
 use super::NoisyLikelihood;
-use crate::LinearGaussian;
+use crate::measurement::LinearGaussian;
 use crate::measurement::accepts_linear;
 use crate::posterior::residual;
 use burn::tensor::Tensor;
@@ -18,7 +18,7 @@ use tweedie_core::{DenoiseError, InputError, per_sample_sum};
 use tweedie_math::{Level, ParameterError};
 
 /// A linear measurement with Gaussian noise as a likelihood of noisy states; for
-/// [`ScoreGuidance`](crate::ScoreGuidance).
+/// [`ScoreGuidance`](crate::posterior::ScoreGuidance).
 #[derive(Clone, Debug)]
 pub struct Annealed<P> {
     problem: P,

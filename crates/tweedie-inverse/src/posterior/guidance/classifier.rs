@@ -11,12 +11,12 @@ use tweedie_core::{DenoiseError, InputError};
 use tweedie_math::{Level, ParameterError};
 
 /// The class that each sample is to have, by a classifier; for
-/// [`ScoreGuidance`](crate::ScoreGuidance).
+/// [`ScoreGuidance`](crate::posterior::ScoreGuidance).
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_core::{Denoiser, oracle::{Gaussian, GaussianMixture}};
-/// use tweedie_inverse::{Classifier, ScoreGuidance};
+/// use tweedie_inverse::posterior::{Classifier, ScoreGuidance};
 /// use tweedie_math::Level;
 ///
 /// // The classes of a mixture are known: the guided denoiser is that of one component.

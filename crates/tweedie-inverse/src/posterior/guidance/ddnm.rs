@@ -2,14 +2,14 @@
 //! null space kept.
 //!
 //! For measurements without noise; a noisy one is reproduced, noise included. For those there is
-//! [`DdnmPlus`](crate::DdnmPlus). Time travel:
+//! [`DdnmPlus`](crate::posterior::DdnmPlus). Time travel:
 //! [`LevelPath::with_time_travel`](tweedie_math::LevelPath).
 //!
 //! # Reference
 //! Wang, Yu & Zhang 2023, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",
 //! algorithm 1, arXiv:2212.00490.
 
-use crate::LinearMeasured;
+use crate::measurement::LinearMeasured;
 use crate::measurement::accepts_linear;
 use crate::posterior::{pseudo_inverse, residual};
 use burn::tensor::Tensor;
@@ -21,7 +21,10 @@ use tweedie_math::Level;
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_core::{Denoiser, from_fn};
-/// use tweedie_inverse::{AveragePool, Ddnm, GaussianNoise, Measurement, Operator};
+/// use tweedie_inverse::measurement::Measurement;
+/// use tweedie_inverse::noise::GaussianNoise;
+/// use tweedie_inverse::operator::{AveragePool, Operator};
+/// use tweedie_inverse::posterior::Ddnm;
 /// use tweedie_math::Level;
 ///
 /// let y = Tensor::<4>::ones([1, 1, 2, 2], &Device::flex());

@@ -8,7 +8,7 @@
 //! Chung et al. 2023, "Diffusion Posterior Sampling for General Noisy Inverse Problems", eq. 10
 //! and 16, arXiv:2209.14687.
 
-use crate::Likelihood;
+use crate::measurement::Likelihood;
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, Denoiser, InputError, tracked, try_vjp};
 use tweedie_math::{Level, ParameterError};

@@ -8,7 +8,7 @@
 //! Song et al. 2023, "Loss-Guided Diffusion Models for Plug-and-Play Controllable Generation",
 //! ICML.
 
-use crate::Likelihood;
+use crate::measurement::Likelihood;
 use crate::posterior::posterior_variance;
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, Denoiser, HostNoise, InputError, Noise, tracked, try_vjp};

@@ -10,10 +10,10 @@
 //! Maximization", arXiv:2405.13712; Finzi et al. 2023 (by finite differences),
 //! arXiv:2306.07526.
 
-use crate::LinearGaussian;
+use crate::measurement::LinearGaussian;
 use crate::measurement::accepts_linear;
-use crate::operator::solve::ConjugateGradient;
 use crate::posterior::{accepted, residual};
+use crate::solver::conjugate_gradient::ConjugateGradient;
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, Denoiser, InputError, linearised};
 use tweedie_math::{Level, ParameterError};
@@ -25,7 +25,10 @@ use tweedie_math::{Level, ParameterError};
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_core::{Denoiser, oracle::Gaussian};
-/// use tweedie_inverse::{GaussianNoise, Mask, Measurement, Mmps};
+/// use tweedie_inverse::measurement::Measurement;
+/// use tweedie_inverse::noise::GaussianNoise;
+/// use tweedie_inverse::operator::Mask;
+/// use tweedie_inverse::posterior::Mmps;
 /// use tweedie_math::Level;
 ///
 /// // It is exact on every Gaussian, correlations included.

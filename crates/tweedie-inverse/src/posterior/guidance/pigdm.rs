@@ -8,7 +8,7 @@
 //! Song, Vahdat, Mardani & Kautz 2023, "Pseudoinverse-Guided Diffusion Models for Inverse
 //! Problems", ICLR.
 
-use crate::LinearGaussian;
+use crate::measurement::LinearGaussian;
 use crate::measurement::accepts_linear;
 use crate::posterior::{posterior_variance, residual, solve_shifted};
 use burn::tensor::Tensor;
@@ -20,7 +20,10 @@ use tweedie_math::{Level, ParameterError};
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_core::{Denoiser, oracle::Gaussian};
-/// use tweedie_inverse::{GaussianNoise, Mask, Measurement, Pigdm};
+/// use tweedie_inverse::measurement::Measurement;
+/// use tweedie_inverse::noise::GaussianNoise;
+/// use tweedie_inverse::operator::Mask;
+/// use tweedie_inverse::posterior::Pigdm;
 /// use tweedie_math::Level;
 ///
 /// // It is exact on an isotropic Gaussian of standard deviation s.
@@ -41,7 +44,10 @@ use tweedie_math::{Level, ParameterError};
 ///
 /// ```
 /// # use tweedie_core::Denoiser;
-/// # use tweedie_inverse::{GaussianNoise, Mask, Measurement, Pigdm};
+/// # use tweedie_inverse::measurement::Measurement;
+/// # use tweedie_inverse::noise::GaussianNoise;
+/// # use tweedie_inverse::operator::Mask;
+/// # use tweedie_inverse::posterior::Pigdm;
 /// type Seen = Measurement<4, Mask<4>, GaussianNoise>;
 /// fn guided(prior: &dyn Denoiser<4>, seen: &Seen) -> impl Denoiser<4> {
 ///     Pigdm::new(prior, seen)
@@ -50,7 +56,10 @@ use tweedie_math::{Level, ParameterError};
 ///
 /// ```compile_fail,E0277
 /// # use tweedie_core::Denoiser;
-/// # use tweedie_inverse::{PoissonNoise, Mask, Measurement, Pigdm};
+/// # use tweedie_inverse::measurement::Measurement;
+/// # use tweedie_inverse::noise::PoissonNoise;
+/// # use tweedie_inverse::operator::Mask;
+/// # use tweedie_inverse::posterior::Pigdm;
 /// type Seen = Measurement<4, Mask<4>, PoissonNoise>;
 /// fn guided(prior: &dyn Denoiser<4>, seen: &Seen) -> impl Denoiser<4> {
 ///     Pigdm::new(prior, seen)

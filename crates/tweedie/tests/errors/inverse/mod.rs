@@ -8,17 +8,24 @@ use super::{Cases, device, file, zeros};
 use std::path::Path as Folder;
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{Denoiser, HostNoise, Noise, ValueRange, from_fn};
-use tweedie::inverse::{
-    Annealed, AnyMeasurement, AveragePool, Basis, Bayer, Blur, ChannelMix, Channels, CircularBlur,
-    Classifier, ConjugateGradient, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, EnKg,
-    FourierPhase, Gamma, GammaNoise, GaussianNoise, Identity, Ilvr, Jpeg, LangevinCoupling,
-    LaplaceNoise, Lgd, Linear, LogPoissonNoise, Mask, Matrix, Mcg, Measurement, Mmps, MultiCoil,
-    Operator, OperatorError, Padding, Pigdm, PigdmStep, PnpDm, PnpUla, PointSpread,
-    PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RandomPhase, RePaint, Red, RedDiff,
-    ResidualNorm, RicianNoise, SaltAndPepper, Sampled, Saturation, Scaled, ScoreGuidance,
-    Separable, Side, Spectral, Stack, Taps, Tmpd, Tomography, TotalVariation, Transform,
-    TwistByVariance, TwistedSmc, UniformNoise, VaryingBlur, tikhonov, wiener,
+use tweedie::inverse::baseline::{TotalVariation, tikhonov, wiener};
+use tweedie::inverse::measurement::{AnyMeasurement, Measurement};
+use tweedie::inverse::noise::{
+    GammaNoise, GaussianNoise, LaplaceNoise, LogPoissonNoise, PoissonGaussianNoise, PoissonNoise,
+    QuantisationNoise, RicianNoise, SaltAndPepper, UniformNoise,
 };
+use tweedie::inverse::operator::{
+    AveragePool, Basis, Bayer, Blur, ChannelMix, Channels, CircularBlur, FourierPhase, Gamma,
+    Identity, Jpeg, Linear, Mask, Matrix, MultiCoil, Operator, OperatorError, Padding, PointSpread,
+    RandomPhase, Sampled, Saturation, Scaled, Separable, Side, Spectral, Stack, Taps, Tomography,
+    Transform, VaryingBlur,
+};
+use tweedie::inverse::posterior::{
+    Annealed, Classifier, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, EnKg, Ilvr,
+    LangevinCoupling, Lgd, Mcg, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, RePaint, Red, RedDiff,
+    ResidualNorm, ScoreGuidance, Tmpd, TwistByVariance, TwistedSmc,
+};
+use tweedie::inverse::solver::ConjugateGradient;
 use tweedie::kernels::Constant;
 use tweedie::math::{Ancestral, Ddim, Level, LevelPath, Renoise, Span, VariancePreserving};
 use tweedie::samplers::{SampleError, Sampler, Step};
@@ -131,7 +138,7 @@ fn noises(all: &mut Cases) {
         "Likelihood::log_likelihood",
         "grey y of colour images",
         || {
-            use tweedie::inverse::Likelihood;
+            use tweedie::inverse::measurement::Likelihood;
             grey().log_likelihood(zeros([1, 3, 8, 8]))
         },
     );

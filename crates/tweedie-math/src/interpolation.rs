@@ -8,12 +8,14 @@
 //! Hairer, Nørsett & Wanner 1993, section III.5; Zhang & Chen 2023, "DEIS", eq. 14,
 //! arXiv:2204.13902; Lu et al. 2022, "DPM-Solver++", arXiv:2211.01095.
 
+pub use crate::multistep::exponential::{exponential, midpoint};
+
 /// `w_j = ∫_a^b ℓ_j(τ) dτ`: Adams–Bashforth weights for the given nodes.
 ///
 /// Exact for polynomials of degree below `nodes.len()`; the nodes have to differ.
 ///
 /// ```
-/// use tweedie_math::multistep::adams_bashforth;
+/// use tweedie_math::interpolation::adams_bashforth;
 ///
 /// // Equal steps of 1, slopes at 0 and −1, from 0 to 1: 3/2 and −1/2.
 /// let weights = adams_bashforth(&[0.0, -1.0], 0.0, 1.0);
@@ -56,7 +58,7 @@ fn exponential_moment(k: usize, h: f64) -> f64 {
 }
 
 /// `Σ_k (coefficient of (τ−a)^k in ℓ_j) · moment_k` for each `j`.
-pub(super) fn weights(nodes: &[f64], a: f64, moments: &[f64]) -> Vec<f64> {
+pub(crate) fn weights(nodes: &[f64], a: f64, moments: &[f64]) -> Vec<f64> {
     let weight = |j: usize| {
         let mut polynomial = vec![1.0];
         for (_, &node) in nodes.iter().enumerate().filter(|&(m, _)| m != j) {

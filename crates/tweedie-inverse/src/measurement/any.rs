@@ -4,7 +4,9 @@
 //! and the noise model as JSON under `measurement`, in which every array of an operator stands as
 //! `{"tensor": name}` and lies beside `y` under that name.
 
-use crate::{AnyNoise, AnyOperator, Linear, Measurement, Operator};
+use crate::measurement::Measurement;
+use crate::noise::AnyNoise;
+use crate::operator::{AnyOperator, Linear, Operator};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -60,7 +62,9 @@ impl<A: Clone + Into<AnyOperator>, N: Clone + Into<AnyNoise>> Measurement<4, A, 
     /// ```
     /// use burn::tensor::{Device, Tensor};
     /// use tweedie_core::HostNoise;
-    /// use tweedie_inverse::{AnyMeasurement, AveragePool, GaussianNoise, Measurement};
+    /// use tweedie_inverse::measurement::{AnyMeasurement, Measurement};
+    /// use tweedie_inverse::noise::GaussianNoise;
+    /// use tweedie_inverse::operator::AveragePool;
     ///
     /// let (device, mut noise) = (Device::flex(), HostNoise::seeded(7));
     /// let truth = Tensor::<4>::ones([1, 3, 16, 16], &device);

@@ -4,7 +4,9 @@
 //! process from there draws from `p(x₀ | y)`: exactly, but for the steps of the sampler and the
 //! prior. With `α ≡ 1` this is the reverse VE process started from the measurement.
 
-use crate::{GaussianNoise, Identity, Measurement};
+use crate::measurement::Measurement;
+use crate::noise::GaussianNoise;
+use crate::operator::Identity;
 use burn::tensor::Tensor;
 use tweedie_math::{LevelPath, ParameterError, PathError, Schedule, Span};
 
@@ -17,7 +19,9 @@ impl<const D: usize> Measurement<D, Identity, GaussianNoise> {
     /// ```
     /// use burn::tensor::{Device, Tensor};
     /// use tweedie_core::{HostNoise, oracle::Gaussian};
-    /// use tweedie_inverse::{GaussianNoise, Identity, Measurement};
+    /// use tweedie_inverse::measurement::Measurement;
+    /// use tweedie_inverse::noise::GaussianNoise;
+    /// use tweedie_inverse::operator::Identity;
     /// use tweedie_math::{Ddim, VariancePreserving};
     /// use tweedie_samplers::Sampler;
     ///

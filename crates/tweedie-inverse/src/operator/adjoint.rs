@@ -2,7 +2,7 @@
 
 use crate::measurement::widened;
 use crate::operator::error::fits;
-use crate::{Linear, OperatorError};
+use crate::operator::{Linear, OperatorError};
 use burn::tensor::{DType, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -11,12 +11,12 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
-/// use tweedie_inverse::{AveragePool, adjoint_gap};
+/// use tweedie_inverse::operator::{AveragePool, adjoint_gap};
 ///
 /// let random = |shape| Tensor::<4>::random(shape, Distribution::Default, &Device::flex());
 /// let (x, y) = (random([2, 3, 8, 12]), random([2, 3, 4, 6]));
 /// assert!(adjoint_gap(&AveragePool::new(2)?, x, y) < 1e-5);
-/// # Ok::<(), tweedie_inverse::OperatorError>(())
+/// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 pub fn adjoint_gap<const D: usize>(
     a: &(impl Linear<D> + ?Sized),
@@ -103,7 +103,7 @@ fn same_shape<const D: usize>(
 #[allow(clippy::expect_used, reason = "a test may stop at once")]
 mod tests {
     use super::*;
-    use crate::{Blur, Identity, Mask, Matrix, Operator, Padding, PointSpread};
+    use crate::operator::{Blur, Identity, Mask, Matrix, Operator, Padding, PointSpread};
     use burn::tensor::Device;
     use tweedie_kernels::Constant;
 

@@ -1,10 +1,16 @@
 //! A measurement: an operator, a noise model and what was seen.
 
-use crate::adjoint::check_adjoint;
+mod any;
+mod reverse;
+
+use crate::noise::{GaussianNoise, NoiseModel};
+use crate::operator::adjoint::check_adjoint;
 use crate::operator::error::fits;
-use crate::{GaussianNoise, Linear, NoiseModel, Operator, OperatorError, Spectral};
+use crate::operator::{Linear, Operator, OperatorError, Spectral};
 use burn::tensor::{DType, Tensor};
 use tweedie_core::{InputError, Noise};
+
+pub use any::{AnyMeasurement, MeasurementError};
 
 /// Anything that scores clean signals: a measurement, a classifier, a constraint.
 pub trait Likelihood<const D: usize> {

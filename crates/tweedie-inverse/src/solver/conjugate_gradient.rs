@@ -4,9 +4,10 @@
 //! Hestenes and Stiefel 1952, "Methods of conjugate gradients for solving linear systems"; the
 //! least-squares form is theirs too (CGLS, Björck 1996, algorithm 7.4.1).
 
-use super::error::require;
-use super::{Linear, Solution, SolveError};
+use super::{Solution, SolveError};
 use crate::measurement::finite_values;
+use crate::operator::Linear;
+use crate::operator::error::require;
 use burn::tensor::{Bool, DType, Tensor};
 use tweedie_core::{column, per_sample_sum};
 
@@ -29,7 +30,8 @@ pub(crate) fn finite<const D: usize>(x: &Tensor<D>) -> Result<(), SolveError> {
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
-/// use tweedie_inverse::{Blur, ConjugateGradient, Linear, Operator, Padding, PointSpread};
+/// use tweedie_inverse::operator::{Blur, Linear, Operator, Padding, PointSpread};
+/// use tweedie_inverse::solver::ConjugateGradient;
 ///
 /// let blur = Blur::new(PointSpread::gaussian(1.0)?, Padding::Reflect);
 /// let b = Tensor::<4>::random([1, 1, 16, 16], Distribution::Default, &Device::flex());
@@ -329,7 +331,7 @@ fn squares<const D: usize>(u: &Tensor<D>) -> Tensor<D> {
 }
 
 /// `‖u‖` of every sample.
-pub(super) fn norms<const D: usize>(u: &Tensor<D>) -> Vec<f64> {
+pub(crate) fn norms<const D: usize>(u: &Tensor<D>) -> Vec<f64> {
     let norms = per_sample_sum(u.clone().square()).sqrt();
     norms.into_data().iter::<f64>().collect()
 }

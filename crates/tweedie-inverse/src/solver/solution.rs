@@ -1,6 +1,6 @@
 //! What solving an equation gives.
 
-use super::OperatorError;
+use crate::operator::OperatorError;
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError};
 
