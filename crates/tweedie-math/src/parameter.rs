@@ -1,4 +1,4 @@
-//! A number that a method cannot work with.
+//! The error of a parameter outside its range.
 
 /// A parameter outside its range.
 ///
@@ -13,9 +13,9 @@
 pub struct ParameterError {
     /// The parameter's name.
     pub name: &'static str,
-    /// What it has to be.
+    /// The range of valid values, in words.
     pub expected: &'static str,
-    /// What it was.
+    /// The value that was passed.
     pub value: f64,
 }
 
