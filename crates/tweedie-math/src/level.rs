@@ -7,7 +7,7 @@ use std::f64::consts::FRAC_PI_2;
 /// A level of the forward process, `x_t = α x₀ + σ ε` with `ε ~ N(0, I)`.
 ///
 /// Either coefficient may be 0. `σ = 0` is clean data; `α = 0` is pure noise, as at zero terminal
-/// SNR or in a rectified flow at `t = 1`. Two zeros, negative values and non-finite values are errors.
+/// SNR or in a rectified flow at `t = 1`. Two zeros, a negative or a non-finite value are errors.
 ///
 /// ```
 /// use tweedie_math::Level;
