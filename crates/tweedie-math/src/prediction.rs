@@ -23,7 +23,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// `Edm` is EDM's preconditioning for data of standard deviation `d`: input and target have unit
 /// variance at every level. The last column is the network's input. It depends only on the log-SNR,
-/// so a network that was trained on one schedule can sample with any other.
+/// so a network that was trained on one schedule can sample with any other. `Score` is the
+/// exception, since the scale of its output depends on the schedule.
 ///
 /// # Reference
 /// Karras et al. 2022, table 1, arXiv:2206.00364; Salimans & Ho 2022 (velocity), arXiv:2202.00512.
