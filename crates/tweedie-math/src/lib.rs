@@ -7,17 +7,13 @@
 //! |---|---|
 //! | how much signal and how much noise? | [`Level`] |
 //! | which level at which time? | [`Schedule`]: [`VariancePreserving`], [`SubVariancePreserving`], [`VarianceExploding`], [`OrnsteinUhlenbeck`], [`Cosine`], [`Sigmoid`], [`RectifiedFlow`], [`Edm`], [`Chain`] |
-//! | what does a network's output say about `x₀`? | [`Prediction`] |
+//! | how does a network's output determine `x₀`? | [`Prediction`] |
 //! | how does a reverse step move? | [`Kernel`]: [`Ancestral`], [`Ddim`], [`EulerOde`], [`EulerMaruyama`], [`ReverseDiffusion`], [`Renoise`] |
 //! | which levels does a sampler visit, in which order? | [`LevelPath`], [`Move`] |
 //! | how does a multistep method combine past estimates? | [`multistep`]: Adams–Bashforth, DEIS, DPM-Solver++, UniPC, iPNDM |
 //! | how does a Runge–Kutta method weight its slopes? | [`tableau`] |
 //! | which times does training draw, and how are they weighted? | [`TimeDensity`], [`Weighting`] |
 //! | which quantities have a closed form? | [`gaussian`] |
-//! | how does a step that looks back move? | [`multistep`]: Adams–Bashforth, DEIS, DPM-Solver++, UniPC, iPNDM |
-//! | with which weights does a one-step solver combine slopes? | [`tableau`] |
-//! | which levels does training see, and how much do they count? | [`TimeDensity`], [`Weighting`] |
-//! | what is known in closed form? | [`gaussian`] |
 //!
 //! ```
 //! use tweedie_math::{Ddim, Kernel, LevelPath, Span, VariancePreserving};

@@ -35,7 +35,7 @@ pub enum Weighting {
     Snr,
     /// The signal-to-noise ratio, capped at `gamma` (5 in the paper).
     MinSnr {
-        /// The largest weight.
+        /// The cap γ.
         gamma: f64,
     },
     /// EDM's weight.

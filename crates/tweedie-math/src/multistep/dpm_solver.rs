@@ -1,6 +1,6 @@
 //! Multistep DPM-Solver and DPM-Solver++, for the probability flow and for SDEs.
 //!
-//! They correspond to k-diffusion's "DPM++ 2M" (η = 0), "2M SDE" and "3M SDE" (η = 1). Two
+//! The methods correspond to k-diffusion's "DPM++ 2M" (η = 0), "2M SDE" and "3M SDE" (η = 1). Two
 //! estimates are combined by the midpoint rule, three or four by a polynomial in `λ`.
 //!
 //! The published third-order method (official code, k-diffusion, diffusers) weights the second

@@ -1,8 +1,8 @@
 //! Multistep methods: `x_s = state·x_t + Σ_j past_j·m_j + noise·z`.
 //!
 //! The probability flow and the reverse SDE are linear apart from the estimate `m`. The linear part
-//! is solved exactly. In the remaining integral, `m` is replaced by a polynomial through the levels
-//! of the last estimates. The methods differ only in the estimate, the polynomial and its variable:
+//! is solved exactly. In the remaining integral, `m` is replaced by a polynomial through its values
+//! at the last levels. The methods differ only in the estimate, the polynomial and its variable:
 //!
 //! | method | `m` | polynomial in |
 //! |---|---|---|

@@ -42,8 +42,9 @@ impl TryFrom<Raw> for Chain {
 }
 
 impl Chain {
-    /// Returns the chain with β evenly spaced from `first` to `last` (DDPM: 1000 steps, 1e-4 to
-    /// 0.02).
+    /// Returns the chain with β evenly spaced from `first` to `last`.
+    ///
+    /// DDPM uses 1000 steps and 1e-4 to 0.02.
     ///
     /// # Errors
     /// [`ScheduleError`] for zero steps, or a β outside `(0, 1]`.

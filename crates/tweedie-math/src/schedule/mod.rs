@@ -28,7 +28,7 @@ pub use vp::VariancePreserving;
 /// A forward process: the level at each time `t ∈ [0, 1]`, cleanest at 0, noisiest at 1.
 ///
 /// The signal-to-noise ratio decreases strictly in `t`, so a level determines its time.
-/// [`level`](Self::level) is the only required method. The schedules of this crate override the
+/// [`level`](Self::level) is the only required method. Most schedules of this crate override the
 /// other methods with closed forms.
 ///
 /// ```
