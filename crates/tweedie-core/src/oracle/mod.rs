@@ -1,7 +1,7 @@
 //! Exact priors, as references for samplers and posterior methods.
 //!
-//! They act on points `[batch, dim]` in any precision. The distribution at a level is that of
-//! `x_t = α x₀ + σ ε`.
+//! The oracles act on points `[batch, dim]` in any precision. The distribution at a level is that
+//! of `x_t = α x₀ + σ ε`.
 
 mod gaussian;
 mod mixture;

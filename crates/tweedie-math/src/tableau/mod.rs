@@ -136,7 +136,7 @@ pub const ALL: [Tableau; 7] = [
 mod tests {
     use super::*;
 
-    /// Pairs `Σ_i b_i Φ_i(tree)` with the required `1/γ(tree)`, for trees of size up to `order ≤ 5`.
+    /// Pairs `Σ_i b_i Φ_i(tree)` with the required `1/γ(tree)`, for trees up to size `order ≤ 5`.
     fn conditions(tableau: &Tableau, b: &[f64], order: usize) -> Vec<(f64, f64)> {
         let stages = tableau.stages();
         let c: Vec<f64> = (0..stages).map(|i| tableau.node(i)).collect();
