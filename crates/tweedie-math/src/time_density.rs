@@ -11,7 +11,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 /// | density | law |
 /// |---|---|
 /// | `Uniform { min, max }` | `t` uniform |
-/// | `LogNormal { mean, std }` | `ln(σ/α)` normal (EDM: −1.2, 1.2), clamped to the schedule's range |
+/// | `LogNormal { mean, std }` | `ln(σ/α)` normal (EDM: −1.2, 1.2), clamped to the schedule |
 /// | `LogitNormal { mean, std }` | `ln(t/(1−t))` normal (Stable Diffusion 3: 0, 1) |
 ///
 /// # Reference
