@@ -1,4 +1,4 @@
-//! Applies the three numbers of a step to tensors.
+//! Application of a step's coefficients to tensors.
 
 use crate::Noise;
 use burn::tensor::Tensor;
@@ -6,7 +6,7 @@ use tweedie_math::{Move, Transition};
 
 /// Applies a [`Transition`] to tensors: `state·x + clean·x̂₀ + noise·z`.
 pub trait Advance {
-    /// The state after `mv`. Draws the noise of the move only if the step has any.
+    /// Returns the state after the move `mv`; draws noise only if the step adds any.
     fn advance<const D: usize>(
         self,
         mv: Move,

@@ -1,20 +1,21 @@
-//! Reverse-mode products.
+//! Vector–Jacobian products by reverse-mode differentiation.
 
 use burn::tensor::Tensor;
 use std::convert::Infallible;
 
-/// The transposed Jacobian of a function at a point, ready to be applied once: burn consumes the
-/// tape of a backward pass.
+/// The transposed Jacobian of a function at a point.
+///
+/// It can be applied only once, since burn consumes the graph in a backward pass.
 #[derive(Debug)]
 pub struct Pullback<const D: usize, const E: usize> {
     input: Tensor<D>,
     output: Tensor<E>,
 }
 
-/// The value of `f` at `x` together with its [`Pullback`].
+/// Returns the value of `f` at `x` and its [`Pullback`].
 ///
-/// Only `x` is tracked: parameters of a network on a plain device are constants, which costs half
-/// of a full backward pass.
+/// Only `x` is tracked. The parameters of a network on a device without autodiff are constants,
+/// which halves the cost of the backward pass.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -34,10 +35,10 @@ pub fn vjp<const D: usize, const E: usize>(
     both
 }
 
-/// [`vjp`] of a function that may fail.
+/// Like [`vjp`], for a function that can fail.
 ///
 /// # Errors
-/// What `f` returns.
+/// The error of `f`.
 pub fn try_vjp<const D: usize, const E: usize, Error>(
     x: Tensor<D>,
     f: impl FnOnce(Tensor<D>) -> Result<Tensor<E>, Error>,
@@ -49,10 +50,10 @@ pub fn try_vjp<const D: usize, const E: usize, Error>(
 }
 
 impl<const D: usize, const E: usize> Pullback<D, E> {
-    /// `Jᵀ v`; zero if the output does not depend on the input.
+    /// Computes `Jᵀ v`; zero if the output does not depend on the input.
     ///
     /// # Panics
-    /// If `v` has not the shape of the output.
+    /// If the shape of `v` differs from that of the output.
     #[must_use]
     pub fn apply(self, v: Tensor<E>) -> Tensor<D> {
         assert_eq!(v.dims(), self.output.dims(), "a vector for the output");

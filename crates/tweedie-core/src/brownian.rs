@@ -1,10 +1,12 @@
-//! A Brownian path that stays the same when steps are refined.
+//! A Brownian path that does not change when steps are refined.
 //!
-//! The noise of the reverse process is a Brownian motion `W` in the time `τ = α²/σ²`: along exact
-//! data `x₀`, `α x/σ² = τ x₀ + W(τ)`, and an ancestral move from `τ_t` to `τ_s` adds `(σ_s²/α_s)
-//! (W(τ_s) − W(τ_t))`. The path is bisected in `ln τ`: every node of the tree has its own place in
-//! the counter-based stream of every sample, so that its value depends on the seed alone, not on
-//! the order or the number of questions.
+//! The noise of the reverse process is a Brownian motion `W` in the time `τ = α²/σ²`. For exact
+//! data `x₀`, `α x/σ² = τ x₀ + W(τ)`, and an ancestral move from `τ_t` to `τ_s` adds
+//! `(σ_s²/α_s) (W(τ_s) − W(τ_t))`.
+//!
+//! The path is bisected in `ln τ`. Every node of the tree has a fixed position in the counter-based
+//! stream of every sample. Its value therefore depends on the seed alone, and not on the order or
+//! the number of queries.
 //!
 //! # Reference
 //! Li et al. 2020, "Scalable Gradients for Stochastic Differential Equations" (virtual Brownian
@@ -18,19 +20,21 @@ use rand_chacha::rand_core::SeedableRng;
 use std::collections::HashMap;
 use tweedie_math::{Level, Move};
 
-/// The log-SNR is covered within ±50.
+/// The path covers log-SNRs within ±50.
 const REACH: f64 = 50.0;
-/// The interval is halved this often: nodes lie 10⁻⁷ apart.
+/// The number of bisections; nodes are 10⁻⁷ apart in `ln τ`.
 const DEPTH: u32 = 30;
 
-/// Noise whose increments belong to one Brownian path for each sample.
+/// Noise whose increments belong to one Brownian path per sample.
 ///
-/// Two runs with the same seed and different steps follow the same path, and a rejected step can be
-/// taken again in parts. Only the nodes of the last question are kept; a walk that goes on from
-/// there draws up to 30 normal numbers for one, and up to 120 tensors of the batch's shape are
-/// alive while it does. A path is walked once: a second walk with the same object meets the same
-/// increments, and moves back up in noise need fresh noise. Between nodes, which lie 10⁻⁷ apart in
-/// `ln τ`, it is linear.
+/// Runs with the same seed and different steps follow the same path, and a rejected step can be
+/// retried in smaller parts. The tree keeps only the nodes of the last query. A query next to the
+/// last one draws up to 30 normal tensors, and up to 120 tensors of the batch's shape are alive
+/// meanwhile.
+///
+/// Use an object for one trajectory only: a second trajectory has the same increments. Forward
+/// moves, as in time travel, need fresh noise. Between nodes, which are 10⁻⁷ apart in `ln τ`, the
+/// path is linear.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -52,12 +56,12 @@ pub struct BrownianTree<const D: usize> {
     root: ChaCha8Rng,
     first: u64,
     fresh: HostNoise,
-    /// `W/√τ` at the nodes of the last question.
+    /// `W/√τ` at the nodes of the last query.
     nodes: Nodes<D>,
 }
 
 impl<const D: usize> BrownianTree<D> {
-    /// The paths of a seed.
+    /// Returns the paths of a seed.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self {
@@ -68,7 +72,7 @@ impl<const D: usize> BrownianTree<D> {
         }
     }
 
-    /// The same paths for a batch whose first sample is number `first` of the whole job.
+    /// Returns the paths of a batch whose first sample has the index `first` in the whole job.
     #[must_use]
     pub fn starting_at(self, first: u64) -> Self {
         Self {
@@ -79,12 +83,12 @@ impl<const D: usize> BrownianTree<D> {
         }
     }
 
-    /// `N(0, 1)` values that belong to node `k`.
+    /// Returns the `N(0, 1)` values of node `k`.
     fn normal_at(&self, k: u32, like: &Tensor<D>) -> Tensor<D> {
         let stream = |sample: usize| {
             let mut stream = self.root.clone();
             stream.set_stream(self.first.wrapping_add(sample as u64));
-            // Behind everything that `fresh` will ever draw.
+            // The positions start after everything that `fresh` will ever draw.
             stream.set_word_pos((u128::from(k) + 1) << 32);
             stream
         };
@@ -92,8 +96,9 @@ impl<const D: usize> BrownianTree<D> {
         draw(&mut streams, like)
     }
 
-    /// `W/√τ` at a place among the nodes: by bisection down to its neighbours, and linear in `τ`
-    /// between them. The nodes on the way go to `kept`.
+    /// Returns `W/√τ` at a position among the nodes, by bisection down to the two adjacent nodes.
+    ///
+    /// Between the two the path is linear in `τ`. All nodes on the way are stored in `kept`.
     fn value(&self, place: f64, like: &Tensor<D>, kept: &mut Nodes<D>) -> Tensor<D> {
         let known = |node: u32, kept: &Nodes<D>| {
             let found = kept.get(&node).or_else(|| self.nodes.get(&node));
@@ -103,7 +108,7 @@ impl<const D: usize> BrownianTree<D> {
             known(node, kept).unwrap_or_else(|| self.normal_at(node, like))
         };
         let (mut low, mut high) = (0, 1 << DEPTH);
-        // Independent of each other, up to e^{−REACH}.
+        // The two ends are independent up to a correlation of e^{−REACH}.
         let (mut w_low, mut w_high) = (end(low, kept), end(high, kept));
         kept.insert(low, w_low.clone());
         kept.insert(high, w_high.clone());
@@ -128,7 +133,7 @@ impl<const D: usize> BrownianTree<D> {
 
 type Nodes<const D: usize> = HashMap<u32, Tensor<D>>;
 
-/// `W/√τ` between two nodes where it is known: `low·w_a + high·w_b + spread·z`.
+/// `W/√τ` between two known nodes: `low·w_a + high·w_b + spread·z`.
 struct Bridge {
     low: f64,
     high: f64,
@@ -136,9 +141,9 @@ struct Bridge {
 }
 
 impl Bridge {
-    /// The bridge at `m` between `a` and `b`, all as `ln τ`.
+    /// Returns the bridge at `m` between `a` and `b`, all in `ln τ`.
     fn at([a, m, b]: [f64; 3]) -> Self {
-        // τ_a/τ_b and τ_m/τ_b; the parts of τ_b − τ_a on either side of τ_m.
+        // τ_a/τ_b and τ_m/τ_b, then the fractions of τ_b − τ_a on the two sides of τ_m.
         let (ea, em) = ((a - b).exp(), (m - b).exp());
         let whole = -(a - b).exp_m1();
         let (left, right) = (ea * (m - a).exp_m1() / whole, -(m - b).exp_m1() / whole);
@@ -154,19 +159,19 @@ fn log_snr(place: f64) -> f64 {
     REACH * (place / f64::from(1_u32 << (DEPTH - 1)) - 1.0)
 }
 
-/// Where a level lies among the nodes.
+/// Returns the position of a level among the nodes.
 fn place(level: Level) -> f64 {
     let place = level.log_snr().clamp(-REACH, REACH) / REACH + 1.0;
     place * f64::from(1_u32 << (DEPTH - 1))
 }
 
 impl<const D: usize> Noise<D> for BrownianTree<D> {
-    /// Fresh noise, independent of the path.
+    /// Returns fresh noise, independent of the path.
     fn normal_like(&mut self, like: &Tensor<D>) -> Tensor<D> {
         self.fresh.normal_like(like)
     }
 
-    /// Fresh noise if the two levels lie closer than two nodes do.
+    /// Returns the path's increment, or fresh noise if the levels are closer than two nodes.
     fn increment(&mut self, mv: Move, like: &Tensor<D>) -> Tensor<D> {
         let (from, to) = (place(mv.from), place(mv.to));
         let (a, b) = (from.min(to), from.max(to));
@@ -230,7 +235,7 @@ mod tests {
         for (a, b) in values(&sum).iter().zip(values(&coarse[0])) {
             assert!((a - b).abs() < 1e-9, "{a} instead of {b}");
         }
-        // Samples have paths of their own, whatever the batch.
+        // Each sample has its own path, independent of the batch.
         assert_eq!(
             values(&coarse[0])[..2],
             values(&increments(3, &[-8.0, 1.0], &like(1))[0])

@@ -1,8 +1,8 @@
-//! What a network is told besides the level, and the denoiser of a network that is told it.
+//! Conditions of a network, and denoisers of conditional networks.
 //!
 //! A network may also learn the variance of an ancestral step. It then has twice the channels: the
-//! first half is its prediction, the second a number `v ∈ [−1, 1]` for every value, and the step's
-//! variance is `exp(w ln β + (1 − w) ln β̃)` with `w = (v + 1)/2`.
+//! first half is the prediction, the second half is `v ∈ [−1, 1]` for each value. The variance of
+//! the step is `exp(w ln β + (1 − w) ln β̃)` with `w = (v + 1)/2`.
 //!
 //! # Reference
 //! Nichol & Dhariwal 2021, eq. 15 (learned variance), arXiv:2102.09672.
@@ -12,25 +12,28 @@ use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use tweedie_math::{Level, ParameterError};
 
-/// What a network is told besides the level: classes, a text, an image, or anything that a network
-/// of your own takes. `()` is nothing.
+/// A network's additional input: classes, text, an image, or a type of your own.
+///
+/// `()` is the condition of an unconditional network.
 pub trait Condition: Clone {
-    /// Checks that it serves a batch of states of a shape. A run asks this before the first
-    /// evaluation.
+    /// Checks that the condition fits a batch of states of the given shape.
+    ///
+    /// Samplers call this before the first evaluation.
     ///
     /// # Errors
-    /// [`ConditionError`] says what does not fit.
+    /// [`ConditionError`] describes the mismatch.
     fn check(&self, shape: &[usize]) -> Result<(), ConditionError>;
 
-    /// The condition of every sample of a batch: a single row is repeated.
+    /// Returns the condition for a batch: a single row is repeated for every sample.
     #[must_use]
     fn for_batch(&self, batch: usize) -> Self;
 
-    /// The rows of `first`, then those of `second`: two conditions in one pass, for classifier-free
-    /// guidance.
+    /// Concatenates the rows of `first` and `second`, to evaluate both in one batch.
+    ///
+    /// Classifier-free guidance uses this.
     ///
     /// # Errors
-    /// [`ConditionError`] if they are of two kinds or sizes.
+    /// [`ConditionError`] if the two differ in kind or size.
     fn join(first: Self, second: Self) -> Result<Self, ConditionError>;
 }
 
@@ -46,20 +49,19 @@ impl Condition for () {
     }
 }
 
-/// Conditions that a network does not take, or lacks.
+/// A condition that the network does not take, or a missing condition.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the network takes {expected} as its {what}, and got {found}")]
 pub struct ConditionError {
-    /// Which condition: class, context or image, or one of yours.
+    /// The name of the condition: class, context, image or one of your own.
     pub what: &'static str,
-    /// What the network takes.
+    /// The condition that the network takes.
     pub expected: String,
-    /// What it was given.
+    /// The condition that was passed.
     pub found: String,
 }
 
-/// The denoiser of a network that is told a condition at every level; made by
-/// [`Preconditioned::with_condition`].
+/// The denoiser of a network with a fixed condition; see [`Preconditioned::with_condition`].
 #[derive(Clone, Debug)]
 pub struct Conditioned<N: Module + ModuleDisplay, C = ()> {
     network: Preconditioned<N>,
@@ -76,7 +78,7 @@ impl<N: Module + ModuleDisplay, C> Conditioned<N, C> {
         }
     }
 
-    /// Reads the second half of the network's channels (dimension 1) as the variance of an
+    /// Interprets the second half of the output channels (dimension 1) as the variance of an
     /// ancestral step.
     #[must_use]
     pub fn with_learned_variance(self) -> Self {
@@ -86,12 +88,12 @@ impl<N: Module + ModuleDisplay, C> Conditioned<N, C> {
         }
     }
 
-    /// The network, with what its output means and how it is told the level.
+    /// The network with its prediction type and time input.
     pub fn network(&self) -> &Preconditioned<N> {
         &self.network
     }
 
-    /// What it is told besides.
+    /// The condition of the network.
     pub fn condition(&self) -> &C {
         &self.condition
     }
@@ -149,7 +151,7 @@ mod tests {
     use burn::tensor::{DType, Device};
     use tweedie_math::Prediction;
 
-    /// Says `x` and, of the variance, −1 to 1 by the sign of `x`.
+    /// Predicts `x`, with the sign of `x` as the variance channel.
     #[derive(Module, Debug)]
     struct Doubled {
         unused: Linear,

@@ -1,15 +1,15 @@
-//! Counts evaluations.
+//! Counting of function evaluations.
 
 use crate::{DenoiseError, Denoiser, InputError, Posterior};
 use burn::tensor::Tensor;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tweedie_math::Level;
 
-/// A denoiser that counts how often it is asked: the number of function evaluations (NFE).
+/// A denoiser that counts its function evaluations (NFE).
 ///
-/// An estimate of another shape than the state is an error: it would be repeated over the batch.
-///
-/// One evaluation is one call for a whole batch, whatever happens inside.
+/// One evaluation is one call for a whole batch, regardless of the work inside. An estimate whose
+/// shape differs from the state's is an error, since it could otherwise be broadcast over the
+/// batch.
 #[derive(Debug, Default)]
 pub struct Counting<M> {
     denoiser: M,
@@ -17,7 +17,7 @@ pub struct Counting<M> {
 }
 
 impl<M> Counting<M> {
-    /// Counts from 0.
+    /// Returns the denoiser with a count of 0.
     pub fn new(denoiser: M) -> Self {
         Self {
             denoiser,
@@ -25,7 +25,7 @@ impl<M> Counting<M> {
         }
     }
 
-    /// How often it has been asked.
+    /// The number of evaluations so far.
     pub fn evaluations(&self) -> usize {
         self.evaluations.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! What we believe about the clean signal: `x̂₀ = E[x₀ | x_t]`.
+//! Denoisers: estimates `x̂₀ = E[x₀ | x_t]` of the clean signal.
 
 use crate::{DenoiseError, InputError, Pullback, try_vjp};
 use burn::tensor::Tensor;
@@ -6,16 +6,16 @@ use tweedie_math::Level;
 
 /// Estimates the clean signal from a noisy one: `E[x₀ | x_t]` for `x_t = α x₀ + σ ε`.
 ///
-/// `x` has shape `[batch, …]`; the whole batch is at one level. Samples are independent: what is
-/// said of one does not depend on its neighbours.
+/// `x` has shape `[batch, …]`, and the whole batch is at one level. The estimate of a sample must
+/// not depend on the other samples.
 pub trait Denoiser<const D: usize> {
-    /// The estimate of the clean signal, in the shape of `x`.
+    /// Returns the estimate of the clean signal, in the shape of `x`.
     ///
     /// # Errors
-    /// [`DenoiseError`] if there is none.
+    /// [`DenoiseError`] if the estimate cannot be computed.
     fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError>;
 
-    /// The estimate with what is known of its variance, from one evaluation.
+    /// Returns the estimate and, if available, its learned variance, from one evaluation.
     ///
     /// # Errors
     /// As [`denoise`](Self::denoise).
@@ -26,32 +26,36 @@ pub trait Denoiser<const D: usize> {
         })
     }
 
-    /// Whether the estimate exists at `level`. A sampler asks this of every level on its path that
-    /// it starts a reverse move from, before the first; a network that predicts noise, for
-    /// instance, says nothing about a signal of which nothing is left.
+    /// Returns whether the estimate exists at `level`.
+    ///
+    /// Before the first move, a sampler checks every level at which a reverse move starts. For
+    /// example, a network that predicts noise has no estimate at `α = 0`.
     fn supports(&self, level: Level) -> bool {
         let _ = level;
         true
     }
 
-    /// Whether it takes states of a shape, and its parameters are in their ranges. A sampler asks
-    /// this before the first evaluation.
+    /// Checks the shape of the states and the parameters of the denoiser.
+    ///
+    /// Samplers call this before the first evaluation.
     ///
     /// # Errors
-    /// [`InputError`] says what does not fit.
+    /// [`InputError`] describes the mismatch.
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         let _ = shape;
         Ok(())
     }
 }
 
-/// The clean estimate and, from a network with learned variance, the variance of an ancestral step.
+/// The clean estimate and, for networks with learned variance, the variance of an ancestral step.
 #[derive(Clone, Debug)]
 pub struct Posterior<const D: usize> {
     /// `x̂₀`, in the shape of `x`.
     pub clean: Tensor<D>,
-    /// Where the step's log-variance lies between `ln β̃` (0) and `ln β` (1), for every value; none
-    /// if the denoiser does not say.
+    /// The interpolation weight of the step's log-variance between `ln β̃` (0) and `ln β` (1), per
+    /// value.
+    ///
+    /// `None` if the denoiser has no learned variance.
     pub interpolation: Option<Tensor<D>>,
 }
 
@@ -85,9 +89,9 @@ impl<const D: usize, T: Denoiser<D> + ?Sized> Denoiser<D> for Box<T> {
     }
 }
 
-/// Tweedie's formula, read in every direction. Not finite where `σ = 0`.
+/// Tweedie's formula as noise, score and velocity. The results are not finite at `σ = 0`.
 pub trait DenoiserExt<const D: usize>: Denoiser<D> {
-    /// The noise in `x`: `ε̂ = (x − α x̂₀)/σ`.
+    /// Returns the noise in `x`: `ε̂ = (x − α x̂₀)/σ`.
     ///
     /// # Errors
     /// As [`denoise`](Denoiser::denoise).
@@ -96,7 +100,7 @@ pub trait DenoiserExt<const D: usize>: Denoiser<D> {
         Ok((x - clean * level.alpha()) / level.sigma())
     }
 
-    /// The score `∇ log p(x_t) = −ε̂/σ`.
+    /// Returns the score `∇ log p(x_t) = −ε̂/σ`.
     ///
     /// # Errors
     /// As [`denoise`](Denoiser::denoise).
@@ -104,7 +108,7 @@ pub trait DenoiserExt<const D: usize>: Denoiser<D> {
         Ok(self.noise(x, level)? / -level.sigma())
     }
 
-    /// The velocity `(α ε̂ − σ x̂₀)/√(α² + σ²)`.
+    /// Returns the velocity `(α ε̂ − σ x̂₀)/√(α² + σ²)`.
     ///
     /// # Errors
     /// As [`denoise`](Denoiser::denoise).
@@ -117,11 +121,11 @@ pub trait DenoiserExt<const D: usize>: Denoiser<D> {
 
 impl<const D: usize, T: Denoiser<D> + ?Sized> DenoiserExt<D> for T {}
 
-/// `x̂₀(x)` and the transposed Jacobian there.
+/// Returns `x̂₀(x)` and the transposed Jacobian at `x`.
 ///
 /// # Errors
-/// [`DenoiseError::Untracked`] if the estimate has no gradient: a denoiser that is itself guided
-/// cuts it off.
+/// [`DenoiseError`] of the denoiser, or [`DenoiseError::Untracked`] if the estimate has no
+/// gradient. A guided denoiser, for instance, detaches its estimate.
 pub fn linearised<const D: usize>(
     denoiser: &(impl Denoiser<D> + ?Sized),
     x: Tensor<D>,
@@ -130,10 +134,11 @@ pub fn linearised<const D: usize>(
     try_vjp(x, |x| tracked(denoiser, x, level))
 }
 
-/// `x̂₀(x)`, of which a gradient is going to be taken.
+/// Returns `x̂₀(x)` and checks that it is tracked by autodiff.
 ///
 /// # Errors
-/// [`DenoiseError::Untracked`] if the estimate has none.
+/// [`DenoiseError`] of the denoiser, or [`DenoiseError::Untracked`] if the estimate has no
+/// gradient.
 pub fn tracked<const D: usize>(
     denoiser: &(impl Denoiser<D> + ?Sized),
     x: Tensor<D>,
@@ -146,11 +151,11 @@ pub fn tracked<const D: usize>(
     }
 }
 
-/// A closure as a [`Denoiser`]; made by [`from_fn`].
+/// A closure as a [`Denoiser`], constructed by [`from_fn`].
 #[derive(Clone, Copy, Debug)]
 pub struct FromFn<F>(F);
 
-/// Makes a denoiser of a closure; [`try_from_fn`] of one that may fail.
+/// Returns a denoiser from a closure; see [`try_from_fn`] for closures that can fail.
 ///
 /// ```
 /// use burn::tensor::Tensor;
@@ -170,11 +175,11 @@ impl<const D: usize, F: Fn(Tensor<D>, Level) -> Tensor<D>> Denoiser<D> for FromF
     }
 }
 
-/// A closure that may fail as a [`Denoiser`]; made by [`try_from_fn`].
+/// A closure that can fail as a [`Denoiser`], constructed by [`try_from_fn`].
 #[derive(Clone, Copy, Debug)]
 pub struct TryFromFn<F>(F);
 
-/// Makes a denoiser of a closure that may fail.
+/// Returns a denoiser from a closure that can fail.
 ///
 /// ```
 /// use burn::tensor::Tensor;

@@ -1,25 +1,25 @@
-//! Files that appear whole or not at all, and reading within limits.
+//! Atomic replacement of files, and reading of files with a size limit.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile};
 
-/// Writes a file next to its place and then moves it there: whoever looks sees the old file or the
-/// new one, never a part, also after a loss of power.
+/// Replaces a file atomically, through a temporary file in the same folder.
 ///
-/// The permissions of the old file stay. A symbolic link is replaced, not followed.
+/// A reader sees either the old or the new file, never a partial one, even after a power failure.
+/// The permissions of the old file are kept. A symbolic link is replaced, not followed.
 ///
 /// # Errors
-/// What the file system says; the old file is untouched.
+/// Any I/O error. The old file is unchanged unless only the final sync of the folder failed.
 pub fn replace_file(path: impl AsRef<Path>, bytes: &[u8]) -> io::Result<()> {
     replace_file_with(path, |file| file.write_all(bytes))
 }
 
-/// [`replace_file`] for what is written piece by piece.
+/// Like [`replace_file`], for content that `write` produces piece by piece.
 ///
 /// # Errors
-/// What the file system or `write` says; the old file is untouched.
+/// Any I/O error, also of `write`. The old file is unchanged unless only the final sync failed.
 pub fn replace_file_with(
     path: impl AsRef<Path>,
     write: impl FnOnce(&mut File) -> io::Result<()>,
@@ -33,17 +33,18 @@ pub fn replace_file_with(
     sync_folder(&folder)
 }
 
-/// [`replace_file`] for a writer that takes a path: `write` fills the file at the one it is given.
+/// Like [`replace_file`], for a writer that takes a path: `write` must fill the file at that path.
 ///
 /// # Errors
-/// What the file system or `write` says; the old file is untouched.
+/// Any I/O error, also of `write`. The old file is unchanged unless only the final sync failed.
 pub fn replace_file_at(
     path: impl AsRef<Path>,
     write: impl FnOnce(&Path) -> io::Result<()>,
 ) -> io::Result<()> {
     let path = path.as_ref();
     let folder = folder_of(path);
-    // The writer may put a file of its own in the place of this one, for its owner alone.
+    // The writer may replace the temporary file by one with private permissions: restore them
+    // afterwards.
     let file = temporary(&folder, path)?;
     let permissions = file.as_file().metadata()?.permissions();
     write(file.path())?;
@@ -53,12 +54,12 @@ pub fn replace_file_at(
     sync_folder(&folder)
 }
 
-/// Writes the names of a folder's files to the disk: a file that was moved there stays there.
+/// Syncs a folder to the disk, so that files that were moved into it survive a power failure.
 ///
 /// # Errors
-/// What the file system says.
+/// Any I/O error.
 pub fn sync_folder(folder: impl AsRef<Path>) -> io::Result<()> {
-    // Elsewhere a folder cannot be opened as a file, and a move is written with the file.
+    // Other systems cannot open a folder as a file, and write the rename with the file.
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
     #[cfg(not(unix))]
@@ -73,7 +74,7 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// A new file in `folder` with the permissions of the file at `path`, if there is one.
+/// Creates a file in `folder` with the permissions of the file at `path`, if that exists.
 fn temporary(folder: &Path, path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(".tweedie-").suffix(".partial");
@@ -83,10 +84,10 @@ fn temporary(folder: &Path, path: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // What the process may not give (umask) is taken away from a new file, as everywhere.
+        // Request 0o666; the umask restricts it, as for any new file.
         builder.permissions(PermissionsExt::from_mode(0o666));
     }
-    // What the error then names is the folder, not the temporary file.
+    // Check the folder first, so that the error refers to it and not to the temporary file.
     if !std::fs::metadata(folder)?.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());
     }
@@ -97,12 +98,13 @@ fn temporary(folder: &Path, path: &Path) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// The bytes of a regular file of at most `limit` bytes. A pipe or a device, which may never end,
-/// is refused before it is opened.
+/// Reads a regular file of at most `limit` bytes.
+///
+/// Pipes and devices, which may never end, are rejected before they are opened.
 ///
 /// # Errors
-/// What the file system says; [`io::ErrorKind::InvalidInput`] for anything but a regular file,
-/// [`io::ErrorKind::FileTooLarge`] for a larger one.
+/// Any I/O error; [`io::ErrorKind::InvalidInput`] unless `path` is a regular file;
+/// [`io::ErrorKind::FileTooLarge`] if it has more than `limit` bytes.
 pub fn read_file(path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
     let path = path.as_ref();
     let mut bytes = Vec::new();
@@ -115,7 +117,7 @@ pub fn read_file(path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
     if size > limit {
         return Err(too_large());
     }
-    // It may grow meanwhile.
+    // The file may grow while it is read.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > limit {
         true => Err(too_large()),
@@ -123,10 +125,10 @@ pub fn read_file(path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// [`read_file`] of text.
+/// Like [`read_file`], for UTF-8 text.
 ///
 /// # Errors
-/// As [`read_file`]; [`io::ErrorKind::InvalidData`] for what is not UTF-8.
+/// As [`read_file`]; [`io::ErrorKind::InvalidData`] if the file is not valid UTF-8.
 pub fn read_text(path: impl AsRef<Path>, limit: u64) -> io::Result<String> {
     String::from_utf8(read_file(path, limit)?)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
@@ -135,7 +137,7 @@ pub fn read_text(path: impl AsRef<Path>, limit: u64) -> io::Result<String> {
 /// Opens a regular file for reading.
 ///
 /// # Errors
-/// What the file system says; [`io::ErrorKind::InvalidInput`] for anything but a regular file.
+/// Any I/O error; [`io::ErrorKind::InvalidInput`] unless `path` is a regular file.
 pub fn open_file(path: impl AsRef<Path>) -> io::Result<File> {
     let path = path.as_ref();
     if !std::fs::metadata(path)?.is_file() {

@@ -1,11 +1,13 @@
-//! Whose turn it is to draw from burn's generator, which is one for the whole process.
+//! Exclusive access to burn's random generator, which is global to the process.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Waits for the turn, which ends when the result is dropped. Whoever seeds a device and draws from
-/// it, or runs a network with dropout, takes it first, so that draws in several threads do not mix.
+/// Locks burn's random generator until the returned guard is dropped.
+///
+/// Lock it before you seed a device and draw from it, or run a network with dropout. Otherwise
+/// draws from several threads interleave.
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
@@ -20,6 +22,6 @@ static TURN: Mutex<()> = Mutex::new(());
 /// assert_eq!(draw().into_data(), draw().into_data());
 /// ```
 pub fn own_generator() -> MutexGuard<'static, ()> {
-    // A panic of another thread leaves nothing behind that could be wrong.
+    // The mutex protects no data, so a panic in another thread cannot corrupt any.
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }

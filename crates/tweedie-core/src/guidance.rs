@@ -8,8 +8,10 @@ use crate::{DenoiseError, Denoiser, InputError, Posterior};
 use burn::tensor::Tensor;
 use tweedie_math::{Level, ParameterError};
 
-/// Two denoisers and one knob. Linear in the estimate, hence in the noise and the score alike. (Of
-/// one network that is told two things, `Model::guided` asks both in one pass.)
+/// Classifier-free guidance of two denoisers.
+///
+/// It is linear in the estimate, hence also in the noise and the score. To evaluate both conditions
+/// of one network in a single batch, use `Model::guided`.
 #[derive(Clone, Copy, Debug)]
 pub struct ClassifierFree<C, U> {
     conditional: C,
@@ -18,7 +20,7 @@ pub struct ClassifierFree<C, U> {
 }
 
 impl<C, U> ClassifierFree<C, U> {
-    /// `unconditional + scale·(conditional − unconditional)`.
+    /// Returns the denoiser `unconditional + scale·(conditional − unconditional)`.
     ///
     /// # Errors
     /// [`ParameterError`] unless `scale` is finite.
@@ -39,7 +41,7 @@ impl<const D: usize, C: Denoiser<D>, U: Denoiser<D>> Denoiser<D> for ClassifierF
         Ok(u.clone() + (c - u) * self.scale)
     }
 
-    /// The variance is the conditional model's.
+    /// Returns the guided estimate with the learned variance of the conditional model.
     fn estimate(&self, x: Tensor<D>, level: Level) -> Result<Posterior<D>, DenoiseError> {
         let u = self.unconditional.denoise(x.clone(), level)?;
         let conditional = self.conditional.estimate(x, level)?;

@@ -1,73 +1,73 @@
-//! Why a run cannot begin, and why a denoiser has no estimate.
+//! Errors of inputs and of denoisers.
 
 use crate::ConditionError;
 use tweedie_math::ParameterError;
 
-/// What is wrong with the shape of a state, or with a parameter, before anything is computed.
+/// An invalid shape or parameter, found before any computation.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
     /// A parameter outside its range.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
-    /// A tensor of another shape than the state asks for.
+    /// A tensor whose shape does not fit the state.
     #[error("{name} has the shape {found:?}, expected {expected}")]
     Shape {
-        /// Which tensor.
+        /// The name of the tensor.
         name: &'static str,
-        /// Its shape.
+        /// The shape of the tensor.
         found: Vec<usize>,
-        /// What it has to be.
+        /// The expected shape.
         expected: String,
     },
-    /// A condition that the network does not take, or lacks.
+    /// A condition that the network does not take, or a missing condition.
     #[error(transparent)]
     Condition(#[from] ConditionError),
-    /// What the operator, the noise model or the network itself says.
+    /// The message of an operator, a noise model or a network that rejects its input.
     #[error("{0}")]
     Refused(String),
 }
 
-/// Why a denoiser has no estimate.
+/// Why a denoiser returns no estimate.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DenoiseError {
-    /// A tensor of a shape that the denoiser does not take, or a parameter outside its range.
+    /// A tensor of an unsupported shape, or a parameter outside its range.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// An estimate, or an output of a network, of another shape than the state asks for.
+    /// An estimate, or a network's output, whose shape does not fit the state.
     #[error("{name} has the shape {found:?}, expected {expected:?}")]
     Shape {
-        /// Which tensor.
+        /// The name of the tensor.
         name: &'static str,
-        /// Its shape.
+        /// The shape of the tensor.
         found: Vec<usize>,
-        /// What it has to be.
+        /// The expected shape.
         expected: Vec<usize>,
     },
-    /// The estimate does not depend on the state in a way that can be differentiated.
+    /// The estimate has no gradient with respect to the state.
     #[error("the estimate has no gradient: a guided denoiser cuts it off")]
     Untracked,
-    /// An equation within the method was not solved.
+    /// An iterative solver within the method did not converge.
     #[error(
         "an equation was not solved: a relative residual of {residual:.1e} after {iterations} iterations"
     )]
     Unsolved {
         /// `‖b − M x‖/‖b‖`.
         residual: f64,
-        /// How many iterations were made.
+        /// The number of iterations.
         iterations: usize,
     },
-    /// A state that is not finite, of which an equation has no solution.
+    /// The state is not finite, so an equation for it has no solution.
     #[error("the state is not finite")]
     NotFinite,
-    /// What a denoiser from outside says.
+    /// The message of a user-defined denoiser that failed.
     #[error("{0}")]
     Failed(String),
 }
 
 impl DenoiseError {
-    /// `Ok` if a tensor has the expected shape.
+    /// Returns `Ok` if a tensor has the expected shape.
     ///
     /// # Errors
     /// [`DenoiseError::Shape`].

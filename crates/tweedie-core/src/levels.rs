@@ -6,24 +6,24 @@ use tweedie_math::Level;
 
 /// One level per sample of a batch.
 ///
-/// Coefficients stay `f64` on the host; each becomes one column `[batch, 1, …]`.
+/// The coefficients stay `f64` on the host. [`column`](Self::column) makes columns `[batch, 1, …]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Levels(Vec<Level>);
 
 impl Levels {
-    /// The levels of a batch, in its order.
+    /// Returns the levels of a batch, in the order of its samples.
     #[must_use]
     pub fn new(levels: Vec<Level>) -> Self {
         Self(levels)
     }
 
-    /// The levels.
+    /// The levels, in the order of the samples.
     #[must_use]
     pub fn as_slice(&self) -> &[Level] {
         &self.0
     }
 
-    /// `f` of each level, as a column that broadcasts against `like`.
+    /// Returns `f` of each level as a column that broadcasts against `like`.
     ///
     /// # Panics
     /// If `like` does not have one sample per level.
@@ -33,10 +33,10 @@ impl Levels {
         column(&values, like)
     }
 
-    /// `x_t = α x₀ + σ ε`, each sample at its own level.
+    /// Returns `x_t = α x₀ + σ ε`, with one level per sample.
     ///
     /// # Panics
-    /// If `clean` does not have one sample per level, or `noise` not its shape.
+    /// If `clean` does not have one sample per level, or if `noise` and `clean` differ in shape.
     #[must_use]
     pub fn corrupt<const D: usize>(&self, clean: Tensor<D>, noise: Tensor<D>) -> Tensor<D> {
         assert_eq!(noise.dims(), clean.dims(), "noise for every value");

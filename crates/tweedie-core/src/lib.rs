@@ -1,14 +1,14 @@
-//! The seams of `tweedie` on burn tensors: denoisers, randomness, gradients and exact oracles.
+//! Denoisers, randomness, gradients and exact oracles: the core of `tweedie` on burn tensors.
 //!
-//! *Tweedie's formula* says that a network which removes Gaussian noise knows the score of the
-//! noisy law: for `x_t = α x₀ + σ ε`,
+//! *Tweedie's formula* relates the optimal removal of Gaussian noise to the score of the noisy
+//! distribution. For `x_t = α x₀ + σ ε`,
 //!
 //! `E[x₀ | x_t] = (x_t + σ² ∇ log p(x_t)) / α`.
 //!
-//! A [`Denoiser`] is that conditional mean, asked about a [`Level`](tweedie_math::Level), and
-//! [`DenoiserExt`] reads it as noise, score or velocity. A network becomes one by
-//! [`Preconditioned`]. For Gaussians and their mixtures it is known in closed form
-//! ([`oracle`]), which is what the tests of every sampler measure against.
+//! A [`Denoiser`] computes this conditional mean at a [`Level`](tweedie_math::Level).
+//! [`DenoiserExt`] converts it to noise, score or velocity. [`Preconditioned`] turns a network into
+//! a denoiser. For Gaussians and their mixtures the conditional mean has a closed form
+//! ([`oracle`]), against which the samplers are tested.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};

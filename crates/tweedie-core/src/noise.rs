@@ -1,4 +1,4 @@
-//! Where a chain's randomness comes from: always an argument, never hidden.
+//! Sources of randomness, which are always explicit arguments.
 
 use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
@@ -9,17 +9,17 @@ use tweedie_math::Move;
 
 /// A source of standard normal tensors.
 pub trait Noise<const D: usize> {
-    /// Independent `N(0, 1)` values in the shape, precision and on the device of `like`.
+    /// Draws independent `N(0, 1)` values with the shape, dtype and device of `like`.
     fn normal_like(&mut self, like: &Tensor<D>) -> Tensor<D>;
 
-    /// Independent `N(0, 1)` values of the given shape, in the device's default precision.
+    /// Draws independent `N(0, 1)` values of the given shape, in the device's default dtype.
     fn normal(&mut self, shape: [usize; D], device: &Device) -> Tensor<D> {
         self.normal_like(&Tensor::zeros(shape, device))
     }
 
-    /// The noise of the move `mv`: the increment of a Brownian path, divided by its standard
-    /// deviation. Fresh values, unless the source keeps a path
-    /// ([`BrownianTree`](crate::BrownianTree)).
+    /// Draws the noise of the move `mv`: a Brownian increment divided by its standard deviation.
+    ///
+    /// By default the values are fresh. [`BrownianTree`](crate::BrownianTree) keeps one path.
     fn increment(&mut self, mv: Move, like: &Tensor<D>) -> Tensor<D> {
         let _ = mv;
         self.normal_like(like)
@@ -44,10 +44,10 @@ impl<const D: usize, T: Noise<D> + ?Sized> Noise<D> for Box<T> {
     }
 }
 
-/// Reproducible noise, drawn on the host: one counter-based stream (`ChaCha8`) for each sample.
+/// Reproducible noise from the host, with one counter-based stream (`ChaCha8`) per sample.
 ///
-/// Sample `i` of seed `s` gets the same numbers on every device, for every batch size and thread
-/// count. A large job can be cut into batches: [`starting_at`](Self::starting_at).
+/// Sample `i` of seed `s` gets the same numbers on every device, for every batch size and number of
+/// threads. [`starting_at`](Self::starting_at) splits a large job into batches.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -66,7 +66,7 @@ pub struct HostNoise {
 }
 
 impl HostNoise {
-    /// The noise of a seed. Every seed counts, 0 included.
+    /// Returns the noise of a seed. Any seed is valid, including 0.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self {
@@ -76,8 +76,9 @@ impl HostNoise {
         }
     }
 
-    /// The same noise for a batch whose first sample is number `first` of the whole job; behind the
-    /// last number, `u64::MAX`, comes 0.
+    /// Returns the noise of a batch whose first sample has the index `first` in the whole job.
+    ///
+    /// Indices wrap from `u64::MAX` to 0.
     #[must_use]
     pub fn starting_at(mut self, first: u64) -> Self {
         self.first = first;
@@ -85,7 +86,7 @@ impl HostNoise {
         self
     }
 
-    /// The streams of the first `batch` samples, each where it stands.
+    /// Returns the streams of the first `batch` samples at their current positions.
     fn streams(&mut self, batch: usize) -> &mut [ChaCha8Rng] {
         for i in self.streams.len()..batch {
             let mut stream = ChaCha8Rng::seed_from_u64(self.seed);
@@ -102,8 +103,7 @@ impl<const D: usize> Noise<D> for HostNoise {
     }
 }
 
-/// `N(0, 1)` values in the shape, precision and on the device of `like`, each sample from its
-/// stream.
+/// Draws `N(0, 1)` values with the shape, dtype and device of `like`, each sample from its stream.
 pub(crate) fn draw<const D: usize>(streams: &mut [ChaCha8Rng], like: &Tensor<D>) -> Tensor<D> {
     let shape = like.dims();
     let count = shape[1..].iter().product();
@@ -131,7 +131,7 @@ fn fill<T: Copy + Default + Send>(
     values
 }
 
-/// The device's own generator: fast, but one global stream for each process and backend.
+/// Noise from the device's generator: fast, but one global stream per process and backend.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeviceNoise;
 
@@ -142,14 +142,14 @@ impl<const D: usize> Noise<D> for DeviceNoise {
     }
 }
 
-/// Recorded noise, given back in its order: to repeat what another program did.
+/// Recorded noise, replayed in order to reproduce the run of another program.
 #[derive(Clone, Debug)]
 pub struct Replay<const D: usize> {
     recorded: std::vec::IntoIter<Tensor<D>>,
 }
 
 impl<const D: usize> Replay<D> {
-    /// Gives back `recorded`, first to last.
+    /// Returns a source that replays `recorded` from first to last.
     #[must_use]
     pub fn new(recorded: Vec<Tensor<D>>) -> Self {
         Self {
@@ -157,7 +157,7 @@ impl<const D: usize> Replay<D> {
         }
     }
 
-    /// How many tensors have not been asked for.
+    /// The number of tensors that have not been replayed.
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.recorded.len()
@@ -166,7 +166,7 @@ impl<const D: usize> Replay<D> {
 
 impl<const D: usize> Noise<D> for Replay<D> {
     /// # Panics
-    /// If nothing is left, or the next tensor has another shape.
+    /// If all tensors were replayed, or if the shape of the next one differs from that of `like`.
     fn normal_like(&mut self, like: &Tensor<D>) -> Tensor<D> {
         let Some(next) = self.recorded.next() else {
             panic!("replay: more noise was asked for than was recorded");
@@ -215,7 +215,7 @@ mod tests {
         let draw: Vec<f32> = values(HostNoise::seeded(11).normal([4, 50_000], &Device::flex()));
         let n = draw.len() as f64;
         let moment = |k| draw.iter().map(|&z| f64::from(z).powi(k)).sum::<f64>() / n;
-        // Standard errors 0.0022, 0.0032, 0.0087, 0.022: five of each.
+        // Five times the standard errors 0.0022, 0.0032, 0.0087 and 0.022.
         for (k, expected, bound) in [
             (1, 0.0, 0.011),
             (2, 1.0, 0.016),

@@ -1,4 +1,4 @@
-//! A network dressed as a denoiser.
+//! Networks as denoisers.
 
 use crate::{Conditioned, DenoiseError, Denoiser, InputError, Levels, wide};
 use burn::module::{Module, ModuleDisplay};
@@ -6,11 +6,15 @@ use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use tweedie_math::{AnySchedule, Chain, Level, Prediction, Schedule};
 
-/// A raw network `F(x, t, c)`: `t` is one number for each sample, `[batch]`, which stands for the
-/// level, and `c` the [`Condition`](crate::Condition), `()` for none.
+/// A raw network `F(x, t, c)`.
+///
+/// The time `t` is one number per sample, `[batch]`, that encodes the level. `c` is the
+/// [`Condition`](crate::Condition), `()` for an unconditional network.
 pub trait Network<const D: usize, C = ()> {
-    /// The output, in the shape of `x`; with learned variance, of twice its channels. The time has
-    /// the precision of `x`, or `f32` where that is half: in `bf16` 998 and 999 would be the same.
+    /// Returns the output in the shape of `x`; with learned variance it has twice the channels.
+    ///
+    /// The dtype of `time` is that of `x`, or `f32` if `x` is in half precision: `bf16` cannot
+    /// distinguish the times 998 and 999.
     fn forward(&self, x: Tensor<D>, time: Tensor<1>, condition: &C) -> Tensor<D>;
 }
 
@@ -20,26 +24,27 @@ impl<const D: usize, C, T: Network<D, C> + ?Sized> Network<D, C> for &T {
     }
 }
 
-/// By which number a network is told the level. It depends on the log-SNR alone, so that a network
-/// trained on one schedule samples with any other.
+/// How the noise level is encoded as the network's time input.
+///
+/// The encoding depends only on the log-SNR, so it is the same on every schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TimeInput {
     /// The (fractional) index of a chain, `0 … N − 1`.
     Index(Chain),
-    /// The log-SNR, within ±20.
+    /// The log-SNR, clamped to ±20.
     LogSnr,
     /// `¼ ln(σ/α)`, EDM's noise condition.
     Edm,
-    /// `σ/α`, the noise that is added to unscaled data, as NCSN++ is told.
+    /// `σ/α`, the standard deviation of the noise on unscaled data, as in NCSN++.
     NoiseLevel,
     /// The time of a schedule, `0 … 1`.
     Time(AnySchedule),
 }
 
 impl TimeInput {
-    /// The number that stands for `level`.
+    /// Returns the time input for `level`.
     #[must_use]
     pub fn of(&self, level: Level) -> f64 {
         let log_snr = level.log_snr().clamp(-20.0, 20.0);
@@ -53,9 +58,9 @@ impl TimeInput {
     }
 }
 
-/// A network with what its output means and how it is told the level: a [`Denoiser`].
+/// A network with its prediction type and time input: a [`Denoiser`].
 ///
-/// `x̂₀ = skip·x + out·F(scale·x, c)`, the coefficients from the [`Prediction`] table.
+/// `x̂₀ = skip·x + out·F(scale·x, t)`, with the coefficients from the [`Prediction`] table.
 ///
 /// ```
 /// use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -88,7 +93,7 @@ pub struct Preconditioned<N: Module> {
 }
 
 impl<N: Module> Preconditioned<N> {
-    /// A network whose output is a `prediction` and which is told the level as `time`.
+    /// Returns the denoiser of a network that outputs `prediction` and takes `time`.
     pub fn new(network: N, prediction: Prediction, time: TimeInput) -> Self {
         Self {
             network,
@@ -97,27 +102,27 @@ impl<N: Module> Preconditioned<N> {
         }
     }
 
-    /// The network itself.
+    /// The wrapped network.
     pub fn network(&self) -> &N {
         &self.network
     }
 
-    /// The network, taken out.
+    /// Returns the wrapped network.
     pub fn into_network(self) -> N {
         self.network
     }
 
-    /// What its output means.
+    /// The quantity that the network predicts.
     pub fn prediction(&self) -> Prediction {
         self.prediction
     }
 
-    /// How it is told the level.
+    /// The encoding of the noise level.
     pub fn time_input(&self) -> &TimeInput {
         &self.time
     }
 
-    /// The denoiser of this network when it is told `condition`.
+    /// Returns the denoiser of this network with a fixed `condition`.
     pub fn with_condition<C>(self, condition: C) -> Conditioned<N, C>
     where
         N: ModuleDisplay,
@@ -125,8 +130,9 @@ impl<N: Module> Preconditioned<N> {
         Conditioned::new(self, condition)
     }
 
-    /// The network's raw output for a batch, each sample at its own level: `x` is scaled and the
-    /// levels become its time, both as in sampling.
+    /// Returns the network's raw output for a batch with one level per sample.
+    ///
+    /// The input is scaled and the levels are encoded as in sampling.
     pub fn predict<const D: usize>(&self, x: Tensor<D>, levels: &Levels) -> Tensor<D>
     where
         N: Network<D>,
@@ -134,7 +140,7 @@ impl<N: Module> Preconditioned<N> {
         self.predict_with(x, levels, &())
     }
 
-    /// [`predict`](Self::predict) of a network that is told a condition.
+    /// Like [`predict`](Self::predict), for a conditional network.
     pub fn predict_with<const D: usize, C>(
         &self,
         x: Tensor<D>,
@@ -151,7 +157,7 @@ impl<N: Module> Preconditioned<N> {
         self.network.forward(x * scale, time, condition)
     }
 
-    /// Checks what the output means.
+    /// Checks the parameters of the prediction type.
     pub(crate) fn check(&self) -> Result<(), InputError> {
         let refused = |error: tweedie_math::ScheduleError| InputError::Refused(error.to_string());
         self.prediction.check().map_err(refused)
@@ -159,11 +165,11 @@ impl<N: Module> Preconditioned<N> {
 }
 
 impl<N: Module> Preconditioned<N> {
-    /// `x̂₀ = skip·x + out·F` for an output `F` at `level`.
+    /// Computes `x̂₀ = skip·x + out·F` from an output `F` at `level`.
     ///
     /// # Errors
-    /// [`DenoiseError::Shape`] if the output has not the shape of `x`: one with learned variance is
-    /// read by [`with_learned_variance`](Conditioned::with_learned_variance).
+    /// [`DenoiseError::Shape`] if the output and `x` differ in shape. An output with learned
+    /// variance needs [`with_learned_variance`](Conditioned::with_learned_variance).
     pub(crate) fn clean<const D: usize>(
         &self,
         x: Tensor<D>,

@@ -1,34 +1,35 @@
 //! Resizing images by separable filters: `Y = R_h X R_wᵀ`.
 //!
-//! The matrices hold the weights of each output row and column, so that every filter, with or
-//! without antialiasing, is exact, has its gradient, and has its adjoint: the transposed matrices.
+//! The matrices contain the weights of each output row and column. With or without antialiasing,
+//! every filter is a linear map with an exact gradient; its adjoint is given by the transposed
+//! matrices.
 //!
 //! # Reference
-//! Keys 1981, "Cubic convolution interpolation for digital image processing" (bicubic). Weights
-//! agree with PyTorch's `interpolate` to rounding.
+//! Keys 1981, "Cubic convolution interpolation for digital image processing" (bicubic). The weights
+//! agree with PyTorch's `interpolate` up to rounding.
 
 use burn::tensor::{Tensor, TensorData};
 
-/// A filter.
+/// The interpolation filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Interpolation {
-    /// The pixel that the corner of a cell falls into.
+    /// The input pixel that contains the corner of the output pixel.
     Nearest,
-    /// The pixel that the centre of a cell falls into.
+    /// The input pixel that contains the centre of the output pixel.
     NearestCentre,
-    /// Linear between neighbours.
+    /// Linear interpolation between neighbours.
     Bilinear,
-    /// Cubic between four neighbours: Keys' `a` is −0.75, with antialiasing −0.5.
+    /// Cubic interpolation of four neighbours: Keys' `a` is −0.75, or −0.5 with antialiasing.
     Bicubic,
-    /// The mean of all pixels that a cell touches.
+    /// The mean of all input pixels that the output pixel overlaps.
     Area,
 }
 
-/// The longest side of an image that is resized.
+/// The largest side of an image that can be resized.
 const MOST_SIDE: usize = 1 << 14;
 
-/// How images are resized.
+/// Resizing of images by a separable filter.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -46,7 +47,7 @@ pub struct Resize {
 }
 
 impl Resize {
-    /// By a filter, without antialiasing, pixels being cells.
+    /// Returns resizing by a filter, without antialiasing and without aligned corners.
     #[must_use]
     pub fn new(interpolation: Interpolation) -> Self {
         Self {
@@ -56,14 +57,15 @@ impl Resize {
         }
     }
 
-    /// Whether the filter widens where the image shrinks, for [`Bilinear`](Interpolation::Bilinear)
-    /// and [`Bicubic`](Interpolation::Bicubic).
+    /// Sets whether the filter is widened on downsampling.
+    ///
+    /// Only [`Bilinear`](Interpolation::Bilinear) and [`Bicubic`](Interpolation::Bicubic) use this.
     #[must_use]
     pub fn with_antialias(self, antialias: bool) -> Self {
         Self { antialias, ..self }
     }
 
-    /// Whether the centres of the corner pixels stay where they are.
+    /// Sets whether the centres of the corner pixels of input and output coincide.
     #[must_use]
     pub fn with_align_corners(self, align_corners: bool) -> Self {
         Self {
@@ -72,7 +74,7 @@ impl Resize {
         }
     }
 
-    /// `[b, c, h, w]` to `[b, c, size]`.
+    /// Resizes `[b, c, h, w]` to `[b, c, size[0], size[1]]`.
     ///
     /// # Panics
     /// As [`weights`](Self::weights).
@@ -89,10 +91,10 @@ impl Resize {
             .matmul(matrix(w, size[1]).transpose())
     }
 
-    /// The weights of each of `to` outputs: rows of `from` numbers of sum 1.
+    /// Returns the weights of the `to` outputs: each row has `from` numbers of sum 1.
     ///
     /// # Panics
-    /// Unless both numbers are from 1 to 16,384.
+    /// Unless both numbers are between 1 and 16,384.
     #[must_use]
     pub fn weights(self, from: usize, to: usize) -> Vec<Vec<f64>> {
         let legal = 1..=MOST_SIDE;
@@ -146,7 +148,7 @@ impl Resize {
         row
     }
 
-    /// The filter, widened by the scale, over all pixels within its support.
+    /// Writes the weights of the filter, widened by the scale, for all pixels within its support.
     fn antialiased(self, row: &mut [f64], i: usize, scale: f64) {
         let wide = scale.max(1.0);
         let (reach, filter): (f64, fn(f64) -> f64) = match self.interpolation {
@@ -164,7 +166,7 @@ impl Resize {
     }
 }
 
-/// Keys' cubic with slope `a` at 1.
+/// Keys' cubic kernel with slope `a` at 1.
 fn cubic(x: f64, a: f64) -> f64 {
     let x = x.abs();
     if x <= 1.0 {

@@ -1,12 +1,13 @@
-//! Per-sample columns and sums; precisions.
+//! Per-sample columns and sums, and accumulation dtypes.
 
 use burn::tensor::{DType, Tensor, TensorData};
 
-/// One number per sample as a tensor `[batch, 1, …]` that broadcasts against `like`, on its device
-/// and in its precision.
+/// Returns one number per sample as a tensor `[batch, 1, …]` that broadcasts against `like`.
+///
+/// The tensor has the device and dtype of `like`.
 ///
 /// # Panics
-/// If there is not one value per sample.
+/// If `values` does not have one value per sample.
 #[must_use]
 pub fn column<const D: usize>(values: &[f64], like: &Tensor<D>) -> Tensor<D> {
     let batch = like.dims()[0];
@@ -17,21 +18,20 @@ pub fn column<const D: usize>(values: &[f64], like: &Tensor<D>) -> Tensor<D> {
     Tensor::from_data(data, (&like.device(), like.dtype()))
 }
 
-/// One row for each sample: `[batch, …]` to `[batch, values]`.
+/// Flattens each sample to a row: `[batch, …]` to `[batch, values]`.
 pub(crate) fn rows<const D: usize>(x: Tensor<D>) -> Tensor<2> {
     let shape = x.dims();
     let values = shape[1..].iter().product();
     x.reshape([shape[0], values])
 }
 
-/// The sum over everything but the batch: `[batch, …]` to `[batch]`.
+/// Sums over all dimensions except the batch: `[batch, …]` to `[batch]`.
 #[must_use]
 pub fn per_sample_sum<const D: usize>(x: Tensor<D>) -> Tensor<1> {
     rows(x).sum_dim(1).squeeze_dim::<1>(1)
 }
 
-/// The precision in which what is delicate is computed beside tensors of `dtype`: that of `f32` for
-/// half.
+/// The accumulation dtype for `dtype`: f32 for half precision.
 #[must_use]
 pub fn wide(dtype: DType) -> DType {
     match dtype {

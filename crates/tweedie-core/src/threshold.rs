@@ -1,4 +1,4 @@
-//! Keeping an estimate within the range of its data.
+//! Denoisers that restrict an estimate to the range of the data.
 //!
 //! # Reference
 //! Ho et al. 2020 (static clip); Saharia et al. 2022, "Imagen", section 2.3 (dynamic),
@@ -8,7 +8,7 @@ use crate::{DenoiseError, Denoiser, InputError, Posterior, per_sample_sum, shape
 use burn::tensor::Tensor;
 use tweedie_math::{Level, ParameterError};
 
-/// Clamps the estimate to `[min, max]`.
+/// A denoiser whose estimates are clamped to `[min, max]`.
 #[derive(Clone, Copy, Debug)]
 pub struct StaticClip<M> {
     denoiser: M,
@@ -17,7 +17,7 @@ pub struct StaticClip<M> {
 }
 
 impl<M> StaticClip<M> {
-    /// Clamps the estimates of `denoiser` to `[min, max]`.
+    /// Returns a denoiser that clamps the estimates of `denoiser` to `[min, max]`.
     ///
     /// # Errors
     /// [`ParameterError`] unless `min < max`.
@@ -51,8 +51,10 @@ impl<const D: usize, M: Denoiser<D>> Denoiser<D> for StaticClip<M> {
     }
 }
 
-/// Clamps each sample to `[−s, s]` and divides it by `s`, where `s` is the `quantile` of its
-/// magnitudes, at least 1 and at most `limit`.
+/// A denoiser with Imagen's dynamic thresholding of its estimates.
+///
+/// Each sample is clamped to `[−s, s]` and divided by `s`. The threshold `s` is the `quantile` of
+/// the sample's magnitudes, clamped to `[1, limit]`.
 #[derive(Clone, Copy, Debug)]
 pub struct DynamicThreshold<M> {
     denoiser: M,
@@ -61,7 +63,7 @@ pub struct DynamicThreshold<M> {
 }
 
 impl<M> DynamicThreshold<M> {
-    /// Thresholds the estimates of `denoiser` at the quantile 0.995, as Imagen does, unlimited.
+    /// Returns the denoiser with the quantile 0.995, as in Imagen, and no limit.
     pub fn new(denoiser: M) -> Self {
         Self {
             denoiser,
@@ -70,19 +72,19 @@ impl<M> DynamicThreshold<M> {
         }
     }
 
-    /// Another quantile.
+    /// Sets the quantile.
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is from 0 to 1.
+    /// [`ParameterError`] unless `quantile` is in `[0, 1]`.
     pub fn with_quantile(self, quantile: f64) -> Result<Self, ParameterError> {
         let quantile = ParameterError::require_fraction("the quantile", quantile)?;
         Ok(Self { quantile, ..self })
     }
 
-    /// The largest threshold; 1 makes this a static clip.
+    /// Sets the largest threshold; 1 gives a static clip to `[−1, 1]`.
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is at least 1.
+    /// [`ParameterError`] unless `limit` is at least 1.
     pub fn with_limit(self, limit: f64) -> Result<Self, ParameterError> {
         let legal = limit >= 1.0;
         let limit = ParameterError::require(legal, "the largest threshold", "at least 1", limit)?;
@@ -95,7 +97,7 @@ impl<M> DynamicThreshold<M> {
         let threshold = magnitude_quantile(clean.clone(), self.quantile)
             .clamp(1.0, self.limit.min(f64::from(f32::MAX)))
             .reshape(shape);
-        // max and min by broadcasting: |x| ≤ s.
+        // Dividing first allows a clamp to constant bounds.
         (clean / threshold).clamp(-1.0, 1.0)
     }
 }
@@ -122,7 +124,7 @@ impl<const D: usize, M: Denoiser<D>> Denoiser<D> for DynamicThreshold<M> {
     }
 }
 
-/// The quantile of `|x|` for each sample, linear between neighbours: `[batch]`.
+/// Returns the quantile of `|x|` per sample, with linear interpolation: `[batch]`.
 ///
 /// # Panics
 /// If a sample has no values.

@@ -1,9 +1,9 @@
-//! Between which values an image lies.
+//! The value range of an image.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// The range of an image's values. A noise level is stated in the same range.
+/// The range of an image's values. Noise levels are given in the same range.
 ///
 /// ```
 /// use tweedie_core::ValueRange;
@@ -15,19 +15,18 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ValueRange {
-    /// `[−1, 1]`, in which diffusion models are trained.
+    /// `[−1, 1]`, the usual range for training diffusion models.
     #[default]
     Signed,
     /// `[0, 1]`.
     Unit,
 }
 
-/// How much red, green and blue count in the grey of a pixel: the luma of ITU-R BT.601, that of
-/// JPEG.
+/// The weights of red, green and blue in luma (ITU-R BT.601), as in JPEG.
 pub const LUMA: [f64; 3] = [0.299, 0.587, 0.114];
 
 impl ValueRange {
-    /// Its least and its largest value.
+    /// Returns the lower and the upper bound.
     #[must_use]
     pub fn bounds(self) -> (f64, f64) {
         match self {
@@ -36,7 +35,7 @@ impl ValueRange {
         }
     }
 
-    /// Its length.
+    /// Returns the difference of the bounds.
     #[must_use]
     pub fn length(self) -> f64 {
         let (low, high) = self.bounds();

@@ -119,7 +119,7 @@ fn samples_have_the_moments_of_the_law() {
     let variance = values(x.var(0));
     for i in 0..2 {
         let exact = mixture().covariance()[i][i];
-        // Five standard errors.
+        // Five standard errors of the mean and of the variance.
         assert!((mean[i] - mixture().mean()[i]).abs() < 5.0 * (exact / 2e5).sqrt());
         assert!((variance[i] - exact).abs() < 5.0 * exact * (3.0 / 2e5_f64).sqrt());
     }
@@ -130,7 +130,7 @@ fn the_flow_carries_one_marginal_to_another() {
     let prior = Gaussian::full(&[1.0, 0.5], &[vec![0.5, 0.3], vec![0.3, 0.4]]).expect("a Gaussian");
     let vp = VariancePreserving::default();
     let (from, to) = (vp.level(0.9), vp.level(0.2));
-    // Densities change by the determinant of the linear flow, the same everywhere.
+    // The flow is linear, so it changes all log-densities by the same log-determinant.
     let moved = prior.flow(points(), from, to);
     let change = values(prior.log_density(points(), from) - prior.log_density(moved.clone(), to));
     assert!(
@@ -166,7 +166,7 @@ fn nonsense_is_refused() {
     );
 }
 
-/// A network that is perfect for data N(0, d²), and knows the level from its condition alone.
+/// An exact network for data N(0, d²), which knows the level only through its time input.
 #[derive(Module, Debug)]
 struct Perfect {
     #[module(skip)]
@@ -177,7 +177,7 @@ struct Perfect {
 }
 
 impl Perfect {
-    /// The unit-variance level of a condition.
+    /// Returns the unit-variance level that a time input encodes.
     fn level(&self, condition: f64) -> Level {
         match &self.time {
             TimeInput::Index(chain) => chain.at(condition),
@@ -195,7 +195,7 @@ impl Perfect {
 impl Network<2> for Perfect {
     fn forward(&self, x: Tensor<2>, time: Tensor<1>, (): &()) -> Tensor<2> {
         let level = self.level(values(time)[0]);
-        // The network sees scale · (α x₀ + σ ε); undo its own scaling, then answer.
+        // Undo the input scaling of the unit-variance level before the estimate.
         let x = x / self.prediction.input_scale(level);
         let data = Gaussian::isotropic(&[0.0, 0.0], self.data_std).expect("a Gaussian");
         let clean = data.posterior_mean(x.clone(), level);
@@ -226,7 +226,7 @@ fn a_network_trained_on_one_schedule_samples_with_any_other() {
     for time in times {
         for prediction in predictions {
             if prediction == Prediction::Score {
-                continue; // a score is stated for one process: its scale is part of it
+                continue; // the scale of a score depends on its schedule
             }
             let network = Perfect {
                 prediction,

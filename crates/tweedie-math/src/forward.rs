@@ -1,4 +1,4 @@
-//! Moves of the forward process: exactly, and by Euler–Maruyama.
+//! Moves of the forward process, exact and by Euler–Maruyama.
 //!
 //! The forward SDE is `dx = f(t) x dt + g(t) dw` with `f = (ln α)′` and `g² = −σ² (ln SNR)′`.
 //!
@@ -7,7 +7,7 @@
 
 use crate::{Level, Schedule, Transition};
 
-/// The marginal `q(x_t | x₀) = N(α x₀, σ² I)`, drawn in one move: `x_t = α x₀ + σ z`.
+/// Returns the marginal `q(x_t | x₀) = N(α x₀, σ² I)` as one move: `x_t = α x₀ + σ z`.
 ///
 /// The transition's `clean` factor multiplies the true `x₀`.
 #[must_use]
@@ -19,9 +19,10 @@ pub fn marginal(level: Level) -> Transition {
     }
 }
 
-/// The forward conditional `q(x_t | x_s)`: `x_t = (α_t/α_s) x_s + √(σ_t² − (α_t/α_s)² σ_s²) z`.
+/// Returns the forward conditional `q(x_t | x_s)` as a move from `s` to `t`.
 ///
-/// `to` has to be at least as noisy as `from`; rounding below zero is cut off.
+/// `x_t = (α_t/α_s) x_s + √(σ_t² − (α_t/α_s)² σ_s²) z`. The level `to` must be at least as noisy as
+/// `from`; a negative variance, from rounding for instance, is replaced by 0.
 ///
 /// ```
 /// use tweedie_math::{Level, forward};
@@ -45,10 +46,10 @@ pub fn conditional(from: Level, to: Level) -> Transition {
     }
 }
 
-/// One Euler–Maruyama move of the forward SDE from `t` to `t + dt`:
-/// `x ← (1 + f dt) x + √(g² dt) z`.
+/// Returns one Euler–Maruyama move of the forward SDE from `t` to `t + dt`.
 ///
-/// Its law differs from [`conditional`] by `O(dt²)`; it is here to be compared with it.
+/// `x ← (1 + f dt) x + √(g² dt) z`. Its law differs from [`conditional`] by `O(dt²)`; it exists for
+/// comparison.
 #[must_use]
 pub fn euler_maruyama(schedule: impl Schedule, t: f64, dt: f64) -> Transition {
     let rates = schedule.rates(t);

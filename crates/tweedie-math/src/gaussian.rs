@@ -1,11 +1,11 @@
-//! What is known in closed form about Gaussian forward processes.
+//! Closed forms for Gaussian forward processes.
 
 use crate::{Level, MoveError, Transition, forward};
 
-/// `KL(N(m₁, s₁²) ‖ N(m₂, s₂²))` in nats, for one dimension: `ln(s₂/s₁) + (s₁² + (m₁−m₂)²)/(2 s₂²)
-/// − ½`.
+/// Computes `KL(N(m₁, s₁²) ‖ N(m₂, s₂²))` in nats, in one dimension.
 ///
-/// `s₁ = 0` gives `∞`; both standard deviations have to be positive for a finite value.
+/// `ln(s₂/s₁) + (s₁² + (m₁−m₂)²)/(2 s₂²) − ½`. Each argument is a pair (mean, standard deviation).
+/// `s₁ = 0` gives `∞`; the result is finite only if both standard deviations are positive.
 ///
 /// ```
 /// use tweedie_math::gaussian::kl;
@@ -19,15 +19,14 @@ pub fn kl((mean_p, std_p): (f64, f64), (mean_q, std_q): (f64, f64)) -> f64 {
     0.5 * (ratio * ratio - 1.0 + shift * shift) - ratio.ln()
 }
 
-/// The posterior `q(x_s | x_t, x₀)` of the forward process, as a move from `from = t` to `to = s`.
+/// Returns the posterior `q(x_s | x_t, x₀)` as a move from `from = t` to `to = s`.
 ///
 /// `state = (α_t/α_s) σ_s²/σ_t²`, `clean = α_s (1 − (α_t/α_s)² σ_s²/σ_t²)`,
 /// `noise² = σ_s²/σ_t² (σ_t² − (α_t/α_s)² σ_s²)`, which for a DDPM chain is
 /// `(√ᾱ_{t−1} β_t x₀ + √α_t (1 − ᾱ_{t−1}) x_t)/(1 − ᾱ_t)` and `β̃_t`.
 ///
 /// # Errors
-/// [`MoveError::Uphill`] for a move up in noise, [`MoveError::Singular`] from a level without
-/// noise.
+/// [`MoveError::Uphill`] if the move adds noise, [`MoveError::Singular`] if `from` has no noise.
 ///
 /// # Reference
 /// Ho et al. 2020, eq. 6 and 7, arXiv:2006.11239.
@@ -46,16 +45,17 @@ pub fn posterior(from: Level, to: Level) -> Result<Transition, MoveError> {
     transition.checked()
 }
 
-/// The standard deviation of the prior `N(0, σ_T² I)` from which a chain starts at its noisiest
-/// level.
+/// Returns the standard deviation of the prior `N(0, σ_T² I)` at the noisiest level.
 ///
-/// What it leaves out is the mean `α_T x₀`: the cost is [`prior_kl`].
+/// The prior omits the mean `α_T x₀`; [`prior_kl`] is the cost of this.
 #[must_use]
 pub fn prior_std(level: Level) -> f64 {
     level.sigma()
 }
 
-/// `KL(q(x_T | x₀) ‖ N(0, σ_T² I))` in nats for one coordinate of value `clean`: `(α x₀)²/(2σ²)`.
+/// Computes `KL(q(x_T | x₀) ‖ N(0, σ_T² I)) = (α x₀)²/(2σ²)` in nats, for one coordinate.
+///
+/// `clean` is the coordinate's value `x₀`.
 #[must_use]
 pub fn prior_kl(level: Level, clean: f64) -> f64 {
     0.5 * (level.alpha() * clean / prior_std(level)).powi(2)

@@ -1,8 +1,9 @@
-//! Weights of multistep methods on any grid: integrals of Lagrange's interpolation polynomials.
+//! Weights of multistep methods on arbitrary grids, by integrals of Lagrange polynomials.
 //!
-//! With slopes known at nodes `t_0 … t_{k−1}`, `∫_a^b F ≈ Σ_j w_j F(t_j)`, where
-//! `w_j = ∫_a^b ω(τ) ℓ_j(τ) dτ`. The weight `ω ≡ 1` gives Adams–Bashforth, `ω(τ) = e^{τ−b}` the
-//! exponential methods (DEIS, DPM-Solver++), whose linear part is solved exactly.
+//! With slopes known at nodes `t_0 … t_{k−1}`, `∫_a^b ω F ≈ Σ_j w_j F(t_j)`, where
+//! `w_j = ∫_a^b ω(τ) ℓ_j(τ) dτ`. The weight `ω ≡ 1` gives Adams–Bashforth. The weight
+//! `ω(τ) = e^{τ−b}` gives the exponential methods (DEIS, DPM-Solver++), which solve the linear part
+//! exactly.
 //!
 //! # Reference
 //! Hairer, Nørsett & Wanner 1993, section III.5; Zhang & Chen 2023, "DEIS", eq. 14,
@@ -10,9 +11,9 @@
 
 pub use crate::multistep::exponential::{exponential, midpoint};
 
-/// `w_j = ∫_a^b ℓ_j(τ) dτ`: Adams–Bashforth weights for the given nodes.
+/// Returns the Adams–Bashforth weights `w_j = ∫_a^b ℓ_j(τ) dτ` for the given nodes.
 ///
-/// Exact for polynomials of degree below `nodes.len()`; the nodes have to differ.
+/// The weights are exact for polynomials of degree below `nodes.len()`. The nodes must be distinct.
 ///
 /// ```
 /// use tweedie_math::interpolation::adams_bashforth;
@@ -30,9 +31,9 @@ pub fn adams_bashforth(nodes: &[f64], a: f64, b: f64) -> Vec<f64> {
     weights(nodes, a, &moments)
 }
 
-/// `w_j = ∫_a^b e^{τ−b} ℓ_j(τ) dτ`: exponential Adams–Bashforth weights for the given nodes.
+/// Returns the exponential Adams–Bashforth weights `w_j = ∫_a^b e^{τ−b} ℓ_j(τ) dτ`.
 ///
-/// Their sum is `1 − e^{a−b}`.
+/// The weights sum to `1 − e^{a−b}`. The nodes must be distinct.
 #[must_use]
 pub fn exponential_adams_bashforth(nodes: &[f64], a: f64, b: f64) -> Vec<f64> {
     let moments: Vec<f64> = (0..nodes.len())
@@ -41,7 +42,8 @@ pub fn exponential_adams_bashforth(nodes: &[f64], a: f64, b: f64) -> Vec<f64> {
     weights(nodes, a, &moments)
 }
 
-/// `M_k = ∫_0^h e^{u−h} u^k du`, by its series for small `h` and by `M_k = h^k − k M_{k−1}` else.
+/// Computes `M_k = ∫_0^h e^{u−h} u^k du` by its series for small `h`, else by the recurrence
+/// `M_k = h^k − k M_{k−1}`.
 fn exponential_moment(k: usize, h: f64) -> f64 {
     if h.abs() > 2.0 {
         let first = -(-h).exp_m1();
@@ -57,7 +59,7 @@ fn exponential_moment(k: usize, h: f64) -> f64 {
     sum
 }
 
-/// `Σ_k (coefficient of (τ−a)^k in ℓ_j) · moment_k` for each `j`.
+/// Computes `Σ_k (coefficient of (τ−a)^k in ℓ_j) · moment_k` for each `j`.
 pub(crate) fn weights(nodes: &[f64], a: f64, moments: &[f64]) -> Vec<f64> {
     let weight = |j: usize| {
         let mut polynomial = vec![1.0];
@@ -81,7 +83,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Composite Gauss–Legendre quadrature with 3 nodes.
+    /// Integrates `f` over `[a, b]` by composite Gauss–Legendre quadrature with 3 nodes.
     fn integral(f: impl Fn(f64) -> f64, a: f64, b: f64) -> f64 {
         let (pieces, root) = (200, 0.6_f64.sqrt());
         let h = (b - a) / f64::from(pieces);

@@ -1,13 +1,13 @@
-//! How much signal and how much noise: `x_t = α x₀ + σ ε`.
+//! Levels: the amounts of signal and noise in `x_t = α x₀ + σ ε`.
 
 use crate::MoveError;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::FRAC_PI_2;
 
-/// One level of the forward process, `x_t = α x₀ + σ ε` with `ε ~ N(0, I)`.
+/// A level of the forward process, `x_t = α x₀ + σ ε` with `ε ~ N(0, I)`.
 ///
-/// Both ends are legal: `σ = 0` is clean data, `α = 0` is pure noise (zero terminal SNR, rectified
-/// flow at `t = 1`). Both at once, negative or non-finite values are not.
+/// Either coefficient may be 0. `σ = 0` is clean data; `α = 0` is pure noise, as at zero terminal
+/// SNR or in a rectified flow at `t = 1`. Two zeros, a negative or a non-finite value are errors.
 ///
 /// ```
 /// use tweedie_math::Level;
@@ -39,14 +39,14 @@ impl TryFrom<Raw> for Level {
     }
 }
 
-/// A pair `(α, σ)` that is no level.
+/// The error for a pair `(α, σ)` that is not a valid level.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 #[error("a level needs finite α ≥ 0 and σ ≥ 0, not both 0; got α = {alpha}, σ = {sigma}")]
 pub struct LevelError {
-    /// The refused signal coefficient.
+    /// The invalid signal coefficient.
     pub alpha: f64,
-    /// The refused noise coefficient.
+    /// The invalid noise coefficient.
     pub sigma: f64,
 }
 
@@ -62,7 +62,7 @@ impl Level {
         sigma: 1.0,
     };
 
-    /// The level `(α, σ)`.
+    /// Returns the level `(α, σ)`.
     ///
     /// # Errors
     /// [`LevelError`] unless both are finite, at least 0, and not both 0.
@@ -73,7 +73,7 @@ impl Level {
         }
     }
 
-    /// `Ok` if some signal is left: `α > 0`.
+    /// Returns `Ok` if the level contains signal: `α > 0`.
     ///
     /// # Errors
     /// [`MoveError::NoSignal`].
@@ -84,7 +84,7 @@ impl Level {
         }
     }
 
-    /// `Ok` if some noise is left: `σ > 0`.
+    /// Returns `Ok` if the level contains noise: `σ > 0`.
     ///
     /// # Errors
     /// [`MoveError::NoNoise`].
@@ -101,10 +101,12 @@ impl Level {
         positive && alpha.is_finite() && sigma.is_finite()
     }
 
-    /// The unit-variance level (`α² + σ² = 1`) of a log-SNR; `±∞` are its two ends.
+    /// Returns the unit-variance level (`α² + σ² = 1`) with the given log-SNR.
+    ///
+    /// `+∞` gives clean data and `−∞` gives pure noise.
     ///
     /// # Panics
-    /// For what is not a number.
+    /// If `log_snr` is NaN.
     #[must_use]
     pub fn variance_preserving(log_snr: f64) -> Self {
         assert!(!log_snr.is_nan(), "a log-SNR that is not a number");
@@ -114,7 +116,7 @@ impl Level {
         }
     }
 
-    /// The variance-exploding level of noise `sigma`: `α = 1`.
+    /// Returns the variance-exploding level with noise `sigma`: `α = 1`.
     ///
     /// # Errors
     /// [`LevelError`] unless `sigma` is finite and at least 0.
@@ -122,9 +124,9 @@ impl Level {
         Self::new(1.0, sigma)
     }
 
-    /// For coefficients that a validated schedule computed.
+    /// Wraps the coefficients of a validated schedule; checked in debug builds only.
     pub(crate) fn trusted(alpha: f64, sigma: f64) -> Self {
-        // −0 becomes 0: its quotients have the right sign.
+        // Adding 0 turns −0 into +0, so that quotients have the right sign.
         let level = Self {
             alpha: alpha + 0.0,
             sigma: sigma + 0.0,
@@ -163,23 +165,25 @@ impl Level {
         2.0 * (self.alpha.ln() - self.sigma.ln())
     }
 
-    /// `σ / α`: the noise level in the coordinate `x / α`, which EDM and k-diffusion call `σ`.
+    /// `σ / α`: the noise level in the coordinate `x / α`; EDM and k-diffusion call it `σ`.
     #[must_use]
     pub fn noise_to_signal(self) -> f64 {
         self.sigma / self.alpha
     }
 
-    /// The angle `atan2(σ, α)`: 0 for clean data, π/2 for pure noise. On the unit circle
-    /// `α = cos φ`, `σ = sin φ` the probability flow is `dx/dφ = v`, the velocity.
+    /// The angle `φ = atan2(σ, α)`: 0 for clean data, π/2 for pure noise.
+    ///
+    /// On the unit circle `α = cos φ`, `σ = sin φ`, the probability flow is `dx/dφ = v`, the
+    /// velocity.
     #[must_use]
     pub fn angle(self) -> f64 {
         self.sigma.atan2(self.alpha)
     }
 
-    /// The unit-variance level of an angle, which is cut to `[0, π/2]`.
+    /// Returns the unit-variance level of an angle, clamped to `[0, π/2]`.
     ///
     /// # Panics
-    /// For what is not a number.
+    /// If `angle` is NaN.
     #[must_use]
     pub fn at_angle(angle: f64) -> Self {
         assert!(!angle.is_nan(), "an angle that is not a number");
@@ -190,7 +194,7 @@ impl Level {
         Self { alpha, sigma }
     }
 
-    /// Whether `self` has more noise, relative to its signal, than `other`.
+    /// Returns whether `self` has more noise than `other`, relative to the signal.
     #[must_use]
     pub fn is_noisier_than(self, other: Self) -> bool {
         self.sigma * other.alpha > other.sigma * self.alpha

@@ -1,11 +1,11 @@
-//! The levels a chain visits, in order.
+//! Paths: the levels that a sampler visits, in order.
 
 use crate::{Chain, Level, Move, ParameterError, Schedule, Spacing};
 use serde::{Deserialize, Serialize};
 
-/// The levels a chain visits. Down in noise is a reverse move; up is a forward one.
+/// The levels that a sampler visits. Reverse moves lower the noise; forward moves raise it.
 ///
-/// A path owns its pairs of levels: each [`Move`] starts where the one before it ended.
+/// A path owns its levels: each [`Move`] starts where the previous one ended.
 ///
 /// ```
 /// use tweedie_math::{Chain, LevelPath, Spacing};
@@ -23,12 +23,12 @@ pub struct LevelPath {
     levels: Vec<Level>,
 }
 
-/// Between which times of a schedule a path runs: from `start`, the noisier, down to `end`.
+/// The time interval of a path: from `start`, the noisier time, down to `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Span {
     /// The first time of the path.
     pub start: f64,
-    /// The last one.
+    /// The last time of the path.
     pub end: f64,
 }
 
@@ -39,7 +39,7 @@ impl Span {
         end: 0.0,
     };
 
-    /// From `start` down to `end`.
+    /// Returns the span from `start` down to `end`.
     #[must_use]
     pub fn new(start: f64, end: f64) -> Self {
         Self { start, end }
@@ -47,7 +47,7 @@ impl Span {
 }
 
 impl Default for Span {
-    /// From `t = 1` to `t = 10⁻³`, where Song et al. stop.
+    /// From `t = 1` to `t = 10⁻³`, the end time of Song et al.
     fn default() -> Self {
         Self {
             start: 1.0,
@@ -56,52 +56,52 @@ impl Default for Span {
     }
 }
 
-/// A path that cannot be.
+/// Why a path is invalid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PathError {
     /// Fewer than one step.
     #[error("a path needs at least 1 step, got {steps}")]
     NoSteps {
-        /// The number asked for.
+        /// The requested number of steps.
         steps: usize,
     },
-    /// More steps than a chain has nodes.
+    /// More steps than the chain has nodes.
     #[error("a chain of {nodes} nodes can be respaced to at most {nodes} steps, got {steps}")]
     TooManySteps {
-        /// The number asked for.
+        /// The requested number of steps.
         steps: usize,
         /// The number of nodes.
         nodes: usize,
     },
-    /// A node that a chain does not have.
+    /// A node index beyond the end of the chain.
     #[error("the spacing asks for node {index} of a chain of {nodes} nodes (0 to {last})", last = nodes - 1)]
     NoNode {
-        /// The index asked for.
+        /// The requested index.
         index: usize,
         /// The number of nodes.
         nodes: usize,
     },
-    /// A time outside `[0, 1]`, or a span that does not fall, in time or in noise.
+    /// A time outside `[0, 1]`, or a span that does not decrease in both time and noise.
     #[error("a span has to fall within [0, 1], from more noise to less, got {start} to {end}")]
     Span {
-        /// Its first time.
+        /// The first time of the span.
         start: f64,
-        /// Its last time.
+        /// The last time of the span.
         end: f64,
     },
-    /// An end without a finite log-SNR, where the spacing needs one.
+    /// The spacing needs a finite log-SNR at both ends.
     #[error(
         "this spacing needs a finite log-SNR at both ends; at t = {time} it is {log_snr}: \
          choose a narrower span"
     )]
     Unbounded {
-        /// The time of that end.
+        /// The time of the invalid end.
         time: f64,
-        /// Its log-SNR.
+        /// The log-SNR at that time.
         log_snr: f64,
     },
-    /// A level without signal, where the path has to be stated in `σ/α`.
+    /// A level without signal, for which `σ/α` is infinite.
     #[error("σ/α has to be finite on the whole path: choose a span that starts where α > 0")]
     NoSignal,
     /// A parameter outside its range.
@@ -124,10 +124,10 @@ impl From<LevelPath> for Vec<Level> {
 }
 
 impl LevelPath {
-    /// `steps` moves, evenly spaced in the time of `schedule`.
+    /// Returns a path of `steps` moves, evenly spaced in the time of `schedule`.
     ///
     /// # Errors
-    /// [`PathError`] for no steps or a span that does not fall within `[0, 1]`.
+    /// [`PathError`] for zero steps, or for a span that does not decrease within `[0, 1]`.
     pub fn uniform(schedule: impl Schedule, span: Span, steps: usize) -> Result<Self, PathError> {
         check_steps(steps)?;
         check_span(span)?;
@@ -139,19 +139,20 @@ impl LevelPath {
         Self::through((0..=steps).map(|i| schedule.level(time(i))).collect())
     }
 
-    /// `steps` moves, evenly spaced in log-SNR.
+    /// Returns a path of `steps` moves, evenly spaced in log-SNR.
     ///
     /// # Errors
-    /// [`PathError`] as [`uniform`](Self::uniform), and where an end has no finite log-SNR.
+    /// [`PathError`] as [`uniform`](Self::uniform), and if the log-SNR of either end is infinite.
     pub fn log_snr(schedule: impl Schedule, span: Span, steps: usize) -> Result<Self, PathError> {
         Self::warped(schedule, span, steps, |log_snr| log_snr, |warped| warped)
     }
 
-    /// `steps` moves, evenly spaced in `(σ/α)^{1/ρ}`. Karras et al. take ρ = 7 and append clean
-    /// data: [`then_clean`](Self::then_clean).
+    /// Returns a path of `steps` moves, evenly spaced in `(σ/α)^{1/ρ}`.
+    ///
+    /// Karras et al. use ρ = 7 and append clean data with [`then_clean`](Self::then_clean).
     ///
     /// # Errors
-    /// [`PathError`] as [`log_snr`](Self::log_snr), and for ρ that is not above 0.
+    /// [`PathError`] as [`log_snr`](Self::log_snr), and unless ρ is finite and above 0.
     ///
     /// # Reference
     /// Karras et al. 2022, eq. 5, arXiv:2206.00364.
@@ -178,8 +179,10 @@ impl LevelPath {
         )
     }
 
-    /// `steps` moves with `σ/α` falling by a constant factor (k-diffusion's "exponential"): the
-    /// limit ρ → ∞ of [`karras`](Self::karras), which is [`log_snr`](Self::log_snr).
+    /// Returns a path of `steps` moves on which `σ/α` falls by a constant factor.
+    ///
+    /// This is k-diffusion's "exponential" schedule. It is the limit ρ → ∞ of
+    /// [`karras`](Self::karras) and equals [`log_snr`](Self::log_snr).
     ///
     /// # Errors
     /// [`PathError`] as [`log_snr`](Self::log_snr).
@@ -191,10 +194,10 @@ impl LevelPath {
         Self::log_snr(schedule, span, steps)
     }
 
-    /// `steps` nodes of a discrete chain, then clean data.
+    /// Returns the path through `steps` nodes of a discrete chain, then to clean data.
     ///
     /// # Errors
-    /// [`PathError`] for no steps, more than the chain has nodes, or an offset that leaves it.
+    /// [`PathError`] as [`Spacing::indices`], and for an offset that exceeds the last node.
     pub fn respaced(chain: &Chain, spacing: Spacing, steps: usize) -> Result<Self, PathError> {
         let node = |index: usize| {
             let nodes = chain.len();
@@ -207,7 +210,7 @@ impl LevelPath {
         Ok(Self { levels }.then_clean())
     }
 
-    /// The path through the given levels, in their order.
+    /// Returns the path through the given levels, in their order.
     ///
     /// # Errors
     /// [`PathError::NoSteps`] for fewer than two levels.
@@ -216,26 +219,27 @@ impl LevelPath {
         Ok(Self { levels })
     }
 
-    /// `steps` moves that stay at `level`, for chains that explore one law (Langevin, MALA).
+    /// Returns a path of `steps` moves that stay at `level`, for Langevin dynamics and MALA.
     ///
     /// # Errors
-    /// [`PathError::NoSteps`] for no steps.
+    /// [`PathError`] for zero steps.
     pub fn staying(level: Level, steps: usize) -> Result<Self, PathError> {
         check_steps(steps)?;
         Ok(Self::trusted(vec![level; steps + 1]))
     }
 
-    /// The same path walked the other way: from data to noise.
+    /// Returns the levels in reverse order: a path from data to noise.
     #[must_use]
     pub fn reversed(mut self) -> Self {
         self.levels.reverse();
         self
     }
 
-    /// The same log-SNRs at `α = 1`: the coordinate `x/α` of EDM and k-diffusion.
+    /// Returns the path with the same log-SNRs and `α = 1`, the coordinate `x/α` of EDM and
+    /// k-diffusion.
     ///
     /// # Errors
-    /// [`PathError::NoSignal`] if a level has none.
+    /// [`PathError::NoSignal`] if a level has `α = 0`.
     pub fn without_scaling(self) -> Result<Self, PathError> {
         let unscaled = |level: Level| {
             Level::variance_exploding(level.noise_to_signal()).map_err(|_| PathError::NoSignal)
@@ -244,7 +248,7 @@ impl LevelPath {
         Ok(Self::trusted(levels.collect::<Result<_, _>>()?))
     }
 
-    /// For levels that come from a path.
+    /// Wraps levels without checks, for levels of an existing path.
     pub(crate) fn trusted(levels: Vec<Level>) -> Self {
         Self { levels }
     }
@@ -258,7 +262,7 @@ impl LevelPath {
         self
     }
 
-    /// The levels, in order: one more than there are moves.
+    /// The levels in order; their number is [`len`](Self::len) plus 1.
     #[must_use]
     pub fn levels(&self) -> &[Level] {
         &self.levels
@@ -282,7 +286,7 @@ impl LevelPath {
         self.levels.len() - 1
     }
 
-    /// Never: a path has at least one move.
+    /// Always `false`: a path has at least one move.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -297,7 +301,7 @@ impl LevelPath {
         })
     }
 
-    /// Evenly spaced in `warp(log-SNR)`.
+    /// Spaces levels evenly in `warp(log-SNR)`.
     fn warped(
         schedule: impl Schedule,
         span: Span,
@@ -338,7 +342,7 @@ impl LevelPath {
     }
 }
 
-/// The most moves of a path, and nodes of a chain.
+/// The maximum number of moves of a path, and of nodes of a chain.
 pub(crate) const MOST_STEPS: usize = 10_000_000;
 
 pub(crate) fn check_steps(steps: usize) -> Result<(), PathError> {
@@ -354,7 +358,7 @@ pub(crate) fn check_steps(steps: usize) -> Result<(), PathError> {
     }
 }
 
-/// `Ok` if there is less noise at the end of a span: a chain of one node has one level.
+/// Checks that the span ends with less noise; the span of a one-node chain has one level only.
 fn falls(from: Level, to: Level, Span { start, end }: Span) -> Result<(), PathError> {
     match from.is_noisier_than(to) {
         true => Ok(()),

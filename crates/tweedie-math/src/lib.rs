@@ -1,20 +1,19 @@
 //! The mathematics of diffusion models, without tensors.
 //!
-//! A forward process turns data `x₀` into noise through the levels `x_t = α x₀ + σ ε`. Everything
-//! a sampler or a trainer has to know about that process is a handful of `f64` numbers on the host,
-//! and this crate is where those numbers are computed, once:
+//! A forward process turns data `x₀` into noise through the levels `x_t = α x₀ + σ ε`. Samplers and
+//! trainers need only a few `f64` numbers about that process. This crate computes them on the host:
 //!
 //! | question | type |
 //! |---|---|
-//! | how much signal, how much noise? | [`Level`] |
+//! | how much signal and how much noise? | [`Level`] |
 //! | which level at which time? | [`Schedule`]: [`VariancePreserving`], [`SubVariancePreserving`], [`VarianceExploding`], [`OrnsteinUhlenbeck`], [`Cosine`], [`Sigmoid`], [`RectifiedFlow`], [`Edm`], [`Chain`] |
-//! | what does a network's output say about `x₀`? | [`Prediction`] |
+//! | how does a network's output determine `x₀`? | [`Prediction`] |
 //! | how does a reverse step move? | [`Kernel`]: [`Ancestral`], [`Ddim`], [`EulerOde`], [`EulerMaruyama`], [`ReverseDiffusion`], [`Renoise`] |
-//! | which levels are visited, in which order? | [`LevelPath`], [`Move`] |
-//! | how does a step that looks back move? | [`multistep`]: Adams–Bashforth, DEIS, DPM-Solver++, UniPC, iPNDM |
-//! | with which weights does a one-step solver combine slopes? | [`tableau`] |
-//! | which levels does training see, and how much do they count? | [`TimeDensity`], [`Weighting`] |
-//! | what is known in closed form? | [`gaussian`] |
+//! | which levels does a sampler visit, in which order? | [`LevelPath`], [`Move`] |
+//! | how does a multistep method combine past estimates? | [`multistep`]: Adams–Bashforth, DEIS, DPM-Solver++, UniPC, iPNDM |
+//! | how does a Runge–Kutta method weight its slopes? | [`tableau`] |
+//! | which times does training draw, and how are they weighted? | [`TimeDensity`], [`Weighting`] |
+//! | which quantities have a closed form? | [`gaussian`] |
 //!
 //! ```
 //! use tweedie_math::{Ddim, Kernel, LevelPath, Span, VariancePreserving};

@@ -1,4 +1,4 @@
-//! One move of a path, the levels on its way, and why there may be none.
+//! One move of a path, levels within it, and the errors of moves.
 
 use crate::Level;
 use serde::{Deserialize, Serialize};
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 /// One move of a [`LevelPath`](crate::LevelPath).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Move {
-    /// Where the chain stands.
+    /// The level before the move.
     pub from: Level,
-    /// Where it goes.
+    /// The level after the move.
     pub to: Level,
 }
 
 impl Move {
-    /// Whether the move adds noise: `to` has less signal, relative to its noise, than `from`.
+    /// Returns whether the move adds noise: `to` has a lower signal-to-noise ratio than `from`.
     #[must_use]
     pub fn is_forward(self) -> bool {
         self.to.is_noisier_than(self.from)
     }
 
-    /// `Ok` unless the move adds noise.
+    /// Returns `Ok` unless the move adds noise.
     ///
     /// # Errors
     /// [`MoveError::Uphill`].
@@ -30,7 +30,7 @@ impl Move {
         }
     }
 
-    /// `Ok` for a move that stays at its level.
+    /// Returns `Ok` if `from` and `to` are equal.
     ///
     /// # Errors
     /// [`MoveError::NotStaying`].
@@ -41,7 +41,7 @@ impl Move {
         }
     }
 
-    /// The move that stays at a level, for steps that explore its law.
+    /// Returns the move from `level` to itself, for samplers that explore one noise level.
     #[must_use]
     pub fn staying(level: Level) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl Move {
         }
     }
 
-    /// The level at the part `theta ∈ [0, 1]` of the chord: `α` and `σ` are linear.
+    /// Returns the level at the fraction `theta ∈ [0, 1]` of the chord: `α` and `σ` are linear.
     #[must_use]
     pub fn chord(self, theta: f64) -> Level {
         let theta = part(theta);
@@ -61,8 +61,10 @@ impl Move {
         )
     }
 
-    /// The level at the part `theta ∈ [0, 1]` of the log-SNR: `ln α` and `ln σ` are linear. None
-    /// if an end has no finite log-SNR.
+    /// Returns the level at the fraction `theta ∈ [0, 1]` of the log-SNR: `ln α` and `ln σ` are
+    /// linear.
+    ///
+    /// Returns `None` if either end has an infinite log-SNR.
     #[must_use]
     pub fn log_linear(self, theta: f64) -> Option<Level> {
         let theta = part(theta);
@@ -81,25 +83,25 @@ impl Move {
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MoveError {
-    /// The move adds noise to the level, and the method only removes it.
+    /// The move adds noise, and the method only removes it.
     #[error("it goes up in noise, and the method only goes down")]
     Uphill,
-    /// The move ends at another level than it starts from.
+    /// The move changes the level, and the method stays at one level.
     #[error("the method stays at one level, and the move does not")]
     NotStaying,
-    /// A level without signal.
+    /// The method cannot use a level without signal, `α = 0`.
     #[error("no signal is left at α = {}, σ = {}", level.alpha(), level.sigma())]
     NoSignal {
         /// The level.
         level: Level,
     },
-    /// A level without noise.
+    /// The method cannot use a level without noise, `σ = 0`.
     #[error("no noise is left at α = {}, σ = {}", level.alpha(), level.sigma())]
     NoNoise {
         /// The level.
         level: Level,
     },
-    /// The method works in the time of a schedule on which a level does not lie.
+    /// The method works in the time of a schedule, and the level is not on that schedule.
     #[error("α = {}, σ = {} is not a level of the method's schedule", level.alpha(), level.sigma())]
     OffSchedule {
         /// The level.
@@ -108,14 +110,14 @@ pub enum MoveError {
     /// A coefficient of the method is not finite, or its noise has no real standard deviation.
     #[error("it is singular: the coefficient of {coefficient} is {value}")]
     Singular {
-        /// What it multiplies: `x_t`, `x̂₀`, an estimate, or the noise `z`.
+        /// The factor's variable: `x_t`, `x̂₀`, an estimate, or the noise `z`.
         coefficient: &'static str,
-        /// Its value.
+        /// The value of the coefficient.
         value: f64,
     },
 }
 
-/// `theta` cut to `[0, 1]`.
+/// Clamps `theta` to `[0, 1]`; NaN becomes 0.
 fn part(theta: f64) -> f64 {
     if theta > 0.0 { theta.min(1.0) } else { 0.0 }
 }

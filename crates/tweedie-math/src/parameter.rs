@@ -1,4 +1,4 @@
-//! A number that a method cannot work with.
+//! The error of a parameter outside its range.
 
 /// A parameter outside its range.
 ///
@@ -13,17 +13,17 @@
 pub struct ParameterError {
     /// The parameter's name.
     pub name: &'static str,
-    /// What it has to be.
+    /// The range of valid values, in words.
     pub expected: &'static str,
-    /// What it was.
+    /// The value that was passed.
     pub value: f64,
 }
 
 impl ParameterError {
-    /// The value if it is `legal`.
+    /// Returns the value if it is `legal`.
     ///
     /// # Errors
-    /// The name, what it has to be, and the value.
+    /// [`ParameterError`] with the name, the valid range and the value.
     pub fn require(
         legal: bool,
         name: &'static str,
@@ -40,7 +40,7 @@ impl ParameterError {
         }
     }
 
-    /// The value if it is finite.
+    /// Returns the value if it is finite.
     ///
     /// # Errors
     /// As [`require`](Self::require).
@@ -48,7 +48,7 @@ impl ParameterError {
         Self::require(value.is_finite(), name, "finite", value)
     }
 
-    /// The value if it is finite and above 0.
+    /// Returns the value if it is finite and above 0.
     ///
     /// # Errors
     /// As [`require`](Self::require).
@@ -57,7 +57,7 @@ impl ParameterError {
         Self::require(legal, name, "finite and above 0", value)
     }
 
-    /// The value if it is finite and at least 0.
+    /// Returns the value if it is finite and at least 0.
     ///
     /// # Errors
     /// As [`require`](Self::require).
@@ -66,7 +66,7 @@ impl ParameterError {
         Self::require(legal, name, "finite and at least 0", value)
     }
 
-    /// The value if it is from 0 to 1.
+    /// Returns the value if it is in `[0, 1]`.
     ///
     /// # Errors
     /// As [`require`](Self::require).
@@ -74,7 +74,7 @@ impl ParameterError {
         Self::require((0.0..=1.0).contains(&value), name, "from 0 to 1", value)
     }
 
-    /// The count if it is at least 1.
+    /// Returns the count if it is at least 1.
     ///
     /// # Errors
     /// As [`require`](Self::require).

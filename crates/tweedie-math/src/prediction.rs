@@ -1,10 +1,12 @@
-//! What a network predicts, as one affine map to the clean signal: `x̂₀ = skip·x_t + out·F`.
+//! Network predictions as affine maps to the clean signal: `x̂₀ = skip·x_t + out·F`.
 
 use crate::Level;
 use crate::schedule::{ScheduleError, parameter};
 use serde::{Deserialize, Serialize};
 
-/// What the output `F` of a network means. With `x_t = α x₀ + σ ε` and `r = √(α² + σ²)`:
+/// The quantity that a network's output `F` predicts.
+///
+/// With `x_t = α x₀ + σ ε` and `r = √(α² + σ²)`:
 ///
 /// | prediction | `F` | `skip` | `out` | input |
 /// |---|---|---|---|---|
@@ -16,10 +18,13 @@ use serde::{Deserialize, Serialize};
 /// | `Flow` | `ε − x₀` | `1/(α+σ)` | `−σ/(α+σ)` | `x/(α+σ)` |
 /// | `Edm` | see below | `α d²/(σ² + α² d²)` | `σ d/√(σ² + α² d²)` | `x/√(σ² + α² d²)` |
 ///
-/// The table is Tweedie's formula, `x̂₀ = (x_t + σ² s)/α`, and stands here only. Its inverse,
-/// `F* = (x₀ − skip·x_t)/out`, is the training target. `Edm` is EDM's preconditioning with data
-/// of standard deviation `d`: input and target have unit variance at every level. The last column
-/// is what the network is shown, so that one trained on any schedule samples with any other.
+/// The table states Tweedie's formula, `x̂₀ = (x_t + σ² s)/α`, in terms of each `F`. The inverse
+/// `F* = (x₀ − skip·x_t)/out` is the training target.
+///
+/// `Edm` is EDM's preconditioning for data of standard deviation `d`: input and target have unit
+/// variance at every level. The last column is the network's input. It depends only on the log-SNR,
+/// so a network that was trained on one schedule can sample with any other. `Score` is the
+/// exception, since the scale of its output depends on the schedule.
 ///
 /// # Reference
 /// Karras et al. 2022, table 1, arXiv:2206.00364; Salimans & Ho 2022 (velocity), arXiv:2202.00512.
@@ -44,7 +49,7 @@ pub enum Prediction {
     Noise,
     /// The score `∇ log p(x_t)`.
     Score,
-    /// The score of `x_t/α`, as NCSN++ predicts it: of data with noise added and nothing scaled.
+    /// The score of `x_t/α`, as NCSN++ predicts it: data with added noise, without scaling.
     ScaledScore,
     /// The velocity `v`.
     Velocity,
@@ -57,7 +62,7 @@ pub enum Prediction {
     },
 }
 
-/// `x̂₀ = skip·x_t + out·F`.
+/// The map `x̂₀ = skip·x_t + out·F` from a network's output to the clean signal.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Affine {
     /// Factor of the noisy input.
@@ -67,7 +72,7 @@ pub struct Affine {
 }
 
 impl Affine {
-    /// The training target `F* = (x₀ − skip·x_t)/out`, written for numbers.
+    /// Computes the training target `F* = (x₀ − skip·x_t)/out` for scalars.
     #[must_use]
     pub fn target(self, clean: f64, noisy: f64) -> f64 {
         (clean - self.skip * noisy) / self.out
@@ -78,7 +83,7 @@ impl Prediction {
     /// Checks the parameters.
     ///
     /// # Errors
-    /// [`ScheduleError::Parameter`] unless `sigma_data` is positive.
+    /// [`ScheduleError::Parameter`] unless `sigma_data` is finite and above 0.
     pub fn check(self) -> Result<(), ScheduleError> {
         match self {
             Self::Edm { sigma_data } => {
@@ -88,8 +93,10 @@ impl Prediction {
         }
     }
 
-    /// The row of the table at `level`. Not finite where the output does not determine the clean
-    /// signal, see [`determines_clean`](Self::determines_clean).
+    /// Returns `skip` and `out` at `level`.
+    ///
+    /// They are not finite if the output does not determine the clean signal; see
+    /// [`determines_clean`](Self::determines_clean).
     #[must_use]
     pub fn to_clean(self, level: Level) -> Affine {
         let (a, s, r) = (level.alpha(), level.sigma(), level.rms());
@@ -108,17 +115,19 @@ impl Prediction {
         Affine { skip, out }
     }
 
-    /// Whether the clean signal follows from the output at `level`: noise and score say nothing
-    /// about it where no signal is left (`α = 0`).
+    /// Returns whether the output at `level` determines the clean signal.
+    ///
+    /// At pure noise (`α = 0`) a noise or score prediction does not.
     #[must_use]
     pub fn determines_clean(self, level: Level) -> bool {
         let affine = self.to_clean(level);
         affine.skip.is_finite() && affine.out.is_finite()
     }
 
-    /// How an error of the output becomes one of the noise estimate: `ε̂ − ε = −(α/σ) out (F −
-    /// F*)`; the factor `α out/σ`, finite at both ends but for [`Clean`](Self::Clean) and clean
-    /// data.
+    /// Returns `α out/σ`, the factor that converts an error of the output to one of the noise.
+    ///
+    /// `ε̂ − ε = −(α out/σ) (F − F*)`. The factor is infinite for [`Clean`](Self::Clean) at clean
+    /// data and for [`ScaledScore`](Self::ScaledScore) at pure noise, and finite otherwise.
     #[must_use]
     pub fn to_noise(self, level: Level) -> f64 {
         let (a, s) = (level.alpha(), level.sigma());
@@ -133,7 +142,7 @@ impl Prediction {
         }
     }
 
-    /// The factor by which `x_t` is scaled before the network sees it.
+    /// Returns the factor by which `x_t` is scaled before it enters the network.
     #[must_use]
     pub fn input_scale(self, level: Level) -> f64 {
         match self {

@@ -1,11 +1,11 @@
-//! Which nodes of a discrete chain a shorter one visits.
+//! Spacings: which nodes of a discrete chain a sampler visits.
 
 use crate::{ParameterError, PathError, level_path::check_steps};
 use serde::{Deserialize, Serialize};
 
-/// How `steps` of the `N` nodes of a chain are chosen.
+/// The rule that selects `steps` of the `N` nodes of a chain.
 ///
-/// | spacing | nodes, before they are reversed | 10 of 1000 |
+/// | spacing | nodes in ascending order | 10 of 1000, as visited |
 /// |---|---|---|
 /// | `Leading { offset }` | `i ⌊N/steps⌋ + offset` | 900, 800 … 0 |
 /// | `Linspace` | `round(i (N−1)/(steps−1))` | 999, 888 … 0 |
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// | `OpenLeading { offset }` | `i ⌊N/(steps+1)⌋ + offset`, `i` from 1 | 900, 810 … 90 |
 /// | `OpenLinspace` | `round(i (N−1)/steps)`, `i` from 1 | 999, 899 … 100 |
 ///
-/// The open ones leave out the cleanest node, as diffusers' DPM-Solver, UniPC and DEIS do.
+/// The open spacings omit the cleanest node, as diffusers' DPM-Solver, UniPC and DEIS do.
 ///
 /// # Reference
 /// Lin et al. 2024, table 2, arXiv:2305.08891.
@@ -29,42 +29,45 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Spacing {
-    /// Every `⌊N/steps⌋`-th node from 0, shifted by `offset`: never starts at the noisiest.
+    /// Every `⌊N/steps⌋`-th node from 0, shifted by `offset`.
+    ///
+    /// With `offset = 0` the path starts below the noisiest node unless `steps = N`.
     Leading {
         /// Added to every index.
         offset: usize,
     },
-    /// Evenly from the first node to the last, both included.
+    /// Evenly spaced from the first node to the last, both included.
     Linspace,
-    /// Evenly down from the last node: the only one right for zero terminal SNR.
+    /// Evenly spaced down from the last node, as Lin et al. recommend for zero terminal SNR.
     Trailing,
-    /// `Leading` of one more step, without the cleanest.
+    /// `Leading` with one more step, without the cleanest node.
     OpenLeading {
         /// Added to every index.
         offset: usize,
     },
-    /// `Linspace` of one more step, without the cleanest.
+    /// `Linspace` with one more step, without the cleanest node.
     OpenLinspace,
 }
 
 impl Spacing {
-    /// The indices of `steps` of `nodes` nodes, noisiest first.
+    /// Returns the indices of the `steps` selected nodes of `nodes`, noisiest first.
+    ///
+    /// `Leading` spacings do not check that `offset` keeps the indices below `nodes`.
     ///
     /// # Errors
-    /// [`PathError`] for no steps, or more than there are nodes.
+    /// [`PathError`] unless `1 ≤ steps ≤ nodes`, or `steps < nodes` for an open spacing.
     pub fn indices(self, nodes: usize, steps: usize) -> Result<Vec<usize>, PathError> {
         let positions = self.positions(nodes, steps)?;
-        // Peers round before they count from 0, which decides ties.
+        // diffusers rounds the `Trailing` positions before it subtracts 1, which decides ties.
         let base = if self == Self::Trailing { 1.0 } else { 0.0 };
         let round = |position: f64| ((position + base).round_ties_even() - base) as usize;
         Ok(positions.into_iter().map(round).collect())
     }
 
-    /// The same before they are rounded: places between nodes, for a
-    /// [`Chain`](crate::Chain) that is asked [`at`](crate::Chain::at) them.
+    /// Returns the fractional positions before rounding, for [`Chain::at`](crate::Chain::at).
     ///
     /// # Errors
-    /// [`PathError`] for no steps, or more than there are nodes.
+    /// [`PathError`] as [`indices`](Self::indices).
     pub fn positions(self, nodes: usize, steps: usize) -> Result<Vec<f64>, PathError> {
         check_steps(steps)?;
         if steps > nodes {

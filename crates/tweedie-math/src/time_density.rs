@@ -1,17 +1,17 @@
-//! Which times training sees.
+//! Distributions of training times.
 
 use crate::schedule::{Schedule, ScheduleError, parameter};
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// The law from which training times are drawn, as the map of a uniform number to a time.
+/// The distribution of training times, as a map from a uniform number to a time.
 ///
-/// Being quantile functions, all of them can be stratified: feed [`stratified`] numbers.
+/// The maps are quantile functions, so [`stratified`] numbers give stratified times.
 ///
 /// | density | law |
 /// |---|---|
 /// | `Uniform { min, max }` | `t` uniform |
-/// | `LogNormal { mean, std }` | `ln(σ/α)` normal (EDM: −1.2, 1.2), cut to the schedule's range |
+/// | `LogNormal { mean, std }` | `ln(σ/α)` normal (EDM: −1.2, 1.2), clamped to the schedule |
 /// | `LogitNormal { mean, std }` | `ln(t/(1−t))` normal (Stable Diffusion 3: 0, 1) |
 ///
 /// # Reference
@@ -29,23 +29,23 @@ use statrs::distribution::{ContinuousCDF, Normal};
 pub enum TimeDensity {
     /// `t` uniform between `min` and `max`.
     Uniform {
-        /// The least time.
+        /// The smallest time.
         min: f64,
         /// The largest time.
         max: f64,
     },
     /// The logarithm of the noise-to-signal ratio is normal.
     LogNormal {
-        /// Its mean.
+        /// The mean of `ln(σ/α)`.
         mean: f64,
-        /// Its standard deviation.
+        /// The standard deviation of `ln(σ/α)`.
         std: f64,
     },
     /// The logit of the time is normal.
     LogitNormal {
-        /// Its mean.
+        /// The mean of the logit.
         mean: f64,
-        /// Its standard deviation.
+        /// The standard deviation of the logit.
         std: f64,
     },
 }
@@ -64,8 +64,8 @@ impl TimeDensity {
     /// Checks the parameters.
     ///
     /// # Errors
-    /// [`ScheduleError::Parameter`] for a range outside `[0, 1]` or empty, or a standard deviation
-    /// that is not positive.
+    /// [`ScheduleError::Parameter`] unless `0 ≤ min < max ≤ 1`, `mean` is finite, and `std` is
+    /// finite and above 0.
     pub fn check(self) -> Result<(), ScheduleError> {
         match self {
             Self::Uniform { min, max } => {
@@ -80,7 +80,7 @@ impl TimeDensity {
         .map(|_| ())
     }
 
-    /// The time below which a share `u ∈ (0, 1)` of all times lies.
+    /// Returns the `u`-quantile of the times.
     ///
     /// # Panics
     /// If `u` is outside `[0, 1]`.
@@ -96,8 +96,10 @@ impl TimeDensity {
     }
 }
 
-/// `count` numbers that are evenly spread over `(0, 1)`, shifted together by `u ∈ [0, 1)`: each is
-/// uniform, and together they cover every `1/count`-th of the interval once.
+/// Returns `count` evenly spaced numbers `(i + u)/count` in `[0, 1]`, with a common shift `u`.
+///
+/// For uniform `u ∈ [0, 1)` each of them is uniform on its own `1/count`-th of the interval, so
+/// that together they cover `[0, 1)`.
 ///
 /// # Panics
 /// If `u` is outside `[0, 1]`.

@@ -1,9 +1,9 @@
-//! A step of a chain is three numbers: `x_s = state·x_t + clean·x̂₀ + noise·z`.
+//! A sampling step as three coefficients: `x_s = state·x_t + clean·x̂₀ + noise·z`.
 
 use crate::MoveError;
 use serde::{Deserialize, Serialize};
 
-/// `x_s = state·x_t + clean·x̂₀ + noise·z` with `z ~ N(0, I)`.
+/// The step `x_s = state·x_t + clean·x̂₀ + noise·z` with `z ~ N(0, I)`.
 ///
 /// ```
 /// use tweedie_math::{Ddim, Kernel, Level};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transition {
-    /// Factor of the present state `x_t`.
+    /// Factor of the current state `x_t`.
     pub state: f64,
     /// Factor of the clean estimate `x̂₀`.
     pub clean: f64,
@@ -24,17 +24,17 @@ pub struct Transition {
 }
 
 impl Transition {
-    /// The move that leaves the state where it is.
+    /// The move that leaves the state unchanged.
     pub const IDENTITY: Self = Self {
         state: 1.0,
         clean: 0.0,
         noise: 0.0,
     };
 
-    /// Itself, if all three numbers are finite and the noise is not negative.
+    /// Returns `self` if all three numbers are finite and the noise is not negative.
     ///
     /// # Errors
-    /// [`MoveError::Singular`] names the first that is not.
+    /// [`MoveError::Singular`] with the first invalid coefficient.
     pub fn checked(self) -> Result<Self, MoveError> {
         let finite = |coefficient, value: f64| singular(value.is_finite(), coefficient, value);
         finite("x_t", self.state)?;
@@ -44,7 +44,7 @@ impl Transition {
     }
 }
 
-/// `Ok` if the coefficient is `legal`.
+/// Returns `Ok` if `legal`, and otherwise [`MoveError::Singular`].
 pub(crate) fn singular(
     legal: bool,
     coefficient: &'static str,

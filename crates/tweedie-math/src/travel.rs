@@ -1,4 +1,4 @@
-//! Time travel: going back up in noise and down again, to reconcile what was imposed.
+//! Time travel: a path that repeatedly adds noise and removes it again.
 //!
 //! # Reference
 //! Lugmayr et al. 2022, "RePaint", section 4.2 and figure 9, arXiv:2201.09865; Wang et al. 2023,
@@ -8,13 +8,13 @@ use crate::LevelPath;
 use crate::level_path::MOST_STEPS;
 
 impl LevelPath {
-    /// Walks every `jump` moves `repeats` times: down, back up in one forward move, down again.
+    /// Repeats every stretch of `jump` moves `repeats` times, with a forward move in between.
     ///
-    /// A last stretch shorter than `jump` is repeated likewise. `jump = 0` or `repeats ≤ 1` leave
-    /// the path as it is.
+    /// A shorter last stretch is repeated as well. The path is unchanged if `jump = 0` or
+    /// `repeats ≤ 1`.
     ///
     /// # Panics
-    /// If the path would have more than 10,000,000 moves.
+    /// If `repeats` times the number of moves exceeds 10,000,000.
     ///
     /// ```
     /// use tweedie_math::{LevelPath, RectifiedFlow, Span};

@@ -1,26 +1,25 @@
-//! How much each level counts in a denoising loss.
+//! Weights of the noise levels in a denoising loss.
 
 use crate::schedule::{ScheduleError, parameter};
 use crate::{Prediction, Schedule};
 use serde::{Deserialize, Serialize};
 
-/// The weight of a level in the training loss `E_t[w ‖F(x_t) − F*‖²]` of the network's output.
+/// The weight `w` of a level in the loss `E_t[w ‖F(x_t) − F*‖²]` on the network's output.
 ///
-/// An error in the output is an error in the estimate, `x̂₀ − x₀ = out·(F − F*)`, so that a weight
-/// `v` on `‖x̂₀ − x₀‖²` is the weight `w = v·out²` here. In those terms:
+/// Since `x̂₀ − x₀ = out·(F − F*)`, a weight `v` on `‖x̂₀ − x₀‖²` equals `w = v·out²`:
 ///
 /// | weighting | weight `v` of `‖x̂₀ − x₀‖²` |
 /// |---|---|
 /// | `Uniform` | `1/out²`, so that `w = 1`: DDPM's simple loss for noise |
-/// | `Snr` | `SNR`: the simple loss of noise, whatever is predicted |
+/// | `Snr` | `SNR`: the simple loss of noise, for every prediction |
 /// | `MinSnr { gamma }` | `min(SNR, γ)` |
 /// | `Edm { sigma_data }` | `(s² + d²)/(s d)²` with `s = σ/α`: `w = 1` for `Edm` |
 /// | `Likelihood` | `−½ SNR′(t)`, equal to `½ g²` on the score: the continuous bound |
 /// | `Elbo { steps }` | `½ N (SNR(t − 1/N) − SNR(t))`: the bound of a chain of `N` steps |
 ///
-/// `Likelihood` and `Elbo` are bounds under uniform times; with another
-/// [`TimeDensity`](crate::TimeDensity) they are that bound reweighted. Both diverge at clean data.
-/// The first interval of `Elbo`, `t ≤ 1/N`, belongs to the decoder and weighs 0.
+/// `Likelihood` and `Elbo` are bounds if times are uniform. With another
+/// [`TimeDensity`](crate::TimeDensity) they are reweighted bounds. Both diverge at clean data. The
+/// first interval of `Elbo`, `t ≤ 1/N`, belongs to the decoder and has weight 0.
 ///
 /// # Reference
 /// Ho et al. 2020, eq. 14; Salimans & Ho 2022, section 4, arXiv:2202.00512; Hang et al. 2023,
@@ -30,14 +29,14 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Weighting {
-    /// Every level counts the same in the space of the network's output.
+    /// Every level has weight 1 on the network's output.
     #[default]
     Uniform,
     /// The signal-to-noise ratio.
     Snr,
-    /// The signal-to-noise ratio, cut at `gamma` (the paper: 5).
+    /// The signal-to-noise ratio, capped at `gamma` (5 in the paper).
     MinSnr {
-        /// The cut.
+        /// The cap γ.
         gamma: f64,
     },
     /// EDM's weight.
@@ -49,7 +48,7 @@ pub enum Weighting {
     Likelihood,
     /// The evidence lower bound of a chain.
     Elbo {
-        /// The chain's number of steps `N`.
+        /// The number of steps `N` of the chain.
         steps: usize,
     },
 }
@@ -58,7 +57,8 @@ impl Weighting {
     /// Checks the parameters.
     ///
     /// # Errors
-    /// [`ScheduleError::Parameter`] unless γ, `sigma_data` and the number of steps are positive.
+    /// [`ScheduleError::Parameter`] unless γ, `sigma_data` and the number of steps are positive and
+    /// finite.
     pub fn check(self) -> Result<(), ScheduleError> {
         let (name, value) = match self {
             Self::MinSnr { gamma } => ("gamma", gamma),
@@ -69,11 +69,11 @@ impl Weighting {
         parameter(name, "above 0", value, value > 0.0).map(|_| ())
     }
 
-    /// The weight `w` of the output's squared error at time `t`.
+    /// Returns the weight `w` of the output's squared error at time `t`.
     #[must_use]
     pub fn weight(self, schedule: impl Schedule, prediction: Prediction, t: f64) -> f64 {
         let level = schedule.level(t);
-        // An error of the noise is α/σ times one of x₀: SNR ‖x̂₀ − x₀‖² = ‖ε̂ − ε‖².
+        // ε̂ − ε = −(α/σ) (x̂₀ − x₀), hence SNR ‖x̂₀ − x₀‖² = ‖ε̂ − ε‖².
         let noise = prediction.to_noise(level).powi(2);
         let clean = match self {
             Self::Uniform => return 1.0,
@@ -81,7 +81,7 @@ impl Weighting {
             Self::MinSnr { gamma } => {
                 let cut = gamma * level.noise_to_signal().powi(2);
                 if cut < 1.0 {
-                    // γ ‖x̂₀ − x₀‖², finite where no noise is left.
+                    // γ ‖x̂₀ − x₀‖², which stays finite at σ = 0.
                     return gamma * prediction.to_clean(level).out.powi(2);
                 }
                 return noise;
@@ -99,7 +99,7 @@ impl Weighting {
             }
             Self::Elbo { steps } => {
                 let n = steps as f64;
-                // The first node has none before it, and is no term of the bound.
+                // The first interval has no previous node and is not a term of the bound.
                 if t <= 1.0 / n {
                     return 0.0;
                 }

@@ -1,4 +1,4 @@
-//! One Gaussian: `x₀ ~ N(μ, C)`, hence `x_t ~ N(α μ, α² C + σ² I)`.
+//! A Gaussian: `x₀ ~ N(μ, C)`, hence `x_t ~ N(α μ, α² C + σ² I)`.
 //!
 //! `E[x₀ | x_t] = μ + α C (α² C + σ² I)⁻¹ (x_t − α μ)`, diagonal in the eigenbasis of `C`.
 
@@ -12,9 +12,9 @@ use rand_distr::{Distribution, StandardNormal};
 use std::f64::consts::TAU;
 use tweedie_math::Level;
 
-/// A Gaussian law with everything about it in closed form.
+/// A Gaussian distribution with closed-form densities, scores, flows and posteriors.
 ///
-/// A step of gradient ascent on a posterior, with the numbers of a lecture:
+/// One step of gradient ascent on the log-density of a posterior:
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -40,21 +40,21 @@ pub struct Gaussian {
 }
 
 impl Gaussian {
-    /// `N(mean, std² I)`.
+    /// Returns `N(mean, std² I)`.
     ///
     /// # Errors
-    /// [`OracleError::Definite`] if `std` is negative or not finite, [`OracleError::Size`] for no
-    /// dimensions, [`OracleError::Value`] for a mean that is not finite.
+    /// [`OracleError::Definite`] if `std` is negative or its square is not finite,
+    /// [`OracleError::Size`] if `mean` is empty, [`OracleError::Value`] if a mean is not finite.
     pub fn isotropic(mean: &[f64], std: f64) -> Result<Self, OracleError> {
         Self::diagonal(mean, &vec![std; mean.len()])
     }
 
-    /// `N(mean, diag(stds²))`.
+    /// Returns `N(mean, diag(stds²))`.
     ///
     /// # Errors
-    /// [`OracleError::Size`] unless both have one length, above 0, [`OracleError::Definite`] if a
-    /// standard deviation is negative or its square not finite, [`OracleError::Value`] for a mean
-    /// that is not finite.
+    /// [`OracleError::Size`] if `mean` and `stds` differ in length or are empty,
+    /// [`OracleError::Definite`] if a standard deviation is negative or its square is not finite,
+    /// [`OracleError::Value`] if a mean is not finite.
     pub fn diagonal(mean: &[f64], stds: &[f64]) -> Result<Self, OracleError> {
         check_size("stds", mean.len(), stds.len())?;
         check_mean(mean)?;
@@ -73,12 +73,12 @@ impl Gaussian {
         })
     }
 
-    /// `N(mean, covariance)`, the covariance given by its rows.
+    /// Returns `N(mean, covariance)`, with the covariance given by its rows.
     ///
     /// # Errors
-    /// [`OracleError::Size`] unless it is square of the mean's length, above 0,
-    /// [`OracleError::Definite`] unless it is finite, symmetric and without a negative eigenvalue,
-    /// [`OracleError::Value`] for a mean that is not finite.
+    /// [`OracleError::Size`] unless the covariance is square with the length of the mean, above 0;
+    /// [`OracleError::Definite`] unless it is finite, symmetric and positive semidefinite;
+    /// [`OracleError::Value`] if a mean is not finite.
     pub fn full(mean: &[f64], covariance: &[Vec<f64>]) -> Result<Self, OracleError> {
         check_size("covariance", mean.len(), covariance.len())?;
         let covariance = from_rows("covariance", covariance, mean.len())?;
@@ -156,13 +156,13 @@ impl Gaussian {
         }
     }
 
-    /// `Cov[x₀ | x_t]`, the same for every `x_t`: `σ² C (α² C + σ² I)⁻¹`.
+    /// Returns `Cov[x₀ | x_t] = σ² C (α² C + σ² I)⁻¹`, which does not depend on `x_t`.
     pub(super) fn conditional_covariance_host(&self, level: Level) -> DMatrix<f64> {
         let (a2, s2) = (level.alpha().powi(2), level.sigma().powi(2));
         self.in_basis(&self.variances.map(|c| ratio(s2 * c, a2 * c + s2)))
     }
 
-    /// `v` times `Q diag(values) Qᵀ`, for rows `v` of shape `[batch, dim]`.
+    /// Returns `v Q diag(values) Qᵀ` for rows `v` of shape `[batch, dim]`.
     fn scale(&self, v: Tensor<2>, values: &DVector<f64>) -> Tensor<2> {
         let values = row(values, &v);
         match &self.basis {
@@ -174,19 +174,21 @@ impl Gaussian {
         }
     }
 
-    /// `x − α μ`.
+    /// Returns `x − α μ`.
     ///
     /// # Panics
-    /// If `x` has other dimensions.
+    /// If the dimension of `x` differs from that of the distribution.
     fn centred(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
         assert_eq!(x.dims()[1], self.dim(), "dimensions of points and law");
         let mean = row(&self.mean, &x) * level.alpha();
         x - mean
     }
 
-    /// `log p_t(x)` in nats for each point: `[batch, dim]` to `[batch]`. At [`Level::CLEAN`] this
-    /// is the log-density of the data; a law without variance in some direction has none there, and
-    /// gives what is not a number, as do its score and its flow.
+    /// Returns `log p_t(x)` in nats for each point: `[batch, dim]` to `[batch]`.
+    ///
+    /// At [`Level::CLEAN`] this is the log-density of the data. If the variance of the data is 0 in
+    /// some direction, there is no density at that level: this result, the score and the flow from
+    /// it are then not finite.
     #[must_use]
     pub fn log_density(&self, x: Tensor<2>, level: Level) -> Tensor<1> {
         let batch = x.dims()[0];
@@ -197,7 +199,7 @@ impl Gaussian {
         quadratic.sum_dim(1).reshape([batch]) * -0.5 + constant
     }
 
-    /// The score `∇ log p_t(x)`; also at [`Level::CLEAN`].
+    /// Returns the score `∇ log p_t(x)`, also at [`Level::CLEAN`].
     #[must_use]
     pub fn score(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
         let factors = self.level_variances(level).map(|v| -1.0 / v);
@@ -205,13 +207,14 @@ impl Gaussian {
         self.scale(centred, &factors)
     }
 
-    /// The eigenvalues of `α² C + σ² I`.
+    /// Returns the eigenvalues of `α² C + σ² I`.
     fn level_variances(&self, level: Level) -> DVector<f64> {
         let (a2, s2) = (level.alpha().powi(2), level.sigma().powi(2));
         self.variances.map(|c| a2 * c + s2)
     }
 
-    /// The exact flow of the probability-flow ODE from one level to another:
+    /// Returns the exact solution of the probability-flow ODE from one level to another.
+    ///
     /// `x ↦ α_s μ + (α_s² C + σ_s² I)^½ (α_t² C + σ_t² I)^−½ (x − α_t μ)`.
     #[must_use]
     pub fn flow(&self, x: Tensor<2>, from: Level, to: Level) -> Tensor<2> {
@@ -225,16 +228,16 @@ impl Gaussian {
         moved + mean
     }
 
-    /// The posterior `p(x₀ | y)` of `y = A x₀ + sigma n`, `A` given by its rows.
+    /// Returns the posterior `p(x₀ | y)` of `y = A x₀ + sigma n`, with `A` given by its rows.
     ///
     /// # Errors
-    /// [`OracleError`] if sizes do not match, `y` or `sigma` are not finite, `sigma` is negative,
-    /// or `A C Aᵀ + sigma² I` is singular.
+    /// [`OracleError`] if the sizes do not match, `y` or `sigma` is not finite, `sigma` is
+    /// negative, or `A C Aᵀ + sigma² I` is singular.
     pub fn posterior(&self, a: &[Vec<f64>], y: &[f64], sigma: f64) -> Result<Self, OracleError> {
         self.condition(a, y, sigma).map(|(posterior, _)| posterior)
     }
 
-    /// The posterior and the log-evidence `log p(y)`.
+    /// Returns the posterior and the log-evidence `log p(y)`.
     pub(super) fn condition(
         &self,
         a: &[Vec<f64>],
@@ -271,7 +274,7 @@ impl Gaussian {
         Ok((posterior, log_evidence))
     }
 
-    /// One draw of `x₀`.
+    /// Draws one sample of `x₀`.
     pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> DVector<f64> {
         let z = self.variances.map(|variance| {
             let z: f64 = StandardNormal.sample(rng);
@@ -283,7 +286,7 @@ impl Gaussian {
         }
     }
 
-    /// `count` draws of `x₀`: `[count, dim]`.
+    /// Draws `count` samples of `x₀` in f32: `[count, dim]`.
     #[must_use]
     pub fn sample(&self, count: usize, seed: u64, device: &Device) -> Tensor<2> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -321,7 +324,7 @@ impl Denoiser<2> for Gaussian {
 }
 
 impl Gaussian {
-    /// `E[x₀ | x_t]` for each point; also at [`Level::CLEAN`].
+    /// Returns `E[x₀ | x_t]` for each point, also at [`Level::CLEAN`].
     #[must_use]
     pub fn posterior_mean(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
         let factors = self
@@ -336,7 +339,7 @@ impl Gaussian {
     }
 }
 
-/// `Ok` for points of a dimension.
+/// Returns `Ok` for points of dimension `dim`.
 pub(super) fn points_of(dim: usize, shape: [usize; 2]) -> Result<(), InputError> {
     match shape[1] == dim {
         true => Ok(()),
@@ -348,12 +351,12 @@ pub(super) fn points_of(dim: usize, shape: [usize; 2]) -> Result<(), InputError>
     }
 }
 
-/// `a/b`, and 0 for 0/0: a direction without variance is known.
+/// Returns `a/b`, with 0/0 = 0: a direction without variance is known exactly.
 fn ratio(a: f64, b: f64) -> f64 {
     if a == 0.0 { 0.0 } else { a / b }
 }
 
-/// Host points as a tensor `[count, dim]` in the device's default precision.
+/// Copies host points to an f32 tensor `[count, dim]`.
 pub(super) fn stack(
     points: impl Iterator<Item = DVector<f64>>,
     dim: usize,

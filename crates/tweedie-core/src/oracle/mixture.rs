@@ -12,7 +12,7 @@ use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, weighted::WeightedIndex};
 use tweedie_math::Level;
 
-/// A mixture of Gaussians with everything about it in closed form.
+/// A mixture of Gaussians with closed-form densities, scores and posteriors.
 ///
 /// ```
 /// use tweedie_core::oracle::{Gaussian, GaussianMixture};
@@ -34,15 +34,15 @@ pub struct GaussianMixture {
 }
 
 impl GaussianMixture {
-    /// The mixture of weighted components; the weights are normalised, and components of weight 0
-    /// left out.
+    /// Returns the mixture of weighted components.
+    ///
+    /// The weights are normalised, and components of weight 0 are dropped.
     ///
     /// # Errors
-    /// [`OracleError::Weights`] for weights that are negative, not finite or sum to nothing,
-    /// [`OracleError::Size`] for components of different dimensions.
+    /// [`OracleError::Weights`] if a weight is negative or not finite, or if all are 0;
+    /// [`OracleError::Size`] if the components differ in dimension.
     pub fn new(components: Vec<(f64, Gaussian)>) -> Result<Self, OracleError> {
         let legal_weights = components.iter().all(|(weight, _)| *weight >= 0.0);
-        // Components without weight take no part.
         let weighted = components.into_iter().filter(|(weight, _)| *weight > 0.0);
         let (weights, components): (Vec<f64>, Vec<Gaussian>) = weighted.unzip();
         let total: f64 = weights.iter().sum();
@@ -102,7 +102,7 @@ impl GaussianMixture {
         rows.map(|row| row.iter().copied().collect()).collect()
     }
 
-    /// `log w_k + log N_k(x)`: `[batch, components]`.
+    /// Returns `log w_k + log N_k(x)`: `[batch, components]`.
     fn log_joint(&self, x: &Tensor<2>, level: Level) -> Tensor<2> {
         let columns = self.weights.iter().zip(&self.components);
         let columns = columns.map(|(weight, component)| {
@@ -112,7 +112,7 @@ impl GaussianMixture {
         Tensor::cat(columns.collect(), 1)
     }
 
-    /// `log p_t(x)` in nats for each point: `[batch, dim]` to `[batch]`.
+    /// Returns `log p_t(x)` in nats for each point: `[batch, dim]` to `[batch]`.
     #[must_use]
     pub fn log_density(&self, x: Tensor<2>, level: Level) -> Tensor<1> {
         let batch = x.dims()[0];
@@ -122,26 +122,27 @@ impl GaussianMixture {
         sum.reshape([batch])
     }
 
-    /// The probability that each point came from each component: `[batch, components]`.
+    /// Returns the probability that each point came from each component: `[batch, components]`.
     #[must_use]
     pub fn responsibilities(&self, x: &Tensor<2>, level: Level) -> Tensor<2> {
         softmax(self.log_joint(x, level), 1)
     }
 
-    /// The score `∇ log p_t(x)`; also at [`Level::CLEAN`].
+    /// Returns the score `∇ log p_t(x)`, also at [`Level::CLEAN`].
     #[must_use]
     pub fn score(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
         self.average(x, level, Gaussian::score)
     }
 
-    /// `E[x₀ | x_t]` for each point; also at [`Level::CLEAN`].
+    /// Returns `E[x₀ | x_t]` for each point, also at [`Level::CLEAN`].
     #[must_use]
     pub fn posterior_mean(&self, x: Tensor<2>, level: Level) -> Tensor<2> {
         self.average(x, level, Gaussian::posterior_mean)
     }
 
-    /// `Cov[x₀ | x_t]` for each point: `[batch, dim, dim]`. Times `α/σ²` it is the Jacobian of
-    /// the denoiser.
+    /// Returns `Cov[x₀ | x_t]` for each point: `[batch, dim, dim]`.
+    ///
+    /// Multiplied by `α/σ²` it is the Jacobian of the denoiser.
     #[must_use]
     pub fn conditional_covariance(&self, x: Tensor<2>, level: Level) -> Tensor<3> {
         let r = self.responsibilities(&x, level);
@@ -157,7 +158,7 @@ impl GaussianMixture {
         sum
     }
 
-    /// `Σ_k r_k f(component k)`.
+    /// Computes `Σ_k r_k f(component k)`.
     fn average(
         &self,
         x: Tensor<2>,
@@ -172,16 +173,17 @@ impl GaussianMixture {
         sum
     }
 
-    /// The posterior `p(x₀ | y)` of `y = A x₀ + sigma n`, `A` given by its rows: the components'
-    /// posteriors, weighted by `w_k p_k(y)`.
+    /// Returns the posterior `p(x₀ | y)` of `y = A x₀ + sigma n`, with `A` given by its rows.
+    ///
+    /// It is the mixture of the components' posteriors with weights proportional to `w_k p_k(y)`.
     ///
     /// # Errors
-    /// [`OracleError`] if sizes do not match or the covariance of `y` is singular.
+    /// [`OracleError`] as [`Gaussian::posterior`].
     pub fn posterior(&self, a: &[Vec<f64>], y: &[f64], sigma: f64) -> Result<Self, OracleError> {
         self.condition(a, y, sigma).map(|(posterior, _)| posterior)
     }
 
-    /// `log p(y)` in nats for `y = A x₀ + sigma n`.
+    /// Returns `log p(y)` in nats for `y = A x₀ + sigma n`.
     ///
     /// # Errors
     /// As [`posterior`](Self::posterior).
@@ -212,7 +214,7 @@ impl GaussianMixture {
         Ok((Self::new(weighted)?, largest + total.ln()))
     }
 
-    /// `count` draws of `x₀`: `[count, dim]`.
+    /// Draws `count` samples of `x₀` in f32: `[count, dim]`.
     #[must_use]
     pub fn sample(&self, count: usize, seed: u64, device: &Device) -> Tensor<2> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);

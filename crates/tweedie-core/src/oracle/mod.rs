@@ -1,7 +1,7 @@
-//! Priors that are known exactly: what samplers and posterior methods are measured against.
+//! Exact priors, as references for samplers and posterior methods.
 //!
-//! All of them act on points `[batch, dim]` in any precision. Their laws at a level are those of
-//! `x_t = α x₀ + σ ε`.
+//! The oracles act on points `[batch, dim]` in any precision. The distribution at a level is that
+//! of `x_t = α x₀ + σ ε`.
 
 mod gaussian;
 mod mixture;
@@ -12,52 +12,52 @@ pub use mixture::GaussianMixture;
 use burn::tensor::{Tensor, TensorData};
 use nalgebra::{DMatrix, DVector};
 
-/// An oracle that cannot be.
+/// Why an oracle is invalid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OracleError {
     /// A vector or matrix of the wrong size.
     #[error("{name} has size {found}, expected {expected}")]
     Size {
-        /// What it is.
+        /// The name of the argument.
         name: &'static str,
-        /// The size it should have.
+        /// The expected size.
         expected: usize,
-        /// The size it has.
+        /// The actual size.
         found: usize,
     },
-    /// A covariance with a negative variance, or an observation whose covariance is singular.
+    /// A covariance with a negative variance, or an observation with a singular covariance.
     #[error("{name} has to be {expected}, got {least}")]
     Definite {
-        /// What it is.
+        /// The name of the matrix or argument.
         name: &'static str,
-        /// `"positive semidefinite"`, for instance.
+        /// The required property, for example `"positive semidefinite"`.
         expected: &'static str,
-        /// Its least eigenvalue, or the value that is wrong.
+        /// The smallest eigenvalue, or the invalid value.
         least: f64,
     },
     /// A value that is not finite.
     #[error("{name} has to be finite, got {value}")]
     Value {
-        /// What it is.
+        /// The name of the argument.
         name: &'static str,
-        /// The value.
+        /// The invalid value.
         value: f64,
     },
-    /// Weights that are negative, not finite, or sum to nothing.
+    /// Weights that are negative, not finite, or all 0.
     #[error("weights have to be finite, at least 0 and not all 0")]
     Weights,
 }
 
-/// A host vector as a row `[1, dim]` beside `like`.
+/// Copies a host vector to a row `[1, dim]` with the device and dtype of `like`.
 fn row(values: &DVector<f64>, like: &Tensor<2>) -> Tensor<2> {
     let data = TensorData::new(values.as_slice().to_vec(), [1, values.len()]);
     Tensor::from_data(data, (&like.device(), like.dtype()))
 }
 
-/// A host matrix beside `like`.
+/// Copies a host matrix to a tensor with the device and dtype of `like`.
 fn matrix(values: &DMatrix<f64>, like: &Tensor<2>) -> Tensor<2> {
-    // nalgebra stores columns, burn rows.
+    // nalgebra is column-major, burn is row-major.
     let data = TensorData::new(
         values.transpose().as_slice().to_vec(),
         [values.nrows(), values.ncols()],

@@ -1,6 +1,7 @@
 //! Ancestral sampling: the posterior `q(x_s | x_t, x₀)` with the estimate in place of `x₀`.
 //!
-//! Its mean is that of [`gaussian::posterior`]; its variance is `β̃`, `β`, or between the two.
+//! The mean is that of [`gaussian::posterior`]; the variance is `β̃`, `β` or an interpolation of
+//! both.
 //!
 //! # Reference
 //! Ho et al. 2020, algorithm 2 and section 3.2, arXiv:2006.11239; Nichol & Dhariwal 2021, eq. 15
@@ -10,21 +11,25 @@ use super::Kernel;
 use crate::{Level, MoveError, ParameterError, Transition, forward, gaussian};
 use serde::{Deserialize, Serialize};
 
-/// The variance of an ancestral step. With `β = σ_t² − (α_t/α_s)² σ_s²` and `β̃ = β σ_s²/σ_t²`:
+/// The variance of an ancestral step.
+///
+/// With `β = σ_t² − (α_t/α_s)² σ_s²` and `β̃ = β σ_s²/σ_t²`:
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PosteriorVariance {
-    /// `β̃`, exact for data that are one point.
+    /// `β̃`, exact if all data are one point.
     #[default]
     Small,
-    /// `β`, exact for data `N(0, I)`.
+    /// `β`, exact for data from `N(0, I)`.
     Large,
     /// `exp(v ln β + (1 − v) ln β̃)` with `v ∈ [0, 1]`.
     Interpolated(f64),
 }
 
-/// DDPM's ancestral sampler. A step to clean data (`σ_s = 0`) adds no noise; there is none upwards.
+/// DDPM's ancestral sampler.
+///
+/// A step to clean data (`σ_s = 0`) adds no noise. A move that adds noise is an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct Ancestral {
@@ -45,7 +50,7 @@ impl TryFrom<Raw> for Ancestral {
 }
 
 impl Ancestral {
-    /// The variance `β̃`, that of the default.
+    /// The sampler with variance `β̃`, the default.
     #[must_use]
     pub fn small() -> Self {
         Self {
@@ -53,7 +58,7 @@ impl Ancestral {
         }
     }
 
-    /// The variance `β`.
+    /// The sampler with variance `β`.
     #[must_use]
     pub fn large() -> Self {
         Self {
@@ -61,10 +66,10 @@ impl Ancestral {
         }
     }
 
-    /// Any variance.
+    /// Returns the sampler with the given variance.
     ///
     /// # Errors
-    /// [`ParameterError`] for a `v` outside `[0, 1]`.
+    /// [`ParameterError`] for an interpolation weight `v` outside `[0, 1]`.
     pub fn new(variance: PosteriorVariance) -> Result<Self, ParameterError> {
         if let PosteriorVariance::Interpolated(v) = variance {
             ParameterError::require_fraction("v", v)?;

@@ -1,4 +1,4 @@
-//! DDIM: any amount of fresh noise between none (a deterministic flow) and that of DDPM.
+//! DDIM: a family of samplers from the deterministic flow (η = 0) to DDPM (η = 1).
 //!
 //! `x_s = α_s x̂₀ + √(σ_s² − σ̃²) ε̂ + σ̃ z`, `σ̃ = η (σ_s/σ_t) √(σ_t² − (α_t/α_s)² σ_s²)`.
 //!
@@ -18,20 +18,23 @@ pub struct Ddim {
 }
 
 impl Ddim {
-    /// η = 0: an exponential integrator of the probability flow. The transition also holds
-    /// upwards in noise.
+    /// η = 0: an exponential integrator of the probability flow.
+    ///
+    /// The transition is also valid for forward moves, which raise the noise.
     #[must_use]
     pub fn deterministic() -> Self {
         Self { eta: 0.0 }
     }
 
-    /// η = 1: the law of DDPM.
+    /// η = 1: the same law as DDPM.
     #[must_use]
     pub fn ancestral() -> Self {
         Self { eta: 1.0 }
     }
 
-    /// Any η ≥ 0; the fresh noise is at most all that the new level has.
+    /// Returns the sampler with any η ≥ 0.
+    ///
+    /// The standard deviation of the fresh noise is capped at `σ_s`, the noise of the new level.
     ///
     /// # Errors
     /// [`ParameterError`] unless η is finite and at least 0.
@@ -40,7 +43,7 @@ impl Ddim {
         Ok(Self { eta })
     }
 
-    /// Fresh noise relative to DDPM's, as a standard deviation.
+    /// The standard deviation of the fresh noise relative to DDPM's.
     #[must_use]
     pub fn eta(&self) -> f64 {
         self.eta

@@ -5,8 +5,8 @@
 //! * flow: `x_s = x_t + Δ (α′ x̂₀ + σ′ ε̂)`, which is `dx = (f x − ½ g² s) dt`
 //! * SDE: `x_s = x_t + Δ (f x_t − g² s) + √(g² |Δ|) z`
 //!
-//! Unlike [`Ddim`](crate::Ddim) these depend on how the schedule runs through its levels, and are
-//! singular where it is (the SDE of a rectified flow at `t = 1`).
+//! Unlike [`Ddim`](crate::Ddim), these kernels depend on the schedule's time parametrisation. They
+//! are singular where the schedule is: the SDE of a rectified flow at `t = 1`, for example.
 //!
 //! # Reference
 //! Song et al. 2021, eq. 6 and 13, arXiv:2011.13456.
@@ -15,15 +15,15 @@ use super::Kernel;
 use crate::{Level, MoveError, Schedule, Transition};
 use serde::{Deserialize, Serialize};
 
-/// Euler's method on the probability-flow ODE, in the schedule's own time.
+/// Euler's method on the probability-flow ODE, in the time of a schedule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EulerOde<S> {
-    /// The process whose time is discretised; the visited levels have to lie on it.
+    /// The schedule whose time is discretised; the visited levels must be on it.
     pub schedule: S,
 }
 
 impl<S: Schedule> EulerOde<S> {
-    /// Euler's method in the time of `schedule`.
+    /// Returns Euler's method in the time of `schedule`.
     pub fn new(schedule: S) -> Self {
         Self { schedule }
     }
@@ -43,15 +43,15 @@ impl<S: Schedule> Kernel for EulerOde<S> {
     }
 }
 
-/// The Euler–Maruyama method on the reverse SDE, in the schedule's own time.
+/// The Euler–Maruyama method on the reverse SDE, in the time of a schedule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EulerMaruyama<S> {
-    /// The process whose time is discretised; the visited levels have to lie on it.
+    /// The schedule whose time is discretised; the visited levels must be on it.
     pub schedule: S,
 }
 
 impl<S: Schedule> EulerMaruyama<S> {
-    /// The Euler–Maruyama method in the time of `schedule`.
+    /// Returns the Euler–Maruyama method in the time of `schedule`.
     pub fn new(schedule: S) -> Self {
         Self { schedule }
     }
@@ -74,7 +74,7 @@ impl<S: Schedule> Kernel for EulerMaruyama<S> {
     }
 }
 
-/// The times of two levels on the schedule.
+/// Returns the times of two levels on the schedule.
 fn times(schedule: &impl Schedule, from: Level, to: Level) -> Result<(f64, f64), MoveError> {
     let time = |level| {
         schedule

@@ -1,4 +1,4 @@
-//! How a reverse step moves, in three numbers.
+//! Kernels: the three coefficients of a reverse step.
 
 mod ancestral;
 mod ddim;
@@ -14,10 +14,10 @@ pub use euler::{EulerMaruyama, EulerOde};
 pub use renoise::Renoise;
 pub use reverse_diffusion::ReverseDiffusion;
 
-/// A sampler that evaluates the denoiser once a step.
+/// A sampler that evaluates the denoiser once per step.
 ///
-/// The step from level `t` to level `s` is `x_s = state·x_t + clean·x̂₀ + noise·z`; a kernel is the
-/// pure function that gives the three numbers.
+/// The step from level `t` to level `s` is `x_s = state·x_t + clean·x̂₀ + noise·z`. A kernel is the
+/// pure function that computes the three coefficients.
 ///
 /// ```
 /// use tweedie_math::{Kernel, Level, MoveError, Transition};
@@ -32,10 +32,10 @@ pub use reverse_diffusion::ReverseDiffusion;
 /// }
 /// ```
 pub trait Kernel {
-    /// The three numbers of the move from the level `from` to the level `to`.
+    /// Returns the coefficients of the move from the level `from` to the level `to`.
     ///
     /// # Errors
-    /// [`MoveError`] where the kernel has no such move.
+    /// [`MoveError`] if the kernel does not support the move.
     fn transition(&self, from: Level, to: Level) -> Result<Transition, MoveError>;
 }
 

@@ -1,6 +1,6 @@
-//! A part of the noise is drawn anew: `x_s = α_s x̂₀ + σ_s (√(1 − ζ) ε̂ + √ζ z)`.
+//! Partial renoising: `x_s = α_s x̂₀ + σ_s (√(1 − ζ) ε̂ + √ζ z)`.
 //!
-//! ζ = 0 is deterministic DDIM; ζ = 1 forgets the state and keeps the estimate alone.
+//! ζ = 0 is deterministic DDIM. ζ = 1 discards the state and renoises the clean estimate.
 //!
 //! # Reference
 //! Zhu et al. 2023, "DiffPIR", algorithm 1, arXiv:2305.08995.
@@ -10,18 +10,19 @@ use crate::schedule::deserialize_checked;
 use crate::{Level, MoveError, ParameterError, Transition};
 use serde::Serialize;
 
-/// The sampler of DiffPIR: the part ζ of the noise's variance is fresh in every move, however
-/// short.
+/// The sampler of DiffPIR.
+///
+/// The fraction ζ of the noise variance is fresh in every move, regardless of the step length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Renoise {
     zeta: f64,
 }
 
 impl Renoise {
-    /// Draws the part `zeta` of the variance anew (DiffPIR: 0.1 to 1, by task).
+    /// Returns the sampler with the fraction `zeta` of fresh variance (DiffPIR: 0.1 to 1, by task).
     ///
     /// # Errors
-    /// [`ParameterError`] unless ζ is from 0 to 1.
+    /// [`ParameterError`] unless ζ is in `[0, 1]`.
     pub fn new(zeta: f64) -> Result<Self, ParameterError> {
         let zeta = ParameterError::require_fraction("ζ", zeta)?;
         Ok(Self { zeta })

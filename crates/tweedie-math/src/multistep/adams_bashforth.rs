@@ -1,7 +1,7 @@
 //! Adams–Bashforth in `σ/α`: the linear multistep method of k-diffusion ("LMS").
 //!
 //! `d(x/α) = ε̂ d(σ/α)`, with `ε̂` a polynomial in `σ/α` through the last levels:
-//! `x_s = (α_s/α_t) x_t + α_s Σ_j ε̂_j ∫ ℓ_j d(σ/α)`. The same as DEIS' "ρAB".
+//! `x_s = (α_s/α_t) x_t + α_s Σ_j ε̂_j ∫ ℓ_j d(σ/α)`. It is identical to "ρAB" of DEIS.
 //!
 //! # Reference
 //! Zhang & Chen 2023, eq. 14 (ρAB), arXiv:2204.13902; Liu et al. 2022, "PNDM", for the classical
@@ -12,7 +12,9 @@ use crate::interpolation;
 use crate::{Level, MoveError};
 use serde::{Deserialize, Serialize};
 
-/// Adams–Bashforth on the noise, in `σ/α`. Needs a level with some signal to start from.
+/// The Adams–Bashforth method on the noise, in `σ/α`.
+///
+/// The starting level must have some signal, `α > 0`.
 ///
 /// ```
 /// use tweedie_math::Level;
@@ -26,12 +28,12 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdamsBashforth {
-    /// How many estimates are combined.
+    /// The number of estimates that are combined.
     pub order: Order,
 }
 
 impl AdamsBashforth {
-    /// The method of `order`.
+    /// Returns the method of `order`.
     #[must_use]
     pub fn new(order: Order) -> Self {
         Self { order }

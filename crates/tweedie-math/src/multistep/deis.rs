@@ -1,7 +1,7 @@
 //! DEIS in the time of a schedule ("tAB-DEIS").
 //!
-//! `x_s = (α_s/α_t) x_t + α_s Σ_j ε̂_j ∫_t^s ℓ_j(τ) d(σ/α)(τ)`: the noise as a polynomial in time,
-//! the weight `d(σ/α)` exactly. The moments of the weight come from
+//! `x_s = (α_s/α_t) x_t + α_s Σ_j ε̂_j ∫_t^s ℓ_j(τ) d(σ/α)(τ)`: the noise is a polynomial in time,
+//! and the weight `d(σ/α)` is exact. The moments of the weight come from
 //! `∫ (τ−t)^k dρ = (s−t)^k ρ(s) − k ∫ (τ−t)^{k−1} ρ dτ` and Gauss–Legendre quadrature.
 //!
 //! # Reference
@@ -13,7 +13,9 @@ use crate::interpolation::weights;
 use crate::{Level, MoveError, Schedule};
 use serde::{Deserialize, Serialize};
 
-/// tAB-DEIS. Needs a level with some signal to start from, and levels of its schedule.
+/// The tAB-DEIS method.
+///
+/// The levels must be on the schedule, and the starting level must have some signal, `α > 0`.
 ///
 /// ```
 /// use tweedie_math::multistep::{Deis, Multistep, Order};
@@ -27,14 +29,14 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deis<S> {
-    /// The process in whose time the noise is a polynomial.
+    /// The schedule in whose time the noise is interpolated.
     pub schedule: S,
-    /// How many estimates are combined.
+    /// The number of estimates that are combined.
     pub order: Order,
 }
 
 impl<S: Schedule> Deis<S> {
-    /// The method of `order` in the time of `schedule`.
+    /// Returns the method of `order` in the time of `schedule`.
     pub fn new(order: Order, schedule: S) -> Self {
         Self { schedule, order }
     }
@@ -74,7 +76,7 @@ impl<S: Schedule> Multistep for Deis<S> {
     }
 }
 
-/// `∫_a^b f`, by Gauss–Legendre quadrature with three nodes on each of sixteen pieces.
+/// Computes `∫_a^b f` by Gauss–Legendre quadrature with 3 nodes on each of 16 pieces.
 fn integral(f: impl Fn(f64) -> f64, a: f64, b: f64) -> f64 {
     const PIECES: usize = 16;
     let (h, root) = ((b - a) / PIECES as f64, 0.6_f64.sqrt());

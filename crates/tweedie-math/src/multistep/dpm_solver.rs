@@ -1,15 +1,16 @@
-//! DPM-Solver and DPM-Solver++, multistep, and their SDEs.
+//! Multistep DPM-Solver and DPM-Solver++, for the probability flow and for SDEs.
 //!
-//! The method of k-diffusion's "DPM++ 2M" (η = 0), "2M SDE" and "3M SDE" (η = 1): two estimates are
-//! combined by the midpoint rule, three by a polynomial in `λ`.
+//! The methods correspond to k-diffusion's "DPM++ 2M" (η = 0), "2M SDE" and "3M SDE" (η = 1). Two
+//! estimates are combined by the midpoint rule, three or four by a polynomial in `λ`.
 //!
-//! The published third order (official code, k-diffusion, diffusers) weighs the second divided
-//! difference by half of its integral, and is of order 2 when it is measured: on the exact Gaussian
-//! flow it falls as n^−2.0, this one as n^−3.0 (`tests/oracle/order.rs` of `tweedie-samplers`).
+//! The published third-order method (official code, k-diffusion, diffusers) weights the second
+//! divided difference by half of its integral. Its measured order is 2: on the exact Gaussian flow
+//! its error falls as n^−2.0, and the error of this implementation as n^−3.0
+//! (`tests/oracle/order.rs` of `tweedie-samplers`).
 //!
-//! The SDE is of weak order 2 with two estimates and with three: mean and variance of a Gaussian,
-//! computed without sampling, converge as n^−2.0 in both (same file). A third estimate makes the
-//! error smaller, not the order higher.
+//! The SDE solver has weak order 2 with two estimates and with three: the mean and variance of a
+//! Gaussian, computed without sampling, converge as n^−2.0 in both cases (same file). A third
+//! estimate reduces the error but does not raise the order.
 //!
 //! # Reference
 //! Lu et al. 2022, "DPM-Solver++", algorithm 2 and appendix (SDE), arXiv:2211.01095; Lu et al.
@@ -20,7 +21,7 @@ use super::{Combination, Multistep, Order, Variable};
 use crate::{Level, MoveError, ParameterError};
 use serde::{Deserialize, Serialize};
 
-/// DPM-Solver++ (on `x̂₀`) or DPM-Solver (on `ε̂`), one evaluation a move.
+/// The multistep DPM-Solver++ (on `x̂₀`) or DPM-Solver (on `ε̂`), with one evaluation per move.
 ///
 /// ```
 /// use tweedie_math::multistep::{DpmSolverMultistep, Multistep, Order};
@@ -36,9 +37,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct DpmSolverMultistep {
-    /// How many estimates are combined.
+    /// The number of estimates that are combined.
     pub order: Order,
-    /// Which estimate.
+    /// The estimate that is interpolated.
     pub variable: Variable,
     eta: f64,
 }
@@ -69,7 +70,7 @@ impl TryFrom<Raw> for DpmSolverMultistep {
 }
 
 impl DpmSolverMultistep {
-    /// DPM-Solver++: on the clean signal.
+    /// Returns DPM-Solver++, which interpolates the clean signal.
     #[must_use]
     pub fn plus_plus(order: Order) -> Self {
         Self {
@@ -79,7 +80,7 @@ impl DpmSolverMultistep {
         }
     }
 
-    /// DPM-Solver: on the noise.
+    /// Returns DPM-Solver, which interpolates the noise.
     #[must_use]
     pub fn on_noise(order: Order) -> Self {
         Self {
@@ -88,8 +89,11 @@ impl DpmSolverMultistep {
         }
     }
 
-    /// The same with fresh noise: 1 is the reverse SDE ("SDE-DPM-Solver++", "2M SDE"). η is the
-    /// fraction of its `g²`, where that of [`Ddim`](crate::Ddim) scales a standard deviation.
+    /// Returns the method with fresh noise; η = 1 is the reverse SDE ("SDE-DPM-Solver++", "2M
+    /// SDE").
+    ///
+    /// Here η is the fraction of the reverse SDE's `g²`. The η of [`Ddim`](crate::Ddim) scales a
+    /// standard deviation.
     ///
     /// # Errors
     /// [`ParameterError`] unless η is finite and at least 0.
@@ -98,7 +102,7 @@ impl DpmSolverMultistep {
         Ok(Self { eta, ..self })
     }
 
-    /// The reverse SDE: η = 1.
+    /// Returns the method for the reverse SDE: η = 1.
     #[must_use]
     pub fn sde(self) -> Self {
         Self { eta: 1.0, ..self }
@@ -123,7 +127,7 @@ impl Multistep for DpmSolverMultistep {
     }
 
     fn order(&self) -> usize {
-        // The noise within a move cannot be seen by a polynomial through past levels.
+        // A polynomial through past levels cannot resolve the noise within a move.
         let most = if self.eta == 0.0 { 4 } else { 2 };
         self.order.get().min(most)
     }

@@ -1,15 +1,14 @@
-//! Exponential Adams–Bashforth methods: the linear part exactly, the estimate as a polynomial in
-//! `λ = ln(α/σ)`.
+//! Exponential Adams–Bashforth methods: an exact linear part and a polynomial in `λ = ln(α/σ)`.
 //!
-//! With `h = λ_s − λ_t`, and η the fraction of the reverse SDE's noise (0: the probability flow,
-//! 1: the reverse SDE),
+//! With `h = λ_s − λ_t` and η the fraction of the reverse SDE's noise (0: the probability flow, 1:
+//! the reverse SDE), the estimates `x̂₀` or `ε̂` give
 //!
 //! * `x̂₀`: `x_s = (σ_s/σ_t) e^{−ηh} x_t + α_s ∫ (1+η) e^{(1+η)(λ−λ_s)} x̂₀ dλ + σ_s √(1 −
 //!   e^{−2ηh}) z`
 //! * `ε̂`: `x_s = (α_s/α_t) x_t − (1+η) σ_s ∫ e^{λ_s−λ} ε̂ dλ + σ_s √(η (e^{2h} − 1)) z`
 //!
-//! Where an end of a move has no finite `λ` (pure noise, clean data), the move is of first order;
-//! clean data get no noise.
+//! The method falls back to first order if either end of a move has an infinite `λ` (pure noise or
+//! clean data). A move to clean data adds no noise.
 //!
 //! # Reference
 //! Zhang & Chen 2023, "DEIS", arXiv:2204.13902 (ε̂); Lu et al. 2022, "DPM-Solver++", eq. 8 and 15,
@@ -20,7 +19,7 @@ use crate::interpolation::exponential_adams_bashforth;
 use crate::{Level, MoveError};
 use serde::{Deserialize, Serialize};
 
-/// Exponential Adams–Bashforth in `λ`.
+/// The exponential Adams–Bashforth method in `λ`.
 ///
 /// ```
 /// use tweedie_math::multistep::{ExponentialAdamsBashforth, Multistep, Order, Variable};
@@ -36,14 +35,14 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExponentialAdamsBashforth {
-    /// How many estimates are combined.
+    /// The number of estimates that are combined.
     pub order: Order,
-    /// Which estimate.
+    /// The estimate that is interpolated.
     pub variable: Variable,
 }
 
 impl ExponentialAdamsBashforth {
-    /// The method of `order` on the given estimate.
+    /// Returns the method of `order` on the given estimate.
     #[must_use]
     pub fn new(order: Order, variable: Variable) -> Self {
         Self { order, variable }
@@ -69,12 +68,13 @@ impl Multistep for ExponentialAdamsBashforth {
     }
 }
 
-/// The move from `from` to `to` with the estimate known at `nodes` and a polynomial in `λ` through
-/// them; a node without a finite `λ`, or one that stands there already, and those behind it are
-/// left out.
+/// Returns the move from `from` to `to` by a polynomial in `λ` through the estimates at `nodes`.
+///
+/// The first node with an infinite or repeated `λ` is discarded together with all nodes after it.
 ///
 /// # Errors
-/// [`MoveError::Singular`] where a coefficient is not finite.
+/// [`MoveError::Singular`] if a coefficient is not finite, [`MoveError::Uphill`] if `eta > 0` and
+/// the move adds noise.
 pub fn exponential(
     variable: Variable,
     eta: f64,
@@ -88,7 +88,7 @@ pub fn exponential(
     if !a.is_finite() || !b.is_finite() || nodes.len() < 2 {
         return Ok(first);
     }
-    // e^{λ−λ_s} for the clean signal, e^{λ_s−λ} for the noise: the same integral mirrored.
+    // The weight is e^{λ−λ_s} for the clean signal and e^{λ_s−λ} for the noise: mirrored integrals.
     let (rate, scale) = match variable {
         Variable::Clean => (1.0 + eta, to.alpha()),
         Variable::Noise => (-1.0, (1.0 + eta) * to.sigma()),
@@ -102,12 +102,15 @@ pub fn exponential(
     combination.checked()
 }
 
-/// The same with two estimates by the midpoint rule: the whole weight on the value that the line
-/// through them has at the middle of the move. For `m₀` at its start that is `W (m₀ + (m₀ −
-/// m₁)/(2r))`, where `W` is the weight of first order and `r = (λ₀ − λ₁)/h`.
+/// Returns the same move by the midpoint rule, from two estimates.
+///
+/// The rule evaluates the line through the estimates at the middle of the move. If `m₀` is known at
+/// the start of the move, this gives `W (m₀ + (m₀ − m₁)/(2r))` with the first-order weight `W` and
+/// `r = (λ₀ − λ₁)/h`. It falls back to first order if the slope of the line is not finite.
 ///
 /// # Errors
-/// [`MoveError::Singular`] where a coefficient is not finite.
+/// [`MoveError::Singular`] if a coefficient is not finite, [`MoveError::Uphill`] if `eta > 0` and
+/// the move adds noise.
 pub fn midpoint(
     variable: Variable,
     eta: f64,
@@ -129,7 +132,8 @@ pub fn midpoint(
     combination.checked()
 }
 
-/// The estimate held constant, written so that both ends are legal.
+/// Returns the move with a constant estimate, in a form that is finite at clean data and pure
+/// noise.
 fn first_order(
     variable: Variable,
     eta: f64,
@@ -152,7 +156,7 @@ fn first_order(
             }
         }
         Variable::Noise => {
-            // Clean data get no noise.
+            // A move to clean data adds no noise.
             let eta = if to.sigma() > 0.0 { eta } else { 0.0 };
             let ratio = to.alpha() / from.alpha();
             let grown = ratio * from.sigma();

@@ -1,8 +1,8 @@
-//! iPNDM: DDIM's move along the noise that Adams and Bashforth extrapolate for equal steps.
+//! iPNDM: DDIM's move with the noise extrapolated by the Adams–Bashforth weights of equal steps.
 //!
-//! `x_s = (α_s/α_t) x_t + (σ_s − α_s σ_t/α_t) Σ_j c_j ε̂_j` with the weights `3/2, −1/2`; `23, −16,
-//! 5` over 12; `55, −59, 37, −9` over 24. The weights are those of equal steps in time and of an
-//! equal pace through the levels, so two estimates reach order 2 and more do not go beyond.
+//! `x_s = (α_s/α_t) x_t + (σ_s − α_s σ_t/α_t) Σ_j c_j ε̂_j` with the weights `3/2, −1/2`;
+//! `23, −16, 5` over 12; `55, −59, 37, −9` over 24. The weights assume that the steps are equal in
+//! time and in `σ/α`. Therefore two estimates reach order 2, and more do not raise the order.
 //!
 //! # Reference
 //! Liu et al. 2022, "Pseudo Numerical Methods for Diffusion Models on Manifolds", eq. 9 and 12,
@@ -12,7 +12,7 @@ use super::{Combination, Multistep, Order, Variable};
 use crate::{Level, MoveError};
 use serde::{Deserialize, Serialize};
 
-/// The weights of equal steps, latest first.
+/// The Adams–Bashforth weights of equal steps, latest first.
 const EQUAL_STEPS: [&[f64]; 4] = [
     &[1.0],
     &[3.0 / 2.0, -1.0 / 2.0],
@@ -20,7 +20,7 @@ const EQUAL_STEPS: [&[f64]; 4] = [
     &[55.0 / 24.0, -59.0 / 24.0, 37.0 / 24.0, -9.0 / 24.0],
 ];
 
-/// iPNDM: the first moves take as many estimates as there are.
+/// The iPNDM method, which uses fewer estimates in the first moves of a chain.
 ///
 /// ```
 /// use tweedie_math::Level;
@@ -33,12 +33,12 @@ const EQUAL_STEPS: [&[f64]; 4] = [
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ipndm {
-    /// How many estimates are combined.
+    /// The number of estimates that are combined.
     pub order: Order,
 }
 
 impl Ipndm {
-    /// The method with the given number of estimates.
+    /// Returns the method with the given number of estimates.
     #[must_use]
     pub fn new(order: Order) -> Self {
         Self { order }

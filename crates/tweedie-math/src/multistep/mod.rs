@@ -1,9 +1,8 @@
-//! Methods that combine the estimates of several levels: `x_s = state·x_t + Σ_j past_j·m_j +
-//! noise·z`.
+//! Multistep methods: `x_s = state·x_t + Σ_j past_j·m_j + noise·z`.
 //!
-//! The probability flow and the reverse SDE are linear but for the estimate `m`, and the linear
-//! part is solved exactly. What is left is an integral of `m`, which is replaced by a polynomial
-//! through the levels where it is known. Methods differ in three choices, and in nothing else:
+//! The probability flow and the reverse SDE are linear apart from the estimate `m`. The linear part
+//! is solved exactly. In the remaining integral, `m` is replaced by a polynomial through its values
+//! at the last levels. The methods differ only in the estimate, the polynomial and its variable:
 //!
 //! | method | `m` | polynomial in |
 //! |---|---|---|
@@ -12,10 +11,10 @@
 //! | [`ExponentialAdamsBashforth`] (DEIS in `λ`) | `ε̂` or `x̂₀` | `λ = ln(α/σ)` |
 //! | [`DpmSolverMultistep`] (DPM-Solver, DPM-Solver++, their SDEs) | `ε̂` or `x̂₀` | `λ`, with a midpoint rule at order 2 |
 //! | [`UniPcWeights`] (UniPC) | `ε̂` or `x̂₀` | `λ`, corrected by the next evaluation |
-//! | [`Ipndm`] | `ε̂` | nothing: the weights of equal steps |
+//! | [`Ipndm`] | `ε̂` | none: the weights of equal steps |
 //!
-//! All of them are pure functions of levels; [`interpolation`](crate::interpolation) has the integrals of Lagrange's
-//! polynomials that they share.
+//! All methods are pure functions of levels. They share the integrals of Lagrange polynomials in
+//! [`interpolation`](crate::interpolation).
 
 mod adams_bashforth;
 mod deis;
@@ -35,47 +34,47 @@ pub use exponential::ExponentialAdamsBashforth;
 pub use ipndm::Ipndm;
 pub use uni_pc::{UniPcRule, UniPcWeights};
 
-/// Which estimate a method interpolates.
+/// The estimate that a method interpolates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Variable {
-    /// The clean signal `x̂₀`; the stable choice for guided samples.
+    /// The clean signal `x̂₀`, which is the stable choice for guided sampling.
     #[default]
     Clean,
     /// The noise `ε̂ = (x − α x̂₀)/σ`.
     Noise,
 }
 
-/// How many estimates a method combines, hence how fast its error falls.
+/// The number of estimates that a method combines, which determines its order of convergence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// One estimate.
     First,
-    /// Two.
+    /// Two estimates.
     #[default]
     Second,
-    /// Three.
+    /// Three estimates.
     Third,
-    /// Four.
+    /// Four estimates.
     Fourth,
 }
 
 impl Order {
-    /// All of them.
+    /// All orders, ascending.
     pub const ALL: [Self; 4] = [Self::First, Self::Second, Self::Third, Self::Fourth];
 
-    /// The number.
+    /// Returns the number of estimates, 1 to 4.
     #[must_use]
     pub fn get(self) -> usize {
         self as usize + 1
     }
 }
 
-/// `x_s = state·x_t + Σ_j past_j·m_j + noise·z`, `z ~ N(0, I)`.
+/// A multistep move `x_s = state·x_t + Σ_j past_j·m_j + noise·z` with `z ~ N(0, I)`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Combination {
-    /// Factor of the present state `x_t`.
+    /// Factor of the current state `x_t`.
     pub state: f64,
     /// Factors of the estimates, latest first.
     pub past: Vec<f64>,
@@ -84,10 +83,10 @@ pub struct Combination {
 }
 
 impl Combination {
-    /// Itself, if all numbers are finite and the noise is not negative.
+    /// Returns `self` if all numbers are finite and the noise is not negative.
     ///
     /// # Errors
-    /// [`MoveError::Singular`] names the first that is not.
+    /// [`MoveError::Singular`] with the first invalid coefficient.
     pub fn checked(self) -> Result<Self, MoveError> {
         let rest = Transition {
             state: self.state,
@@ -102,34 +101,38 @@ impl Combination {
     }
 }
 
-/// A method that evaluates the denoiser once a move and combines the estimates of the last moves.
+/// A method that evaluates the denoiser once per move and combines the last estimates.
 ///
-/// Every [`Kernel`] is one that looks at the latest estimate alone.
+/// Every [`Kernel`] is a multistep method that uses only the latest estimate.
 pub trait Multistep {
-    /// The numbers of the move from `visited[0]` to `to`. `visited` are the levels of the known
-    /// estimates, latest first, at least one and at most [`lookback`](Self::lookback).
+    /// Returns the coefficients of the move from `visited[0]` to `to`.
+    ///
+    /// `visited` are the levels of the known estimates, latest first: at least one and at most
+    /// [`lookback`](Self::lookback).
     ///
     /// # Errors
-    /// [`MoveError`] where the method has no such move.
+    /// [`MoveError`] if the method does not support the move.
     ///
     /// # Panics
-    /// If none is known.
+    /// If `visited` is empty.
     fn combination(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError>;
 
-    /// How many estimates it looks back on, the present one included.
+    /// The maximum number of estimates that the method combines, including the latest.
     fn lookback(&self) -> usize {
         1
     }
 
-    /// Which estimate it combines.
+    /// The estimate that the method combines.
     fn variable(&self) -> Variable {
         Variable::Clean
     }
 
-    /// The power of the step length with which the error of the flow falls, or, for a method that
-    /// adds noise, that of mean and covariance (the weak order). A chain's first moves have fewer
-    /// estimates and a lower order: at pure noise, where chains begin, that costs next to nothing;
-    /// further down it limits the whole to order 2.
+    /// The order of convergence: the power of the step length with which the error decreases.
+    ///
+    /// For a method that adds noise this is the weak order, the order of the mean and the
+    /// covariance. The first moves of a chain have fewer estimates and a lower order. If the chain
+    /// starts at pure noise, their errors are negligible; if it starts at less noise, they limit
+    /// the whole chain to order 2.
     fn order(&self) -> usize {
         1
     }
@@ -155,8 +158,8 @@ fn half_log_snr(level: Level) -> f64 {
     0.5 * level.log_snr()
 }
 
-/// `x_s = (α_s/α_t) x_t + α_s Σ_j w_j ε̂_j`, with `w_j = ∫ ℓ_j d(σ/α)`. Singular where nothing is
-/// left of the signal.
+/// Returns `x_s = (α_s/α_t) x_t + α_s Σ_j w_j ε̂_j` with `w_j = ∫ ℓ_j d(σ/α)`; singular at
+/// `α_t = 0`.
 fn over_ratio(from: Level, to: Level, weights: &[f64]) -> Result<Combination, MoveError> {
     let combination = Combination {
         state: to.alpha() / from.alpha(),
@@ -166,7 +169,7 @@ fn over_ratio(from: Level, to: Level, weights: &[f64]) -> Result<Combination, Mo
     combination.checked()
 }
 
-/// The nodes that `f` makes of levels, up to the first that is not finite or stands there already.
+/// Returns `f` of the levels, up to the first value that is not finite or repeats an earlier one.
 fn distinct_prefix(visited: &[Level], most: usize, f: impl Fn(Level) -> f64) -> Vec<f64> {
     let mut nodes = Vec::new();
     for &level in visited.iter().take(most) {

@@ -1,10 +1,10 @@
-//! UniPC: an exponential predictor, corrected by the evaluation that the next move makes anyway.
+//! UniPC: an exponential predictor, corrected with the next move's evaluation at no extra cost.
 //!
-//! With `p` estimates, the predictor "UniP-p" is a polynomial in `λ` through the last `p` levels
-//! and the corrector "UniC-p" one through those and the level reached, so that the whole is of
-//! order `p + 1`. The paper's system `R a = b/B(h)` has just these solutions; `B(h)` cancels but
-//! where the paper takes ½ for the one unknown: the predictor with two estimates, the corrector
-//! with one.
+//! With `p` estimates, the predictor "UniP-p" is a polynomial in `λ` through the last `p` levels.
+//! The corrector "UniC-p" is a polynomial through these levels and the new one, and raises the
+//! order to `p + 1`. These polynomials solve the paper's system `R a = b/B(h)`, in which `B(h)`
+//! cancels. The exceptions are the predictor with two estimates and the corrector with one: there
+//! the paper sets the single unknown to ½.
 //!
 //! # Reference
 //! Zhao et al. 2023, "UniPC", algorithms 1 and 2, section 3.4, arXiv:2302.04867.
@@ -14,7 +14,7 @@ use super::{Combination, Order, Variable, half_log_snr};
 use crate::{Level, MoveError};
 use serde::{Deserialize, Serialize};
 
-/// The function `B(h)` of UniPC, with `h = ±(λ_s − λ_t)` for noise and clean signal.
+/// The function `B(h)` of UniPC, with `h = λ_s − λ_t` for the noise and its negative for `x̂₀`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -26,22 +26,22 @@ pub enum UniPcRule {
     Bh2,
 }
 
-/// The weights of UniPC; its step is `UniPc` of `tweedie-samplers`.
+/// The weights of UniPC, which `UniPc` of `tweedie-samplers` uses in its steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UniPcWeights {
-    /// `p`: how many estimates the predictor combines. The method is of order `p + 1`.
+    /// The number `p` of estimates that the predictor combines; the method has order `p + 1`.
     pub order: Order,
-    /// Which estimate.
+    /// The estimate that is interpolated.
     pub variable: Variable,
-    /// `B(h)`.
+    /// The choice of `B(h)`.
     pub rule: UniPcRule,
 }
 
 impl UniPcWeights {
-    /// UniP: the move from `visited[0]` to `to`.
+    /// Returns UniP, the predictor's move from `visited[0]` to `to`.
     ///
     /// # Errors
-    /// [`MoveError::Singular`] where a coefficient is not finite.
+    /// [`MoveError::Singular`] if a coefficient is not finite.
     pub fn predictor(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError> {
         let nodes = &visited[..visited.len().min(self.order.get())];
         match *nodes {
@@ -55,11 +55,13 @@ impl UniPcWeights {
         }
     }
 
-    /// UniC: the same move once the estimate at `to` is known; its factor stands first. `nodes` are
-    /// the levels whose estimates the predictor combined, latest first.
+    /// Returns UniC, the corrected move once the estimate at `to` is known.
+    ///
+    /// The factor of the new estimate comes first. `nodes` are the levels of the estimates that the
+    /// predictor combined, latest first.
     ///
     /// # Errors
-    /// [`MoveError::Singular`] where a coefficient is not finite.
+    /// [`MoveError::Singular`] if a coefficient is not finite.
     pub fn corrector(&self, nodes: &[Level], to: Level) -> Result<Combination, MoveError> {
         let from = nodes[0];
         let known: Vec<Level> = [to].iter().chain(nodes).copied().collect();
@@ -72,7 +74,7 @@ impl UniPcWeights {
         first.checked()
     }
 
-    /// `B(h)/(e^h − 1)`.
+    /// Returns `B(h)/(e^h − 1)`.
     fn scale(&self, from: Level, to: Level) -> f64 {
         let h = half_log_snr(to) - half_log_snr(from);
         let h = match self.variable {
@@ -86,7 +88,7 @@ impl UniPcWeights {
     }
 }
 
-/// `first + scale·(rule − first)`.
+/// Returns `first + scale·(rule − first)` for the factors of the estimates.
 fn blend(first: Combination, rule: &Combination, scale: f64) -> Combination {
     let weights = rule.past.iter().enumerate().map(|(j, weight)| {
         let base = first.past.get(j).copied().unwrap_or(0.0);

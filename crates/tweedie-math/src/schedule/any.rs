@@ -1,4 +1,4 @@
-//! One type for all schedules of this crate, for configurations that are read from a file.
+//! An enum of all schedules of this crate, for configurations in files.
 
 use super::{
     Chain, Cosine, Edm, OrnsteinUhlenbeck, Rates, RectifiedFlow, Schedule, Sigmoid, Slope,
@@ -7,7 +7,7 @@ use super::{
 use crate::Level;
 use serde::{Deserialize, Serialize};
 
-/// An enum of schedules with what they have in common, and conversions to it.
+/// Defines an enum of schedules with a common accessor and a `From` conversion for each schedule.
 macro_rules! any {
     ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $schedule:ident,)* }) => {
         $(#[$doc])*

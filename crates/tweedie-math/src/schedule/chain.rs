@@ -1,7 +1,7 @@
 //! A discrete chain `β₀ … β_{N−1}`: `ᾱ_i = Π_{j≤i} (1 − β_j)`, `α = √ᾱ`, `σ = √(1 − ᾱ)`.
 //!
-//! Node `i` lies at time `t = i/(N − 1)`; between nodes the log-SNR is linear (the angle
-//! `atan2(σ, α)` next to a node of pure noise, whose log-SNR is `−∞`).
+//! Node `i` is at time `t = i/(N − 1)`. Between nodes the log-SNR is linear. Next to a node of pure
+//! noise, whose log-SNR is `−∞`, the angle `atan2(σ, α)` is linear instead.
 //!
 //! # Reference
 //! Ho et al. 2020, "Denoising Diffusion Probabilistic Models", eq. 4, arXiv:2006.11239.
@@ -42,29 +42,35 @@ impl TryFrom<Raw> for Chain {
 }
 
 impl Chain {
-    /// β evenly spaced from `first` to `last` (DDPM: 1000 steps, 1e-4 to 0.02).
+    /// Returns the chain with β evenly spaced from `first` to `last`.
+    ///
+    /// DDPM uses 1000 steps and 1e-4 to 0.02.
     ///
     /// # Errors
-    /// [`ScheduleError`] for no steps, or a β outside `(0, 1]`.
+    /// [`ScheduleError`] for zero steps, or a β outside `(0, 1]`.
     pub fn linear(steps: usize, first: f64, last: f64) -> Result<Self, ScheduleError> {
         few(steps)?;
         Self::from_betas(&linspace(first, last, steps))
     }
 
-    /// `√β` evenly spaced from `√first` to `√last` (latent diffusion: 0.00085 to 0.012).
+    /// Returns the chain with `√β` evenly spaced from `√first` to `√last`.
+    ///
+    /// Latent diffusion uses 0.00085 to 0.012.
     ///
     /// # Errors
-    /// [`ScheduleError`] for no steps, or a β outside `(0, 1]`.
+    /// [`ScheduleError`] for zero steps, or a β outside `(0, 1]`.
     pub fn scaled_linear(steps: usize, first: f64, last: f64) -> Result<Self, ScheduleError> {
         few(steps)?;
         let roots = linspace(first.sqrt(), last.sqrt(), steps);
         Self::from_betas(&roots.iter().map(|root| root * root).collect::<Vec<_>>())
     }
 
+    /// Returns the squared-cosine chain, with β capped at `max_beta`.
+    ///
     /// `β_i = min(1 − c((i+1)/N)/c(i/N), max_beta)` with `c(t) = cos²((t + 0.008)/1.008 · π/2)`.
     ///
     /// # Errors
-    /// [`ScheduleError`] for no steps, or `max_beta` outside `(0, 1]`.
+    /// [`ScheduleError`] for zero steps, or `max_beta` outside `(0, 1]`.
     ///
     /// # Reference
     /// Nichol & Dhariwal 2021, eq. 17 with the cap of section 3.2 (0.999), arXiv:2102.09672.
@@ -82,10 +88,13 @@ impl Chain {
         Self::from_betas(&betas)
     }
 
-    /// `β_i = first + S(u_i)(last − first)` with `u` evenly spaced on `[−6, 6]`, `S` logistic.
+    /// Returns the chain whose β is a logistic curve between `first` and `last`.
+    ///
+    /// `β_i = first + S(u_i)(last − first)` with `u` evenly spaced on `[−6, 6]` and `S` the
+    /// logistic function.
     ///
     /// # Errors
-    /// [`ScheduleError`] for no steps, or a β outside `(0, 1]`.
+    /// [`ScheduleError`] for zero steps, or a β outside `(0, 1]`.
     pub fn sigmoid(steps: usize, first: f64, last: f64) -> Result<Self, ScheduleError> {
         few(steps)?;
         let betas: Vec<f64> = linspace(-6.0, 6.0, steps)
@@ -95,11 +104,11 @@ impl Chain {
         Self::from_betas(&betas)
     }
 
-    /// The chain of the given `β₀ … β_{N−1}`.
+    /// Returns the chain with the given `β₀ … β_{N−1}`.
     ///
     /// # Errors
     /// [`ScheduleError::TooShort`] for an empty list, [`ScheduleError::Node`] for a β outside
-    /// `(0, 1]`, or one that is 1 and not the last.
+    /// `(0, 1]` or for a β of 1 before the last node.
     pub fn from_betas(betas: &[f64]) -> Result<Self, ScheduleError> {
         let mut product = 1.0;
         let mut alpha_bar = Vec::with_capacity(betas.len());
@@ -118,11 +127,11 @@ impl Chain {
         Self::from_alpha_bar(alpha_bar)
     }
 
-    /// The chain of the given `ᾱ₀ > ᾱ₁ > … > ᾱ_{N−1} ≥ 0`.
+    /// Returns the chain with the given `ᾱ₀ > ᾱ₁ > … > ᾱ_{N−1} ≥ 0`.
     ///
     /// # Errors
-    /// [`ScheduleError::TooShort`] for an empty list, [`ScheduleError::Node`] for an `ᾱ` outside
-    /// `[0, 1)` or one that does not fall.
+    /// [`ScheduleError::TooShort`] for an empty list, [`ScheduleError::Node`] for an `ᾱ` that is
+    /// outside `[0, 1)` or not below the previous one.
     pub fn from_alpha_bar(alpha_bar: Vec<f64>) -> Result<Self, ScheduleError> {
         if alpha_bar.is_empty() {
             return Err(ScheduleError::TooShort {
@@ -145,12 +154,12 @@ impl Chain {
         Ok(Self { alpha_bar })
     }
 
-    /// The chain shifted and scaled so that its last node is pure noise and its first stays.
+    /// Rescales the chain so that its last node is pure noise and its first is unchanged.
     ///
     /// `√ᾱ_i ← (√ᾱ_i − √ᾱ_{N−1}) √ᾱ₀/(√ᾱ₀ − √ᾱ_{N−1})`.
     ///
     /// # Errors
-    /// [`ScheduleError::TooShort`] for a chain of one node.
+    /// [`ScheduleError::TooShort`] for a chain with only one node.
     ///
     /// # Reference
     /// Lin et al. 2024, "Common Diffusion Noise Schedules and Sample Steps are Flawed",
@@ -178,7 +187,7 @@ impl Chain {
         self.alpha_bar.len()
     }
 
-    /// Never: a chain has at least one node.
+    /// Always `false`: a chain has at least one node.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.alpha_bar.is_empty()
@@ -196,7 +205,7 @@ impl Chain {
         (0..self.len()).map(|i| self.beta(i)).collect()
     }
 
-    /// `β_i`; the last one for a larger `i`.
+    /// `β_i`; indices past the end give the last `β`.
     #[must_use]
     pub fn beta(&self, i: usize) -> f64 {
         let i = i.min(self.len() - 1);
@@ -206,29 +215,30 @@ impl Chain {
         1.0 - self.alpha_bar[i] / before
     }
 
-    /// The level of node `i`; the last one for a larger `i`.
+    /// The level of node `i`; indices past the end give the last node.
     #[must_use]
     pub fn node(&self, i: usize) -> Level {
         let alpha_bar = self.alpha_bar[i.min(self.len() - 1)];
         Level::trusted(alpha_bar.sqrt(), (1.0 - alpha_bar).sqrt())
     }
 
-    /// The index of a level: exactly `i` at node `i`, fractional between nodes, within
-    /// `[0, N − 1]` beyond them.
+    /// Returns the index of a level, which is fractional between nodes.
+    ///
+    /// It is exactly `i` at node `i` and is clamped to `[0, N − 1]`.
     #[must_use]
     pub fn index(&self, level: Level) -> f64 {
         self.index_of_log_snr(level.log_snr())
     }
 
-    /// The level at a fractional index; the nearer end beyond the nodes.
+    /// Returns the level at a fractional index, clamped to the range of the nodes.
     ///
     /// # Panics
-    /// For what is not a number.
+    /// If `index` is NaN.
     #[must_use]
     pub fn at(&self, index: f64) -> Level {
         assert!(!index.is_nan(), "an index that is not a number");
         let index = index.clamp(0.0, (self.len() - 1) as f64);
-        // A time i/(N − 1) may miss its node by rounding.
+        // The product t (N − 1) may miss an integer index through rounding.
         if (index - index.round()).abs() < 1e-9 {
             return self.node(index.round() as usize);
         }
@@ -242,7 +252,7 @@ impl Chain {
     }
 
     fn index_of_log_snr(&self, log_snr: f64) -> f64 {
-        // The first node that is at least as noisy.
+        // Find the first node that is at least as noisy.
         let is_cleaner = |&alpha_bar: &f64| (alpha_bar / (1.0 - alpha_bar)).ln() > log_snr;
         let high = self
             .alpha_bar
@@ -262,7 +272,7 @@ impl Chain {
     }
 }
 
-/// `Ok` for as many nodes as memory has room for.
+/// Limits the number of nodes to 10,000,000, so that the chain fits in memory.
 fn few(steps: usize) -> Result<(), ScheduleError> {
     let expected = "at most 10,000,000";
     parameter(

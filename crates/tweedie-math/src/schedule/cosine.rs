@@ -24,7 +24,7 @@ impl Cosine {
     /// [`ScheduleError::Parameter`] unless `offset` is within `[0, 1000]`.
     pub fn new(offset: f64) -> Result<Self, ScheduleError> {
         Ok(Self {
-            // Beyond, ᾱ is a difference of cosines near 0 and loses its digits.
+            // For larger offsets ᾱ is a difference of cosines near 0 and loses precision.
             offset: parameter(
                 "offset",
                 "within [0, 1000]",
@@ -39,7 +39,7 @@ impl Cosine {
         self.offset / (1.0 + self.offset) * FRAC_PI_2
     }
 
-    /// `a(t)`, and its complement `π/2 − a(t)`, which is exactly 0 at `t = 1`.
+    /// Returns `a(t)` and its complement `π/2 − a(t)`, which is exactly 0 at `t = 1`.
     fn angles(self, t: f64) -> (f64, f64) {
         let unit = FRAC_PI_2 / (1.0 + self.offset);
         ((t + self.offset) * unit, (1.0 - t) * unit)

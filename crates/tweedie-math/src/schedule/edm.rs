@@ -18,7 +18,7 @@ pub struct Edm {
 deserialize_checked!(Edm { sigma_max });
 
 impl Edm {
-    /// σ from 0 at `t = 0` to `sigma_max` at `t = 1`.
+    /// Returns the process with σ rising linearly from 0 at `t = 0` to `sigma_max` at `t = 1`.
     ///
     /// # Errors
     /// [`ScheduleError::Parameter`] unless `sigma_max` is finite and above 0.

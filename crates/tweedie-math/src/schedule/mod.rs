@@ -1,4 +1,4 @@
-//! Which level at which time.
+//! Schedules: the level as a function of time.
 
 mod any;
 mod chain;
@@ -25,11 +25,11 @@ pub use sub_vp::SubVariancePreserving;
 pub use ve::VarianceExploding;
 pub use vp::VariancePreserving;
 
-/// A forward process: the level at every time `t ∈ [0, 1]`, cleanest at 0, noisiest at 1.
+/// A forward process: the level at each time `t ∈ [0, 1]`, cleanest at 0, noisiest at 1.
 ///
-/// The signal-to-noise ratio falls strictly as `t` grows, so that a level names its time.
-/// [`level`](Self::level) is the one required method; the schedules of this crate override the
-/// others by their closed forms.
+/// The signal-to-noise ratio decreases strictly in `t`, so a level determines its time.
+/// [`level`](Self::level) is the only required method. Most schedules of this crate override the
+/// other methods with closed forms.
 ///
 /// ```
 /// use tweedie_math::{Level, Schedule};
@@ -47,14 +47,16 @@ pub use vp::VariancePreserving;
 /// assert!((Angle.time(0.0) - 0.5).abs() < 1e-12); // SNR 1 is half way
 /// ```
 pub trait Schedule {
-    /// The level at time `t`; times outside `[0, 1]` count as the nearer end, here and for the
-    /// [`rates`](Self::rates) and the [`slope`](Self::slope).
+    /// Returns the level at time `t`.
+    ///
+    /// Times outside `[0, 1]` are clamped, also in [`rates`](Self::rates) and
+    /// [`slope`](Self::slope).
     ///
     /// # Panics
-    /// The schedules of this crate panic for a time that is not a number.
+    /// The schedules of this crate panic if `t` is NaN.
     fn level(&self, t: f64) -> Level;
 
-    /// The time at which the log-SNR is `log_snr`; the nearer end when it is never reached.
+    /// Returns the time at which the log-SNR is `log_snr`, or the nearer end if it is out of range.
     fn time(&self, log_snr: f64) -> f64 {
         let (mut low, mut high) = (0.0, 1.0);
         for _ in 0..64 {
@@ -68,7 +70,9 @@ pub trait Schedule {
         0.5 * (low + high)
     }
 
-    /// The time of a level that lies on the schedule, up to 10⁻⁶ of its size; none for another.
+    /// Returns the time of a level on the schedule, or `None` if the level is not on it.
+    ///
+    /// The level must agree with the schedule's to a relative 10⁻⁶.
     fn time_of(&self, level: Level) -> Option<f64> {
         let t = self.time(level.log_snr());
         let found = self.level(t);
@@ -76,10 +80,10 @@ pub trait Schedule {
         (gap < 1e-6 * level.rms()).then_some(t)
     }
 
-    /// Drift and squared diffusion of the forward SDE `dx = f x dt + g dw` at time `t`.
+    /// Returns the drift and squared diffusion of the forward SDE `dx = f x dt + g dw` at time `t`.
     ///
-    /// `f = (ln α)′` and `g² = (σ²)′ − 2 f σ²`, which is `−σ² (ln SNR)′`, by central differences
-    /// unless overridden.
+    /// `f = (ln α)′` and `g² = (σ²)′ − 2 f σ²`, which equals `−σ² (ln SNR)′`. The default
+    /// implementation uses central differences.
     fn rates(&self, t: f64) -> Rates {
         let t = cut(t);
         let (a, b) = ((t - 1e-5).max(0.0), (t + 1e-5).min(1.0));
@@ -92,10 +96,10 @@ pub trait Schedule {
         }
     }
 
-    /// The slopes `α′` and `σ′` at time `t`, which give the probability flow
-    /// `dx/dt = α′ x̂₀ + σ′ ε̂`.
+    /// Returns the slopes `α′` and `σ′` of the probability flow `dx/dt = α′ x̂₀ + σ′ ε̂` at time
+    /// `t`.
     ///
-    /// From the [`rates`](Self::rates) unless overridden: `α′ = f α`, `σ′ = f σ + g²/(2σ)`.
+    /// The default implementation uses [`rates`](Self::rates): `α′ = f α`, `σ′ = f σ + g²/(2σ)`.
     fn slope(&self, t: f64) -> Slope {
         let (level, rates) = (self.level(t), self.rates(t));
         Slope {
@@ -105,7 +109,7 @@ pub trait Schedule {
     }
 }
 
-/// Drift and squared diffusion of `dx = f x dt + g dw`.
+/// The drift and squared diffusion of `dx = f x dt + g dw`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
     /// `f = (ln α)′`.
@@ -114,7 +118,7 @@ pub struct Rates {
     pub g2: f64,
 }
 
-/// How fast a level changes: `(α′, σ′)`.
+/// The time derivative of a level: `(α′, σ′)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Slope {
     /// `α′`.
@@ -123,31 +127,31 @@ pub struct Slope {
     pub sigma: f64,
 }
 
-/// A schedule that cannot be.
+/// Why a schedule is invalid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScheduleError {
     /// A parameter outside its range.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
-    /// A chain without nodes, or with too few for what was asked.
+    /// A chain with too few nodes.
     #[error("a chain needs at least {expected} nodes, got {count}")]
     TooShort {
-        /// The least number of nodes.
+        /// The minimum number of nodes.
         expected: usize,
-        /// The number given.
+        /// The actual number of nodes.
         count: usize,
     },
-    /// A β outside `(0, 1]`, or an ᾱ that does not fall within `[0, 1)`.
+    /// A β outside `(0, 1]`, or an ᾱ outside `[0, 1)` or not below the previous one.
     #[error("node {index}: {name} has to be {expected}, got {value}")]
     Node {
         /// The node's index, from 0.
         index: usize,
         /// `"β"` or `"ᾱ"`.
         name: &'static str,
-        /// What it has to be.
+        /// The range of valid values, in words.
         expected: &'static str,
-        /// What it was.
+        /// The invalid value.
         value: f64,
     },
 }
@@ -182,16 +186,16 @@ impl<S: Schedule + ?Sized> Schedule for Box<S> {
     }
 }
 
-/// A time cut to `[0, 1]`.
+/// Clamps a time to `[0, 1]`.
 ///
 /// # Panics
-/// For what is not a number.
+/// If `t` is NaN.
 pub(crate) fn cut(t: f64) -> f64 {
     assert!(!t.is_nan(), "a time that is not a number");
     t.clamp(0.0, 1.0)
 }
 
-/// `value` if it satisfies `holds`, else a [`ScheduleError::Parameter`].
+/// Returns `value` if `holds` and it is finite, else a [`ScheduleError::Parameter`].
 pub(crate) fn parameter(
     name: &'static str,
     expected: &'static str,
@@ -202,7 +206,7 @@ pub(crate) fn parameter(
     Ok(ParameterError::require(legal, name, expected, value)?)
 }
 
-/// Reads a schedule from its named parameters through its checking constructor.
+/// Implements `Deserialize` from the named parameters through the type's checking constructor.
 macro_rules! deserialize_checked {
     ($name:ident { $($field:ident),+ }) => {
         impl<'de> serde::Deserialize<'de> for $name {

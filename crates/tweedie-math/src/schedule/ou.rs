@@ -9,7 +9,7 @@ use super::{Rates, Schedule, ScheduleError, cut, deserialize_checked, parameter}
 use crate::Level;
 use serde::Serialize;
 
-/// The Ornstein–Uhlenbeck process up to a horizon `T`; the default is `T = 5`.
+/// The Ornstein–Uhlenbeck process up to the horizon `T`; the default is `T = 5`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct OrnsteinUhlenbeck {
     horizon: f64,
@@ -17,7 +17,7 @@ pub struct OrnsteinUhlenbeck {
 deserialize_checked!(OrnsteinUhlenbeck { horizon });
 
 impl OrnsteinUhlenbeck {
-    /// The process that runs for `horizon` units of time.
+    /// Returns the process that runs for `horizon` units of time.
     ///
     /// # Errors
     /// [`ScheduleError::Parameter`] unless `horizon` is finite and above 0.

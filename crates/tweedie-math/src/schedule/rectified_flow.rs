@@ -1,6 +1,6 @@
 //! Rectified flow: `α = 1 − t`, `σ = t`, a straight line from data to noise.
 //!
-//! `dx/dt = ε − x₀`; as an SDE, `f = −1/(1 − t)` and `g² = 2t/(1 − t)`.
+//! `dx/dt = ε − x₀`; the SDE has `f = −1/(1 − t)` and `g² = 2t/(1 − t)`.
 //!
 //! # Reference
 //! Liu et al. 2023, "Flow Straight and Fast", arXiv:2209.03003; Lipman et al. 2023,

@@ -20,11 +20,11 @@ pub struct Sigmoid {
 deserialize_checked!(Sigmoid { start, end, tau });
 
 impl Sigmoid {
-    /// The part of a logistic curve of temperature `tau` between `start` and `end`.
+    /// Returns the schedule from the logistic curve of temperature `tau` between `start` and `end`.
     ///
     /// # Errors
-    /// [`ScheduleError::Parameter`] unless `start < end` and `0 < tau`, all finite, and the
-    /// curve rises between them.
+    /// [`ScheduleError::Parameter`] unless `start < end` and `0 < tau`, all finite, and the curve
+    /// rises by more than 10⁻⁹ between them.
     pub fn new(start: f64, end: f64, tau: f64) -> Result<Self, ScheduleError> {
         let schedule = Self {
             start: parameter("start", "finite", start, true)?,
@@ -34,7 +34,7 @@ impl Sigmoid {
         for end in [schedule.argument(0.0), schedule.argument(1.0)] {
             parameter("(start, end)/tau", "finite", end, true)?;
         }
-        // Far out the curve is flat to the last digit.
+        // Far from 0 the logistic curve is constant to machine precision.
         parameter(
             "tau",
             "large enough to see the curve rise",
@@ -48,7 +48,7 @@ impl Sigmoid {
         (self.start + t * (self.end - self.start)) / self.tau
     }
 
-    /// `S(b) − S(a)`, without cancellation.
+    /// Computes `S(b) − S(a)` without cancellation.
     fn rise(a: f64, b: f64) -> f64 {
         let (pa, pb) = (logistic(-a), logistic(b));
         // S(b) − S(a) = S(b) S(−a) (1 − e^{a−b}).

@@ -18,7 +18,7 @@ pub struct SubVariancePreserving {
 deserialize_checked!(SubVariancePreserving { beta_min, beta_max });
 
 impl SubVariancePreserving {
-    /// β from `beta_min` at `t = 0` to `beta_max` at `t = 1`.
+    /// Returns the process with β linear from `beta_min` at `t = 0` to `beta_max` at `t = 1`.
     ///
     /// # Errors
     /// [`ScheduleError::Parameter`] unless `0 ≤ beta_min` and `0 < beta_max`, both finite.

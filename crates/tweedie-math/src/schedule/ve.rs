@@ -3,8 +3,8 @@
 //! `dx = σ √(2 ln(σ_max/σ_min)) dw`.
 //!
 //! # Reference
-//! Song et al. 2021, eq. 9 and appendix C, arXiv:2011.13456 (without its `−σ_min²` term: the
-//! process starts at the level `σ_min`, as in the paper's code).
+//! Song et al. 2021, eq. 9 and appendix C, arXiv:2011.13456, without the `−σ_min²` term: as in the
+//! paper's code, the process starts at the level `σ_min`.
 
 use super::{Rates, Schedule, ScheduleError, cut, deserialize_checked, parameter};
 use crate::Level;
@@ -22,7 +22,7 @@ deserialize_checked!(VarianceExploding {
 });
 
 impl VarianceExploding {
-    /// σ from `sigma_min` at `t = 0` to `sigma_max` at `t = 1`.
+    /// Returns the process with σ from `sigma_min` at `t = 0` to `sigma_max` at `t = 1`.
     ///
     /// # Errors
     /// [`ScheduleError::Parameter`] unless `0 < sigma_min < sigma_max`, both finite.

@@ -20,7 +20,7 @@ pub struct VariancePreserving {
 deserialize_checked!(VariancePreserving { beta_min, beta_max });
 
 impl VariancePreserving {
-    /// β from `beta_min` at `t = 0` to `beta_max` at `t = 1`.
+    /// Returns the process with β linear from `beta_min` at `t = 0` to `beta_max` at `t = 1`.
     ///
     /// # Errors
     /// [`ScheduleError::Parameter`] unless `0 ≤ beta_min` and `0 < beta_max`, both finite.
@@ -43,12 +43,12 @@ impl VariancePreserving {
         t * (self.beta_min + 0.5 * t * (self.beta_max - self.beta_min))
     }
 
-    /// The `t` at which [`beta_integral`](Self::beta_integral) is `integral`.
+    /// Returns the `t` at which [`beta_integral`](Self::beta_integral) equals `integral`.
     pub(super) fn time_of_integral(self, integral: f64) -> f64 {
         if integral >= self.beta_integral(1.0) {
             return 1.0;
         }
-        // β₀ t + ½ Δ t² = B, the root that stays exact as Δ → 0.
+        // Solve β₀ t + ½ Δ t² = B with the form of the root that stays accurate as Δ → 0.
         let slope = self.beta_max - self.beta_min;
         let root = (self.beta_min.powi(2) + 2.0 * slope * integral).max(0.0);
         let time = 2.0 * integral / (self.beta_min + root.sqrt());

@@ -1,4 +1,4 @@
-//! Pairs: a method, one of lower order that estimates its error, and a polynomial between the ends.
+//! Embedded pairs: a method, a lower-order error estimator, and a dense-output polynomial.
 //!
 //! # Reference
 //! Bogacki & Shampine 1989; Dormand & Prince 1980 and Shampine 1986 (dense output); Tsitouras 2011.

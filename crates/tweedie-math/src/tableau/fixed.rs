@@ -1,4 +1,4 @@
-//! Methods for steps of a given length.
+//! Methods for steps of fixed length.
 
 use super::Tableau;
 
@@ -32,7 +32,7 @@ pub const HEUN: Tableau = Tableau {
     dense: None,
 };
 
-/// The classical method of order 4.
+/// The classical Runge–Kutta method of order 4.
 pub const RK4: Tableau = Tableau {
     name: "RK4",
     order: 4,

@@ -1,7 +1,7 @@
-//! Runge–Kutta methods as data.
+//! Runge–Kutta methods as tables of coefficients.
 //!
-//! `k_i = F(t + c_i h, y + h Σ_j a_ij k_j)`, `y ← y + h Σ_i b_i k_i`; an embedded method adds a
-//! second row `b̂` whose difference to `b` estimates the error.
+//! `k_i = F(t + c_i h, y + h Σ_j a_ij k_j)`, `y ← y + h Σ_i b_i k_i`. An embedded method adds a
+//! second row `b̂`; the difference between `b̂` and `b` estimates the error.
 //!
 //! # Reference
 //! Hairer, Nørsett & Wanner 1993, "Solving Ordinary Differential Equations I", chapter II;
@@ -21,15 +21,16 @@ pub use fixed::{EULER, HEUN, MIDPOINT, RK4};
 pub struct Tableau {
     /// The method's name.
     pub name: &'static str,
-    /// The order of the error of a step of length `h` is `h^{order + 1}`.
+    /// The order: the local error of a step of length `h` is `O(h^{order + 1})`.
     pub order: usize,
-    /// Rows of the strictly lower triangle: row `i` has `i` entries.
+    /// The strictly lower triangle of the matrix: row `i` has `i` entries.
     pub a: &'static [&'static [f64]],
     /// The weights of the slopes.
     pub b: &'static [f64],
-    /// The weights of the embedded method, one order lower.
+    /// The weights of the embedded method, which is one order lower.
     pub embedded: Option<&'static [f64]>,
-    /// For each slope, the coefficients of `θ, θ², …` of its weight at the part `θ` of the step.
+    /// For each slope, the coefficients of `θ, θ², …` of its weight at the fraction `θ` of the
+    /// step.
     pub dense: Option<&'static [&'static [f64]]>,
 }
 
@@ -40,11 +41,13 @@ impl Tableau {
         self.b.len()
     }
 
-    /// `Ok` for an explicit method: as many rows as weights, row `i` of `i` entries, all finite,
-    /// and weights of sum 1. The rest of its methods expect that.
+    /// Returns `Ok` for a valid explicit method. The other methods assume a valid tableau.
+    ///
+    /// Row `i` must have `i` finite entries, the number of rows and weights must agree, and the
+    /// weights must sum to 1.
     ///
     /// # Errors
-    /// [`ParameterError`] names the first number that is wrong.
+    /// [`ParameterError`] for the first invalid number.
     pub fn check(&self) -> Result<(), ParameterError> {
         let count = |name, found: usize, stages: usize| {
             let expected = "one for each stage before it, or for each stage";
@@ -72,16 +75,16 @@ impl Tableau {
         Ok(())
     }
 
-    /// `c_i = Σ_j a_ij`: where stage `i` lies within the step.
+    /// Returns `c_i = Σ_j a_ij`, the position of stage `i` within the step.
     ///
     /// # Panics
-    /// If there is no stage `i`.
+    /// If `i` is not a stage of the method.
     #[must_use]
     pub fn node(&self, i: usize) -> f64 {
         self.a[i].iter().sum()
     }
 
-    /// Whether the last slope of a step is the first of the next.
+    /// Returns whether the last slope of a step equals the first slope of the next step (FSAL).
     #[must_use]
     pub fn is_first_same_as_last(&self) -> bool {
         let Some(last) = self.a.last().filter(|_| self.check().is_ok()) else {
@@ -90,15 +93,17 @@ impl Tableau {
         self.b[last.len()] == 0.0 && **last == self.b[..last.len()]
     }
 
-    /// Whether a slope is evaluated at the end of the step.
+    /// Returns whether a slope is evaluated at the end of the step.
     #[must_use]
     pub fn reaches_the_end(&self) -> bool {
         (0..self.a.len()).any(|i| (self.node(i) - 1.0).abs() < 1e-9)
     }
 
-    /// The weights that give the solution at the part `θ ∈ [0, 1]` of the step from its slopes:
-    /// `y(θ) = y + h Σ_i b_i(θ) k_i`. The method's own polynomial, or else the cubic Hermite one,
-    /// which needs the slope at the end and is none without it.
+    /// Returns the dense-output weights at the fraction `θ ∈ [0, 1]` of the step.
+    ///
+    /// `y(θ) = y + h Σ_i b_i(θ) k_i`, with the method's own polynomials if it has them, and
+    /// otherwise with the cubic Hermite polynomial. The latter needs the slope at the end of the
+    /// step: `None` unless [`is_first_same_as_last`](Self::is_first_same_as_last).
     #[must_use]
     pub fn dense_weights(&self, theta: f64) -> Option<Vec<f64>> {
         if let Some(polynomials) = self.dense {
@@ -115,7 +120,7 @@ impl Tableau {
     }
 }
 
-/// All of them.
+/// All methods of this module.
 pub const ALL: [Tableau; 7] = [
     EULER,
     MIDPOINT,
@@ -131,8 +136,7 @@ pub const ALL: [Tableau; 7] = [
 mod tests {
     use super::*;
 
-    /// `Σ_i b_i Φ_i(tree)` over the rooted trees up to order 5, with `1/γ(tree)`, which it has to
-    /// be.
+    /// Pairs `Σ_i b_i Φ_i(tree)` with the required `1/γ(tree)`, for trees up to size `order ≤ 5`.
     fn conditions(tableau: &Tableau, b: &[f64], order: usize) -> Vec<(f64, f64)> {
         let stages = tableau.stages();
         let c: Vec<f64> = (0..stages).map(|i| tableau.node(i)).collect();

@@ -5,13 +5,13 @@ use tweedie_math::{
     ReverseDiffusion, Schedule, Transition, forward, gaussian,
 };
 
-/// A move that the kernel has.
+/// Returns the kernel's move; panics if there is none.
 fn moved<K: Kernel + ?Sized>(kernel: &K, from: Level, to: Level) -> Transition {
     let step = kernel.transition(from, to);
     step.unwrap_or_else(|error| panic!("{from:?} → {to:?}: {error}"))
 }
 
-/// Mean factor and variance of `x_s` given `x₀`, when the estimate is exact.
+/// Returns the mean factor and the variance of `x_s` given `x₀`, for an exact estimate.
 fn law(step: Transition, from: Level) -> (f64, f64) {
     let mean = step.state * from.alpha() + step.clean;
     let variance = (step.state * from.sigma()).powi(2) + step.noise.powi(2);
@@ -81,12 +81,12 @@ proptest! {
     }
 }
 
-/// The law of one Euler step of length `h` differs from the marginal by O(h²).
+/// The law of one Euler step of length `h` differs from the marginal by `O(h²)`.
 #[test]
 fn euler_kernels_are_right_to_first_order() {
     for (name, schedule) in schedules() {
         if name == "chain" {
-            continue; // its rates jump at the nodes
+            continue; // the rates jump at the nodes
         }
         let t = 0.6;
         let kernels: [(&str, Box<dyn Kernel>); 3] = [
@@ -101,7 +101,7 @@ fn euler_kernels_are_right_to_first_order() {
                 let scale = to.sigma().powi(2);
                 (mean - to.alpha()).abs() / to.rms() + (variance - scale).abs() / scale
             };
-            // Straight flows are exact but for rounding.
+            // Straight flows are exact up to rounding.
             let order = (error(1e-3) / error(1e-4).max(1e-14)).log10();
             let exact = error(1e-3) < 1e-11;
             assert!(
@@ -239,7 +239,7 @@ fn what_makes_no_sense_says_so() {
     for kernel in [&Ancestral::default() as &dyn Kernel, &Ddim::ancestral()] {
         assert_eq!(kernel.transition(to, from), Err(MoveError::Uphill));
     }
-    // Levels of another process than the one whose time is discretised.
+    // The levels belong to another process than the one that the kernel discretises.
     let ve = tweedie_math::VarianceExploding::default();
     let off = EulerOde::new(ve).transition(from, to);
     assert_eq!(off, Err(MoveError::OffSchedule { level: from }));
@@ -247,10 +247,10 @@ fn what_makes_no_sense_says_so() {
     let level = Level::CLEAN;
     assert_eq!(end, Err(MoveError::OffSchedule { level }));
     moved(&EulerOde::new(ve), ve.level(0.5), ve.level(0.4));
-    // No noise is left to look at.
+    // DDIM needs noise at the starting level.
     let singular = Ddim::deterministic().transition(Level::CLEAN, from);
     assert!(matches!(singular, Err(MoveError::Singular { .. })));
-    // The flow is finite at pure noise.
+    // The slope of the probability flow is finite at pure noise.
     let cosine = tweedie_math::Cosine::default();
     moved(&EulerOde::new(cosine), cosine.level(1.0), cosine.level(0.9));
 }

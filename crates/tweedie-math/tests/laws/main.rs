@@ -1,4 +1,4 @@
-//! The laws that every value of this crate obeys.
+//! Property tests of the mathematics.
 
 #![allow(
     clippy::expect_used,
@@ -20,7 +20,7 @@ use tweedie_math::{
     VarianceExploding, VariancePreserving,
 };
 
-/// Every schedule of the crate, so that none can be forgotten by a law.
+/// All schedules of the crate, so that every law is tested on each of them.
 fn schedules() -> Vec<(&'static str, Box<dyn Schedule>)> {
     let chain = Chain::linear(1000, 1e-4, 0.02).expect("DDPM's chain");
     vec![

@@ -1,4 +1,4 @@
-//! Multistep methods: where their estimates agree, they are kernels.
+//! Multistep methods with equal estimates reduce to kernels.
 
 use crate::close;
 use proptest::prelude::*;
@@ -11,8 +11,9 @@ use tweedie_math::{
     VariancePreserving,
 };
 
-/// What the method does where all estimates are those of one clean signal and one noise, as three
-/// numbers: `x_s = state·x_t + clean·x₀ + noise·z`.
+/// Returns the move `x_s = state·x_t + clean·x₀ + noise·z` of a method whose estimates all agree.
+///
+/// All estimates come from the same clean signal and noise.
 fn constant(method: &dyn Multistep, visited: &[Level], to: Level) -> Transition {
     let found = method.combination(visited, to).expect("a move");
     let from = visited[0];
@@ -88,7 +89,7 @@ proptest! {
                 compare("UniC", constant(&corrector, &visited, to), flow);
             }
         }
-        // Where estimates agree, more of them change nothing, with noise neither.
+        // With equal estimates, a higher order changes nothing, with or without noise.
         for variable in [Variable::Clean, Variable::Noise] {
             let solver = |order| match variable {
                 Variable::Clean => DpmSolverMultistep::plus_plus(order),
@@ -97,7 +98,7 @@ proptest! {
             let many = constant(&solver(order), &visited, to);
             compare("SDE, eta = 0.7", many, constant(&solver(Order::First), &visited[..1], to));
         }
-        // The whole noise of the SDE is DDPM's.
+        // With η = 1 the SDE's move is that of DDPM.
         let sde = DpmSolverMultistep::plus_plus(order).sde();
         compare("SDE", constant(&sde, &visited, to), Ancestral::default().transition(visited[0], to).expect("a move"));
     }
@@ -126,7 +127,7 @@ fn both_ends_are_legal() -> Result<(), PathError> {
             .combination(&[levels[3], levels[2]], levels[4])
             .expect("a move");
         assert_eq!((last.state, last.past.as_slice()), (0.0, [1.0].as_slice()));
-        // Noise says nothing where no signal is left.
+        // At α = 0 a noise estimate does not determine the clean signal.
         let first = AdamsBashforth::new(order).combination(&[levels[0]], levels[1]);
         assert!(matches!(first, Err(MoveError::Singular { .. })));
     }

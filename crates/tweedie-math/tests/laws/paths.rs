@@ -58,7 +58,7 @@ proptest! {
 
 #[test]
 fn ties_of_a_trailing_spacing_are_rounded_before_they_count_from_zero() {
-    // 1000 − 12.5 i, rounded to even, less 1: what the peers visit.
+    // 1000 − 12.5 i, rounded half to even, minus 1, as in diffusers.
     let found = Spacing::Trailing.indices(1000, 80).expect("indices");
     assert_eq!(found[..5], [999, 987, 974, 961, 949]);
     let positions = Spacing::Trailing.positions(1000, 80).expect("positions");

@@ -12,14 +12,14 @@ const ALL: [Prediction; 7] = [
     Prediction::Edm { sigma_data: 0.5 },
 ];
 
-/// The output of a perfect network, from its definition.
+/// Returns the output of a perfect network by definition.
 fn output(prediction: Prediction, level: Level, clean: f64, noise: f64) -> f64 {
     let (a, s) = (level.alpha(), level.sigma());
     match prediction {
         Prediction::Clean => clean,
         Prediction::Noise => noise,
         Prediction::Score => -noise / s,
-        // The score of x/α, whose noise has the standard deviation σ/α.
+        // The score of x/α, which has noise of standard deviation σ/α.
         Prediction::ScaledScore => -noise / (s / a),
         Prediction::Velocity => (a * noise - s * clean) / level.rms(),
         Prediction::Flow => noise - clean,
@@ -43,7 +43,7 @@ proptest! {
                 let row = prediction.to_clean(level);
                 let output = output(prediction, level, clean, noise);
                 let name = format!("{name}, {prediction:?}");
-                // 1e-9 of the terms that cancel.
+                // Relative to the size of the terms that cancel.
                 let size = (row.skip * noisy).abs() + (row.out * output).abs();
                 close(&name, row.skip * noisy + row.out * output, clean, 1e-9 * (1.0 + size));
                 close(&name, row.target(clean, noisy), output, 1e-6);
@@ -58,7 +58,7 @@ proptest! {
             for (_, schedule) in schedules() {
                 let level = schedule.level(schedule.time(log_snr));
                 if (level.log_snr() - log_snr).abs() > 1e-6 {
-                    continue; // beyond the schedule's range
+                    continue; // outside the schedule's range
                 }
                 let noisy = level.alpha() * clean + level.sigma() * noise;
                 seen.push(prediction.input_scale(level) * noisy);

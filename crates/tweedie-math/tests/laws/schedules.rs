@@ -5,7 +5,7 @@ use tweedie_math::{
     VarianceExploding, VariancePreserving,
 };
 
-/// Hides the closed forms of a schedule, so that the defaults of the trait are used.
+/// Hides the closed forms of a schedule, to test the default methods of the trait.
 struct LevelOnly<'a>(&'a dyn Schedule);
 
 impl Schedule for LevelOnly<'_> {
@@ -37,7 +37,7 @@ proptest! {
     fn closed_rates_are_the_derivatives_of_the_levels(t in 0.01..0.99) {
         for (name, schedule) in schedules() {
             let (closed, numeric) = (schedule.rates(t), LevelOnly(&schedule).rates(t));
-            // The rates of a chain are numeric themselves, across its kinks.
+            // The chain's rates are numeric as well, across its kinks.
             close(name, closed.f, numeric.f, 1e-5);
             close(name, closed.g2, numeric.g2, 1e-5);
             let h = 1e-6;
@@ -55,7 +55,7 @@ fn rates_integrate_back_to_the_levels() {
     // (ln α)′ = f and (σ²)′ = 2 f σ² + g², by the midpoint rule from 0.1 to 0.9.
     for (name, schedule) in schedules() {
         if name == "chain" {
-            continue; // its rates jump at the nodes
+            continue; // the rates jump at the nodes
         }
         let (steps, start, end) = (20_000, 0.1, 0.9);
         let h = (end - start) / f64::from(steps);
@@ -64,7 +64,7 @@ fn rates_integrate_back_to_the_levels() {
         for i in 0..steps {
             let rates = schedule.rates(start + (f64::from(i) + 0.5) * h);
             log_alpha += rates.f * h;
-            // Exact for constant rates over the small step.
+            // This is exact if the rates are constant over the step.
             let growth = (2.0 * rates.f * h).exp();
             let fresh = if rates.f == 0.0 {
                 h
@@ -141,7 +141,7 @@ fn conventions() -> Result<(), ScheduleError> {
         0.5_f64.sqrt(),
         1e-12,
     );
-    // Rectified flow at pure noise: finite slopes where the rates are not.
+    // At pure noise a rectified flow has finite slopes but infinite rates.
     assert_eq!(RectifiedFlow.slope(1.0).alpha, -1.0);
     Ok(())
 }

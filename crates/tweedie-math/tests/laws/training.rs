@@ -13,7 +13,7 @@ fn weightings_meet_where_the_papers_say() {
         let level = VP().level(t);
         let snr = level.snr();
         let weight = |weighting: Weighting, prediction| weighting.weight(VP(), prediction, t);
-        // DDPM's simple loss is the SNR weight of x₀.
+        // DDPM's simple loss on the noise equals the SNR weight on x₀.
         close(
             "SNR of noise",
             weight(Weighting::Snr, Prediction::Noise),
@@ -40,7 +40,7 @@ fn weightings_meet_where_the_papers_say() {
             snr.min(5.0) / (snr + 1.0),
             1e-9,
         );
-        // EDM's weight makes its own prediction uniform.
+        // EDM's weighting is uniform for EDM's own prediction.
         let karras = Prediction::Edm { sigma_data: 0.5 };
         close(
             "EDM",
@@ -93,8 +93,9 @@ fn weights_are_finite_at_both_ends() {
     assert!(TimeDensity::default().check().is_ok());
 }
 
-/// The x₀ weight of DDPM's bound, `ᾱ_{t−1} (1 − α_t)²/(1 − ᾱ_t)²/(2 σ_q²)`, is half a fall of the
-/// SNR.
+/// The weight of `x₀` in DDPM's bound is half the decrease of the SNR over the step.
+///
+/// In DDPM's notation the weight is `ᾱ_{t−1} (1 − α_t)²/(1 − ᾱ_t)²/(2 σ_q²)`.
 #[test]
 fn the_weight_of_the_bound_is_half_a_fall_of_the_snr() {
     let chain = Chain::linear(1000, 1e-4, 0.02).expect("a chain");
@@ -126,7 +127,7 @@ fn the_bound_of_a_chain_tends_to_the_continuous_one() {
             let error = |steps| (weight(Weighting::Elbo { steps }) - exact).abs() / exact;
             assert!(error(10_000) < 0.01, "{name}: {}", error(10_000));
             assert!(error(10_000) < 0.2 * error(1_000), "{name} converges");
-            // −½ SNR′ by differences.
+            // −½ SNR′ by central differences.
             let h = 1e-6;
             let slope = (schedule.level(t + h).snr() - schedule.level(t - h).snr()) / (2.0 * h);
             close(name, exact, -0.5 * slope, 1e-5);
@@ -154,7 +155,7 @@ proptest! {
 
 #[test]
 fn the_named_laws_are_normal() {
-    // 68.27 % of all times within one standard deviation, 95.45 % within two.
+    // 68.27 % of the times are within one standard deviation of the mean, 95.45 % within two.
     let (mean, std) = (-1.2, 1.2);
     let times: Vec<f64> = stratified(0.5, 100_000);
     let share = |inside: &dyn Fn(f64) -> bool| {
