@@ -195,7 +195,7 @@ pub enum StepError {
         /// The error of the last step, in units of the tolerance.
         error: f64,
     },
-    /// Every particle of a measurement has a weight that is zero or NaN.
+    /// The weights of a measurement's particles are all 0, or one is not finite.
     #[error("no particle of measurement {measurement} has a weight that is a number above 0")]
     Weights {
         /// The index of the measurement in the batch.
