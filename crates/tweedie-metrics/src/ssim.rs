@@ -30,8 +30,8 @@ pub enum Window {
 pub enum Border {
     /// Uses only windows that fit into the image, as in the paper and in scikit-image.
     Valid,
-    /// Centres a window on every pixel and mirrors the image about its outermost pixels, as in
-    /// torchmetrics and deepinv.
+    /// Centres a window on every pixel, as in torchmetrics and deepinv. The image is mirrored about
+    /// its outermost pixels.
     Reflect,
 }
 
@@ -113,14 +113,14 @@ impl Ssim {
 
     /// The multi-scale similarity (MS-SSIM) of each image to its reference.
     ///
-    /// Each of the five scales averages 2×2 pixels of the scale before; a last odd row or column is
-    /// dropped. Per channel, the result is the product of contrast and structure at each scale to
-    /// the powers 0.0448, 0.2856, 0.3001, 0.2363 and 0.1333, where the last scale also includes the
-    /// luminance. The channels are averaged. Negative means count as 0.
+    /// Uses five scales: the images, then four times the mean of 2×2 pixels of the scale before; a
+    /// last odd row or column is dropped. Per channel, the result is the product of contrast and
+    /// structure at each scale to the powers 0.0448, 0.2856, 0.3001, 0.2363 and 0.1333. The last
+    /// scale also includes the luminance. The channels are averaged. Negative means count as 0.
     ///
     /// # Panics
     /// If the shapes differ, the window or the range is invalid, or an image is smaller than 16
-    /// times the window, which is 176 pixels by default.
+    /// times the window (176 pixels by default).
     #[must_use]
     pub fn multi_scale(self, mut x: Tensor<4>, mut reference: Tensor<4>) -> Vec<f64> {
         let [b, c, ..] = x.dims();

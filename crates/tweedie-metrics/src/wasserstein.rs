@@ -48,8 +48,9 @@ pub fn wasserstein_1d(a: &[f64], b: &[f64], p: f64) -> f64 {
 /// ```
 ///
 /// # Panics
-/// If the numbers of points and weights differ, a weight is negative, the sum of the weights is not
-/// finite and above 0, or `p` is not finite and above 0.
+/// * If the numbers of points and weights differ.
+/// * If a weight is negative, or the sum of the weights is not finite and above 0.
+/// * If `p` is not finite and above 0.
 #[must_use]
 pub fn wasserstein_weighted(a: (&[f64], &[f64]), b: (&[f64], &[f64]), p: f64) -> f64 {
     assert_order(p);

@@ -175,7 +175,7 @@ impl Adaptive {
     ///
     /// # Errors
     /// [`AdaptiveError`] if the path is not monotonic or has a level without noise, if the denoiser
-    /// does not support it or fails, or if the tolerance cannot be reached.
+    /// does not support it or fails, or if the solver misses its tolerance.
     pub fn solve<const D: usize>(
         &self,
         denoiser: &dyn Denoiser<D>,

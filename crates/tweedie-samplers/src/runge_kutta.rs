@@ -10,8 +10,10 @@
 //!
 //! With `α = 1`, Heun's method is algorithm 1 of EDM. For a variance-preserving path,
 //! [`LevelPath::without_scaling`](tweedie_math::LevelPath::without_scaling) gives `α = 1`. Euler's
-//! method is DDIM. A method that evaluates a slope at the end of the move falls back to Euler's for
-//! a move to clean data, where the slope does not exist.
+//! method is DDIM.
+//!
+//! At clean data the slope does not exist. For a move to clean data, a method that evaluates a
+//! slope at the end of the move therefore falls back to Euler's method.
 //!
 //! # Reference
 //! Karras et al. 2022, algorithm 1, arXiv:2206.00364; Hairer, Nørsett & Wanner 1993, chapter II.

@@ -32,9 +32,10 @@ pub struct Settings {
     pub ema: f64,
     /// The seed of all random numbers.
     pub seed: u64,
-    /// Whether the backward pass recomputes cheap operations (normalisations, nonlinearities, sums)
-    /// instead of storing their outputs. This saves memory, takes more time, and gives the same
-    /// gradients.
+    /// Whether the backward pass recomputes cheap operations instead of storing their outputs.
+    ///
+    /// These are normalisations, nonlinearities and sums. Recomputing saves memory, takes more time
+    /// and gives the same gradients.
     pub recompute: bool,
 }
 
