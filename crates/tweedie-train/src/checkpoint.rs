@@ -7,8 +7,8 @@
 //! | `first-G.bpk`, `second-G.bpk` | AdamW's moments |
 //!
 //! `G` is 0 or 1. A save writes the tensors under the unused number, replaces `run.json`, and then
-//! removes the old tensors. An interruption at any point leaves one complete run. A save touches no
-//! other file, and rejects a folder that holds files but no run.
+//! removes the old tensors. An interruption at any point leaves the old or the new run complete. A
+//! save touches no other file, and rejects a folder that holds files but no run.
 
 use crate::adamw::AdamW;
 use crate::in_place::InPlace;
@@ -77,7 +77,7 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
     ///
     /// # Errors
     /// [`RunError::Foreign`] for a folder with other files, [`RunError::File`] if a file cannot be
-    /// written. The run saved before stays intact.
+    /// written or removed. The folder then still holds the old or the new run, complete.
     pub fn save(
         &self,
         directory: impl AsRef<Path>,
