@@ -1,17 +1,17 @@
-//! The cheapest pairing of two sets of equal size.
+//! The optimal assignment between two sets of equal size.
 //!
 //! # Reference
 //! Kuhn 1955; Jonker and Volgenant 1987, "A shortest augmenting path algorithm for dense and sparse
 //! linear assignment problems".
 
-/// The least sum of costs over all pairings of `n` rows with `n` columns, `O(n³)`.
+/// The least total cost over all assignments of `n` rows to `n` columns, in `O(n³)`.
 ///
-/// Not a number if a cost is not finite.
+/// NaN if a cost is not finite.
 pub(crate) fn least_cost(cost: &[f64], n: usize) -> f64 {
     if cost.iter().any(|cost| !cost.is_finite()) {
         return f64::NAN;
     }
-    // Row and column 0 stand for "none"; potentials keep reduced costs at 0 or above.
+    // Index 0 means "no row" or "no column". The potentials keep all reduced costs non-negative.
     let (mut of_row, mut of_column) = (vec![0.0; n + 1], vec![0.0; n + 1]);
     let mut row_at = vec![0; n + 1];
     for row in 1..=n {
@@ -43,7 +43,7 @@ pub(crate) fn least_cost(cost: &[f64], n: usize) -> f64 {
             }
             column = next;
         }
-        // Pairs move along it.
+        // Shift the assignments along that path.
         while column != 0 {
             row_at[column] = row_at[before[column]];
             column = before[column];

@@ -6,14 +6,12 @@
 use crate::wasserstein::points;
 use burn::tensor::Tensor;
 
-/// The energy distance between two clouds `[count, dim]`; 0 only for equal laws.
+/// The energy distance between two clouds `[count, dim]`; 0 only for equal distributions.
 ///
-/// Costs the product of the counts.
-///
-/// NaN if either has no points.
+/// The cost is proportional to the product of the counts. NaN if either cloud has no points.
 ///
 /// # Panics
-/// If the dimensions differ, or there are none.
+/// If the dimensions differ or are 0.
 #[must_use]
 pub fn energy_distance(a: &Tensor<2>, b: &Tensor<2>) -> f64 {
     let dim = a.dims()[1];
@@ -22,7 +20,7 @@ pub fn energy_distance(a: &Tensor<2>, b: &Tensor<2>) -> f64 {
     let (a, b) = (points(a), points(b));
     let square =
         2.0 * mean_distance(&a, &b, dim) - mean_distance(&a, &a, dim) - mean_distance(&b, &b, dim);
-    // Rounding may go below 0; what is not a number stays so.
+    // Rounding can make the square negative; NaN is kept.
     if square < 0.0 { 0.0 } else { square.sqrt() }
 }
 

@@ -1,9 +1,9 @@
-//! Errors of images against a reference, one number an image.
+//! Errors of images against a reference, one number per image.
 
 use burn::tensor::Tensor;
 use tweedie_core::per_sample_sum;
 
-/// The mean of squared differences.
+/// The mean squared error (MSE) of each image.
 ///
 /// # Panics
 /// If the shapes differ.
@@ -13,7 +13,7 @@ pub fn mse<const D: usize>(x: Tensor<D>, reference: Tensor<D>) -> Vec<f64> {
     each((difference(x, reference)).square(), |sum| sum / count)
 }
 
-/// The mean of absolute differences.
+/// The mean absolute error (MAE) of each image.
 ///
 /// # Panics
 /// If the shapes differ.
@@ -23,7 +23,7 @@ pub fn mae<const D: usize>(x: Tensor<D>, reference: Tensor<D>) -> Vec<f64> {
     each(difference(x, reference).abs(), |sum| sum / count)
 }
 
-/// `‖x − reference‖²/‖reference‖²`.
+/// The normalised MSE of each image: `‖x − reference‖²/‖reference‖²`.
 ///
 /// # Panics
 /// If the shapes differ.
@@ -38,7 +38,7 @@ pub fn nmse<const D: usize>(x: Tensor<D>, reference: Tensor<D>) -> Vec<f64> {
         .collect()
 }
 
-/// The signal-to-noise ratio `10 log₁₀(‖reference‖²/‖x − reference‖²)` in dB.
+/// The signal-to-noise ratio of each image: `10 log₁₀(‖reference‖²/‖x − reference‖²)` in dB.
 ///
 /// # Panics
 /// If the shapes differ.

@@ -1,6 +1,6 @@
-//! The Fréchet distance of normal laws: `‖m₁ − m₂‖² + tr(C₁ + C₂ − 2 (C₁^½ C₂ C₁^½)^½)`.
+//! The Fréchet distance of Gaussians: `‖m₁ − m₂‖² + tr(C₁ + C₂ − 2 (C₁^½ C₂ C₁^½)^½)`.
 //!
-//! Of features of Inception v3 it is the FID. Which features is for the caller to say.
+//! With features of Inception v3 this is the FID. The caller supplies the features.
 //!
 //! # Reference
 //! Dowson and Landau 1982; Heusel et al. 2017, "GANs trained by a two time-scale update rule",
@@ -10,24 +10,26 @@ use crate::wasserstein::points;
 use burn::tensor::Tensor;
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
-/// The squared Fréchet distance between normal laws with the means and covariances (divided by
-/// `n − 1`) of two sets of features `[count, dim]`, in `f64` on the host.
+/// The squared Fréchet distance between Gaussians fitted to two sets of features.
 ///
-/// With fewer samples than dimensions the covariances are singular: the distance is still defined,
-/// but far too large.
+/// The features are `[count, dim]`. The covariances are divided by `n − 1`, and computed in `f64`
+/// on the host.
+///
+/// With fewer samples than dimensions the covariances are singular. The distance is then still
+/// defined, but far too large.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_metrics::frechet_distance;
 ///
 /// let a = Tensor::<2>::from_floats([[0.0, 1.0], [2.0, 0.0], [1.0, 3.0]], &Device::flex());
-/// // Moving everything by (3, 4) costs 25.
+/// // A shift by (3, 4) costs 25.
 /// let b = a.clone() + Tensor::from_floats([[3.0, 4.0]], &Device::flex());
 /// assert!((frechet_distance(&a, &b) - 25.0).abs() < 1e-6);
 /// ```
 ///
 /// # Panics
-/// If the dimensions differ or there are none, or there are fewer than two samples.
+/// If the dimensions differ or are 0, or a set has fewer than two samples.
 #[must_use]
 pub fn frechet_distance(a: &Tensor<2>, b: &Tensor<2>) -> f64 {
     assert_eq!(a.dims()[1], b.dims()[1], "features of one dimension");
@@ -52,10 +54,10 @@ fn moments(x: &Tensor<2>) -> (DVector<f64>, DMatrix<f64>) {
     (mean, centred.tr_mul(&centred) / (n as f64 - 1.0))
 }
 
-/// Something of the roots of the eigenvalues of a symmetric matrix, and its eigenvectors.
+/// Applies `of` to the square roots of a symmetric matrix's eigenvalues, and its eigenvectors.
 fn roots<R>(matrix: &DMatrix<f64>, of: impl FnOnce(DVector<f64>, &DMatrix<f64>) -> R) -> R {
     let eigen = SymmetricEigen::new(matrix.clone());
-    // Rounding may go below 0.
+    // Rounding can make eigenvalues negative.
     let values = eigen.eigenvalues.map(|value| value.max(0.0).sqrt());
     of(values, &eigen.eigenvectors)
 }

@@ -1,24 +1,26 @@
-//! How far samples are from the truth.
+//! Distances between samples and a reference.
 //!
-//! | distance | of | file |
+//! | distance | between | file |
 //! |---|---|---|
-//! | [`wasserstein_1d`], [`wasserstein_weighted`], [`kolmogorov_smirnov`] | two sets of numbers | `wasserstein.rs` |
+//! | [`wasserstein_1d`], [`wasserstein_weighted`] | two sets of numbers | `wasserstein.rs` |
+//! | [`kolmogorov_smirnov`] | two sets of numbers | `wasserstein.rs` |
 //! | [`wasserstein`], [`sliced_wasserstein`] | two clouds of points | `wasserstein.rs` |
 //! | [`energy_distance`] | two clouds of points | `energy.rs` |
 //! | [`mmd_squared`] | two clouds of points | `mmd.rs` |
 //! | [`frechet_distance`] | two sets of features | `frechet.rs` |
-//! | [`psnr`], [`snr`], [`mse`], [`mae`], [`nmse`] | two batches of images | `psnr.rs`, `errors.rs` |
+//! | [`psnr`] | two batches of images | `psnr.rs` |
+//! | [`snr`], [`mse`], [`mae`], [`nmse`] | two batches of images | `errors.rs` |
 //! | [`Ssim`]: SSIM and MS-SSIM | two batches of images | `ssim.rs` |
 //! | [`Lpips`] | two batches of images | `lpips.rs` |
 //!
-//! Every image of a batch has its own number. burn-train has PSNR, SSIM, MS-SSIM, LPIPS and FID for
-//! its dashboard; they average over the batch, have fixed conventions at the edge, and bring a
-//! network stack along to download weights.
+//! Metrics of images return one number per image. burn-train also has PSNR, SSIM, MS-SSIM, LPIPS
+//! and FID, for its dashboard. Its versions average over the batch, fix the border convention, and
+//! depend on a network stack to download weights.
 //!
 //! ```
 //! use tweedie_metrics::wasserstein_1d;
 //!
-//! // Moving everything by 2 costs 2.
+//! // A shift by 2 costs 2.
 //! assert_eq!(wasserstein_1d(&[0.0, 1.0, 5.0], &[7.0, 3.0, 2.0], 1.0), 2.0);
 //! ```
 

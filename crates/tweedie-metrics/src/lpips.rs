@@ -1,4 +1,4 @@
-//! Learned perceptual image patch similarity: distances of a network's features.
+//! Learned perceptual image patch similarity (LPIPS): distances between features of a network.
 //!
 //! `LPIPS = Σ_l mean_{hw} Σ_c w_{lc} (f̂_{lc} − f̂'_{lc})²` with the features `f` after each of
 //! AlexNet's five convolutions, normalised over channels, and the learned weights `w` of version
@@ -15,10 +15,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors};
 use std::path::{Path, PathBuf};
 
-/// The most bytes of a file of weights; AlexNet's have 10 MB.
+/// The maximum size of a weight file in bytes; AlexNet's weights have 10 MB.
 const MOST_BYTES: u64 = 1 << 28;
 
-/// The perceptual distance of images in `[−1, 1]`, with AlexNet.
+/// The perceptual distance between images in `[−1, 1]`, with AlexNet.
 #[derive(Clone, Debug)]
 pub struct Lpips {
     layers: Vec<Layer>,
@@ -28,33 +28,33 @@ pub struct Lpips {
 struct Layer {
     weight: Tensor<4>,
     bias: Tensor<1>,
-    /// `[1, channels, 1, 1]`.
+    /// The learned weights `w` of the distance, `[1, channels, 1, 1]`.
     linear: Tensor<4>,
 }
 
-/// Weights that could not be read.
+/// Why weights could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LpipsError {
     /// The file could not be read.
     #[error("{path}: {source}", path = path.display())]
     Io {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What went wrong.
+        /// The reason.
         source: std::io::Error,
     },
-    /// The file does not hold the network.
+    /// The file does not hold the expected tensors.
     #[error("{path}: {message}", path = path.display())]
     Weights {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is missing.
+        /// The tensor and what is wrong with it.
         message: String,
     },
 }
 
-/// Output and input channels and size of the kernels, stride and padding.
+/// For each convolution: (output channels, input channels, height, width), stride and padding.
 const LAYERS: [([usize; 4], usize, usize); 5] = [
     ([64, 3, 11, 11], 4, 2),
     ([192, 64, 5, 5], 1, 2),
@@ -64,12 +64,14 @@ const LAYERS: [([usize; 4], usize, usize); 5] = [
 ];
 
 impl Lpips {
-    /// Reads the weights from a `safetensors` file with the names `AlexNet_0.Conv_l.kernel`,
-    /// `AlexNet_0.Conv_l.bias` and `NetLinLayer_l.Conv_0.kernel` for `l` from 0 to 4, kernels as
-    /// (output, input, height, width).
+    /// Reads the weights from a `safetensors` file.
+    ///
+    /// The names are `AlexNet_0.Conv_l.kernel`, `AlexNet_0.Conv_l.bias` and
+    /// `NetLinLayer_l.Conv_0.kernel` for `l` from 0 to 4. Kernels are (output, input, height,
+    /// width), in `f32`.
     ///
     /// # Errors
-    /// [`LpipsError`] names the file and the tensor.
+    /// [`LpipsError`] names the file and what is wrong with it.
     pub fn open(path: impl AsRef<Path>, device: &Device) -> Result<Self, LpipsError> {
         let path = path.as_ref();
         let weights = |message: String| LpipsError::Weights {
@@ -120,12 +122,14 @@ impl Lpips {
         Ok(Self { layers })
     }
 
-    /// The distance of each pair of a batch `[b, 3, h, w]` in `[−1, 1]`, `[b]`; it has a gradient.
-    /// The network runs in the precision of the device on which it was opened.
+    /// The distance of each image of a batch `[b, 3, h, w]` in `[−1, 1]` to its reference: `[b]`.
+    ///
+    /// The result is differentiable. The network runs in the precision of the device on which it
+    /// was opened.
     ///
     /// # Panics
-    /// If the shapes differ, there are not 3 channels, or a side is below 31 pixels, of which the
-    /// network leaves nothing.
+    /// If the shapes differ, there are not 3 channels, or a side is below 31 pixels, for which the
+    /// last feature maps would be empty.
     #[must_use]
     pub fn distance(&self, x: Tensor<4>, reference: Tensor<4>) -> Tensor<1> {
         let shape = x.dims();
@@ -166,7 +170,7 @@ impl Lpips {
     }
 }
 
-/// The network's own scale of red, green and blue.
+/// Normalises red, green and blue as the network expects.
 fn normalised(x: Tensor<4>) -> Tensor<4> {
     let row = |values: [f64; 3]| {
         let data = TensorData::new(values.to_vec(), [1, 3, 1, 1]);
@@ -176,9 +180,9 @@ fn normalised(x: Tensor<4>) -> Tensor<4> {
     (x.clone() - shift) / scale
 }
 
-/// Every pixel's features of length 1.
+/// Normalises every pixel's features to length 1.
 fn unit(features: Tensor<4>) -> Tensor<4> {
-    // The addend keeps the root's gradient finite where nothing is active.
+    // The addend keeps the gradient of the root finite where all features are 0.
     let length = (features.clone().square().sum_dim(1) + 1e-20).sqrt();
     features / (length + 1e-10)
 }

@@ -6,19 +6,19 @@
 use crate::wasserstein::points;
 use burn::tensor::Tensor;
 
-/// Whether pairs of a point with itself count.
+/// Whether the estimate includes the pairs of a point with itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Estimate {
-    /// They do: never negative, too large by `O(1/n)`.
+    /// Includes them: never negative, too large by `O(1/n)`.
     Biased,
-    /// They do not: 0 on average for equal laws, and so sometimes negative.
+    /// Excludes them: 0 on average for equal distributions, hence sometimes negative.
     Unbiased,
 }
 
-/// The square of the discrepancy of two clouds `[count, dim]` under
-/// `k(x, y) = exp(−‖x − y‖²/(2h²))`.
+/// The squared MMD of two clouds `[count, dim]` under `k(x, y) = exp(−‖x − y‖²/(2h²))`.
 ///
-/// Costs the product of the counts. Unbiased needs two points each.
+/// `bandwidth` is `h`. The cost is proportional to the product of the counts.
+/// [`Estimate::Unbiased`] needs two points in each cloud.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -29,8 +29,7 @@ pub enum Estimate {
 /// ```
 ///
 /// # Panics
-/// If the dimensions differ or there are none, there are too few points, or `bandwidth` is not
-/// above 0.
+/// If the dimensions differ or are 0, a cloud has too few points, or `bandwidth` is not above 0.
 #[must_use]
 pub fn mmd_squared(a: &Tensor<2>, b: &Tensor<2>, bandwidth: f64, estimate: Estimate) -> f64 {
     let ([n, dim], [m, other]) = (a.dims(), b.dims());

@@ -3,8 +3,10 @@
 use burn::tensor::Tensor;
 use tweedie_core::per_sample_sum;
 
-/// The PSNR of each image of a batch, in dB; `length` is that of the images' range: 2 for
-/// `[−1, 1]`, 1 for `[0, 1]`. Equal images give `∞`.
+/// The PSNR of each image of a batch, in dB.
+///
+/// `length` is the length of the images' range: 2 for `[−1, 1]`, 1 for `[0, 1]`. Equal images give
+/// `∞`.
 ///
 /// # Panics
 /// If the shapes differ, or `length` is not above 0.

@@ -1,7 +1,8 @@
-//! Structural similarity: luminance, contrast and structure of two images in a sliding window.
+//! Structural similarity (SSIM): compares luminance, contrast and structure in a sliding window.
 //!
-//! `SSIM = (2 μ_x μ_y + C₁)(2 σ_xy + C₂)/((μ_x² + μ_y² + C₁)(σ_x² + σ_y² + C₂))` with `C₁ = (0.01
-//! L)²`, `C₂ = (0.03 L)²` for a range of length `L`, averaged over windows and channels.
+//! `SSIM = (2 μ_x μ_y + C₁)(2 σ_xy + C₂)/((μ_x² + μ_y² + C₁)(σ_x² + σ_y² + C₂))` with
+//! `C₁ = (0.01 L)²`, `C₂ = (0.03 L)²` for a range of length `L`, averaged over windows and
+//! channels.
 //!
 //! # Reference
 //! Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity";
@@ -9,34 +10,34 @@
 
 use burn::tensor::{DType, Tensor, TensorData};
 
-/// The weights of a window.
+/// The shape and the weights of the sliding window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Window {
-    /// `exp(−r²/(2σ²))` over `2 ⌊3.5σ + ½⌋ + 1` pixels.
+    /// Weights `exp(−r²/(2σ²))` over `2 ⌊3.5σ + ½⌋ + 1` pixels a side.
     Gaussian {
-        /// σ in pixels.
+        /// The standard deviation σ in pixels.
         sigma: f64,
     },
-    /// The mean of `size × size` pixels.
+    /// Equal weights over `size × size` pixels.
     Uniform {
-        /// Height and width: odd, above 1.
+        /// Height and width; must be odd and above 1.
         size: usize,
     },
 }
 
-/// Where windows lie at the edge.
+/// The treatment of windows at the image border.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Border {
-    /// Only where they fit into the image, as in the paper and in scikit-image.
+    /// Uses only windows that fit into the image, as in the paper and in scikit-image.
     Valid,
-    /// Around every pixel, the image being mirrored about its outermost ones, as in torchmetrics
-    /// and deepinv.
+    /// Centres a window on every pixel, as in torchmetrics and deepinv. The image is mirrored about
+    /// its outermost pixels.
     Reflect,
 }
 
-/// How structural similarity is computed; libraries differ, and so do their numbers.
+/// The settings of structural similarity, which differ between libraries.
 ///
 /// | | window | border | covariance |
 /// |---|---|---|---|
@@ -61,11 +62,11 @@ pub struct Ssim {
     sample_covariance: bool,
 }
 
-/// Weights of the five scales.
+/// The weights of the five scales of MS-SSIM.
 const SCALES: [f64; 5] = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
 
 impl Ssim {
-    /// The paper's, for images in a range of `length`: 1 for `[0, 1]`, 2 for `[−1, 1]`.
+    /// The paper's settings, for images in a range of `length`: 1 for `[0, 1]`, 2 for `[−1, 1]`.
     #[must_use]
     pub fn new(length: f64) -> Self {
         Self {
@@ -76,19 +77,20 @@ impl Ssim {
         }
     }
 
-    /// Another window.
+    /// Sets the window.
     #[must_use]
     pub fn with_window(self, window: Window) -> Self {
         Self { window, ..self }
     }
 
-    /// Other windows at the edge.
+    /// Sets the treatment of the border.
     #[must_use]
     pub fn with_border(self, border: Border) -> Self {
         Self { border, ..self }
     }
 
-    /// Whether variances of `n` equally weighted pixels are divided by `n − 1`.
+    /// Sets whether variances are sample variances: multiplied by `n/(n − 1)` for windows of `n`
+    /// pixels.
     #[must_use]
     pub fn with_sample_covariance(self, sample_covariance: bool) -> Self {
         Self {
@@ -97,10 +99,11 @@ impl Ssim {
         }
     }
 
-    /// The similarity of each image of a batch `[b, c, h, w]` to its reference; 1 for equal ones.
+    /// The SSIM of each image of a batch `[b, c, h, w]` to its reference; 1 for equal images.
     ///
     /// # Panics
-    /// If the shapes differ, or images are smaller than the window.
+    /// If the shapes differ, the window or the range is invalid, or an image is smaller than the
+    /// window.
     #[must_use]
     pub fn of(self, x: Tensor<4>, reference: Tensor<4>) -> Vec<f64> {
         let [b, ..] = x.dims();
@@ -110,13 +113,16 @@ impl Ssim {
         sum.reshape([b]).into_data().iter::<f64>().collect()
     }
 
-    /// The multi-scale similarity of each image: over five scales, each half the size of the one
-    /// before (the mean of 2×2 pixels, a last odd row or column left out), the product of contrast
-    /// and structure to the powers 0.0448, 0.2856, 0.3001, 0.2363 and 0.1333, with the luminance of
-    /// the last; by channel, then averaged. Negative means count as 0.
+    /// The multi-scale similarity (MS-SSIM) of each image to its reference.
+    ///
+    /// Uses five scales: the images, then four times the mean of 2×2 pixels of the scale before; a
+    /// last odd row or column is dropped. Per channel, the result is the product of contrast and
+    /// structure at each scale to the powers 0.0448, 0.2856, 0.3001, 0.2363 and 0.1333. The last
+    /// scale also includes the luminance. The channels are averaged. Negative means count as 0.
     ///
     /// # Panics
-    /// If the shapes differ, or images are smaller than 16 times the window: 176 pixels.
+    /// If the shapes differ, the window or the range is invalid, or an image is smaller than 16
+    /// times the window (176 pixels by default).
     #[must_use]
     pub fn multi_scale(self, mut x: Tensor<4>, mut reference: Tensor<4>) -> Vec<f64> {
         let [b, c, ..] = x.dims();
@@ -126,7 +132,7 @@ impl Ssim {
             let last = scale + 1 == SCALES.len();
             let means = if last { full } else { contrast }.into_data();
             for (product, mean) in product.iter_mut().zip(means.iter::<f64>()) {
-                // NaN stays.
+                // NaN is kept.
                 let mean = if mean < 0.0 { 0.0 } else { mean };
                 *product *= mean.powf(weight);
             }
@@ -140,13 +146,13 @@ impl Ssim {
             .collect()
     }
 
-    /// Of each channel of each image, `[b, c]`: the mean similarity, and that of contrast and
-    /// structure alone.
+    /// Means over windows for each channel of each image, `[b, c]`: of the full similarity, and of
+    /// contrast and structure only.
     fn means(self, x: Tensor<4>, reference: Tensor<4>) -> (Tensor<2>, Tensor<2>) {
         assert_eq!(x.dims(), reference.dims(), "images of one shape");
         assert!(self.length > 0.0, "a range of a length above 0");
         let [b, c, h, w] = x.dims();
-        // Variances in half precision would be rounding.
+        // Half precision is too coarse for variances.
         let wide = |x: Tensor<4>| match x.dtype() {
             DType::F64 => x,
             _ => x.cast(DType::F32),
@@ -178,10 +184,10 @@ impl Ssim {
         (average(luminance * contrast.clone()), average(contrast))
     }
 
-    /// The weights along a side, and how many pixels a window has.
+    /// The window's weights along one side, and its number of pixels.
     ///
     /// # Panics
-    /// If it has one pixel, or more than fit into `room`.
+    /// If the window is invalid, or larger than `room` pixels.
     fn weights(self, room: usize) -> (Vec<f64>, f64) {
         match self.window {
             Window::Uniform { size } => {
@@ -209,7 +215,7 @@ impl Ssim {
         }
     }
 
-    /// The matrix that averages over windows along a side of `n` pixels.
+    /// The matrix that computes windowed averages along a side of `n` pixels.
     fn matrix(self, weights: &[f64], n: usize, like: &Tensor<4>) -> Tensor<4> {
         let reach = match self.border {
             Border::Valid => 0,
@@ -233,7 +239,7 @@ impl Ssim {
     }
 }
 
-/// The mean of 2×2 pixels.
+/// Halves the resolution by averaging 2×2 pixels.
 fn halve(x: Tensor<4>) -> Tensor<4> {
     let [b, c, h, w] = x.dims();
     let even = x.narrow(2, 0, h / 2 * 2).narrow(3, 0, w / 2 * 2);

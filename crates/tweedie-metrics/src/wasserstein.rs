@@ -11,9 +11,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// `W_p` between the empirical laws of two sets of numbers, of any sizes.
+/// `W_p` between the empirical distributions of two sets of numbers, of any sizes.
 ///
-/// 0 if either is empty.
+/// Returns 0 if either set is empty.
 ///
 /// # Panics
 /// If `p` is not finite and above 0.
@@ -23,7 +23,7 @@ pub fn wasserstein_1d(a: &[f64], b: &[f64], p: f64) -> f64 {
     let (a, b) = (sorted(a), sorted(b));
     let (n, m) = (a.len(), b.len());
     let (mut i, mut j, mut u, mut sum) = (0, 0, 0.0, 0.0);
-    // Both quantile functions are constant between the multiples of 1/n and 1/m.
+    // Both quantile functions are constant between multiples of 1/n and 1/m.
     while i < n && j < m {
         let (end_a, end_b) = ((i + 1) * m, (j + 1) * n);
         let end = end_a.min(end_b) as f64 / (n * m) as f64;
@@ -35,20 +35,22 @@ pub fn wasserstein_1d(a: &[f64], b: &[f64], p: f64) -> f64 {
     sum.powf(1.0 / p)
 }
 
-/// `W_p` between two laws on the line, each by its points and their weights, which are divided by
-/// their sums.
+/// `W_p` between two weighted sets of numbers, each given as (points, weights).
+///
+/// The weights are divided by their sum.
 ///
 /// ```
 /// use tweedie_metrics::wasserstein_weighted;
 ///
-/// // A quarter of the mass goes from 0 to 1.
+/// // A quarter of the mass moves from 0 to 1.
 /// let distance = wasserstein_weighted((&[0.0], &[2.0]), (&[0.0, 1.0], &[3.0, 1.0]), 1.0);
 /// assert_eq!(distance, 0.25);
 /// ```
 ///
 /// # Panics
-/// If there are not as many weights as points, weights are not at least 0 with a finite sum above
-/// 0, or `p` is not finite and above 0.
+/// * If the numbers of points and weights differ.
+/// * If a weight is negative, or the sum of the weights is not finite and above 0.
+/// * If `p` is not finite and above 0.
 #[must_use]
 pub fn wasserstein_weighted(a: (&[f64], &[f64]), b: (&[f64], &[f64]), p: f64) -> f64 {
     assert_order(p);
@@ -67,7 +69,7 @@ pub fn wasserstein_weighted(a: (&[f64], &[f64]), b: (&[f64], &[f64]), p: f64) ->
     };
     let (mut a, mut b) = (law(a).into_iter().peekable(), law(b).into_iter().peekable());
     let mut sum = 0.0;
-    // Mass moves from point to point, in order.
+    // Match mass between the sorted points, smallest first.
     while let (Some((x, left)), Some((y, right))) = (a.peek_mut(), b.peek_mut()) {
         let mass = left.min(*right);
         sum += mass * (*x - *y).abs().powf(p);
@@ -84,8 +86,10 @@ pub fn wasserstein_weighted(a: (&[f64], &[f64]), b: (&[f64], &[f64]), p: f64) ->
     sum.powf(1.0 / p)
 }
 
-/// The Kolmogorov–Smirnov distance of two sets of numbers: the largest difference of their
-/// distribution functions. NaN if either is empty or holds NaN.
+/// The Kolmogorov–Smirnov distance of two sets of numbers.
+///
+/// This is the largest difference of their empirical distribution functions. NaN if either set is
+/// empty or contains NaN.
 #[must_use]
 pub fn kolmogorov_smirnov(a: &[f64], b: &[f64]) -> f64 {
     if a.is_empty() || b.is_empty() || a.iter().chain(b).any(|x| x.is_nan()) {
@@ -102,8 +106,9 @@ pub fn kolmogorov_smirnov(a: &[f64], b: &[f64]) -> f64 {
     steps.fold(0.0, f64::max)
 }
 
-/// `W_p` between two clouds `[count, dim]` of equally many points, exact: the cheapest of all
-/// pairings under the Euclidean distance to the power `p`, `O(count³)`.
+/// The exact `W_p` between two clouds `[count, dim]` with equal numbers of points.
+///
+/// Finds the optimal assignment under the Euclidean distance to the power `p`, in `O(count³)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -115,7 +120,7 @@ pub fn kolmogorov_smirnov(a: &[f64], b: &[f64]) -> f64 {
 /// ```
 ///
 /// # Panics
-/// If the shapes differ, there are no dimensions, or `p` is not finite and above 0.
+/// If the shapes differ, the dimension is 0, or `p` is not finite and above 0.
 #[must_use]
 pub fn wasserstein(a: &Tensor<2>, b: &Tensor<2>, p: f64) -> f64 {
     assert_order(p);
@@ -134,12 +139,13 @@ pub fn wasserstein(a: &Tensor<2>, b: &Tensor<2>, p: f64) -> f64 {
     (least_cost(&cost, count) / count as f64).powf(1.0 / p)
 }
 
-/// The sliced `W_p` between two clouds `[count, dim]`: `W_p^p` of their projections, averaged over
-/// `directions` drawn from `seed`.
+/// The sliced `W_p` between two clouds `[count, dim]`, along random directions.
+///
+/// Averages `W_p^p` of the projections over `directions` directions drawn from `seed`, and returns
+/// the `p`-th root.
 ///
 /// # Panics
-/// If the dimensions differ or there are none, there are no directions, or `p` is not finite and
-/// above 0.
+/// If the dimensions differ or are 0, `directions` is 0, or `p` is not finite and above 0.
 #[must_use]
 pub fn sliced_wasserstein(
     a: &Tensor<2>,
@@ -155,11 +161,10 @@ pub fn sliced_wasserstein(
     sliced_wasserstein_along(a, b, p, &directions)
 }
 
-/// The sliced `W_p` along given directions, of any length but 0.
+/// The sliced `W_p` along the given directions, which may have any length except 0.
 ///
 /// # Panics
-/// If the dimensions differ or there are none, there are no directions, or `p` is not finite and
-/// above 0.
+/// If the dimensions differ or are 0, there are no directions, or `p` is not finite and above 0.
 #[must_use]
 pub fn sliced_wasserstein_along(
     a: &Tensor<2>,
@@ -203,7 +208,7 @@ fn sorted(values: &[f64]) -> Vec<f64> {
     values
 }
 
-/// The values of a cloud on the host.
+/// Copies the values of a cloud to the host.
 pub(crate) fn points(x: &Tensor<2>) -> Vec<f64> {
     x.to_data().iter::<f64>().collect()
 }
@@ -216,7 +221,7 @@ mod tests {
 
     #[test]
     fn sets_of_different_sizes_are_compared_by_their_quantiles() {
-        // Half of {0} moves to 1: W₁ = ½, W₂ = √½.
+        // Half of the mass at 0 moves to 1: W₁ = ½, W₂ = √½.
         assert_eq!(wasserstein_1d(&[0.0], &[1.0, 0.0], 1.0), 0.5);
         assert!((wasserstein_1d(&[0.0], &[1.0, 0.0], 2.0) - 0.5_f64.sqrt()).abs() < 1e-12);
         assert!((wasserstein_1d(&[0.0, 3.0], &[0.0, 3.0, 3.0], 1.0) - 0.5).abs() < 1e-12);

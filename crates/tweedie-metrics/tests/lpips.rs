@@ -1,4 +1,4 @@
-//! The perceptual distance with weights drawn at random, read from a file.
+//! LPIPS with random weights read from a file.
 
 #![allow(
     clippy::expect_used,
@@ -19,7 +19,7 @@ const SHAPES: [[usize; 4]; 5] = [
     [256, 256, 3, 3],
 ];
 
-/// A file of weights; `rename` may spoil a name.
+/// Writes a weight file; `rename` can change the names.
 fn weights(path: &Path, rename: impl Fn(String) -> String) {
     let mut state = 1_u32;
     let mut draw = |count: usize, scale: f32, least: f32| -> Vec<u8> {
@@ -63,17 +63,17 @@ fn it_is_a_distance_of_each_image_with_a_gradient() {
     let found = host(lpips.distance(x.clone(), y.clone()));
     assert!(found.iter().all(|distance| *distance > 0.01), "{found:?}");
     assert_eq!(found, host(lpips.distance(y.clone(), x.clone())));
-    // A sample does not depend on its neighbour.
+    // A sample does not depend on the other one in its batch.
     let second = |x: &Tensor<4>| x.clone().narrow(0, 1, 1);
     let alone = host(lpips.distance(second(&x), second(&y)))[0];
     assert!((alone - found[1]).abs() < 1e-6, "{alone} and {}", found[1]);
-    // Nearer is nearer.
+    // A closer image has a smaller distance.
     let near = host(lpips.distance(x.clone(), x.clone() * 0.9 + y.clone() * 0.1));
     assert!(
         near[0] < found[0] && near[1] < found[1],
         "{near:?} {found:?}"
     );
-    // The gradient is that of a difference along it.
+    // The norm of the gradient equals a finite difference along it.
     let tracked = x.clone().autodiff().require_grad();
     let distance = lpips.distance(tracked.clone(), y.clone());
     let gradient = tracked

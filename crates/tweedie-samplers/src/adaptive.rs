@@ -1,15 +1,16 @@
-//! The probability flow with steps of its own choice.
+//! The probability flow with adaptive step size.
 //!
-//! On the unit circle `α = cos φ`, `σ = sin φ` the flow is the velocity field, `dx/dφ = v`, finite
-//! at pure noise and smooth for every schedule; a state at another level of the same log-SNR is a
-//! multiple of it. An embedded Runge–Kutta pair integrates `v` with steps that keep the error
-//! within a tolerance.
+//! On the unit circle `α = cos φ`, `σ = sin φ` the flow is the velocity field, `dx/dφ = v`. It is
+//! finite at pure noise and smooth for every schedule; states at other levels of the same log-SNR
+//! are multiples of these. An embedded Runge–Kutta pair integrates `v` and keeps the error of each
+//! step within a tolerance.
 //!
-//! One step serves the whole batch, and is as short as its worst sample needs: within the
-//! tolerance, a sample depends on its neighbours.
+//! The whole batch takes the same steps, as short as the worst sample needs. Within the tolerance,
+//! a sample therefore depends on the others in its batch.
 //!
-//! [`Adaptive::solve`] walks a whole path, steps freely and interpolates at its levels by the
-//! pair's own polynomial; as a [`Step`] it lands on every level, which costs an evaluation each.
+//! [`Adaptive::solve`] walks a whole path with free steps and interpolates at its levels by the
+//! pair's dense output. As a [`Step`] the method stops at every level, which costs one evaluation
+//! each.
 //!
 //! # Reference
 //! Salimans & Ho 2022, appendix D (the angle), arXiv:2202.00512; Song et al. 2021, section 4.3
@@ -32,7 +33,7 @@ use tweedie_math::{Level, LevelPath, Move, ParameterError, Tableau, tableau};
 ///
 /// let prior = Gaussian::isotropic(&[1.0, 2.0], 0.3)?;
 /// let z = Tensor::<2>::from_data([[0.3, -1.2]], (&Device::flex(), DType::F64));
-/// // Five levels on the way; the steps between them are the solver's.
+/// // Five levels at which to report the state; the solver chooses the steps between them.
 /// let path = LevelPath::uniform(VariancePreserving::default(), Span::default(), 5)?;
 /// let solver = Adaptive::tsitouras().with_tolerance(Tolerance::both(1e-6)?);
 /// let solution = solver.solve(&prior, z.clone(), &path)?;
@@ -50,22 +51,22 @@ pub struct Adaptive {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdaptiveError {
-    /// The denoiser does not take such states, or one of its parameters is out of range.
+    /// The denoiser rejects the shape, or one of its parameters is out of range.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// The flow is singular where no noise is left.
+    /// The flow is singular at a level without noise.
     #[error("the flow has to be integrated between levels of some noise: end the path earlier")]
     Clean,
-    /// A path that does not go one way.
+    /// The noise of the path's levels is not monotonic.
     #[error("the levels of the path have to go one way, down or up in noise")]
     Turns,
     /// A parameter outside its range.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
-    /// The noisy level of a likelihood is not the noisier one.
+    /// The noisy level of a likelihood is not noisier than the clean one.
     #[error("the noisy level has to have more noise than the clean one, relative to its signal")]
     Swapped,
-    /// The denoiser failed, or its estimate has no gradient and a likelihood needs one.
+    /// The denoiser failed, or a likelihood needs the gradient of an estimate that has none.
     #[error(transparent)]
     Denoise(#[from] DenoiseError),
     /// The denoiser has no estimate at a level.
@@ -74,17 +75,17 @@ pub enum AdaptiveError {
         /// The level.
         level: Level,
     },
-    /// The tolerance was not reached.
+    /// The solver did not reach its tolerance.
     #[error(
         "stuck at α = {}, σ = {} after {steps} steps, with an error of {error:.1e} tolerances",
         level.alpha(), level.sigma()
     )]
     Stuck {
-        /// How far it came, as the level of unit variance with that signal-to-noise ratio.
+        /// The level reached, as the unit-variance level with the same signal-to-noise ratio.
         level: Level,
         /// The number of steps, accepted and rejected.
         steps: usize,
-        /// The error of the last one, in units of the tolerance.
+        /// The error of the last step, in units of the tolerance.
         error: f64,
     },
 }
@@ -102,13 +103,13 @@ impl From<Stuck> for AdaptiveError {
 /// The flow at the levels of a path.
 #[derive(Clone, Debug)]
 pub struct DenseOutput<const D: usize> {
-    /// The states at the path's levels, its first left out.
+    /// The states at the path's levels, without the first.
     pub states: Vec<Tensor<D>>,
-    /// How often the denoiser was asked.
+    /// The number of denoiser evaluations.
     pub evaluations: usize,
-    /// How many steps were accepted.
+    /// The number of accepted steps.
     pub accepted: usize,
-    /// How many were rejected.
+    /// The number of rejected steps.
     pub rejected: usize,
 }
 
@@ -131,14 +132,14 @@ impl Adaptive {
         Self::new(tableau::TSITOURAS)
     }
 
-    /// With another tolerance.
+    /// Sets the tolerance.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
         self.integrator.tolerance = tolerance;
         self
     }
 
-    /// With another controller.
+    /// Sets the step-size controller.
     ///
     /// # Errors
     /// [`ParameterError`] unless its coefficients are finite.
@@ -148,7 +149,7 @@ impl Adaptive {
         Ok(self)
     }
 
-    /// Gives up after this many steps, accepted and rejected; 10,000 unless told.
+    /// Sets the maximum number of steps, accepted and rejected; the default is 10,000.
     #[must_use]
     pub fn with_most_steps(mut self, most_steps: usize) -> Self {
         self.integrator.most_steps = most_steps;
@@ -170,11 +171,11 @@ impl Adaptive {
         &self.integrator
     }
 
-    /// The flow from `x`, at the path's first level, to its other levels, down or up in noise.
+    /// Integrates from `x`, at the path's first level, to its other levels, down or up in noise.
     ///
     /// # Errors
-    /// [`AdaptiveError`] if the path turns or has a level without noise, if the denoiser does not
-    /// support it or fails, or if the tolerance cannot be reached.
+    /// [`AdaptiveError`] if the path is not monotonic or has a level without noise, if the denoiser
+    /// does not support it or fails, or if the solver misses its tolerance.
     pub fn solve<const D: usize>(
         &self,
         denoiser: &dyn Denoiser<D>,
@@ -201,7 +202,7 @@ impl Adaptive {
     }
 }
 
-/// The angles of levels that the flow can be integrated through.
+/// Checks that the flow can be integrated through `levels`, and returns their angles.
 pub(crate) fn check<const D: usize>(
     denoiser: &dyn Denoiser<D>,
     shape: [usize; D],
@@ -274,7 +275,7 @@ impl<const D: usize> Step<D> for Adaptive {
 }
 
 impl Convergence for Adaptive {
-    /// The method's; the error follows the tolerance, not the moves.
+    /// The pair's order. The error follows the tolerance, not the moves of the path.
     fn order(&self) -> usize {
         self.integrator.tableau.order
     }

@@ -1,16 +1,18 @@
-//! The reverse SDE with steps of its own choice.
+//! The reverse SDE with adaptive step size.
 //!
 //! In the time of a schedule, with the same noise `z` in both lines,
 //!
 //! * `x′ = x + Δ (f x − g² s)(t) + √(g²(t)|Δ|) z`, Euler–Maruyama,
 //! * `x̃ = x + Δ (f x′ − g² s(x′))(t+Δ) + √(g²(t+Δ)|Δ|) z`, and `x″ = (x′ + x̃)/2`.
 //!
-//! A step is accepted if `‖x′ − x″‖` is within the tolerance for every sample of the batch, and
-//! moves to `x″`. The next one is `0.9 e^{−0.9}` times as long, within `[0.1, 5]`; the first takes
-//! a hundredth of the way. The tolerance is `a + r max(|x′|, |x′ before|)`, where the paper has the
-//! larger of the two. One step serves the whole batch. A rejected step is taken again in parts of
-//! the same noise only if the noise is a path, [`BrownianTree`](tweedie_core::BrownianTree); other
-//! noise makes the steps that fail less likely, which is a bias.
+//! A step is accepted if `‖x′ − x″‖` is within the tolerance for every sample of the batch, and the
+//! state becomes `x″`. The next step is `0.9 e^{−0.9}` times as long, within `[0.1, 5]`; the first
+//! takes a hundredth of the way. The tolerance is `a + r max(|x′|, |x′ before|)`; the paper takes
+//! the larger of the two terms. The whole batch takes the same steps.
+//!
+//! Use [`BrownianTree`](tweedie_core::BrownianTree) as the noise: a rejected step is then retried
+//! with parts of the same increment. With other noise a retry draws fresh numbers, which biases the
+//! samples against steps that fail.
 //!
 //! # Reference
 //! Jolicoeur-Martineau et al. 2021, "Gotta Go Fast When Generating Data with Score-Based Models",
@@ -46,7 +48,7 @@ pub struct AdaptiveSde<S> {
 }
 
 impl<S: Schedule> AdaptiveSde<S> {
-    /// With the tolerance of the paper for data in `[−1, 1]`: 2/256 absolute, 0.02 relative.
+    /// Uses the paper's tolerance for data in `[−1, 1]`: 2/256 absolute, 0.02 relative.
     pub fn new(schedule: S) -> Self {
         Self {
             schedule,
@@ -55,13 +57,13 @@ impl<S: Schedule> AdaptiveSde<S> {
         }
     }
 
-    /// With another tolerance.
+    /// Sets the tolerance.
     #[must_use]
     pub fn with_tolerance(self, tolerance: Tolerance) -> Self {
         Self { tolerance, ..self }
     }
 
-    /// Gives up after this many steps between two levels of the path; 10,000 unless told.
+    /// Sets the maximum number of steps between two levels of the path; the default is 10,000.
     #[must_use]
     pub fn with_most_steps(self, most_steps: usize) -> Self {
         Self { most_steps, ..self }
@@ -97,7 +99,7 @@ impl<const D: usize, S: Schedule> Step<D> for AdaptiveSde<S> {
         let euler = EulerMaruyama::new(&self.schedule);
         let mut h = memory.unwrap_or(0.01 * (t - end));
         if t <= end {
-            // A level that stands twice.
+            // The path repeats a level.
             return Ok(State::new(mv.to, x, Some(clean)));
         }
         let whole = t - end;
@@ -140,7 +142,7 @@ impl<const D: usize, S: Schedule> Step<D> for AdaptiveSde<S> {
                 0.1
             };
             h = match error <= 1.0 {
-                // A step that a level cut short does not shorten those after it.
+                // A step truncated at a level does not shorten the next ones.
                 true if last => h,
                 true => h * factor,
                 false => tried * factor,

@@ -1,11 +1,11 @@
-//! The law that a sampler draws from, exactly, for a Gaussian prior.
+//! The exact distribution that a sampler draws from, for a Gaussian prior.
 //!
-//! With a Gaussian prior the denoiser is affine, also where a linear measurement guides it, and so
-//! is every chain whose step sizes do not depend on the state: its end is `x = m + Σ_k r_k z_k`
-//! with independent standard normal `z_k`, one for each coordinate of the start and of each
-//! increment of the noise. One run of a batch gives the mean (all `z = 0`) and every response `r_k`
-//! (one `z = 1`); the covariance is `Σ r_k r_kᵀ`. Nothing is sampled, so that the error of a
-//! stochastic method is seen to the last digit.
+//! With a Gaussian prior the denoiser is affine, even when guided by a linear measurement. A chain
+//! whose step sizes do not depend on the state is then affine too: it ends at
+//! `x = m + Σ_k r_k z_k`. The `z_k` are independent standard normal, one for each coordinate of the
+//! start and of each noise increment. One batched run returns the mean (all `z = 0`) and every
+//! response `r_k` (one `z = 1`); the covariance is `Σ r_k r_kᵀ`. No sampling is involved, so the
+//! error of a stochastic method is known to the last digit.
 
 use crate::{SampleError, Sampler, Step};
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -13,36 +13,37 @@ use tweedie_core::oracle::{Gaussian, OracleError};
 use tweedie_core::{Denoiser, Noise};
 use tweedie_math::{Level, LevelPath, Move};
 
-/// How the noise of moves that overlap is related.
+/// How the noise of overlapping moves is correlated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Coupling {
-    /// The increments of one Brownian path, as [`BrownianTree`](tweedie_core::BrownianTree) gives.
+    /// The increments of one Brownian path, as from [`BrownianTree`](tweedie_core::BrownianTree).
     #[default]
     OnePath,
     /// Fresh noise at every draw.
     Fresh,
 }
 
-/// Why a law could not be found.
+/// Why the distribution could not be computed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AffineError {
-    /// The run was refused.
+    /// The sampler rejected or failed the run.
     #[error(transparent)]
     Run(#[from] SampleError),
-    /// What was found is no Gaussian.
+    /// The computed mean and covariance do not make a Gaussian.
     #[error(transparent)]
     Law(#[from] OracleError),
 }
 
-/// The law at the end of `sampler`'s path for an affine `denoiser` of signals of shape `signal`
-/// (its batch is taken as 1), started from the law of `start` at the path's first level: the prior
-/// itself, or `N(0, 0)` for a start from pure noise.
+/// Computes the distribution at the end of `sampler`'s path, for an affine `denoiser`.
 ///
-/// Not for steps whose size depends on the state (adaptive ones, the signal-to-noise rule). The
-/// device has to know `f64`. For `d` values and `k` increments of noise it holds `d² (k + 1)`
-/// numbers at once: this is for signals of dozens of values, not for images.
+/// `signal` is the shape of a signal, with the batch taken as 1. The chain starts from `start`,
+/// flowed to the path's first level: pass the prior itself, or `N(0, 0)` to start from pure noise.
+///
+/// Steps whose size depends on the state are not affine (adaptive ones, the signal-to-noise rule).
+/// The device must support `f64`. For `d` values and `k` noise increments, memory is `d² (k + 1)`
+/// numbers: use this for dozens of values, not for images.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -54,17 +55,17 @@ pub enum AffineError {
 /// let path = LevelPath::uniform(VariancePreserving::default(), Span::FULL, 200)?;
 /// let ddpm = Sampler::new(Ancestral::default(), path);
 /// let law = affine_law(&ddpm, &prior, [1, 1], &prior, Coupling::OnePath, &Device::flex())?;
-/// // What DDPM's small variance lacks after 200 steps: 0.48 instead of 0.5.
+/// // DDPM's small variance loses some spread in 200 steps: 0.48 instead of 0.5.
 /// let std = law.covariance()[0][0].sqrt();
 /// assert!((law.mean()[0] - 2.0).abs() < 0.01 && (0.47..0.49).contains(&std));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
-/// [`AffineError`] if the run is refused, or its end is not finite.
+/// [`AffineError`] if the run fails or its end is not finite.
 ///
 /// # Panics
-/// If `start` has not as many dimensions as a signal has values.
+/// If the dimension of `start` differs from the number of values in a signal.
 pub fn affine_law<const D: usize, S: Step<D>>(
     sampler: &Sampler<S>,
     denoiser: &dyn Denoiser<D>,
@@ -87,8 +88,8 @@ pub fn affine_law<const D: usize, S: Step<D>>(
     // A run of one sample counts the draws.
     sampler.sample(denoiser, of_rows(vec![0.0; dim]), &mut noise)?;
     let sources = noise.restart();
-    // The mean, a standard deviation away along each axis, and one row for each draw and
-    // coordinate.
+    // Rows: the mean, one standard deviation along each axis of the start, then one row for each
+    // draw and coordinate.
     let mut rows = vec![0.0; (1 + dim + sources * dim) * dim];
     for axis in 0..dim {
         rows[(1 + axis) * dim + axis] = 1.0;
@@ -108,9 +109,9 @@ pub fn affine_law<const D: usize, S: Step<D>>(
     Ok(Gaussian::full(mean, &covariance)?)
 }
 
-/// Noise that is one unit of one source in each row of the batch, behind the rows of the mean and
-/// the start. Sources are the parts of a Brownian path in the time `α²/σ²`, between the levels of a
-/// path and half-way points of its moves, then every draw that belongs to no move.
+/// Noise with one unit impulse in each row of the batch, after the rows of the mean and the start.
+/// The sources are first the segments of a Brownian path in the time `α²/σ²`, split at the path's
+/// levels and the midpoints of its moves. Then follow the draws that belong to no move.
 struct Impulse {
     coupling: Coupling,
     dim: usize,
@@ -129,7 +130,7 @@ impl Impulse {
             Coupling::OnePath => levels.map(Level::snr).collect(),
             Coupling::Fresh => vec![0.0],
         };
-        // A path that goes down twice meets the same increments twice.
+        // A path that descends twice crosses the same segments twice.
         times.sort_by(f64::total_cmp);
         times.dedup_by(|b, a| *b <= *a * (1.0 + 1e-12));
         Self {
@@ -140,15 +141,15 @@ impl Impulse {
         }
     }
 
-    /// The number of sources that were met; the next run begins.
+    /// Returns the number of sources used and resets the draws for the next run.
     fn restart(&mut self) -> usize {
         self.times.len() - 1 + std::mem::take(&mut self.draws)
     }
 
-    /// `weight(source)` in the row and column of every source and coordinate.
+    /// A tensor with `weight(source)` in the row and column of every source and coordinate.
     ///
     /// # Panics
-    /// If more values are drawn for a sample than it has coordinates.
+    /// If a draw has more values per sample than a signal has coordinates.
     fn tensor<const D: usize>(&self, like: &Tensor<D>, weight: impl Fn(usize) -> f64) -> Tensor<D> {
         let (shape, dim) = (like.dims(), self.dim);
         let width: usize = shape[1..].iter().product();
@@ -178,7 +179,7 @@ impl<const D: usize> Noise<D> for Impulse {
         }
         let (from, to) = (mv.from.snr(), mv.to.snr());
         let share = |source: usize| match self.times.get(source..source + 2) {
-            // A part that is the whole move, which may be infinite.
+            // A segment that covers the whole move; its length may be infinite.
             Some(&[a, b]) if a <= from && b >= to => 1.0,
             Some(&[a, b]) if a >= from * (1.0 - 1e-9) && b <= to * (1.0 + 1e-9) => {
                 ((b - a) / (to - from)).sqrt()

@@ -1,7 +1,7 @@
-//! Annealed Langevin dynamics: `T` moves of Langevin dynamics at every level, and nothing between.
+//! Annealed Langevin dynamics: `T` moves of Langevin dynamics at every level.
 //!
 //! At each level `x ← x + (a/2) ∇ log p(x_t) + √a z`, `a = ε₀ (σ/σ_L)²` with the noise relative to
-//! the signal; a move to clean data returns the estimate itself, as later work recommends.
+//! the signal. A move to clean data returns the estimate itself, as later work recommends.
 //!
 //! # Reference
 //! Song & Ermon 2019, algorithm 1, arXiv:1907.05600; Jolicoeur-Martineau et al. 2020 (the last
@@ -29,11 +29,11 @@ pub struct AnnealedLangevin {
 }
 
 impl AnnealedLangevin {
-    /// `repeats` moves at every level that a move of the path reaches; `epsilon` is `ε₀`, and
-    /// `last` the least noisy level. Song & Ermon: 100 and 2·10⁻⁵.
+    /// Makes `repeats` moves at every level that the path moves to. `epsilon` is `ε₀`, and `last`
+    /// the least noisy level. Song & Ermon use 100 and 2·10⁻⁵.
     ///
     /// # Errors
-    /// [`ParameterError`] for no repeats, or unless ε₀ and the last level's `σ/α` are finite and
+    /// [`ParameterError`] if `repeats` is 0, or unless ε₀ and the last level's `σ/α` are finite and
     /// above 0.
     pub fn new(repeats: usize, epsilon: f64, last: Level) -> Result<Self, ParameterError> {
         Ok(Self {
@@ -61,7 +61,7 @@ impl<const D: usize> Step<D> for AnnealedLangevin {
                 Some(clean),
             ));
         }
-        // The law changes its scale from level to level where α does.
+        // Where α changes between levels, the distribution is rescaled with it.
         let scaled = x * (mv.to.alpha() / mv.from.alpha());
         let start = State::new(mv.to, scaled, None);
         let stay = Move::staying(mv.to);

@@ -1,4 +1,4 @@
-//! Any step behind one type, for programs that choose at run time.
+//! A type-erased step, for programs that choose the method at run time.
 
 use crate::{State, Step, StepContext, StepError};
 use burn::tensor::{Device, Tensor};
@@ -69,7 +69,7 @@ impl<const D: usize, S: Step<D, Memory: 'static> + Send + Sync> Erased<D> for S 
     ) -> Result<State<D>, StepError> {
         let memory = memory.get_or_insert_with(|| Box::new(S::Memory::default()));
         if !memory.is::<S::Memory>() {
-            // Memory of another step: begin anew.
+            // The memory of another step: start with an empty one.
             *memory = Box::new(S::Memory::default());
         }
         match memory.downcast_mut::<S::Memory>() {

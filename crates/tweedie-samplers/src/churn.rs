@@ -1,9 +1,9 @@
-//! EDM's stochastic sampler: some fresh noise before every move of a deterministic method.
+//! EDM's stochastic sampler: adds some noise before every move of a deterministic method.
 //!
-//! Where `σ/α` lies within `[S_min, S_max]`, the state is first raised to `σ̂ = (1 + γ) σ` by
-//! `√(σ̂² − σ²) S_noise z`, with `γ = min(S_churn/N, √2 − 1)`; then the method moves from `σ̂`. The
-//! weak order is the method's; a multistep method makes first moves only, as its past is on another
-//! path.
+//! Where `σ/α` is within `[S_min, S_max]`, the state is first raised to `σ̂ = (1 + γ) σ` by
+//! `√(σ̂² − σ²) S_noise z`, with `γ = min(S_churn/N, √2 − 1)`. The method then moves from `σ̂`. The
+//! weak order is the method's. A multistep method makes every move as if it were its first, because
+//! the noise invalidates its past estimates.
 //!
 //! # Reference
 //! Karras et al. 2022, algorithm 2, arXiv:2206.00364.
@@ -14,14 +14,14 @@ use std::f64::consts::SQRT_2;
 use tweedie_core::InputError;
 use tweedie_math::{Level, Move, ParameterError};
 
-/// Churn before every move of `step`; EDM takes [`RungeKutta::heun`](crate::RungeKutta::heun).
+/// Churn before every move of `step`; EDM uses [`RungeKutta::heun`](crate::RungeKutta::heun).
 ///
 /// ```
 /// use tweedie_math::{LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::{Churn, RungeKutta, Sampler};
 ///
 /// let path = LevelPath::karras(VariancePreserving::default(), Span::default(), 256, 7.0)?;
-/// // EDM on ImageNet-64.
+/// // EDM's settings for ImageNet-64.
 /// let churn = Churn::new(RungeKutta::heun(), 40.0, 256)?
 ///     .within(0.05, 50.0)?
 ///     .with_noise_scale(1.003)?;
@@ -42,7 +42,7 @@ impl<S> Churn<S> {
     /// for ImageNet-64.
     ///
     /// # Errors
-    /// [`ParameterError`] for no steps, or unless `churn` is finite and at least 0.
+    /// [`ParameterError`] if `steps` is 0, or unless `churn` is finite and at least 0.
     pub fn new(step: S, churn: f64, steps: usize) -> Result<Self, ParameterError> {
         let churn = ParameterError::require_non_negative("S_churn", churn)?;
         let steps = ParameterError::require_count("the number of steps", steps)?;
@@ -55,7 +55,7 @@ impl<S> Churn<S> {
         })
     }
 
-    /// Churns only where `σ/α` lies within `[least, most]`: `S_tmin` and `S_tmax`.
+    /// Churns only where `σ/α` is within `[least, most]`: `S_tmin` and `S_tmax`.
     ///
     /// # Errors
     /// [`ParameterError`] unless `least ≤ most`.
@@ -68,8 +68,8 @@ impl<S> Churn<S> {
         })
     }
 
-    /// Multiplies the noise by `scale`, `S_noise`: slightly above 1 makes up for a denoiser that
-    /// removes too much.
+    /// Multiplies the noise by `scale`, `S_noise`. A value slightly above 1 compensates for a
+    /// denoiser that removes too much.
     ///
     /// # Errors
     /// [`ParameterError`] unless `scale` is finite and at least 0.
@@ -78,7 +78,7 @@ impl<S> Churn<S> {
         Ok(Self { scale, ..self })
     }
 
-    /// The level from which the move is made.
+    /// The level from which `step` moves.
     fn raised(&self, from: Level) -> Level {
         let ratio = from.noise_to_signal();
         if self.gamma > 0.0 && (self.least..=self.most).contains(&ratio) {
@@ -124,7 +124,7 @@ impl<const D: usize, S: Step<D>> Step<D> for Churn<S> {
 }
 
 impl<S: Convergence> Convergence for Churn<S> {
-    /// That of a one-step method.
+    /// The order of `step` as a one-step method.
     fn order(&self) -> usize {
         self.step.order()
     }

@@ -1,11 +1,11 @@
 //! DPM-Solver++ (SDE), singlestep: "DPM++ SDE".
 //!
-//! Half-way in `λ`, an ancestral move with the present estimate gives a second one, `x̂₀′`; the
-//! whole ancestral move is then made with it. Two evaluations a move.
+//! An ancestral move to the midpoint in `λ`, with the present estimate, gives a second estimate
+//! `x̂₀′`. The whole ancestral move is then made with `x̂₀′`. Two evaluations per move.
 //!
-//! The two moves overlap, and their noise has to come from one path,
-//! [`BrownianTree`](tweedie_core::BrownianTree): then the weak order is 2. With noise that is fresh
-//! for each it is 1. Both are measured in `tests/oracle/order.rs`.
+//! The two moves overlap. The weak order is 2 only if their noise comes from one Brownian path,
+//! [`BrownianTree`](tweedie_core::BrownianTree); with independent noise for each it is 1.
+//! `tests/oracle/order.rs` measures both.
 //!
 //! # Reference
 //! Crowson 2022, k-diffusion, `sample_dpmpp_sde` with `r = ½`; Lu et al. 2022, "DPM-Solver++",
@@ -16,7 +16,7 @@ use burn::tensor::Tensor;
 use tweedie_core::Advance;
 use tweedie_math::{Ddim, Kernel, Move, ParameterError};
 
-/// DPM++ SDE.
+/// DPM-Solver++ (SDE), singlestep, of weak order 2.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -37,7 +37,7 @@ pub struct DpmSde {
 }
 
 impl DpmSde {
-    /// The noise of DDPM, η = 1.
+    /// Uses the noise of DDPM, η = 1.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -45,7 +45,7 @@ impl DpmSde {
         }
     }
 
-    /// η times that noise, as a standard deviation.
+    /// Scales the standard deviation of the noise by η.
     ///
     /// # Errors
     /// [`ParameterError`] unless η is finite and at least 0.
@@ -75,7 +75,7 @@ impl<const D: usize> Step<D> for DpmSde {
         let whole = self.kernel.transition(mv.from, mv.to)?;
         let clean = context.denoise(x.clone(), mv.from)?;
         let Some(middle) = mv.log_linear(0.5) else {
-            // There is no half-way to clean data or from pure noise.
+            // The midpoint in λ does not exist from pure noise or to clean data.
             let x = whole.advance(mv, x, clean.clone(), &mut *context.noise);
             return Ok(State::new(mv.to, x, Some(clean)));
         };
@@ -97,7 +97,7 @@ impl<const D: usize> Step<D> for DpmSde {
 }
 
 impl Convergence for DpmSde {
-    /// 2 with the noise of one path, else 1.
+    /// 2 if the noise comes from one Brownian path, otherwise 1.
     fn order(&self) -> usize {
         2
     }

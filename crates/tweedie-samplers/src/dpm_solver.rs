@@ -1,12 +1,13 @@
 //! DPM-Solver and DPM-Solver++, singlestep.
 //!
-//! With `h = λ_s − λ_t`, `λ = ln(α/σ)`, and `m` the estimate, `m_r` the one at `λ_t + r h`:
+//! With `h = λ_s − λ_t`, `λ = ln(α/σ)`, and `m_r` the estimate at `λ_t + r h`:
 //!
-//! * order 2: `m_½` by the move of first order, then the midpoint rule with it;
-//! * order 3: `m_⅓` by the move of first order, `m_⅔` along the line through `m_0` and `m_⅓`, then
-//!   the line through `m_0` and `m_⅔`.
+//! * order 2: `m_½` by the first-order move, then the midpoint rule with it;
+//! * order 3: `m_⅓` by the first-order move, `m_⅔` by the move with the line through `m_0` and
+//!   `m_⅓`, then the whole move with the line through `m_0` and `m_⅔`.
 //!
-//! Two or three evaluations a move. Where an end of a move has no finite `λ`, it is of first order.
+//! Order 2 takes two evaluations per move, order 3 takes three. A move falls back to first order
+//! when either endpoint has infinite `λ`.
 //!
 //! # Reference
 //! Lu et al. 2022, "DPM-Solver", algorithms 1 and 2, arXiv:2206.00927 (on `ε̂`); Lu et al. 2022,
@@ -74,7 +75,8 @@ impl<const D: usize> Step<D> for DpmSolver {
     ) -> Result<State<D>, StepError> {
         let Move { from, to } = mv;
         let clean = context.denoise(x.clone(), from)?;
-        // The known estimates; the move to a level with a rule's weights; a new estimate there.
+        // `moved` applies a rule's weights to the known estimates; `look` adds the estimate at a
+        // level.
         let mut known = History::default();
         known.remember(from, estimate(self.variable, &x, &clean, from), 1);
         let moved = |known: &History<D>, rule: Result<Combination, MoveError>| {

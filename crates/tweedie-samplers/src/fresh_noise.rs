@@ -1,13 +1,13 @@
 //! The ancestral form of a deterministic method: move further down, then add fresh noise.
 //!
 //! With DDIM's fresh noise `σ̃ = η (σ_s/σ_t) √(σ_t² − (α_t/α_s)² σ_s²)`, the method moves to the
-//! level `(α_s, √(σ_s² − σ̃²))` and `σ̃ z` brings the state up to `(α_s, σ_s)`. Around DDIM this is
-//! "Euler ancestral", around [`DpmSolver::second`](crate::DpmSolver::second) it is "DPM++ 2S
-//! ancestral".
+//! level `(α_s, √(σ_s² − σ̃²))`, and `σ̃ z` then raises the state to `(α_s, σ_s)`. With DDIM as the
+//! method this is "Euler ancestral"; with [`DpmSolver::second`](crate::DpmSolver::second) it is
+//! "DPM++ 2S ancestral".
 //!
-//! Both parts are exact in law but for the method's own error, so that the weak order is the
-//! method's. Fresh noise ends what a multistep method could remember: inside, it makes first moves
-//! only.
+//! Both parts are exact in distribution except for the method's own error, so the weak order is the
+//! method's. Fresh noise invalidates what a multistep method remembers. Such a method therefore
+//! makes every move as if it were its first.
 //!
 //! # Reference
 //! Song, Meng & Ermon 2021, eq. 16, arXiv:2010.02502; Crowson 2022, k-diffusion,
@@ -19,7 +19,7 @@ use burn::tensor::Tensor;
 use tweedie_core::InputError;
 use tweedie_math::{Ddim, Kernel, Level, Move, MoveError, ParameterError};
 
-/// `step` to a lower level, then fresh noise up to the one asked for.
+/// Applies `step` to a lower level, then adds fresh noise up to the requested level.
 ///
 /// ```
 /// use tweedie_math::multistep::Variable;
@@ -38,7 +38,7 @@ pub struct FreshNoise<S> {
 }
 
 impl<S> FreshNoise<S> {
-    /// The noise of DDPM, η = 1.
+    /// Uses the noise of DDPM, η = 1.
     pub fn new(step: S) -> Self {
         Self {
             step,
@@ -46,7 +46,7 @@ impl<S> FreshNoise<S> {
         }
     }
 
-    /// η times that noise, as a standard deviation: 0 gives `step` itself.
+    /// Scales the standard deviation of the noise by η; 0 gives `step` itself.
     ///
     /// # Errors
     /// [`ParameterError`] unless η is finite and at least 0.
@@ -55,12 +55,11 @@ impl<S> FreshNoise<S> {
         Ok(Self { noise, ..self })
     }
 
-    /// The lower level, and the noise from there up.
+    /// The lower level, and the standard deviation of the noise from there up.
     fn split(&self, mv: Move) -> Result<(Level, f64), MoveError> {
         let ddim = self.noise.transition(mv.from, mv.to)?;
         let left = ((mv.to.sigma() - ddim.noise) * (mv.to.sigma() + ddim.noise)).sqrt();
-        // Between 0 and the noise of the level asked for; no level only where that has no signal
-        // either.
+        // `left` is in `[0, σ_s]`, so the level is valid unless both `α` and `left` are 0.
         let down = Level::new(mv.to.alpha(), left);
         let down = down.map_err(|_| MoveError::NoSignal { level: mv.to })?;
         Ok((down, ddim.noise))
@@ -102,7 +101,7 @@ impl<const D: usize, S: Step<D>> Step<D> for FreshNoise<S> {
 }
 
 impl<S: Convergence> Convergence for FreshNoise<S> {
-    /// That of a one-step method.
+    /// The order of `step` as a one-step method.
     fn order(&self) -> usize {
         self.step.order()
     }

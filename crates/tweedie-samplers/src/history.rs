@@ -1,8 +1,8 @@
-//! Every method that combines the estimates of its last levels is a step:
+//! Implements [`Step`] for every method that combines the estimates of its last levels:
 //! `x_s = state·x_t + Σ_j past_j·m_j + noise·z`.
 //!
-//! That is every kernel (DDPM, DDIM, Euler, Euler–Maruyama, reverse diffusion), which looks at the
-//! present estimate alone, and all of [`tweedie_math::multistep`].
+//! These are all kernels (DDPM, DDIM, Euler, Euler–Maruyama, reverse diffusion), which use only the
+//! present estimate, and all methods of [`tweedie_math::multistep`].
 
 use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
@@ -49,7 +49,7 @@ impl<const D: usize> History<D> {
     }
 }
 
-/// An estimate `scale·tensor`: the number is multiplied into a weight, which saves a pass.
+/// An estimate `scale·tensor`. The scale is multiplied into a weight, which saves a pass.
 #[derive(Clone, Debug)]
 pub(crate) struct Scaled<const D: usize> {
     tensor: Tensor<D>,
@@ -62,7 +62,7 @@ impl<const D: usize> From<Tensor<D>> for Scaled<D> {
     }
 }
 
-/// The estimate that a method works on, from the clean one at `x`.
+/// The estimate that a method interpolates, from the clean estimate at `x`.
 pub(crate) fn estimate<const D: usize>(
     variable: Variable,
     x: &Tensor<D>,
@@ -79,7 +79,7 @@ pub(crate) fn estimate<const D: usize>(
     }
 }
 
-/// `state·x + Σ_j weight_j m_j`. `x` is consumed, so that its memory can be used again.
+/// `state·x + Σ_j weight_j m_j`. Consumes `x` so that its buffer can be reused.
 pub(crate) fn sum<'a, const D: usize>(
     x: Tensor<D>,
     state: f64,
@@ -96,7 +96,7 @@ pub(crate) fn sum<'a, const D: usize>(
     terms.fold(first, |sum, term| sum + term)
 }
 
-/// `mean + std·z` with the noise of the move; no draw if there is none.
+/// `mean + std·z` with the noise of the move; draws nothing if `std` is 0.
 pub(crate) fn add_noise<const D: usize>(
     mean: Tensor<D>,
     std: f64,

@@ -1,13 +1,13 @@
-//! Embedded Runge–Kutta pairs with a step that adapts to the error.
+//! Embedded Runge–Kutta pairs with adaptive step size.
 //!
-//! A step of length `h` is accepted if its error `e` is at most 1, where `e` is the root mean
-//! square over a sample of `|y − ŷ|/(a + r max(|y|, |y′|))` and the worst sample of the batch
-//! counts. The next length is `h` times
+//! A step of length `h` is accepted if its error `e` is at most 1. `e` is the root mean square of
+//! `|y − ŷ|/(a + r max(|y|, |y′|))` over a sample, and the largest such value in the batch. The
+//! next length is `h` times
 //!
 //! `0.9 e_n^{−(I+P+D)/k} e_{n−1}^{(P+2D)/k} e_{n−2}^{−D/k}`, within `[1/5, 5]`,
 //!
-//! with `k` the order of the method. One number a step is read from the device; the state stays
-//! there.
+//! with `k` the order of the method. Each step reads one number back from the device; the state
+//! stays there.
 //!
 //! # Reference
 //! Hairer, Nørsett & Wanner 1993, sections II.4 to II.6; Söderlind 2003, "Digital filters in
@@ -17,7 +17,7 @@ use burn::tensor::Tensor;
 use tweedie_core::per_sample_sum;
 use tweedie_math::{ParameterError, Tableau};
 
-/// How large an error may be: `a + r max(|y|, |y′|)`.
+/// The error tolerance `a + r max(|y|, |y′|)`, absolute and relative.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
     absolute: f64,
@@ -25,7 +25,7 @@ pub struct Tolerance {
 }
 
 impl Default for Tolerance {
-    /// 10⁻⁵ both, where Song et al. stand; less is lost in `f32`.
+    /// 10⁻⁵ for both, as in Song et al.; smaller values are lost to rounding in `f32`.
     fn default() -> Self {
         Self {
             absolute: 1e-5,
@@ -35,14 +35,14 @@ impl Default for Tolerance {
 }
 
 impl Tolerance {
-    /// That of Jolicoeur-Martineau et al. for data in `[−1, 1]`.
+    /// The tolerance of Jolicoeur-Martineau et al. for data in `[−1, 1]`.
     pub(crate) const SDE: Self = Self {
         absolute: 2.0 / 256.0,
         relative: 0.02,
     };
 
-    /// The absolute part `a`, for states of unit variance on the flow and those of the path on the
-    /// SDE, and the part `r` relative to the state.
+    /// The absolute part `a` and the relative part `r`. `a` is in units of the state: the flow is
+    /// scaled to unit variance, the SDE is not.
     ///
     /// # Errors
     /// [`ParameterError`] unless both are finite and above 0.
@@ -53,7 +53,7 @@ impl Tolerance {
         })
     }
 
-    /// The same number for both.
+    /// Uses the same number for both parts.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -61,7 +61,8 @@ impl Tolerance {
         Self::new(tolerance, tolerance)
     }
 
-    /// The largest root mean square over a sample of `error/(a + r max(|before|, |after|))`.
+    /// The root mean square over a sample of `error/(a + r max(|before|, |after|))`, and the
+    /// largest of these in the batch.
     pub(crate) fn ratio<const D: usize>(
         self,
         error: Tensor<D>,
@@ -99,7 +100,7 @@ impl Default for Controller {
 }
 
 impl Controller {
-    /// `Ok` if all are finite.
+    /// Checks that all coefficients are finite.
     pub(crate) fn check(self) -> Result<(), ParameterError> {
         ParameterError::require_finite("P", self.proportional)?;
         ParameterError::require_finite("I", self.integral)?;
@@ -107,7 +108,7 @@ impl Controller {
         Ok(())
     }
 
-    /// The factor for the next step, from the last errors, latest first.
+    /// The step length factor from the last three errors, latest first.
     fn factor(self, errors: [f64; 3], order: usize) -> f64 {
         let (p, i, d) = (self.proportional, self.integral, self.derivative);
         let powers = [-(i + p + d), p + 2.0 * d, -d];
@@ -119,7 +120,7 @@ impl Controller {
     }
 }
 
-/// What can be integrated.
+/// A state that the integrator can advance.
 pub(crate) trait Vector: Clone {
     /// `self + scale·other`.
     fn plus(self, scale: f64, other: &Self) -> Self;
@@ -150,18 +151,18 @@ pub(crate) struct Integrator {
     pub(crate) most_steps: usize,
 }
 
-/// Where an integration stands when it ends.
+/// The result of an integration.
 #[derive(Clone, Debug)]
 pub(crate) struct Solved<Y> {
-    /// The solution at the times asked for.
+    /// The solution at the requested times.
     pub(crate) outputs: Vec<Y>,
-    /// The length that the next step would have.
+    /// The length proposed for the next step.
     pub(crate) next_step: f64,
     pub(crate) accepted: usize,
     pub(crate) rejected: usize,
 }
 
-/// An integration that gave up at a time, after so many steps, with such an error.
+/// An integration that gave up: the time reached, the number of steps and the last error.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stuck {
     pub(crate) time: f64,
@@ -170,8 +171,9 @@ pub(crate) struct Stuck {
 }
 
 impl Integrator {
-    /// Integrates `y′ = f(t, y)` from the first of `times` and gives the solution at the others,
-    /// which have to lie in order. `slope` is `f` at the first; `step` a guess of a good length.
+    /// Integrates `y′ = f(t, y)` from `times[0]` and returns the solution at the other times.
+    /// `times` must be monotonic. `slope` is `f` at `times[0]`, and `step` an initial step length,
+    /// if known.
     pub(crate) fn solve<Y: Vector, E: From<Stuck>>(
         &self,
         mut f: impl FnMut(f64, &Y) -> Result<Y, E>,
@@ -182,7 +184,7 @@ impl Integrator {
     ) -> Result<Solved<Y>, E> {
         let (mut t, end) = (times[0], times[times.len() - 1]);
         let (direction, span) = ((end - t).signum(), (end - t).abs());
-        // A state of zero says nothing of its own scale.
+        // At `y = 0` the guess is 0: use at least 10⁻⁶ of the span.
         let guess = || (0.1 * self.guess(&y, &slope)).max(1e-6 * span);
         let mut h = step.filter(|h| *h > 0.0).unwrap_or_else(guess).min(span);
         let mut errors = [1.0; 3];
@@ -190,7 +192,7 @@ impl Integrator {
         let (mut accepted, mut rejected) = (0, 0);
         while outputs.len() < times.len() - 1 {
             let rest = (end - t).abs();
-            // A step that would leave next to nothing takes it along.
+            // A step that ends within rounding of the end is the last one.
             let is_last = h >= rest * (1.0 - 1e-12);
             let signed = direction * h.min(rest);
             let slopes = self.slopes(&mut f, t, &y, slope.clone(), signed)?;
@@ -216,7 +218,7 @@ impl Integrator {
                 };
                 (t, y) = (reached, after);
                 errors = [error, errors[0], errors[1]];
-                // A step that the end cut short says nothing of those after it.
+                // A step truncated at the end tells nothing about the length of the next ones.
                 if !is_last {
                     h *= self.controller.factor(errors, self.tableau.order);
                 }
@@ -263,7 +265,7 @@ impl Integrator {
         Ok(slopes)
     }
 
-    /// The difference to the embedded solution, in units of the tolerance.
+    /// The difference from the embedded solution, in units of the tolerance.
     fn error<Y: Vector>(&self, before: &Y, after: &Y, h: f64, slopes: &[Y]) -> f64 {
         let embedded = self.tableau.embedded.unwrap_or(self.tableau.b);
         let weights = self.tableau.b.iter().zip(embedded).map(|(b, e)| b - e);
@@ -272,7 +274,7 @@ impl Integrator {
         difference.ratio(before, after, self.tolerance)
     }
 
-    /// The time in which the solution changes by its own size.
+    /// The time in which the solution changes by its own size, `‖y‖/‖y′‖`.
     fn guess<Y: Vector>(&self, y: &Y, slope: &Y) -> f64 {
         let size = y.clone().ratio(y, y, self.tolerance);
         let speed = slope.clone().ratio(y, y, self.tolerance);

@@ -1,7 +1,8 @@
 //! Spherical interpolation of latents.
 //!
 //! `slerp(a, b, w) = (sin((1−w)θ) a + sin(wθ) b)/sin θ`, `cos θ = ⟨a, b⟩/(‖a‖ ‖b‖)` for each
-//! sample. Latents of high dimension lie near a sphere; a straight line between two leaves it.
+//! sample. High-dimensional Gaussian latents are close to a sphere, which a straight line between
+//! two of them leaves.
 //!
 //! # Reference
 //! Shoemake 1985; Song, Meng & Ermon 2021, eq. 67, arXiv:2010.02502.
@@ -9,8 +10,8 @@
 use burn::tensor::Tensor;
 use tweedie_core::{column, per_sample_sum};
 
-/// The point at the part `weight` of the arc from `a` to `b`, sample by sample. Samples that point
-/// the same way or opposite ways are interpolated along the line between them.
+/// Interpolates along the arc from `a` to `b`, sample by sample: `a` at `weight` 0, `b` at 1.
+/// Samples that are parallel, opposite or zero are interpolated linearly.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -40,7 +41,7 @@ pub fn slerp<const D: usize>(a: Tensor<D>, b: Tensor<D>, weight: f64) -> Tensor<
             let angle = (ab / (aa * bb).sqrt()).clamp(-1.0, 1.0).acos();
             let part = |w: f64| (w * angle).sin() / angle.sin();
             let parts = (part(1.0 - weight), part(weight));
-            // The same direction, the opposite one, or none at all.
+            // Parallel, opposite or zero vectors have no arc.
             let defined = angle.sin() > 1e-4 && parts.0.is_finite() && parts.1.is_finite();
             if defined {
                 parts

@@ -1,8 +1,8 @@
 //! Langevin dynamics at one level: the corrector of Song et al., and the unadjusted Langevin
 //! algorithm (ULA).
 //!
-//! `x ← x + ε ∇ log p(x_t) + √(2ε) z` leaves the law at the level where it is, up to a bias of the
-//! order of ε, whatever the moves before have left.
+//! `x ← x + ε ∇ log p(x_t) + √(2ε) z` keeps the distribution at its level, up to a bias of the
+//! order of ε, and corrects the errors of earlier moves.
 //!
 //! | rule | ε |
 //! |---|---|
@@ -20,14 +20,14 @@ use burn::tensor::Tensor;
 use tweedie_core::per_sample_sum;
 use tweedie_math::{Chain, Level, Move, ParameterError};
 
-/// One move of Langevin dynamics at a level; a
-/// [`LevelPath::staying`](tweedie_math::LevelPath::staying) makes a chain of them.
+/// One move of Langevin dynamics at a level;
+/// [`LevelPath::staying`](tweedie_math::LevelPath::staying) makes a chain of such moves.
 ///
 /// ```
 /// use tweedie_math::{Level, LevelPath};
 /// use tweedie_samplers::{Langevin, Sampler};
 ///
-/// // ULA: a thousand moves in the law of x = x₀ + 0.5 ε.
+/// // ULA: a thousand moves that sample x = x₀ + 0.5 ε.
 /// let path = LevelPath::staying(Level::variance_exploding(0.5)?, 1000)?;
 /// let sampler = Sampler::new(Langevin::fixed(0.01)?, path);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -45,7 +45,7 @@ enum Size {
 }
 
 impl Langevin {
-    /// The same ε everywhere.
+    /// Uses the same ε at every level.
     ///
     /// # Errors
     /// [`ParameterError`] unless ε is finite and above 0.
@@ -56,10 +56,11 @@ impl Langevin {
         })
     }
 
-    /// Song's rule with the ratio `r` (0.16 for their CIFAR-10 models). The norms are those of each
-    /// sample; the published code takes their means over the batch. It is made for images, whose
-    /// norms are close to their average: in a few dimensions the score may vanish, and ε has no
-    /// bound.
+    /// Song's rule with the ratio `r` (0.16 for their CIFAR-10 models).
+    ///
+    /// Norms are per sample; the published code averages them over the batch. The rule is meant for
+    /// images, whose norms are close to their average. In a few dimensions the score can vanish,
+    /// which makes ε unbounded.
     ///
     /// # Errors
     /// [`ParameterError`] unless `r` is finite and above 0.
@@ -70,7 +71,8 @@ impl Langevin {
         })
     }
 
-    /// Song's rule for a VP chain: ε times `1 − β_i` of the level's node. No effect on other rules.
+    /// Song's rule for a VP chain: multiplies ε by `1 − β_i` of the level's node. Other rules
+    /// ignore the chain.
     #[must_use]
     pub fn on_chain(self, chain: Chain) -> Self {
         match self.size {
@@ -81,8 +83,8 @@ impl Langevin {
         }
     }
 
-    /// The rule of annealed Langevin dynamics: `epsilon` is the step of the least noisy level,
-    /// whose `σ/α` is `last`.
+    /// The rule of annealed Langevin dynamics. `epsilon` is `ε₀`, the step at the least noisy
+    /// level, whose `σ/α` is `last`.
     ///
     /// # Errors
     /// [`ParameterError`] unless both are finite and above 0.
@@ -94,13 +96,13 @@ impl Langevin {
         })
     }
 
-    /// ε, one for the batch or one for each sample.
+    /// ε as a tensor: one value for the batch, or one for each sample.
     fn epsilon<const D: usize>(&self, level: Level, score: &Tensor<D>, z: &Tensor<D>) -> Tensor<D> {
         let number = |epsilon: f64| Tensor::full([1; D], epsilon, (&score.device(), score.dtype()));
         match &self.size {
             Size::Fixed(epsilon) => number(*epsilon),
             Size::Annealed(epsilon, last) => {
-                // α² (σ/α)², finite at pure noise.
+                // α² (σ/α)² = σ², which is finite at pure noise.
                 number(0.5 * epsilon * (level.sigma() / last).powi(2))
             }
             Size::SignalToNoise(r, chain) => {

@@ -1,7 +1,8 @@
-//! DDPM's ancestral sampler with the variance that the network learned.
+//! DDPM's ancestral sampler with the network's learned variance.
 //!
-//! The mean is that of [`Ancestral`]; the variance of every value is `exp(w ln β + (1 − w) ln β̃)`,
-//! where the denoiser's [`Posterior`] says `w`. A denoiser that says none gets `β̃`.
+//! The mean is that of [`Ancestral`]. The variance of every value is `exp(w ln β + (1 − w) ln β̃)`,
+//! with `w` from the denoiser's [`Posterior`]. If the denoiser returns no `w`, the variance is
+//! `β̃`.
 //!
 //! # Reference
 //! Nichol & Dhariwal 2021, eq. 15, arXiv:2102.09672.
@@ -45,7 +46,7 @@ impl<const D: usize> Step<D> for LearnedAncestral {
             let x = small.advance(mv, x, clean.clone(), &mut *context.noise);
             return Ok(State::new(mv.to, x, Some(clean)));
         };
-        // Standard deviations: half of the log-variances.
+        // Standard deviations interpolate as half of the log-variances.
         let std = (w * (large.noise / small.noise).ln() + small.noise.ln()).exp();
         let mean = Transition {
             noise: 0.0,

@@ -1,29 +1,32 @@
-//! Samplers: every way to walk a reverse process.
+//! Samplers: every method that walks a reverse process.
 //!
-//! A [`Sampler`] is a [`Step`], which says how to move, and a
-//! [`LevelPath`](tweedie_math::LevelPath), which says through which levels. Both are values; the
-//! state of a run lives in its iterator, so one sampler serves many threads.
+//! A [`Sampler`] is a [`Step`], the numerical method, and a [`LevelPath`](tweedie_math::LevelPath),
+//! the sequence of noise levels. Both are plain values. The state of a run lives in its iterator,
+//! so several threads can share one sampler.
 //!
-//! | step | evaluations a move | file |
+//! | step | evaluations per move | file |
 //! |---|---|---|
-//! | every [`Kernel`](tweedie_math::Kernel): DDPM, DDIM, Euler, Euler–Maruyama, reverse diffusion | 1 | `history.rs` |
-//! | every [`Multistep`](tweedie_math::Multistep) method: Adams–Bashforth, DEIS, DPM-Solver++ (2M, 3M, their SDEs), iPNDM | 1 | `history.rs` |
+//! | every [`Kernel`]: DDPM, DDIM, Euler, Euler–Maruyama, reverse diffusion | 1 | `history.rs` |
+//! | [`Multistep`]: Adams–Bashforth, DEIS, DPM-Solver++ (2M, 3M, SDE), iPNDM | 1 | `history.rs` |
 //! | [`UniPc`] | 1 | `uni_pc.rs` |
-//! | [`Pndm`] | 1, at first 2 or 4 | `pndm.rs` |
+//! | [`Pndm`] | 1; 2 or 4 for the first moves | `pndm.rs` |
 //! | [`RungeKutta`]: midpoint, Heun, RK4, any tableau | 2, 2, 4 | `runge_kutta.rs` |
 //! | [`DpmSolver`], singlestep | 2, 3 | `dpm_solver.rs` |
-//! | [`Adaptive`]: Bogacki–Shampine, Dormand–Prince, Tsitouras | as many as it takes | `adaptive.rs` |
-//! | [`AdaptiveSde`] | as many as it takes | `adaptive_sde.rs` |
+//! | [`Adaptive`]: Bogacki–Shampine, Dormand–Prince, Tsitouras | adaptive | `adaptive.rs` |
+//! | [`AdaptiveSde`] | adaptive | `adaptive_sde.rs` |
 //! | [`FreshNoise`]: the ancestral form of a deterministic step | the step's | `fresh_noise.rs` |
 //! | [`Churn`]: EDM's stochastic sampler | the step's | `churn.rs` |
 //! | [`DpmSde`] | 2 | `dpm_sde.rs` |
 //! | [`LearnedAncestral`]: DDPM with learned variance | 1 | `learned.rs` |
-//! | [`PredictorCorrector`] | both | `predictor_corrector.rs` |
-//! | [`Langevin`], [`AnnealedLangevin`], [`Mala`] | 1, `T`, 2 | `langevin.rs`, `annealed.rs`, `mala.rs` |
+//! | [`PredictorCorrector`] | the sum of both | `predictor_corrector.rs` |
+//! | [`Langevin`], [`AnnealedLangevin`], [`Mala`] | 1, `T`, 2 | `langevin.rs`, … |
 //!
-//! [`affine_law`] gives the law that a sampler draws from, exactly, for a Gaussian prior. The
-//! [`likelihood`] of data is that of the flow or of the chain; [`slerp`] goes from one latent to
-//! another.
+//! [`affine_law`] returns the exact distribution that a sampler draws from under a Gaussian prior.
+//! [`likelihood`] computes the log-likelihood of data under the probability flow, or bounds it
+//! under the discrete chain. [`slerp`] interpolates between latents.
+//!
+//! [`Kernel`]: tweedie_math::Kernel
+//! [`Multistep`]: tweedie_math::Multistep
 //!
 //! ```
 //! use burn::tensor::Device;

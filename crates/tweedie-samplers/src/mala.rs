@@ -1,8 +1,9 @@
 //! The Metropolis-adjusted Langevin algorithm: Langevin dynamics without bias.
 //!
-//! A move of [`Langevin`](crate::Langevin) dynamics, `x′ = x + ε s(x) + √(2ε) z`, is taken with
-//! probability `min(1, p(x′) q(x|x′)/(p(x) q(x′|x)))`, `q(x′|x) = N(x′; x + ε s(x), 2ε I)`, and
-//! otherwise the sample stays. It needs the log-density, which oracles and energy models have.
+//! A move of [`Langevin`](crate::Langevin) dynamics, `x′ = x + ε s(x) + √(2ε) z`, is accepted with
+//! probability `min(1, p(x′) q(x|x′)/(p(x) q(x′|x)))`, `q(x′|x) = N(x′; x + ε s(x), 2ε I)`.
+//! Otherwise the sample stays where it is. The method needs the log-density, which oracles and
+//! energy models provide.
 //!
 //! # Reference
 //! Roberts & Tweedie 1996, "Exponential convergence of Langevin distributions and their discrete
@@ -15,8 +16,10 @@ use std::f64::consts::SQRT_2;
 use tweedie_core::{DenoiseError, per_sample_sum};
 use tweedie_math::{Level, Move, ParameterError};
 
-/// MALA at one level. `log_density` maps `[batch, …]` to `[batch]`, in nats up to a constant. A
-/// sample that a move leaves as it was has been rejected.
+/// MALA at one level.
+///
+/// `log_density` maps `[batch, …]` to `[batch]`, in nats up to a constant. A sample that is
+/// unchanged after a move was rejected.
 ///
 /// ```
 /// use tweedie_core::oracle::Gaussian;
@@ -35,7 +38,7 @@ pub struct Mala<F> {
 }
 
 impl<F> Mala<F> {
-    /// The step size ε and `log p_t(x)` at a level.
+    /// Takes the step size ε and the log-density `log p_t(x)` at a level.
     ///
     /// # Errors
     /// [`ParameterError`] unless ε is finite and above 0.
@@ -83,7 +86,7 @@ impl<const D: usize, F: Fn(Tensor<D>, Level) -> Tensor<1>> Step<D> for Mala<F> {
             .normal_like(&x.clone().slice(shape.map(|n| 0..n)));
         // u = Φ(z) is uniform.
         let u = ((z / SQRT_2).erf() + 1.0) * 0.5;
-        // A ratio that is no number is no reason to move.
+        // A NaN ratio compares false, so the proposal is rejected.
         let moves = u.log().lower(ratio.reshape(shape));
         let stay = moves.bool_not().expand(x.dims());
         Ok(State::new(level, proposed.mask_where(stay, x), Some(clean)))

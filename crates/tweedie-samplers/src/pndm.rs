@@ -1,15 +1,15 @@
-//! PNDM: DDIM's move along a noise that a classical method makes.
+//! PNDM: DDIM's move with the noise estimate of a classical integration method.
 //!
 //! `φ(x, ε̂, t, s) = (α_s/α_t) x + (σ_s − α_s σ_t/α_t) ε̂` is DDIM's move. The first moves have no
-//! past yet and make it by
+//! earlier estimates, so each computes its own:
 //!
 //! * [`PndmStart::RungeKutta`], three moves of four evaluations: `e₁` at `t`, `e₂` and `e₃`
 //!   half-way in time, `e₄` at `s`, `ε̂ = (e₁ + 2 e₂ + 2 e₃ + e₄)/6`;
 //! * [`PndmStart::ImprovedEuler`], one move of two evaluations: `ε̂ = (e₁ + e₂)/2` with `e₂` at `s`
-//!   (latent diffusion's "PLMS");
+//!   (latent diffusion's "PLMS").
 //!
-//! then `ε̂` comes from the last four evaluations by the weights of [`Ipndm`]. Order 2: the
-//! classical weights suppose an equal pace through the levels.
+//! Afterwards `ε̂` combines the last four evaluations with the weights of [`Ipndm`]. The order is
+//! 2, because these classical weights assume equal steps.
 //!
 //! # Reference
 //! Liu et al. 2022, "Pseudo Numerical Methods for Diffusion Models on Manifolds", eq. 9 to 13,
@@ -32,7 +32,9 @@ pub enum PndmStart {
     ImprovedEuler,
 }
 
-/// PNDM in the time of a schedule, which says where half-way is. [`Ipndm`] needs neither.
+/// PNDM on a schedule, whose time defines the midpoint of a move.
+///
+/// [`Ipndm`] needs no schedule and no special first moves.
 ///
 /// ```
 /// use tweedie_math::{Chain, LevelPath, Spacing};
@@ -50,7 +52,7 @@ pub struct Pndm<S> {
 }
 
 impl<S: Schedule> Pndm<S> {
-    /// The published method.
+    /// Creates the published method.
     pub fn new(schedule: S) -> Self {
         Self {
             schedule,
@@ -58,7 +60,7 @@ impl<S: Schedule> Pndm<S> {
         }
     }
 
-    /// With other first moves.
+    /// Sets how the first moves are made.
     #[must_use]
     pub fn with_start(self, start: PndmStart) -> Self {
         Self { start, ..self }
@@ -99,7 +101,7 @@ impl<const D: usize, S: Schedule> Step<D> for Pndm<S> {
             let ratio = to.alpha() / mv.from.alpha();
             x.clone() * ratio + noise.clone() * (to.sigma() - ratio * mv.from.sigma())
         };
-        // No noise is left to look at where a move ends clean.
+        // At clean data there is no noise left to estimate.
         let ends_clean = mv.to.sigma() == 0.0;
         let x = match (self.start, memory.visited().len(), self.half_way(mv)) {
             (PndmStart::RungeKutta, 1..=3, Ok(middle)) if !ends_clean => {
@@ -124,7 +126,7 @@ impl<const D: usize, S: Schedule> Step<D> for Pndm<S> {
         mv.from.require_noise()?;
         mv.from.require_signal()?;
         Ddim::deterministic().transition(mv.from, mv.to)?;
-        // Half-way lies on the schedule only if the ends do; a last move to clean data has none.
+        // The midpoint needs both ends on the schedule. A last move to clean data uses no midpoint.
         if self.start == PndmStart::RungeKutta && mv.to.sigma() > 0.0 {
             self.half_way(mv)?;
         }

@@ -4,8 +4,8 @@
 //!   [`Langevin::signal_to_noise`];
 //! * VP, algorithm 3: the same [`on_chain`](Langevin::on_chain).
 //!
-//! The corrector's moves are left out where a move ends clean. The published code corrects before
-//! it predicts, which differs at both ends alone:
+//! A move that ends clean is not corrected. The published code corrects before it predicts, which
+//! differs only at both ends of the path; see
 //! [`correcting_first`](PredictorCorrector::correcting_first).
 //!
 //! # Reference
@@ -16,7 +16,7 @@ use burn::tensor::Tensor;
 use tweedie_core::InputError;
 use tweedie_math::Move;
 
-/// Any predictor with any corrector that works at one level.
+/// A predictor followed by a corrector that works at one level.
 ///
 /// ```
 /// use tweedie_math::{LevelPath, ReverseDiffusion, Span, VarianceExploding};
@@ -36,7 +36,7 @@ pub struct PredictorCorrector<P, C = Langevin> {
 }
 
 impl<P, C> PredictorCorrector<P, C> {
-    /// One move of `corrector` after every move of `predictor`.
+    /// Makes one move of `corrector` after every move of `predictor`.
     pub fn new(predictor: P, corrector: C) -> Self {
         Self {
             predictor,
@@ -46,13 +46,13 @@ impl<P, C> PredictorCorrector<P, C> {
         }
     }
 
-    /// This many moves of the corrector.
+    /// Sets the number of corrector moves for each predictor move.
     #[must_use]
     pub fn with_repeats(self, repeats: usize) -> Self {
         Self { repeats, ..self }
     }
 
-    /// The corrector before the predictor.
+    /// Makes the corrector's moves before the predictor's.
     #[must_use]
     pub fn correcting_first(self) -> Self {
         Self {

@@ -1,17 +1,19 @@
 //! Runge–Kutta methods on the probability flow `dx = x̂₀ dα + ε̂ dσ`.
 //!
-//! The flow from one level to another does not depend on the curve `(α, σ)` between them; along the
-//! chord, with `θ` from 0 to 1,
+//! The flow between two levels does not depend on the curve `(α, σ)` between them. Along the chord,
+//! with `θ` from 0 to 1,
 //!
 //! `k_i = Δα x̂₀ + Δσ ε̂` at `θ = c_i` and `x_t + Σ_j a_ij k_j`, `x_s = x_t + Σ_i b_i k_i`.
 //!
-//! All of these are combinations of `x_t` and the stages' estimates, whose numbers are found on the
-//! host: a stage costs the passes of its terms and no more.
+//! All of these are linear combinations of `x_t` and the stages' estimates. The host computes the
+//! coefficients, so that a stage costs one tensor pass per term.
 //!
-//! For `α = 1` Heun's method is algorithm 1 of EDM; on a variance-preserving path,
-//! [`LevelPath::without_scaling`](tweedie_math::LevelPath::without_scaling) makes it so. Euler's
-//! method is DDIM. A move to clean data by a method that evaluates a slope at its end is Euler's:
-//! there is no noise left to look at.
+//! With `α = 1`, Heun's method is algorithm 1 of EDM. For a variance-preserving path,
+//! [`LevelPath::without_scaling`](tweedie_math::LevelPath::without_scaling) gives `α = 1`. Euler's
+//! method is DDIM.
+//!
+//! At clean data the slope does not exist. For a move to clean data, a method that evaluates a
+//! slope at the end of the move therefore falls back to Euler's method.
 //!
 //! # Reference
 //! Karras et al. 2022, algorithm 1, arXiv:2206.00364; Hairer, Nørsett & Wanner 1993, chapter II.
@@ -21,7 +23,7 @@ use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
 use tweedie_math::{Move, ParameterError, Tableau, tableau};
 
-/// A Runge–Kutta method with the steps of the path; see [`Adaptive`](crate::Adaptive) for its own.
+/// A Runge–Kutta method with the path's steps; [`Adaptive`](crate::Adaptive) chooses its own.
 ///
 /// ```
 /// use tweedie_math::{LevelPath, Span, VariancePreserving};
@@ -37,7 +39,7 @@ pub struct RungeKutta {
 }
 
 impl RungeKutta {
-    /// The method of a tableau.
+    /// Creates the method of a tableau.
     ///
     /// # Errors
     /// As [`Tableau::check`].
@@ -46,7 +48,7 @@ impl RungeKutta {
         Ok(Self { tableau })
     }
 
-    /// The explicit midpoint method: order 2, two evaluations a move.
+    /// The explicit midpoint method: order 2, two evaluations per move.
     #[must_use]
     pub fn midpoint() -> Self {
         Self {
@@ -54,7 +56,7 @@ impl RungeKutta {
         }
     }
 
-    /// Heun's method: order 2, two evaluations a move.
+    /// Heun's method: order 2, two evaluations per move.
     #[must_use]
     pub fn heun() -> Self {
         Self {
@@ -62,7 +64,7 @@ impl RungeKutta {
         }
     }
 
-    /// The classical method: order 4, four evaluations a move.
+    /// The classical method RK4: order 4, four evaluations per move.
     #[must_use]
     pub fn rk4() -> Self {
         Self {
@@ -91,7 +93,7 @@ impl<const D: usize> Step<D> for RungeKutta {
         let d_alpha = mv.to.alpha() - mv.from.alpha();
         let d_sigma = mv.to.sigma() - mv.from.sigma();
         let tableau = self.for_move(mv);
-        // Slopes and states as numbers before x_t and the estimates x̂₀ of the stages so far.
+        // Slopes and states are coefficients of x_t and of the estimates x̂₀ of the stages so far.
         let mut estimates: Vec<Tensor<D>> = Vec::new();
         let mut slopes: Vec<Vec<f64>> = Vec::new();
         let state_at = |weights: &[f64], slopes: &[Vec<f64>]| {
@@ -107,7 +109,7 @@ impl<const D: usize> Step<D> for RungeKutta {
             sum(x, state[0], state[1..].iter().copied().zip(estimates))
         };
         for i in 0..tableau.stages() {
-            // A last slope that has no weight is for those who go on from it.
+            // Skip final stages of weight 0, which only error estimates and FSAL methods need.
             if tableau.b[i..].iter().all(|&b| b == 0.0) {
                 break;
             }

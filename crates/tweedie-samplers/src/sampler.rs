@@ -1,15 +1,15 @@
-//! A step and the path it walks.
+//! A step combined with the path that it walks.
 
 use crate::{State, Step, StepContext, StepError};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{Counting, DenoiseError, Denoiser, InputError, Noise, Replay};
 use tweedie_math::{Level, LevelPath, Move, ParameterError, forward};
 
-/// A step and the path it walks.
+/// A step combined with the path that it walks.
 ///
-/// A move of the path that goes up in noise is a forward one: fresh noise is added, exactly, and
-/// the step forgets what it remembered. That is RePaint's time travel, for any step. Walking the
-/// path from its end to its start by the step itself is [`encode`](Self::encode).
+/// A path may go up in noise, as in RePaint's time travel. Such a forward move adds noise exactly
+/// and clears the step's memory, for any step. [`encode`](Self::encode) instead walks the path from
+/// its end to its start by the step itself.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -24,7 +24,7 @@ use tweedie_math::{Level, LevelPath, Move, ParameterError, forward};
 /// let z = sampler.start([1, 2], &Device::flex(), &mut noise)?;
 /// let mut x = z.clone();
 /// for state in sampler.trajectory(&prior, z.clone(), &mut noise)? {
-///     // state.level, state.clean, state.evaluations: show it, keep it, or stop here.
+/// // state.level, state.clean, state.evaluations: show or keep the state, or stop here.
 ///     x = state?.x;
 /// }
 /// let again = sampler.encode(&prior, x)?;
@@ -38,12 +38,11 @@ pub struct Sampler<S> {
     checks_each: bool,
 }
 
-/// Why a run cannot begin, or had to end.
+/// Why a run cannot begin or did not finish.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SampleError {
-    /// The state has not the shape, or a parameter not the value, that the denoiser or the step
-    /// takes.
+    /// The denoiser or the step rejects the shape of the state or a parameter.
     #[error(transparent)]
     Input(#[from] InputError),
     /// The denoiser has no estimate at a level on the path.
@@ -56,7 +55,7 @@ pub enum SampleError {
         /// The level.
         level: Level,
     },
-    /// The step cannot make a move of the path.
+    /// The step cannot make one of the path's moves.
     #[error(
         "the step cannot move from (α = {}, σ = {}) to (α = {}, σ = {}): {reason}",
         mv.from.alpha(), mv.from.sigma(), mv.to.alpha(), mv.to.sigma()
@@ -64,14 +63,14 @@ pub enum SampleError {
     Step {
         /// The move.
         mv: Move,
-        /// Why not.
+        /// The reason.
         #[source]
         reason: StepError,
     },
     /// The step cannot start at the first level of the path.
     #[error("the run cannot start: {0}")]
     Start(#[source] StepError),
-    /// A path that cannot be encoded along.
+    /// A path along which the sampler cannot encode.
     #[error(
         "to encode, every move has to go up in noise; from (α = {}, σ = {}) to (α = {}, σ = {}) does not",
         mv.from.alpha(), mv.from.sigma(), mv.to.alpha(), mv.to.sigma()
@@ -86,21 +85,21 @@ pub enum SampleError {
     /// The denoiser failed outside of a move.
     #[error(transparent)]
     Denoise(#[from] DenoiseError),
-    /// A value that is not a number, or not finite.
+    /// The state contains NaN or an infinity.
     #[error(
         "the state is not finite at α = {}, σ = {}, after {evaluations} evaluations of the denoiser",
         level.alpha(), level.sigma()
     )]
     NotFinite {
-        /// The level at which it appeared.
+        /// The level of the state in which it was found.
         level: Level,
-        /// How often the denoiser had been asked.
+        /// The number of denoiser evaluations up to there.
         evaluations: usize,
     },
 }
 
 impl<S> Sampler<S> {
-    /// Walks `path` by `step`.
+    /// Creates a sampler that walks `path` by `step`.
     pub fn new(step: S, path: LevelPath) -> Self {
         Self {
             step,
@@ -109,8 +108,8 @@ impl<S> Sampler<S> {
         }
     }
 
-    /// Looks at every state on the way, so that [`SampleError::NotFinite`] names the level at which
-    /// a value stopped being finite. Each look waits for the device.
+    /// Checks every state, so that [`SampleError::NotFinite`] names the first level with a
+    /// non-finite value. Each check waits for the device.
     #[must_use]
     pub fn checking_each(self) -> Self {
         Self {
@@ -129,11 +128,11 @@ impl<S> Sampler<S> {
         &self.step
     }
 
-    /// The state at which the step begins at the path's first level: a draw from `N(0, σ² I)`, or
-    /// where the method starts instead ([`Step::start`]).
+    /// Draws the initial state at the path's first level: `N(0, σ² I)`, unless the step overrides
+    /// [`Step::start`].
     ///
     /// # Errors
-    /// [`SampleError::Start`] if the step has no start of that shape.
+    /// [`SampleError::Start`] if the step cannot start with that shape.
     pub fn start<const D: usize>(
         &self,
         shape: [usize; D],
@@ -148,13 +147,14 @@ impl<S> Sampler<S> {
         start.map_err(SampleError::Start)
     }
 
-    /// Walks the whole path from `x`, the state at its first level, and gives the last state.
+    /// Walks the whole path from `x`, the state at its first level, and returns the last state.
     ///
     /// # Errors
-    /// [`SampleError`] if the denoiser or the step does not support the path or the shape of `x`;
-    /// nothing has been evaluated then. [`SampleError::Step`] if a move fails, and
-    /// [`SampleError::NotFinite`] if the last state is not finite;
-    /// [`checking_each`](Self::checking_each) says where that began.
+    /// * [`SampleError`] before any evaluation, if the denoiser or the step does not support the
+    ///   path or the shape of `x`.
+    /// * [`SampleError::Step`] if a move fails.
+    /// * [`SampleError::NotFinite`] if the last state is not finite. With
+    ///   [`checking_each`](Self::checking_each) the error names the level at which this began.
     pub fn sample<const D: usize>(
         &self,
         denoiser: &dyn Denoiser<D>,
@@ -167,9 +167,9 @@ impl<S> Sampler<S> {
         self.trajectory(denoiser, x, noise)?.end()
     }
 
-    /// The same walk as an iterator over its states, which knows its length: stop early, keep some,
-    /// show progress, all with the adaptors of iterators. Every state says how many evaluations of
-    /// the denoiser it took to get there. A move that fails ends it.
+    /// Like [`sample`](Self::sample), but an iterator over the states, of known length. Use it to
+    /// stop early, to keep some states or to show progress. Each state carries the number of
+    /// denoiser evaluations so far. The iterator ends after a move that fails.
     ///
     /// # Errors
     /// As [`sample`](Self::sample).
@@ -202,10 +202,11 @@ impl<S> Sampler<S> {
         })
     }
 
-    /// Walks the path from its end to its start: from data `x`, at the path's last level, to the
-    /// latent from which the same sampler makes them again, up to its discretisation error.
+    /// Encodes data `x`, at the path's last level, to a latent at its first level. The same sampler
+    /// maps the latent back to `x`, up to its discretisation error.
     ///
-    /// The step has to be deterministic, the path to end at some noise and to fall all the way.
+    /// The step must be deterministic. The path must end at some noise, and every move must lower
+    /// the noise.
     ///
     /// # Errors
     /// As [`sample`](Self::sample).
@@ -220,7 +221,7 @@ impl<S> Sampler<S> {
         self.encoding(denoiser, x)?.end()
     }
 
-    /// [`encode`](Self::encode) as an iterator over its states.
+    /// Like [`encode`](Self::encode), but an iterator over the states.
     ///
     /// # Errors
     /// As [`sample`](Self::sample).
@@ -233,7 +234,8 @@ impl<S> Sampler<S> {
         S: Step<D>,
     {
         let path = self.path.clone().reversed();
-        // Steps that draw noise refuse to go up; those that look at the end of a move ask about it.
+        // Steps that draw noise reject upward moves. Methods that evaluate the end of a move need
+        // an estimate there too.
         if let Some(mv) = path.moves().find(|mv| !mv.is_forward()) {
             return Err(SampleError::Encode { mv });
         }
@@ -284,7 +286,7 @@ pub struct Trajectory<'a, const D: usize, S: Step<D>> {
     level: Level,
     moves: std::vec::IntoIter<Move>,
     denoiser: Counting<&'a dyn Denoiser<D>>,
-    /// Taken while a step works on it, so that the step may reuse its memory.
+    /// Taken during a move, so that the step can reuse its buffer.
     x: Option<Tensor<D>>,
     noise: Box<dyn Noise<D> + 'a>,
     memory: S::Memory,
@@ -298,8 +300,7 @@ impl<const D: usize, S: Step<D>> Trajectory<'_, D, S> {
         &self.memory
     }
 
-    /// Walks to the end; no state is kept on the way, so that each step may reuse the last one's
-    /// memory.
+    /// Walks to the end and keeps no state on the way, so that each step can reuse the last buffer.
     fn end(mut self) -> Result<Tensor<D>, SampleError> {
         for state in self.by_ref() {
             state?;
@@ -315,7 +316,7 @@ impl<const D: usize, S: Step<D>> Trajectory<'_, D, S> {
         }
     }
 
-    /// The state after a move from `here`.
+    /// The state after the move `mv` from `here`.
     fn walk(&mut self, here: Tensor<D>, mv: Move) -> Result<State<D>, SampleError> {
         let mut state = if self.renoises && mv.is_forward() {
             self.memory = S::Memory::default();
@@ -336,13 +337,13 @@ impl<const D: usize, S: Step<D>> Trajectory<'_, D, S> {
     }
 }
 
-/// Whether every value is a finite number: then the sum of their multiples by 0 is 0.
+/// Whether every value is finite: `0·x` is NaN otherwise, and so is its sum.
 fn is_finite<const D: usize>(x: &Tensor<D>) -> bool {
     let zero = (x.clone() * 0.0).sum().into_scalar::<f64>();
     zero == 0.0
 }
 
-/// `Ok` for a batch that holds at least one value.
+/// Checks that a batch holds at least one value.
 pub(crate) fn not_empty(shape: &[usize]) -> Result<(), ParameterError> {
     let values: usize = shape.iter().product();
     let expected = "of at least one value";

@@ -1,25 +1,25 @@
-//! One way to move a chain.
+//! The interface of a sampling method: one move between two noise levels.
 
 use crate::integrator::Stuck;
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{DenoiseError, Denoiser, InputError, Noise};
 use tweedie_math::{Level, Move, MoveError, ParameterError, gaussian};
 
-/// Where a chain stands after a move.
+/// The state of a chain after a move.
 #[derive(Clone, Debug)]
 pub struct State<const D: usize> {
     /// The level reached.
     pub level: Level,
     /// The state at that level.
     pub x: Tensor<D>,
-    /// The clean estimate that the move was based on; `None` after a move that only added noise.
+    /// The clean estimate that the move used; `None` after a move that only added noise.
     pub clean: Option<Tensor<D>>,
-    /// How often the denoiser has been asked since the run began; 0 from a bare step.
+    /// Denoiser evaluations since the run began; 0 when a step is called directly.
     pub evaluations: usize,
 }
 
 impl<const D: usize> State<D> {
-    /// The state `x` at `level`, which followed from the estimate `clean`.
+    /// The state `x` at `level`, computed from the estimate `clean`.
     #[must_use]
     pub fn new(level: Level, x: Tensor<D>, clean: Option<Tensor<D>>) -> Self {
         Self {
@@ -31,7 +31,7 @@ impl<const D: usize> State<D> {
     }
 }
 
-/// What a move needs besides the state.
+/// The denoiser and the noise source that a step uses.
 pub struct StepContext<'a, const D: usize> {
     /// Estimates the clean signal.
     pub denoiser: &'a dyn Denoiser<D>,
@@ -40,12 +40,12 @@ pub struct StepContext<'a, const D: usize> {
 }
 
 impl<'a, const D: usize> StepContext<'a, D> {
-    /// A denoiser and a source of noise.
+    /// Combines a denoiser and a noise source.
     pub fn new(denoiser: &'a dyn Denoiser<D>, noise: &'a mut dyn Noise<D>) -> Self {
         Self { denoiser, noise }
     }
 
-    /// The denoiser's estimate of the clean signal.
+    /// Returns the denoiser's estimate of the clean signal.
     ///
     /// # Errors
     /// [`StepError::Denoise`].
@@ -60,10 +60,10 @@ impl<const D: usize> std::fmt::Debug for StepContext<'_, D> {
     }
 }
 
-/// One way to move a chain between two levels of noise.
+/// A sampling method: moves a chain from one noise level to another.
 ///
-/// A step is a value and is shared between runs; what a method remembers between moves is its
-/// `Memory`, which a run owns.
+/// A step is an immutable value that several runs can share. Whatever a method remembers between
+/// moves is its `Memory`, which belongs to the run.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -71,7 +71,7 @@ impl<const D: usize> std::fmt::Debug for StepContext<'_, D> {
 /// use tweedie_math::{Move, LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::{StepContext, Sampler, State, Step, StepError};
 ///
-/// /// Takes the estimate and adds all noise of the next level anew, as consistency models do.
+/// /// Takes the estimate and renoises it to the next level, as consistency models do.
 /// struct Renoise;
 ///
 /// impl<const D: usize> Step<D> for Renoise {
@@ -100,10 +100,10 @@ impl<const D: usize> std::fmt::Debug for StepContext<'_, D> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Step<const D: usize> {
-    /// What the method remembers between moves: `()` for one-step methods.
+    /// What the method keeps between moves: `()` for one-step methods.
     type Memory: Default;
 
-    /// The state after `mv`, from the state `x` at `mv.from`.
+    /// Returns the state after `mv`, given the state `x` at `mv.from`.
     ///
     /// # Errors
     /// [`StepError`] if the move cannot be made.
@@ -115,39 +115,39 @@ pub trait Step<const D: usize> {
         memory: &mut Self::Memory,
     ) -> Result<State<D>, StepError>;
 
-    /// Checks that the move can be made. A sampler asks this of its whole path before the first
+    /// Checks that the move can be made. A sampler calls this for its whole path before the first
     /// evaluation.
     ///
     /// # Errors
-    /// [`StepError`] says why it cannot.
+    /// [`StepError`] if the move cannot be made.
     fn check(&self, mv: Move) -> Result<(), StepError> {
         let _ = mv;
         Ok(())
     }
 
-    /// Checks that a run may add noise between two moves, as time travel does.
+    /// Checks that a run may add noise by `mv` between two moves, as RePaint's time travel does.
     ///
     /// # Errors
-    /// [`StepError`] if what the method remembers would be wrong afterwards.
+    /// [`StepError`] if the method's memory would be wrong afterwards.
     fn check_forward(&self, mv: Move) -> Result<(), StepError> {
         let _ = mv;
         Ok(())
     }
 
-    /// Checks that it moves states of a shape. A sampler asks this before the first evaluation.
+    /// Checks that the step supports this state shape. A sampler calls this before the first
+    /// evaluation.
     ///
     /// # Errors
-    /// [`InputError`] says what does not fit.
+    /// [`InputError`] if it does not.
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         let _ = shape;
         Ok(())
     }
 
-    /// The state at which a chain begins: a draw from `N(0, σ² I)`, unless the method starts
-    /// elsewhere.
+    /// Draws the initial state of a chain: `N(0, σ² I)`, unless the method overrides this.
     ///
     /// # Errors
-    /// [`StepError`] if the method has no start of that shape.
+    /// [`StepError`] if the method cannot start with that shape.
     fn start(
         &self,
         shape: [usize; D],
@@ -159,10 +159,10 @@ pub trait Step<const D: usize> {
     }
 }
 
-/// How fast a method's error falls.
+/// The convergence order of a method.
 pub trait Convergence {
-    /// The power of the step length with which the error falls: of the state for a deterministic
-    /// step, of mean and covariance (the weak order) for one that adds noise.
+    /// The power of the step length with which the error falls. For a deterministic step this is
+    /// the error of the state; for a stochastic one, that of mean and covariance (the weak order).
     fn order(&self) -> usize;
 }
 
@@ -173,13 +173,13 @@ pub enum StepError {
     /// A parameter outside its range.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
-    /// A shape that the step does not take.
+    /// A shape that the step does not support.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// The method has no move between these levels.
+    /// The method is not defined for a move between these levels.
     #[error(transparent)]
     Move(#[from] MoveError),
-    /// The denoiser has no estimate, or an equation within the move was not solved.
+    /// The denoiser has no estimate, or a linear solve within the move did not converge.
     #[error(transparent)]
     Denoise(#[from] DenoiseError),
     /// An adaptive step did not reach its tolerance.
@@ -188,17 +188,17 @@ pub enum StepError {
         level.alpha(), level.sigma()
     )]
     Stuck {
-        /// How far it came, as the level of unit variance with that signal-to-noise ratio.
+        /// The level reached, as the unit-variance level with the same signal-to-noise ratio.
         level: Level,
         /// The number of steps, accepted and rejected.
         steps: usize,
-        /// The error of the last one, in units of the tolerance.
+        /// The error of the last step, in units of the tolerance.
         error: f64,
     },
-    /// No particle of a measurement has a weight that is a number above 0.
+    /// The weights of a measurement's particles are all 0, or one is not finite.
     #[error("no particle of measurement {measurement} has a weight that is a number above 0")]
     Weights {
-        /// The measurement's place in the batch.
+        /// The index of the measurement in the batch.
         measurement: usize,
     },
 }

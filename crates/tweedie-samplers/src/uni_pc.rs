@@ -1,7 +1,7 @@
-//! UniPC: every evaluation first corrects the move that led to it, then predicts the next.
+//! UniPC: every evaluation first corrects the previous move, then predicts the next one.
 //!
-//! The weights, and what they mean, are those of [`UniPcWeights`]. One
-//! evaluation a move, order `p + 1`; the last state is a predicted one.
+//! [`UniPcWeights`] defines the weights. One evaluation per move, order `p + 1`; the last state is
+//! predicted but not corrected.
 //!
 //! # Reference
 //! Zhao et al. 2023, "UniPC", algorithms 1 and 2, arXiv:2302.04867.
@@ -30,7 +30,7 @@ pub struct UniPc {
 }
 
 impl UniPc {
-    /// UniPC on the clean signal with `B₂(h) = e^h − 1`, combining `p` estimates.
+    /// UniPC on the clean estimate with `B₂(h) = e^h − 1`, combining `p` estimates.
     #[must_use]
     pub fn new(p: Order) -> Self {
         Self {
@@ -42,21 +42,21 @@ impl UniPc {
         }
     }
 
-    /// UniP alone, of order `p`.
+    /// Uses the predictor UniP alone, of order `p`.
     #[must_use]
     pub fn predicting_only(mut self) -> Self {
         self.predicts_only = true;
         self
     }
 
-    /// On another estimate.
+    /// Sets the estimate that the method interpolates.
     #[must_use]
     pub fn with_variable(mut self, variable: Variable) -> Self {
         self.weights.variable = variable;
         self
     }
 
-    /// With another `B(h)`.
+    /// Sets the function `B(h)`.
     #[must_use]
     pub fn with_rule(mut self, rule: UniPcRule) -> Self {
         self.weights.rule = rule;
@@ -64,7 +64,7 @@ impl UniPc {
     }
 }
 
-/// What UniPC remembers: its estimates, and the numbers by which it last predicted.
+/// The memory of UniPC: the estimates and the weights of the last prediction.
 #[derive(Clone, Debug)]
 pub struct Correctable<const D: usize> {
     history: History<D>,
@@ -81,9 +81,9 @@ impl<const D: usize> Default for Correctable<D> {
 }
 
 impl<const D: usize> Correctable<D> {
-    /// UniC, as a change of the state that UniP led to: the factors of the estimate at `here` and
-    /// of those before it. The two differ in nothing else, and what was done to the state since
-    /// then stays.
+    /// The weights that turn the predicted state (UniP) into the corrected one (UniC). The first is
+    /// for the estimate at `here`, the others for the earlier estimates. UniP and UniC differ only
+    /// in these weights, so any change made to the state since the prediction is kept.
     fn correction(&self, weights: &UniPcWeights, here: Level) -> Vec<f64> {
         let Some(predicted) = &self.predicted else {
             return Vec::new();
@@ -119,11 +119,11 @@ impl<const D: usize> Step<D> for UniPc {
         } else {
             memory.correction(&self.weights, mv.from)
         };
-        // The correction reaches further back than the prediction.
+        // The correction uses one estimate more than the prediction.
         let most = self.weights.order.get().max(correction.len());
         memory.history.remember(mv.from, estimate, most);
         let rule = self.weights.predictor(memory.history.visited(), mv.to)?;
-        // Both at once: state·(x + Σ change_j m_j) + Σ past_j m_j.
+        // Correct and predict in one pass: state·(x + Σ change_j m_j) + Σ past_j m_j.
         let at = |factors: &[f64], j: usize| factors.get(j).copied().unwrap_or(0.0);
         let factor = |j| rule.state * at(&correction, j) + at(&rule.past, j);
         let both = Combination {

@@ -1,5 +1,4 @@
-//! AdamW, each parameter in one pass: [`tweedie_kernels::adamw`] with the moments of every
-//! parameter.
+//! AdamW with one pass per parameter: keeps the moments and calls [`tweedie_kernels::adamw`].
 //!
 //! # Reference
 //! Loshchilov & Hutter 2019, algorithm 2, arXiv:1711.05101.
@@ -12,16 +11,16 @@ use std::any::Any;
 use std::collections::HashMap;
 use tweedie_kernels::{AdamWStep, adamw};
 
-/// How much the two moments keep.
+/// The decay rates β₁ and β₂ of the two moments.
 const KEEP: [f64; 2] = [0.9, 0.999];
 
-/// Added to the root of the second moment.
+/// Added to the square root of the second moment.
 const EPSILON: f64 = 1e-5;
 
-/// A tensor of any number of dimensions for each parameter.
+/// One tensor of any rank for each parameter.
 type Tensors = HashMap<ParamId, Box<dyn Any>>;
 
-/// Both moments of every parameter that has had a gradient, on the plain device.
+/// Both moments of every parameter that has had a gradient, on the device without autodiff.
 pub(crate) struct AdamW {
     weight_decay: f64,
     moments: [Tensors; 2],
@@ -35,7 +34,7 @@ impl AdamW {
         }
     }
 
-    /// Step `number`, from 1, of every parameter that has a gradient.
+    /// Makes step `number`, counted from 1, for every parameter that has a gradient.
     pub(crate) fn step<M: Module>(
         &mut self,
         learning_rate: f64,
@@ -57,13 +56,13 @@ impl AdamW {
         })
     }
 
-    /// The moments as modules of the structure of `model`, 0 for parameters without.
+    /// The moments as two modules with the structure of `model`; 0 where a parameter has none.
     pub(crate) fn modules<M: Module>(&self, model: &M) -> [M; 2] {
         let written = |moments| model.valid().map(&mut Written { moments });
         [&self.moments[0], &self.moments[1]].map(written)
     }
 
-    /// Goes on with the moments of [`modules`](Self::modules).
+    /// Restores the moments from the output of [`modules`](Self::modules).
     pub(crate) fn of_modules<M: Module>(weight_decay: f64, modules: [M; 2]) -> Self {
         Self {
             weight_decay,
@@ -72,7 +71,7 @@ impl AdamW {
     }
 }
 
-/// Takes the tensor of a parameter, if there is one.
+/// Removes and returns the tensor of a parameter, if there is one.
 fn take<const D: usize>(tensors: &mut Tensors, id: ParamId) -> Option<Tensor<D>> {
     let tensor = tensors.remove(&id)?.downcast::<Tensor<D>>().ok()?;
     Some(*tensor)

@@ -1,15 +1,14 @@
-//! A run on disk: a folder whose file `run.json` says which other files belong to it.
+//! A run on disk: a folder in which `run.json` names the other files of the run.
 //!
 //! | file | content |
 //! |---|---|
-//! | `run.json` | steps done, settings, objective, number of examples and the caller's description of the model |
+//! | `run.json` | steps done, settings, objective, number of examples, description of the model |
 //! | `model-G.bpk`, `average-G.bpk` | the parameters and their average |
 //! | `first-G.bpk`, `second-G.bpk` | AdamW's moments |
 //!
-//! `G` is 0 or 1. A save writes the files of the other number, then replaces `run.json`, then
-//! removes the files that it named before. Whoever stops in between, and when, leaves one complete
-//! run. No other file of the folder is touched, and a folder that holds files but no run is
-//! refused.
+//! `G` is 0 or 1. A save writes the tensors under the unused number, replaces `run.json`, and then
+//! removes the old tensors. An interruption at any point leaves the old or the new run complete. A
+//! save touches no other file, and rejects a folder that holds files but no run.
 
 use crate::adamw::AdamW;
 use crate::in_place::InPlace;
@@ -29,42 +28,42 @@ pub enum RunError {
     /// A file that could not be read or written.
     #[error("{}: {message}", path.display())]
     File {
-        /// Which one.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         message: String,
     },
-    /// A folder that holds files, but no run: nothing is written there.
+    /// The folder holds files but no run. Nothing was written.
     #[error("{}: this folder holds files that are not a run of tweedie's, and is left alone", path.display())]
     Foreign {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
     },
-    /// A checkpoint of another run.
+    /// The checkpoint belongs to another run.
     #[error("{}: the checkpoint has {name} {found}, this run {expected}", path.display())]
     Mismatch {
-        /// The checkpoint.
+        /// The path of the checkpoint.
         path: PathBuf,
-        /// What differs.
+        /// The name of the value that differs.
         name: String,
-        /// This run's.
+        /// The value of this run.
         expected: String,
-        /// The checkpoint's.
+        /// The value in the checkpoint.
         found: String,
     },
 }
 
-/// What marks a file `run.json` as ours.
+/// Marks a `run.json` as one of this format.
 const FORMAT: &str = "tweedie-run-1";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Run {
     format: String,
-    /// Which files hold the tensors.
+    /// The `G` of the files that hold the tensors.
     generation: u8,
     done: usize,
-    /// How many examples the run sees; none before the first step.
+    /// The number of examples; `None` before the first step.
     examples: Option<usize>,
     settings: Value,
     objective: Value,
@@ -72,12 +71,13 @@ struct Run {
 }
 
 impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trainer<N, S> {
-    /// Writes the run to the folder `directory`, in the place of a run that is there. `model`
-    /// describes the network; resuming compares it.
+    /// Writes the run to the folder `directory`, replacing a run saved there.
+    ///
+    /// `model` describes the network; [`resume`](Self::resume) compares it.
     ///
     /// # Errors
-    /// [`RunError::Foreign`] for a folder with other files, [`RunError::File`] for what
-    /// could not be written; the run that was there stays.
+    /// [`RunError::Foreign`] for a folder with other files, [`RunError::File`] if a file cannot be
+    /// written or removed. The folder then still holds the old or the new run, complete.
     pub fn save(
         &self,
         directory: impl AsRef<Path>,
@@ -125,12 +125,14 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
         Ok(())
     }
 
-    /// Continues the run in `directory`. Everything has to be as it was, but for the number of
-    /// steps; `fresh` gives the structure and its device, not the parameters.
+    /// Continues the run in `directory`.
+    ///
+    /// `model`, `objective` and `settings` must equal the saved ones, except for the number of
+    /// steps. `fresh` provides the structure and the device; its parameters are replaced.
     ///
     /// # Errors
-    /// [`TrainError::Run`] for a directory that holds no checkpoint, or one of another run,
-    /// naming the first difference; [`TrainError::Parameter`] as [`new`](Self::new).
+    /// [`TrainError::Run`] if the directory holds no checkpoint, or that of another run; the error
+    /// names the first difference. Otherwise as [`new`](Self::new).
     pub fn resume(
         directory: impl AsRef<Path>,
         fresh: Preconditioned<N>,
@@ -182,13 +184,13 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
     }
 }
 
-/// Whether a run was saved to `directory`.
+/// Returns whether `directory` holds a saved run.
 #[must_use]
 pub fn has_checkpoint(directory: impl AsRef<Path>) -> bool {
     directory.as_ref().join(RUN).exists()
 }
 
-/// The run in a folder; `None` for a folder that is empty or does not exist.
+/// The run in a folder; `None` if the folder is empty or does not exist.
 fn existing(directory: &Path) -> Result<Option<Run>, RunError> {
     let path = directory.join(RUN);
     let foreign = |_| RunError::Foreign {
@@ -199,7 +201,7 @@ fn existing(directory: &Path) -> Result<Option<Run>, RunError> {
     }
     match std::fs::read_dir(directory) {
         Ok(mut entries) => match entries.next() {
-            // The first save of a run that was cut off before it was complete.
+            // An interrupted first save counts as an empty folder.
             None => Ok(None),
             Some(_) if is_cut_off(directory) => Ok(None),
             Some(_) => Err(RunError::Foreign {
@@ -211,7 +213,7 @@ fn existing(directory: &Path) -> Result<Option<Run>, RunError> {
     }
 }
 
-/// Whether a folder holds nothing but files of a first save, which writes `run.json` last.
+/// Whether a folder holds only files of a first save, which writes `run.json` last.
 fn is_cut_off(directory: &Path) -> bool {
     let ours = |name: &std::ffi::OsStr| {
         let is_partial = name.to_string_lossy().ends_with(".partial");
@@ -233,19 +235,19 @@ fn read(path: &Path) -> Result<Run, RunError> {
     }
 }
 
-/// The most bytes of `run.json`.
+/// The maximum size of `run.json` in bytes.
 const MOST_BYTES: u64 = 1 << 24;
 
 const RUN: &str = "run.json";
 
-/// What the files of tensors hold.
+/// The kinds of tensor files.
 const TENSORS: [&str; 4] = ["model", "average", "first", "second"];
 
 fn tensors(name: &str, generation: u8) -> String {
     format!("{name}-{generation}.bpk")
 }
 
-/// An error of a file.
+/// Converts an error to [`RunError::File`].
 fn file<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> RunError {
     let path = path.to_path_buf();
     move |error| RunError::File {
@@ -263,7 +265,7 @@ fn mismatch(path: &Path, name: String, expected: String, found: String) -> RunEr
     }
 }
 
-/// JSON, in which every number has to be finite: what is not would be written as nothing.
+/// Converts a value to JSON. Its numbers must be finite, because JSON would store others as null.
 fn value(path: &Path, of: &impl Serialize) -> Result<Value, RunError> {
     serde_json::to_value(of).map_err(file(path))
 }

@@ -8,11 +8,13 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Tensor};
 use tweedie_kernels::{add_squares, scaled};
 
-/// Scales all gradients together so that their norm is at most `max`; also gives the norm before,
-/// or nothing for a module without gradients. Gradients that are short enough are left alone.
+/// Scales all gradients together so that their global norm is at most `max`.
+///
+/// Also returns the norm before scaling, or `None` for a module without gradients. Gradients within
+/// the limit stay unchanged.
 ///
 /// # Panics
-/// For a `max` that is not above 0.
+/// If `max` is not above 0.
 pub fn clip_global_norm<M: Module>(
     module: &M,
     gradients: GradientsParams,
@@ -46,7 +48,7 @@ impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
             let sum = self.sum.take().unwrap_or_else(|| {
-                // Half precision cannot hold a sum of so many numbers.
+                // Half precision cannot hold a sum over all parameters.
                 let wide = match gradient.dtype() {
                     DType::F64 => DType::F64,
                     _ => DType::F32,

@@ -1,22 +1,22 @@
-//! What a network is trained on.
+//! Training data.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// A finite set of examples that can be stacked into batches. A run expects as many of them at its
-/// end as at its beginning.
+/// A finite set of examples that can be stacked into batches. Its size must not change during a
+/// run.
 ///
-/// A tensor `[count, …]` is one. Data that do not fit into memory implement this themselves, over
-/// a burn `Dataset` or anything else.
+/// Implemented for tensors `[count, …]`. Implement it for data that do not fit into memory, over a
+/// burn `Dataset` or any other source.
 pub trait Examples<const D: usize> {
-    /// How many there are.
+    /// The number of examples.
     fn len(&self) -> usize;
 
-    /// Whether there are none.
+    /// Whether there are no examples.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The examples of the given numbers, stacked: `[indices.len(), …]`, on `device`.
+    /// Stacks the examples with the given indices: `[indices.len(), …]`, on `device`.
     fn batch(&self, indices: &[usize], device: &Device) -> Tensor<D>;
 }
 

@@ -10,7 +10,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use tweedie_kernels::average;
 
-/// The running average of a module's parameters. It lives on the plain device, ready to sample.
+/// The running average of a module's parameters, on the device without autodiff.
 #[derive(Clone, Debug)]
 pub struct Ema<M> {
     average: M,
@@ -18,7 +18,7 @@ pub struct Ema<M> {
 }
 
 impl<M: Module> Ema<M> {
-    /// Starts at `model`'s parameters, towards the final `decay`.
+    /// Starts from `model`'s parameters. `decay` is the final decay.
     #[must_use]
     pub fn new(model: &M, decay: f64) -> Self {
         Self {
@@ -39,11 +39,11 @@ impl<M: Module> Ema<M> {
         self.decay.min((1.0 + k as f64) / (10.0 + k as f64))
     }
 
-    /// Takes in `model` as update number `k`, from 0. Parameters are matched by burn's identity of
-    /// them, which clones and trained successors share.
+    /// Updates the average with `model`; `k` counts the updates from 0. Parameters are matched by
+    /// burn's `ParamId`, which clones and trained copies of a module share.
     ///
     /// # Panics
-    /// If `model` lacks a parameter of the average: it is another module.
+    /// If `model` lacks a parameter of the average, because it is another module.
     #[must_use]
     pub fn update(self, model: &M, k: usize) -> Self {
         let keep = self.decay(k);
@@ -56,7 +56,7 @@ impl<M: Module> Ema<M> {
         }
     }
 
-    /// The average.
+    /// The averaged module.
     #[must_use]
     pub fn average(&self) -> &M {
         &self.average

@@ -1,8 +1,8 @@
-//! A value that is replaced by what becomes of it, so that nothing is held twice meanwhile.
+//! A slot updated by value, so that memory holds no second copy during the update.
 
 use std::ops::Deref;
 
-/// A value. It is lost if what replaces it panics.
+/// A slot updated by value (`T -> T`). Empty after a panic in the update.
 #[derive(Debug)]
 pub(crate) struct InPlace<T>(Option<T>);
 
@@ -11,7 +11,7 @@ impl<T> InPlace<T> {
         Self(Some(value))
     }
 
-    /// Lends the value to `f`, and keeps what it gives.
+    /// Replaces the value by `f` of it.
     pub(crate) fn replace(&mut self, f: impl FnOnce(T) -> T) {
         self.0 = self.0.take().map(f);
     }

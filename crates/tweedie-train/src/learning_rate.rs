@@ -6,15 +6,15 @@
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
-/// What follows the warm-up.
+/// The learning rate after the warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Decay {
-    /// The peak, to the end.
+    /// The peak rate until the end.
     #[default]
     Constant,
-    /// Half a cosine, from the peak to 0 at the last step.
+    /// Half a cosine, from the peak to 0 at step `steps`, one after the last.
     Cosine,
 }
 
@@ -22,11 +22,11 @@ pub enum Decay {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LearningRate {
-    /// The largest rate.
+    /// The largest learning rate.
     pub peak: f64,
-    /// Steps of linear warm-up.
+    /// The number of steps of linear warm-up.
     pub warmup: usize,
-    /// What follows.
+    /// The learning rate after the warm-up.
     pub decay: Decay,
 }
 
@@ -59,7 +59,7 @@ impl LearningRate {
         Self { decay, ..self }
     }
 
-    /// The rate of step `step` of `steps`, from 0.
+    /// The rate of step `step`, counted from 0, of a run of `steps`.
     ///
     /// ```
     /// use tweedie_train::{Decay, LearningRate};

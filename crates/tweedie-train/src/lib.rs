@@ -1,23 +1,26 @@
 //! Training of diffusion models by denoising score matching.
 //!
-//! At a random time `t` the network sees `x_t = α x₀ + σ ε` and is asked for the affine image of
-//! `x₀` that its [`Prediction`](tweedie_math::Prediction) names; the squared error is weighted by a
-//! [`Weighting`](tweedie_math::Weighting). The minimiser is Tweedie's conditional mean.
+//! At a random time `t` the network gets `x_t = α x₀ + σ ε` and predicts the affine image of `x₀`
+//! that its [`Prediction`](tweedie_math::Prediction) defines. A
+//! [`Weighting`](tweedie_math::Weighting) weights the squared error. The minimiser is Tweedie's
+//! conditional mean.
 //!
 //! | piece | file |
 //! |---|---|
-//! | [`Objective`]: schedule, weighting and times to a loss | `objective.rs` |
-//! | [`Trainer`]: the loop, one step at a time, and its checkpoints | `trainer.rs`, `checkpoint.rs` |
+//! | [`Objective`]: the loss for a schedule, a weighting and a time distribution | `objective.rs` |
+//! | [`Trainer`]: the training loop and its checkpoints | `trainer.rs`, `checkpoint.rs` |
 //! | [`Ema`]: the running average of the weights | `ema.rs` |
 //! | [`clip_global_norm`] | `clip.rs` |
 //! | [`LearningRate`]: warm-up and decay | `learning_rate.rs` |
-//! | [`Examples`], [`Shuffle`]: what is seen, in which order | `data.rs`, `order.rs` |
-//! | [`ProgressLine`]: loss, pace and time left | `progress.rs` |
+//! | [`Examples`], [`Shuffle`]: the data and their order | `data.rs`, `shuffle.rs` |
+//! | [`ProgressLine`]: loss, examples per second and time left | `progress.rs` |
 //!
-//! Every random number of step `k` follows from the seed and `k`: a run that was interrupted and
-//! resumed is, bit for bit, the run that was not. (Dropout draws from burn's generator, which is
-//! one for the whole process. A step owns it while it draws, so that runs in several threads do not
-//! disturb each other; draws of your own from that generator at the same time would.)
+//! All random numbers of step `k` are a function of the seed and `k`. An interrupted and resumed
+//! run is therefore bit for bit equal to an uninterrupted one.
+//!
+//! Dropout draws from burn's generator, which is global to the process. A step locks it while
+//! drawing, so runs in several threads do not disturb each other. Drawing from that generator
+//! elsewhere at the same time does disturb a run.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};

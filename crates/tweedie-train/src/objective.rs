@@ -1,7 +1,7 @@
 //! The denoising loss: `E_t E_ε [w(t) ‖F(x_t) − F*‖²]`, `x_t = α x₀ + σ ε`.
 //!
-//! `F* = (x₀ − skip·x_t)/out` is the inverse of the row of the
-//! [`Prediction`](tweedie_math::Prediction) table by which the network is read.
+//! The target `F* = (x₀ − skip·x_t)/out` inverts the row of the
+//! [`Prediction`](tweedie_math::Prediction) table that turns the network's output into `x̂₀`.
 //!
 //! # Reference
 //! Vincent 2011, "A Connection Between Score Matching and Denoising Autoencoders"; Ho et al. 2020,
@@ -13,20 +13,20 @@ use serde::{Deserialize, Serialize};
 use tweedie_core::{InputError, Levels, Network, Preconditioned};
 use tweedie_math::{Schedule, TimeDensity, Weighting};
 
-/// A schedule, a weighting and a law of times.
+/// A training objective: a schedule, a weighting and a distribution of times.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Objective<S> {
     /// The forward process.
     pub schedule: S,
-    /// How much each level counts.
+    /// The weight of each noise level.
     pub weighting: Weighting,
-    /// Which times are seen.
+    /// The distribution of training times.
     pub density: TimeDensity,
 }
 
 impl<S: Schedule> Objective<S> {
-    /// The uniform weighting at uniform times: DDPM's simple loss.
+    /// Uniform weighting at uniform times: DDPM's simple loss.
     pub fn new(schedule: S) -> Self {
         Self {
             schedule,
@@ -35,29 +35,30 @@ impl<S: Schedule> Objective<S> {
         }
     }
 
-    /// Another weighting.
+    /// Sets the weighting.
     #[must_use]
     pub fn with_weighting(mut self, weighting: Weighting) -> Self {
         self.weighting = weighting;
         self
     }
 
-    /// Another law of times.
+    /// Sets the distribution of training times.
     #[must_use]
     pub fn with_density(mut self, density: TimeDensity) -> Self {
         self.density = density;
         self
     }
 
-    /// The mean over the batch and all values: `[1]`. Each sample has its own time; `noise` is
-    /// `ε`, in the shape of `clean`.
+    /// Computes the loss, averaged over the batch and all values: `[1]`.
+    ///
+    /// `times` holds one time per sample; `noise` is `ε`, in the shape of `clean`.
     ///
     /// # Errors
-    /// [`InputError::Shape`] if noise or output have not the shape of `clean`: a network with twice
-    /// the channels also says a variance, and is trained by another objective.
+    /// [`InputError::Shape`] if the noise or the network's output differs in shape from `clean`. A
+    /// network with learned variance has twice the channels and needs another objective.
     ///
     /// # Panics
-    /// If there is not one time per sample.
+    /// If the number of times differs from the number of samples.
     pub fn loss<const D: usize, N: Module + Network<D>>(
         &self,
         model: &Preconditioned<N>,
@@ -88,7 +89,7 @@ impl<S: Schedule> Objective<S> {
         let output = model.predict(noisy, &levels);
         of_clean("the network's output", output.dims())?;
         let error = output - target;
-        // A mean of so many numbers is beyond half precision.
+        // Half precision is too coarse for a mean over the whole batch.
         let error = match error.dtype() {
             DType::F64 => error,
             _ => error.cast(DType::F32),

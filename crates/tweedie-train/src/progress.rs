@@ -1,10 +1,11 @@
-//! A line on the terminal: step, loss, pace, time left.
+//! A progress line in the terminal.
 
 use crate::Report;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A progress bar with loss, examples per second and the time left. Silent when the output is not
-/// a terminal.
+/// A progress bar with the loss, examples per second and the time left.
+///
+/// The bar is hidden when the output is not a terminal.
 #[derive(Clone, Debug)]
 pub struct ProgressLine {
     bar: ProgressBar,
@@ -12,7 +13,7 @@ pub struct ProgressLine {
 }
 
 impl ProgressLine {
-    /// For a run of `steps`, of which `done` are behind.
+    /// Creates the bar for a run of `steps`, of which `done` are finished.
     #[must_use]
     pub fn new(steps: usize, done: usize) -> Self {
         let bar = ProgressBar::new(steps as u64).with_position(done as u64);
@@ -27,7 +28,7 @@ impl ProgressLine {
         }
     }
 
-    /// Shows a step.
+    /// Updates the bar after a step.
     pub fn show(&mut self, report: &Report) {
         let before = self.smoothed.unwrap_or(report.loss);
         let smoothed = 0.98 * before + 0.02 * report.loss;
@@ -38,7 +39,7 @@ impl ProgressLine {
             .set_message(format!("loss {smoothed:.4}  {pace:.0} images/s"));
     }
 
-    /// The loss, averaged over the last fifty steps or so.
+    /// The exponential average of the loss over about fifty steps.
     #[must_use]
     pub fn smoothed_loss(&self) -> Option<f64> {
         self.smoothed
@@ -48,14 +49,14 @@ impl ProgressLine {
     pub fn say(&self, line: impl AsRef<str>) {
         if self.bar.is_hidden() {
             use std::io::Write;
-            // Nothing can be done about a closed output, and a run should not end for it.
+            // A closed output is no reason to end a run.
             let _ = writeln!(std::io::stdout(), "{}", line.as_ref());
         } else {
             self.bar.println(line);
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }

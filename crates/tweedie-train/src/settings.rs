@@ -1,4 +1,4 @@
-//! The settings of a training run.
+//! The settings of a run, with their builders and their ranges.
 
 use crate::{Decay, LearningRate};
 use serde::{Deserialize, Serialize};
@@ -31,8 +31,10 @@ pub struct Settings {
     pub ema: f64,
     /// Seed of the noise, the times and the order of the examples.
     pub seed: u64,
-    /// Whether the backward pass recomputes cheap operations (normalisations, nonlinearities,
-    /// sums) instead of storing their results: less memory, more time, the same gradients.
+    /// Whether the backward pass recomputes cheap operations instead of storing their outputs.
+    ///
+    /// These are normalisations, nonlinearities and sums. Recomputing saves memory, takes more time
+    /// and gives the same gradients.
     pub recompute: bool,
 }
 

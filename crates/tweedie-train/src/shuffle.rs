@@ -1,11 +1,12 @@
-//! In which order examples are seen: a new permutation each epoch, as a function of the seed.
+//! The order of the examples: a new permutation in each epoch, determined by the seed.
 
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-/// The examples of each step, a pure function of the seed: epoch `e` is a permutation drawn from
-/// stream `e`. Batches run across epochs, so that every example is seen equally often.
+/// Assigns examples to steps, as a pure function of the seed. Epoch `e` is a permutation drawn from
+/// the generator's stream `e`. Batches run across the ends of epochs, so that every example is used
+/// equally often.
 ///
 /// ```
 /// use tweedie_train::Shuffle;
@@ -20,12 +21,12 @@ use rand_chacha::rand_core::SeedableRng;
 pub struct Shuffle {
     len: usize,
     seed: u64,
-    /// The epoch of the last batch, with its permutation.
+    /// The epoch of the last batch and its permutation.
     epoch: Option<(u64, Vec<usize>)>,
 }
 
 impl Shuffle {
-    /// The order of `len` examples.
+    /// Creates the order of `len` examples.
     #[must_use]
     pub fn new(len: usize, seed: u64) -> Self {
         Self {
@@ -35,10 +36,10 @@ impl Shuffle {
         }
     }
 
-    /// The examples of step `step`, from 0, in batches of `size`.
+    /// The examples of step `step`, counted from 0, for batches of `size`.
     ///
     /// # Panics
-    /// For an order of no examples.
+    /// If there are no examples.
     pub fn batch(&mut self, step: usize, size: usize) -> Vec<usize> {
         assert!(self.len > 0, "an order of no examples");
         let place = |i: usize| (step as u64) * (size as u64) + i as u64;

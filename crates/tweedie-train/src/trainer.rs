@@ -13,21 +13,21 @@ use tweedie_core::{
 };
 use tweedie_math::{ParameterError, Schedule, stratified};
 
-/// What happened in a step.
+/// The result of a training step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Report {
-    /// Steps done, this one included.
+    /// The number of steps done, including this one.
     pub step: usize,
     /// The loss.
     pub loss: f64,
-    /// The norm of the gradients before they were clipped.
+    /// The global norm of the gradients before clipping.
     pub gradient_norm: f64,
-    /// Examples in the step.
+    /// The number of examples in the step.
     pub batch: usize,
 }
 
-/// Why a run cannot begin or go on.
+/// Why a run cannot begin or continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
@@ -37,7 +37,7 @@ pub enum TrainError {
     /// No examples.
     #[error("there is nothing to train on: 0 examples")]
     NoExamples,
-    /// The loss is no longer a number.
+    /// The loss or the gradient norm is not finite.
     #[error(
         "the loss became {loss} at step {step}: lower the learning rate (now {learning_rate:e})"
     )]
@@ -49,27 +49,27 @@ pub enum TrainError {
         /// Its learning rate.
         learning_rate: f64,
     },
-    /// A set of another number of examples than the run began with.
+    /// The number of examples has changed since the run began.
     #[error("the run has {expected} examples, got {found}: other data are another run")]
     Examples {
-        /// How many the run began with.
+        /// The number of examples when the run began.
         expected: usize,
-        /// How many there are now.
+        /// The number of examples now.
         found: usize,
     },
-    /// An example with a value that is not finite.
+    /// An example contains NaN or an infinity.
     #[error("example {index} holds a value that is not finite")]
     Example {
-        /// Its number, from 0.
+        /// The index of the example, from 0.
         index: usize,
     },
-    /// What the examples, the noise or the network's output have for a shape.
+    /// The examples, the noise or the network's output have the wrong shape.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// An objective or a prediction with a parameter outside its range.
+    /// A parameter of the objective or the prediction is outside its range.
     #[error(transparent)]
     Objective(#[from] tweedie_math::ScheduleError),
-    /// A prediction that does not determine the clean signal at a time that training sees.
+    /// The prediction does not determine the clean signal at a time that the objective draws.
     #[error(
         "the prediction says nothing of x₀ at time {time}, which the objective draws: narrow its \
          times, or predict the velocity"
@@ -91,7 +91,7 @@ pub struct Trainer<N: Module, S> {
     pub(crate) ema: InPlace<Ema<Preconditioned<N>>>,
     pub(crate) optimizer: AdamW,
     pub(crate) done: usize,
-    /// The number of examples, and their order; known from the first step or from the checkpoint.
+    /// The number of examples and their order; set by the first step or the checkpoint.
     pub(crate) order: Option<(usize, Shuffle)>,
 }
 
@@ -105,12 +105,14 @@ impl<N: Module + ModuleDisplay, S> std::fmt::Debug for Trainer<N, S> {
 }
 
 impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
-    /// A run from the model's present parameters.
+    /// Starts a run from the model's present parameters.
     ///
     /// # Errors
-    /// [`TrainError::Parameter`] for a setting outside its range; [`TrainError::Objective`] for a
-    /// parameter of the objective or the prediction; [`TrainError::Undetermined`] for a prediction
-    /// that does not determine the clean signal at the noisiest time.
+    /// * [`TrainError::Setting`] if a setting is outside its range.
+    /// * [`TrainError::Objective`] if a parameter of the objective or the prediction is outside its
+    ///   range.
+    /// * [`TrainError::Undetermined`] if the prediction does not determine `x₀` at the noisiest
+    ///   time.
     pub fn new(
         model: Preconditioned<N>,
         objective: Objective<S>,
@@ -141,7 +143,7 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         })
     }
 
-    /// How the run goes.
+    /// The training settings.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -153,23 +155,27 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         self.done
     }
 
-    /// The model with averaged weights, on the plain device.
+    /// The model with averaged weights, on the device without autodiff.
     #[must_use]
     pub fn average(&self) -> &Preconditioned<N> {
         self.ema.average()
     }
 
-    /// One step; nothing when all are done.
+    /// Makes one training step. Returns `None` when all steps are done.
     ///
     /// # Errors
-    /// [`TrainError::NoExamples`], [`TrainError::Examples`] for another number of them than before,
-    /// [`TrainError::Input`] for examples or an output of another shape than was asked for,
-    /// [`TrainError::Example`] for one that is not finite, or [`TrainError::Diverged`]. All leave
-    /// the parameters as they were.
+    /// * [`TrainError::NoExamples`] if `examples` is empty.
+    /// * [`TrainError::Examples`] if the number of examples has changed.
+    /// * [`TrainError::Input`] if a batch or the network's output has the wrong shape.
+    /// * [`TrainError::Example`] if an example is not finite.
+    /// * [`TrainError::Diverged`] if the loss or the gradient norm is not finite for another
+    ///   reason.
+    ///
+    /// The parameters stay unchanged in all cases.
     ///
     /// # Panics
-    /// After a panic in an earlier step, which has lost the run; so do [`Self::average`] and
-    /// `save`.
+    /// If an earlier step panicked while updating the parameters, which loses the run.
+    /// [`Self::average`] and `save` then panic too.
     pub fn step<const D: usize>(
         &mut self,
         examples: &impl Examples<D>,
@@ -206,7 +212,7 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
             .into());
         }
 
-        // Everything random in this step: times, noise, dropout.
+        // All random numbers of this step: times, noise, dropout.
         let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
         rng.set_stream(u64::MAX - step as u64);
         let shift = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
@@ -215,8 +221,7 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
             .map(|u| self.objective.density.time(&self.objective.schedule, u))
             .collect();
         let noise = HostNoise::seeded(rng.next_u64()).normal_like(&clean);
-        // Dropout draws from burn's generator, which all threads share, as late as in the backward
-        // pass.
+        // Dropout draws from burn's process-wide generator, even as late as in the backward pass.
         let turn = own_generator();
         device.seed(rng.next_u64());
         let loss = self
@@ -251,21 +256,21 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         Ok(Some(report))
     }
 
-    /// The device without gradients on which the average lives.
+    /// The device without autodiff, on which the average lives.
     pub(crate) fn plain_device(&self) -> Device {
         let devices = self.ema.average().devices();
         devices.into_iter().next().unwrap_or_default()
     }
 }
 
-/// The first sample with a value that is not finite.
+/// The index of the first sample with a value that is not finite.
 fn not_finite<const D: usize>(x: &Tensor<D>) -> Option<usize> {
     let zeros = per_sample_sum(x.clone() * 0.0).into_data();
     let mut zeros = zeros.iter::<f64>();
     zeros.position(|zero| zero != 0.0)
 }
 
-/// The model with gradients, and with what the settings say of its backward pass.
+/// The model with autodiff, and with gradient checkpointing if the settings ask for it.
 pub(crate) fn trained<M: Module>(model: M, settings: &Settings) -> M {
     match settings.recompute {
         true => model.train().map(&mut Recomputed),
@@ -273,7 +278,7 @@ pub(crate) fn trained<M: Module>(model: M, settings: &Settings) -> M {
     }
 }
 
-/// Has the backward pass compute again what cheap operations gave, instead of keeping it.
+/// Lets the backward pass recompute the outputs of cheap operations instead of storing them.
 struct Recomputed;
 
 impl ModuleMapper for Recomputed {

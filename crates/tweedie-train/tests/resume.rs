@@ -1,4 +1,4 @@
-//! Interrupted and resumed is uninterrupted, and two runs do not disturb each other.
+//! An interrupted and resumed run equals an uninterrupted one, and parallel runs are independent.
 
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
@@ -14,7 +14,7 @@ fn objective() -> Objective<VariancePreserving> {
     Objective::new(VariancePreserving::default())
 }
 
-/// A small network with dropout, whose randomness has to be resumed as well.
+/// A small network with dropout, whose randomness must be resumed too.
 fn fresh() -> Preconditioned<Unet> {
     let device = Device::flex();
     let config = UnetConfig::new(1)
@@ -59,9 +59,9 @@ fn interrupted_and_resumed_is_uninterrupted_bit_for_bit() -> Result<(), TrainErr
         first.step(&images())?;
     }
     first.save(&place, &"a U-Net")?;
-    first.step(&images())?; // lost, as after a crash
+    first.step(&images())?; // lost, as in a crash
     drop(first);
-    // Another process would draw other random numbers in between.
+    // Draw other random numbers in between, as another process would.
     let turn = own_generator();
     let _ = Tensor::<1>::random([5], burn::tensor::Distribution::Default, &Device::flex());
     drop(turn);
@@ -77,7 +77,7 @@ fn interrupted_and_resumed_is_uninterrupted_bit_for_bit() -> Result<(), TrainErr
     Ok(())
 }
 
-/// Dropout draws from one generator of the whole process, which a run owns while it takes a step.
+/// Dropout draws from a process-wide generator, which a run locks during a step.
 #[test]
 fn two_runs_at_once_are_two_runs_one_after_the_other() -> Result<(), TrainError> {
     let run = || -> Result<Vec<u32>, TrainError> {

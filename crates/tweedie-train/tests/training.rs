@@ -1,4 +1,4 @@
-//! Training: resumption, averages, clipping, refusals.
+//! Training: checkpoints of other runs, averages, clipping, errors.
 
 #![allow(
     clippy::expect_used,
@@ -28,7 +28,7 @@ fn objective() -> Objective<VariancePreserving> {
 
 fn fresh(width: usize) -> Preconditioned<Unet> {
     let device = Device::flex();
-    // Dropout on, so that its randomness is resumed as well.
+    // With dropout, whose randomness must be resumed too.
     let config = UnetConfig::new(1)
         .with_widths([width, 2 * width])
         .with_blocks(1)
@@ -89,13 +89,13 @@ fn a_checkpoint_of_another_run_is_refused_by_name() -> Result<(), TrainError> {
         resume(folder.path(), objective(), settings(7), "a U-Net").is_some(),
         "no checkpoint"
     );
-    // More steps are no other run.
+    // A run may be resumed with more steps.
     assert_eq!(resume(&place, objective(), settings(9), "a U-Net"), None);
     assert!(has_checkpoint(&place));
     // Weights of another network.
     let wrong = Run::resume(&place, fresh(16), objective(), settings(7), &"a U-Net");
     assert!(matches!(wrong, Err(TrainError::Run(RunError::File { .. }))));
-    // A torn file.
+    // A corrupted file.
     std::fs::write(place.join("model-0.bpk"), b"not a record").expect("a file");
     assert!(resume(&place, objective(), settings(7), "a U-Net").is_some());
     Ok(())
@@ -132,12 +132,12 @@ fn a_loss_that_is_no_number_ends_the_run_with_its_step() {
     let mut run = Run::new(fresh(8), objective(), settings(5)).expect("a run");
     let before = bits(run.average());
     let broken = images() * f64::NAN;
-    // The examples are blamed, and not the learning rate.
+    // The error blames the examples and not the learning rate.
     assert!(matches!(
         run.step(&broken),
         Err(TrainError::Example { index: 0..10 })
     ));
-    // Too large a number is no fault of the examples.
+    // A finite but too large example is not an invalid one.
     let large = images() * 1e30;
     assert!(matches!(
         run.step(&large),
@@ -161,7 +161,8 @@ fn an_average_follows_its_formula() {
         [ema.decay(0), ema.decay(8), ema.decay(1000)],
         [0.1, 0.5, 0.9]
     );
-    // The average is matched by parameter: the same module, mapped to 1.
+    // The average matches parameters by identity: use the same module, with all parameters set to
+    // 1.
     struct ToOne;
     impl burn::module::ModuleMapper for ToOne {
         fn map_float<const D: usize>(
@@ -197,7 +198,7 @@ fn clipping_bounds_the_norm_of_all_gradients_together() {
     }
 }
 
-/// Denoising score matching finds Tweedie's denoiser, for any weighting and law of times.
+/// Denoising score matching finds Tweedie's denoiser, for any weighting and time distribution.
 #[test]
 fn training_finds_the_exact_denoiser() -> Result<(), TrainError> {
     let device = Device::flex();
@@ -267,7 +268,7 @@ fn training_finds_the_exact_denoiser() -> Result<(), TrainError> {
 
 #[test]
 fn recomputing_changes_memory_and_not_the_run() -> Result<(), TrainError> {
-    // One network for both: other tests draw from the same generator.
+    // One network for both runs, because other tests draw from the same generator.
     let network = {
         let config = UnetConfig::new(1)
             .with_widths([8, 16])

@@ -19,21 +19,21 @@ use tweedie_math::{
     Ancestral, Kernel, LevelPath, MoveError, ParameterError, PosteriorVariance, forward, gaussian,
 };
 
-/// How the last estimate becomes a law of the data.
+/// How the last estimate defines a distribution of the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub enum Decoder {
     /// The density of the Gaussian, for continuous data.
     #[default]
     Density,
-    /// Its integral over a bin, for data that were quantised; the bins at `least` and `most` reach
-    /// to infinity (Ho et al., eq. 13). A probability below 10⁻¹² counts as that.
+    /// The Gaussian's integral over a bin, for quantised data. The bins at `least` and `most`
+    /// extend to infinity (Ho et al., eq. 13). Probabilities are clamped to at least 10⁻¹².
     Discretised {
         /// The width of a bin.
         bin: f64,
-        /// The least value of the data.
+        /// The smallest value of the data.
         least: f64,
-        /// The largest one.
+        /// The largest value of the data.
         most: f64,
     },
 }
@@ -83,8 +83,8 @@ impl Bound {
         self.steps.iter().fold(rest, |sum, step| sum + step.clone())
     }
 
-    /// The same terms in bits for each of `dimensions`: nats over `D ln 2`. With
-    /// [`Decoder::Discretised`] the total is that of the quantised data.
+    /// The same terms in bits per dimension: nats over `D ln 2`, with `D = dimensions`. With
+    /// [`Decoder::Discretised`] the total bounds the bits of the quantised data.
     #[must_use]
     pub fn in_bits(&self, dimensions: usize) -> Self {
         let scaled = |term: &Tensor<1>| term.clone() / (dimensions as f64 * LN_2);
@@ -97,7 +97,7 @@ impl Bound {
 }
 
 impl VariationalBound {
-    /// The bound along `path`, its last level clean, for an ancestral chain of the given variance.
+    /// The bound of an ancestral chain along `path`, with a clean level appended if it has none.
     ///
     /// # Errors
     /// As [`Ancestral::new`].
@@ -110,9 +110,9 @@ impl VariationalBound {
         })
     }
 
-    /// With the variance that the denoiser states for each value
-    /// ([`Conditioned::with_learned_variance`](tweedie_core::Conditioned::with_learned_variance));
-    /// where it states none, that of the chain.
+    /// Uses the variance that the denoiser returns for each value
+    /// ([`Conditioned::with_learned_variance`](tweedie_core::Conditioned::with_learned_variance)).
+    /// If the denoiser returns none, the chain's variance applies.
     #[must_use]
     pub fn with_learned_variance(self) -> Self {
         Self {
@@ -121,7 +121,7 @@ impl VariationalBound {
         }
     }
 
-    /// With another decoder.
+    /// Sets the decoder.
     ///
     /// # Errors
     /// [`ParameterError`] unless a bin is finite and above 0, and `least < most`.
@@ -130,10 +130,10 @@ impl VariationalBound {
         Ok(Self { decoder, ..self })
     }
 
-    /// The terms for data `clean`, each at a draw of its own.
+    /// Computes the terms for data `clean`, each at an independent draw of `x_t`.
     ///
     /// # Errors
-    /// [`SampleError`] if the denoiser does not support a level or fails, or the path goes up in
+    /// [`SampleError`] if the denoiser does not support a level or fails, or if the path goes up in
     /// noise.
     pub fn terms<const D: usize>(
         &self,
@@ -156,7 +156,7 @@ impl VariationalBound {
                 .transition(mv.from, mv.to)
                 .map_err(refused)?
                 .noise;
-            // A term is a ratio of variances: a move that stays has none.
+            // A term divides by the variance, which is 0 for a move that stays at its level.
             if noise == 0.0 && mv.to.sigma() > 0.0 {
                 let (coefficient, value) = ("z", noise);
                 return Err(refused(MoveError::Singular { coefficient, value }));
@@ -184,7 +184,7 @@ impl VariationalBound {
             };
             let q = gaussian::posterior(mv.from, mv.to).map_err(refused)?;
             let p = self.kernel.transition(mv.from, mv.to).map_err(refused)?;
-            // Two Gaussians whose means differ by `clean·(x₀ − x̂₀)`.
+            // KL of two Gaussians whose means differ by `q.clean·(x₀ − x̂₀)`.
             let error = (estimate - clean.clone()).square() * (0.5 * q.clean.powi(2));
             steps.push(match interpolation.filter(|_| self.is_learned) {
                 Some(w) => {
@@ -230,7 +230,7 @@ impl Decoder {
                 let below = |x: Tensor<D>| ((x / SQRT_2).erf() + 1.0) * 0.5;
                 let upper = below(centred.clone() + half);
                 let lower = below(centred - half);
-                // The outermost bins have no outer edge.
+                // The outermost bins extend to infinity.
                 let edge = 0.25 * bin;
                 let upper = upper.mask_fill(clean.clone().greater_scalar(most - edge), 1.0);
                 let lower = lower.mask_fill(clean.clone().lower_scalar(least + edge), 0.0);

@@ -1,8 +1,9 @@
 //! The density of the probability flow.
 //!
-//! Along the flow `dx/dφ = v` on the unit circle, `d log p(x)/dφ = −div v`, so that `log p(x) = log
-//! N(x_T; 0, σ_T² I) + ∫ div v dφ` with `div v = (D cos φ − tr J)/sin φ`, where `J` is the Jacobian
-//! of the denoiser; state and integral are one system for an adaptive solver.
+//! Along the flow `dx/dφ = v` on the unit circle, `d log p(x)/dφ = −div v`. Hence
+//! `log p(x) = log N(x_T; 0, σ_T² I) + ∫ div v dφ` with `div v = (D cos φ − tr J)/sin φ`, where `J`
+//! is the Jacobian of the denoiser. An adaptive solver integrates the state and `log p` as one
+//! system.
 //!
 //! # Reference
 //! Song et al. 2021, eq. 39 and appendix D.2, arXiv:2011.13456; Chen et al. 2018 (change of
@@ -18,8 +19,7 @@ use std::f64::consts::{LN_2, TAU};
 use tweedie_core::{Counting, Denoiser, Noise, per_sample_sum};
 use tweedie_math::{Level, ParameterError, gaussian};
 
-/// The most dimensions of which the trace is taken one by one, with as many vectors of as many
-/// values.
+/// The largest dimension `D` for an exact trace, which needs `D` vectors of `D` values.
 const MOST_DIMENSIONS: f64 = 4096.0;
 
 /// The log-density of the probability flow between two levels.
@@ -37,7 +37,7 @@ const MOST_DIMENSIONS: f64 = 4096.0;
 /// let mut noise = HostNoise::seeded(0);
 /// let found = FlowLikelihood::new().log_density(&prior, x.clone(), clean, noisy, &mut noise)?;
 /// let exact = prior.log_density(x, clean);
-/// // N(0, σ²) instead of the exact law at t = 1 costs some thousandths.
+/// // N(0, σ²) instead of the exact distribution at t = 1 costs a few thousandths.
 /// assert!((found.log_density - exact).abs().max().into_scalar::<f64>() < 1e-2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -47,17 +47,18 @@ pub struct FlowLikelihood {
     solver: Adaptive,
 }
 
-/// A log-density with what is known of its error.
+/// A log-density with its standard error.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LogDensity<const D: usize> {
     /// `log p(x)` in nats: `[batch]`.
     pub log_density: Tensor<1>,
-    /// Its standard error over the random probes: `[batch]`; none for an exact trace or one probe.
+    /// Its standard error over the random probes: `[batch]`; `None` for an exact trace or one
+    /// probe.
     pub standard_error: Option<Tensor<1>>,
-    /// Where the flow took the data: `x` at the noisy level.
+    /// The flow's end point: the state at the noisy level.
     pub latent: Tensor<D>,
-    /// How often the denoiser was asked; each time with a gradient.
+    /// The number of denoiser evaluations, each with a gradient.
     pub evaluations: usize,
 }
 
@@ -82,7 +83,7 @@ impl Default for FlowLikelihood {
 }
 
 impl FlowLikelihood {
-    /// The exact trace, by Tsitouras' pair at a tolerance of 10⁻⁵.
+    /// Computes the exact trace, with Tsitouras' pair at a tolerance of 10⁻⁵.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -91,10 +92,10 @@ impl FlowLikelihood {
         }
     }
 
-    /// With another trace.
+    /// Sets how the trace is computed.
     ///
     /// # Errors
-    /// [`ParameterError`] for no probes.
+    /// [`ParameterError`] if the number of probes is 0.
     pub fn with_trace(self, trace: Trace) -> Result<Self, ParameterError> {
         if let Trace::Hutchinson { probes, .. } = trace {
             ParameterError::require_count("the number of probes", probes)?;
@@ -102,7 +103,7 @@ impl FlowLikelihood {
         Ok(Self { trace, ..self })
     }
 
-    /// With another tolerance of the solver.
+    /// Sets the solver's tolerance.
     #[must_use]
     pub fn with_tolerance(self, tolerance: Tolerance) -> Self {
         Self {
@@ -111,17 +112,18 @@ impl FlowLikelihood {
         }
     }
 
-    /// With another solver.
+    /// Sets the solver.
     #[must_use]
     pub fn with_solver(self, solver: Adaptive) -> Self {
         Self { solver, ..self }
     }
 
-    /// `log p(x)` of data `x` at the level `clean`, by the flow up to the level `noisy`, where the
-    /// law is taken to be `N(0, σ² I)`. `noise` draws the probes.
+    /// Computes `log p(x)` of data `x` at the level `clean`, by the flow up to the level `noisy`.
+    /// The distribution at `noisy` is assumed to be `N(0, σ² I)`. `noise` draws the probes.
     ///
     /// # Errors
-    /// [`AdaptiveError`]; `clean` needs some noise, 10⁻³ for instance.
+    /// [`AdaptiveError`] if the flow cannot be integrated. `clean` needs some noise, 10⁻³ for
+    /// instance.
     pub fn log_density<const D: usize>(
         &self,
         denoiser: &dyn Denoiser<D>,
@@ -167,7 +169,7 @@ impl FlowLikelihood {
         let end = solved.outputs.into_iter().last().unwrap_or(start);
         let std = gaussian::prior_std(Level::at_angle(angles[1]));
         let latent = per_sample_sum(end.x.clone().square()) / (-2.0 * std * std);
-        // log p_y at the latent, the integral, and x = rms·y.
+        // log p(x) sums log p_y at the latent, the integral, and the Jacobian of x = rms·y.
         let constant = -dimensions * (0.5 * TAU.ln() + std.ln() + clean.rms().ln());
         let mean = end.log.clone().mean_dim(1).reshape([batch]);
         let standard_error = (columns > 1).then(|| {

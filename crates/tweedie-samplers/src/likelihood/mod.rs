@@ -1,10 +1,9 @@
-//! How likely a model thinks data are.
+//! The likelihood of data under a model.
 //!
 //! * [`FlowLikelihood`]: the density of the probability flow, by the change of variables.
 //! * [`VariationalBound`]: the discrete bound of DDPM, term by term.
 //!
-//! Both are in nats for each sample; [`bits_per_dimension`] states them for data that were
-//! quantised.
+//! Both are in nats per sample; [`bits_per_dimension`] converts them for quantised data.
 
 mod bound;
 mod flow;

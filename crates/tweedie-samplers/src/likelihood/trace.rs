@@ -1,7 +1,7 @@
 //! The trace of a denoiser's Jacobian, for each sample.
 //!
-//! `tr J = Σ_i e_iᵀ J e_i` exactly, with one product for each dimension; or `E[vᵀ J v]` over random
-//! `v` of covariance `I`, with one product for each probe.
+//! `tr J = Σ_i e_iᵀ J e_i` exactly, with one vector–Jacobian product per dimension; or `E[vᵀ J v]`
+//! over random `v` of covariance `I`, with one product per probe.
 //!
 //! # Reference
 //! Hutchinson 1989; Grathwohl et al. 2019, "FFJORD", section 3.1, arXiv:1810.01367.
@@ -10,27 +10,27 @@ use burn::tensor::{Tensor, TensorData};
 use tweedie_core::{DenoiseError, Denoiser, Noise, linearised, per_sample_sum};
 use tweedie_math::Level;
 
-/// How the trace is found.
+/// How the trace is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trace {
-    /// One product for every dimension.
+    /// Exactly, with one product per dimension.
     #[default]
     Exact,
-    /// The mean over random probes, which stay the same along a trajectory.
+    /// The mean over random probes, which are the same along a whole trajectory.
     Hutchinson {
-        /// How many.
+        /// The number of probes.
         probes: usize,
-        /// Their law.
+        /// The distribution of their entries.
         law: TraceProbe,
     },
 }
 
-/// The law of a random probe.
+/// The distribution of a random probe's entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TraceProbe {
-    /// `±1`: the least variance among laws with independent entries.
+    /// `±1`: the least variance among distributions with independent entries.
     #[default]
     Rademacher,
     /// `N(0, 1)`.
@@ -38,7 +38,7 @@ pub enum TraceProbe {
 }
 
 impl Trace {
-    /// The vectors of the products, each of the shape of `x`.
+    /// The probe vectors, each of the shape of `x`.
     pub(super) fn vectors<const D: usize>(
         self,
         x: &Tensor<D>,
@@ -70,7 +70,7 @@ impl Trace {
         }
     }
 
-    /// From `v_kᵀ J v_k`, `[batch, products]`: the trace, one estimate a column.
+    /// Reduces `v_kᵀ J v_k`, `[batch, products]`, to estimates of the trace, one per column.
     pub(super) fn estimates(self, products: Tensor<2>) -> Tensor<2> {
         match self {
             Self::Exact => products.sum_dim(1),
@@ -79,7 +79,7 @@ impl Trace {
     }
 }
 
-/// The estimate at `x` and `v_kᵀ J v_k` for every vector: `[batch, vectors]`.
+/// The estimate at `x`, and `v_kᵀ J v_k` for every vector: `[batch, vectors]`.
 ///
 /// # Errors
 /// [`DenoiseError::Untracked`] if the estimate has no gradient.

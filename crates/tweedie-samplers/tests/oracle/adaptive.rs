@@ -1,4 +1,4 @@
-//! Solvers that choose their steps.
+//! Adaptive solvers.
 
 use crate::{device, mixture, values};
 use burn::tensor::{DType, Tensor};
@@ -54,7 +54,7 @@ fn the_error_follows_the_tolerance_at_every_level() {
         ),
     ];
     for (name, schedule) in schedules {
-        // 37 outputs, most of them within steps, and pure noise at the start of the second.
+        // 37 outputs, most of them inside a step. The second schedule starts at pure noise.
         let path = LevelPath::uniform(schedule, Span::new(1.0, 0.01), 37).expect("a path");
         for (pair, solver) in pairs() {
             let mut cost = 0;
@@ -89,7 +89,7 @@ fn it_goes_up_as_well_as_down() {
 
 #[test]
 fn a_kink_is_stepped_over_in_small_steps() {
-    // The estimate jumps half-way: steps across are rejected until they are short.
+    // The estimate jumps half-way: the solver rejects steps across the jump until they are short.
     let jump = from_fn(|x: Tensor<2>, level: Level| {
         let side = if level.sigma() > 0.6 { 1.0 } else { -1.0 };
         x.zeros_like() + side
@@ -139,7 +139,7 @@ fn what_cannot_be_solved_says_so() {
         "stuck at σ = {}",
         level.sigma()
     );
-    // As a step it says the same of its move.
+    // As a step, the solver reports the same error.
     let sampler = Sampler::new(solver, path.clone());
     let run = sampler.sample(&broken, start(), &mut HostNoise::seeded(0));
     let Err(SampleError::Step {
@@ -189,7 +189,7 @@ fn a_start_at_zero_and_a_move_of_no_length_are_no_trap() {
         let end = solution.states[1].clone();
         let gap = (end - exact).abs().max().into_scalar::<f64>();
         assert!(gap < 1e-3, "{name}: {gap}");
-        // A level twice, and once more at another scale.
+        // A repeated level, and the same log-SNR at another scale.
         let [a, b] = [path.start(), path.end()];
         let scaled = Level::variance_exploding(a.noise_to_signal()).expect("a level");
         let path = LevelPath::through(vec![a, a, scaled, b]).expect("a path");

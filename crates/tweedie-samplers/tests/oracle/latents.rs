@@ -1,4 +1,4 @@
-//! From data to latents and back.
+//! Encoding data to latents and decoding them.
 
 use crate::{device, values};
 use burn::tensor::{DType, Tensor};

@@ -1,8 +1,10 @@
-//! 20,000 draws of every sampler against the law they should have.
+//! Compares 20,000 draws of every sampler with the exact distribution.
 //!
-//! Two numbers, each in units of its Monte-Carlo error: how far the sliced Wasserstein distance to
-//! exact draws lies above that between exact draws, in standard deviations of the latter; and the
-//! largest error of a mean or a covariance, over its standard error.
+//! Two statistics, each in units of its Monte Carlo error:
+//!
+//! * The sliced Wasserstein distance to exact draws, minus its mean between two sets of exact
+//!   draws, in standard deviations of the latter.
+//! * The largest error of a mean or a covariance, in standard errors.
 
 use crate::registry::{Kind, converging};
 use crate::{device, mixture, values};
@@ -23,9 +25,11 @@ use tweedie_samplers::{
 const COUNT: usize = 20_000;
 const VP: fn() -> VariancePreserving = VariancePreserving::default;
 
-/// The most that a distance lies above those between exact draws. They are of the size of the
-/// shares of the clusters, which are normal: the mean and six standard deviations of a half-normal
-/// law are 4.4 of the normal one, which one draw in 100,000 exceeds.
+/// The largest accepted distance, in standard deviations above the mean between exact draws.
+///
+/// The distance is dominated by the clusters' shares, whose errors are normal, so it is about
+/// half-normal. Six standard deviations above the mean of a half-normal variable are 4.4 of the
+/// normal one, which one draw in 100,000 exceeds.
 const FAR: f64 = 6.0;
 
 fn distance(x: &Tensor<2>, y: &Tensor<2>) -> f64 {
@@ -52,13 +56,13 @@ impl Between {
         }
     }
 
-    /// How far a distance is above them, in standard deviations.
+    /// By how many standard deviations a distance exceeds the mean between exact draws.
     fn above(&self, distance: f64) -> f64 {
         (distance - self.mean) / self.deviation
     }
 }
 
-/// What draws are compared with.
+/// The reference that draws are compared with.
 struct Truth {
     prior: GaussianMixture,
     exact: Tensor<2>,
@@ -76,13 +80,13 @@ impl Truth {
         }
     }
 
-    /// How far the distance is above that between exact draws, and the moments' largest error in
-    /// standard errors.
+    /// The distance in standard deviations above that between exact draws, and the largest error of
+    /// a moment in standard errors.
     fn errors(&self, x: &Tensor<2>) -> (f64, f64) {
         let distance = self.between.above(distance(x, &self.exact));
         let (mean, covariance) = (self.prior.mean(), self.prior.covariance());
         let x = values(x.clone());
-        // A sum over the draws with its standard error.
+        // The error of an average over the draws, in its standard errors.
         let moment = |f: &dyn Fn(&[f64]) -> f64, expected: f64| {
             let terms: Vec<f64> = x.chunks(2).map(f).collect();
             let n = terms.len() as f64;
@@ -137,7 +141,7 @@ fn every_step_with_noise_draws_from_the_law() {
         let first_order = entry.order == 1;
         let steps = if first_order { 400 } else { 60 };
         let path = path(VP(), steps);
-        // The one whose moves overlap needs the noise of a path.
+        // `DpmSde` makes overlapping moves, so its noise must come from one Brownian path.
         let x = if entry.name.starts_with("DpmSde") {
             truth.run(entry.step, path, &mut BrownianTree::seeded(5))
         } else {
@@ -183,7 +187,7 @@ fn the_other_samplers_draw_from_the_law() {
     let whole = LevelPath::through(vec![VP().level(1.0), VP().level(1e-3)]).expect("a path");
     let x = truth.run(AdaptiveSde::new(VP()), whole.then_clean(), &mut brownian);
     truth.assert_law("adaptive SDE", &x, 5.0);
-    // Half as many moves as the predictor needs alone.
+    // Half as many moves as the predictor needs without a corrector.
     let corrector = Langevin::annealed(0.05, 1.0).expect("a parameter");
     let step = PredictorCorrector::new(ReverseDiffusion, corrector);
     let x = truth.run(step, path(VP(), 200), &mut noise);
@@ -192,7 +196,7 @@ fn the_other_samplers_draw_from_the_law() {
 
 #[test]
 fn the_signal_to_noise_rule_holds_in_many_dimensions() {
-    // Where norms are what they are on average; in the plane a score may vanish.
+    // In many dimensions norms are close to their average; in the plane a score can vanish.
     let (dim, count) = (400, 500);
     let prior = Gaussian::isotropic(&vec![1.0; dim], 0.5).expect("a Gaussian");
     let variance = |corrector: Option<Langevin>| {
@@ -224,7 +228,7 @@ fn the_signal_to_noise_rule_holds_in_many_dimensions() {
 fn chains_at_one_level_stay_in_its_law() {
     let truth = Truth::new();
     let mut noise = HostNoise::seeded(5);
-    // Where the clusters still overlap.
+    // A level where the clusters still overlap.
     let level = Level::variance_exploding(0.7).expect("a level");
     let noisy = |seed| {
         let clean = truth.prior.sample(COUNT, seed, &device());
@@ -247,7 +251,7 @@ fn chains_at_one_level_stay_in_its_law() {
         &mut noise,
     );
     assert!(small < FAR, "ULA, ε = 0.02: {small} deviations");
-    // A large step is biased, and the Metropolis test takes the bias away.
+    // A large step is biased, and the Metropolis test removes the bias.
     let large = run(
         AnyStep::new(Langevin::fixed(0.5).expect("ε")),
         60,
@@ -276,7 +280,7 @@ fn annealed_langevin_dynamics_finds_the_clusters() {
 
 #[test]
 fn a_wrong_score_is_seen() {
-    // The law test can fail: a denoiser that is 5 % too cautious is told apart.
+    // The test can fail: it detects a denoiser whose estimates are 5 % too small.
     let truth = Truth::new();
     let wrong = from_fn(|x: Tensor<2>, level: Level| {
         truth.prior.denoise(x, level).expect("an estimate") * 0.95

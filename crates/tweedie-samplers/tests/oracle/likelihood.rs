@@ -15,7 +15,7 @@ use tweedie_samplers::{AdaptiveError, SampleError, Tolerance};
 
 const VP: fn() -> VariancePreserving = VariancePreserving::default;
 
-/// Draws at a level, in `f64`.
+/// Draws of the prior at a level, in `f64`.
 fn draws(prior: &GaussianMixture, count: usize, level: Level) -> Tensor<2> {
     let x = prior.sample(count, 11, &device()).into_data();
     let x = Tensor::<2>::from_data(x.convert::<f64>(), (&device(), DType::F64));
@@ -38,7 +38,7 @@ fn the_flow_has_the_exact_density() {
     let schedules: [(&str, &dyn Schedule, f64); 4] = [
         ("VP", &VP(), 1e-3),
         ("VE", &ve, 1e-3),
-        // σ = 1: the state is larger than the data.
+        // σ = 1: the level's rms is √2, so that the scale of the state matters.
         ("VE, noisy", &ve, 0.425),
         ("rectified", &RectifiedFlow, 1e-3),
     ];
@@ -55,7 +55,7 @@ fn the_flow_has_the_exact_density() {
         for (a, b) in values(found.log_density).iter().zip(&exact) {
             assert!((a - b).abs() < 0.01, "{name}: {a} instead of {b}");
         }
-        // The latent is where the flow goes.
+        // The spread of the latent is that of the noise.
         let latent = values(found.latent);
         let spread = latent.iter().map(|z| z * z).sum::<f64>() / latent.len() as f64;
         assert!(
@@ -67,7 +67,7 @@ fn the_flow_has_the_exact_density() {
 
 #[test]
 fn random_probes_are_within_their_standard_error() {
-    // Ten dimensions, correlated, so that the two laws of probes differ.
+    // Ten correlated dimensions, so that the two probe distributions differ.
     let dim = 10;
     let covariance: Vec<Vec<f64>> = (0..dim)
         .map(|i: i32| {
@@ -97,7 +97,8 @@ fn random_probes_are_within_their_standard_error() {
             .zip(&errors)
             .map(|((a, b), e)| (a - b) / e)
             .collect();
-        // 19 degrees of freedom: 3 standard errors hold 99.3 %; the mean of 30 is within 3/√30.
+        // With 19 degrees of freedom, 99.3 % are within 3 standard errors; the mean of 30 is within
+        // 3/√30.
         let inside = scores.iter().filter(|score| score.abs() < 3.0).count();
         let mean = scores.iter().sum::<f64>() / scores.len() as f64;
         let spread = scores.iter().map(|s| s * s).sum::<f64>() / scores.len() as f64;
@@ -115,7 +116,7 @@ fn the_bound_is_tight_for_the_exact_denoiser() {
     let prior = mixture();
     let count = 4000;
     let x = draws(&prior, count, Level::CLEAN);
-    // L₀ decodes at σ = 0.01, which is small against the clusters.
+    // L₀ decodes at σ = 0.01, which is small compared with the clusters.
     let span = Span::new(1.0, 1e-3);
     let exact = values(prior.log_density(x.clone(), Level::CLEAN));
     let gap = |steps: usize| {
@@ -133,12 +134,12 @@ fn the_bound_is_tight_for_the_exact_denoiser() {
             .collect();
         average(&gaps)
     };
-    // It lies above the exact value by a gap that falls as 1/steps, to nothing.
+    // The bound exceeds the exact value by a gap that falls as 1/steps, to 0.
     let ((coarse, _), (fine, error)) = (gap(400), gap(800));
     let limit = 2.0 * fine - coarse;
     println!("{coarse:.3}, {fine:.3} nats above, in the limit {limit:.3} ± {error:.3}");
     assert!(coarse > fine && fine > 0.0, "{coarse}, {fine}");
-    // Errors of 2·fine and of coarse together.
+    // The standard error of the limit combines those of 2·fine and coarse.
     assert!(
         limit.abs() < 3.0 * 5.0_f64.sqrt() * error,
         "{limit} ± {error}"
@@ -148,7 +149,8 @@ fn the_bound_is_tight_for_the_exact_denoiser() {
 #[test]
 fn quantised_data_have_bits() {
     let (bin, count) = (2.0 / 255.0, 8000);
-    // Wide against a bin, inside [−1, 1]: the probability of a bin is density times width.
+    // The prior is wide compared with a bin and within [−1, 1]: a bin's probability is density
+    // times width.
     let prior = Gaussian::isotropic(&[0.1, -0.2], 0.2).expect("a Gaussian");
     let mixture = GaussianMixture::new(vec![(1.0, prior)]).expect("a mixture");
     let x = draws(&mixture, count, Level::CLEAN);
@@ -170,7 +172,7 @@ fn quantised_data_have_bits() {
         .expect("a run")
         .terms(&mixture, x.clone(), &mut HostNoise::seeded(5))
         .expect("a bound");
-    // Bins are probabilities already: no width enters.
+    // The decoder gives probabilities of bins, so no bin width enters.
     let gaps: Vec<f64> = values(terms.in_bits(2).total())
         .iter()
         .zip(&exact)
@@ -178,7 +180,7 @@ fn quantised_data_have_bits() {
         .collect();
     let (gap, error) = average(&gaps);
     println!("bound: {gap:.4} ± {error:.4} bits above");
-    // 3000 moves leave less than 0.04 bits.
+    // 3000 moves leave a gap below 0.04 bits.
     assert!(
         -4.0 * error < gap && gap < 0.04 + 4.0 * error && error < 0.01,
         "bound: {gap} ± {error} bits above"
@@ -194,7 +196,7 @@ fn quantised_data_have_bits() {
         &mut HostNoise::seeded(0),
     );
     let found = found.expect("a density").bits_per_dimension(bin);
-    // x = α x₀: the density of the data is larger by α in each dimension.
+    // With x = α x₀, the density of the data is larger by a factor α in each dimension.
     let gaps: Vec<f64> = values(found)
         .iter()
         .zip(&exact)
@@ -210,7 +212,7 @@ fn quantised_data_have_bits() {
 
 #[test]
 fn a_learned_variance_at_either_end_is_that_variance() {
-    /// Says the same place between the two variances everywhere.
+    /// Returns a constant interpolation between the two variances.
     struct Says(GaussianMixture, f64);
     impl Denoiser<2> for Says {
         fn denoise(&self, x: Tensor<2>, level: Level) -> Result<Tensor<2>, DenoiseError> {
@@ -248,7 +250,7 @@ fn a_learned_variance_at_either_end_is_that_variance() {
 
 #[test]
 fn the_bins_of_a_decoder_hold_all_probability() {
-    // Nine values from −1 to 1; whatever the estimate, their probabilities sum to 1.
+    // Nine values from −1 to 1: their probabilities sum to 1 for any estimate.
     let (bin, path) = (0.25, LevelPath::through(vec![VP().level(0.2)]));
     assert!(path.is_err(), "one level is no path");
     let path = LevelPath::uniform(VP(), Span::new(0.4, 0.2), 1).expect("a path");

@@ -1,4 +1,4 @@
-//! Samplers against exact answers.
+//! Compares samplers with exact answers.
 
 #![allow(
     clippy::expect_used,

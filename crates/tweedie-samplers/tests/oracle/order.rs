@@ -1,11 +1,11 @@
-//! Measured order = declared order.
+//! The measured order of every step equals its declared order.
 //!
 //! Deterministic steps walk the probability flow of a Gaussian, which is known, or of a mixture,
 //! which is integrated to twelve digits. Multistep methods get their first estimates from exact
-//! states, as their own first moves are of lower order.
+//! states, because their own first moves are of lower order.
 //!
-//! Steps with noise are measured by mean and standard deviation on a Gaussian prior, which
-//! [`affine_law`] finds without sampling.
+//! For stochastic steps the test measures the error of mean and standard deviation on a Gaussian
+//! prior, which [`affine_law`] computes without sampling.
 
 use crate::registry::{Entry, Kind, converging};
 use crate::{device, mixture};
@@ -65,7 +65,7 @@ fn exact(kind: Kind, path: &LevelPath) -> Vec<Tensor<2>> {
     [x].into_iter().chain(rest).collect()
 }
 
-/// The error of the last state after a start from exact ones.
+/// The error of the last state, with the first states exact.
 fn flow_error(entry: &Entry, steps: usize) -> f64 {
     let known = match entry.kind {
         Kind::FromNoise => 0,
@@ -92,7 +92,7 @@ fn flow_error(entry: &Entry, steps: usize) -> f64 {
     gap.square().sum().sqrt().into_scalar::<f64>()
 }
 
-/// The error of mean and standard deviation at the end.
+/// The error of mean and standard deviation at the end of the path.
 fn law_error(entry: &Entry, steps: usize, coupling: Coupling) -> f64 {
     let path = path(entry.kind, steps);
     let end = path.end();
@@ -146,7 +146,7 @@ fn every_step_converges_at_its_declared_order() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// The third order as published: half of the second divided difference.
+/// The third-order method as published, with half of the second divided difference.
 struct Published;
 
 impl Multistep for Published {
@@ -158,8 +158,9 @@ impl Multistep for Published {
         };
         let lambda = |level: &Level| 0.5 * level.log_snr();
         let (h0, h1) = (lambda(a) - lambda(b), lambda(b) - lambda(c));
-        // The factor of the divided difference f[a, b, c], by its weight on the oldest estimate,
-        // beyond what the lines through a and b and their slope take of it.
+        // `f_abc` are the weights of the divided difference f[a, b, c] on the three estimates.
+        // `second` is the integral of its quadratic term, ∫ e^{τ−h} τ² dτ, which the published code
+        // halves.
         let f_abc = [
             1.0 / (h0 * (h0 + h1)),
             -1.0 / (h0 * h1),
@@ -234,7 +235,7 @@ fn churn_keeps_the_order_of_its_step() {
 
 #[test]
 fn no_step_is_left_out() {
-    // Measured elsewhere, by what they are for.
+    // Other tests measure these steps by their own criteria.
     let elsewhere = [
         "Adaptive",
         "AdaptiveSde",
@@ -244,7 +245,7 @@ fn no_step_is_left_out() {
         "Langevin",
         "Mala",
         "PredictorCorrector",
-        // Its fresh noise does not shrink with the moves: it has no limit to converge to.
+        // Its fresh noise does not shrink with the moves, so there is no limit to converge to.
         "Renoise",
     ];
     let names: Vec<String> = converging()

@@ -1,5 +1,5 @@
-//! Where peers are wrong, by how much, on a Gaussian whose flow is known. Their formulas are
-//! written out here and are nowhere else.
+//! Measures known errors of other libraries, on a Gaussian whose flow is known. Their formulas are
+//! written out here only.
 
 use crate::order::fitted;
 use tweedie_math::{Chain, Ddim, Kernel, Level, LevelPath, Spacing, Span, VariancePreserving};
@@ -19,16 +19,16 @@ fn flow(x: f64, from: Level, to: Level) -> f64 {
     to.alpha() * MEAN + (x - from.alpha() * MEAN) * std(to) / std(from)
 }
 
-/// azula 0.11.1's `REABSampler` of order 2: the velocity as a line in `u = ln(σ/α)`, with the
+/// azula 0.11.1's `REABSampler` of order 2: the velocity is a line in `u = ln(σ/α)`, with the
 /// weight `dφ = e^u/(1 + e^{2u}) du`. Its code multiplies the integral by `√(α_s² + σ_t²)`, where
-/// its own documentation has `√(α_s² + σ_s²)`.
+/// its documentation has `√(α_s² + σ_s²)`.
 fn reab(steps: usize, as_written: bool) -> f64 {
     let path = LevelPath::log_snr(VariancePreserving::default(), Span::new(0.6, 0.1), steps);
     let path = path.expect("a path");
     let u = |level: Level| level.noise_to_signal().ln();
     let velocity = |x: f64, level: Level| (level.alpha() * x - denoise(x, level)) / level.sigma();
     let start = 0.7;
-    // Exact values begin it.
+    // The first move is exact.
     let mut moves = path.moves();
     let first = moves.next().expect("a move");
     let mut before = (u(first.from), velocity(start, first.from));
@@ -36,7 +36,7 @@ fn reab(steps: usize, as_written: bool) -> f64 {
     for mv in moves {
         let here = (u(mv.from), velocity(x, mv.from));
         let line = |at: f64| here.1 + (at - here.0) * (here.1 - before.1) / (here.0 - before.0);
-        // Simpson's rule on many pieces.
+        // Simpson's rule with 64 intervals.
         let (a, h) = (here.0, (u(mv.to) - here.0) / 64.0);
         let f = |i: usize| {
             let at = a + h * i as f64;
@@ -69,7 +69,8 @@ fn azulas_rosenbrock_method_as_written_is_of_first_order() {
 
 #[test]
 fn a_constant_stride_through_evenly_spaced_nodes_is_another_path() {
-    // diffusers' DDIM moves from node t to node t − ⌊T/N⌋, whatever the list says next.
+    // diffusers' DDIM moves from node t to node t − ⌊T/N⌋, even where the next node of the list
+    // differs.
     let chain = Chain::linear(1000, 1e-4, 0.02).expect("a chain");
     let run = |steps: usize, constant: bool| {
         let nodes = Spacing::Linspace.indices(1000, steps).expect("nodes");

@@ -8,7 +8,7 @@ use tweedie_core::{HostNoise, Noise, Posterior, Replay};
 use tweedie_math::{Ancestral, Chain, Level, Move, PosteriorVariance};
 use tweedie_samplers::{Langevin, LearnedAncestral, PredictorCorrector, Step, StepContext};
 
-/// The state after a move with given noise.
+/// The state after a move, with the noise given.
 fn moved<S: Step<2>>(
     step: &S,
     denoiser: &dyn Denoiser<2>,
@@ -24,8 +24,8 @@ fn moved<S: Step<2>>(
 
 #[test]
 fn learned_variance_lies_between_the_two_bounds() {
-    /// Says a variance half-way, on a log scale, for the first value and the larger one for the
-    /// other.
+    /// Returns the variance half-way on a log scale for the first value, and the larger one for the
+    /// second.
     struct Learned(GaussianMixture);
     impl Denoiser<2> for Learned {
         fn denoise(&self, x: Tensor<2>, level: Level) -> Result<Tensor<2>, DenoiseError> {

@@ -1,4 +1,4 @@
-//! What is refused before a run, and found during one.
+//! Errors before a run and during one.
 
 use crate::device;
 use burn::tensor::Tensor;
@@ -43,7 +43,7 @@ fn what_cannot_work_is_refused_before_any_evaluation() {
             ..
         })
     ));
-    // Data without noise has no noise to look at, and no noise can be drawn on the way up.
+    // Clean data have no noise to estimate, and stochastic steps cannot move up in noise.
     let full = LevelPath::uniform(VP(), Span::FULL, 5).expect("a path");
     let run = Sampler::new(Ddim::deterministic(), full).encode(&never, x());
     assert!(matches!(run, Err(SampleError::Step { .. })));
@@ -54,13 +54,13 @@ fn what_cannot_work_is_refused_before_any_evaluation() {
         let run = Sampler::new(step, uniform(5)).encode(&never, x());
         assert!(matches!(run, Err(SampleError::Step { .. })));
     }
-    // Nor along levels that do not rise.
+    // Levels that do not rise cannot be encoded along.
     let stay = LevelPath::staying(VP().level(0.5), 3).expect("a path");
     let run = Sampler::new(Langevin::fixed(0.1).expect("ε"), stay).encode(&never, x());
     assert!(matches!(run, Err(SampleError::Encode { .. })));
     let run = Sampler::new(Ddim::ancestral(), uniform(5).reversed()).encode(&never, x());
     assert!(matches!(run, Err(SampleError::Encode { .. })));
-    // A churn that is no number is no churn.
+    // Invalid churn.
     for (churn, steps) in [(f64::NAN, 10), (-1.0, 10), (0.0, 0)] {
         assert!(Churn::new(RungeKutta::heun(), churn, steps).is_err());
     }

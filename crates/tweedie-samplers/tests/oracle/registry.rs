@@ -1,4 +1,4 @@
-//! Every step, by its name: what a new one has to join.
+//! All steps by name. A new step has to be added here.
 
 use tweedie_math::multistep::{
     AdamsBashforth, Deis, DpmSolverMultistep, ExponentialAdamsBashforth, Ipndm, Order, UniPcRule,
@@ -12,39 +12,39 @@ use tweedie_samplers::{
     RungeKutta, Step, UniPc,
 };
 
-/// A step and what it is measured by.
+/// A step and how its order is measured.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) step: AnyStep<2>,
     pub(crate) order: usize,
     pub(crate) kind: Kind,
-    /// How many times the numbers of steps are larger than usual.
+    /// The factor on the usual numbers of steps.
     pub(crate) refined: usize,
 }
 
-/// What the error of a step is measured on.
+/// The error that is measured, and the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The state, on a path even in log-SNR.
+    /// The state, on a path uniform in log-SNR.
     Deterministic,
     /// The same for a mixture.
     OnMixture,
-    /// The state, on a path even in the schedule's time.
+    /// The state, on a path uniform in the schedule's time.
     InTime,
-    /// The state, on a path even in σ/α.
+    /// The state, on a path uniform in σ/α.
     InRatio,
-    /// The state, even in log-SNR, from pure noise, where a first move of lower order costs
+    /// The state, uniform in log-SNR and from pure noise, where a first move of lower order costs
     /// nothing.
     FromNoise,
-    /// Mean and variance, even in log-SNR.
+    /// Mean and standard deviation, uniform in log-SNR.
     Stochastic,
-    /// Mean and variance, even in time.
+    /// Mean and standard deviation, uniform in time.
     StochasticInTime,
 }
 
 const VP: fn() -> VariancePreserving = VariancePreserving::default;
 
-/// A step and the order that it states.
+/// Erases the type of a step and returns it with its declared order.
 fn of<S>(step: S) -> (AnyStep<2>, usize)
 where
     S: Step<2, Memory: 'static> + Convergence + Send + Sync + 'static,
@@ -61,7 +61,8 @@ pub(crate) fn converging() -> Vec<Entry> {
     let mut entries = Vec::new();
     let mut add = |name, kind, (step, order)| {
         let refined = match name {
-            // The third estimate helps so much at first that order 2 shows late.
+            // The third estimate reduces the error so much at first that order 2 appears only with
+            // many steps.
             "DpmSolverMultistep 3M SDE" => 8,
             "Deis 4" => 2,
             _ => 1,
@@ -83,8 +84,8 @@ pub(crate) fn converging() -> Vec<Entry> {
         ("RungeKutta, RK4", tableau::RK4),
         ("RungeKutta, Bogacki–Shampine", tableau::BOGACKI_SHAMPINE),
     ] {
-        // Along the chord the variance of a Gaussian is quadratic, for which the midpoint rule is
-        // of order 3.
+        // Along the chord the variance of a Gaussian is quadratic, and the midpoint rule is then of
+        // order 3.
         let kind = if name == "RungeKutta, midpoint" {
             OnMixture
         } else {

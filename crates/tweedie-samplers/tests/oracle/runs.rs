@@ -1,4 +1,4 @@
-//! What every run keeps: invariance, reproducibility, refusals, counts.
+//! Properties of every run: invariance, reproducibility and evaluation counts.
 
 use crate::registry::converging;
 use crate::{device, mixture, values};
@@ -39,7 +39,7 @@ fn the_flow_does_not_depend_on_how_it_is_parametrised() {
             let log_snrs = (0..=40).map(|i| -6.0 + 0.3 * f64::from(i));
             let level = |log_snr: f64| schedule.level(schedule.time(log_snr));
             let path = LevelPath::through(log_snrs.map(level).collect()).expect("a path");
-            // Start from the same y = x/σ, end at the same x/α.
+            // Start from the same y = x/σ and end at the same x/α.
             let start = z.clone() * path.start().sigma();
             let sampler = Sampler::new(step.clone(), path.clone());
             let x = sampler.sample(&prior, start, &mut Replay::new(vec![]));
@@ -103,7 +103,7 @@ fn time_travel_starts_every_step_anew() {
         let travelled = travelling
             .sample(&prior, x.clone().expect("a run"), &mut noise)
             .expect("a run");
-        // The same by hand: a run, the noise between the ends, another run.
+        // The same by hand: a run, the noise from the end up to the start, another run.
         let down = once
             .sample(&prior, x.expect("a run"), &mut other)
             .expect("a run");
@@ -138,7 +138,7 @@ fn a_level_that_stands_twice_is_walked_over() {
 
 #[test]
 fn annealed_langevin_dynamics_follows_the_scale_of_its_levels() {
-    // With next to no steps, the state only changes its scale, as the law does.
+    // With a step size near 0, the state only changes its scale, as the distribution does.
     let [from, to] = [0.5, 0.3].map(|t| VP().level(t));
     let path = LevelPath::through(vec![from, to]).expect("a path");
     let x = Tensor::<2>::from_data([[0.7, -0.4]], (&device(), DType::F64));
@@ -151,8 +151,8 @@ fn annealed_langevin_dynamics_follows_the_scale_of_its_levels() {
 
 #[test]
 fn what_is_done_between_moves_stays() {
-    // With a constant estimate every solver of the flow makes the same moves, whatever stands
-    // between.
+    // With a constant estimate every solver of the flow makes the same moves, whatever changes the
+    // state between them.
     struct Shift;
     impl Kernel for Shift {
         fn transition(&self, _: Level, _: Level) -> Result<Transition, MoveError> {
@@ -192,7 +192,7 @@ fn evaluations_are_counted() {
     let small = Langevin::fixed(1e-3).expect("ε");
     let steps: [(AnyStep<2>, usize); 5] = [
         (AnyStep::new(Ddim::deterministic()), 10),
-        // The last move, to clean data, is Euler's.
+        // The last move, to clean data, falls back to Euler's.
         (AnyStep::new(RungeKutta::heun()), 19),
         (AnyStep::new(RungeKutta::rk4()), 37),
         (AnyStep::new(UniPc::new(Order::Third)), 10),
