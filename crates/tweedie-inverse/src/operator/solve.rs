@@ -77,10 +77,9 @@ impl ConjugateGradient {
         Self { iterations, ..self }
     }
 
-    /// Sets whether to return the last iterate, with its residual, at the maximum number of
-    /// iterations.
+    /// Sets whether to return the last iterate, with its residual, if iterations run out.
     ///
-    /// Otherwise that is an error. Early stopping regularises: for an ill-conditioned operator,
+    /// By default this is an error. Early stopping regularises: for an ill-conditioned operator,
     /// such as a blur, the pseudo-inverse of a noisy measurement is mostly amplified noise, and
     /// iterations converge slowly to it.
     #[must_use]
@@ -282,7 +281,7 @@ impl<const D: usize> Run<D> {
         if residual <= self.tolerance {
             return Ok(true);
         }
-        // NaN is never below the tolerance.
+        // `>=` is false for NaN, so NaN is checked explicitly.
         if residual.is_nan() || residual >= 0.5 * *before {
             return Err(SolveError::NotConverged {
                 iterations: self.iterations,
