@@ -273,7 +273,7 @@ impl<const D: usize> Operator<D> for Mask<D> {
         x * kept
     }
 
-    /// Overwrites hidden values by 0, NaN included. A `y` of batch 1 is repeated if there is one
+    /// Overwrites hidden values with 0, NaN included. A `y` of batch 1 is repeated if there is one
     /// mask per sample.
     fn observed(&self, y: Tensor<D>) -> Tensor<D> {
         let mut shape = y.dims();

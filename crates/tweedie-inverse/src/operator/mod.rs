@@ -89,7 +89,7 @@ pub trait Operator<const D: usize> {
     /// `A x`.
     ///
     /// # Panics
-    /// If [`output_shape`](Self::output_shape) refuses the shape, with its message.
+    /// If [`output_shape`](Self::output_shape) returns an error, with its message.
     fn apply(&self, x: Tensor<D>) -> Tensor<D> {
         if let Err(error) = self.output_shape(x.dims()) {
             panic!("{error}");
@@ -146,7 +146,7 @@ pub trait Linear<const D: usize>: Operator<D> {
     /// `Aᵀ y`, exact: `⟨A x, y⟩ = ⟨x, Aᵀ y⟩`.
     ///
     /// # Panics
-    /// If [`input_shape`](Self::input_shape) refuses the shape, with its message.
+    /// If [`input_shape`](Self::input_shape) returns an error, with its message.
     fn adjoint(&self, y: Tensor<D>) -> Tensor<D> {
         if let Err(error) = self.input_shape(y.dims()) {
             panic!("{error}");
