@@ -1,4 +1,4 @@
-//! Every noise model as one type, that can be written to a file and read back.
+//! Every noise model as one serialisable enum.
 
 use super::{
     GammaNoise, GaussianNoise, InRange, LaplaceNoise, LogPoissonNoise, NoiseModel,
@@ -30,7 +30,7 @@ macro_rules! any {
             /// The names of all kinds.
             pub const KINDS: &'static [&'static str] = &[$(stringify!($variant),)*];
 
-            /// The name of the law's kind.
+            /// The name of the noise model's kind.
             #[must_use]
             pub fn kind(&self) -> &'static str {
                 match self {
@@ -68,28 +68,28 @@ macro_rules! any {
 }
 
 any! {
-    /// Normal.
+    /// Additive normal noise.
     Gaussian(GaussianNoise),
-    /// Photons.
+    /// Poisson noise of photon counts.
     Poisson(PoissonNoise),
-    /// Photons, as normal noise.
+    /// The normal approximation to Poisson noise.
     Shot(ShotNoise),
-    /// Photons and electronics.
+    /// Poisson noise of photons plus normal noise of the electronics.
     PoissonGaussian(PoissonGaussianNoise),
-    /// Bounded.
+    /// Additive uniform noise.
     Uniform(UniformNoise),
-    /// Heavy tails.
+    /// Additive Laplace noise.
     Laplace(LaplaceNoise),
-    /// Impulses.
+    /// Impulses: salt and pepper.
     SaltAndPepper(SaltAndPepper),
-    /// Speckle.
+    /// Multiplicative gamma noise: speckle.
     Gamma(GammaNoise),
-    /// Magnitudes.
+    /// The magnitude of a complex value with normal noise.
     Rician(RicianNoise),
-    /// Rounding.
+    /// Rounding to multiples of a step.
     Quantisation(QuantisationNoise),
-    /// Logarithms of counts.
+    /// The logarithm of Poisson counts.
     LogPoisson(LogPoissonNoise),
-    /// Any of these, stated in another range.
+    /// Any of these, with parameters stated in another range.
     InRange(Box<InRange<AnyNoise>>),
 }

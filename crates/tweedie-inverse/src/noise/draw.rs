@@ -1,12 +1,14 @@
-//! Draws of laws other than the normal one.
+//! Draws from distributions other than the normal.
 
 use burn::tensor::{Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use tweedie_core::Noise;
 
-/// Each value through `draw`, with a generator for each sample that is seeded by normal values of
-/// `noise`: the one seam through which randomness comes also serves other laws.
+/// Replaces each value by `draw(value, generator)`.
+///
+/// Each sample has its own generator, seeded with normal values from `noise`. So `noise` remains
+/// the only source of randomness.
 pub(super) fn each<const D: usize>(
     mean: Tensor<D>,
     noise: &mut dyn Noise<D>,

@@ -16,8 +16,8 @@ use tweedie_core::{Noise, per_sample_sum};
 /// Multiplicative noise of `L` looks: mean `mean`, variance `mean²/L`,
 /// `log p = Σ L ln L − ln Γ(L) + (L − 1) ln y − L ln mean − L y/mean`.
 ///
-/// Below a mean of `10⁻³` the density goes on along its tangent, so that an estimate that strays
-/// below 0 is drawn back; measurements below it count as that in the logarithm.
+/// Below a mean of `10⁻³` the log-density continues along its tangent, so that negative estimates
+/// still have a gradient. In the logarithm, measurements are clamped to at least `10⁻³`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct GammaNoise {
@@ -29,10 +29,10 @@ checked!(GammaNoise { looks: f64 } by GammaNoise::new);
 const LEAST: f64 = 1e-3;
 
 impl GammaNoise {
-    /// Noise of a number of looks.
+    /// Noise of `looks` looks.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] unless it is finite and above 0.
+    /// [`OperatorError::Parameter`] unless `looks` is from 10⁻¹⁸ to 10¹⁸.
     pub fn new(looks: f64) -> Result<Self, OperatorError> {
         positive("number of looks", looks)?;
         Ok(Self { looks })
@@ -61,8 +61,8 @@ impl<const D: usize> NoiseModel<D> for GammaNoise {
     fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {
         let law = Gamma::new(self.looks, 1.0 / self.looks);
         draw::each(mean, noise, |mean, random| {
-            // Refused by the constructor where it would not exist.
             let mean = if mean < 0.0 { 0.0 } else { mean };
+            // `new` has checked the number of looks, so the distribution exists.
             mean * law.map_or(1.0, |law| law.sample(random))
         })
     }

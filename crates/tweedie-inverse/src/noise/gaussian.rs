@@ -21,8 +21,8 @@ impl GaussianNoise {
     /// Noise of standard deviation `sigma`.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] unless `sigma` is from 10⁻¹⁸ to 10¹⁸, so that its square is a
-    /// number in single precision.
+    /// [`OperatorError::Parameter`] unless `sigma` is from 10⁻¹⁸ to 10¹⁸, so that its square is
+    /// representable in single precision.
     pub fn new(sigma: f64) -> Result<Self, OperatorError> {
         positive("noise's σ", sigma)?;
         Ok(Self { sigma })
@@ -34,8 +34,7 @@ impl GaussianNoise {
         self.sigma
     }
 
-    /// The same noise for images that are converted from one range to another: σ is converted
-    /// with them.
+    /// The same noise for images converted from one range to another; σ is converted too.
     ///
     /// ```
     /// use tweedie_core::ValueRange;
@@ -53,7 +52,7 @@ impl GaussianNoise {
     }
 }
 
-/// `Ok` for a parameter whose square, and its inverse, are numbers in single precision.
+/// `Ok` if the square of a parameter, and its inverse, are representable in single precision.
 pub(super) fn positive(parameter: &'static str, value: f64) -> Result<(), OperatorError> {
     let holds = (1e-18..=1e18).contains(&value);
     crate::operator::error::require(parameter, value, "above 0, from 1e-18 to 1e18", holds)

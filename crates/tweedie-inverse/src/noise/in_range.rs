@@ -1,4 +1,4 @@
-//! A law that is stated in one range, for images in another.
+//! A noise model stated in one value range, for images in another.
 
 use super::NoiseModel;
 use crate::operator::OperatorError;
@@ -6,9 +6,10 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Noise, ValueRange};
 
-/// A noise model whose parameters are stated for values in one range, for measurements in another:
-/// photons are counted from 0, diffusion models see `[−1, 1]`. The density is that of the stated
-/// range.
+/// A noise model with parameters for one value range, applied to images in another.
+///
+/// For example, photon counts start at 0, but images of diffusion models are in `[−1, 1]`. The
+/// density is that in the stated range.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -29,7 +30,7 @@ pub struct InRange<N> {
 }
 
 impl<N> InRange<N> {
-    /// `noise`, stated for values in `stated`, for measurements in `image`.
+    /// Applies `noise`, with parameters for values in `stated`, to measurements in `image`.
     #[must_use]
     pub fn new(noise: N, stated: ValueRange, image: ValueRange) -> Self {
         Self {
@@ -41,7 +42,8 @@ impl<N> InRange<N> {
 }
 
 impl<N> InRange<N> {
-    /// In the stated range, into which zeros come with the rounding of the other.
+    /// Converts `x` to the stated range. Sets values below `10⁻⁶` in magnitude to 0, since they
+    /// come from rounding.
     fn unrounded<const D: usize>(&self, x: &Tensor<D>) -> Tensor<D> {
         let stated = self.image.convert(self.stated, x.clone());
         let rounded = stated.clone().abs().lower_elem(1e-6);

@@ -22,13 +22,13 @@ impl LaplaceNoise {
     /// Noise of scale `b`.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] unless it is finite and above 0.
+    /// [`OperatorError::Parameter`] unless `scale` is from 10⁻¹⁸ to 10¹⁸.
     pub fn new(scale: f64) -> Result<Self, OperatorError> {
         positive("scale", scale)?;
         Ok(Self { scale })
     }
 
-    /// The same noise for images that are converted from one range to another.
+    /// The same noise for images converted from one range to another.
     #[must_use]
     pub fn converted(self, from: ValueRange, to: ValueRange) -> Self {
         Self {

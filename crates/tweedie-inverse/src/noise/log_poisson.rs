@@ -1,4 +1,4 @@
-//! The logarithm of counted photons, as a computed tomograph reports it.
+//! The logarithm of photon counts, as a CT scanner reports it.
 //!
 //! # Reference
 //! Beer and Lambert's law; Fu et al. 2017, "Comparison between pre-log and post-log statistical
@@ -13,9 +13,10 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Noise, per_sample_sum};
 
-/// `y = −ln(k/N₀)/μ` with `k ~ Poisson(N₀ e^{−μ mean})`: `N₀` photons enter, `mean` is the
-/// attenuation along a ray in units of `1/μ`. Without any photon `k` counts as 1, which has the
-/// probability of both.
+/// `y = −ln(k/N₀)/μ` with `k ~ Poisson(N₀ e^{−μ mean})`.
+///
+/// `N₀` is the number of incident photons, and `mean` the attenuation along a ray in units of
+/// `1/μ`. A count of 0 is reported as 1, so that `k = 1` has the probability of both.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct LogPoissonNoise {
@@ -29,10 +30,10 @@ checked!(LogPoissonNoise {
 } by LogPoissonNoise::new);
 
 impl LogPoissonNoise {
-    /// `photons` enter, and are attenuated by `e^{−μ mean}`.
+    /// Noise of `photons` incident photons (`N₀`) and the scale `mu` of the attenuation.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] unless both are finite and above 0.
+    /// [`OperatorError::Parameter`] unless both are from 10⁻¹⁸ to 10¹⁸.
     pub fn new(photons: f64, mu: f64) -> Result<Self, OperatorError> {
         positive("number of photons", photons)?;
         positive("μ", mu)?;
@@ -46,7 +47,7 @@ impl<const D: usize> NoiseModel<D> for LogPoissonNoise {
         let counts = |x: Tensor<D>| (x * -self.mu).exp() * self.photons;
         let (k, lambda) = (counts(y), counts(mean));
         let each = log_probability(k.clone(), lambda.clone());
-        // One photon or none: e^{−λ} (λ + 1).
+        // A count of 0 or 1 has the probability e^{−λ} (λ + 1).
         let few = (lambda.clone() + 1.0).log() - lambda;
         let is_few = k.lower_elem(1.5).expand(few.dims());
         per_sample_sum(each.mask_where(is_few, few))

@@ -1,4 +1,4 @@
-//! How a measurement deviates from `A x₀`. One law a file.
+//! Noise models: the distribution of a measurement around `A x₀`. One model per file.
 
 mod any;
 mod draw;
@@ -35,37 +35,43 @@ pub use salt_and_pepper::SaltAndPepper;
 pub use shot::ShotNoise;
 pub use uniform::UniformNoise;
 
-/// A law of measurements around their noiseless value. Its parameters are stated in the range of
-/// the image.
+/// The distribution of measurements around their noiseless value.
+///
+/// Parameters are stated in the value range of the image.
 pub trait NoiseModel<const D: usize> {
-    /// Whether measurements can be made around `mean`.
+    /// Checks that the model is defined for `mean`.
     ///
     /// # Errors
-    /// [`OperatorError::Value`] says what the law takes instead: a count of photons has no negative
-    /// mean.
+    /// [`OperatorError::Value`], with the values that the model takes. For example, a photon count
+    /// cannot have a negative mean.
     fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
         let _ = mean;
         Ok(())
     }
 
-    /// Whether the law can have made `y`.
+    /// Checks that `y` is a possible measurement under the model.
     ///
     /// # Errors
-    /// [`OperatorError::Value`] says what it makes instead: a count is not negative.
+    /// [`OperatorError::Value`], with the possible values. For example, a count is not negative.
     fn check_measured(&self, y: &Tensor<D>) -> Result<(), OperatorError> {
         let _ = y;
         Ok(())
     }
 
-    /// `log p(y | mean)` in nats for each sample, `[batch]`: the logarithm of the density, or of
-    /// the probability where measurements are counts. It has a gradient with respect to `mean`.
+    /// `log p(y | mean)` in nats for each sample, `[batch]`.
+    ///
+    /// This is the logarithm of the density, or of the probability if measurements are discrete.
+    /// The result is differentiable with respect to `mean`, except for a hard constraint such as
+    /// `UniformNoise`.
     ///
     /// # Panics
     /// If `y` has neither the shape of `mean` nor that of one of its samples.
     fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1>;
 
-    /// A draw of `y` around `mean`. Laws other than the normal one draw a generator for each sample
-    /// from `noise`, so that a sample does not depend on its neighbours.
+    /// Draws `y` around `mean`.
+    ///
+    /// Models other than the normal one seed a generator for each sample from `noise`, so that a
+    /// sample does not depend on the others in its batch.
     fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D>;
 }
 
@@ -94,7 +100,7 @@ impl<const D: usize, N: NoiseModel<D> + ?Sized> NoiseModel<D> for Box<N> {
     pointer!();
 }
 
-/// A measurement has the shape of what it is compared with, or is one for the whole batch.
+/// Panics unless `y` has the shape of `mean`, or that of one of its samples.
 pub(crate) fn assert_measured<const D: usize>(y: &Tensor<D>, mean: &Tensor<D>) {
     let (found, expected) = (y.dims(), mean.dims());
     assert!(
@@ -111,13 +117,15 @@ pub(crate) fn nonnegative<const D: usize>(
     at_least(noise, y, 0.0)
 }
 
-/// `Ok` if no value of `mean` is below 0 by more than the rounding of an operator: an operator by
-/// Fourier transforms turns the zeros of an image into numbers of either sign.
+/// `Ok` if no value of `mean` is below 0 by more than the rounding error of an operator.
+///
+/// For example, an operator that uses FFTs turns zeros of an image into small values of either
+/// sign.
 pub(crate) fn nonnegative_mean<const D: usize>(
     noise: &'static str,
     mean: &Tensor<D>,
 ) -> Result<(), OperatorError> {
-    /// A bound of the roundings that a value of an image passes through.
+    /// The tolerance in units of the rounding error of the largest value.
     const ROUNDINGS: f64 = 64.0;
     let unit = match mean.dtype() {
         DType::F64 => f64::EPSILON,

@@ -10,11 +10,12 @@ use rand_distr::{Distribution, Poisson};
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Noise, per_sample_sum};
 
-/// Poisson noise in units of the image: mean `mean`, variance `gain · mean`. With `k = y/gain` and
-/// `λ = mean/gain`, `log p = Σ k ln λ − λ − ln k!`.
+/// Poisson noise in units of the image: mean `mean`, variance `gain · mean`.
 ///
-/// Below `λ = 10⁻³` the logarithm goes on along its tangent, so that an estimate that strays below
-/// 0 is drawn back and not lost.
+/// With `k = y/gain` and `λ = mean/gain`, `log p = Σ k ln λ − λ − ln k!`.
+///
+/// Below `λ = 10⁻³`, `ln λ` continues along its tangent, so that negative estimates still have a
+/// finite density and a gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct PoissonNoise {
@@ -24,23 +25,22 @@ pub struct PoissonNoise {
 checked!(PoissonNoise { gain: f64 } by PoissonNoise::new);
 
 impl PoissonNoise {
-    /// A photon adds `gain` to the image.
+    /// Noise in which each photon adds `gain` to the image.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] unless `gain` is finite and above 0.
+    /// [`OperatorError::Parameter`] unless `gain` is from 10⁻¹⁸ to 10¹⁸.
     pub fn new(gain: f64) -> Result<Self, OperatorError> {
         positive("gain", gain)?;
         Ok(Self { gain })
     }
 
-    /// What a photon adds to the image.
+    /// The value that each photon adds to the image.
     #[must_use]
     pub fn gain(self) -> f64 {
         self.gain
     }
 
-    /// The normal law with the variance that the measurement itself suggests, which DPS takes for
-    /// its gradient.
+    /// The normal approximation with a variance estimated from the measurement, as DPS uses it.
     #[must_use]
     pub fn gaussian_approximation(self) -> ShotNoise {
         ShotNoise::of(self)
@@ -52,20 +52,21 @@ pub(super) fn log_probability<const D: usize>(k: Tensor<D>, lambda: Tensor<D>) -
     k.clone() * log(lambda.clone()) - lambda - ln_factorial(k)
 }
 
-/// Below which mean the logarithm goes on along its tangent.
+/// The mean below which the logarithm continues along its tangent.
 pub(super) const LEAST: f64 = 1e-3;
 
-/// `ln λ`, below [`LEAST`] along its tangent.
+/// `ln λ`, continued along its tangent below [`LEAST`].
 fn log<const D: usize>(lambda: Tensor<D>) -> Tensor<D> {
     let below = (lambda.clone().clamp_max(LEAST) - LEAST) / LEAST;
     lambda.clamp_min(LEAST).log() + below
 }
 
-/// A count of the law with mean `lambda`.
+/// Draws a Poisson count with mean `lambda`.
 pub(super) fn count(lambda: f64, random: &mut rand_chacha::ChaCha8Rng) -> f64 {
     match Poisson::new(lambda) {
         Ok(law) => law.sample(random),
-        // None of a mean of 0; a mean beyond what a number can count is the count.
+        // A mean of 0 gives no photons. A mean that is too large for `Poisson` is returned as the
+        // count.
         Err(_) if lambda <= 0.0 => 0.0,
         Err(_) => lambda,
     }

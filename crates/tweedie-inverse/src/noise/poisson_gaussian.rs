@@ -1,4 +1,4 @@
-//! A sensor: photons, then electronics, `y = gain · Poisson(mean/gain) + σ z`.
+//! Sensor noise, photons plus electronics: `y = gain · Poisson(mean/gain) + σ z`.
 //!
 //! # Reference
 //! Foi et al. 2008, "Practical Poissonian-Gaussian noise modeling and fitting for single-image
@@ -15,11 +15,12 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Noise, per_sample_sum};
 
-/// Poisson and normal noise together: mean `mean`, variance `gain · mean + σ²`.
+/// Poisson plus normal noise: mean `mean`, variance `gain · mean + σ²`.
 ///
 /// `log p = Σ ln Σ_k Poisson(k; mean/gain) N(y; gain k, σ²)`, over the counts within `9 σ/gain` of
-/// the most likely one, which are all that count: given `y`, their spread is at most `σ/gain`. The
-/// derivative is `(E[k | y] gain/mean − 1)/gain`. Means below `10⁻³ gain` count as that.
+/// the most likely one. The other terms are negligible, since given `y` the standard deviation of
+/// `k` is at most `σ/gain`. The derivative is `(E[k | y] gain/mean − 1)/gain`. Means are clamped to
+/// at least `10⁻³ gain`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct PoissonGaussianNoise {
@@ -33,12 +34,12 @@ checked!(PoissonGaussianNoise {
 } by PoissonGaussianNoise::new);
 
 impl PoissonGaussianNoise {
-    /// A photon adds `gain`, the electronics noise of standard deviation `sigma`.
+    /// Each photon adds `gain`; the electronics add noise of standard deviation `sigma`.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] unless both are finite and above 0 and `sigma/gain` is at most
-    /// 100: with more, counts cannot be told apart and [`PoissonNoise`](super::PoissonNoise) with a
-    /// larger gain, or normal noise, says the same.
+    /// [`OperatorError::Parameter`] unless both are from 10⁻¹⁸ to 10¹⁸ and `sigma/gain` is at most
+    /// 100. Beyond that, single counts cannot be distinguished: use
+    /// [`PoissonNoise`](super::PoissonNoise) with a larger gain, or normal noise.
     pub fn new(gain: f64, sigma: f64) -> Result<Self, OperatorError> {
         positive("gain", gain)?;
         positive("noise's σ", sigma)?;
@@ -48,8 +49,10 @@ impl PoissonGaussianNoise {
     }
 }
 
-/// The most likely count behind a measurement of `seen` photons: the root of
-/// `ln(λ/k) + (seen − k)/s²`, by Newton's method in `ln k`, which comes down to it from above.
+/// The most likely count `k` given a measurement of `seen` photons, rounded.
+///
+/// It is the root of `ln(λ/k) + (seen − k)/s²`, by Newton's method in `ln k`, which converges from
+/// above.
 fn most_likely<const D: usize>(seen: Tensor<D>, lambda: Tensor<D>, spread: f64) -> Tensor<D> {
     const ROUNDS: usize = 12;
     let rate = lambda.clone().log();

@@ -10,13 +10,15 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Noise, ValueRange, per_sample_sum};
 
-/// `y = o + Δ · round((mean − o + σ z)/Δ)` with the origin `o` of the grid, 0 unless it is said,
-/// and `p = Φ((y + Δ/2 − mean)/σ) − Φ((y − Δ/2 − mean)/σ)`: the probability of the cell that `y`
-/// stands for.
+/// Rounding after normal noise: `y = o + Δ · round((mean − o + σ z)/Δ)`.
 ///
-/// The integral of the normal density over the cell is done by Gauss–Legendre in the logarithm, so
-/// that a mean far from its cell still feels a gradient. The noise before rounding is what makes it
-/// smooth: with `σ` far below `Δ` it tends to a hard constraint. The grid goes on beyond the range.
+/// `o` is the origin of the grid, 0 by default. `p = Φ((y + Δ/2 − mean)/σ) − Φ((y − Δ/2 − mean)/σ)`
+/// is the probability of the cell of `y`.
+///
+/// The normal density is integrated over the cell by Gauss–Legendre quadrature in the log domain,
+/// so that a mean far from its cell still has a gradient. The noise before rounding makes the
+/// density smooth: for `σ` far below `Δ` it tends to a hard constraint. The grid continues beyond
+/// the range.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct QuantisationNoise {
@@ -28,10 +30,10 @@ pub struct QuantisationNoise {
 checked!(QuantisationNoise { step: f64, sigma: f64, origin: f64 } by QuantisationNoise::of);
 
 impl QuantisationNoise {
-    /// Rounding to multiples of `step` after normal noise `sigma`.
+    /// Rounding to multiples of `step` after normal noise of standard deviation `sigma`.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] unless both are finite and above 0 and `step/sigma` at most
+    /// [`OperatorError::Parameter`] unless both are from 10⁻¹⁸ to 10¹⁸ and `step/sigma` is at most
     /// 100.
     pub fn new(step: f64, sigma: f64) -> Result<Self, OperatorError> {
         Self::of(step, sigma, 0.0)
@@ -50,10 +52,10 @@ impl QuantisationNoise {
         })
     }
 
-    /// Rounding to `2^bits` levels from the least to the largest value of `range`, both included.
+    /// Rounding to `2^bits` levels from the smallest to the largest value of `range`, inclusive.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for no bits or more than 32, or as [`new`](Self::new).
+    /// [`OperatorError::Parameter`] unless `bits` is from 1 to 32, or as [`new`](Self::new).
     pub fn bits(bits: u32, range: ValueRange, sigma: f64) -> Result<Self, OperatorError> {
         let valid = (1..=32).contains(&bits);
         require("number of bits", bits.into(), "from 1 to 32", valid)?;
@@ -61,9 +63,10 @@ impl QuantisationNoise {
         Self::of(range.length() / (f64::from(bits).exp2() - 1.0), sigma, low)
     }
 
-    /// Nodes and weights over the cell, `[−Δ/2, Δ/2]`: panels of at most 2σ with eight points each.
+    /// Quadrature nodes and weights for a cell `[−Δ/2, Δ/2]`: panels of at most 2σ, eight nodes
+    /// each.
     fn nodes(self) -> Vec<(f64, f64)> {
-        /// Positive nodes of Gauss and Legendre's rule of eight points, with their weights.
+        /// The positive nodes of the eight-point Gauss–Legendre rule, with their weights.
         const RULE: [(f64, f64); 4] = [
             (0.183_434_642_495_649_8, 0.362_683_783_378_362),
             (0.525_532_409_916_329, 0.313_706_645_877_887_3),

@@ -1,4 +1,4 @@
-//! The magnitude of a complex value with normal noise, as magnetic resonance shows it.
+//! The magnitude of a complex value with normal noise, as in MRI.
 //!
 //! # Reference
 //! Gudbjartsson and Patz 1995, "The Rician distribution of noisy MRI data".
@@ -16,7 +16,7 @@ use tweedie_core::{Noise, per_sample_sum};
 /// `y = √((mean + σ z₁)² + (σ z₂)²)`:
 /// `log p = Σ ln(y/σ²) − (y² + mean²)/(2σ²) + ln I₀(y mean/σ²)`.
 ///
-/// Measurements below `10⁻⁶` count as that in the first logarithm.
+/// In the first logarithm, measurements are clamped to at least `10⁻⁶`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct RicianNoise {
@@ -26,10 +26,10 @@ pub struct RicianNoise {
 checked!(RicianNoise { sigma: f64 } by RicianNoise::new);
 
 impl RicianNoise {
-    /// Noise of standard deviation `sigma` in the real and in the imaginary part.
+    /// Noise of standard deviation `sigma` in the real and the imaginary part.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] unless it is finite and above 0.
+    /// [`OperatorError::Parameter`] unless `sigma` is from 10⁻¹⁸ to 10¹⁸.
     pub fn new(sigma: f64) -> Result<Self, OperatorError> {
         positive("noise's σ", sigma)?;
         Ok(Self { sigma })
@@ -47,7 +47,7 @@ impl<const D: usize> NoiseModel<D> for RicianNoise {
         let still = mean.clone().detach();
         let z = still.clone() * y.clone() / variance;
         let (log, ratio) = bessel(z.clone().abs());
-        // −(y² + mean²)/(2σ²) + |z|, without the cancellation.
+        // −(y² + mean²)/(2σ²) + |z|, computed without cancellation.
         let apart = (y.clone() - still.clone().abs()).square() * (-0.5 / variance);
         let value = (y.clone().clamp_min(1e-6) / variance).log() + apart + log;
         let slope = (y * ratio * z.sign() - still) / variance;

@@ -1,4 +1,4 @@
-//! Impulses: some pixels are white, some black, the rest is (almost) intact.
+//! Impulse noise: some pixels become white, some black, and the others stay (almost) intact.
 
 use super::gaussian::{log_density, positive};
 use super::{NoiseModel, assert_measured, draw};
@@ -10,13 +10,14 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Noise, ValueRange, per_sample_sum};
 
-/// With probability `salt` a value is the range's largest, with `pepper` its least, and else
-/// `mean + σ z`.
+/// Replaces values by the largest (`salt`) or smallest (`pepper`) value of the range.
 ///
-/// A measured value at an end of the range is an impulse, of which `ln salt` or `ln pepper` is the
-/// probability, and says nothing of the mean, an intact one included that happens to lie there; of
-/// any other the density is `(1 − salt − pepper) N(y; mean, σ²)`. With σ of the size of rounding it
-/// is the textbook's noise.
+/// A value is replaced with these probabilities, and is `mean + σ z` otherwise.
+///
+/// A measured value at an end of the range counts as an impulse, with the log-probability `ln salt`
+/// or `ln pepper` and no dependence on the mean. This includes intact values that are exactly at
+/// that end. The density of any other value is `(1 − salt − pepper) N(y; mean, σ²)`. With σ at the
+/// level of rounding, this is the textbook model.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct SaltAndPepper {
@@ -34,11 +35,12 @@ checked!(SaltAndPepper {
 } by SaltAndPepper::new);
 
 impl SaltAndPepper {
-    /// Impulses of probabilities `salt` and `pepper`, around values that are known to `sigma`.
+    /// Impulses of probabilities `salt` and `pepper`, with normal noise `sigma` on all other
+    /// values.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for a probability below 0, a sum of 1 or more (nothing of the
-    /// image would be left), or a σ that is not finite and above 0.
+    /// [`OperatorError::Parameter`] for a probability below 0, a sum of 1 or more (no value would
+    /// stay intact), or a σ that is not from 10⁻¹⁸ to 10¹⁸.
     pub fn new(
         salt: f64,
         pepper: f64,

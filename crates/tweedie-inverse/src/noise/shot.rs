@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 use tweedie_core::{Noise, per_sample_sum};
 
+/// The normal approximation to [`PoissonNoise`].
+///
 /// `log p = −Σ (y − mean)²/(2v) + ½ ln(2πv)` with the variance `v = gain · max(y, gain)`: a pixel
-/// without a photon counts as one with one. Draws are those of [`PoissonNoise`].
+/// without photons gets the variance of one photon. Draws are those of [`PoissonNoise`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ShotNoise {
@@ -20,7 +22,7 @@ pub struct ShotNoise {
 }
 
 impl ShotNoise {
-    /// The approximation to a Poisson law.
+    /// The approximation to `photons`.
     #[must_use]
     pub fn of(photons: PoissonNoise) -> Self {
         Self { photons }

@@ -1,10 +1,12 @@
-//! Functions of densities that burn does not have.
+//! Special functions for densities that burn does not provide.
 
 use burn::tensor::Tensor;
 use std::f64::consts::TAU;
 
-/// `value`, with the gradient `slope` with respect to `mean`: for densities whose derivative is
-/// simpler than the chain of operations that computes them. Both are constants.
+/// `value`, with the gradient `slope` with respect to `mean`.
+///
+/// This is for densities whose derivative is simpler than the backward pass of their computation.
+/// `value` and `slope` have to be constants.
 pub(super) fn with_slope<const D: usize>(
     mean: Tensor<D>,
     value: Tensor<D>,
@@ -28,8 +30,9 @@ pub(super) fn ln_factorial<const D: usize>(k: Tensor<D>) -> Tensor<D> {
     (z.clone() - 0.5) * z.clone().log() - z + series + 0.5 * TAU.ln() - below
 }
 
-/// `ln I₀(z) − z` and `I₁(z)/I₀(z)` for `z ≥ 0`: the power series up to 20, the asymptotic one
-/// beyond.
+/// `ln I₀(z) − z` and `I₁(z)/I₀(z)` for `z ≥ 0`.
+///
+/// The power series is used up to 20, the asymptotic series beyond.
 ///
 /// # Reference
 /// Abramowitz and Stegun 1964, 9.6.10 and 9.7.1.
@@ -72,7 +75,7 @@ pub(super) fn bessel<const D: usize>(z: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
     )
 }
 
-/// `Σ_i exp(t_i)` as it grows, with the mean of a quantity under its terms.
+/// A running log-sum-exp, `ln Σ_i exp(t_i)`, and the mean of a quantity with the terms as weights.
 pub(super) struct LogSum<const D: usize> {
     largest: Tensor<D>,
     sum: Tensor<D>,
@@ -80,7 +83,7 @@ pub(super) struct LogSum<const D: usize> {
 }
 
 impl<const D: usize> LogSum<D> {
-    /// The sum of no terms, in the shape of `like`.
+    /// The empty sum, in the shape of `like`.
     pub(super) fn empty(like: &Tensor<D>) -> Self {
         Self {
             largest: like.full_like(-1e30),
@@ -132,7 +135,8 @@ mod tests {
         }
     }
 
-    /// `I_n(z) = 1/π ∫₀^π exp(z cos t) cos(n t) dt`, by the trapezoidal rule, which is exact here.
+    /// `I_n(z) = 1/π ∫₀^π exp(z cos t) cos(n t) dt`, by the midpoint rule, which is exact here to
+    /// rounding.
     #[test]
     fn bessel_functions_are_their_integral() {
         let z = [0.0, 0.3, 2.0, 19.9, 20.1, 75.0, 400.0];

@@ -9,8 +9,10 @@ use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 use tweedie_core::{Noise, ValueRange, per_sample_sum};
 
-/// `log p = −n ln(2a)` where every value is within `a` of its mean, else `−∞`: a constraint,
-/// without a gradient. What exceeds `a` by rounding counts as within.
+/// `log p = −n ln(2a)` if every value is within `a` of its mean, else `−∞`.
+///
+/// This is a constraint without a gradient. Deviations that exceed `a` only by rounding count as
+/// within.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct UniformNoise {
@@ -23,13 +25,13 @@ impl UniformNoise {
     /// Noise of at most `amplitude`; its standard deviation is `amplitude/√3`.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] unless it is finite and above 0.
+    /// [`OperatorError::Parameter`] unless `amplitude` is from 10⁻¹⁸ to 10¹⁸.
     pub fn new(amplitude: f64) -> Result<Self, OperatorError> {
         positive("amplitude", amplitude)?;
         Ok(Self { amplitude })
     }
 
-    /// The same noise for images that are converted from one range to another.
+    /// The same noise for images converted from one range to another.
     #[must_use]
     pub fn converted(self, from: ValueRange, to: ValueRange) -> Self {
         Self {

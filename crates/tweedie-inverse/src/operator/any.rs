@@ -1,4 +1,4 @@
-//! Every operator on images as one type, that can be written to a file and read back.
+//! Every operator on images as one serialisable enum.
 
 use super::{
     AveragePool, Blur, ChannelMix, Channels, CircularBlur, Compose, ConjugateGradient,
@@ -9,7 +9,7 @@ use super::{
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// An enum of operators with the methods of each, and conversions from and to it.
+/// Defines an enum of operators that forwards their methods, with conversions into it.
 macro_rules! any {
     ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $variant:ident($type:ty),)* }) => {
         $(#[$doc])*
@@ -47,7 +47,7 @@ macro_rules! any {
         }
 
         impl $name {
-            /// The name of the operator's kind; files have it in snake case.
+            /// The name of the operator's kind; files spell it in snake case.
             #[must_use]
             pub fn kind(&self) -> &'static str {
                 match self {
@@ -61,7 +61,7 @@ macro_rules! any {
     };
 }
 
-/// Passes every method of [`Linear`] on to the operator that is there.
+/// Forwards every method of [`Linear`] to the operator of the variant.
 macro_rules! linear {
     ($($variant:ident)*) => {
         impl Linear<4> for AnyLinear {
@@ -104,39 +104,39 @@ macro_rules! linear {
 any! {
     /// Any linear operator on images.
     AnyLinear {
-        /// Denoising.
+        /// The identity, for denoising.
         Identity(Identity),
-        /// Inpainting, demosaicing.
+        /// A mask, for inpainting and demosaicing.
         Mask(Mask<4>),
-        /// Colour.
+        /// A matrix that mixes channels.
         ChannelMix(ChannelMix),
-        /// Restriction to channels.
+        /// A selection of channels.
         Channels(Channels),
-        /// Blur with any edge.
+        /// A blur with any padding.
         Blur(Blur),
-        /// Blur on a torus.
+        /// A circular convolution.
         CircularBlur(CircularBlur),
-        /// Blur that varies over the image.
+        /// A blur that varies over the image.
         VaryingBlur(VaryingBlur),
         /// Average pooling.
         AveragePool(AveragePool),
-        /// Resampling; two matrices.
+        /// Resampling: a matrix for rows and one for columns.
         Separable(Separable),
         /// A matrix.
         Matrix(Matrix),
         /// An orthogonal transform.
         Transform(Transform),
-        /// Some of its coefficients.
+        /// A subset of the coefficients of an orthogonal transform.
         Sampled(Sampled),
-        /// Magnetic resonance with several coils.
+        /// Multi-coil magnetic resonance imaging.
         MultiCoil(MultiCoil),
-        /// Parallel projections.
+        /// Parallel-beam tomography.
         Tomography(Tomography),
-        /// One operator after another.
+        /// The composition of two operators.
         Compose(Box<Compose<AnyLinear, AnyLinear>>),
-        /// Several measurements of one signal.
+        /// Several operators applied to one signal.
         Stack(Stack<AnyLinear>),
-        /// A multiple.
+        /// An operator times a factor.
         Scaled(Box<Scaled<AnyLinear>>),
     }
 }
@@ -149,19 +149,19 @@ linear! {
 any! {
     /// Any operator on images.
     AnyOperator {
-        /// A linear one.
+        /// A linear operator.
         Linear(AnyLinear),
-        /// The magnitude of a Fourier transform.
+        /// The magnitude or intensity of a Fourier transform.
         FourierPhase(FourierPhase),
-        /// The magnitude of a random transform.
+        /// The magnitude or intensity of a random transform.
         RandomPhase(RandomPhase),
         /// A sensor that saturates.
         Saturation(Saturation),
-        /// A power.
+        /// A power law, `x^γ`.
         Gamma(Gamma),
-        /// JPEG.
+        /// JPEG compression.
         Jpeg(Jpeg),
-        /// One operator after another, not both linear.
+        /// The composition of two operators, not both linear.
         Compose(Box<Compose<AnyOperator, AnyOperator>>),
     }
 }
@@ -180,7 +180,7 @@ impl<A: Into<Self>> From<Scaled<A>> for AnyLinear {
     }
 }
 
-/// What is linear one after the other is linear together.
+/// The composition of two linear operators becomes `Linear`.
 impl<A: Into<Self>, B: Into<Self>> From<Compose<A, B>> for AnyOperator {
     fn from(operator: Compose<A, B>) -> Self {
         let (first, next) = operator.into_parts();
@@ -197,7 +197,7 @@ impl<A: Into<AnyLinear>> From<Scaled<A>> for AnyOperator {
     }
 }
 
-/// Every linear operator is an operator.
+/// Conversions of linear operators into [`AnyOperator`].
 macro_rules! as_linear {
     ($($type:ty,)*) => {
         $(impl From<$type> for AnyOperator {

@@ -1,9 +1,8 @@
-//! Blur of images of any size, with any edge.
+//! Blur of images of any size, with any padding.
 //!
-//! `y_i = Σ_k h_k x_{i + c − k}` with the centre `c` of the kernel, and with [`Padding::Valid`] the
-//! last pixel of the kernel in its place; the image goes on beyond its edge as [`Padding`] says.
-//! The padded image is convolved by Fourier transforms, so that the cost does not depend on the
-//! size of the kernel.
+//! `y_i = Σ_k h_k x_{i + c − k}`, where `c` is the centre of the kernel, or its last pixel for
+//! [`Padding::Valid`]. [`Padding`] defines the image beyond its edge. The padded image is convolved
+//! by FFT, so that the cost hardly depends on the size of the kernel.
 
 use super::error::fits;
 use super::{Linear, Operator, OperatorError, Padding, PointSpread};
@@ -12,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use std::sync::Mutex;
 use tweedie_kernels::CircularFilter;
 
-/// A true convolution (the kernel is mirrored against the correlation of networks). The kernel's
-/// centre is at `h/2`, `w/2`, rounded down. With [`Padding::Valid`] the image loses the kernel's
-/// size less 1, else it keeps its size.
+/// A convolution of images with a kernel.
+///
+/// This is a true convolution: the kernel is mirrored compared with the cross-correlation of neural
+/// networks. The kernel's centre is at `h/2`, `w/2`, rounded down. With [`Padding::Valid`] the
+/// image shrinks by the kernel's size minus 1; otherwise it keeps its size.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -31,7 +32,7 @@ use tweedie_kernels::CircularFilter;
 pub struct Blur {
     kernel: PointSpread,
     padding: Padding,
-    /// The filters of the last sizes that were asked for.
+    /// A cache of filters by image size.
     #[serde(skip)]
     filters: Mutex<Vec<([usize; 2], CircularFilter)>>,
 }
@@ -59,7 +60,7 @@ impl Blur {
         }
     }
 
-    /// The filter of a plane that holds the padded image of a size.
+    /// The filter for images of `size`, on a plane that holds the padded image.
     fn filter(&self, size: [usize; 2]) -> CircularFilter {
         const KEPT: usize = 4;
         let mut filters = self.filters.lock().unwrap_or_else(|held| held.into_inner());
@@ -75,7 +76,7 @@ impl Blur {
         filter
     }
 
-    /// How many of `n` pixels there are with those beyond the edge.
+    /// The length of a row or column of `n` pixels after padding.
     fn padded(&self, n: usize, kernel: usize) -> usize {
         match self.padding {
             Padding::Valid => n,
@@ -83,7 +84,7 @@ impl Blur {
         }
     }
 
-    /// What lies around a row or column of `n` pixels, up to `length`.
+    /// The padding of a row or column of `n` pixels, up to `length`.
     fn frame(&self, n: usize, kernel: usize, length: usize) -> Frame {
         let inner = self.padded(n, kernel);
         let before = match self.padding {
@@ -104,7 +105,7 @@ impl Blur {
     }
 }
 
-/// The next number without a prime factor above 5: transforms of such sizes are fast.
+/// The smallest number from `n` on without a prime factor above 5. FFTs of such sizes are fast.
 fn smooth(n: usize) -> usize {
     let left = |n: usize| {
         [2, 3, 5].into_iter().fold(n, |mut n, prime| {
@@ -117,7 +118,7 @@ fn smooth(n: usize) -> usize {
     (n..).find(|&n| left(n) == 1).unwrap_or(n)
 }
 
-/// What lies around a dimension: zeros, repeated pixels, the dimension itself, pixels, zeros.
+/// The padding of a dimension: zeros and repeated pixels before and after it.
 struct Frame {
     zeros_before: usize,
     before: Vec<i32>,
@@ -126,7 +127,7 @@ struct Frame {
 }
 
 impl Frame {
-    /// Zeros only.
+    /// Padding by zeros only.
     fn zeros(before: usize, after: usize) -> Self {
         Self {
             zeros_before: before,
@@ -136,7 +137,7 @@ impl Frame {
         }
     }
 
-    /// The dimension with what lies around it.
+    /// Pads dimension `dim` of `x`.
     fn spread(&self, x: Tensor<4>, dim: usize) -> Tensor<4> {
         let zeros = |count: usize| {
             let mut shape = x.dims();

@@ -1,6 +1,6 @@
-//! Colour: every pixel's channels are mixed by a matrix.
+//! Colour: a matrix mixes the channels of every pixel.
 //!
-//! `y_k = Σ_c M_kc x_c`; the decomposition of the small matrix is that of the operator.
+//! `y_k = Σ_c M_kc x_c`. The singular value decomposition of `M` gives that of the operator.
 
 use super::error::{OperatorError, checked, finite, fits, matrix};
 use super::spectral::{Spectral, closed_form};
@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use tweedie_core::LUMA;
 use tweedie_kernels::Constant;
 
-/// Mixes channels: `[b, c, h, w]` to `[b, k, h, w]`.
+/// A linear mix of channels: `[b, c, h, w]` to `[b, k, h, w]`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -39,7 +39,7 @@ impl PartialEq for ChannelMix {
 }
 
 impl ChannelMix {
-    /// Mixes by the rows of a matrix, one an output channel.
+    /// Mixes channels by the rows of a matrix, one row per output channel.
     ///
     /// # Errors
     /// [`OperatorError`] for no rows, rows of different lengths, or values that are not finite.

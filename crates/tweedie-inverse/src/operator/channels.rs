@@ -1,4 +1,4 @@
-//! Restriction to some channels.
+//! The selection of consecutive channels.
 
 use super::error::{OperatorError, checked, fits, require};
 use super::spectral::{Spectral, closed_form};
@@ -19,10 +19,11 @@ pub struct Channels {
 checked!(Channels { first: usize, count: usize, of: usize } by Channels::new);
 
 impl Channels {
-    /// Keeps `count` channels from the `first` of signals with `of`.
+    /// Keeps `count` channels from channel `first` on, of signals with `of` channels.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for no channels, or more than there are.
+    /// [`OperatorError::Parameter`] for a `count` of 0, a range that exceeds `of`, or an `of` above
+    /// 65,536.
     pub fn new(first: usize, count: usize, of: usize) -> Result<Self, OperatorError> {
         let expected = "at most 65,536";
         require("number of all channels", of as f64, expected, of <= 1 << 16)?;
@@ -36,7 +37,7 @@ impl Channels {
         Ok(Self { first, count, of })
     }
 
-    /// Channels in their places, zeros around them.
+    /// Puts channels back in their places, with zeros in the others.
     fn placed(self, y: Tensor<4>) -> Tensor<4> {
         let [b, _, h, w] = y.dims();
         let zeros = |count| Tensor::zeros([b, count, h, w], (&y.device(), y.dtype()));

@@ -1,4 +1,4 @@
-//! Blur on a torus: circular convolution, diagonal in the Fourier basis.
+//! Circular convolution, which is diagonal in the Fourier basis.
 //!
 //! `y_i = Σ_k h_k x_{i + c − k}` with the centre `c` of the kernel, indices modulo the size. With
 //! the spectrum `H = |H| e^{iφ}`, `A = F⁻¹ H F`; since `|H|` is even, `A = U Σ Vᵀ` with the real
@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 use tweedie_kernels::{CircularFilter, Constant, Sign, fft2};
 
-/// A true convolution (the kernel is mirrored against the correlation of networks) of images of one
-/// size with circular edges; everything about it is closed form.
+/// A blur of images of one size with circular padding.
+///
+/// This is a true convolution: the kernel is mirrored compared with the cross-correlation of neural
+/// networks. All equations have a closed form.
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
@@ -33,10 +35,10 @@ use tweedie_kernels::{CircularFilter, Constant, Sign, fft2};
 pub struct CircularBlur {
     kernel: PointSpread,
     filter: CircularFilter,
-    /// `e^{iφ}`, 0 where `H` is.
+    /// `e^{iφ}`, or 0 where `H` is negligible.
     phase: CircularFilter,
     magnitudes: Constant<4>,
-    /// `1/H` in `f32` and in `f64`, 0 where `H` is in that precision.
+    /// `1/H` for `f32` and for `f64`, or 0 where `H` is negligible in that precision.
     inverse: [Arc<OnceLock<CircularFilter>>; 2],
 }
 
@@ -66,12 +68,13 @@ impl CircularBlur {
     /// The convolution of images of `size` (height, width) with `kernel`, which may be larger.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for an image of no pixels, or a kernel whose sum overflows.
+    /// [`OperatorError::Parameter`] for an empty image, or if values of a kernel larger than the
+    /// image add up to a value that is not finite.
     pub fn new(kernel: PointSpread, size: [usize; 2]) -> Result<Self, OperatorError> {
         pixels(size)?;
         let centre = kernel.size().map(|n| n / 2);
         let embedded = kernel.embedded(size, centre);
-        // A kernel larger than the image is folded, which adds its values.
+        // A kernel larger than the image wraps around. Its values add up and may overflow.
         for &value in &embedded {
             require("kernel's value", value, "finite", value.is_finite())?;
         }

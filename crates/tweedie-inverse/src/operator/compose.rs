@@ -1,10 +1,12 @@
-//! One operator after another.
+//! The composition of two operators.
 
 use super::{Linear, Operator, OperatorError};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// `x ↦ B (A x)`. Its equations go by conjugate gradients: `(B A)⁺` is not `A⁺ B⁺`.
+/// The composition `x ↦ B (A x)`.
+///
+/// Equations are solved by conjugate gradients, since in general `(B A)⁺` is not `A⁺ B⁺`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -22,13 +24,13 @@ pub struct Compose<A, B> {
 }
 
 impl<A, B> Compose<A, B> {
-    /// `first`, then `next`.
+    /// Applies `first`, then `next`.
     #[must_use]
     pub fn new(first: A, next: B) -> Self {
         Self { first, next }
     }
 
-    /// What comes first, and what comes next.
+    /// The first and the next operator.
     #[must_use]
     pub fn into_parts(self) -> (A, B) {
         (self.first, self.next)

@@ -1,13 +1,13 @@
-//! What is wrong with an operator, an input or an equation.
+//! Errors of operators, noise models and their inputs.
 
 use super::Padding;
 use tweedie_math::ParameterError;
 
-/// An operator or noise model that cannot be, or an input that it does not take.
+/// Why an operator, a noise model or an input is invalid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OperatorError {
-    /// A box that leaves its image.
+    /// A box that extends beyond its image.
     #[error(
         "a box of {}×{} pixels at ({}, {}) does not lie within {}×{} pixels",
         extent[0], extent[1], corner[0], corner[1], size[0], size[1]
@@ -20,35 +20,35 @@ pub enum OperatorError {
         /// The box's height and width.
         extent: [usize; 2],
     },
-    /// A tensor of another shape than the operator takes.
+    /// A tensor of a shape that the operator does not take.
     #[error("{operator}: a tensor of shape {found:?}, expected {expected}")]
     Shape {
         /// The operator.
         operator: &'static str,
         /// The shape that was given.
         found: Vec<usize>,
-        /// What it takes.
+        /// The shape that the operator takes.
         expected: String,
     },
-    /// An edge that an operator does not have.
+    /// A padding that an operator does not support.
     #[error("{operator} has no edge {found:?}")]
     Edge {
         /// The operator.
         operator: &'static str,
-        /// What was asked for.
+        /// The padding that was given.
         found: Padding,
     },
     /// A parameter outside its range.
     #[error("the {0}")]
     Parameter(#[from] ParameterError),
-    /// Values of which there are too few or too many.
+    /// A wrong number of values.
     #[error("{values} has {found} values, expected {expected}")]
     Length {
-        /// What they are.
+        /// What the values are.
         values: &'static str,
-        /// How many there are.
+        /// The number of values that were given.
         found: usize,
-        /// How many there should be.
+        /// The number that is needed.
         expected: usize,
     },
     /// An adjoint that is not the transpose of the forward map.
@@ -57,17 +57,17 @@ pub enum OperatorError {
          {gap:.1e} of ‖A x‖ ‖y‖ + ‖x‖ ‖Aᵀ y‖"
     )]
     Adjoint {
-        /// By how much, relative to `‖A x‖ ‖y‖ + ‖x‖ ‖Aᵀ y‖`.
+        /// `|⟨A x, y⟩ − ⟨x, Aᵀ y⟩|`, relative to `‖A x‖ ‖y‖ + ‖x‖ ‖Aᵀ y‖`.
         gap: f64,
     },
-    /// Values of a signal that a noise model does not take.
+    /// A value that a noise model does not take.
     #[error("{noise} takes values {expected}, got {value}")]
     Value {
         /// The noise model.
         noise: &'static str,
         /// The worst value.
         value: f64,
-        /// What they may be.
+        /// The values that it takes.
         expected: &'static str,
     },
 }
@@ -90,7 +90,7 @@ impl From<OperatorError> for tweedie_core::InputError {
     }
 }
 
-/// Deserialises a type through a constructor, so that a file is checked like any other caller.
+/// Deserialises a type through its constructor, so that values from a file are checked too.
 macro_rules! checked {
     ($type:ident { $($field:ident: $kind:ty),* } by $constructor:path) => {
         #[derive(serde::Deserialize)]
@@ -109,7 +109,7 @@ macro_rules! checked {
 }
 pub(crate) use checked;
 
-/// `Ok` if `holds`, else a parameter out of its range.
+/// `Ok` if `holds`, else [`OperatorError::Parameter`].
 pub(crate) fn require(
     parameter: &'static str,
     value: f64,
@@ -120,7 +120,7 @@ pub(crate) fn require(
     Ok(())
 }
 
-/// `Ok` if an array has values, and all are finite.
+/// `Ok` if an array is not empty and all values are finite.
 pub(crate) fn finite<const D: usize>(
     parameter: &'static str,
     array: &tweedie_kernels::Constant<D>,
@@ -136,7 +136,7 @@ pub(crate) fn finite<const D: usize>(
     wrong.map_or(Ok(()), |&value| require(parameter, value, "finite", false))
 }
 
-/// A matrix of rows that are all of one length.
+/// Builds a matrix from rows of equal length.
 pub(crate) fn matrix(
     row: &'static str,
     rows: &[Vec<f64>],
@@ -155,7 +155,7 @@ pub(crate) fn matrix(
     ))
 }
 
-/// How many pixels an image has, if it has any and not absurdly many.
+/// The number of pixels of an image; an error unless it is from 1 to 2²⁶.
 pub(crate) fn pixels([h, w]: [usize; 2]) -> Result<usize, OperatorError> {
     let count = h
         .checked_mul(w)
@@ -170,7 +170,7 @@ pub(crate) fn pixels([h, w]: [usize; 2]) -> Result<usize, OperatorError> {
     Ok(h * w)
 }
 
-/// `Ok` if a shape `fits`, else what was expected.
+/// `Ok` if a shape `fits`, else an error with the expected shape.
 pub(crate) fn fits(
     operator: &'static str,
     found: &[usize],
@@ -187,7 +187,7 @@ pub(crate) fn fits(
     }
 }
 
-/// The shape of images of one size, with any number of samples and channels.
+/// Maps the shape of images of size `from` to size `to`, for any batch and channels.
 pub(crate) fn sized(
     operator: &'static str,
     found: [usize; 4],
@@ -200,7 +200,7 @@ pub(crate) fn sized(
     Ok([found[0], found[1], to[0], to[1]])
 }
 
-/// The shape of samples of one shape.
+/// Maps the shape of samples of shape `from` to shape `to`, for any batch.
 pub(crate) fn sample(
     operator: &'static str,
     found: [usize; 4],

@@ -1,4 +1,4 @@
-//! The response of a display or a film: `y = x^γ` on `[0, 1]`.
+//! The response curve of a display or a film: `y = x^γ` on `[0, 1]`.
 
 use super::Operator;
 use super::error::{OperatorError, checked, require};
@@ -6,8 +6,9 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_core::ValueRange;
 
-/// Raises the unit values of an image to a power. What lies outside of the range is cut to it
-/// first; below `10⁻⁶` the curve is continued by its value there, so that its slope stays finite.
+/// Raises an image, converted to `[0, 1]`, to the power γ.
+///
+/// Values are first clamped to `[10⁻⁶, 1]`, so that the slope stays finite.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct Gamma {
@@ -18,7 +19,7 @@ pub struct Gamma {
 checked!(Gamma { gamma: f64, range: ValueRange } by Gamma::new);
 
 impl Gamma {
-    /// The power `gamma` for images in `range`; above 1 darkens.
+    /// The power `gamma` for images in `range`. A γ above 1 darkens.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] unless γ is finite and above 0.

@@ -5,7 +5,7 @@ use super::{Linear, Operator, OperatorError, Solution, SolveError};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// Measures everything: what is left to do is to denoise.
+/// The identity, `A x = x`: the inverse problem is denoising.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity;
 

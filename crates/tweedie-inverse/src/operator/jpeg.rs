@@ -1,11 +1,11 @@
-//! JPEG's loss: blocks of 8×8 pixels, cosine transform, rounding to multiples of a table.
+//! JPEG compression: 8×8 blocks, cosine transform, quantisation by a table.
 //!
-//! Colour is converted to luma and chroma as in JFIF; chroma keeps its resolution (4:4:4), and
-//! there is no coding, since it loses nothing. The operator is the decoded image.
+//! Colours are converted to luma and chroma as in JFIF; chroma keeps its resolution (4:4:4).
+//! Entropy coding is left out, since it is lossless. The operator returns the decoded image.
 //!
-//! Rounding has no gradient. Forward it is exact; backward it is taken as the identity (the
-//! *straight-through* estimator): the gradient of the whole is the identity. Pixels and colours are
-//! not rounded to bytes, which a codec does besides.
+//! The forward pass rounds exactly. Since rounding has no useful gradient, the backward pass takes
+//! it as the identity (the *straight-through* estimator), so the gradient of the operator is the
+//! identity. Unlike a codec, the operator does not round pixels and colours to bytes.
 //!
 //! # Reference
 //! ITU-T T.81, annex K (tables) and A (transform); the scaling of the tables by a quality is that
@@ -18,14 +18,16 @@ use serde::{Deserialize, Serialize};
 use tweedie_core::{LUMA, ValueRange};
 use tweedie_kernels::Constant;
 
-/// JPEG at a quality, for grey images (1 channel) and for red, green, blue (3 channels), height and
-/// width multiples of 8.
+/// JPEG compression at a given quality.
+///
+/// Images are grey (1 channel) or red, green, blue (3 channels). Height and width are multiples of
+/// 8.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Recipe", into = "Recipe")]
 pub struct Jpeg {
     recipe: Recipe,
     blocks: Transform,
-    /// Steps of luma, then of chroma, `[1, 1, 8, 8]`.
+    /// The quantisation steps of luma, then of chroma, `[1, 1, 8, 8]`.
     steps: [Constant<4>; 2],
 }
 
@@ -56,7 +58,7 @@ const LUMA_STEPS: [u16; 64] = [
     92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
 ];
 
-/// Annex K, table K.2: its upper left, the rest being 99.
+/// Annex K, table K.2: the upper-left quarter; all other entries are 99.
 const CHROMA_STEPS: [[u16; 4]; 4] = [
     [17, 18, 24, 47],
     [18, 21, 26, 66],
@@ -65,7 +67,7 @@ const CHROMA_STEPS: [[u16; 4]; 4] = [
 ];
 
 impl Jpeg {
-    /// JPEG of images in `range` at a quality from 1 to 100.
+    /// JPEG for images in `range`, at a quality from 1 to 100.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] for another quality.
@@ -93,14 +95,14 @@ impl Jpeg {
         })
     }
 
-    /// One channel around 0, quantised.
+    /// Quantises channels that are centred at 0.
     fn channel(&self, x: Tensor<4>, steps: &Constant<4>) -> Tensor<4> {
         let [b, c, h, w] = x.dims();
         let blocks: Tensor<6> = x.reshape([b, c, h / 8, 8, w / 8, 8]).swap_dims(3, 4);
         let blocks: Tensor<4> = blocks.reshape([b * c * h * w / 64, 1, 8, 8]);
         let steps = steps.beside(&blocks);
         let exact = self.blocks.apply(blocks) / steps.clone();
-        // Forward the rounded value, backward that of `exact`.
+        // Straight-through: the value is rounded, the gradient is that of `exact`.
         let lost = exact.clone().detach().round() - exact.clone().detach();
         let blocks = self.blocks.adjoint((exact + lost) * steps);
         let blocks: Tensor<6> = blocks.reshape([b, c, h / 8, w / 8, 8, 8]).swap_dims(3, 4);
@@ -137,7 +139,7 @@ impl Operator<4> for Jpeg {
                 Tensor::cat(vec![y.clone() + red * 1.402, green, y + blue * 1.772], 1)
             }
         };
-        // A decoder cuts what it shows; the gradient does not see it.
+        // Clamp to bytes as a decoder does, with a straight-through gradient.
         let cut = decoded.clone().detach().clamp(0.0, 255.0) - decoded.clone().detach();
         ValueRange::Unit.convert(self.recipe.range, (decoded + cut) * (1.0 / 255.0))
     }

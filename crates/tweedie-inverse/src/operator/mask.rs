@@ -1,4 +1,4 @@
-//! Inpainting, demosaicing, sampling: the values where the mask is true, and 0 elsewhere.
+//! Masks for inpainting, demosaicing and sampling: values are kept where the mask is true, else 0.
 //!
 //! `A = diag(m)` with `m ∈ {0, 1}`, so `Aᵀ = A⁺ = A` and `(AᵀA + s I)⁻¹ = 1/(m + s)`.
 
@@ -11,7 +11,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use tweedie_kernels::Constant;
 
-/// Keeps the values where the mask is true.
+/// A mask: keeps values where it is true and sets all others to 0.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -58,7 +58,7 @@ pub enum Side {
     Lower,
 }
 
-/// The colours of a sensor's first two rows: rows from left to right, upper row first.
+/// A Bayer pattern: the colours of the upper-left 2×2 pixels of a sensor, row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bayer {
     /// Red, green; green, blue.
@@ -82,14 +82,14 @@ impl<const D: usize> Mask<D> {
         }
     }
 
-    /// Where values are kept.
+    /// The mask as a tensor, true where values are kept.
     #[must_use]
     pub fn kept(&self, device: &Device) -> Tensor<D, Bool> {
         let kept: Vec<bool> = self.kept.values().iter().map(|&kept| kept != 0.0).collect();
         Tensor::from_data(TensorData::new(kept, self.kept.shape()), device)
     }
 
-    /// How many values are kept, of each sample, relative to all.
+    /// The fraction of the values that are kept.
     #[must_use]
     pub fn fraction(&self) -> f64 {
         let values = self.kept.values();
@@ -98,13 +98,13 @@ impl<const D: usize> Mask<D> {
 }
 
 impl Mask<4> {
-    /// Whether it fits images of `size`, whatever their channels.
+    /// `Ok` if the mask fits images of `size`.
     pub(crate) fn check_size(&self, [h, w]: [usize; 2]) -> Result<(), OperatorError> {
         let [b, c, ..] = self.kept.shape();
         self.output_shape([b, c, h, w]).map(drop)
     }
 
-    /// Images of `size` (height, width) of which the pixels are kept where `kept(row, column)`.
+    /// A mask for images of `size` (height, width) that keeps pixels where `kept(row, column)`.
     ///
     /// # Panics
     /// For no pixels, or more than 2²⁶.
@@ -120,8 +120,9 @@ impl Mask<4> {
         }
     }
 
-    /// Images of `size` (height, width) that lost the box of `extent` with its upper left at
-    /// `corner` (row, column).
+    /// A mask for images of `size` (height, width) that hides a box.
+    ///
+    /// The box has its upper-left pixel at `corner` (row, column), and height and width `extent`.
     ///
     /// # Errors
     /// [`OperatorError::Box`] if the box does not lie within the image.
@@ -144,7 +145,7 @@ impl Mask<4> {
         }))
     }
 
-    /// Each pixel is kept with a probability, in all its channels.
+    /// A random mask that keeps each pixel, in all channels, with a given probability.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] for a probability outside of `[0, 1]`.
@@ -161,7 +162,7 @@ impl Mask<4> {
         }))
     }
 
-    /// A half of the image is lost; of an odd number of rows or columns, the middle one is kept.
+    /// A mask that hides a half of the image, but not the middle row or column of an odd number.
     ///
     /// # Panics
     /// For no pixels, or more than 2²⁶.
@@ -176,17 +177,17 @@ impl Mask<4> {
         })
     }
 
-    /// Every `every`-th row is kept, the first one included.
+    /// A mask that keeps every `every`-th row, from the first on.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for 0.
+    /// [`OperatorError::Parameter`] if `every` is 0.
     pub fn lines(size: [usize; 2], every: usize) -> Result<Self, OperatorError> {
         pixels(size)?;
         require("distance of lines", every as f64, "at least 1", every > 0)?;
         Ok(Self::of_pixels(size, |row, _| row.is_multiple_of(every)))
     }
 
-    /// One colour a pixel: the mosaic of a sensor, of which the other two are to be found.
+    /// The Bayer mosaic of a sensor, which measures one of three colours in each pixel.
     ///
     /// # Panics
     /// For no pixels, or more than 2²⁶.
@@ -211,9 +212,10 @@ impl Mask<4> {
         }
     }
 
-    /// Columns of the centred Fourier plane, as a Cartesian scan reads them: the middle
-    /// `centre` (a fraction of all) and others at random, so that about one in `acceleration` is
-    /// read.
+    /// A Cartesian sampling mask for MRI: columns of the centred Fourier plane.
+    ///
+    /// The mask keeps the central columns, a fraction `centre` of all, and others at random. On
+    /// average it keeps about one column in `acceleration`.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] for an acceleration below 1 or not finite, or a fraction
@@ -250,7 +252,7 @@ impl Mask<4> {
     }
 }
 
-/// A number in `[0, 1)`.
+/// A uniform random number in `[0, 1)`.
 pub(crate) fn unit(random: &mut ChaCha8Rng) -> f64 {
     (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
@@ -271,7 +273,8 @@ impl<const D: usize> Operator<D> for Mask<D> {
         x * kept
     }
 
-    /// Overwrites the hole, NaN included. A `y` that several masks share becomes one for each.
+    /// Overwrites hidden values with 0, NaN included. A `y` of batch 1 is repeated if there is one
+    /// mask per sample.
     fn observed(&self, y: Tensor<D>) -> Tensor<D> {
         let mut shape = y.dims();
         if shape[0] == 1 {

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 use tweedie_kernels::Constant;
 
-/// `y = M x` with `x` by channels, rows and columns: `[b, c, h, w]` to `[b, 1, 1, m]`.
+/// `y = M x` with `x` in row-major order: `[b, c, h, w]` to `[b, 1, 1, m]`.
 ///
-/// Up to 1,024 measurements or values the matrix is decomposed when it is first solved for, `O(n³)`
-/// once; beyond, equations go by conjugate gradients.
+/// A matrix of at most 1,024 rows and columns is decomposed once, at the first solve, in `O(n³)`.
+/// Equations with larger matrices are solved by conjugate gradients.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -57,14 +57,15 @@ impl From<Matrix> for Recipe {
     }
 }
 
-/// Up to which size a matrix is decomposed.
+/// The largest number of rows or columns of a matrix that is decomposed.
 const SMALL: usize = 1024;
 
 impl Matrix {
-    /// Measurements by the rows of a matrix of signals `[c, h, w]`.
+    /// Measurements of signals `[c, h, w]` by the rows of a matrix.
     ///
     /// # Errors
-    /// [`OperatorError::Length`] unless it has `c h w` columns.
+    /// [`OperatorError::Length`] unless the matrix has `c h w` columns;
+    /// [`OperatorError::Parameter`] for no rows or values that are not finite.
     pub fn new(matrix: Constant<2>, signal: [usize; 3]) -> Result<Self, OperatorError> {
         let [m, n] = matrix.shape();
         let product = signal
@@ -115,13 +116,13 @@ impl Matrix {
     }
 }
 
-/// Independent standard normal values of a seed.
+/// `count` independent standard normal values from a seed.
 pub(crate) fn normals(count: usize, seed: u64) -> impl Iterator<Item = f64> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     (0..count).map(move |_| StandardNormal.sample(&mut random))
 }
 
-/// `M x` of every sample, as a row.
+/// `M x` of every sample: `[b, c, h, w]` to `[b, m]`.
 pub(crate) fn rows(matrix: Tensor<2>, x: Tensor<4>) -> Tensor<2> {
     let [batch, c, h, w] = x.dims();
     let flat: Tensor<2> = x.reshape([batch, c * h * w]);

@@ -1,4 +1,4 @@
-//! What was measured of a signal. One operator a file.
+//! Measurement operators: maps from signals to measurements. One operator per file.
 
 pub(crate) mod error;
 pub(crate) mod spectral;
@@ -70,25 +70,25 @@ pub use tomography::Tomography;
 pub use transform::{Basis, Transform};
 pub use varying_blur::VaryingBlur;
 
-/// A map from signals `[batch, …]` to measurements `[batch, …]`, one sample at a time.
+/// A map from signals `[batch, …]` to measurements `[batch, …]`, sample by sample.
 ///
-/// Whoever implements one says which shapes it takes ([`output_shape`](Self::output_shape)) and
-/// what it does with them ([`apply_unchecked`](Self::apply_unchecked)); whoever uses one calls
-/// [`apply`](Self::apply).
+/// Implementations define [`output_shape`](Self::output_shape) and
+/// [`apply_unchecked`](Self::apply_unchecked). Callers use [`apply`](Self::apply), which checks the
+/// shape.
 pub trait Operator<const D: usize> {
-    /// The shape of a measurement of signals of shape `signal`.
+    /// The shape of the measurement of a signal of shape `signal`.
     ///
     /// # Errors
-    /// [`OperatorError::Shape`] says what the operator takes instead.
+    /// [`OperatorError::Shape`], with the shape that the operator takes.
     fn output_shape(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError>;
 
-    /// [`apply`](Self::apply) to a signal of a shape that is known to fit.
+    /// Like [`apply`](Self::apply), without a check of the shape.
     fn apply_unchecked(&self, x: Tensor<D>) -> Tensor<D>;
 
     /// `A x`.
     ///
     /// # Panics
-    /// If [`output_shape`](Self::output_shape) refuses the shape, with its message.
+    /// If [`output_shape`](Self::output_shape) returns an error, with its message.
     fn apply(&self, x: Tensor<D>) -> Tensor<D> {
         if let Err(error) = self.output_shape(x.dims()) {
             panic!("{error}");
@@ -96,11 +96,13 @@ pub trait Operator<const D: usize> {
         self.apply_unchecked(x)
     }
 
-    /// Sets the entries of `y` to 0 that the operator never measures, where `(A x)ᵢ = 0` for every
-    /// `x`: the hole of a mask. Such entries carry no information, whatever noise is there.
+    /// Sets to 0 the entries of `y` that the operator never measures.
     ///
-    /// An operator without such entries, or that does not know them, returns `y` unchanged, and so
-    /// does every operator for a `y` that does not have the shape of a measurement.
+    /// These are the entries where `(A x)ᵢ = 0` for every `x`, such as the hole of a mask. They
+    /// carry no information, whatever their noise.
+    ///
+    /// The default returns `y` unchanged. Every operator does so if `y` does not have the shape of
+    /// a measurement.
     fn observed(&self, y: Tensor<D>) -> Tensor<D> {
         y
     }
@@ -127,22 +129,23 @@ pub trait Operator<const D: usize> {
 
 /// A linear operator with its exact adjoint.
 ///
-/// Equations are solved in closed form where there is one, and else by conjugate gradients, whose
-/// result carries its residual; [`ConjugateGradient`] has the same with settings of one's own.
+/// Equations are solved in closed form where one exists, and otherwise by conjugate gradients,
+/// whose result carries its residual. [`ConjugateGradient`] has the same methods with custom
+/// settings.
 pub trait Linear<const D: usize>: Operator<D> {
-    /// The shape of the signals of which measurements of shape `output_shape` are made.
+    /// The shape of the signals whose measurements have the shape `measured`.
     ///
     /// # Errors
-    /// [`OperatorError::Shape`] says what the operator's measurements look like.
+    /// [`OperatorError::Shape`], with the shape of the operator's measurements.
     fn input_shape(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError>;
 
-    /// [`adjoint`](Self::adjoint) of a measurement of a shape that is known to fit.
+    /// Like [`adjoint`](Self::adjoint), without a check of the shape.
     fn adjoint_unchecked(&self, y: Tensor<D>) -> Tensor<D>;
 
     /// `Aᵀ y`, exact: `⟨A x, y⟩ = ⟨x, Aᵀ y⟩`.
     ///
     /// # Panics
-    /// If [`input_shape`](Self::input_shape) refuses the shape, with its message.
+    /// If [`input_shape`](Self::input_shape) returns an error, with its message.
     fn adjoint(&self, y: Tensor<D>) -> Tensor<D> {
         if let Err(error) = self.input_shape(y.dims()) {
             panic!("{error}");
@@ -150,8 +153,8 @@ pub trait Linear<const D: usize>: Operator<D> {
         self.adjoint_unchecked(y)
     }
 
-    /// [`solve`](Self::solve) of an equation that is known to make sense: by `iterations`, unless
-    /// there is a closed form.
+    /// Like [`solve`](Self::solve), without argument checks. Uses `iterations` unless there is a
+    /// closed form.
     ///
     /// # Errors
     /// [`SolveError::NotConverged`].
@@ -164,8 +167,8 @@ pub trait Linear<const D: usize>: Operator<D> {
         iterations.solve(self, b, shift)
     }
 
-    /// [`pinv`](Self::pinv) of a measurement of a shape that is known to fit: by `iterations`,
-    /// unless there is a closed form.
+    /// Like [`pinv`](Self::pinv), without argument checks. Uses `iterations` unless there is a
+    /// closed form.
     ///
     /// # Errors
     /// [`SolveError::NotConverged`].
@@ -180,7 +183,8 @@ pub trait Linear<const D: usize>: Operator<D> {
     /// `(AᵀA + shift I)⁻¹ b` for `shift > 0`.
     ///
     /// # Errors
-    /// [`SolveError`] for another shift or shape, or if conjugate gradients do not converge.
+    /// [`SolveError`] for another shift, a `b` of another shape or with values that are not finite,
+    /// or if conjugate gradients do not converge.
     fn solve(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
         positive(shift)?;
         self.output_shape(b.dims())?;
@@ -188,10 +192,11 @@ pub trait Linear<const D: usize>: Operator<D> {
         self.solve_fitting(b, shift, ConjugateGradient::default())
     }
 
-    /// `A⁺ y`, the least-squares solution of least norm.
+    /// `A⁺ y`, the least-squares solution of minimum norm.
     ///
     /// # Errors
-    /// [`SolveError`] for another shape, or if conjugate gradients do not converge.
+    /// [`SolveError`] for a `y` of another shape or with values that are not finite, or if
+    /// conjugate gradients do not converge.
     fn pinv(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
         self.input_shape(y.dims())?;
         finite(&y)?;
@@ -199,7 +204,7 @@ pub trait Linear<const D: usize>: Operator<D> {
     }
 
     /// The proximal step of the data, `argmin_x γ/2 ‖A x − y‖² + ½ ‖x − z‖²`, which is
-    /// `z + (AᵀA + I/γ)⁻¹ Aᵀ (y − A z)`. A `y` of batch 1 is shared.
+    /// `z + (AᵀA + I/γ)⁻¹ Aᵀ (y − A z)`. A `y` of batch 1 is broadcast.
     ///
     /// # Errors
     /// [`SolveError`] unless `gamma` is finite and above 0 and the shapes fit, or as
@@ -222,7 +227,7 @@ pub trait Linear<const D: usize>: Operator<D> {
     }
 }
 
-/// Passes an operator's methods on to what it points at.
+/// Forwards the methods of `Operator` to the pointee.
 macro_rules! pointer {
     () => {
         fn output_shape(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
@@ -237,7 +242,7 @@ macro_rules! pointer {
     };
 }
 
-/// Passes a linear operator's methods on to what it points at.
+/// Forwards the methods of `Linear` to the pointee.
 macro_rules! linear_pointer {
     () => {
         fn input_shape(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {

@@ -1,6 +1,6 @@
-//! Magnetic resonance with several coils: `y_n = M F (s_n x)`.
+//! Multi-coil magnetic resonance imaging: `y_n = M F (s_n x)`.
 //!
-//! With one coil it is [`Sampled`](super::Sampled) of the Fourier transform.
+//! For a single coil, use [`Sampled`](super::Sampled) with the Fourier transform.
 //!
 //! # Reference
 //! Pruessmann et al. 1999, "SENSE: sensitivity encoding for fast MRI".
@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 use tweedie_kernels::{Constant, Sign};
 
-/// Complex images `[b, 2, h, w]` to the sampled Fourier transforms of what each coil sees,
-/// `[b, 2 n, h, w]`: the real parts of all coils, then the imaginary parts.
+/// A multi-coil scan: complex images `[b, 2, h, w]` to measurements `[b, 2 n, h, w]`.
+///
+/// Measurements are the sampled Fourier transforms of the images of all coils: first all real
+/// parts, then all imaginary parts.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -27,7 +29,7 @@ use tweedie_kernels::{Constant, Sign};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct MultiCoil {
-    /// `[2, coils, h, w]`: the real part, then the imaginary part.
+    /// `[2, coils, h, w]`: the real parts, then the imaginary parts.
     maps: Constant<4>,
     mask: Mask<4>,
 }
@@ -35,11 +37,11 @@ pub struct MultiCoil {
 checked!(MultiCoil { maps: Constant<4>, mask: Mask<4> } by MultiCoil::new);
 
 impl MultiCoil {
-    /// Coils of the given sensitivities, `[2, coils, h, w]`: real parts, then imaginary parts.
+    /// Coils with given sensitivity maps `[2, coils, h, w]`: real parts, then imaginary parts.
     ///
     /// # Errors
-    /// [`OperatorError`] unless there are two parts and at least one coil and pixel, or for a mask
-    /// of another size.
+    /// [`OperatorError`] unless there are two parts and at least one coil and pixel, for a value
+    /// that is not finite, or for a mask of another size.
     pub fn new(maps: Constant<4>, mask: Mask<4>) -> Result<Self, OperatorError> {
         let [parts, _, h, w] = maps.shape();
         require("number of parts of a map", parts as f64, "2", parts == 2)?;
@@ -48,11 +50,13 @@ impl MultiCoil {
         Ok(Self { maps, mask })
     }
 
-    /// Coils on a ring around images of `size`: Gaussian in magnitude, each with a phase that grows
-    /// away from it; the squares of all magnitudes have the sum 1 in every pixel.
+    /// Simulated coils on a ring around images of `size` (height, width).
+    ///
+    /// Each sensitivity is Gaussian in magnitude, with a phase that grows linearly along the coil's
+    /// direction. In every pixel the squared magnitudes of all coils have the sum 1.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// As [`new`](Self::new), and unless there are from 1 to 1,024 coils.
     pub fn ring(coils: usize, mask: Mask<4>, size: [usize; 2]) -> Result<Self, OperatorError> {
         let [h, w] = size;
         pixels(size)?;
@@ -81,13 +85,13 @@ impl MultiCoil {
         Self::new(Constant::new(values, [2, coils, h, w]), mask)
     }
 
-    /// Real and imaginary part of the maps, `[1, coils, h, w]`.
+    /// Real and imaginary parts of the maps, each `[1, coils, h, w]`.
     fn parts(&self, like: &Tensor<4>) -> [Tensor<4>; 2] {
         let maps = self.maps.beside(like);
         [0, 1].map(|part| maps.clone().narrow(0, part, 1))
     }
 
-    /// The transform of every coil's image, from `[b, 2 n, h, w]` to the same.
+    /// The Fourier transform of every coil's image: `[b, 2 n, h, w]` to the same shape.
     fn every_coil(&self, z: Tensor<4>, sign: Sign) -> Tensor<4> {
         let ([b, _, h, w], [_, n, ..]) = (z.dims(), self.maps.shape());
         let pairs: Tensor<5> = z.reshape([b, 2, n, h, w]).swap_dims(1, 2);
@@ -122,10 +126,10 @@ impl Operator<4> for MultiCoil {
 }
 
 impl MultiCoil {
-    /// Real and imaginary parts of every coil where the mask is true.
+    /// Sets the real and imaginary parts of every coil to 0 where the mask is false.
     fn masked(&self, y: Tensor<4>) -> Tensor<4> {
         let ([b, c, h, w], [_, n, ..]) = (y.dims(), self.maps.shape());
-        // The mask has one channel, or one for each part.
+        // Bring the parts to channels, since the mask has one channel, or one for each part.
         let parts: Tensor<5> = y.reshape([b, 2, n, h, w]).swap_dims(1, 2);
         let kept = self.mask.observed(parts.reshape([b * n, 2, h, w]));
         let parts: Tensor<5> = kept.reshape([b, n, 2, h, w]).swap_dims(1, 2);
@@ -155,7 +159,7 @@ impl Linear<4> for MultiCoil {
         let z = self.every_coil(self.masked(y), Sign::Inverse);
         let [s_re, s_im] = self.parts(&z);
         let (re, im) = (z.clone().narrow(1, 0, n), z.narrow(1, n, n));
-        // The conjugate of the sensitivities.
+        // Multiply by the conjugate sensitivities and sum over coils.
         let combined = vec![
             (re.clone() * s_re.clone() + im.clone() * s_im.clone()).sum_dim(1),
             (im * s_re - re * s_im).sum_dim(1),

@@ -5,21 +5,22 @@ use crate::solver::conjugate_gradient::norms;
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{HostNoise, Noise};
 
-/// `‖A‖`, and how well it is known.
+/// An estimate of `‖A‖`, with its accuracy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Norm {
-    /// The largest singular value, from below.
+    /// The largest singular value, approached from below.
     pub value: f64,
-    /// How many times `AᵀA` was applied.
+    /// The number of power iterations.
     pub iterations: usize,
-    /// By how much, relatively, the last iteration still raised it.
+    /// The relative change of the value in the last iteration.
     pub change: f64,
 }
 
-/// The norm of an operator on signals of a shape (its batch is taken as 1), by power iteration: the
-/// largest singular value, approached from below until it changes by less than `10⁻⁶` of itself,
-/// within 1,000 iterations.
+/// The norm of a linear operator, its largest singular value, by power iteration.
+///
+/// Signals have shape `signal`, with batch 1. Iterations approach the norm from below, until its
+/// relative change is less than `10⁻⁶`, within 1,000 iterations.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -31,7 +32,7 @@ pub struct Norm {
 /// ```
 ///
 /// # Errors
-/// [`SolveError::NotConverged`] with the last change as residual.
+/// [`SolveError::NotConverged`], with the last relative change as the residual.
 ///
 /// # Panics
 /// If the operator does not take the shape.

@@ -1,13 +1,13 @@
-//! What lies beyond the edge of an image.
+//! Padding modes of images.
 
 use serde::{Deserialize, Serialize};
 
-/// What a filter sees beyond the edge.
+/// How an image is extended beyond its edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Padding {
-    /// The other side: `c d | a b c d | a b`.
+    /// The opposite side: `c d | a b c d | a b`.
     Circular,
     /// The image mirrored about its outermost pixels: `c b | a b c d | c b`.
     Reflect,
@@ -17,12 +17,12 @@ pub enum Padding {
     Replicate,
     /// Zeros.
     Zero,
-    /// Nothing: the image shrinks to where the filter sees pixels only.
+    /// No padding: the output shrinks to the positions where the filter lies within the image.
     Valid,
 }
 
 impl Padding {
-    /// Which of `n` pixels lies at `place`; none is a zero.
+    /// The index of the pixel at `place`, out of `n`; `None` for a zero.
     pub(crate) fn pixel(self, place: isize, n: usize) -> Option<usize> {
         let length = n as isize;
         let inside = (0..length).contains(&place);

@@ -1,9 +1,11 @@
-//! Pansharpening: a coarse image in colour and a fine one without.
+//! Pansharpening: a low-resolution colour image and a full-resolution grey one.
 
 use super::{AnyLinear, ChannelMix, OperatorError, Padding, Separable, Stack, Taps};
 
-/// Images of `size` (height, width) in three colours, seen coarse in colour (bilinear, every
-/// `factor`-th pixel) and fine as the mean of the colours.
+/// Stacks a low-resolution colour image and the full-resolution mean of the colours.
+///
+/// Signals are images of `size` (height, width) with three channels. The colour image is reduced by
+/// `factor` with a bilinear filter and circular padding.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -1,4 +1,4 @@
-//! Phase retrieval: only the magnitude of complex measurements is seen.
+//! Phase retrieval: only the magnitude of complex measurements is observed.
 //!
 //! # Reference
 //! Chung et al. 2023 (DPS), arXiv:2209.14687: Fourier, oversampled twofold, amplitudes;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tweedie_kernels::{Constant, Sign};
 
-/// What is read of a complex number.
+/// The quantity that is measured of a complex number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -29,15 +29,16 @@ impl Reading {
     fn of(self, re: Tensor<4>, im: Tensor<4>) -> Tensor<4> {
         let intensity = re.square() + im.square();
         match self {
-            // The smallest number gives the root a gradient at 0.
+            // Adding the smallest positive normal number makes the gradient at 0 finite.
             Self::Amplitude => (intensity + f64::from(f32::MIN_POSITIVE)).sqrt(),
             Self::Intensity => intensity,
         }
     }
 }
 
-/// The magnitude of the centred, unitary Fourier transform of images in a frame of zeros:
-/// `[b, c, h, w]` to `[b, c, H, W]`, each channel for itself.
+/// The magnitude of the Fourier transform of zero-padded images: `[b, c, h, w]` to `[b, c, H, W]`.
+///
+/// The transform is centred and unitary, and acts on each channel separately.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -62,7 +63,7 @@ checked!(FourierPhase {
 } by FourierPhase::of);
 
 impl FourierPhase {
-    /// Images of `size` in a frame `oversampling` times as high and wide, rounded up.
+    /// Images of `size`, zero-padded to `oversampling` times their height and width, rounded up.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] for an oversampling below 1 or above 100, or an empty image.
@@ -92,7 +93,7 @@ impl FourierPhase {
         })
     }
 
-    /// What is read of the transform.
+    /// Sets what is measured of the transform; the default is the amplitude.
     #[must_use]
     pub fn with_reading(self, reading: Reading) -> Self {
         Self { reading, ..self }
@@ -120,13 +121,14 @@ impl Operator<4> for FourierPhase {
     }
 }
 
-/// The magnitude of a complex matrix times the image: `[b, c, h, w]` to `[b, 1, 1, m]`.
+/// The squared magnitude of a complex matrix times the image: `[b, c, h, w]` to `[b, 1, 1, m]`.
 ///
-/// An image of two channels is complex, real part first; any other is real.
+/// An image of two channels is complex, real part first; all others are real.
+/// [`with_reading`](Self::with_reading) selects the magnitude.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Recipe", into = "Recipe")]
 pub struct RandomPhase {
-    /// Real and imaginary part, `m × n` each.
+    /// Real and imaginary part, each `m × n`.
     matrix: Arc<[Constant<2>; 2]>,
     reading: Reading,
 }
@@ -161,10 +163,11 @@ impl PartialEq for RandomPhase {
 }
 
 impl RandomPhase {
-    /// Measurements by the rows of a complex matrix, real and imaginary part `m × n` each.
+    /// Measurements by the rows of a complex matrix, with real and imaginary part `m × n`.
     ///
     /// # Errors
-    /// [`OperatorError::Length`] for parts of different shapes or without values.
+    /// [`OperatorError::Length`] for parts of different shapes; [`OperatorError::Parameter`] for no
+    /// values or values that are not finite.
     pub fn new(re: Constant<2>, im: Constant<2>) -> Result<Self, OperatorError> {
         let count = re.values().len();
         require(
@@ -188,11 +191,12 @@ impl RandomPhase {
         })
     }
 
-    /// `m` measurements of `n` values with independent complex weights `N(0, 1/m)`, half of it each
-    /// for the real and the imaginary part.
+    /// `m` measurements of `n` values with independent complex weights `N(0, 1/m)`.
+    ///
+    /// The real and the imaginary part have half of the variance each.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for no measurements or values.
+    /// [`OperatorError::Parameter`] unless `m n` is from 1 to 2²⁷.
     pub fn gaussian(n: usize, m: usize, seed: u64) -> Result<Self, OperatorError> {
         let count = m.checked_mul(n).filter(|count| *count <= 1 << 27);
         let expected = "such that all are from 1 to 2²⁷";
@@ -204,7 +208,7 @@ impl RandomPhase {
         Self::new(part(re), part(im))
     }
 
-    /// What is read of the product.
+    /// Sets what is measured of the product; the default is the intensity.
     #[must_use]
     pub fn with_reading(self, reading: Reading) -> Self {
         Self { reading, ..self }

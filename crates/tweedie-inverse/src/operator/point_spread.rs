@@ -1,4 +1,4 @@
-//! Point spread functions: what a blur makes of a single pixel.
+//! Point spread functions: the response of a blur to a single pixel.
 
 use super::error::{OperatorError, pixels, require};
 use rand_chacha::ChaCha8Rng;
@@ -7,8 +7,10 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use tweedie_kernels::Constant;
 
-/// The image of a single pixel. Its centre is at row `h/2` and column `w/2`, rounded down: between
-/// pixels there is none, and deepinv takes the same.
+/// A point spread function, the kernel of a blur.
+///
+/// Its centre is at row `h/2` and column `w/2`, rounded down, also for even sizes. deepinv uses the
+/// same convention.
 ///
 /// ```
 /// use tweedie_inverse::operator::PointSpread;
@@ -39,10 +41,11 @@ impl From<PointSpread> for Constant<2> {
 }
 
 impl PointSpread {
-    /// Any kernel of `size` (height, width) by rows. It is not normalised.
+    /// A kernel of `size` (height, width), in row-major order. It is not normalised.
     ///
     /// # Errors
-    /// [`OperatorError`] for another number of values, none, or one that is not finite.
+    /// [`OperatorError`] for a wrong number of values, an empty kernel, or a value that is not
+    /// finite.
     pub fn new(values: Vec<f64>, size: [usize; 2]) -> Result<Self, OperatorError> {
         let expected = pixels(size)?;
         if values.len() != expected {
@@ -60,19 +63,24 @@ impl PointSpread {
         })
     }
 
-    /// `exp(−r²/(2σ²))` of sum 1 within `⌊σ/0.3 + 1⌋` pixels of the centre; σ in pixels.
+    /// A Gaussian `exp(−r²/(2σ²))` of sum 1, with σ in pixels.
+    ///
+    /// The kernel extends `⌊σ/0.3 + 1⌋` pixels from its centre.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] unless σ is finite and above 0.
+    /// [`OperatorError::Parameter`] unless σ is above 0 and below 1,000.
     pub fn gaussian(sigma: f64) -> Result<Self, OperatorError> {
         Self::anisotropic([sigma, sigma], 0.0)
     }
 
-    /// A Gaussian of `sigma` (along rows' direction `y`, along `x`) in pixels, turned by `degrees`:
-    /// `exp(−½ (u²/σ_x² + v²/σ_y²))` with `u = x cos θ − y sin θ`, `v = x sin θ + y cos θ`.
+    /// A Gaussian with standard deviations `sigma` (`σ_y`, `σ_x`) in pixels, rotated by `degrees`.
+    ///
+    /// `exp(−½ (u²/σ_x² + v²/σ_y²))` with `u = x cos θ − y sin θ`, `v = x sin θ + y cos θ`, of sum
+    /// 1.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] unless all are finite and the σ above 0.
+    /// [`OperatorError::Parameter`] unless both σ are above 0 and below 1,000 and the angle is
+    /// finite.
     pub fn anisotropic(sigma: [f64; 2], degrees: f64) -> Result<Self, OperatorError> {
         for value in sigma {
             let valid = value > 0.0 && value < 1e3;
@@ -88,7 +96,7 @@ impl PointSpread {
         })
     }
 
-    /// The mean of `size` (height, width) pixels.
+    /// A box kernel: the mean of `size` (height, width) pixels.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] for a size of 0.
@@ -96,10 +104,10 @@ impl PointSpread {
         Self::normalised(size, |_, _| 1.0)
     }
 
-    /// The disc of a lens out of focus, its edge a pixel wide; the radius in pixels.
+    /// The disc of an out-of-focus lens, with `radius` in pixels and an edge one pixel wide.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for a radius below 0 or not finite.
+    /// [`OperatorError::Parameter`] unless the radius is at least 0 and below 1,000.
     pub fn disc(radius: f64) -> Result<Self, OperatorError> {
         let valid = (0.0..1e3).contains(&radius);
         require("radius", radius, "at least 0 and below 1,000 pixels", valid)?;
@@ -110,12 +118,13 @@ impl PointSpread {
         })
     }
 
-    /// The trace of a camera that shakes while it exposes: a path of smooth random velocity, drawn
-    /// into `size × size` pixels. At `intensity` 0 it is straight, at 1 it turns about.
+    /// The motion blur of a shaking camera: a smooth random path in `size × size` pixels.
     ///
-    /// The velocity is a unit vector whose angle does a random walk; the path is scaled to
-    /// fit, its centre of mass put into the centre of the kernel, and 2,000 points of it are
-    /// spread bilinearly.
+    /// At `intensity` 0 the path is straight; at 1 it turns the most.
+    ///
+    /// The velocity is a unit vector with a smooth random angular velocity. The path is scaled to
+    /// fit and its centre of mass is moved to the centre of the kernel. Its 2,000 points are spread
+    /// bilinearly.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] for a size of 0 or an intensity outside of `[0, 1]`.
@@ -142,7 +151,7 @@ impl PointSpread {
             .flat_map(|p| [0, 1].map(|i| (p[i] - mean[i]).abs()));
         let reach = reach.fold(f64::MIN_POSITIVE, f64::max);
         let centre = (size / 2) as f64;
-        // The farthest point, and its neighbour, stay within the kernel.
+        // Keeps the farthest point and its bilinear neighbours within the kernel.
         let room = (size as f64 - 1.0 - centre).min(centre);
         let mut values = vec![0.0; size * size];
         for point in path {
@@ -189,14 +198,14 @@ impl PointSpread {
         self.values.shape()
     }
 
-    /// The values by rows.
+    /// The values in row-major order.
     #[must_use]
     pub fn values(&self) -> &[f64] {
         self.values.values()
     }
 
-    /// The kernel in a plane of `size`, its upper left `offset` rows and columns before the origin,
-    /// wrapped around.
+    /// The kernel in a plane of `size`, in row-major order and wrapped around. Its upper-left
+    /// corner is `offset` rows and columns before the origin.
     pub(crate) fn embedded(&self, size: [usize; 2], offset: [usize; 2]) -> Vec<f64> {
         let ([_, width], [h, w]) = (self.size(), size);
         let mut plane = vec![0.0; h * w];

@@ -7,9 +7,10 @@ use super::{ConjugateGradient, Linear, Operator, OperatorError, Solution, SolveE
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// Averages blocks of `factor × factor` pixels: `[b, c, h, w]` to `[b, c, h/f, w/f]`. For sizes
-/// that the factor does not divide, [`Separable::resize`](super::Separable::resize) has
-/// [`Area`](tweedie_core::Interpolation::Area).
+/// Averages blocks of `factor × factor` pixels: `[b, c, h, w]` to `[b, c, h/f, w/f]`.
+///
+/// For sizes that the factor does not divide, use [`Separable::resize`](super::Separable::resize)
+/// with [`Area`](tweedie_core::Interpolation::Area).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct AveragePool {

@@ -1,10 +1,10 @@
 //! Resampling, up and down: constructors of [`Separable`] operators.
 //!
-//! Three conventions are about, and they differ by fractions of a pixel:
+//! Three conventions are in use. Their grids differ by fractions of a pixel:
 //!
 //! | | filter | sample `i` is centred at |
 //! |---|---|---|
-//! | [`Separable::decimate`] (deepinv) | of whole factors, then every `f`-th pixel | `f i`, for an even number of taps `f i + ½`; with [`Padding::Valid`] the middle of the taps from `f i` |
+//! | [`Separable::decimate`] (deepinv) | of whole factors, then every `f`-th pixel | `f i`, for an even number of taps `f i + ½`; with [`Padding::Valid`] the middle of the taps that start at `f i` |
 //! | [`Separable::resize`] (PyTorch, Pillow) | of any scale, renormalised at the edges | `f (i + ½) − ½` |
 //! | [`Separable::resample`], [`Separable::imresize`] (MATLAB) | of any scale, any edge; bicubic, edges mirrored | `f (i + ½) − ½` |
 
@@ -13,7 +13,7 @@ use super::{Padding, PointSpread, Separable};
 use serde::{Deserialize, Serialize};
 use tweedie_core::Resize;
 
-/// A filter before every `f`-th pixel is taken; its weights have the sum 1.
+/// The low-pass filter before decimation by a factor `f`; its weights have the sum 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -24,20 +24,21 @@ pub enum Taps {
     Bilinear,
     /// Keys' cubic with `a = −½` over `4f` pixels.
     Bicubic,
-    /// `sin(πt)/(πt)`, `t` in units of the factor, over `4f` pixels in a Kaiser window.
+    /// `sin(πt)/(πt)` with `t` in units of the factor, in a Kaiser window of `4f` pixels.
     Sinc,
     /// `exp(−t²/(2σ²))`, σ in pixels, over `2 ⌊σ/0.3 + 1⌋ + 1` pixels.
     Gaussian {
-        /// σ.
+        /// The standard deviation, in pixels.
         sigma: f64,
     },
 }
 
 impl Taps {
-    /// The weights for a factor.
+    /// The weights of the filter for a factor.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for a factor of 0 or a σ that is not positive.
+    /// [`OperatorError::Parameter`] unless the factor is from 1 to 65,536 and σ is above 0 and
+    /// below 10⁴.
     pub fn weights(self, factor: usize) -> Result<Vec<f64>, OperatorError> {
         require(
             "factor",
@@ -115,8 +116,10 @@ fn kaiser(t: f64, shape: f64) -> f64 {
     bessel(shape * (1.0 - t * t).max(0.0).sqrt()) / bessel(shape)
 }
 
-/// Kaiser's estimate of the window's shape from the attenuation in decibels that `4f` taps reach
-/// over a band of `2 (2 − √2)/f` (as in the resampling filters of StyleGAN 3).
+/// Kaiser's estimate of the shape parameter of the window.
+///
+/// The attenuation in decibels is that of `4f` taps over a transition band of `2 (2 − √2)/f`, as in
+/// the resampling filters of StyleGAN 3.
 fn kaiser_shape(f: f64) -> f64 {
     let band = 2.0 * (2.0 - std::f64::consts::SQRT_2) / f;
     let attenuation = 2.285 * (4.0 * f - 1.0) * std::f64::consts::PI * band + 7.95;
@@ -129,7 +132,7 @@ fn kaiser_shape(f: f64) -> f64 {
     }
 }
 
-/// Rows of the matrix that filters `n` pixels and takes every `factor`-th.
+/// The rows of the matrix that filters `n` pixels and takes every `factor`-th.
 fn decimation(
     weights: &[f64],
     n: usize,
@@ -168,14 +171,14 @@ fn decimation(
     Ok((0..length.div_ceil(factor)).map(row).collect())
 }
 
-/// Rows of the matrix that takes `to` samples of `from` pixels, evenly spaced.
+/// The rows of the matrix that takes `to` evenly spaced samples of `from` pixels.
 fn resampling(taps: Taps, from: usize, to: usize, padding: Padding) -> Vec<Vec<f64>> {
     let scale = from as f64 / to as f64;
     let wide = scale.max(1.0);
     let row = |i: usize| {
         let centre = (i as f64 + 0.5) * scale - 0.5;
         let (reach, weight): (f64, Box<dyn Fn(f64) -> f64>) = match taps {
-            // The pixel that the centre falls into.
+            // The nearest pixel only.
             Taps::None => (0.0, Box::new(|_| 1.0)),
             Taps::Bilinear => (wide, Box::new(|d| (1.0 - (d / wide).abs()).max(0.0))),
             Taps::Bicubic => (2.0 * wide, Box::new(|d| cubic(d / wide))),
@@ -213,12 +216,12 @@ fn resampling(taps: Taps, from: usize, to: usize, padding: Padding) -> Vec<Vec<f
 }
 
 impl Separable {
-    /// Filters images of `size` (height, width) and takes every `factor`-th pixel, the first
-    /// included.
+    /// Filters images of `size` (height, width) and takes every `factor`-th pixel from the first
+    /// on.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for a factor of 0, an empty image, or, with
-    /// [`Padding::Valid`], an image smaller than the filter.
+    /// [`OperatorError::Parameter`] as [`weights`](Taps::weights), for a height or width outside 1
+    /// to 16,384, or, with [`Padding::Valid`], for an image smaller than the filter.
     pub fn decimate(
         taps: Taps,
         factor: usize,
@@ -230,9 +233,10 @@ impl Separable {
         Self::new(&side(size[0])?, &side(size[1])?)
     }
 
-    /// Enlarges images to `size`: the transpose of [`decimate`](Self::decimate), its weights
-    /// divided by their sum in every new pixel, so that a constant image keeps its value. Pixels
-    /// that no weight reaches, as without a filter, are 0.
+    /// Enlarges images to `size` by the normalised transpose of [`decimate`](Self::decimate).
+    ///
+    /// The weights of every new pixel are divided by their sum, so that a constant image keeps its
+    /// value. Pixels without weights, as for [`Taps::None`], are 0.
     ///
     /// # Errors
     /// As [`decimate`](Self::decimate).
@@ -259,20 +263,22 @@ impl Separable {
     /// Resizes images as [`Resize`] does.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for an empty image.
+    /// [`OperatorError::Parameter`] for a height or width outside 1 to 16,384.
     pub fn resize(resize: Resize, from: [usize; 2], to: [usize; 2]) -> Result<Self, OperatorError> {
         sides([from, to])?;
         let side = |i: usize| resize.weights(from[i], to[i]);
         Self::new(&side(0), &side(1))
     }
 
-    /// Resizes images by any filter and any factor, up or down: samples lie at `f (i + ½) − ½`, and
-    /// the filter is stretched by the factor where the image shrinks. The σ of a Gaussian is in
-    /// pixels of the image that is resized, and [`Taps::None`] takes the nearest pixel.
+    /// Resizes images by any filter and any factor `f`, up or down.
+    ///
+    /// Sample `i` is centred at `f (i + ½) − ½`. When the image shrinks, the filter is stretched by
+    /// the factor. The σ of a Gaussian is in pixels of the input, and [`Taps::None`] takes the
+    /// nearest pixel.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for an empty image or a σ that is not positive, and
-    /// [`OperatorError::Edge`] for [`Padding::Valid`].
+    /// [`OperatorError::Parameter`] for a height or width outside 1 to 16,384 or a σ outside 0 to
+    /// 1,000, and [`OperatorError::Edge`] for [`Padding::Valid`].
     pub fn resample(
         taps: Taps,
         from: [usize; 2],
@@ -294,17 +300,18 @@ impl Separable {
         Self::new(&side(0), &side(1))
     }
 
-    /// Resizes images as MATLAB's `imresize` to a size: bicubic, antialiased where they shrink,
-    /// edges mirrored.
+    /// Resizes images to a given size as MATLAB's `imresize`.
+    ///
+    /// The filter is bicubic, antialiased for shrinking, with mirrored edges.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for an empty image.
+    /// [`OperatorError::Parameter`] for a height or width outside 1 to 16,384.
     pub fn imresize(from: [usize; 2], to: [usize; 2]) -> Result<Self, OperatorError> {
         Self::resample(Taps::Bicubic, from, to, Padding::Symmetric)
     }
 }
 
-/// `Ok` for images whose matrices are not too large.
+/// `Ok` if all sides are from 1 to 16,384 pixels.
 fn sides(sizes: [[usize; 2]; 2]) -> Result<(), OperatorError> {
     sizes.as_flattened().iter().try_for_each(|&n| {
         let valid = (1..=1 << 14).contains(&n);
@@ -361,7 +368,8 @@ mod tests {
 
     #[test]
     fn by_an_even_factor_a_filter_has_the_weights_of_its_taps() {
-        // By an odd one its samples lie on pixels, where those of an even number of taps do not.
+        // For an odd factor the samples are centred on pixels, unlike those of an even number of
+        // taps.
         for taps in [Taps::Bilinear, Taps::Bicubic] {
             for factor in [2, 4] {
                 let weights = taps.weights(factor).expect("weights");

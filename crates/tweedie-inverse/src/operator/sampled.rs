@@ -1,9 +1,9 @@
-//! A few coefficients of an orthogonal transform: `A = M U D` with a mask `M`, a transform `U` and
-//! signs `D`.
+//! A subset of the coefficients of an orthogonal transform: `A = M U D` with a mask `M`, a
+//! transform `U` and signs `D`.
 //!
-//! Single-pixel cameras measure some Walsh–Hadamard coefficients, magnetic resonance some of the
-//! Fourier transform, compressed sensing some of a randomised one. `A Aᵀ = M`, so that
-//! `A⁺ = Aᵀ` and the singular values are the mask.
+//! Single-pixel cameras measure Walsh–Hadamard coefficients, and MRI scanners Fourier coefficients.
+//! Compressed sensing uses coefficients of a randomised transform. Since `A Aᵀ = M`, `A⁺ = Aᵀ` and
+//! the singular values are the values of the mask.
 
 use super::error::{OperatorError, checked, fits, require};
 use super::mask::unit;
@@ -15,13 +15,13 @@ use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 use tweedie_kernels::Constant;
 
-/// Coefficients of a transform where a mask is true, and 0 elsewhere.
+/// The coefficients of an orthogonal transform where a mask is true, and 0 elsewhere.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_inverse::operator::{Basis, Linear, Mask, Operator, Sampled};
 ///
-/// // Single-coil magnetic resonance, every second line or so; the image is complex.
+/// // Single-coil MRI that samples about half of the lines; the image is complex.
 /// let scan = Sampled::new(Basis::Fourier, Mask::cartesian([32, 32], 2.0, 0.1, 7)?, [32, 32])?;
 /// let x = Tensor::<4>::ones([1, 2, 32, 32], &Device::flex());
 /// let zero_filled = scan.pinv(scan.apply(x))?.x;
@@ -43,7 +43,7 @@ checked!(Sampled {
 } by Sampled::of);
 
 impl Sampled {
-    /// Coefficients of images of `size` (height, width) where `mask` is true.
+    /// The coefficients of images of `size` (height, width) where `mask` is true.
     ///
     /// # Errors
     /// As [`Transform::new`], and [`OperatorError::Shape`] for a mask of another size.
@@ -74,12 +74,13 @@ impl Sampled {
         })
     }
 
-    /// The first `count` Walsh–Hadamard coefficients in the sequency order of the image taken
-    /// column by column: what a single-pixel camera sees (and deepinv's order).
+    /// The first `count` Walsh–Hadamard coefficients, as a single-pixel camera measures them.
+    ///
+    /// Coefficients are in sequency order of the image flattened column by column, as in deepinv.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for sizes that are no powers of two, or more coefficients than
-    /// there are.
+    /// [`OperatorError::Parameter`] for sizes that are not powers of two, or a `count` above the
+    /// number of pixels.
     pub fn single_pixel(size: [usize; 2], count: usize) -> Result<Self, OperatorError> {
         let transform = Transform::new(Basis::Hadamard, size)?;
         let ([h, w], all) = (size, size[0] * size[1]);
@@ -93,7 +94,7 @@ impl Sampled {
         let bits = all.trailing_zeros();
         let mut kept = vec![false; all];
         for i in 0..count {
-            // Sequency i is natural index: Gray code, bits reversed.
+            // The natural index of sequency `i` is its Gray code with bits reversed.
             let gray = i ^ (i >> 1);
             let natural = match bits {
                 0 => 0,
@@ -109,8 +110,9 @@ impl Sampled {
         })
     }
 
-    /// Flips the signs of the pixels at random first, which spreads every image over all
-    /// coefficients.
+    /// Flips the signs of pixels at random before the transform.
+    ///
+    /// This spreads every image over all coefficients.
     #[must_use]
     pub fn with_random_signs(mut self, seed: u64) -> Self {
         let [h, w] = self.transform.size();

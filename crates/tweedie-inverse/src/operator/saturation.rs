@@ -9,8 +9,10 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_core::ValueRange;
 
-/// Multiplies by a gain and cuts at the ends of the range; where it is cut, the gradient is 0. In
-/// the signed range the gain is about mid-grey, as in the source, and not about black.
+/// Multiplies by a gain and clamps to the range.
+///
+/// The gradient of clamped values is 0. In the signed range the gain scales about mid-grey, as in
+/// the source, not about black.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct Saturation {
@@ -21,7 +23,7 @@ pub struct Saturation {
 checked!(Saturation { gain: f64, range: ValueRange } by Saturation::new);
 
 impl Saturation {
-    /// A sensor for images in `range` that is `gain` times too sensitive.
+    /// A sensor with gain `gain`, for images in `range`.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] unless the gain is finite and above 0.

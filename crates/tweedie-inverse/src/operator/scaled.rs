@@ -1,10 +1,10 @@
-//! A multiple of an operator.
+//! An operator times a constant.
 
 use super::{ConjugateGradient, Linear, Operator, OperatorError, Solution, SolveError};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// `factor · A`.
+/// The operator `factor · A`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw<A>")]
 pub struct Scaled<A> {
@@ -42,8 +42,8 @@ impl<A> Scaled<A> {
     #[must_use]
     ///
     /// # Panics
-    /// Unless the factor is 0, or from 10⁻¹⁸ to 10¹⁸ in magnitude: its square has to be a number in
-    /// single precision.
+    /// Unless the factor is 0, or from 10⁻¹⁸ to 10¹⁸ in magnitude, so that its square is
+    /// representable in single precision.
     pub fn new(operator: A, factor: f64) -> Self {
         assert!(is_legal(factor), "a factor of {factor}");
         Self { operator, factor }

@@ -1,9 +1,9 @@
-//! Operators of two small matrices: `Y = R_y X R_xᵀ` in every channel.
+//! Separable operators, a matrix for each image axis: `Y = R_y X R_xᵀ` in every channel.
 //!
-//! Resampling, and every blur whose kernel is a product. The decomposition of the two matrices is
-//! that of the operator: with `R = U Σ Vᵀ`, the spectrum is `V_yᵀ X V_x` and the singular values
-//! are all products of one of each; the adjoint is `R_yᵀ Y R_x` and the pseudo-inverse `R_y⁺ Y
-//! R_x⁺ᵀ`.
+//! Resampling is separable, and so is every blur whose kernel is an outer product. The singular
+//! value decompositions of the two matrices give that of the operator. With `R = U Σ Vᵀ`, the
+//! spectrum is `V_yᵀ X V_x`, and the singular values are the products of a singular value of each
+//! matrix. The adjoint is `R_yᵀ Y R_x` and the pseudo-inverse `R_y⁺ Y R_x⁺ᵀ`.
 
 use super::error::{OperatorError, finite, matrix, sized};
 use super::spectral::{self, Spectral, cutoff};
@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 use tweedie_kernels::Constant;
 
-/// Rows and columns of images of one size by a matrix each.
+/// A separable operator on images of one size.
 ///
-/// The matrices are decomposed on the host when they are first needed: once, `O(n³)`.
+/// The matrices are decomposed on the host, once and on first use, in `O(n³)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
@@ -38,7 +38,7 @@ pub struct Separable {
     columns: Factor,
 }
 
-/// A matrix with what is known about it.
+/// A matrix with its cached decomposition.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Constant<2>", into = "Constant<2>")]
 struct Factor {
@@ -50,7 +50,7 @@ struct Factor {
 struct Known {
     factors: Factors,
     inverse: Constant<2>,
-    /// The least singular value that is not 0, relative to the largest.
+    /// The smallest nonzero singular value, relative to the largest.
     least: f64,
 }
 
@@ -92,8 +92,9 @@ impl Factor {
 }
 
 impl Separable {
-    /// The operator of two matrices by their rows: the first makes rows of rows, the second columns
-    /// of columns.
+    /// The operator of two matrices, each given by its rows.
+    ///
+    /// `rows` acts along the height of an image (`R_y`), `columns` along its width (`R_x`).
     ///
     /// # Errors
     /// [`OperatorError`] for an empty matrix, rows of different lengths, or values that are not
@@ -123,7 +124,7 @@ impl Separable {
         }
     }
 
-    /// The matrices of rows and of columns, each by its rows.
+    /// The matrices `R_y` and `R_x`, each by its rows.
     #[must_use]
     pub fn matrices(&self) -> [Vec<Vec<f64>>; 2] {
         [&self.rows, &self.columns].map(|side| {
@@ -144,7 +145,7 @@ impl Separable {
 
 /// `L X Rᵀ`.
 fn sandwich(left: Tensor<2>, x: Tensor<4>, right: Tensor<2>) -> Tensor<4> {
-    // The product that makes the image smaller goes first.
+    // Choose the order of the two products that needs fewer multiplications.
     let (left, right) = (left.unsqueeze::<4>(), right.transpose().unsqueeze::<4>());
     let ([.., m, h], [.., w, n]) = (left.dims(), right.dims());
     if m * h * w + m * w * n <= h * w * n + m * h * n {
@@ -187,7 +188,7 @@ impl Linear<4> for Separable {
     }
 
     fn pinv_fitting(&self, y: Tensor<4>, _: ConjugateGradient) -> Result<Solution<4>, SolveError> {
-        // Where no product of singular values is rounding, two small inverses.
+        // If no product of singular values is negligible, two small pseudo-inverses suffice.
         let least = self.rows.known().least * self.columns.known().least;
         if least <= cutoff(y.dtype()) {
             return spectral::pinv(self, y);

@@ -1,4 +1,4 @@
-//! Operators whose singular values are known: `A = U Σ Vᵀ`.
+//! Operators with a known singular value decomposition `A = U Σ Vᵀ`.
 
 use super::Linear;
 use super::{Solution, SolveError};
@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 /// A linear operator with its singular value decomposition `A = U Σ Vᵀ`.
 ///
-/// The *spectrum* of a signal is `Vᵀ x`: as many numbers as the signal has, in a shape that the
-/// operator chooses. `V` is orthogonal. `U` has orthonormal columns where the singular value is not
-/// 0, and zeros elsewhere: measurements have their spectrum `Uᵀ y` in the same places.
+/// The *spectrum* of a signal is `Vᵀ x`. It has as many values as the signal, in a shape that the
+/// operator chooses. `V` is orthogonal. The columns of `U` are orthonormal where the singular value
+/// is not 0, and zero elsewhere. The spectrum `Uᵀ y` of a measurement has the same shape.
 pub trait Spectral<const D: usize>: Linear<D> {
     /// `Σ`, in a shape that broadcasts against the spectrum of `like`, on its device and in its
     /// precision.
@@ -27,8 +27,9 @@ pub trait Spectral<const D: usize>: Linear<D> {
     /// `U c`.
     fn spectrum_to_measured(&self, c: Tensor<D>) -> Tensor<D>;
 
-    /// `A⁺ y`, singular values up to `cutoff` times the largest being taken as 0. A cutoff below 0
-    /// or of no number counts as 0.
+    /// `A⁺ y`, with singular values up to `cutoff` times the largest taken as 0.
+    ///
+    /// A cutoff that is negative or NaN counts as 0.
     ///
     /// # Panics
     /// For a measurement of another shape.
@@ -45,13 +46,13 @@ pub trait Spectral<const D: usize>: Linear<D> {
     }
 }
 
-/// Where singular values are at most `cutoff` times the largest.
+/// True where singular values are at most `cutoff` times the largest.
 pub(crate) fn negligible<const D: usize>(s: &Tensor<D>, cutoff: f64) -> Tensor<D, Bool> {
     let most = s.clone().max().reshape([1; D]) * cutoff;
     s.clone().lower_equal(most)
 }
 
-/// Passes the methods of [`Spectral`] on to what it points at.
+/// Forwards the methods of [`Spectral`] to the pointee.
 macro_rules! pointer {
     ($($pointer:ty),*) => {$(
         impl<const D: usize, A: Spectral<D> + ?Sized> Spectral<D> for $pointer {
@@ -89,7 +90,7 @@ pub(crate) fn solve<const D: usize>(
     ))
 }
 
-/// `V Σ⁺ Uᵀ y`, singular values of the size of rounding being taken as 0.
+/// `V Σ⁺ Uᵀ y`, with singular values at the level of rounding taken as 0.
 pub(crate) fn pinv<const D: usize>(
     a: &(impl Spectral<D> + ?Sized),
     y: Tensor<D>,
@@ -98,7 +99,7 @@ pub(crate) fn pinv<const D: usize>(
     Ok(Solution::exact(a.truncated_pinv(y, cutoff)))
 }
 
-/// Up to which part of the largest a singular value is rounding.
+/// The fraction of the largest singular value below which others are rounding error.
 pub(crate) fn cutoff(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => 1e-14,
@@ -106,7 +107,7 @@ pub(crate) fn cutoff(dtype: DType) -> f64 {
     }
 }
 
-/// `solve` and `pinv` of a [`Spectral`] operator.
+/// Implements `solve_fitting` and `pinv_fitting` for a [`Spectral`] operator.
 macro_rules! closed_form {
     ($rank:expr) => {
         fn solve_fitting(

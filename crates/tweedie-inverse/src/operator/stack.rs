@@ -1,14 +1,16 @@
-//! Several measurements of one signal.
+//! Several operators applied to one signal.
 
 use super::error::{OperatorError, fits, pixels, require};
 use super::{Linear, Operator};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// `x ↦ (A₁ x, A₂ x, …)`: images `[b, c, h, w]` to the values of all measurements in a row,
-/// `[b, 1, 1, m₁ + m₂ + …]`, which [`split`](Self::split) takes apart again.
+/// `x ↦ (A₁ x, A₂ x, …)`: images `[b, c, h, w]` to `[b, 1, 1, m₁ + m₂ + …]`.
 ///
-/// Signals have one shape `[c, h, w]`, so that a row tells which values are whose.
+/// The values of all measurements are concatenated in a row; [`split`](Self::split) separates them.
+///
+/// The shape `[c, h, w]` of signals is fixed, so that a row can be split without further
+/// information.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(
     try_from = "Raw<A>",
@@ -34,11 +36,13 @@ impl<A: Operator<4>> TryFrom<Raw<A>> for Stack<A> {
 }
 
 impl<A: Operator<4>> Stack<A> {
-    /// Measures signals of shape `[c, h, w]` by every one of `parts`; parts of different kinds are
-    /// `Box<dyn Linear<4>>` or [`AnyLinear`](super::AnyLinear).
+    /// Measures signals of shape `[c, h, w]` by each of `parts`.
+    ///
+    /// For operators of different types, use `Box<dyn Linear<4>>` or
+    /// [`AnyLinear`](super::AnyLinear).
     ///
     /// # Errors
-    /// [`OperatorError`] for no parts, or one that does not take such signals.
+    /// [`OperatorError`] for no parts, or a part that does not take such signals.
     pub fn new(parts: Vec<A>, signal: [usize; 3]) -> Result<Self, OperatorError> {
         require(
             "number of parts",
@@ -66,7 +70,7 @@ impl<A: Operator<4>> Stack<A> {
         &self.parts
     }
 
-    /// The shape of each measurement of a batch.
+    /// The shape of each part's measurement of a batch.
     fn shapes(&self, batch: usize) -> Result<Vec<[usize; 4]>, OperatorError> {
         let [c, h, w] = self.signal;
         let shapes = self
@@ -76,10 +80,10 @@ impl<A: Operator<4>> Stack<A> {
         shapes.collect()
     }
 
-    /// The measurements of a row, each in its shape.
+    /// Splits a row into the measurements of the parts, each in its own shape.
     ///
     /// # Panics
-    /// If the row does not have as many values as the parts measure.
+    /// If the number of values in the row differs from that of all parts together.
     #[must_use]
     pub fn split(&self, y: Tensor<4>) -> Vec<Tensor<4>> {
         let shapes = self.shapes(y.dims()[0]).unwrap_or_default();
@@ -131,7 +135,7 @@ impl<A: Operator<4>> Operator<4> for Stack<A> {
     }
 }
 
-/// The values of each sample in a row.
+/// Flattens each sample to a row.
 fn row(y: Tensor<4>) -> Tensor<4> {
     let [batch, c, h, w] = y.dims();
     y.reshape([batch, 1, 1, c * h * w])

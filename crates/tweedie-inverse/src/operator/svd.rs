@@ -6,7 +6,7 @@ use tweedie_kernels::Constant;
 /// `R = U Σ Vᵀ` for a matrix of `m` rows and `n` columns, with all of `V`.
 #[derive(Clone, Debug)]
 pub(crate) struct Factors {
-    /// `U`, `m × n`: zero where the singular value is.
+    /// `U`, `m × n`; a column is zero where the singular value is 0.
     pub(crate) left: Constant<2>,
     /// `Σ`: `n` values, largest first.
     pub(crate) values: Vec<f64>,
@@ -15,10 +15,10 @@ pub(crate) struct Factors {
 }
 
 impl Factors {
-    /// The decomposition of a matrix.
+    /// Decomposes a matrix.
     pub(crate) fn of(matrix: &Constant<2>) -> Self {
         let [m, n] = matrix.shape();
-        // Rows of zeros complete V.
+        // Pad wide matrices with rows of zeros, so that the decomposition has all of `V`.
         let rows = m.max(n);
         let mut padded = DMatrix::zeros(rows, n);
         for (i, &value) in matrix.values().iter().enumerate() {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 use tweedie_kernels::{CircularFilter, Projector};
 
-/// Images `[b, c, h, w]` to sinograms `[b, c, detectors, angles]`.
+/// Parallel-beam projections: images `[b, c, h, w]` to sinograms `[b, c, detectors, angles]`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -34,7 +34,7 @@ use tweedie_kernels::{CircularFilter, Projector};
 pub struct Tomography {
     recipe: Recipe,
     projector: Projector,
-    /// The disc that is scanned, if it is not everything.
+    /// The disc that is scanned; `None` for the whole image.
     disc: Option<Mask<4>>,
     ramp: CircularFilter,
 }
@@ -69,11 +69,13 @@ impl PartialEq for Tomography {
 }
 
 impl Tomography {
-    /// Projections of images of `size` (height, width) along any list of angles, in degrees, onto
-    /// as many detectors as the diagonal has pixels.
+    /// Projections of images of `size` (height, width) at the given angles, in degrees.
+    ///
+    /// The number of detectors is the diagonal of the image in pixels, rounded up.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for an empty image, no angles, or one that is not finite.
+    /// [`OperatorError::Parameter`] for an empty image, a diagonal above 8,192 pixels, no angles,
+    /// or an angle that is not finite.
     pub fn new(size: [usize; 2], degrees: &[f64]) -> Result<Self, OperatorError> {
         Self::of(Recipe {
             size,
@@ -84,7 +86,7 @@ impl Tomography {
         })
     }
 
-    /// Projections along `count` angles that divide half a turn evenly, the first being 0.
+    /// Projections at `count` angles, spaced evenly over half a turn from 0 on.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -95,7 +97,7 @@ impl Tomography {
         Self::new(size, &degrees)
     }
 
-    /// Scans the inscribed disc of square images only, with as many detectors as the image is wide.
+    /// Scans only the inscribed disc of square images, with one detector per column.
     ///
     /// # Errors
     /// [`OperatorError::Parameter`] for images that are not square.
@@ -107,11 +109,13 @@ impl Tomography {
         })
     }
 
-    /// Turns images about another point (row, column) than their middle. deepinv turns an image
-    /// that it had to pad unevenly about a point half a pixel off.
+    /// Rotates images about `centre` (row, column) instead of their middle.
+    ///
+    /// This can match deepinv, which pads some images unevenly and then rotates them about a point
+    /// half a pixel off.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for a point that is not finite.
+    /// [`OperatorError::Parameter`] for a centre that is not finite.
     pub fn with_centre(self, centre: [f64; 2]) -> Result<Self, OperatorError> {
         Self::of(Recipe {
             centre,
@@ -153,9 +157,10 @@ impl Tomography {
         })
     }
 
-    /// Filtered back-projection: `π/(2 K) Aᵀ (q ∗ y)` with `K` angles that divide half a turn, `q`
-    /// being the ramp filter `|f|` sampled in space. It inverts up to the interpolation, and only
-    /// where all angles are there.
+    /// Filtered back-projection: `π/(2 K) Aᵀ (q ∗ y)` with `K` angles.
+    ///
+    /// `q` is the ramp filter `|f|`, sampled in space. The result inverts `A` up to interpolation
+    /// error, provided that the angles cover half a turn evenly.
     ///
     /// # Panics
     /// For a sinogram of another shape.
@@ -166,7 +171,7 @@ impl Tomography {
         }
         let [b, c, n, k] = y.dims();
         let [_, length] = self.ramp.size();
-        // Every angle is a row of its own.
+        // One row per angle.
         let rows = y.swap_dims(2, 3).reshape([b * c * k, 1, 1, n]);
         let rows = rows.pad((0, length - n, 0, 0), 0.0);
         let filtered = self.ramp.forward(rows).narrow(3, 0, n);
@@ -179,8 +184,9 @@ impl Tomography {
     }
 }
 
-/// The ramp filter along detectors, in a row at least twice as long: `¼` at 0, `−1/(π n)²` at odd
-/// `n`, times 2 (Kak and Slaney, equation 61).
+/// The ramp filter along the detectors, on a circle of at least twice their number.
+///
+/// Twice the values of Kak and Slaney, equation 61: `¼` at 0, `−1/(π n)²` at odd `n`, else 0.
 fn ramp(detectors: usize) -> CircularFilter {
     let length = (2 * detectors).next_power_of_two().max(64);
     let value = |i: usize| match i.min(length - i) {

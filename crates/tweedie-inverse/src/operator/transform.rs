@@ -1,8 +1,8 @@
 //! Orthogonal transforms: `AᵀA = A Aᵀ = I`.
 //!
-//! Real ones are two small orthogonal matrices, `C_h X C_wᵀ`; the Fourier transform takes complex
-//! images, real part in channel 0 and imaginary part in channel 1, with the zero frequency in the
-//! centre, as scanners have it.
+//! A real transform multiplies by two orthogonal matrices, `C_h X C_wᵀ`. The Fourier transform
+//! takes complex images, real part in channel 0 and imaginary part in channel 1. Its zero frequency
+//! is in the centre, as in MRI.
 
 use super::error::{OperatorError, fits, pixels, require, sized};
 use super::spectral::{Spectral, closed_form};
@@ -13,7 +13,7 @@ use std::f64::consts::PI;
 use std::sync::{Arc, OnceLock};
 use tweedie_kernels::{Constant, Sign, fft2_centred};
 
-/// Which transform.
+/// The basis of an orthogonal transform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -24,12 +24,13 @@ pub enum Basis {
     Cosine,
     /// DST-I: `√(2/(n+1)) sin(π (j+1)(k+1)/(n+1))`.
     Sine,
-    /// `1/√(hw) e^{−2πi …}` of complex images, centred.
+    /// The unitary, centred Fourier transform of complex images, `1/√(hw) e^{−2πi …}`.
     Fourier,
 }
 
-/// The orthogonal transform of every channel (Fourier: of every pair of channels) of images of one
-/// size.
+/// An orthogonal transform of every channel of images of one size.
+///
+/// [`Basis::Fourier`] transforms every pair of channels.
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
@@ -81,8 +82,8 @@ impl Transform {
     /// The transform of images of `size` (height, width).
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for a size of 0, for a real transform one above 4,096, and for
-    /// [`Basis::Hadamard`] one that is no power of two.
+    /// [`OperatorError::Parameter`] for a size of 0, a size above 4,096 for a real transform, or
+    /// one that is not a power of two for [`Basis::Hadamard`].
     pub fn new(basis: Basis, size: [usize; 2]) -> Result<Self, OperatorError> {
         pixels(size)?;
         for n in size {
@@ -108,7 +109,7 @@ impl Transform {
         })
     }
 
-    /// Height and width of its images.
+    /// The height and width of the images.
     #[must_use]
     pub fn size(&self) -> [usize; 2] {
         self.size
@@ -125,7 +126,7 @@ impl Transform {
                 },
             );
         }
-        // Made where they are first needed: a file may declare what is never used.
+        // Matrices are built on first use, since a file may declare operators that are never used.
         let matrices = self
             .matrices
             .get_or_init(|| self.size.map(|n| matrix(self.basis, n)));
@@ -160,8 +161,7 @@ fn matrix(basis: Basis, n: usize) -> Constant<2> {
     }
 }
 
-/// The unitary transform of pairs of channels, the zero frequency and the image's origin in the
-/// centre.
+/// The unitary Fourier transform of pairs of channels, centred in both domains.
 pub(crate) fn centred(z: Tensor<4>, sign: Sign) -> Tensor<4> {
     let [b, c, h, w] = z.dims();
     fft2_centred(z.reshape([b * c / 2, 2, h, w]), sign).reshape([b, c, h, w])

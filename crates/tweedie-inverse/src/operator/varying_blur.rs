@@ -1,4 +1,4 @@
-//! Blur that varies over the image: each tile has its kernel, and kernels fade into each other.
+//! Spatially varying blur: one kernel per tile, interpolated between tiles.
 //!
 //! `y = Σ_k h_k ∗ (w_k ∘ x)` with weights `w_k` of sum 1 in every pixel.
 //!
@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_kernels::Constant;
 
-/// Blurs images of one size with a grid of kernels.
+/// A blur of images of one size by a grid of kernels.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -35,12 +35,14 @@ pub struct VaryingBlur {
 checked!(VaryingBlur { blurs: Vec<Blur>, weights: Constant<4> } by VaryingBlur::of);
 
 impl VaryingBlur {
-    /// `tiles` (rows, columns) of kernels, by rows, over images of `size`. Each kernel holds at the
-    /// centre of its tile; between centres weights are bilinear.
+    /// A grid of `tiles` (rows, columns) over images of `size`, with kernels in row-major order.
+    ///
+    /// Each kernel has weight 1 at the centre of its tile. Between centres the weights are
+    /// bilinear.
     ///
     /// # Errors
-    /// [`OperatorError`] for a number of kernels other than that of tiles, no tiles, or kernels of
-    /// different sizes with [`Padding::Valid`].
+    /// [`OperatorError`] unless there is one kernel per tile and from 1 to 4,096 tiles, or for
+    /// kernels of different sizes with [`Padding::Valid`].
     pub fn tiles(
         kernels: Vec<PointSpread>,
         tiles: [usize; 2],
@@ -60,7 +62,7 @@ impl VaryingBlur {
             });
         }
         let hat = |place: usize, n: usize, tile: usize, tiles: usize| {
-            // In units of tiles, from the centre of the first one.
+            // The position in units of tiles, from the centre of the first tile.
             let at = (place as f64 + 0.5) / n as f64 * tiles as f64 - 0.5;
             let at = at.clamp(0.0, tiles as f64 - 1.0);
             (1.0 - (at - tile as f64).abs()).max(0.0)
@@ -87,7 +89,7 @@ impl VaryingBlur {
                 expected: count,
             });
         }
-        // Every kernel has to leave the same image.
+        // All kernels have to give outputs of the same size.
         let [.., rows, columns] = blurs[0].output_shape([1, 1, h, w])?;
         for blur in &blurs {
             let [.., tall, wide] = blur.output_shape([1, 1, h, w])?;

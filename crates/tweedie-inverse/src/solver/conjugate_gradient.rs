@@ -1,4 +1,4 @@
-//! Equations with linear operators by conjugate gradients.
+//! Conjugate gradients for equations with linear operators.
 //!
 //! # Reference
 //! Hestenes and Stiefel 1952, "Methods of conjugate gradients for solving linear systems"; the
@@ -13,7 +13,7 @@ use tweedie_core::{column, per_sample_sum};
 
 /// `Ok` for a shift that makes `AᵀA + shift I` invertible.
 pub(crate) fn positive(shift: f64) -> Result<(), SolveError> {
-    // Less is 0 in single precision.
+    // Smaller shifts underflow in single precision.
     match shift >= f64::from(f32::MIN_POSITIVE) && shift.is_finite() {
         true => Ok(()),
         false => Err(SolveError::Shift { shift }),
@@ -25,8 +25,9 @@ pub(crate) fn finite<const D: usize>(x: &Tensor<D>) -> Result<(), SolveError> {
     finite_values("a right-hand side", x).map_err(|_| SolveError::NotFinite)
 }
 
-/// Conjugate gradients for each sample of a batch: a sample that has arrived stands still, so that
-/// it does not depend on its neighbours.
+/// Conjugate gradients for every sample of a batch.
+///
+/// A sample is frozen when it converges, so that its solution does not depend on the other samples.
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
@@ -47,10 +48,12 @@ pub struct ConjugateGradient {
 }
 
 impl Default for ConjugateGradient {
-    /// A relative residual of `10⁻¹⁰` (`f64`) or `10⁻⁵` (`f32`) of equations, and of `10⁻⁶` or
-    /// `10⁻⁴` of pseudo-inverses, within 1,000 iterations. It is computed from the solution, in
-    /// whose precision an equation cannot be met better than to about `ε (‖A‖² + shift)/shift`:
-    /// what asks for more is [`SolveError::NotConverged`].
+    /// At most 1,000 iterations, to a relative residual of `10⁻¹⁰` (`f64`) or `10⁻⁵` (`f32`) for
+    /// equations, and of `10⁻⁶` or `10⁻⁴` for pseudo-inverses.
+    ///
+    /// The residual is computed from the solution. Because the solution is rounded, the residual of
+    /// an equation cannot fall much below `ε (‖A‖² + shift)/shift`. If the tolerance is smaller,
+    /// the result is [`SolveError::NotConverged`].
     fn default() -> Self {
         Self {
             tolerance: None,
@@ -61,7 +64,7 @@ impl Default for ConjugateGradient {
 }
 
 impl ConjugateGradient {
-    /// Asks for another relative residual, above 0 and below 1.
+    /// Sets the tolerance of the relative residual, above 0 and below 1.
     #[must_use]
     pub fn with_tolerance(self, tolerance: f64) -> Self {
         Self {
@@ -70,15 +73,17 @@ impl ConjugateGradient {
         }
     }
 
-    /// At most so many iterations.
+    /// Sets the maximum number of iterations.
     #[must_use]
     pub fn with_iterations(self, iterations: usize) -> Self {
         Self { iterations, ..self }
     }
 
-    /// Whether the last iterate, with its residual, is the result where iterations do not arrive.
-    /// Of a noisy measurement by an operator that nearly loses something, as every blur does, the
-    /// pseudo-inverse is mostly noise and far away: stopping early is what makes it useful.
+    /// Sets whether to return the last iterate, with its residual, if iterations run out.
+    ///
+    /// By default this is an error. Early stopping regularises: for an ill-conditioned operator,
+    /// such as a blur, the pseudo-inverse of a noisy measurement is mostly amplified noise, and
+    /// iterations converge slowly to it.
     #[must_use]
     pub fn with_early_stop(self, early_stop: bool) -> Self {
         Self { early_stop, ..self }
@@ -100,8 +105,9 @@ impl ConjugateGradient {
         self.invert(|p| Ok(a.adjoint(a.apply(p.clone())) + p * shift), b)
     }
 
-    /// `M⁻¹ b` for a symmetric and positive `M`; the residual is `‖b − M x‖/‖b‖`. A sample along
-    /// whose direction `M` turns out not to be positive stops where it is.
+    /// `M⁻¹ b` for a symmetric and positive definite `M`; the residual is `‖b − M x‖/‖b‖`.
+    ///
+    /// A sample stops at its current iterate if `pᵀ M p ≤ 0` for its search direction `p`.
     pub(crate) fn invert<const D: usize, E: From<SolveError>>(
         self,
         m: impl Fn(Tensor<D>) -> Result<Tensor<D>, E>,
@@ -137,11 +143,14 @@ impl ConjugateGradient {
         }
     }
 
-    /// `A⁺ y`; the residual is the smaller of `‖r‖/‖y‖` and `‖Aᵀ r‖/(‖A‖ ‖r‖)` with `r = y − A x`:
-    /// the measurement is met, or what is left of it is orthogonal to all that can be measured.
+    /// `A⁺ y`; the residual is the smaller of `‖r‖/‖y‖` and `‖Aᵀ r‖/(‖A‖ ‖r‖)`, with `r = y − A x`.
+    ///
+    /// The first is small if `x` reproduces the measurement, the second if `r` is orthogonal to the
+    /// range of `A`.
     ///
     /// # Errors
-    /// [`SolveError`] for a measurement of another shape or not finite, or if it does not converge.
+    /// [`SolveError`] for a measurement of another shape or not finite, or if the iterations do not
+    /// converge.
     pub fn pinv<const D: usize, A: Linear<D> + ?Sized>(
         self,
         a: &A,
@@ -151,7 +160,7 @@ impl ConjugateGradient {
         let (y, dtype) = widened(y);
         let scale = norms(&y);
         let mut run = Run::new(self, &y, scale.clone(), [1e-4, 1e-6])?;
-        // ‖A‖ of every sample, from below.
+        // A lower bound of ‖A‖ for every sample.
         let mut size = vec![0.0; scale.len()];
         let left = |r: &Tensor<D>, s: &Tensor<D>, size: &[f64]| -> Vec<f64> {
             let (r, s) = (norms(r), norms(s));
@@ -159,7 +168,7 @@ impl ConjugateGradient {
             let nearer = each.map(|((r, s), (size, scale))| {
                 let gradient = s / (size * r).max(f64::MIN_POSITIVE) * scale;
                 match *size {
-                    // Orthogonal to all that can be measured: A⁺ y = 0.
+                    // Aᵀ r = 0: the residual is orthogonal to the range of A.
                     _ if *s == 0.0 => 0.0,
                     size if size > 0.0 => r.min(gradient),
                     _ => *r,
@@ -196,7 +205,7 @@ impl ConjugateGradient {
     }
 }
 
-/// Where a run stands: which samples have not arrived.
+/// The state of a run: which samples have not converged.
 struct Run<const D: usize> {
     settings: ConjugateGradient,
     tolerance: f64,
@@ -207,7 +216,7 @@ struct Run<const D: usize> {
 }
 
 impl<const D: usize> Run<D> {
-    /// `single` and `double` are the usual tolerances of the two precisions.
+    /// `single` and `double` are the default tolerances for `f32` and `f64`.
     fn new(
         settings: ConjugateGradient,
         like: &Tensor<D>,
@@ -237,14 +246,14 @@ impl<const D: usize> Run<D> {
         })
     }
 
-    /// Counts an iteration if a sample needs one.
+    /// Freezes converged samples. Counts an iteration and returns `true` if any sample is left.
     fn goes_on(&mut self, residuals: Vec<f64>) -> Result<bool, SolveError> {
         for (active, (residual, scale)) in self
             .active
             .iter_mut()
             .zip(residuals.iter().zip(&self.scale))
         {
-            // A sample that has arrived stays; what is not a number never arrives.
+            // A converged sample stays frozen. A NaN residual never converges.
             if *residual <= self.tolerance * scale {
                 *active = 0.0;
             }
@@ -265,14 +274,16 @@ impl<const D: usize> Run<D> {
         Ok(wanted)
     }
 
-    /// Whether the residual that was computed again from the iterate is small enough. The one that
-    /// the iterations carry along drifts away from it by their rounding; iterations then begin
-    /// again from where they are, unless the last beginning has not halved the residual.
+    /// Whether the true residual, recomputed from the iterate, is small enough.
+    ///
+    /// The residual that the iterations update drifts away from it by rounding. If the true
+    /// residual is too large, the iterations restart from the iterate, unless the last restart has
+    /// not halved it.
     fn has_arrived(&mut self, residual: f64, before: &mut f64) -> Result<bool, SolveError> {
         if residual <= self.tolerance {
             return Ok(true);
         }
-        // What is not a number is not below either.
+        // `>=` is false for NaN, so NaN is checked explicitly.
         if residual.is_nan() || residual >= 0.5 * *before {
             return Err(SolveError::NotConverged {
                 iterations: self.iterations,
@@ -285,7 +296,7 @@ impl<const D: usize> Run<D> {
         Ok(false)
     }
 
-    /// Samples that go no further.
+    /// Freezes the samples where `stopped` is true.
     fn rest(&mut self, stopped: Tensor<D, Bool>) {
         let stopped = stopped.into_data();
         for (active, stopped) in self.active.iter_mut().zip(stopped.iter::<bool>()) {
@@ -295,7 +306,7 @@ impl<const D: usize> Run<D> {
         }
     }
 
-    /// A factor for each sample, 0 for those that have arrived.
+    /// Sets the factors of frozen samples to 0.
     fn only_active(&self, factors: Tensor<D>) -> Tensor<D> {
         let resting = column(&self.active, &self.like).equal_elem(0.0);
         factors.mask_fill(resting, 0.0)
@@ -310,7 +321,8 @@ impl<const D: usize> Run<D> {
     }
 }
 
-/// At least in single precision, in which the sums of an image are finite, and what it was.
+/// Casts to at least single precision, in which sums over an image are finite. Also returns the
+/// original dtype.
 fn widened<const D: usize>(x: Tensor<D>) -> (Tensor<D>, DType) {
     let dtype = x.dtype();
     match dtype {
@@ -336,11 +348,11 @@ pub(crate) fn norms<const D: usize>(u: &Tensor<D>) -> Vec<f64> {
     norms.into_data().iter::<f64>().collect()
 }
 
-/// The largest of `residuals/scale`; a sample of 0 has none.
+/// The largest of `residuals/scale`; a scale of 0 is replaced by `f64::MIN_POSITIVE`.
 fn worst(residuals: &[f64], scale: &[f64]) -> f64 {
     let each = residuals.iter().zip(scale);
     let each = each.map(|(residual, scale)| residual / scale.max(f64::MIN_POSITIVE));
-    // What is not a number stays.
+    // Keep NaN.
     each.fold(0.0, |worst: f64, each| {
         match worst.is_nan() || each <= worst {
             true => worst,

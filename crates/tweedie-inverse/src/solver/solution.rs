@@ -1,18 +1,18 @@
-//! What solving an equation gives.
+//! Results and errors of linear solves.
 
 use crate::operator::OperatorError;
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError};
 
-/// What an equation was solved by.
+/// The result of a linear solve.
 #[derive(Clone, Debug)]
 pub struct Solution<const D: usize> {
     /// The solution.
     pub x: Tensor<D>,
-    /// How many iterations it took: 0 for a closed form.
+    /// The number of iterations; 0 for a closed form.
     pub iterations: usize,
-    /// The relative residual of the worst sample, computed from `x` itself unless iterations may
-    /// end early; `None` for a closed form.
+    /// The relative residual of the worst sample; `None` for a closed form. It is recomputed from
+    /// `x`, unless the solver may stop early.
     pub residual: Option<f64>,
 }
 
@@ -46,17 +46,17 @@ impl From<SolveError> for DenoiseError {
     }
 }
 
-/// An equation that was not solved.
+/// Why a linear solve failed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SolveError {
-    /// A right-hand side of another shape than the operator takes.
+    /// A right-hand side of a shape that the operator does not take.
     #[error(transparent)]
     Shape(#[from] OperatorError),
-    /// A right-hand side whose norm is not finite.
+    /// A right-hand side with a value or norm that is not finite.
     #[error("the right-hand side is not finite")]
     NotFinite,
-    /// A shift that is not positive, or a γ that is not.
+    /// A shift, or the `1/γ` of a proximal step, that is not finite and positive.
     #[error(
         "the shift (1/γ of a proximal step) has to be finite and at least 1.2e-38, got {shift}"
     )]
@@ -64,17 +64,17 @@ pub enum SolveError {
         /// The shift.
         shift: f64,
     },
-    /// Iterations that did not arrive.
+    /// Iterations that did not converge.
     #[error(
         "conjugate gradients: a relative residual of {residual:e} after {iterations} iterations, \
          expected {tolerance:e}"
     )]
     NotConverged {
-        /// How many iterations were made.
+        /// The number of iterations.
         iterations: usize,
         /// The relative residual of the worst sample.
         residual: f64,
-        /// What was asked for.
+        /// The tolerance.
         tolerance: f64,
     },
 }

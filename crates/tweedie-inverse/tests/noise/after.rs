@@ -1,5 +1,4 @@
-//! Counts of what an operator with Fourier transforms has made: its rounding is not a negative
-//! count.
+//! Count noise after an operator that uses FFTs, whose rounding may give small negative values.
 
 use super::ok;
 use burn::tensor::{DType, Device, Tensor};
@@ -17,7 +16,7 @@ fn counts() -> [AnyNoise; 4] {
     ]
 }
 
-/// A bright square in the dark.
+/// A bright square on a black background.
 fn square(dtype: DType) -> Tensor<4> {
     let x = Tensor::<4>::zeros([1, 1, 64, 64], (&Device::flex(), dtype));
     let one = Tensor::ones([1, 1, 20, 20], (&Device::flex(), dtype));

@@ -1,4 +1,4 @@
-//! Densities: their sums, their moments, their gradients, and what is left of them far away.
+//! Densities: sums, moments, gradients, and values far from the mean.
 
 use super::{Case, laws, log_density, ok, row};
 use burn::tensor::{DType, Device, Tensor};
@@ -18,7 +18,7 @@ fn densities_sum_to_one_and_have_the_moments_of_the_draws() {
     } in laws()
     {
         let name = noise.kind();
-        // One row a value, so that each has its density.
+        // One row per value, so that each has its own density.
         let column = |values: &[f64]| row(values).reshape([values.len(), 1]);
         let ys: Vec<f64> = support.iter().map(|(y, _)| *y).collect();
         let p = noise
@@ -41,7 +41,7 @@ fn densities_sum_to_one_and_have_the_moments_of_the_draws() {
             "{name}: variance {second}"
         );
         let fourth = sum(&|y| (y - first).powi(4));
-        // Draws: five standard errors.
+        // Moments of draws agree within five standard errors.
         let n = 200_000;
         let clean = Tensor::<2>::full([1, n], mean, (&Device::flex(), DType::F64));
         let drawn = noise.corrupt(clean, &mut HostNoise::seeded(3));
@@ -69,7 +69,7 @@ fn gradients_are_those_of_differences() {
     let others: [(AnyNoise, f64, f64); 3] =
         [(salted, 0.3, 0.5), (logarithm, 0.6, 0.9), (shot, 0.6, 0.5)];
     let all = laws().into_iter().map(|case| {
-        // A value that the law takes, off the mean.
+        // A possible value away from the mean.
         let middle = case.support.len() * 3 / 7;
         let y = match case.noise.kind() {
             "Uniform" => case.mean + 0.05,
@@ -159,7 +159,7 @@ fn single_precision_is_precise_where_it_could_cancel() {
         .log_likelihood(single(0.5), single(f32::NAN))
         .into_scalar::<f64>();
     assert_eq!(found, f64::NEG_INFINITY);
-    // Pepper alone: a white pixel is no impulse.
+    // With pepper alone, a white pixel is not an impulse.
     let noise: AnyNoise = ok(SaltAndPepper::new(0.0, 0.1, 0.1, ValueRange::Unit)).into();
     let found = noise
         .log_likelihood(single(1.0), single(0.95))

@@ -1,4 +1,4 @@
-//! Draws: batches, seeds, ranges, levels, and what is refused.
+//! Draws: batches, seeds, ranges, levels and invalid input.
 
 use super::{laws, ok, row};
 use burn::tensor::{DType, Device, Tensor};
@@ -44,7 +44,7 @@ fn samples_of_a_batch_do_not_touch_and_a_seed_repeats() {
         let other = noise.corrupt(clean.clone(), &mut HostNoise::seeded(2));
         assert_ne!(first(&y), first(&other), "{name}");
         let whole = noise.log_likelihood(y.clone(), clean.clone()).into_data();
-        // One measurement is shared by a batch.
+        // One measurement broadcasts over a batch.
         let shared = noise.log_likelihood(y.clone().narrow(0, 0, 1), clean.clone());
         let repeated = y.clone().narrow(0, 0, 1).repeat_dim(0, 3);
         let repeated = noise.log_likelihood(repeated, clean.clone());
@@ -101,7 +101,7 @@ fn nonsense_is_refused() {
     }
     assert!(SaltAndPepper::new(0.7, 0.7, 0.1, ValueRange::Unit).is_err());
     assert!(QuantisationNoise::bits(0, ValueRange::Unit, 0.1).is_err());
-    // A negative mean is refused before a photon is drawn.
+    // A negative mean is rejected before drawing.
     let dark = Tensor::<4>::full([1, 1, 2, 2], -0.5, &Device::flex());
     let photons = ok(PoissonNoise::new(0.1));
     let made = Measurement::simulate(
@@ -115,14 +115,14 @@ fn nonsense_is_refused() {
         error.to_string(),
         "Poisson noise takes values of at least 0, got -0.5"
     );
-    // Nor is a count negative.
+    // A negative count is rejected too.
     let made = Measurement::new(tweedie_inverse::operator::Identity, photons, dark.clone());
     let error = made.check([1, 1, 2, 2]).expect_err("an error");
     assert_eq!(
         error.to_string(),
         "a count of photons takes values of at least 0, got -0.5"
     );
-    // In the range of diffusion models the same image is a dark grey.
+    // In `[−1, 1]` the same image is a dark grey, which is valid.
     let shifted = InRange::new(photons, ValueRange::Unit, ValueRange::Signed);
     let made = Measurement::simulate(
         tweedie_inverse::operator::Identity,
@@ -141,7 +141,7 @@ fn converting_the_range_converts_what_is_stated_in_it() {
     let convert = |x: Tensor<2>| ValueRange::Unit.convert(ValueRange::Signed, x);
     let stated = NoiseModel::log_likelihood(&unit, y.clone(), mean.clone()).into_scalar::<f64>();
     let found = NoiseModel::log_likelihood(&signed, convert(y), convert(mean)).into_scalar::<f64>();
-    // The density of a variable twice as wide is half as high, in both dimensions.
+    // Doubling the width of a variable halves its density in each of the two dimensions.
     assert!((found - (stated - 2.0 * 2.0_f64.ln())).abs() < 1e-12);
 }
 
@@ -152,7 +152,7 @@ fn a_converter_of_some_bits_has_that_many_levels() {
             let (low, high) = range.bounds();
             let step = (high - low) / (f64::from(bits).exp2() - 1.0);
             let noise = ok(QuantisationNoise::bits(bits, range, step / 50.0));
-            // Each level is one: the grid holds both ends.
+            // The grid includes both ends of the range.
             for level in [low, high] {
                 let y = noise
                     .corrupt(row(&[level]), &mut HostNoise::seeded(1))

@@ -1,4 +1,4 @@
-//! A mask's hole has no noise, and whatever stands there counts for nothing.
+//! The hole of a mask: it has no noise, and its values do not affect the likelihood.
 
 use super::ok;
 use burn::tensor::{DType, Device, Tensor};
@@ -60,16 +60,16 @@ fn what_stands_there_changes_no_score() {
         let score = ResidualNorm::new(m).log_likelihood(x.clone());
         score.into_data().iter::<f64>().collect()
     };
-    // 56 pixels are seen, each 0.05 away.
+    // 56 pixels of each image are measured, each off by 0.05.
     for found in [norm(junk(0.0)), norm(junk(7.0))].concat() {
         assert!((found + 0.05 * 56.0_f64.sqrt()).abs() < 1e-12, "{found}");
     }
-    // A pixel that is missing may be no number.
+    // A missing pixel may be NaN.
     let measured = Measurement::new(mask(), ok(GaussianNoise::new(0.1)), junk(f64::NAN));
     ok(measured.check([2, 1, 8, 8]));
 }
 
-/// Every operator that holds a mask, and every wrapper of one, with a measurement of ones.
+/// Every operator with a mask, and every wrapper of such an operator, on a measurement of ones.
 #[test]
 fn operators_of_a_mask_pass_it_on() {
     let (size, device) = ([8, 8], Device::flex());
@@ -92,7 +92,7 @@ fn operators_of_a_mask_pass_it_on() {
         let name = operator.kind();
         let y = Tensor::<4>::ones(shape, &device);
         let lost = |y: &Tensor<4>| y.clone().equal_elem(0.0).int().sum().into_scalar::<i64>();
-        // Eight pixels of each image, or a column of each part.
+        // Eight pixels of each image are lost, or one column of each channel.
         let expected = match name {
             "Sampled" => 2 * 2 * 8,
             "MultiCoil" => 2 * 6 * 8,

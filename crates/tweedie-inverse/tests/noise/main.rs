@@ -1,4 +1,4 @@
-//! Noise models: draws have their density, densities their gradient.
+//! Noise models: draws agree with densities, and gradients with finite differences.
 
 #![allow(
     clippy::expect_used,
@@ -19,14 +19,13 @@ use tweedie_inverse::noise::{
 };
 use tweedie_inverse::operator::OperatorError;
 
-/// A law, a mean, and its exact moments and support.
+/// A noise model with a mean, exact moments and support.
 struct Case {
     noise: AnyNoise,
     mean: f64,
     /// Mean and variance of `y`, in closed form.
     moments: (f64, f64),
-    /// Values that `y` takes, with the distance that a density is to be multiplied by: 1 for
-    /// counts.
+    /// Values of `y`, each with its quadrature weight: the grid step for densities, 1 for counts.
     support: Vec<(f64, f64)>,
 }
 
@@ -34,7 +33,7 @@ fn ok<T>(built: Result<T, OperatorError>) -> T {
     built.expect("a noise")
 }
 
-/// An even grid for densities.
+/// A uniform midpoint grid for densities.
 fn grid(from: f64, to: f64) -> Vec<(f64, f64)> {
     let (count, width) = (20_000, to - from);
     let step = width / f64::from(count);
@@ -48,11 +47,11 @@ fn counts(step: f64, most: i32) -> Vec<(f64, f64)> {
     (0..most).map(|k| (step * f64::from(k), 1.0)).collect()
 }
 
-/// Every law.
+/// Every noise model.
 fn laws() -> Vec<Case> {
     let poisson = ok(PoissonNoise::new(0.05));
     let rician_mean = |m: f64, s: f64| {
-        // σ √(π/2) L_{1/2}(−m²/2σ²), by its density on a grid.
+        // σ √(π/2) L_{1/2}(−m²/2σ²), computed by integrating the density on a grid.
         let values = grid(0.0, m + 12.0 * s);
         let noise = ok(RicianNoise::new(s));
         values
@@ -107,7 +106,8 @@ fn laws() -> Vec<Case> {
         Case {
             noise: ok(QuantisationNoise::new(0.1, 0.15)).into(),
             mean: 0.33,
-            // Rounding after wide noise adds the variance of a uniform law, up to e^{−2π²σ²/Δ²}.
+            // Rounding after wide noise adds the variance of a uniform distribution, up to
+            // e^{−2π²σ²/Δ²}.
             moments: (0.33, 0.0225 + 0.01 / 12.0),
             support: (-20..30).map(|k| (0.1 * f64::from(k), 1.0)).collect(),
         },
@@ -115,7 +115,7 @@ fn laws() -> Vec<Case> {
             noise: ok(LogPoissonNoise::new(6.0, 1.0)).into(),
             mean: 0.5,
             moments: log_poisson_moments(6.0, 0.5),
-            // The logarithms of counts from one on, one standing for none too.
+            // Logarithms of counts from 1 on; 1 includes a count of 0.
             support: (1..60).map(|k| (-(f64::from(k) / 6.0).ln(), 1.0)).collect(),
         },
         Case {
@@ -134,7 +134,7 @@ fn laws() -> Vec<Case> {
     ]
 }
 
-/// Mean and variance of `−ln(max(k, 1)/n)` for `k ~ Poisson(n e^{−mean})`, by their sums.
+/// Mean and variance of `−ln(max(k, 1)/n)` for `k ~ Poisson(n e^{−mean})`, by summation.
 fn log_poisson_moments(n: f64, mean: f64) -> (f64, f64) {
     let rate = n * (-mean).exp();
     let mut probability = (-rate).exp();

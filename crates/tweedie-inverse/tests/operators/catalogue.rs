@@ -1,4 +1,4 @@
-//! Every operator, at sizes that are odd, even, not square, and one pixel.
+//! Every operator, at sizes that are odd, even, not square, or one pixel.
 
 use tweedie_core::{Interpolation, Resize, ValueRange};
 use tweedie_inverse::operator::{
@@ -8,22 +8,22 @@ use tweedie_inverse::operator::{
     Transform, VaryingBlur, pansharpen,
 };
 
-/// A linear operator, with the shape of a signal.
+/// A linear operator with the shape of its signals.
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) operator: AnyLinear,
     pub(crate) shape: [usize; 4],
 }
 
-/// An operator that knows its singular values, with the shape of a signal.
+/// A spectral operator with the shape of its signals.
 pub(crate) type SpectralCase = (String, Box<dyn Spectral<4>>, [usize; 4]);
 
-/// Unwraps what these tests build.
+/// Unwraps a constructor's result.
 fn ok<T, E: std::fmt::Debug>(built: Result<T, E>) -> T {
     built.expect("an operator")
 }
 
-/// The operators of both lists: those of the first know their singular values.
+/// Builds the lists of operators; those under `spectral` know their singular values.
 macro_rules! list {
     (spectral: $($name:literal: $operator:expr, $shape:expr;)* others: $($other:literal: $build:expr, $signal:expr;)*) => {
         /// Every linear operator.
@@ -45,7 +45,7 @@ fn gaussian(sigma: f64) -> PointSpread {
     ok(PointSpread::gaussian(sigma))
 }
 
-/// Without a symmetry, of an even height.
+/// A kernel without symmetry, with an even height.
 fn lopsided() -> PointSpread {
     let values = (1..=12).map(|i| f64::from(i * i % 13) / 40.0).collect();
     ok(PointSpread::new(values, [4, 3]))
@@ -142,7 +142,7 @@ list! {
     "scaled": AnyLinear::from(Box::new(AnyLinear::from(ok(AveragePool::new(2))).scaled(-3.0))), [1, 1, 4, 4];
 }
 
-/// Every operator that is not linear, with the shape of a signal in `[−1, 1]`.
+/// Every nonlinear operator, with the shape of its signals, which are in `[−1, 1]`.
 pub(crate) fn nonlinear() -> Vec<(&'static str, AnyOperator, [usize; 4])> {
     let phase = ok(FourierPhase::new([6, 5], 1.7));
     vec![

@@ -1,4 +1,4 @@
-//! What is refused, and how.
+//! Invalid input and its errors.
 
 use super::catalogue::{Case, linear, nonlinear};
 use super::random;
@@ -13,7 +13,7 @@ use tweedie_kernels::Constant;
 
 #[test]
 fn a_wrong_shape_is_said_before_work_starts() {
-    // Operators that take every shape of images.
+    // Operators that take images of any shape.
     let any = ["Identity", "Blur", "Saturation", "Gamma"];
     let names = ["average pooling, 1", "box, one pixel"];
     for Case {

@@ -1,4 +1,4 @@
-//! What holds for every linear operator.
+//! Laws of every linear operator.
 
 use super::catalogue::{Case, linear};
 use super::{each, norm, random};
@@ -27,7 +27,7 @@ fn what_is_not_observed_is_not_measured() {
         assert_eq!(norm(a.observed(seen.clone()) - seen.clone()), 0.0, "{name}");
         let ax = a.apply(random(shape, 1, dtype));
         assert_eq!(norm(a.observed(ax.clone()) - ax), 0.0, "{name}");
-        // Aᵀ takes nothing of the rest.
+        // Aᵀ ignores the entries that are not observed.
         let gap = norm(a.adjoint(y.clone() - seen)) / norm(y);
         assert!(gap <= tolerance, "{name}: {gap:e}");
     });
@@ -43,7 +43,7 @@ fn it_is_linear() {
     });
 }
 
-/// The matrix of an operator on one sample, by its columns.
+/// The matrix of an operator on one sample, built column by column.
 fn matrix(a: &AnyLinear, shape: [usize; 4]) -> nalgebra::DMatrix<f64> {
     let n: usize = shape[1..].iter().product();
     let identity: Vec<f64> = (0..n * n).map(|i| f64::from(i / n == i % n)).collect();
@@ -65,7 +65,7 @@ fn the_norm_is_the_largest_singular_value_of_the_matrix() {
             .expect("a norm")
             .value;
         let largest = matrix(&a, shape).singular_values().max();
-        // Power iteration comes from below, slowly where two values are close.
+        // Power iteration approaches from below, and slowly if two singular values are close.
         let gap = (largest - found) / largest.max(1e-30);
         assert!(
             (-1e-5..3e-3).contains(&gap),
@@ -93,8 +93,8 @@ fn samples_of_a_batch_do_not_touch() {
         };
         same("apply", x.clone(), &|x| a.apply(x));
         same("adjoint", y.clone(), &|y| a.adjoint(y));
-        // The residual that single precision can reach, ε (‖A‖² + shift)/shift, is a tenth of what
-        // is asked for.
+        // At this shift, the residual that single precision can reach, ε (‖A‖² + shift)/shift, is a
+        // tenth of the tolerance.
         same("solve", x, &|x| a.solve(x, 1.0).expect("a solution").x);
         let y = a.apply(random(two, 6, DType::F32));
         same("pinv", y, &|y| a.pinv(y).expect("a solution").x);

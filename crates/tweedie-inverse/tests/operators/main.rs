@@ -1,4 +1,4 @@
-//! The laws of operators, on all of them.
+//! Laws of operators, tested on all of them.
 
 #![allow(
     clippy::expect_used,
@@ -20,7 +20,7 @@ use tweedie_inverse::operator::AnyLinear;
 
 const BOTH: [(DType, f64); 2] = [(DType::F32, 1e-5), (DType::F64, 1e-10)];
 
-/// `A` with the shape of its signals, in both precisions.
+/// Calls `law` for every linear operator, with the shape of its signals, in both precisions.
 fn each(law: impl Fn(&str, &AnyLinear, [usize; 4], DType, f64)) {
     for Case {
         name,
@@ -42,8 +42,10 @@ fn norm(x: Tensor<4>) -> f64 {
     x.square().sum().sqrt().into_scalar::<f64>()
 }
 
-/// A batch is what its samples are alone, bit for bit; but a product with a matrix adds in another
-/// order for one row than for several on some processors, and is as much apart as its roundings.
+/// Asserts that a batch equals its samples computed alone, bit for bit.
+///
+/// On some processors, a matrix product sums in another order for one row than for several.
+/// Operators that use one are compared up to rounding.
 fn assert_together(what: &str, kind: &str, whole: Tensor<4>, parts: Tensor<4>) {
     if !["Matrix", "RandomPhase"].contains(&kind) {
         assert_eq!(whole.into_data(), parts.into_data(), "{what}");

@@ -1,4 +1,4 @@
-//! Operators that are not linear: gradients, batches, closed forms.
+//! Nonlinear operators: gradients, batches, closed forms.
 
 use super::catalogue::nonlinear;
 use super::{norm, random};
@@ -10,7 +10,7 @@ use tweedie_kernels::Constant;
 #[test]
 fn gradients_are_those_of_differences() {
     for (name, a, shape) in nonlinear() {
-        // Rounding has no gradient: JPEG's is said in its page and tested below.
+        // JPEG rounds; its straight-through gradient is tested below.
         if matches!(a.kind(), "Jpeg" | "Compose") {
             continue;
         }
@@ -70,7 +70,7 @@ fn clip_and_gamma_are_their_curves() {
 
 #[test]
 fn phase_is_lost_and_magnitude_kept() {
-    // |F| of an image turned by 180° is the same, and the energy is that of the image.
+    // Rotating an image by 180° does not change |F|, and |F| has the energy of the image.
     let x = random([1, 1, 6, 6], 1, DType::F64);
     let phase = FourierPhase::new([6, 6], 2.0).expect("an operator");
     let turned = x.clone().flip([2, 3]);
@@ -90,17 +90,17 @@ fn jpeg_keeps_what_it_can_say_and_sends_gradients_straight_through() {
     let jpeg = Jpeg::new(50, ValueRange::Unit).expect("an operator");
     let x = (random([1, 3, 16, 24], 1, DType::F64) * 0.1 + 0.5).clamp(0.0, 1.0);
     let y = jpeg.apply(x.clone());
-    // Compressing again loses nothing, up to the cut to bytes.
+    // A second compression loses nothing, up to clamping.
     assert!(norm(jpeg.apply(y.clone()) - y.clone()) < 1e-9 * norm(y.clone()));
     assert!(norm(y.clone() - x.clone()) > 0.01 * norm(x.clone()));
-    // The best quality is off by less than a byte or so.
+    // At the best quality the error is below 3/255.
     let best = Jpeg::new(100, ValueRange::Unit).expect("an operator");
     let worst = (best.apply(x.clone()) - x.clone())
         .abs()
         .max()
         .into_scalar::<f64>();
     assert!(worst < 3.0 / 255.0, "{worst}");
-    // Backward, every step is orthogonal or undone: the identity.
+    // In the backward pass every step is orthogonal or inverted later, so it is the identity.
     let v = random([1, 3, 16, 24], 2, DType::F64);
     let (_, pullback) = vjp(x, |x| jpeg.apply(x));
     let gap = norm(pullback.apply(v.clone()) - v.clone());

@@ -1,4 +1,4 @@
-//! What holds for the solutions of every linear operator's equations.
+//! Laws of the solutions of equations with every linear operator.
 
 use super::catalogue::{Case, linear};
 use super::{each, norm, random};
@@ -6,7 +6,7 @@ use burn::tensor::{DType, Device, Tensor};
 use tweedie_inverse::operator::{AnyLinear, Linear, Operator, operator_norm};
 use tweedie_inverse::solver::{ConjugateGradient, Solution, SolveError};
 
-/// `A⁺ y`, iterations to a tolerance: without a settings of its own, what the trait does.
+/// `A⁺ y` in closed form if there is one, else by iterations to `tolerance`.
 fn pinv(a: &AnyLinear, y: Tensor<4>, tolerance: f64) -> Solution<4> {
     let usual = a.pinv(y.clone()).expect("a solution");
     match usual.iterations {
@@ -22,7 +22,7 @@ fn pinv(a: &AnyLinear, y: Tensor<4>, tolerance: f64) -> Solution<4> {
 fn the_pseudo_inverse_meets_what_can_be_met() {
     each(|name, a, shape, dtype, tolerance| {
         let y = a.apply(random(shape, 1, dtype));
-        // What rounding leaves of an iteration in f32.
+        // In f32, rounding limits the iterations.
         let tight = tolerance.max(if dtype == DType::F32 { 1e-4 } else { 0.0 });
         let found = pinv(a, y.clone(), tight);
         assert_eq!(found.x.dims(), shape, "{name}");
@@ -50,7 +50,7 @@ fn the_pseudo_inverse_is_the_least_solution_of_least_squares() {
     } in linear()
     {
         let y = random(a.output_shape(shape).expect("a shape"), 2, DType::F64);
-        // An iteration on what cannot be met squares the condition number.
+        // For an inconsistent system, iterations depend on the squared condition number.
         let exact = a.pinv(y.clone()).is_ok_and(|found| found.iterations == 0);
         let (tight, bound) = if exact { (0.0, 1e-8) } else { (1e-9, 1e-6) };
         let found = match exact {
@@ -65,11 +65,11 @@ fn the_pseudo_inverse_is_the_least_solution_of_least_squares() {
                     .x
             }
         };
-        // What is left is orthogonal to all that can be measured,
+        // The residual is orthogonal to the range of A,
         let left = y.clone() - a.apply(found.clone());
         let gradient = norm(a.adjoint(left)) / norm(a.adjoint(y.clone())).max(1e-30);
         assert!(gradient < bound, "{name}: {gradient:e}");
-        // and the solution to all that cannot: z − A⁺ A z.
+        // and the solution is orthogonal to the null space: z − A⁺ A z.
         let z = random(shape, 3, DType::F64);
         let seen = a.apply(z.clone());
         let back = match exact {
@@ -86,7 +86,7 @@ fn the_pseudo_inverse_is_the_least_solution_of_least_squares() {
         };
         let unseen = z.clone() - back;
         let dot = (found.clone() * unseen.clone()).sum().into_scalar::<f64>();
-        // Where everything is seen, what is left is rounding.
+        // If the null space is trivial, `unseen` is rounding error.
         let scale = norm(found) * norm(unseen).max(1e-3 * norm(z));
         assert!(dot.abs() <= 1e-4 * scale, "{name}: {dot:e} of {scale:e}");
     }
@@ -104,8 +104,8 @@ fn equations_are_solved() {
     each(|name, a, shape, dtype, tolerance| {
         let b = random(shape, 1, dtype);
         for shift in [0.03, 3.0] {
-            // What the precision of the solution allows: a rounding of x by ε changes `M x` by `ε
-            // ‖M‖ ‖x‖`, and ‖x‖ is at most ‖b‖/shift.
+            // The limit set by the precision of x: a relative rounding of x by ε changes `M x` by
+            // `ε ‖M‖ ‖x‖`, and ‖x‖ is at most ‖b‖/shift.
             let size = operator_norm(&a, shape, &Device::flex())
                 .expect("a norm")
                 .value;
@@ -127,7 +127,7 @@ fn equations_are_solved() {
                 assert!(reported <= tolerance, "{name}: {reported:e}");
             }
         }
-        // argmin γ/2 ‖A x − y‖² + ½ ‖x − z‖² has the gradient 0.
+        // The gradient is 0 at argmin γ/2 ‖A x − y‖² + ½ ‖x − z‖².
         let (z, gamma) = (random(shape, 4, dtype), 0.7);
         let y = random(a.output_shape(shape).expect("a shape"), 5, dtype);
         let x = a
@@ -135,7 +135,7 @@ fn equations_are_solved() {
             .expect("a solution")
             .x;
         let gradient = a.adjoint(a.apply(x.clone()) - y.clone()) * gamma + x - z.clone();
-        // What is solved for is w = x − z, with the right side γ Aᵀ (y − A z).
+        // The equation is solved for w = x − z, with the right-hand side γ Aᵀ (y − A z).
         let scale = norm(z.clone()) + gamma * (norm(a.adjoint(y)) + norm(a.adjoint(a.apply(z))));
         assert!(
             norm(gradient.clone()) <= 5.0 * tolerance * scale,
@@ -169,20 +169,20 @@ fn an_iteration_that_does_not_arrive_says_so() {
         }
     }
     assert!(hasty.pinv(&blur.operator, b.clone()).is_err());
-    // Unless stopping early is asked for: the iterate comes with its residual.
+    // With early stopping, the last iterate is returned with its residual.
     let early = hasty
         .with_early_stop(true)
         .pinv(&blur.operator, b.clone())
         .expect("an iterate");
     assert_eq!(early.iterations, 2);
     assert!(early.residual > Some(1e-12));
-    // Orthogonal to all that can be measured: the solution is 0, not what 0/0 gives.
+    // If y is orthogonal to the range of A, the solution is 0, not 0/0.
     let nothing = tweedie_inverse::operator::Blur::new(
         tweedie_inverse::operator::PointSpread::new(vec![0.0], [1, 1]).expect("a kernel"),
         tweedie_inverse::operator::Padding::Zero,
     );
     assert_eq!(norm(nothing.pinv(b.clone()).expect("a solution").x), 0.0);
-    // What is not finite is refused, in whichever sample it is.
+    // Values that are not finite are rejected in any sample.
     let mut bad: Vec<f64> = b.into_data().iter::<f64>().collect();
     for value in [f64::NAN, f64::INFINITY] {
         bad[0] = value;
@@ -213,7 +213,7 @@ fn equations_of_another_shape_are_refused() {
         let wrong = random(wrong, 1, DType::F32);
         let is_shape = |error: Option<SolveError>| matches!(error, Some(SolveError::Shape(_)));
         assert!(is_shape(a.solve(wrong.clone(), 0.1).err()), "{name}: solve");
-        // Measurements of any size may be of signals of another.
+        // Some operators take measurements of this shape, from signals of another.
         let refused = is_shape(a.pinv(wrong.clone()).err());
         assert_eq!(
             refused,

@@ -1,4 +1,4 @@
-//! What holds for every operator that knows its singular values.
+//! Laws of every spectral operator.
 
 use super::catalogue::spectral;
 use super::{norm, random};
@@ -35,7 +35,7 @@ fn the_decomposition_is_one() {
             );
             let back = a.spectrum_to_signal(a.measured_to_spectrum(y.clone()) * s.clone());
             close("Aᵀ", back, a.adjoint(y.clone()));
-            // UᵀU = 1 where the singular value is not 0, and 0 elsewhere.
+            // UᵀU is the identity where the singular value is not 0, and 0 elsewhere.
             let kept = s.clone().greater_elem(0.0).float().cast(dtype);
             let d = random(c.dims(), 3, dtype);
             let again = a.measured_to_spectrum(a.spectrum_to_measured(d.clone()));
@@ -52,7 +52,7 @@ fn the_largest_singular_value_is_the_norm() {
         let found = operator_norm(&*a, shape, &Device::flex())
             .expect("a norm")
             .value;
-        // Power iteration comes from below, slowly where two values are close.
+        // Power iteration approaches from below, and slowly if two singular values are close.
         assert!(
             (found - largest).abs() <= 2e-3 * largest,
             "{name}: {found} and {largest}"
