@@ -12,9 +12,10 @@ use tweedie::prelude::*;
 /// Why a case could not run.
 pub type CaseError = Box<dyn std::error::Error>;
 
-/// Returns the least time in ms of a run of `NETWORK/WORK/BATCH`, with random weights in `dtype`.
+/// Returns the least time in ms of a run of `NETWORK/WORK/BATCH`.
 ///
-/// After a first run, it takes at least three runs, and as many as fit into `seconds`.
+/// The weights are random, in `dtype`. After a first run, it takes at least three runs, and as many
+/// as fit into `seconds`.
 ///
 /// Networks: `ddpm-cifar10` and `mnist-size` on 32×32 pixels, `adm-256`. Work: `forward`, `dps`
 /// (one step), `training` (one step, no dropout), `ddim` (50 steps).

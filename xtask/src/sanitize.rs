@@ -1,5 +1,6 @@
 //! The kernels' tests under the compiler's address sanitizer, with overflow checks and debug
 //! assertions.
+//!
 //! Only the kernels have `unsafe` blocks, and they are otherwise compiled without either check. The
 //! sanitizer needs a nightly compiler and is therefore not part of the default checks. Its build
 //! is in `target/sanitize`.

@@ -214,8 +214,9 @@ impl Method {
         })
     }
 
-    /// Returns whether the number of evaluations depends on rounding, as that of conjugate
-    /// gradients does.
+    /// Returns whether the number of evaluations depends on rounding.
+    ///
+    /// This is so for conjugate gradients, which stop by themselves.
     #[must_use]
     pub fn iterates(self) -> bool {
         self == Self::Mmps

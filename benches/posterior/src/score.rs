@@ -10,8 +10,9 @@ use tweedie::prelude::*;
 /// Lengths are in units of the posterior's standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// The distance of the means, `√(Σ ‖m − m*‖²/Σ tr C*)`, without the part that the finite number
-    /// of draws explains.
+    /// The distance of the means, `√(Σ ‖m − m*‖²/Σ tr C*)`.
+    ///
+    /// The part that the finite number of draws explains is subtracted.
     pub mean: f64,
     /// The total variance relative to the exact one, `Σ tr C/Σ tr C*`.
     pub variance: f64,
@@ -23,8 +24,10 @@ pub struct Scores {
     pub half: f64,
     /// The same for the ball that holds 90 % of the draws.
     pub ninety: f64,
-    /// The largest difference between the distribution of the ranks of exact draws among the draws,
-    /// along one direction, and the uniform one (simulation-based calibration).
+    /// The non-uniformity of ranks in simulation-based calibration.
+    ///
+    /// Exact draws are ranked among the draws along one direction. The score is the largest
+    /// difference between the distribution function of the ranks and the uniform one.
     pub ranks: f64,
 }
 

@@ -19,9 +19,10 @@ pub struct Row {
     pub walk: Walk,
     /// The scores, or `None` if a draw is not finite.
     pub scores: Option<Scores>,
-    /// Whether the scores stay the same if the measurement changes in the fifth digit. A chain that
-    /// diverges amplifies this change, and likewise the rounding of a processor. Its scores then
-    /// depend on the machine and are not compared with other runs.
+    /// Whether the scores stay the same if the measurement changes in the fifth digit.
+    ///
+    /// A chain that diverges amplifies this change, and likewise the rounding of a processor. Its
+    /// scores then depend on the machine and are not compared with other runs.
     #[serde(default = "yes")]
     pub stable: bool,
     /// The number of evaluations of the denoiser.

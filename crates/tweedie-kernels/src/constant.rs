@@ -108,8 +108,9 @@ impl<const D: usize> Constant<D> {
         )
     }
 
-    /// Returns the array as a tensor on the device and in the dtype of `like`, without gradient
-    /// tracking.
+    /// Returns the array as a tensor on the device and in the dtype of `like`.
+    ///
+    /// The tensor is not tracked by autodiff.
     #[must_use]
     pub fn beside<const E: usize>(&self, like: &Tensor<E>) -> Tensor<D> {
         // The copy is a constant for autodiff, so one copy serves tensors with and without

@@ -57,7 +57,7 @@ fn through_softmax(p: &Tensor<f32>, dp: &mut Tensor<f32>, scale: f32, #[comptime
     }
     let mean = over_lanes(sum, &mut shared, lanes, false);
     // Where one key takes almost all the weight, `∂p − mean` is the difference of two large
-    // numbers. Subtracting the mean of the remainder once more removes the rounding error of the
+    // numbers. Subtracting the mean of the remainder once more corrects the rounding error of the
     // first mean.
     let mut sum = 0.0f32;
     for i in range_stepped(first, end, lanes) {

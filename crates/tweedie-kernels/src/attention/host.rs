@@ -1,4 +1,4 @@
-//! Attention on the CPU: 16 queries at a time, one per vector lane, against all keys.
+//! Attention on the CPU: 16 queries at a time, the columns of a panel, against all keys.
 
 use super::extension::{AttendGradient, AttentionBackend};
 use super::gradient::backward;

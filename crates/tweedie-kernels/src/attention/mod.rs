@@ -1,7 +1,7 @@
 //! Scaled dot-product attention: `v softmax(kᵀ q/√d)`, with tokens as columns.
 //!
 //! # Reference
-//! Vaswani et al. 2017, eq. 1, arXiv:1706.03762. The kernels that never form all scores follow Dao
+//! Vaswani et al. 2017, eq. 1, arXiv:1706.03762. The CPU kernel never forms all scores, as in Dao
 //! et al. 2022, "Fast and memory-efficient exact attention with IO-awareness", arXiv:2205.14135.
 
 #[cfg(feature = "cube")]
@@ -25,9 +25,9 @@ use burn::tensor::{DType, Tensor, module};
 /// pixels.
 ///
 /// On burn's CPU backend, in `f32`, each thread holds the scores of 16 queries with all keys. The
-/// backward pass holds those of 64 queries and recomputes them. There the result of an image has
-/// the same bits in a batch of any size. On GPUs all scores of a pass are in memory, also without
-/// gradients: burn's fused kernels, which its autotuning may choose, are not used.
+/// backward pass recomputes the scores and holds those of 64 queries. There the result of an image
+/// has the same bits in a batch of any size. On GPUs all scores of a pass are in memory, also
+/// without gradients: burn's fused kernels, which its autotuning may choose, are not used.
 ///
 /// # Panics
 /// If the shapes do not match, or if there are no keys or no features.

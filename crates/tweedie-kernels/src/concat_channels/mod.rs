@@ -11,7 +11,9 @@ mod tests;
 
 use burn::tensor::Tensor;
 
-/// Concatenates `[n, i, h, w]` and `[n, j, h, w]` to `[n, i + j, h, w]`, the channels of `a` first.
+/// Concatenates two images along their channels, those of `a` first.
+///
+/// Takes `[n, i, h, w]` and `[n, j, h, w]` and returns `[n, i + j, h, w]`.
 ///
 /// The gradients are contiguous tensors, not views of the joint gradient: every operation that
 /// reads such a view would copy it again.
