@@ -13,11 +13,11 @@ type Layer = Box<dyn Fn(&[Tensor<4>]) -> Tensor<4>>;
 /// Returns the tensors, with random values, and the function of `LAYER/WORK/BATCH`, or `None` for
 /// another layer.
 ///
-/// Layers: `convolution` 3×3 from 128 to 128 channels and burn's own, `burn-convolution`,
-/// `group-norm` of 32 groups and `silu` on 32×32 pixels, `attention` of 4 heads with 64 features
-/// between 256 tokens. Limits of the device: a `product` of 4096×4096 matrices, and a `copy` of 67
-/// MB in `f32` (read, and written). Work: `forward`, `dps` (also the gradient by the input),
-/// `training` (all gradients).
+/// Layers: `convolution` 3×3 from 128 to 128 channels, the same by burn as `burn-convolution`,
+/// `group-norm` of 32 groups and `silu` on 32×32 pixels. Also `attention` of 4 heads with 64
+/// features between 256 tokens. Limits of the device: a `product` of 4096×4096 matrices, and a
+/// `copy` that reads and writes 67 MB in `f32`. Work: `forward`, `dps` (also the gradient by the
+/// input), `training` (all gradients).
 pub(crate) fn layer(
     name: &str,
     batch: usize,

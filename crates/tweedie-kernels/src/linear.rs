@@ -5,8 +5,8 @@ use burn::tensor::{Tensor, module};
 /// Computes `x W + b` for `[rows, in]`, a weight `[in, out]` and a bias `[out]`.
 ///
 /// On a GPU, in `f32` and half precision, at most 256 rows are computed by
-/// [`conv2d`](crate::conv2d) as images of one pixel, because burn's matrix products are tuned for
-/// more rows.
+/// [`conv2d`](crate::conv2d) as images of one pixel. burn's matrix products are tuned for more rows
+/// there.
 ///
 /// # Panics
 /// If the shapes do not match.

@@ -7,8 +7,9 @@
 //! photographs. The program adds measurements, images, an IDX file and a training state. Each input
 //! is one of these files, changed, and is opened by every function for its kind: weights,
 //! checkpoints of guided-diffusion, directories of diffusers, measurements, images and folders of
-//! them, runs to resume. Inputs that cause a panic, need more than ten seconds or allocate a block
-//! of more than 64 MB are written to `out/fuzz`, and the exit status is 1.
+//! them, runs to resume. An input fails if it causes a panic, needs more than ten seconds or
+//! allocates a block of more than 64 MB. Failing inputs are written to `out/fuzz`, and the exit
+//! status is then 1.
 
 mod open;
 
