@@ -111,9 +111,9 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 }
 
 /// Replays the peer's runs with velocities.
+///
 /// The peer extrapolates the velocity where the paper extrapolates the noise. It then reads the
 /// result as a noise at the present state (a documented bug, ten times less exact here). With
-/// `ε̂ = α v + σ x`, DDIM's move is `(state + w σ) x + α Σ_j w c_j v_j`.
 /// `ε̂ = α v + σ x`, DDIM's move is `(state + w σ) x + α Σ_j w c_j v_j`.
 fn velocities(
     file: &File,
