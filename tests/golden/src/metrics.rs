@@ -268,7 +268,7 @@ fn poisson_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result
     Ok(())
 }
 
-/// Compares log-densities with SciPy's.
+/// Compares log-densities with scipy's.
 fn densities(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
     let z = file.tensor(case, "z")?;
     let noise = GaussianNoise::new(0.7).map_err(refused)?;
