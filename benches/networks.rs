@@ -1,4 +1,4 @@
-//! Forward passes and training steps of U-Nets, in two published sizes.
+//! Forward passes and training steps of U-Nets of two sizes.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 #![allow(clippy::expect_used, reason = "a benchmark may stop at once")]

@@ -22,7 +22,7 @@ fn random(shape: [usize; 4]) -> Tensor<4> {
     HostNoise::seeded(0).normal(shape, &Device::flex())
 }
 
-/// `A x`, `Aᵀ y` and, where it is closed form, `A⁺ y`.
+/// Times `A x`, `Aᵀ y` and, if it has a closed form, `A⁺ y` and `solve`.
 fn operator(
     criterion: &mut Criterion,
     name: &str,

@@ -1,4 +1,4 @@
-//! What a step costs beside the network: a denoiser that does next to nothing.
+//! The cost of steps without the network: the denoiser is a single multiplication.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 #![allow(clippy::expect_used, reason = "a benchmark may stop at once")]
@@ -15,7 +15,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const STEPS: usize = 10;
 
-/// Ten moves with a denoiser that does next to nothing.
+/// Times ten moves with a denoiser that is a single multiplication.
 fn walk<S: Step<4>>(criterion: &mut Criterion, name: &str, step: S, shape: [usize; 4]) {
     let device = Device::flex();
     let path = LevelPath::uniform(VariancePreserving::default(), Span::default(), STEPS);
@@ -35,8 +35,8 @@ fn walk<S: Step<4>>(criterion: &mut Criterion, name: &str, step: S, shape: [usiz
     });
 }
 
-/// The fewest passes: the denoiser's, then `a x + Σ b_j m_j` over so many tensors, all of which are
-/// kept as a step keeps its estimates; ten times.
+/// Times a lower bound for ten steps: the denoiser's pass, then `a x + Σ b_j m_j` over `terms`
+/// tensors. All tensors are kept, as a multistep method keeps its estimates.
 fn passes(criterion: &mut Criterion, terms: usize, shape: [usize; 4]) {
     let device = Device::flex();
     let x: Tensor<4> = HostNoise::seeded(0).normal(shape, &device);

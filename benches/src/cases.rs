@@ -1,4 +1,4 @@
-//! Whole networks at work, one case a string.
+//! Workloads of whole networks, each named by a string.
 
 use crate::{adm_256, layers, mnist_size};
 use std::time::Instant;
@@ -12,20 +12,23 @@ use tweedie::inverse::posterior::DpsStep;
 use tweedie::models::{Unet, seeded};
 use tweedie::prelude::*;
 
-/// Why a case was not run.
+/// Why a case could not run.
 pub type CaseError = Box<dyn std::error::Error>;
 
-/// The least time in ms of a run of `NETWORK/WORK/BATCH`, of at least three runs after the first
-/// and as many as fit into so many seconds, with random weights in the given precision.
+/// Returns the least time in ms of a run of `NETWORK/WORK/BATCH`.
+///
+/// The weights are random, in `dtype`. After a first run, it takes at least three runs, and as many
+/// as fit into `seconds`.
 ///
 /// Networks: `ddpm-cifar10` and `mnist-size` on 32×32 pixels, `adm-256`. Work: `forward`, `dps`
-/// (one step), `training` (one step, no dropout), `ddim` (50 steps). Single layers, with gradients
-/// of their sum: `convolution` 3×3 from 128 to 128 channels, `group-norm` of 32 groups and `silu`
-/// on 32×32 pixels, `attention` of 4 heads with 64 features between 256 tokens; `forward`, `dps`
-/// (the gradient of the input), `training`.
+/// (one step), `training` (one step, no dropout), `ddim` (50 steps).
+///
+/// Single layers: `convolution` 3×3 from 128 to 128 channels, `group-norm` of 32 groups and `silu`
+/// on 32×32 pixels, `attention` of 4 heads with 64 features between 256 tokens. Their work:
+/// `forward`, `dps` (the gradient of the sum by the input), `training` (all gradients of the sum).
 ///
 /// # Errors
-/// For a case that is not one of these.
+/// If the case is not one of these, or if its run fails.
 pub fn measure(case: &str, seconds: f64, device: &Device, dtype: DType) -> Result<f64, CaseError> {
     let words: Vec<&str> = case.split('/').collect();
     let [network, work, batch] = words[..] else {
@@ -88,7 +91,7 @@ pub fn measure(case: &str, seconds: f64, device: &Device, dtype: DType) -> Resul
     }
 }
 
-/// A network in another precision.
+/// Casts the parameters of a network to another dtype.
 #[must_use]
 pub fn in_precision<N: Module>(network: N, dtype: DType) -> N {
     network.map(&mut Cast(dtype))

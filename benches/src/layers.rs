@@ -1,4 +1,4 @@
-//! Single layers at work, one case a string.
+//! Workloads of single layers, each named by a string.
 
 use crate::CaseError;
 use tweedie::burn::tensor::ops::ConvOptions;
@@ -7,16 +7,17 @@ use tweedie::kernels::{ConvGeometry, GroupNormalisation, attention, conv2d};
 use tweedie::kernels::{group_norm, silu};
 use tweedie::prelude::*;
 
-/// A layer of its tensors: the first is the input, those after it are parameters or inputs too.
+/// A layer as a function of its tensors: the input first, then parameters or further inputs.
 type Layer = Box<dyn Fn(&[Tensor<4>]) -> Tensor<4>>;
 
-/// What `LAYER/WORK/BATCH` does, with random numbers; nothing for another layer.
+/// Returns the tensors, with random values, and the function of `LAYER/WORK/BATCH`, or `None` for
+/// another layer.
 ///
-/// Layers: `convolution` 3×3 from 128 to 128 channels and burn's own, `burn-convolution`,
-/// `group-norm` of 32 groups and `silu` on 32×32 pixels, `attention` of 4 heads with 64 features
-/// between 256 tokens; what a device can do: a `product` of 4096×4096 matrices, and a `copy` of 67
-/// MB in `f32` (read, and written). Work: `forward`, `dps` (and the gradient of the input),
-/// `training` (all gradients).
+/// Layers: `convolution` 3×3 from 128 to 128 channels, the same by burn as `burn-convolution`,
+/// `group-norm` of 32 groups and `silu` on 32×32 pixels. Also `attention` of 4 heads with 64
+/// features between 256 tokens. Limits of the device: a `product` of 4096×4096 matrices, and a
+/// `copy` that reads and writes 67 MB in `f32`. Work: `forward`, `dps` (also the gradient by the
+/// input), `training` (all gradients).
 pub(crate) fn layer(
     name: &str,
     batch: usize,
@@ -77,7 +78,7 @@ pub(crate) fn layer(
     })
 }
 
-/// One run.
+/// Runs the layer once.
 pub(crate) fn run(layer: &Layer, tensors: &[Tensor<4>], work: &str) -> Result<(), CaseError> {
     let tracked = match work {
         "forward" => 0,
@@ -94,7 +95,7 @@ pub(crate) fn run(layer: &Layer, tensors: &[Tensor<4>], work: &str) -> Result<()
     for tensor in &mut tensors[..tracked] {
         *tensor = tensor.clone().autodiff().require_grad();
     }
-    // Of the sum: backward passes start from ones.
+    // The gradient of the sum: a backward pass starts from ones.
     let gradients = layer(&tensors).backward();
     for tensor in &tensors[..tracked] {
         tensor.grad(&gradients).ok_or("no gradient")?;

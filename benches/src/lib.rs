@@ -1,4 +1,4 @@
-//! What the benchmarks share; figures in `docs/BENCHMARKS.md`.
+//! Code that the benchmarks share; their results are in `docs/BENCHMARKS.md`.
 
 mod cases;
 mod layers;
@@ -10,7 +10,7 @@ pub use machine::machine;
 use tweedie::models::{Attend, Conditioning, Heads, Resampling, UnetLevel};
 use tweedie::prelude::UnetConfig;
 
-/// The network of 1.1 million parameters that small image sets are trained with.
+/// Returns the network of 1.1 million parameters that the small image sets are trained with.
 #[must_use]
 pub fn mnist_size() -> UnetConfig {
     let attending = UnetLevel::new(64)
@@ -21,7 +21,7 @@ pub fn mnist_size() -> UnetConfig {
         .with_blocks(1)
 }
 
-/// The network of ADM for 256×256 pixels without classes and without the learned variance.
+/// Returns the network of ADM for 256×256 pixels, without classes and without a learned variance.
 #[must_use]
 pub fn adm_256() -> UnetConfig {
     let plain = |channels| UnetLevel::new(channels).with_resampling(Resampling::Residual);
@@ -44,7 +44,7 @@ pub fn adm_256() -> UnetConfig {
         .with_epsilon(1e-5)
 }
 
-/// The largest resident set of this process so far in MB, where the system tells.
+/// Returns the peak resident set of this process in MB, or NaN if the system does not report it.
 #[must_use]
 pub fn peak() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

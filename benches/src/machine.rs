@@ -1,17 +1,17 @@
-//! What the machine can do at most: the limits of `docs/BENCHMARKS.md`.
+//! The limits of the machine, as in `docs/BENCHMARKS.md`.
 
 use std::time::Instant;
 use tweedie::burn::tensor::DType;
 use tweedie::prelude::*;
 
-/// Products of matrices, FLOP a second, and copies, bytes read and written a second: the best of
-/// several.
+/// Returns the FLOP/s of matrix products and the bytes/s of copies, read and written: the best of
+/// ten runs.
 #[must_use]
 pub fn machine(device: &Device) -> (f64, f64) {
     let mut best = (0.0_f64, 0.0_f64);
     let side = 1536;
     let a = Tensor::<2>::ones([side, side], (device, DType::F32));
-    // Larger than caches.
+    // Larger than the caches.
     let x = Tensor::<1>::ones([1 << 25], (device, DType::F32));
     for _ in 0..10 {
         let began = Instant::now();

@@ -1,4 +1,4 @@
-//! The examples, shortened: that they run, not what they show.
+//! Short runs of the examples, which check that they run but not their results.
 
 use crate::{Done, cargo};
 

@@ -1,4 +1,4 @@
-//! The library on a GPU: checked against the CPU and timed, with burn's fusion and autotuning off
+//! Checks the library on a GPU against the CPU and times it, with burn's fusion and autotuning off
 //! and on.
 
 use crate::{Done, cargo, page, peers, root};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const MARKS: [&str; 2] = ["<!-- gpu -->", "<!-- end of gpu -->"];
-/// What burn does to operations on their way to the GPU. Each was wrong in some version.
+/// Optimisations of burn for GPUs. Each gave wrong results in some version.
 const VARIANTS: [(&str, &str); 4] = [
     ("plain", "vulkan"),
     ("autotune", "vulkan,autotune"),
@@ -15,7 +15,7 @@ const VARIANTS: [(&str, &str); 4] = [
     ("fusion-autotune", "vulkan,fusion,autotune"),
 ];
 
-/// Builds one binary for each variant, which runs wherever there is a Vulkan driver.
+/// Builds one binary for each variant, which runs on any machine with a Vulkan driver.
 pub(crate) fn build() -> Result<Vec<(&'static str, PathBuf)>, String> {
     let target = root().join("target/gpu");
     let folder = target.join("bin");
@@ -25,7 +25,7 @@ pub(crate) fn build() -> Result<Vec<(&'static str, PathBuf)>, String> {
         cargo("build --quiet --release -p tweedie-gpu --features")
             .and(features)
             .with("CARGO_TARGET_DIR", &target.display().to_string())
-            // Over all of wgpu it takes as long as everything before it.
+            // Link-time optimisation of wgpu would take as long as the rest of the build.
             .with("CARGO_PROFILE_RELEASE_LTO", "off")
             .run()?;
         let to = folder.join(format!("tweedie-gpu-{name}"));
@@ -37,15 +37,16 @@ pub(crate) fn build() -> Result<Vec<(&'static str, PathBuf)>, String> {
     Ok(built)
 }
 
-/// Checks every variant, times those that passed and, with an interpreter that has torch with CUDA,
-/// PyTorch beside them; the tables go into `docs/BENCHMARKS.md`.
+/// Checks every variant, times those that pass, and writes the tables into `docs/BENCHMARKS.md`.
+/// With a Python interpreter that has torch with CUDA, it also times PyTorch.
 pub(crate) fn run(python: Option<&str>) -> Done {
     let mut text = String::new();
     let mut right = Vec::new();
     for (name, binary) in build()? {
         eprintln!("── check, {name}");
         let (output, passed) = captured(&binary, &["check"])?;
-        // A panic before the first row: no device.
+        // Without a summary, the program panicked before the first row, for example because there
+        // is no device.
         let last = output.lines().last().unwrap_or("no output");
         if !output.contains("seams,") {
             return Err(format!("{name}: {last}"));
@@ -63,7 +64,7 @@ pub(crate) fn run(python: Option<&str>) -> Done {
             match (table.is_empty(), precision) {
                 (false, _) => {}
                 (true, []) => return Err(format!("{name}: nothing was timed")),
-                // Why stands on the terminal.
+                // The reason was printed to stderr.
                 (true, _) => {
                     add(
                         &mut text,
@@ -83,7 +84,7 @@ pub(crate) fn run(python: Option<&str>) -> Done {
             "PyTorch:\n\n| case | precision | mode | ms | MB |\n|---|---|---|---|---|\n",
         );
         let script = root().join("benches/peers/peer.py").display().to_string();
-        // PyTorch has one convolution.
+        // The `burn-` cases have no counterpart in PyTorch.
         for case in cases.iter().filter(|case| !case.starts_with("burn-")) {
             let modes =
                 ["f32", "tf32", "bf16"].map(|p| ["eager", "compiled"].map(|mode| (p, mode)));
@@ -112,7 +113,7 @@ fn add(text: &mut String, words: &str) {
     let _ = writeln!(text, "{words}");
 }
 
-/// What a program prints, and whether it succeeded.
+/// Returns the standard output of a program, and whether it succeeded.
 fn captured(program: &Path, arguments: &[&str]) -> Result<(String, bool), String> {
     let output = Command::new(program)
         .args(arguments)

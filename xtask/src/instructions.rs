@@ -1,28 +1,29 @@
-//! Speed as a count of instructions, which no other program on the machine can change. Counts of
-//! one compiler compare; valgrind shows programs a processor without AVX-512.
+//! Speed as a count of instructions, which other programs on the machine cannot change. Only counts
+//! of one compiler version are comparable. valgrind emulates a processor without AVX-512.
 
 use crate::{Done, cargo, root};
 use serde_json::{Map, Value};
 use std::process::Command;
 
-/// See `benches/src/bin/instructions.rs`.
+/// The workloads of `benches/src/bin/instructions.rs`.
 const WORK: [&str; 4] = [
     "convolution",
     "convolution with gradients",
     "group normalisation",
     "two steps of DPM-Solver++",
 ];
-/// By how much a count may grow.
+/// The factor by which a count may grow.
 const ROOM: f64 = 1.05;
 
-/// Counts, and fails if one has grown by more than 5 %; `record` writes the counts instead.
+/// Counts the instructions, and fails if a count has grown by more than 5 %. With `record`, writes
+/// the counts instead.
 pub(crate) fn check(record: bool) -> Done {
     cargo("build --quiet --workspace --bin instructions").run()?;
     let path = root().join("benches/instructions.json");
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     let mut counts = Map::new();
     for work in WORK {
-        // What starting takes is in both.
+        // The instructions of the start are in both counts and cancel.
         let (few, many) = (count(work, 2)?, count(work, 6)?);
         if many <= few {
             return Err(format!("{work}: the more often, the fewer instructions"));

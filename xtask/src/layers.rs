@@ -1,9 +1,9 @@
-//! Which crate may depend on which.
+//! The layers of the workspace: which crate may depend on which.
 
 use serde_json::Value;
 use std::process::Command;
 
-/// The arrows: every crate with all it may depend on, and whether it may know burn.
+/// The allowed dependencies of every crate, and whether it may depend on burn.
 const LAYERS: [(&str, &[&str], bool); 9] = [
     ("tweedie-kernels", &[], true),
     ("tweedie-math", &[], false),
@@ -33,13 +33,13 @@ const LAYERS: [(&str, &[&str], bool); 9] = [
     ("tweedie-image", &["tweedie-core", "tweedie-math"], true),
 ];
 
-/// Features of burn that name a backend: only the facade may pass them on.
+/// Features of burn that select a backend. Only the facade crate may pass them on.
 const BACKENDS: [&str; 13] = [
     "cpu", "cuda", "default", "flex", "metal", "ndarray", "rayon", "rocm", "simd", "vulkan",
     "webgpu", "wgpu", "x86-v4",
 ];
 
-/// Compares the manifests with the arrows; development dependencies are free.
+/// Compares the manifests with `LAYERS`. Development dependencies are not restricted.
 pub(crate) fn check() -> Result<(), String> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps"])

@@ -1,4 +1,4 @@
-//! No file longer than a reader can hold, and no comment wider than a page.
+//! Limits on the length of files and the width of comments.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +6,10 @@ const LIMIT: usize = 400;
 const COLUMNS: usize = 100;
 const FOLDERS: [&str; 5] = ["crates", "examples", "benches", "tests", "xtask"];
 
-/// Names of files that say nothing of what is in them.
+/// File names that do not describe their contents.
 const NAMELESS: [&str; 4] = ["utils.rs", "helpers.rs", "common.rs", "base.rs"];
 
-/// Looks at every Rust file of the project.
+/// Checks every Rust file of the project.
 pub(crate) fn check() -> Result<(), String> {
     let root = crate::root();
     let mut files = Vec::new();
@@ -48,8 +48,8 @@ pub(crate) fn check() -> Result<(), String> {
     }
 }
 
-/// Whether a comment is wider than a page, and could be broken: a row of a table cannot. Code is
-/// rustfmt's affair.
+/// Returns whether a comment is too wide and could be broken. Rows of a table cannot be broken, and
+/// rustfmt takes care of code.
 fn is_wide_comment(line: &str) -> bool {
     let text = line.trim_start();
     let said = text.trim_start_matches(['/', '!']).trim_start();

@@ -1,11 +1,11 @@
-//! Every implementation of the six kinds stands in the list of its kind, over which laws, orders,
-//! biases or files run.
+//! Checks that every implementation of the six kinds is in the list of its kind. The tests of laws,
+//! orders, biases and files run over these lists.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A trait, the folder of its implementations, the file that lists them, and those that are tested
-/// elsewhere.
+/// A trait, the folder of its implementations, the file that lists them, and the implementations
+/// that are tested elsewhere.
 struct Kind {
     name: &'static str,
     folder: &'static str,
@@ -27,15 +27,15 @@ const KINDS: [Kind; 8] = [
         name: "Kernel",
         folder: "crates/tweedie-math/src/kernel",
         list: STEPS,
-        // Its fresh noise does not shrink with the moves: it has no limit to converge to.
+        // Its fresh noise does not shrink with the number of moves, so it does not converge.
         elsewhere: &["Renoise"],
     },
     Kind {
         name: "Step",
         folder: "crates/tweedie-samplers/src",
         list: STEPS,
-        // Adaptive solvers, chains at one level and wrappers have no order; `oracle/` measures what
-        // they are for.
+        // Adaptive solvers, chains at one level and wrappers have no order; other tests in
+        // `oracle/` cover them.
         elsewhere: &[
             "Adaptive",
             "AdaptiveSde",
@@ -68,7 +68,7 @@ const KINDS: [Kind; 8] = [
         name: "Step",
         folder: "crates/tweedie-inverse/src/posterior",
         list: METHODS,
-        // Methods of many particles: `tests/posterior` compares their laws.
+        // Methods with many particles: other tests in `tests/posterior` cover them.
         elsewhere: &["EnKg", "TwistedSmc"],
     },
     Kind {
@@ -131,8 +131,9 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && c != '_')
 }
 
-/// The types for which a file implements a trait, over however many lines; references, pointers and
-/// blanket implementations for one letter are none.
+/// Returns the types for which a file implements a trait, also if the head of the `impl` spans
+/// several lines. References, pointers and blanket implementations for a one-letter parameter do
+/// not count.
 fn implementations(name: &str, source: &str) -> Vec<String> {
     let code = source.lines().take_while(|line| *line != "#[cfg(test)]");
     let code = code.filter(|line| !line.trim_start().starts_with("//"));

@@ -53,32 +53,32 @@ fn main() -> ExitCode {
 type Done = Result<(), String>;
 type Step = (&'static str, fn() -> Done);
 
-/// Everything that has to hold, cheapest first: the first failure ends it.
+/// Runs all checks, cheapest first, up to the first failure.
 fn check() -> Done {
     let steps: [Step; 13] = [
-        // One style, so that a diff shows what changed and nothing else.
+        // One style, so that a diff shows only what changed.
         ("format", || cargo("fmt --all -- --check").run()),
-        // Arrows point one way: a layer can be read without those above it.
+        // Dependencies point one way, so a layer can be read without those above it.
         ("layers", layers::check),
-        // A file that fits a reader's head; one method each.
+        // Short files, with one method each.
         ("file lengths", lengths::check),
-        // No method without the tests of its kind.
+        // Every method is in the list that the tests of its kind run over.
         ("lists", lists::check),
-        // Words: skipped where the tool is not installed, as on a fresh machine.
+        // Skipped if the tool is not installed.
         ("spelling", || optional("typos", &[])),
-        // Licences, advisories, duplicates: likewise.
+        // Licences, advisories, duplicate versions; also skipped if the tool is not installed.
         ("dependencies", || optional("cargo-deny", &["check"])),
-        // What the compiler and clippy can see, as errors.
+        // Warnings of the compiler and of clippy are errors.
         ("clippy", || {
             cargo("clippy --workspace --all-targets -- -D warnings").run()
         }),
-        // Links that lead nowhere, and items without documentation.
+        // Broken links and items without documentation are errors.
         ("documentation", || {
             cargo("doc --workspace --no-deps")
                 .with("RUSTDOCFLAGS", "-D warnings")
                 .run()
         }),
-        // What would be published is complete, in the order of the arrows.
+        // Every crate can be packaged for publication.
         ("packages", packages),
         // The README's command: unit tests, laws, oracles, golden cases, documentation.
         ("tests", || cargo("test --workspace").run()),
@@ -86,7 +86,7 @@ fn check() -> Done {
             cargo("run --quiet --bin golden -- tests/golden/data").run()
         }),
         ("examples", examples::run),
-        // A newcomer's crate, outside the workspace, with a network of its own.
+        // A user's crate outside the workspace, with its own network.
         ("outside", outside),
     ];
     for (name, step) in steps {
@@ -97,7 +97,7 @@ fn check() -> Done {
     Ok(())
 }
 
-/// Packs every published crate. Each is compiled by the other steps.
+/// Packages every published crate without compiling it, because the other steps do.
 fn packages() -> Done {
     let crates = std::fs::read_dir(root().join("crates")).map_err(|error| error.to_string())?;
     let mut command = cargo("package --quiet --no-verify --allow-dirty");
@@ -109,12 +109,12 @@ fn packages() -> Done {
 }
 
 /// Builds and runs the crate under `tests/outside`, which depends on `tweedie` by path and shares
-/// the target folder. Alone, it asks for fewer features of small crates than the workspace does, so
-/// the first run compiles burn's CPU backend once more.
+/// the target folder. Built alone, it enables fewer features of some dependencies than the
+/// workspace, so the first run compiles burn's CPU backend again.
 fn outside() -> Done {
     let manifest = root().join("tests/outside/Cargo.toml");
     let lock = manifest.with_file_name("Cargo.lock");
-    // The versions of the workspace, so that its artefacts fit.
+    // Uses the versions of the workspace, so that its artefacts can be reused.
     std::fs::copy(root().join("Cargo.lock"), lock).map_err(|error| error.to_string())?;
     let target = root().join("target");
     let profile = target.join("profile.toml");
@@ -129,7 +129,7 @@ fn outside() -> Done {
         .run()
 }
 
-/// The tables of the development profile.
+/// Returns the tables of the development profile from the workspace's manifest.
 fn development() -> std::io::Result<String> {
     let manifest = std::fs::read_to_string(root().join("Cargo.toml"))?;
     let tables = manifest
@@ -139,7 +139,7 @@ fn development() -> std::io::Result<String> {
     Ok(ours.map(|table| format!("[{table}")).collect())
 }
 
-/// Replays the golden cases of a folder; its exit status is the replay's.
+/// Replays the golden cases of a folder and returns the exit status of the replay.
 fn golden(folder: &str) -> ExitCode {
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
     let Cargo(mut command, _) = cargo("run --quiet --bin golden --");
@@ -152,8 +152,8 @@ fn golden(folder: &str) -> ExitCode {
     }
 }
 
-/// Measures every posterior method and writes the tables into `docs/POSTERIOR.md`, behind its text.
-/// What was measured before is kept in `out/posterior`, so that an interrupted run goes on.
+/// Measures every posterior method and writes the tables into `docs/POSTERIOR.md`, after its text.
+/// Earlier results are kept in `out/posterior`, so that an interrupted run can continue.
 fn posterior() -> Done {
     cargo("run --quiet --bin posterior -- --out out/posterior").run()?;
     let tables = std::fs::read_to_string(root().join("out/posterior/posterior.md"));
@@ -182,7 +182,7 @@ fn optional(tool: &str, arguments: &[&str]) -> Done {
 
 struct Cargo(Command, String);
 
-/// A cargo command, its words separated by spaces.
+/// Returns a cargo command; `words` are separated by spaces.
 fn cargo(words: &str) -> Cargo {
     let mut command = Command::new(env!("CARGO"));
     command.args(words.split(' ')).current_dir(root());

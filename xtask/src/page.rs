@@ -1,8 +1,8 @@
-//! Figures in documents.
+//! Generated parts of documents.
 
 use crate::{Done, root};
 
-/// Replaces what stands between two marks.
+/// Replaces the text between two marks.
 pub(crate) fn replace(page: &str, [start, end]: [&str; 2], text: &str) -> Done {
     let page = root().join(page);
     let failed = |error: std::io::Error| format!("{}: {error}", page.display());

@@ -1,11 +1,11 @@
-//! The comparison with PyTorch: both sides of every case, one after the other, in one sitting.
+//! The comparison with PyTorch: each case runs on both sides in turn, in one session.
 
 use crate::{Done, cargo, page, root};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
-/// Network, work and batch.
+/// Network, work and batch of each case.
 const NETWORKS: [&str; 7] = [
     "ddpm-cifar10/forward/1",
     "ddpm-cifar10/forward/16",
@@ -15,7 +15,7 @@ const NETWORKS: [&str; 7] = [
     "mnist-size/forward/64",
     "mnist-size/training/64",
 ];
-/// Layer, work and batch.
+/// Layer, work and batch of each case.
 const LAYERS: [&str; 9] = [
     "convolution/forward/8",
     "convolution/dps/8",
@@ -34,12 +34,13 @@ const MARKS: [[&str; 2]; 2] = [
     ["<!-- layers -->", "<!-- end of layers -->"],
 ];
 
-/// Least time in ms and largest memory in MB.
+/// The least time in ms and the largest memory in MB.
 pub(crate) type Found = (f64, f64);
 
-/// Runs all cases, every side in turn, and writes the tables into `docs/BENCHMARKS.md`. Compiling a
-/// network takes PyTorch minutes in each process: it is done once, for cases with `compiled` in
-/// their name.
+/// Runs all cases, each side in turn, and writes the tables into `docs/BENCHMARKS.md`.
+///
+/// PyTorch takes minutes in each process to compile a network. The compiled mode therefore runs
+/// only once, and only for cases whose name contains `compiled`.
 pub(crate) fn compare(python: &str, compiled: Option<&str>) -> Done {
     cargo("build --quiet --profile measure --workspace --bin peer").run()?;
     let machine = run(&root().join("target/measure/peer"), &["machine"])?;
@@ -52,7 +53,7 @@ pub(crate) fn compare(python: &str, compiled: Option<&str>) -> Done {
     page::replace("docs/BENCHMARKS.md", layers, &table)
 }
 
-/// One row a case, each measured for so many seconds.
+/// Returns a table with one row per case, each measured for `seconds`.
 fn table(
     python: &str,
     cases: &[&str],
@@ -72,7 +73,7 @@ fn table(
             let asked = compiled.is_some_and(|word| case.contains(word));
             let modes = if asked && round == 0 { 3 } else { 2 };
             for (best, mode) in best[1..].iter_mut().zip(&MODES[..modes]) {
-                // A mode that fails, for want of a compiler, does not count.
+                // A mode that fails, for example because there is no compiler, does not count.
                 match run(Path::new(python), &[&theirs, case, seconds, mode]) {
                     Ok(found) => better(best, found),
                     Err(error) => eprintln!("{mode}: {error}"),
@@ -93,7 +94,7 @@ fn better(best: &mut Option<Found>, (time, memory): Found) {
     *best = Some((least.min(time), most.max(memory)));
 }
 
-/// None if PyTorch ran in no mode.
+/// Returns the row of a case, or `None` if PyTorch ran in no mode.
 fn row(case: &str, best: [Option<Found>; 4], limit: f64) -> Option<String> {
     let [ours, theirs @ ..] = best;
     let (time, memory) = ours?;
@@ -112,7 +113,7 @@ fn row(case: &str, best: [Option<Found>; 4], limit: f64) -> Option<String> {
     Some(row)
 }
 
-/// Three digits.
+/// Formats a time with three digits.
 fn milliseconds(time: f64) -> String {
     match time {
         ..10.0 => format!("{time:.2} ms"),
@@ -121,15 +122,15 @@ fn milliseconds(time: f64) -> String {
     }
 }
 
-/// The two numbers that either side prints: the least time in ms and the largest memory in MB of a
-/// case.
+/// Runs one case and returns the two numbers that it prints: the least time in ms and the largest
+/// memory in MB.
 pub(crate) fn run(program: &Path, arguments: &[&str]) -> Result<Found, String> {
-    // Two threads, as the other side.
+    // Both sides use two threads.
     let mut command = Command::new(program);
     let output = command
         .args(arguments)
         .env("RAYON_NUM_THREADS", "2")
-        // Pages are not taken before they are used, and not given back between two layers.
+        // Commit pages only on use, and keep freed pages between two layers.
         .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
         .env("MIMALLOC_PURGE_DELAY", "100")
         .output();

@@ -1,9 +1,9 @@
 //! The kernels' tests under the compiler's address sanitizer, with overflow checks and debug
 //! assertions.
 //!
-//! The kernels are the one crate of the library with `unsafe` blocks, and compile without either
-//! check otherwise. The sanitizer needs a nightly compiler, which therefore is no part of the gate.
-//! What it compiles lies in `target/sanitize`.
+//! Only the kernels have `unsafe` blocks, and they are otherwise compiled without either check. The
+//! sanitizer needs a nightly compiler and is therefore not part of the default checks. Its build
+//! is in `target/sanitize`.
 
 use crate::{Done, cargo, root};
 
@@ -17,7 +17,8 @@ pub(crate) fn check() -> Done {
     for setting in [
         "profile.dev.package.tweedie-kernels.overflow-checks=true",
         "profile.dev.package.tweedie-kernels.debug-assertions=true",
-        // burn's backend, in parts: nobody times it here.
+        // burn's backend in several codegen units, which compile faster: speed does not matter
+        // here.
         "profile.dev.package.burn-flex.codegen-units=16",
     ] {
         words.push(format!("--config {setting}"));

@@ -1,17 +1,17 @@
-//! Every test with vectors of every width, whatever the processor, and with another seed of
-//! everything that is drawn: the results of the crates that look for instructions at run time are
-//! overruled by the variable `TWEEDIE_WIDTH`, and every seed is changed by `TWEEDIE_SEED`.
+//! Runs every test with vectors of every width, whatever the processor, and once with different
+//! seeds.
 //!
-//! They have no switch for this, so that the tree is copied, and built with copies of these crates
-//! in which the question has a second half. The copies lie in `target/widths`, with a target folder
-//! of their own.
+//! The variable `TWEEDIE_WIDTH` overrules the CPU feature detection of the crates that choose
+//! instructions at run time. `TWEEDIE_SEED` changes every random seed. Those crates have no such
+//! switch, so the tree is copied and built with patched copies of them. The copies are in
+//! `target/widths`, which has its own target folder.
 
 use crate::{Done, cargo, root};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Crates that ask the processor: vectors, matrix products, element-wise operations, transforms.
+/// Crates that detect CPU features: vectors, matrix products, element-wise operations, transforms.
 const ASKING: [&str; 5] = [
     "pulp",
     "gemm-common",
@@ -22,7 +22,7 @@ const ASKING: [&str; 5] = [
 
 const QUESTION: &str = "is_x86_feature_detected!(";
 
-/// What is put into each of them: they are all built with the standard library here.
+/// The code that is added to each of them. All of them are built with the standard library here.
 const ANSWER: &str = r#"
 /// Whether the variable `TWEEDIE_WIDTH` lets a feature be used.
 #[doc(hidden)]
@@ -54,10 +54,10 @@ pub fn other_seed() -> u64 {
 }
 "#;
 
-/// Tests that record values drawn from a certain seed.
+/// Tests that record values drawn from a fixed seed.
 const OF_THEIR_SEED: [&str; 1] = ["is_no_worse"];
 
-/// Widths in bits. The widest is what is found.
+/// Widths in bits. The largest is that of the processor.
 const WIDTHS: [&str; 3] = ["128", "256", "512"];
 
 /// Runs the README's test command with one thread and with two, for every width, and once with
@@ -116,7 +116,7 @@ pub(crate) fn check() -> Done {
     }
 }
 
-/// Copies what git knows and does not ignore, except what has not changed.
+/// Copies all files that git tracks or does not ignore, unless they are unchanged.
 fn copy_tree(to: &Path) -> Done {
     let root = root();
     let mut git = Command::new("git");
@@ -145,7 +145,7 @@ fn copy(from: &Path, to: &Path) -> Done {
     write(to, &bytes)
 }
 
-/// Writes a file unless it holds just that, so that cargo compiles only what has changed.
+/// Writes a file unless its contents are the same, so that cargo compiles only what has changed.
 fn write(to: &Path, bytes: &[u8]) -> Done {
     let wrong = |error| format!("{}: {error}", to.display());
     if std::fs::read(to).is_ok_and(|old| old == bytes) {
@@ -157,7 +157,7 @@ fn write(to: &Path, bytes: &[u8]) -> Done {
     std::fs::write(to, bytes).map_err(wrong)
 }
 
-/// Where the sources of the crates that ask lie, and of the one that seeds.
+/// Returns the source folders of the crates that detect features, and of the one that seeds.
 fn sources() -> Result<Vec<(String, PathBuf)>, String> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["metadata", "--format-version", "1", "--locked"]);
@@ -186,12 +186,12 @@ fn sources() -> Result<Vec<(String, PathBuf)>, String> {
     }
 }
 
-/// Whether it is the version that our generators are made with.
+/// Returns whether this is the version of `rand_core` that our generators use.
 fn is_seeding(version: &str) -> bool {
     version.starts_with("0.10.")
 }
 
-/// Copies a crate with its sources changed, and `added` to it.
+/// Copies a crate with changed sources and appends `added` to its `lib.rs`.
 fn patch(from: &Path, to: &Path, change: impl Fn(&str) -> (String, usize), added: &str) -> Done {
     let mut asked = 0;
     for (place, name) in files(from, Path::new(""))? {
@@ -219,7 +219,7 @@ fn patch(from: &Path, to: &Path, change: impl Fn(&str) -> (String, usize), added
     }
 }
 
-/// Every file below `from`, with its path from there.
+/// Returns every file below `from`, with its relative path.
 fn files(from: &Path, below: &Path) -> Result<Vec<(PathBuf, PathBuf)>, String> {
     let wrong = |error: std::io::Error| format!("{}: {error}", from.display());
     let mut all = Vec::new();
@@ -233,13 +233,13 @@ fn files(from: &Path, below: &Path) -> Result<Vec<(PathBuf, PathBuf)>, String> {
     Ok(all)
 }
 
-/// Seeds are changed before they are used.
+/// Changes every seed before it is used.
 fn seed_otherwise(text: &str) -> (String, usize) {
     let [before, after] = SEEDING;
     (text.replace(before, after), text.matches(before).count())
 }
 
-/// `is_x86_feature_detected!(f)` becomes `(width_allows(f) && is_x86_feature_detected!(f))`.
+/// Replaces `is_x86_feature_detected!(f)` by `(width_allows(f) && is_x86_feature_detected!(f))`.
 fn ask_twice(text: &str) -> (String, usize) {
     let mut done = String::new();
     let (mut rest, mut count) = (text, 0);
@@ -250,10 +250,10 @@ fn ask_twice(text: &str) -> (String, usize) {
         };
         let (question, after) = question.split_at(end + 1);
         let feature = &question[QUESTION.len()..end];
-        // The path that stands before it.
+        // The path in front of the macro.
         let path = before.trim_end_matches(|c: char| c.is_alphanumeric() || c == ':' || c == '_');
         let prefix = &before[path.len()..];
-        // In a macro of several crates, the crate is `$crate`.
+        // In a macro used by several crates, the crate is `$crate`.
         let owner = match feature.starts_with('$') {
             true => "$crate",
             false => "crate",

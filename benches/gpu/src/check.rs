@@ -1,14 +1,14 @@
-//! The same numbers on two devices.
+//! Compares results on a device with those on the CPU.
 
 use crate::seams;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tweedie::prelude::*;
 use tweedie_benches::CaseError;
 
-/// What is computed on both devices.
+/// A computation that runs on both devices.
 pub(crate) struct Seam {
     pub(crate) name: String,
-    /// How far its numbers may be apart, in units of their root mean square.
+    /// The largest difference allowed, relative to the root mean square of the CPU's result.
     pub(crate) tolerance: f64,
     pub(crate) run: Run,
 }
@@ -29,12 +29,12 @@ impl Seam {
     }
 }
 
-/// The numbers of a tensor.
+/// Returns the values of a tensor.
 pub(crate) fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.into_data().iter::<f32>().collect()
 }
 
-/// A panic as an error, for what a backend lacks.
+/// Runs a closure and turns a panic, such as for an operation that a backend lacks, into an error.
 pub(crate) fn caught<T>(run: impl FnOnce() -> Result<T, CaseError>) -> Result<T, CaseError> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -43,8 +43,8 @@ pub(crate) fn caught<T>(run: impl FnOnce() -> Result<T, CaseError>) -> Result<T,
     })
 }
 
-/// The largest difference, in units of the root mean square of what is wanted; infinite for another
-/// number of numbers, or one that is not finite where it should be.
+/// Returns the largest difference, relative to the root mean square of `wanted`. It is infinite if
+/// the lengths differ or if a value is not finite.
 pub(crate) fn apart(found: &[f32], wanted: &[f32]) -> f64 {
     if found.len() != wanted.len() || wanted.is_empty() {
         return f64::INFINITY;
@@ -59,13 +59,14 @@ pub(crate) fn apart(found: &[f32], wanted: &[f32]) -> f64 {
     largest.fold(0.0, |most, gap| f64::max(most, gap.abs())) / size
 }
 
-/// How far a device is from the CPU, in units of the root mean square of what the CPU says.
+/// Returns the difference of a device from the CPU, relative to the root mean square of the CPU's
+/// result.
 fn gap(seam: &Seam, device: &Device) -> Result<f64, CaseError> {
     let wanted = (seam.run)(&Device::flex())?;
     caught(|| (seam.run)(device)).map(|found| apart(&found, &wanted))
 }
 
-/// An error if a device is too far from the CPU.
+/// Returns an error if a device differs too much from the CPU.
 pub(crate) fn agrees(seam: &Seam, device: &Device) -> Result<(), CaseError> {
     let (gap, most) = (gap(seam, device)?, seam.tolerance);
     match gap <= most {
@@ -78,7 +79,7 @@ pub(crate) fn agrees(seam: &Seam, device: &Device) -> Result<(), CaseError> {
     }
 }
 
-/// Compares every seam whose name has `filter` in it; an error if one is too far off.
+/// Compares every seam whose name contains `filter`, and returns an error if one differs too much.
 pub(crate) fn run(device: &Device, filter: &str) -> Result<(), CaseError> {
     let (mut bad, mut largest, mut count) = (0, 0.0_f64, 0);
     println!("| seam | largest difference | allowed |\n|---|---|---|");
@@ -114,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    /// Every seam runs, and gives the same numbers twice.
+    /// Every seam runs, and gives the same values twice.
     #[test]
     fn seams_repeat() {
         let device = Device::flex();
@@ -123,7 +124,7 @@ mod tests {
                 || (seam.run)(&device).unwrap_or_else(|error| panic!("{}: {error}", seam.name));
             let (first, second) = (run(), run());
             assert!(apart(&first, &second) == 0.0, "{}", seam.name);
-            // A box that hides the only pixel leaves nothing.
+            // A box mask over the only pixel leaves no values to compare.
             let some = first.iter().any(|&x| x != 0.0) || seam.name.contains("box, one pixel");
             assert!(some, "{}: nothing to compare", seam.name);
         }

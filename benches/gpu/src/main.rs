@@ -1,8 +1,8 @@
 //! Checks a device against the CPU and times it: `cargo xtask gpu` builds this program for GPUs.
 //!
-//! `tweedie-gpu check` computes every seam of the library with the same numbers on the device and
-//! on burn's CPU backend, and prints the largest difference; `tweedie-gpu bench` times networks and
-//! layers. Without a GPU in its features it knows the CPU alone.
+//! `tweedie-gpu check` computes every seam of the library with the same values on the device and on
+//! burn's CPU backend, and prints the largest difference. `tweedie-gpu bench` times networks and
+//! layers. Built without the feature of a GPU backend, it only offers the CPU.
 
 mod check;
 mod seams;
@@ -32,15 +32,15 @@ struct Arguments {
 enum Work {
     /// Compares every seam with the CPU
     Check {
-        /// Only seams whose name has this in it
+        /// Only seams whose name contains this text
         #[arg(default_value = "")]
         filter: String,
     },
     /// Times networks and layers: NAME/WORK/BATCH
     Bench {
-        /// Cases; without any, those of docs/BENCHMARKS.md
+        /// Cases; without any, the cases of docs/BENCHMARKS.md
         cases: Vec<String>,
-        /// How long each is repeated
+        /// Seconds for which each case is repeated
         #[arg(long, default_value_t = 5.0)]
         seconds: f64,
         /// Half precision
@@ -58,7 +58,7 @@ enum Kind {
     #[cfg(feature = "vulkan")]
     #[default]
     Vulkan,
-    /// Whatever wgpu finds, a CPU in the end
+    /// The device that wgpu finds, which may be a CPU
     #[cfg(feature = "vulkan")]
     Wgpu,
 }
@@ -75,8 +75,8 @@ impl Kind {
     }
 }
 
-/// What is timed: what the device can do, the layer that takes longest, then forward passes, a
-/// training step, a step of DPS, and samples of 50 steps of DDIM.
+/// The cases that are timed: limits of the device, its most expensive layer, forward passes,
+/// training steps, a step of DPS, and runs of 50 DDIM steps.
 const CASES: [&str; 14] = [
     "product/forward/1",
     "copy/forward/1",
@@ -118,8 +118,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Rows of a table. A case that fails says why and leaves the others alone; half precision is not
-/// timed where it is wrong.
+/// Prints the rows of a table. A case that fails prints its error, and the other cases still run.
+/// Half precision is not timed on devices where its results are wrong.
 fn bench(device: &Device, cases: &[String], seconds: f64, bf16: bool) -> Result<(), CaseError> {
     let (dtype, precision) = match bf16 {
         true => (DType::BF16, "bf16"),

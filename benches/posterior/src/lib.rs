@@ -1,9 +1,10 @@
-//! How wrong each posterior method is.
+//! The errors of posterior methods, measured against exact posteriors.
 //!
-//! For mixtures of Gaussians the posterior of a linear measurement is closed form, and so is the
-//! denoiser: whatever separates a method's draws from the exact posterior is the method's own error
-//! and that of its steps. [`Problem`] is a prior, an operator and a noise level with its
-//! measurements; [`Method`] is what draws; [`Scores`] is how far the draws are from the truth.
+//! For mixtures of Gaussians, the denoiser and the posterior of a linear measurement have closed
+//! forms. Any difference between a method's draws and the exact posterior is therefore the error of
+//! the method and of its steps. [`Problem`] is a prior, an operator and a noise level with its
+//! measurements. [`Method`] is a posterior method. [`Scores`] measures the distance of its draws
+//! from the exact posterior.
 
 mod method;
 mod problem;
@@ -17,5 +18,5 @@ pub use score::{Scores, bar};
 pub use study::floor;
 pub use table::{Row, markdown, summary};
 
-/// Whatever went wrong.
+/// The error of a run.
 pub type Failure = Box<dyn std::error::Error>;

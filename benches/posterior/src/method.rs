@@ -1,4 +1,4 @@
-//! Every method on every problem that its mathematics allows.
+//! Every posterior method, on every problem that it can solve.
 
 use crate::problem::Problem;
 use crate::study::Study;
@@ -17,7 +17,7 @@ use tweedie::math::Renoise;
 use tweedie::prelude::*;
 use tweedie::samplers::{AnnealedLangevin, AnyStep, SampleError, StepError};
 
-/// What draws from a posterior, or guesses a point.
+/// A method that draws from a posterior, or returns a point estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(
@@ -54,7 +54,7 @@ pub enum Method {
     Tikhonov,
 }
 
-/// How a chain moves, for the methods that leave it open.
+/// The step of a chain, for methods that work with any step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Walk {
@@ -62,23 +62,23 @@ pub enum Walk {
     Flow,
     /// DDPM: ancestral steps.
     Ancestral,
-    /// The method's own moves.
+    /// The method's own step.
     Own,
 }
 
-/// What a method made of a problem.
+/// The result of a method on a problem.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// The draws, as many for each measurement, `[measurements × count, values]`.
+    /// The draws, the same number for each measurement: `[measurements × count, values]`.
     pub draws: Tensor<2>,
-    /// How often the denoiser was asked.
+    /// The number of evaluations of the denoiser.
     pub evaluations: usize,
-    /// How long it took.
+    /// The wall time in seconds.
     pub seconds: f64,
 }
 
 impl Method {
-    /// All of them.
+    /// All methods.
     pub const ALL: [Self; 27] = [
         Self::Exact,
         Self::Pigdm,
@@ -109,7 +109,7 @@ impl Method {
         Self::Tikhonov,
     ];
 
-    /// Its name.
+    /// Returns the name of the method.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -143,7 +143,7 @@ impl Method {
         }
     }
 
-    /// How it can move.
+    /// Returns the steps that the method can use.
     #[must_use]
     pub fn walks(self) -> &'static [Walk] {
         match self {
@@ -164,13 +164,13 @@ impl Method {
         }
     }
 
-    /// Whether its mathematics allows the task.
+    /// Returns whether the method can solve the task.
     #[must_use]
     pub fn allows(self, task: Task) -> bool {
         self != Self::ReverseVe || task == Task::Denoising
     }
 
-    /// Whether it gives one answer, not draws.
+    /// Returns whether the method gives a point estimate instead of draws.
     #[must_use]
     pub fn is_point(self) -> bool {
         matches!(
@@ -181,10 +181,10 @@ impl Method {
 
     /// Draws `count` times for each measurement, in about `moves` moves.
     ///
-    /// Draws of a chain that diverged to what is not a number are not numbers.
+    /// If a chain diverges, all draws are NaN.
     ///
     /// # Errors
-    /// If the run is refused.
+    /// If a parameter is invalid, or if the run fails for another reason than divergence.
     pub fn run(
         self,
         problem: &Problem,
@@ -215,8 +215,9 @@ impl Method {
         })
     }
 
-    /// Whether the number of evaluations depends on rounding: conjugate gradients end by
-    /// themselves.
+    /// Returns whether the number of evaluations depends on rounding.
+    ///
+    /// This is so for conjugate gradients, which stop by themselves.
     #[must_use]
     pub fn iterates(self) -> bool {
         self == Self::Mmps
@@ -326,7 +327,7 @@ fn is_not_finite(error: &Failure) -> bool {
 }
 
 impl Task {
-    /// The ζ of DPS that the paper takes for images in `[−1, 1]` and 1,000 moves.
+    /// Returns the ζ of DPS that the paper uses for images in `[−1, 1]` and 1,000 moves.
     #[must_use]
     pub fn dps_zeta(self) -> f64 {
         match self {

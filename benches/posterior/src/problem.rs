@@ -1,4 +1,4 @@
-//! Priors, operators and measurements whose posterior is known.
+//! Priors, operators and measurements with exact posteriors.
 
 use crate::Failure;
 use nalgebra::{DMatrix, DVector};
@@ -25,25 +25,26 @@ pub enum Prior {
     Digits,
 }
 
-/// What is measured.
+/// The measured quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
-    /// Everything.
+    /// All values.
     Denoising,
-    /// All but a box of 4×4 of 8×8 pixels; one of two coordinates.
+    /// All but a box of 4×4 pixels in an image of 8×8; one of two coordinates.
     Inpainting,
-    /// A Gaussian blur of one pixel; two coordinates, a quarter of each mixed into the other.
+    /// A Gaussian blur of one pixel; in the plane, a quarter of each coordinate mixed into the
+    /// other.
     Blur,
-    /// The averages of 2×2 pixels, of both coordinates.
+    /// The averages of 2×2 pixels; the average of both coordinates.
     SuperResolution,
 }
 
 impl Prior {
-    /// All of them.
+    /// All priors.
     pub const ALL: [Self; 3] = [Self::Gaussian, Self::Plane, Self::Digits];
 
-    /// Channels, rows and columns of a signal.
+    /// Returns the channels, rows and columns of a signal.
     #[must_use]
     pub fn signal(self) -> [usize; 3] {
         match self {
@@ -52,12 +53,12 @@ impl Prior {
         }
     }
 
-    /// The law.
+    /// Returns the prior as a mixture of Gaussians.
     ///
     /// # Errors
-    /// None for these numbers.
+    /// Does not fail for these parameters.
     pub fn law(self) -> Result<GaussianMixture, Failure> {
-        // Corner pixels are always black: a little variance of its own for every pixel.
+        // Corner pixels are always black, so every pixel gets a little extra variance.
         const RIDGE: f64 = 0.1 * 0.1;
         let fitted = |rows: &[DVector<f64>]| -> Result<Gaussian, Failure> {
             let count = rows.len() as f64;
@@ -110,7 +111,7 @@ impl Prior {
 }
 
 impl Task {
-    /// All of them.
+    /// All tasks.
     pub const ALL: [Self; 4] = [
         Self::Denoising,
         Self::Inpainting,
@@ -118,7 +119,7 @@ impl Task {
         Self::SuperResolution,
     ];
 
-    /// The operator's matrix, by rows.
+    /// Returns the rows of the operator's matrix.
     fn matrix(self, prior: Prior) -> Result<Vec<Vec<f64>>, Failure> {
         if prior == Prior::Plane {
             return Ok(match self {
@@ -144,7 +145,7 @@ impl Task {
                 .collect::<Vec<f64>>()
         };
         let rows = (0..count).map(row);
-        // What is never seen is not measured.
+        // Rows of zeros, such as masked pixels, are dropped from the measurement.
         Ok(rows.filter(|row| row.iter().any(|v| *v != 0.0)).collect())
     }
 }
@@ -154,23 +155,23 @@ impl Task {
 pub struct Problem {
     /// The prior.
     pub prior: Prior,
-    /// What is measured.
+    /// The measured quantity.
     pub task: Task,
-    /// The noise of the measurement.
+    /// The standard deviation of the measurement noise.
     pub sigma: f64,
-    /// The prior's law.
+    /// The prior as a mixture of Gaussians.
     pub law: GaussianMixture,
-    /// The measurements, one each.
+    /// The measurements, one per draw from the prior.
     pub measured: Measurement<4, Matrix, GaussianNoise>,
-    /// The posterior of each.
+    /// The exact posterior of each measurement.
     pub posteriors: Vec<GaussianMixture>,
 }
 
 impl Problem {
-    /// `count` measurements of draws from the prior.
+    /// Draws `count` signals from the prior and measures each of them.
     ///
     /// # Errors
-    /// None for noise that is finite and above 0.
+    /// Does not fail if the noise is finite and above 0.
     pub fn new(prior: Prior, task: Task, sigma: f64, count: usize) -> Result<Self, Failure> {
         let device = Device::flex();
         let law = prior.law()?;
@@ -195,7 +196,7 @@ impl Problem {
         })
     }
 
-    /// The same measurements, each repeated `times` times in a row.
+    /// Returns the measurements, each repeated `times` times in a row.
     #[must_use]
     pub fn repeated(&self, times: usize) -> Measurement<4, Matrix, GaussianNoise> {
         let y = self.measured.y.clone();
@@ -208,8 +209,8 @@ impl Problem {
         }
     }
 
-    /// The same problem with measurements changed by a part of themselves: what rounding does, a
-    /// hundred times over.
+    /// Returns the problem with measurements changed by a random part of themselves: the effect of
+    /// rounding, a hundred times larger.
     #[must_use]
     pub fn nudged(&self, part: f64) -> Self {
         let mut nudged = self.clone();
@@ -219,13 +220,13 @@ impl Problem {
         nudged
     }
 
-    /// The prior's denoiser on signals as images.
+    /// Returns the exact denoiser of the prior, for signals as images.
     #[must_use]
     pub fn denoiser(&self) -> AsImages<GaussianMixture> {
         AsImages(self.law.clone())
     }
 
-    /// The standard deviation of a value, on average.
+    /// Returns the standard deviation of a value, averaged over the signal.
     #[must_use]
     pub fn data_std(&self) -> f64 {
         let covariance = self.law.covariance();
@@ -233,7 +234,7 @@ impl Problem {
         (trace / self.law.dim() as f64).sqrt()
     }
 
-    /// `‖A‖`, the largest singular value.
+    /// Returns `‖A‖`, the largest singular value.
     #[must_use]
     pub fn norm(&self) -> f64 {
         let [c, h, w] = self.prior.signal();
@@ -243,7 +244,7 @@ impl Problem {
     }
 }
 
-/// A law of vectors as a denoiser of images with as many values.
+/// A denoiser of vectors as a denoiser of images with the same number of values.
 #[derive(Clone, Debug)]
 pub struct AsImages<M>(pub M);
 
@@ -255,7 +256,7 @@ impl<M: Denoiser<2>> Denoiser<4> for AsImages<M> {
     }
 }
 
-/// Draws of each measurement's exact posterior, `[measurements × count, values]`.
+/// Draws from each measurement's exact posterior, `[measurements × count, values]`.
 #[must_use]
 pub fn exact_draws(problem: &Problem, count: usize, seed: u64) -> Tensor<2> {
     let draws = problem.posteriors.iter().enumerate();
@@ -263,7 +264,7 @@ pub fn exact_draws(problem: &Problem, count: usize, seed: u64) -> Tensor<2> {
     Tensor::cat(draws.collect(), 0)
 }
 
-/// Numbers as a tensor of rows.
+/// Returns values as a tensor of rows.
 pub(crate) fn rows(values: Vec<f64>, width: usize) -> Tensor<2> {
     let shape = [values.len() / width, width];
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())

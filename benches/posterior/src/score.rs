@@ -1,16 +1,18 @@
-//! How far draws are from the posterior.
+//! Distances of draws from the exact posterior.
 
 use crate::problem::{Problem, exact_draws, rows};
 use serde::{Deserialize, Serialize};
 use tweedie::metrics::sliced_wasserstein;
 use tweedie::prelude::*;
 
-/// What separates draws from the exact posterior, over all measurements of a problem. Lengths are
-/// in units of the posterior's standard deviation.
+/// Differences between draws and the exact posterior, over all measurements of a problem.
+///
+/// Lengths are in units of the posterior's standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// The distance of the means, `√(Σ ‖m − m*‖²/Σ tr C*)`, the part that the number of draws
-    /// explains being taken away.
+    /// The distance of the means, `√(Σ ‖m − m*‖²/Σ tr C*)`.
+    ///
+    /// The part that the finite number of draws explains is subtracted.
     pub mean: f64,
     /// The total variance relative to the exact one, `Σ tr C/Σ tr C*`.
     pub variance: f64,
@@ -18,17 +20,19 @@ pub struct Scores {
     pub covariance: f64,
     /// The sliced Wasserstein distance of order 2, per dimension, averaged over measurements.
     pub wasserstein: f64,
-    /// The part of exact draws within the ball around the mean that holds half of the draws.
+    /// The fraction of exact draws in the ball around the mean that holds half of the draws.
     pub half: f64,
-    /// The same for 90 % of the draws.
+    /// The same for the ball that holds 90 % of the draws.
     pub ninety: f64,
-    /// How far the ranks of exact draws among the draws, along one direction, are from uniform: the
-    /// largest difference of distribution functions (simulation-based calibration).
+    /// The non-uniformity of ranks in simulation-based calibration.
+    ///
+    /// Exact draws are ranked among the draws along one direction. The score is the largest
+    /// difference between the distribution function of the ranks and the uniform one.
     pub ranks: f64,
 }
 
 impl Scores {
-    /// The distance of every score from what exact draws have.
+    /// Returns the distance of every score from its value for exact draws.
     #[must_use]
     pub fn errors(self) -> [f64; 7] {
         [
@@ -42,7 +46,7 @@ impl Scores {
         ]
     }
 
-    /// Whether two runs agree, each score within a share of the [`bar`].
+    /// Returns whether two runs agree: each score within `share` of its [`bar`].
     #[must_use]
     pub fn agrees(self, other: Self, share: f64) -> bool {
         let mut pairs = self.errors().into_iter().zip(other.errors());
@@ -50,18 +54,20 @@ impl Scores {
     }
 }
 
-/// By how much a score may be worse than it was: a tenth, and what the number of draws explains.
+/// Returns the tolerance of a score: a tenth of it, plus 0.03 for the finite number of draws.
 #[must_use]
 pub fn bar(recorded: f64) -> f64 {
     0.03 + 0.1 * recorded
 }
 
-/// Exact draws of a measurement.
+/// The number of exact draws for each measurement.
 const EXACT: usize = 256;
 
 impl Scores {
-    /// Of `draws`, `[measurements × count, values]`, as many for each measurement; none if a draw
-    /// is not finite.
+    /// Computes the scores of `draws`, `[measurements × count, values]`, the same number for each
+    /// measurement.
+    ///
+    /// Returns `None` if a draw is not finite.
     #[must_use]
     pub fn of(problem: &Problem, draws: &Tensor<2>) -> Option<Self> {
         let (groups, dim) = (problem.posteriors.len(), problem.law.dim());
@@ -138,8 +144,9 @@ impl Sums {
         let same = truth[..count.min(EXACT) * dim].to_vec();
         let (a, b) = (rows(draws.to_vec(), dim), rows(same, dim));
         self.wasserstein += sliced_wasserstein(&a, &b, 2.0, 32, seed) / unit;
-        // A ball around the mean of one half of the draws, its radius from the other half, so that
-        // a draw and the truth are exchangeable if they have one law.
+        // The centre of the ball is the mean of one half of the draws, its radius comes from the
+        // other half. A draw and the truth are then exchangeable if they have the same
+        // distribution.
         let (first, second) = draws.split_at(count / 2 * dim);
         let centre = average(first, dim);
         let mut radii: Vec<f64> = second.chunks(dim).map(|x| distance(x, &centre)).collect();
@@ -195,7 +202,7 @@ fn average(rows: &[f64], dim: usize) -> Vec<f64> {
     mean
 }
 
-/// The covariance around `mean`, unbiased.
+/// Returns the unbiased covariance around `mean`.
 fn scatter(rows: &[f64], mean: &[f64], dim: usize) -> Vec<f64> {
     let count = (rows.len() / dim) as f64;
     let mut sum = vec![0.0; dim * dim];
@@ -218,7 +225,7 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     square.sqrt()
 }
 
-/// A direction of one's own for each measurement.
+/// Returns a different random direction for each seed, that is, for each measurement.
 fn direction(dim: usize, seed: u64) -> Vec<f64> {
     let z = HostNoise::seeded(500 + seed).normal([1, dim], &Device::flex());
     let z: Tensor<2> = z;

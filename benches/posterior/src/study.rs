@@ -1,4 +1,4 @@
-//! Runs of a problem: paths, starts, and what every method shares.
+//! Runs on a problem: noise levels, starting points and the code that all methods share.
 
 use crate::problem::{AsImages, Problem, exact_draws};
 use crate::{Failure, Walk};
@@ -25,7 +25,7 @@ impl Study<'_> {
         [self.measured.y.dims()[0], c, h, w]
     }
 
-    /// Down to almost no noise, then to none.
+    /// A path to almost no noise, then to none.
     pub(crate) fn path(&self, moves: usize) -> Result<LevelPath, Failure> {
         let span = Span::new(1.0, 1e-3);
         let path = LevelPath::log_snr(VariancePreserving::default(), span, moves - 1)?;
@@ -52,7 +52,7 @@ impl Study<'_> {
         self.along(denoiser, step, self.path(self.moves)?)
     }
 
-    /// A method around a kernel.
+    /// Runs a method that wraps a one-step kernel.
     pub(crate) fn walked_by(
         &self,
         walk: Walk,
@@ -65,14 +65,14 @@ impl Study<'_> {
         self.walked(&self.prior, step(kernel)?)
     }
 
-    /// A method that is a denoiser.
+    /// Runs a method that is a denoiser.
     pub(crate) fn wrapped(
         &self,
         guided: &dyn Denoiser<4>,
         walk: Walk,
     ) -> Result<Tensor<4>, Failure> {
         match walk {
-            // Two evaluations a move.
+            // Heun's method takes two evaluations a move.
             Walk::Flow => {
                 let path = self.path(self.moves / 2)?;
                 self.along(guided, RungeKutta::heun(), path)
@@ -81,17 +81,18 @@ impl Study<'_> {
         }
     }
 
-    /// The same sampler with the posterior itself as the prior: the error of the moves alone.
+    /// Runs the same sampler with the exact posterior's denoiser: only the error of the steps is
+    /// left.
     pub(crate) fn exact(&self, walk: Walk) -> Result<Tensor<4>, Failure> {
         self.wrapped(&Each(&self.problem.posteriors, &self.prior), walk)
     }
 
-    /// `A⁺ y`.
+    /// Returns `A⁺ y`.
     pub(crate) fn backward(&self) -> Result<Tensor<4>, Failure> {
         Ok(self.measured.operator.pinv(self.measured.y.clone())?.x)
     }
 
-    /// Denoising from the level of the measurement.
+    /// Denoises from the noise level of the measurement.
     pub(crate) fn reverse(&self) -> Result<Tensor<4>, Failure> {
         let measured = Measurement::new(
             Identity,
@@ -105,7 +106,8 @@ impl Study<'_> {
     }
 }
 
-/// A denoiser of its own for each part of the batch; asks the second one to be counted.
+/// One denoiser for each part of the batch. The second field is called once more, only to count the
+/// evaluations.
 struct Each<'a>(
     &'a [GaussianMixture],
     &'a Counting<AsImages<GaussianMixture>>,
@@ -120,7 +122,7 @@ impl Denoiser<4> for Each<'_> {
     }
 }
 
-/// Draws of the exact posterior themselves: what the number of draws explains.
+/// Draws from the exact posterior: their scores show the error of the finite number of draws.
 #[must_use]
 pub fn floor(problem: &Problem, count: usize) -> Tensor<2> {
     exact_draws(problem, count, 9000)

@@ -1,4 +1,4 @@
-//! The table of the documentation.
+//! The tables of the documentation.
 
 use crate::{Method, Prior, Scores, Task, Walk};
 use serde::{Deserialize, Serialize};
@@ -9,24 +9,25 @@ use std::fmt::Write;
 pub struct Row {
     /// The prior.
     pub prior: Prior,
-    /// What was measured.
+    /// The measured quantity.
     pub task: Task,
-    /// The noise.
+    /// The standard deviation of the noise.
     pub sigma: f64,
-    /// The method; none for exact draws.
+    /// The method, or `None` for exact draws.
     pub method: Option<Method>,
-    /// How it moved.
+    /// The step of its chain.
     pub walk: Walk,
-    /// How far off it is; none if a draw is not finite.
+    /// The scores, or `None` if a draw is not finite.
     pub scores: Option<Scores>,
-    /// Whether a change of the measurement in the fifth digit leaves the scores where they are. A
-    /// chain that diverges multiplies it, and the rounding of a processor likewise: its scores are
-    /// a matter of the machine, and no other run is compared with them.
+    /// Whether the scores stay the same if the measurement changes in the fifth digit.
+    ///
+    /// A chain that diverges amplifies this change, and likewise the rounding of a processor. Its
+    /// scores then depend on the machine and are not compared with other runs.
     #[serde(default = "yes")]
     pub stable: bool,
-    /// How often the denoiser was asked.
+    /// The number of evaluations of the denoiser.
     pub evaluations: usize,
-    /// How long it took.
+    /// The wall time in seconds.
     pub seconds: f64,
 }
 
@@ -34,7 +35,7 @@ fn yes() -> bool {
     true
 }
 
-/// The rows as tables, one for each problem.
+/// Returns the rows as Markdown tables, one for each problem.
 #[must_use]
 pub fn markdown(rows: &[Row]) -> String {
     let mut text = String::new();
@@ -75,7 +76,7 @@ pub fn markdown(rows: &[Row]) -> String {
     text
 }
 
-/// The medians of every method over the problems of each prior.
+/// Returns tables of the medians of every method over the problems of each prior.
 #[must_use]
 pub fn summary(rows: &[Row]) -> String {
     let mut text = String::new();

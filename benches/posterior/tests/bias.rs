@@ -1,4 +1,4 @@
-//! No method may get worse than it was.
+//! No method may get worse than its recorded scores.
 
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
@@ -15,8 +15,8 @@ fn recorded() -> Vec<Row> {
     serde_json::from_str(RECORDED).expect("recorded rows")
 }
 
-/// The seeds are the same, so that little but rounding separates two runs: of rows that rounding
-/// cannot move, no score may be worse by more than the bar.
+/// Checks that no score gets worse than recorded by more than its bar. The seeds are the same, so
+/// two runs differ by little but rounding; rows that rounding can change are skipped.
 fn no_worse(task: Task, sigma: f64) {
     let problem = Problem::new(Prior::Plane, task, sigma, MEASUREMENTS).expect("a problem");
     let mut wrong = Vec::new();
@@ -74,7 +74,7 @@ fn super_resolution_is_no_worse() {
     no_worse(Task::SuperResolution, 0.1);
 }
 
-/// The measures themselves: exact draws have no error, shifted ones have it.
+/// The scores themselves: exact draws have no error, and scaled draws have one.
 #[test]
 fn exact_draws_are_exact() {
     let problem = Problem::new(Prior::Plane, Task::Blur, 0.5, 16).expect("a problem");

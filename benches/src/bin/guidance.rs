@@ -1,8 +1,8 @@
-//! Time and peak memory of one move of each posterior method, each in a process of its own:
+//! Time and peak memory of one move of each posterior method, each in a separate process:
 //! `cargo build --profile measure --workspace --bins`, then `target/measure/guidance`.
 //!
-//! The prior is a network with random weights, the measurement an image of which half the pixels
-//! are missing.
+//! The prior is a network with random weights. The measurement is an image with half of its pixels
+//! missing.
 
 use std::error::Error;
 use std::process::Command;
@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The least of five moves.
+/// Prints the evaluations of a move, the least time of five moves, and the peak memory.
 fn one(network: &str, method: &str) -> Result<(), Box<dyn Error>> {
     let device = Device::flex();
     let (config, batch) = match network {

@@ -1,5 +1,5 @@
-//! Work whose instructions are counted: `instructions NAME TIMES` does it so many times. `cargo
-//! xtask check --slow` runs it under valgrind, twice with different counts, and compares the
+//! Workloads whose instructions are counted: `instructions NAME TIMES` repeats one of them.
+//! `cargo xtask check --slow` runs it under valgrind, twice with different counts, and compares the
 //! difference with `benches/instructions.json`.
 
 use std::error::Error;

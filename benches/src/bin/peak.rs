@@ -1,12 +1,13 @@
-//! Peak memory and time of one thing a process: `cargo build --profile measure --workspace --bins`,
-//! then `target/measure/peak …`. The allocator is the system's, which gives freed pages back.
+//! Peak memory and time of one workload per process:
+//! `cargo build --profile measure --workspace --bins`, then `target/measure/peak …`. The allocator
+//! is the system's, which returns freed pages.
 //!
-//! | arguments | what is measured |
+//! | arguments | workload |
 //! |---|---|
 //! | `load PATH` | loading a checkpoint's network |
-//! | `forward PATH SIDE` | and one forward pass |
-//! | `attention SIDE [gradient]` | self-attention of 64 channels, one head, on `SIDE × SIDE` pixels |
-//! | `gradient PATH SIDE BATCH [recompute]` | the gradient of the input, the parameters frozen |
+//! | `forward PATH SIDE` | the same, and one forward pass |
+//! | `gradient PATH SIDE BATCH [recompute]` | the gradient by the input, parameters frozen |
+//! | `gradient PATH SIDE BATCH [recompute]` | the gradient by the input, with frozen parameters |
 //! | `train BATCH [recompute]` | two training steps of DDPM's CIFAR-10 network |
 
 use std::error::Error;
@@ -100,7 +101,7 @@ fn report_model<M: Module>(network: &M, began: Instant) {
     );
 }
 
-/// The largest resident set of this process so far in MB, where the system tells.
+/// Returns the peak resident set of this process in MB, or NaN if the system does not report it.
 fn peak() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

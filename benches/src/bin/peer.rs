@@ -1,7 +1,8 @@
-//! One case of the comparison with PyTorch, in a process of its own: `target/measure/peer CASE
-//! SECONDS` prints the least time of a run in ms, and the peak memory in MB. `cargo xtask peers
-//! PYTHON` runs it beside `benches/peers/peer.py` and writes the table of `docs/BENCHMARKS.md`.
-//! `peer machine` prints FLOP a second of products of matrices, and bytes a second of copies.
+//! One case of the comparison with PyTorch, in a separate process:
+//! `target/measure/peer CASE SECONDS` prints the least time of a run in ms, and the peak memory in
+//! MB. `cargo xtask peers PYTHON` runs it and `benches/peers/peer.py`, and writes the table of
+//! `docs/BENCHMARKS.md`. `peer machine` prints the FLOP/s of matrix products and the bytes/s of
+//! copies.
 
 use tweedie::burn::tensor::DType;
 use tweedie::prelude::*;

@@ -1,7 +1,7 @@
-//! Time and memory against image side, batch, steps and threads: `cargo build --profile measure
-//! --workspace --bins`, then `target/measure/scaling out/scaling.png`. Each point is a process of
-//! its own, which draws a batch by so many moves of DDIM with the network of 1.1 million
-//! parameters, twice; the second counts.
+//! Time and memory against image side, batch, steps and threads:
+//! `cargo build --profile measure --workspace --bins`, then
+//! `target/measure/scaling out/scaling.png`. Each point is a separate process, which runs DDIM
+//! twice with the network of 1.1 million parameters and reports the second run.
 
 use std::error::Error;
 use std::path::Path as File;
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn one(side: usize, batch: usize, steps: usize) -> Result<(), Box<dyn Error>> {
     let device = Device::flex();
-    // Attention to every pixel of the coarsest level would be all that counts on large images.
+    // No attention: on large images its cost would hide that of all other layers.
     let mut config = mnist_size();
     for level in &mut config.levels {
         level.down = tweedie::models::Attend::Nothing;

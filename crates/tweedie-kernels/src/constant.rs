@@ -1,12 +1,12 @@
-//! Arrays that an operation holds: given once in double precision, then at hand on every device and
-//! in every precision in which it was asked.
+//! Constant arrays of an operation: stored in double precision, converted to each device and dtype
+//! on first use.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::sync::Mutex;
 
-/// An array of `f64` with its copies beside tensors.
+/// An array of `f64` with cached copies for each device and dtype.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -35,7 +35,7 @@ impl<const D: usize> PartialEq for Constant<D> {
     }
 }
 
-/// What is written of a constant.
+/// The serialised form of a constant.
 #[derive(Serialize, Deserialize)]
 struct Written {
     shape: Vec<usize>,
@@ -67,10 +67,10 @@ impl<'de, const D: usize> Deserialize<'de> for Constant<D> {
 }
 
 impl<const D: usize> Constant<D> {
-    /// The array with `values` by rows.
+    /// Creates the array with `values` in row-major order.
     ///
     /// # Panics
-    /// If there are not as many values as the shape holds.
+    /// If the number of values is not the number of elements of the shape.
     #[must_use]
     pub fn new(values: Vec<f64>, shape: [usize; D]) -> Self {
         let mut sides = shape.iter();
@@ -87,19 +87,19 @@ impl<const D: usize> Constant<D> {
         }
     }
 
-    /// The values by rows.
+    /// Returns the values in row-major order.
     #[must_use]
     pub fn values(&self) -> &[f64] {
         &self.values
     }
 
-    /// The shape.
+    /// Returns the shape.
     #[must_use]
     pub fn shape(&self) -> [usize; D] {
         self.shape
     }
 
-    /// The array with every value through `f`.
+    /// Returns the array with `f` applied to every value.
     #[must_use]
     pub fn map(&self, f: impl Fn(f64) -> f64) -> Self {
         Self::new(
@@ -108,12 +108,15 @@ impl<const D: usize> Constant<D> {
         )
     }
 
-    /// The array on the device and in the precision of `like`, without a gradient of its own.
+    /// Returns the array as a tensor on the device and in the dtype of `like`.
+    ///
+    /// The tensor is not tracked by autodiff.
     #[must_use]
     pub fn beside<const E: usize>(&self, like: &Tensor<E>) -> Tensor<D> {
-        // A copy without a gradient serves tensors with one: it is a constant to them.
+        // The copy is a constant for autodiff, so one copy serves tensors with and without
+        // gradients.
         let (device, dtype) = (like.device().without_autodiff(), like.dtype());
-        // A poisoned lock holds copies that are as good as ever.
+        // The copies stay valid if another thread panicked while it held the lock.
         let mut copies = self.copies.lock().unwrap_or_else(|held| held.into_inner());
         let same =
             |(at, precision, _): &&(Device, DType, Tensor<D>)| *at == device && *precision == dtype;

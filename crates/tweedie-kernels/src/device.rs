@@ -1,4 +1,4 @@
-//! What kernels for GPUs share.
+//! Helpers shared by the GPU kernels.
 
 use burn::backend::DispatchTensorKind;
 use burn::backend::cubecl::dtype_to_storage_type;
@@ -34,7 +34,7 @@ pub(crate) fn takes<const D: usize>(x: &burn::tensor::Tensor<D>) -> bool {
         && counts(&[&x.dims()])
 }
 
-/// A tensor without gaps whose numbers are still to be written, where `like` is.
+/// Allocates an uninitialised contiguous tensor on the device of `like`.
 pub(crate) fn empty(like: &CubeTensor, shape: impl Into<Shape>, dtype: DType) -> CubeTensor {
     empty_device_contiguous_dtype(
         like.client.clone(),
@@ -44,19 +44,19 @@ pub(crate) fn empty(like: &CubeTensor, shape: impl Into<Shape>, dtype: DType) ->
     )
 }
 
-/// What a kernel reads and writes.
+/// Returns the element type that a kernel reads and writes.
 pub(crate) fn numbers(like: &CubeTensor) -> ElemType {
     dtype_to_storage_type(like.dtype)
 }
 
-/// A unit a number.
+/// Returns the launch size for one unit per element.
 pub(crate) fn units(x: &CubeTensor) -> (CubeCount, CubeDim) {
     let dim = CubeDim::new_1d(UNITS as u32);
     let numbers = x.meta.shape().num_elements();
     (calculate_cube_count_elemwise(&x.client, numbers, dim), dim)
 }
 
-/// The same numbers in order, in memory that nobody else holds: a copy, if somebody does.
+/// Returns a contiguous tensor that no one else holds, copying `x` if needed.
 pub(crate) fn own(x: CubeTensor) -> CubeTensor {
     if !x.is_contiguous() {
         return into_contiguous(x);
@@ -64,10 +64,11 @@ pub(crate) fn own(x: CubeTensor) -> CubeTensor {
     if x.can_mut() {
         return x;
     }
-    // Elsewhere a copy may have gaps between its rows.
+    // burn's own copy may leave gaps between rows.
     let y = empty(&x, x.meta.shape().clone(), x.dtype);
     let ((count, dim), numbers) = (units(&x), numbers(&x));
-    // SAFETY: both have as many numbers, in order; units beyond them do nothing.
+    // SAFETY: both tensors are contiguous with the same number of elements; units beyond them do
+    // nothing.
     #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
     unsafe {
         copy::launch_unchecked(
@@ -90,14 +91,14 @@ fn copy<F: Numeric>(x: &Tensor<F>, y: &mut Tensor<F>, #[define(F)] _numbers: Ele
     }
 }
 
-/// The sum of what the units of a cube have, for all of them.
+/// Returns the sum of `value` over the units of a cube, to all of them.
 #[cube]
 pub(crate) fn sum_of_cube(value: f32, shared: &mut Shared<[f32]>) -> f32 {
     over_lanes(value, shared, UNITS, false)
 }
 
-/// The sum of what so many neighbouring units have, a power of two, or the largest of it, for all
-/// of them.
+/// Reduces `value` over groups of `lanes` neighbouring units, a power of two. Every unit of a group
+/// gets the sum, or the maximum if `largest` is set.
 #[cube]
 pub(crate) fn over_lanes(
     value: f32,
@@ -106,7 +107,7 @@ pub(crate) fn over_lanes(
     #[comptime] largest: bool,
 ) -> f32 {
     let unit = UNIT_POS as usize;
-    // Whoever still reads what was found last.
+    // Another unit may still read the result of the previous call.
     sync_cube();
     shared[unit] = value;
     sync_cube();

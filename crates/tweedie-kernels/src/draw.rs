@@ -1,5 +1,5 @@
-//! Random tensors for tests: a sequence for each thread, and so for each test unless tests run on
-//! one thread.
+//! Random tensors for tests. Each thread has its own generator, so each test does, unless all tests
+//! run on one thread.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
@@ -11,7 +11,7 @@ thread_local! {
     static RANDOM: RefCell<ChaCha8Rng> = RefCell::new(ChaCha8Rng::seed_from_u64(0));
 }
 
-/// Normal values of the given mean and standard deviation.
+/// Returns normal values of the given mean and standard deviation.
 pub(crate) fn normal<const D: usize>(
     shape: [usize; D],
     mean: f64,

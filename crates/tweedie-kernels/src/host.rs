@@ -1,7 +1,7 @@
 //! Linear maps of host memory as differentiable operations on tensors of the CPU backend.
 //!
-//! burn has no way to give an operation of one's own a gradient but to extend its backends. One
-//! extension serves all linear maps: the gradient of a linear map is its transpose.
+//! In burn, a custom operation gets a gradient only through a backend extension. One extension
+//! suffices for all linear maps, because the gradient of a linear map is its transpose.
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -17,7 +17,7 @@ use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// Which way a map is taken.
+/// The direction in which a map is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// `A x`.
@@ -28,14 +28,14 @@ pub(crate) enum Direction {
 
 /// A linear map of contiguous arrays, with its transpose.
 pub(crate) trait HostMap: Debug + Send + Sync + 'static {
-    /// The shape of the result.
+    /// Returns the shape of the result.
     fn shape(&self, input: &[usize], direction: Direction) -> Vec<usize>;
 
-    /// Writes the result to `out`, which is zero.
+    /// Writes the result to `out`, which is zero on entry.
     fn run<T: FftNum>(&self, x: &[T], shape: &[usize], out: &mut [T], direction: Direction);
 }
 
-/// A [`HostMap`] behind a pointer: one method a precision.
+/// A [`HostMap`] as a trait object, with the dtype chosen at run time.
 pub(crate) trait ErasedMap: Debug + Send + Sync {
     fn apply(&self, x: FloatTensor<Flex>, transposed: bool) -> FloatTensor<Flex>;
 }
@@ -70,10 +70,10 @@ impl<M: HostMap> ErasedMap for M {
 
 type Map = Arc<dyn ErasedMap>;
 
-/// The extension: a linear map with its transpose as gradient.
+/// The backend extension: a linear map with its transpose as gradient.
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait HostLinear: Backend {
-    /// `A x`, or `Aᵀ x`.
+    /// Computes `A x`, or `Aᵀ x` if `transposed`.
     fn host_linear(x: FloatTensor<Self>, map: Map, transposed: bool) -> FloatTensor<Self>;
 }
 
@@ -111,7 +111,7 @@ impl<B: Backend + HostLinear, C: CheckpointStrategy> HostLinear for Autodiff<B, 
     }
 }
 
-/// Whether a tensor lies where host maps run.
+/// Returns whether a tensor is on the CPU backend, where host maps run.
 pub(crate) fn is_host<const D: usize>(x: &Tensor<D>) -> bool {
     let mut kind = &x.clone().into_dispatch().kind;
     while let DispatchTensorKind::Autodiff(inner) = kind {
@@ -120,7 +120,7 @@ pub(crate) fn is_host<const D: usize>(x: &Tensor<D>) -> bool {
     matches!(kind, DispatchTensorKind::Flex(_))
 }
 
-/// The map of a tensor for which [`is_host`] holds; half precision is computed in `f32`.
+/// Applies the map to a tensor for which [`is_host`] holds. Half precision is computed in `f32`.
 pub(crate) fn run<const D: usize, const E: usize>(
     map: Arc<impl HostMap>,
     x: Tensor<D>,
@@ -137,29 +137,29 @@ pub(crate) fn run<const D: usize, const E: usize>(
     y.cast(dtype)
 }
 
-/// The numbers of an `f32` tensor.
+/// The values of an `f32` tensor as a slice.
 pub(crate) struct Floats {
     tensor: FloatTensor<Flex>,
-    /// How many count, from the first one on.
+    /// The length of the slice from the first element on.
     length: usize,
 }
 
 impl Floats {
-    /// In order.
+    /// The elements in row-major order, copied if the tensor is not contiguous.
     pub(crate) fn of(tensor: &FloatTensor<Flex>) -> Self {
         let tensor = tensor.to_contiguous();
         let length = tensor.shape().num_elements();
         Self { tensor, length }
     }
 
-    /// All that are in memory from its first one on.
+    /// All values in memory from the tensor's first element on, whatever its strides.
     pub(crate) fn as_they_lie(tensor: FloatTensor<Flex>) -> Self {
         let length = tensor.storage::<f32>().len() - tensor.layout().start_offset();
         Self { tensor, length }
     }
 
     /// # Panics
-    /// For a tensor of another rank.
+    /// If the tensor has another rank.
     pub(crate) fn shape<const D: usize>(&self) -> [usize; D] {
         self.tensor.shape().dims()
     }
@@ -174,10 +174,10 @@ impl Deref for Floats {
     }
 }
 
-/// So many numbers, made by whoever writes them: nothing is cleared first.
+/// Returns a vector of `length` values that `write` initialises, without clearing the memory first.
 ///
 /// # Safety
-/// `write` writes all of them.
+/// `write` must write all of the values.
 #[allow(unsafe_code, reason = "clearing takes a tenth of a pass")]
 pub(crate) unsafe fn written(
     length: usize,
@@ -185,12 +185,13 @@ pub(crate) unsafe fn written(
 ) -> Vec<f32> {
     let mut numbers = Vec::with_capacity(length);
     write(&mut numbers.spare_capacity_mut()[..length]);
-    // SAFETY: so many were reserved, and the caller vouches that all were written.
+    // SAFETY: the capacity was reserved above, and the caller guarantees that `write` wrote every
+    // value.
     unsafe { numbers.set_len(length) };
     numbers
 }
 
-/// A tensor of the CPU backend.
+/// Creates a tensor of the CPU backend.
 pub(crate) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> FloatTensor<Flex> {
     FloatTensor::<Flex>::from_data(TensorData::new(values, shape))
 }

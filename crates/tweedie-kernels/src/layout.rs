@@ -1,10 +1,10 @@
-//! Images with their channels last, in memory.
+//! Conversion of images to a channels-last layout in memory.
 
 use crate::scratch::Scratch;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Where the pixels of an image go within a larger one that is 0 elsewhere.
+/// The place of an image within a larger one that is 0 elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     /// Height and width of the larger image.
@@ -13,8 +13,8 @@ pub(crate) struct Place {
     pub(crate) offset: [usize; 2],
 }
 
-/// `[n, c, h, w]` to `[n, place.size, depth]`; channels from `c` on are 0, what does not fit is
-/// left out.
+/// Copies `[n, c, h, w]` to `[n, place.size, depth]`. Channels from `c` on are 0, and pixels
+/// outside the larger image are dropped.
 pub(crate) fn channels_last(x: &[f32], shape: [usize; 4], place: Place, depth: usize) -> Scratch {
     let [n, c, h, w] = shape;
     let Place {
@@ -51,10 +51,10 @@ pub(crate) fn channels_last(x: &[f32], shape: [usize; 4], place: Place, depth: u
     out
 }
 
-/// One line of an image, of all channels.
+/// One line of an image, in all channels.
 struct Line<'a> {
     x: &'a [f32],
-    /// From one channel to the next.
+    /// The stride between channels.
     plane: usize,
     channels: usize,
     columns: usize,
@@ -73,10 +73,10 @@ impl WithSimd for Line<'_> {
     }
 }
 
-/// Rows and columns that are turned together: as many as share a line of the cache.
+/// The side of the blocks that are transposed together: 8 values are half a cache line.
 pub(crate) const SIDE: usize = 8;
 
-/// Lines of `c` channels to `[column][depth]`.
+/// Transposes lines of `c` channels to `[column][depth]`.
 #[inline(always)]
 pub(crate) fn turn<'a>(c: usize, line: impl Fn(usize) -> &'a [f32], out: &mut [f32], depth: usize) {
     let columns = out.len() / depth;
@@ -113,7 +113,7 @@ pub(crate) fn turn<'a>(c: usize, line: impl Fn(usize) -> &'a [f32], out: &mut [f
     }
 }
 
-/// Rows to columns.
+/// Transposes a block.
 #[inline(always)]
 pub(crate) fn transpose(rows: &[[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
     #[cfg(target_arch = "x86_64")]
@@ -123,7 +123,7 @@ pub(crate) fn transpose(rows: &[[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {
     std::array::from_fn(|j| std::array::from_fn(|i| rows[i][j]))
 }
 
-/// The same by exchanging numbers, pairs and halves of vectors: compilers do not see it.
+/// Transposes by exchanging elements, pairs and halves of vectors; compilers do not find this.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn in_registers(avx: pulp::core_arch::x86::Avx, rows: [[f32; SIDE]; SIDE]) -> [[f32; SIDE]; SIDE] {

@@ -1,23 +1,22 @@
-//! Operations that burn does not have, or not as fast, on any device, in any precision.
+//! Operations that burn lacks, or that can be made faster, on any device, in any precision.
 //!
 //! | operation | function |
 //! |---|---|
 //! | the unitary Fourier transform of complex images of any size | [`fft2`], [`fft2_centred`] |
 //! | circular convolution with a real kernel | [`CircularFilter`] |
-//! | convolution with many channels, the layer of networks | [`conv2d`] |
-//! | channels of two images, one after the other | [`concat_channels`] |
-//! | attention between tokens | [`attention`] |
-//! | group normalisation with what stands around it | [`group_norm`] |
+//! | convolution of network layers | [`conv2d`] |
+//! | concatenation of two images along channels | [`concat_channels`] |
+//! | scaled dot-product attention | [`attention`] |
+//! | group normalisation with scale, shifts and activation | [`group_norm`] |
 //! | `x/(1 + e⁻ˣ)` | [`silu`] |
 //! | `x W + b` for few rows | [`linear`] |
 //! | parallel projections of an image, and their transpose | [`Projector`] |
-//! | what training does to parameters: AdamW, averages, norms | [`adamw`], [`average`], [`scaled`], [`add_squares`] |
+//! | training: AdamW, averages, norms | [`adamw`], [`average`], [`scaled`], [`add_squares`] |
 //!
-//! All but the last ones have gradients. On burn's CPU backend (feature `flex`) each runs a kernel
-//! on host memory, over all cores. On GPUs (feature `cube`) all but Fourier transforms, filters and
-//! projections run kernels of their own, linear layers where they have few rows; all else there,
-//! and everything elsewhere, is composed of tensor operations. The gradient of a linear map is its
-//! transpose.
+//! All but the last row have gradients. On burn's CPU backend (feature `flex`) all but [`linear`]
+//! run a kernel on host memory, over all cores. On GPUs (feature `cube`) there are kernels for all
+//! but Fourier transforms, filters, projections and [`scaled`], and for linear layers of few rows.
+//! Everything else is composed of burn's operations. The gradient of a linear map is its transpose.
 
 mod attention;
 mod concat_channels;
@@ -59,9 +58,11 @@ pub use projector::Projector;
 pub use silu::silu;
 pub use vectors::{AdamWStep, adamw, add_squares, average, scaled};
 
-/// Whether kernels serve a tensor: `f32` on burn's CPU backend, `f32` and half precision on GPUs.
-/// Others are served by tensor operations. (Networks in bf16 were wrong on the one Vulkan driver
-/// they were compared on: `docs/BENCHMARKS.md`.)
+/// Returns whether a custom kernel exists for this tensor's backend and dtype.
+///
+/// The kernels take `f32` on burn's CPU backend, `f32` and half precision on GPUs. Otherwise burn's
+/// operations are used. (Networks in bf16 gave wrong results on the one Vulkan driver they were
+/// compared on, see `docs/BENCHMARKS.md`.)
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -77,7 +78,7 @@ pub fn has_kernel<const D: usize>(x: &Tensor<D>) -> bool {
     served
 }
 
-/// Whether kernels of the CPU do.
+/// Returns whether a CPU kernel exists for this tensor.
 fn on_host<const D: usize>(x: &Tensor<D>) -> bool {
     #[cfg(feature = "flex")]
     return x.dtype() == burn::tensor::DType::F32 && host::is_host(x);

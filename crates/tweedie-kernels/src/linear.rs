@@ -1,14 +1,15 @@
-//! Linear layers of few rows.
+//! Linear layers with few rows.
 
 use burn::tensor::{Tensor, module};
 
-/// `x W + b` for `[rows, in]`, a weight `[in, out]` and a bias `[out]`.
+/// Computes `x W + b` for `[rows, in]`, a weight `[in, out]` and a bias `[out]`.
 ///
-/// On a GPU, in `f32` and half precision, up to 256 rows are images of one pixel for
-/// [`conv2d`](crate::conv2d): kernels of products there are made for more.
+/// On a GPU, in `f32` and half precision, at most 256 rows are computed by
+/// [`conv2d`](crate::conv2d) as images of one pixel. burn's matrix products are tuned for more rows
+/// there.
 ///
 /// # Panics
-/// For shapes that do not fit.
+/// If the shapes do not match.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

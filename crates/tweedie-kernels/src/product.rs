@@ -1,11 +1,11 @@
-//! Products of matrices whose right factor comes in panels of 16 columns, in registers.
+//! Matrix products in registers, with a right factor in panels of 16 columns.
 
 use pulp::Simd;
 
-/// Columns of a panel: what is computed side by side.
+/// Columns of a panel, which are computed together.
 pub(crate) const PANEL: usize = 16;
 
-/// Where the left factor lies: row `r`, column `k` of segment `s` is at
+/// The memory layout of the left factor: row `r`, column `k` of segment `s` is at
 /// `start + r·row + k·step + s·segment`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Left {
@@ -17,7 +17,7 @@ pub(crate) struct Left {
     pub(crate) segments: usize,
 }
 
-/// The right factor: row `k` of segment `s` is the 16 numbers at `k·stride + s·segment`.
+/// The right factor: row `k` of segment `s` is the 16 values at `k·stride + s·segment`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Right<'a> {
     pub(crate) values: &'a [f32],
@@ -25,10 +25,10 @@ pub(crate) struct Right<'a> {
     pub(crate) segment: usize,
 }
 
-/// `c[r][0..16] (+)= Σ a[r][k] b[k][0..16]` for `rows` rows, which are `row` apart in `c`.
+/// Computes `c[r][0..16] (+)= Σ a[r][k] b[k][0..16]` for `rows` rows, with stride `row` in `c`.
 ///
-/// Every sum runs over `k` in order, whatever the other rows are: a row does not depend on how many
-/// there are.
+/// Every sum runs over `k` in the same order, so the result of a row does not depend on the other
+/// rows or on their number.
 #[inline(always)]
 pub(crate) fn product<S: Simd>(
     simd: S,
@@ -47,7 +47,7 @@ pub(crate) fn product<S: Simd>(
     let chunks = rows.div_ceil(most);
     let mut done = 0;
     for chunk in 0..chunks {
-        // As even as can be.
+        // Splits the rows as evenly as possible.
         let next = rows * (chunk + 1) / chunks;
         let left = Left {
             start: left.start + done * left.row,
@@ -102,7 +102,8 @@ fn rows_of<S: Simd, const V: usize, const R: usize>(
     for s in 0..segments {
         let (mut at, mut right) = (start + s * segment, s * b.segment);
         for _ in 0..depth {
-            // SAFETY: `right + PANEL <= needed`, which is at most the length (asserted above).
+            // SAFETY: `right + PANEL <= needed`, which is at most the length of `b.values`
+            // (asserted above).
             #[allow(
                 unsafe_code,
                 reason = "the innermost loop; bounds are asserted before it"
@@ -110,8 +111,8 @@ fn rows_of<S: Simd, const V: usize, const R: usize>(
             let panel = unsafe { b.values.get_unchecked(right..right + PANEL) };
             let panel = S::as_simd_f32s(panel).0;
             for (r, sums) in sums.iter_mut().enumerate() {
-                // SAFETY: `at + r·down` is at most `last`, which is below the length (asserted
-                // above).
+                // SAFETY: `at + r·down` is at most `last`, which is below the length of `a`
+                // (asserted above).
                 #[allow(
                     unsafe_code,
                     reason = "the innermost loop; bounds are asserted before it"

@@ -1,14 +1,14 @@
-//! Memory that kernels use in passing, and hand on to the next one: what the system gives anew it
-//! has to clear first, page by page.
+//! Scratch memory that kernels reuse: the system has to clear fresh memory first, page by page.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
-/// Buffers at rest, of no more than [`AT_REST`] numbers together, for as long as the process lives.
+/// Unused buffers of at most [`AT_REST`] values in total, kept until the process ends.
 static POOL: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 pub(crate) const AT_REST: usize = 1 << 23;
 
-/// So many numbers, of any value: whoever takes them reads only what it has written.
+/// A buffer of `length` values with unspecified contents. The user must write a value before
+/// reading it.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     buffer: Vec<f32>,
@@ -18,7 +18,8 @@ pub(crate) struct Scratch {
 impl Scratch {
     pub(crate) fn take(length: usize) -> Self {
         let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        // The smallest that is large enough, or else a new one for the smallest of all.
+        // Takes the smallest buffer that is large enough. If none is, a new one replaces the
+        // smallest.
         let missing = |buffer: &Vec<f32>| (buffer.len() < length, buffer.len());
         let best = (0..pool.len()).min_by_key(|&i| missing(&pool[i]));
         let found = best.map(|i| pool.swap_remove(i));

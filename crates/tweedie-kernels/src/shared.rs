@@ -1,9 +1,9 @@
-//! An array that tasks fill side by side, each its own places.
+//! An array that several tasks fill in parallel, each at its own indices.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-/// Numbers to be written.
+/// The values to be written.
 #[derive(Debug)]
 pub(crate) struct Shared<'a> {
     start: *mut f32,
@@ -11,7 +11,8 @@ pub(crate) struct Shared<'a> {
     lent: PhantomData<&'a mut [MaybeUninit<f32>]>,
 }
 
-// SAFETY: nothing is read, and whoever calls `write` vouches that nobody else writes there.
+// SAFETY: `Shared` never reads, and callers of `write` guarantee that no two tasks write to the
+// same index.
 #[allow(unsafe_code, reason = "rows of one image are made by several tasks")]
 unsafe impl Sync for Shared<'_> {}
 
@@ -24,20 +25,20 @@ impl<'a> Shared<'a> {
         }
     }
 
-    /// Writes the first `count` of `values` from place `at` on.
+    /// Writes the first `count` of `values` from index `at` on.
     ///
     /// # Safety
-    /// No other task writes to these places.
+    /// No other task may write to these indices.
     #[allow(unsafe_code, reason = "see above")]
     #[inline(always)]
     pub(crate) unsafe fn write<const N: usize>(&self, at: usize, values: &[f32; N], count: usize) {
         let count = count.min(N);
         assert!(count <= self.length && at <= self.length - count);
-        // SAFETY: the places lie in the slice (asserted above), are this task's alone, and
-        // `values`, a shared borrow of something else, does not overlap them.
+        // SAFETY: the indices are inside the slice (asserted above) and belong to this task alone.
+        // `values` is a shared borrow of other memory, so it does not overlap them.
         unsafe {
             let to = self.start.add(at);
-            // So many that no loop is needed, most often.
+            // Most calls write all `N` values, which needs no loop.
             match count == N {
                 true => to.cast::<[f32; N]>().write_unaligned(*values),
                 false => std::ptr::copy_nonoverlapping(values.as_ptr(), to, count),

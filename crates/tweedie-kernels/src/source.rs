@@ -1,16 +1,16 @@
-//! Operations that are done again in the backward pass.
+//! Inputs of operations that are recomputed in the backward pass.
 
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{state::BackwardStates, strategy::CheckpointStrategy};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend};
 
-/// Where an operation that is done again in the backward pass finds one of its inputs.
+/// Where an operation that is recomputed in the backward pass finds one of its inputs.
 #[derive(Debug)]
 pub(crate) enum Source<B: Backend> {
-    /// With what was kept, or is itself computed again.
+    /// In the checkpointed states, which may themselves be recomputed.
     Node(NodeId),
-    /// Here: it is not tracked.
+    /// Stored here, because the tensor is not tracked.
     Constant(FloatTensor<B>),
 }
 

@@ -1,20 +1,20 @@
-//! Changing files at random, and what may come of it: an error, never a panic, a hang or a large
-//! allocation.
+//! Random changes of files. Opening a changed file may give an error, but never a panic, a hang or
+//! a large allocation.
 
 use rand::{Rng, RngExt};
 
-/// One change or several, of kinds that parsers stumble over.
+/// Applies one to eight changes, of kinds that parsers often fail on.
 pub fn mutate(bytes: &mut Vec<u8>, others: &[Vec<u8>], rng: &mut impl Rng) {
     for _ in 0..rng.random_range(1..=8) {
         let length = bytes.len();
         let place = |rng: &mut dyn FnMut(usize) -> usize| if length == 0 { 0 } else { rng(length) };
         let at = place(&mut |length| rng.random_range(0..length));
         match rng.random_range(0..10) {
-            // A bit, a byte, a byte of a kind.
+            // A bit, a byte, or a byte with a special value.
             0 if length > 0 => bytes[at] ^= 1 << rng.random_range(0..8),
             1 if length > 0 => bytes[at] = rng.random(),
             2 if length > 0 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][rng.random_range(0..5)],
-            // A number that stands for a length.
+            // A number in place of a length.
             3 if length > 8 => {
                 let number: u64 = match rng.random_range(0..5) {
                     0 => u64::MAX,
@@ -27,13 +27,13 @@ pub fn mutate(bytes: &mut Vec<u8>, others: &[Vec<u8>], rng: &mut impl Rng) {
                 let width = [1, 2, 4, 8][rng.random_range(0..4)];
                 bytes[at..at + width].copy_from_slice(&number.to_le_bytes()[..width]);
             }
-            // Text that stands for a number.
+            // Text in place of a number.
             4 => {
                 let texts: [&[u8]; 6] = [b"-1", b"99999999999", b"1e308", b"[", b"\"", b"0"];
                 let text = texts[rng.random_range(0..6)];
                 bytes.splice(at..at, text.iter().copied());
             }
-            // Cut, drop, repeat.
+            // Truncate, drop or repeat.
             5 => bytes.truncate(at),
             6 if length > 0 => {
                 let end = (at + rng.random_range(1..64)).min(length);

@@ -1,14 +1,15 @@
-//! Opens files changed at random: `cargo test --workspace --no-run` builds
-//! `target/debug/tweedie-fuzz [SECONDS] [SEED] [INPUTS] [END]`, which ends when seconds or inputs
-//! are used up; with an `END` only files whose names end so are changed, such as `.png` or
-//! `run.json`.
+//! Opens files with random changes. `cargo test --workspace --no-run` builds
+//! `target/debug/tweedie-fuzz [SECONDS] [SEED] [INPUTS] [END]`, which stops after `SECONDS` or
+//! after `INPUTS` inputs. With an `END`, such as `.png` or `run.json`, only files whose names end
+//! with it are changed.
 //!
-//! The corpus in `tests/fuzz/corpus` holds a small file of every kind that checkpoints come in, and
-//! photographs; to it come measurements, images, an IDX file and a state of training. Each input is
-//! one of them, changed; it is opened through every door for its kind: weights, checkpoints of
-//! guided-diffusion, directories of diffusers, measurements, images and folders of them, runs to
-//! resume. Inputs that end in a panic, need more than ten seconds or allocate more than 64 MB are
-//! written to `out/fuzz`, and the exit status is 1.
+//! The corpus in `tests/fuzz/corpus` holds a small file of every checkpoint format, and
+//! photographs. The program adds measurements, images, an IDX file and a training state. Each input
+//! is one of these files, changed, and is opened by every function for its kind: weights,
+//! checkpoints of guided-diffusion, directories of diffusers, measurements, images and folders of
+//! them, runs to resume. An input fails if it causes a panic, needs more than ten seconds or
+//! allocates a block of more than 64 MB. Failing inputs are written to `out/fuzz`, and the exit
+//! status is then 1.
 
 mod open;
 
@@ -24,32 +25,32 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tweedie_fuzz::mutate;
 
-/// The largest block asked for since it was last set to 0.
+/// The largest allocation since the last reset to 0.
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
 
-/// Bytes that a file of a few kilobytes has no right to.
+/// The largest allocation allowed for a file of a few kilobytes.
 const MOST: usize = 64 << 20;
 
-/// Time that no such file takes, however busy the machine is.
+/// The longest time allowed for such a file, even on a busy machine.
 const HANG: Duration = Duration::from_secs(10);
 
-/// Remembers how much was asked for.
+/// An allocator that records the largest allocation.
 struct Watching;
 
 #[allow(
     unsafe_code,
     reason = "an allocator is unsafe by nature; this one passes everything on"
 )]
-// SAFETY: every call is passed to the system's allocator as it is.
+// SAFETY: every call is passed unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Watching {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `alloc`.
+        // SAFETY: the caller upholds the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
+        // SAFETY: the caller upholds the contract of `dealloc`.
         unsafe { System.dealloc(block, layout) }
     }
 }
@@ -76,7 +77,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     );
     let files: Vec<Vec<u8>> = corpus.iter().map(|(_, bytes)| bytes.clone()).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    // A panic is counted, not printed.
+    // Panics are counted and not printed.
     std::panic::set_hook(Box::new(|_| {}));
     let (began, limit) = (Instant::now(), Duration::from_secs(seconds));
     let (mut inputs, mut opened, mut failures) = (0_u64, 0_u64, 0_u64);
@@ -111,7 +112,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::from(u8::from(failures > 0)))
 }
 
-/// The files of the corpus with their names.
+/// Returns the files of the corpus with their names.
 fn corpus(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, std::io::Error> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {

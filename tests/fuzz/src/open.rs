@@ -1,4 +1,4 @@
-//! Files of every kind, and every door through which one of that kind comes in.
+//! Files of every kind, and all functions that open them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ fn device() -> Device {
     Device::flex()
 }
 
-/// Small files that this library writes, with the names that tell their kind.
+/// Returns small files that this library writes. Their names show their kind.
 pub(crate) fn written(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let x = Tensor::<4>::full([1, 1, 8, 8], 0.25, &device());
     let blur = Blur::new(PointSpread::gaussian(1.0)?, Padding::Reflect);
@@ -54,7 +54,7 @@ pub(crate) fn written(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> 
     Ok(all)
 }
 
-/// A run of a network of two numbers, which `run.json` beside its files describes.
+/// Returns a training run of a network of two inputs, which `run.json` describes.
 fn run() -> Result<Run, Failure> {
     let network = MlpConfig::new(2).with_width(4).init(&device())?;
     Ok(Run::new(
@@ -72,7 +72,7 @@ fn settings() -> Settings {
     Settings::default().with_steps(4).with_batch(2)
 }
 
-/// Opens a file in every way in which its name makes sense; whether one succeeds.
+/// Opens a file in every way that fits its name, and returns whether one succeeds.
 pub(crate) fn open(folder: &Path, name: &str, bytes: &[u8]) -> bool {
     match name {
         "run.json" => resumed(folder, bytes),
@@ -80,7 +80,7 @@ pub(crate) fn open(folder: &Path, name: &str, bytes: &[u8]) -> bool {
         name if name.ends_with(".y.safetensors") => put(folder, name, bytes)
             .is_some_and(|path| AnyMeasurement::load(path, &device()).is_ok()),
         name if name.ends_with(".idx") => put(folder, name, bytes).is_some_and(|path| {
-            // The same file as labels, too: it is none.
+            // The file holds images, so loading it as labels must fail.
             Images::idx(&path).is_ok_and(|images| images.with_idx_labels(&path).is_err())
         }),
         name if name.ends_with(".npy") => {
@@ -101,7 +101,7 @@ fn put(folder: &Path, name: &str, bytes: &[u8]) -> Option<PathBuf> {
     fs::write(&path, bytes).ok().map(|()| path)
 }
 
-/// A state of training.
+/// Resumes from a training state.
 fn resumed(folder: &Path, bytes: &[u8]) -> bool {
     let run = folder.join("run");
     let Some(network) = put(&run, "run.json", bytes)
@@ -113,7 +113,8 @@ fn resumed(folder: &Path, bytes: &[u8]) -> bool {
     Run::resume(&run, told(network), objective, settings(), &"a network").is_ok()
 }
 
-/// A configuration beside weights of the right kind.
+/// Opens a model directory with a valid configuration, scheduler and weights, one of which is
+/// replaced.
 fn configured(folder: &Path, name: &str, bytes: &[u8]) -> bool {
     let target = match name.starts_with("scheduler") {
         true => "scheduler_config.json",
@@ -131,7 +132,7 @@ fn configured(folder: &Path, name: &str, bytes: &[u8]) -> bool {
     ready && Checkpoint::open(&model).is_ok_and(|checkpoint| checkpoint.model(&device()).is_ok())
 }
 
-/// An image, by itself and as a folder of images.
+/// Opens an image alone and as a folder of images.
 fn pictured(folder: &Path, name: &str, bytes: &[u8]) -> bool {
     let data = folder.join("images");
     let path = fs::create_dir_all(&data)
@@ -142,12 +143,12 @@ fn pictured(folder: &Path, name: &str, bytes: &[u8]) -> bool {
     };
     let loaded = tweedie::image::load(&path, ValueRange::Unit, &device()).is_ok();
     let found = Images::folder(&data, 1, Some([8, 8])).is_ok();
-    // The next one is alone again.
+    // Leaves the folder empty for the next image.
     let removed = fs::remove_file(path).is_ok();
     (loaded || found) && removed
 }
 
-/// A file of weights, by itself and as a checkpoint.
+/// Opens a file of weights alone and as a checkpoint.
 fn weighted(folder: &Path, name: &str, bytes: &[u8]) -> bool {
     let Some(path) = put(folder, name, bytes) else {
         return false;

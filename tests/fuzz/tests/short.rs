@@ -1,4 +1,4 @@
-//! A short run of the fuzz target: it starts, opens some inputs and finds nothing.
+//! A short run of the fuzz target: it starts, opens some inputs and finds no failures.
 
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
@@ -15,7 +15,7 @@ fn some_inputs_are_clean() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}");
     let last = text.lines().last().unwrap_or_default();
-    // Inputs that open show that the corpus is still read.
+    // If some inputs open, the corpus is still readable.
     assert!(
         last.ends_with("0 failures") && !last.contains(" 0 opened"),
         "{last}"

@@ -24,7 +24,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let step = match case.text("sampler") {
         "ddpm" => AnyStep::new(Ddim::ancestral()),
         "ddim_eta0" | "euler" => AnyStep::new(Ddim::deterministic()),
-        // The peer's η scales the variance, the paper's and ours the standard deviation.
+        // The peer's η scales the variance; in the paper and here it scales the standard deviation.
         "ddim_eta0.5" => AnyStep::new(Ddim::new(0.5_f64.sqrt())?),
         "heun" => AnyStep::new(RungeKutta::heun()),
         "zAB2" => AnyStep::new(AdamsBashforth::new(Order::Second)),
@@ -44,7 +44,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let times = &file.tensor(case, "timesteps")?.values;
     let levels = times.iter().map(|&t| level(case.text("schedule"), t));
     let path = LevelPath::through(levels.collect::<Result<_, _>>()?).map_err(refused)?;
-    // The peer's Heun works on x/α.
+    // The peer's Heun solver works on x/α.
     let path = match case.text("sampler") {
         "heun" => path.without_scaling().map_err(refused)?,
         _ => path,
@@ -53,7 +53,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let draws = file.tensor(case, "noises").ok();
     let draws = draws.map(|noises| noises.parts()).unwrap_or_default();
     let draws = draws.iter().map(|z| z.tensor::<2>(DType::F64));
-    // Without η the peer draws, and multiplies by 0.
+    // With η = 0 the peer still draws noise, and multiplies it by 0.
     let mut draws = Replay::new(draws.collect::<Result<_, _>>()?);
     let scale = |t: f64| -> Result<f64, GoldenError> {
         let scaled = case.text("sampler") == "heun";
@@ -70,7 +70,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         .map(|state| Ok(state?.x))
         .collect::<Result<_, GoldenError>>()?;
     let mut comparison = Comparison::default();
-    // Some runs are recorded at their ends alone.
+    // Some runs are recorded only at their ends.
     let every = found.len() / (states.len() - 1);
     for (k, state) in states.iter().enumerate().skip(1) {
         let x = found[k * every - 1].clone() * scale(times[k * every])?;
@@ -85,7 +85,8 @@ pub(crate) fn prior(file: &File) -> Result<Gaussian, GoldenError> {
     Gaussian::diagonal(&file.shared("mean")?.values, &stds).map_err(refused)
 }
 
-/// The peer's levels, which stay away from both ends by 10⁻³; its VE runs go from 10 to 0.01.
+/// Returns the peer's level, which stays away from both ends by 10⁻³. Its VE runs go from 10 to
+/// 0.01.
 pub(crate) fn level(schedule: &str, t: f64) -> Result<Level, GoldenError> {
     let least = 1e-3_f64;
     let above = |alpha: f64| (alpha, (1.0 - alpha * alpha + least * least).sqrt());
@@ -121,7 +122,7 @@ fn schedules(file: &File) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// The peer's corrector: a part of the noise, as a variance, is drawn anew.
+/// The peer's corrector: it replaces a part of the noise, as a variance, by a fresh draw.
 struct Renewal {
     part: f64,
 }

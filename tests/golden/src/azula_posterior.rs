@@ -20,7 +20,7 @@ pub(crate) fn knows(case: &Case) -> bool {
 }
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    // The peer's DPS takes the norm over the batch: both samples are one signal there.
+    // The peer's DPS takes the norm over the batch, so both samples form one signal there.
     let pooled = if case.text("sampler") == "dps" { 2 } else { 1 };
     let law = prior(file)?;
     let (dim, rows) = (law.dim(), file.shared("A")?.rows());
@@ -79,7 +79,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let mut draws = Replay::new(draws.iter().map(|z| shaped(&z.values)).collect());
     let sampler = Sampler::new(step, path);
     let run = sampler.trajectory(&*denoiser, shaped(&states[0].values), &mut draws);
-    // The proximal step divides rounding in the null space of A by λσ_y²α²/σ², down to 10⁻⁷.
+    // The proximal step divides rounding errors in the null space of A by λσ_y²α²/σ², down to 10⁻⁷.
     let tolerance = match case.text("sampler") {
         "diffpir_ddim" => 1e-8,
         _ => DOUBLE,

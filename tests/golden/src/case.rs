@@ -1,4 +1,4 @@
-//! A sidecar and its tensors.
+//! Golden files: a JSON sidecar and its tensors.
 
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use tweedie::burn::tensor::{Bytes, DType, Device, Tensor, TensorData};
 
-/// Why a golden file could not be read, or a case not be run as it says.
+/// Why a golden file could not be read, or a case could not be run as described.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GoldenError {
     /// A file or folder that could not be read.
     #[error("{path}: {source}", path = .0.display(), source = .1)]
     Io(PathBuf, std::io::Error),
-    /// A file that is not in the format.
+    /// A file with a wrong format.
     #[error("{path}: {message}", path = .0.display(), message = .1)]
     Format(PathBuf, String),
     /// A folder without cases.
@@ -22,12 +22,12 @@ pub enum GoldenError {
     /// A tensor or a setting that is missing or has another type.
     #[error("the case lacks {0}")]
     Lacks(String),
-    /// Settings that the library refuses.
+    /// Settings that the library rejects.
     #[error("{0}")]
     Refused(String),
 }
 
-/// Errors of the library are settings that it refuses.
+/// Converts errors of the library to [`GoldenError::Refused`].
 macro_rules! from {
     ($($error:ty),* $(,)?) => {$(
         impl From<$error> for GoldenError {
@@ -49,18 +49,18 @@ from!(
 /// One recorded tensor.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorded {
-    /// Its shape.
+    /// The shape.
     pub(crate) shape: Vec<usize>,
-    /// Its values, by rows.
+    /// The values in row-major order.
     pub(crate) values: Vec<f64>,
 }
 
 /// A sidecar with its tensors.
 #[derive(Debug)]
 pub(crate) struct File {
-    /// The folder it lies in.
+    /// The folder of the file.
     pub(crate) folder: PathBuf,
-    /// What holds for all cases.
+    /// The settings that apply to all cases.
     pub(crate) meta: Value,
     /// The cases, in order.
     pub(crate) cases: Vec<Case>,
@@ -70,16 +70,16 @@ pub(crate) struct File {
 /// One case of a sidecar.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
-    /// Its name.
+    /// The name of the case.
     pub(crate) id: String,
     settings: Value,
 }
 
 impl File {
-    /// Reads a sidecar and the tensors beside it.
+    /// Reads a sidecar and its `.safetensors` file.
     ///
     /// # Errors
-    /// [`GoldenError`] names the file and what is wrong with it.
+    /// Returns a [`GoldenError`] that names the file and the fault.
     pub(crate) fn open(sidecar: &Path) -> Result<Self, GoldenError> {
         let read = |path: &Path| {
             std::fs::read(path).map_err(|source| GoldenError::Io(path.into(), source))
@@ -87,11 +87,11 @@ impl File {
         let format = |message: String| GoldenError::Format(sidecar.into(), message);
         let meta: Value =
             serde_json::from_slice(&read(sidecar)?).map_err(|error| format(error.to_string()))?;
-        // Files of other kinds have no list of cases: they are one case.
+        // Files of other kinds have no list of cases and count as one case.
         let listed = meta["cases"].as_array().cloned();
         let single = || vec![serde_json::json!({ "id": "io" })];
         let mut listed = listed.unwrap_or_else(single);
-        // Values that stand beside the cases are cases of their own.
+        // Values outside the list of cases form cases of their own.
         for (key, id) in [
             ("values", "values"),
             ("noise_moments_100k", "noise_moments"),
@@ -121,23 +121,23 @@ impl File {
         })
     }
 
-    /// A tensor that may be missing.
+    /// Returns a tensor of the file, if it exists.
     pub(crate) fn find(&self, name: &str) -> Option<&Recorded> {
         self.tensors.get(name)
     }
 
-    /// A tensor of a case, `<id>/<name>`.
+    /// Returns a tensor of a case, `<id>/<name>`.
     pub(crate) fn tensor(&self, case: &Case, name: &str) -> Result<&Recorded, GoldenError> {
         self.shared(&format!("{}/{name}", case.id))
     }
 
-    /// A tensor of the file.
+    /// Returns a tensor of the file, by its full name.
     pub(crate) fn shared(&self, name: &str) -> Result<&Recorded, GoldenError> {
         let lacks = || GoldenError::Lacks(format!("tensor {name}"));
         self.find(name).ok_or_else(lacks)
     }
 
-    /// Names of the tensors that start with `prefix`.
+    /// Returns the names of the tensors that start with `prefix`.
     pub(crate) fn names(&self, prefix: &str) -> Vec<&str> {
         let names = self.tensors.keys().map(String::as_str);
         let mut names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();
@@ -147,37 +147,37 @@ impl File {
 }
 
 impl Case {
-    /// A setting that is there and not null.
+    /// Returns a setting, if it exists and is not null.
     pub(crate) fn get(&self, key: &str) -> Option<&Value> {
         self.settings.get(key).filter(|value| !value.is_null())
     }
 
-    /// A setting of the case's `config`.
+    /// Returns a setting of the case's `config`, if it exists and is not null.
     pub(crate) fn config(&self, key: &str) -> Option<&Value> {
         self.get("config")?
             .get(key)
             .filter(|value| !value.is_null())
     }
 
-    /// A number.
+    /// Returns a number.
     pub(crate) fn number(&self, key: &str) -> Result<f64, GoldenError> {
         let lacks = || GoldenError::Lacks(format!("number {key}"));
         self.get(key).and_then(Value::as_f64).ok_or_else(lacks)
     }
 
-    /// A count.
+    /// Returns a count.
     pub(crate) fn count(&self, key: &str) -> Result<usize, GoldenError> {
         self.number(key).map(|number| number as usize)
     }
 
-    /// A text; empty if it is missing.
+    /// Returns a text, or an empty one if it is missing.
     pub(crate) fn text(&self, key: &str) -> &str {
         self.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
 impl Recorded {
-    /// The tensor in a precision of the library's.
+    /// Returns the tensor in a dtype of the library.
     pub(crate) fn tensor<const D: usize>(&self, dtype: DType) -> Result<Tensor<D>, GoldenError> {
         let shape: [usize; D] = self.shape.clone().try_into().map_err(|shape: Vec<usize>| {
             GoldenError::Lacks(format!("{D} dimensions in a tensor of shape {shape:?}"))
@@ -186,7 +186,7 @@ impl Recorded {
         Ok(Tensor::from_data(data, (&Device::flex(), dtype)))
     }
 
-    /// Part `i` along the first dimension.
+    /// Returns part `i` along the first dimension.
     pub(crate) fn part(&self, i: usize) -> Self {
         let length: usize = self.shape[1..].iter().product();
         Self {
@@ -195,18 +195,18 @@ impl Recorded {
         }
     }
 
-    /// All parts along the first dimension.
+    /// Returns all parts along the first dimension.
     pub(crate) fn parts(&self) -> Vec<Self> {
         (0..self.shape[0]).map(|i| self.part(i)).collect()
     }
 
-    /// A matrix by its rows.
+    /// Returns a matrix by its rows.
     pub(crate) fn rows(&self) -> Vec<Vec<f64>> {
         self.parts().into_iter().map(|row| row.values).collect()
     }
 }
 
-/// The library's refusal of recorded settings.
+/// Wraps an error of the library about recorded settings.
 pub(crate) fn refused(error: impl std::fmt::Display) -> GoldenError {
     GoldenError::Refused(error.to_string())
 }

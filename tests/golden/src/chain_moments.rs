@@ -14,7 +14,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let kernel = Ddim::new(case.number("eta")?)?;
     let (mut mean, mut variance) = (0.0, 1.0);
     for mv in path.moves() {
-        // x̂₀ = μ + g (x − α μ) is affine, so the law stays Gaussian.
+        // x̂₀ = μ + g (x − α μ) is affine, so the distribution stays Gaussian.
         let (alpha, sigma) = (mv.from.alpha(), mv.from.sigma());
         let g = alpha * s2 / (alpha * alpha * s2 + sigma * sigma);
         let step = kernel.transition(mv.from, mv.to)?;

@@ -8,8 +8,8 @@ use serde_json::Value;
 use tweedie::math::{Ddim, Prediction};
 use tweedie::samplers::Churn;
 
-/// The peer's network looks at the state before it is churned, and its output is then read at the
-/// raised level: but for a velocity, which the peer reads at the level before (a documented bug).
+/// The peer evaluates its network before the churn, and reads the output at the raised level. It
+/// reads a velocity at the level before the churn (a documented bug).
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let moves = moves_through(case, &file.tensor(case, "sigmas")?.values)?;
     let number = |key: &str, default: f64| {

@@ -1,44 +1,46 @@
-//! Recorded against computed.
+//! Comparison of computed with recorded values.
 
 use crate::case::Recorded;
 use tweedie::burn::tensor::Tensor;
 
-/// Tolerance of arithmetic in `f64`.
+/// The tolerance for arithmetic in `f64`.
 pub(crate) const DOUBLE: f64 = 1e-10;
-/// Tolerance of tensors in `f32`.
+/// The tolerance for tensors in `f32`.
 pub(crate) const SINGLE: f64 = 2e-5;
 
-/// What came of a case.
+/// The outcome of a case.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// It was run.
+    /// The case ran.
     Ran(Comparison),
-    /// It was not, for a reason.
+    /// The case was skipped, for the given reason.
     Skipped(String),
-    /// It could not be run as it says.
+    /// The case could not run as described.
     Broken(String),
 }
 
 impl Outcome {
-    /// A case that was not run.
+    /// Returns the outcome of a skipped case.
     pub(crate) fn skipped(reason: impl Into<String>) -> Self {
         Self::Skipped(reason.into())
     }
 }
 
-/// The largest errors of a case. An error counts in units of its tolerance, relative to the larger
-/// of 1 and the recorded value.
+/// The largest errors of a case.
+///
+/// An error is measured relative to the larger of 1 and the recorded value, in units of its
+/// tolerance.
 #[derive(Clone, Debug)]
 pub struct Comparison {
     /// The largest absolute error.
     pub absolute: f64,
     /// The largest relative error.
     pub relative: f64,
-    /// The tolerance that came closest to being broken.
+    /// The tolerance of the worst comparison.
     pub tolerance: f64,
-    /// The largest error in units of its tolerance: passes up to 1.
+    /// The largest error in units of its tolerance. A case passes up to 1.
     pub worst: f64,
-    /// What broke, if anything did.
+    /// The first comparison that failed, if any.
     pub broken: Option<String>,
 }
 
@@ -55,7 +57,7 @@ impl Default for Comparison {
 }
 
 impl Comparison {
-    /// Whether everything was within its tolerance.
+    /// Returns whether all errors were within their tolerances.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.broken.is_none()
@@ -72,7 +74,7 @@ impl Comparison {
             self.broken.get_or_insert(message);
         }
         for (i, (&a, &b)) in found.iter().zip(recorded).enumerate() {
-            // Equal infinities are equal; anything else that is not a number is an error.
+            // Equal infinities count as equal; any other infinity and any NaN is an error.
             let equal = a.to_bits() == b.to_bits() && !a.is_nan();
             let error = if equal { 0.0 } else { (a - b).abs() };
             let error = if error.is_nan() { f64::INFINITY } else { error };
@@ -92,8 +94,7 @@ impl Comparison {
         }
     }
 
-    /// Compares a tensor, whose errors count relative to its largest value, or to 1 if that is
-    /// larger.
+    /// Compares a tensor, with errors relative to its largest value, or to 1 if that is larger.
     pub(crate) fn scaled<const D: usize>(
         &mut self,
         what: &str,

@@ -1,7 +1,7 @@
-//! DDRM of deepinv, which runs in `[0, 1]` with α = 1.
+//! deepinv's DDRM, which runs in `[0, 1]` with α = 1.
 //!
-//! Its noise has half the variance (every draw is divided by √2), singular values up to σ_y count
-//! as not measured, and 10⁻⁶ is added to denominators.
+//! Its noise has half the variance (every draw is divided by √2). It treats singular values up to
+//! σ_y as not measured, and adds 10⁻⁶ to denominators.
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, Outcome};
@@ -44,7 +44,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// The draws as images, `V z/√2`.
+/// Returns the draws as images, `V z/√2`.
 fn draws(file: &File, case: &Case) -> Result<Vec<Tensor<4>>, GoldenError> {
     let draws = file.tensor(case, "noises")?.parts().into_iter();
     let image = |values: Vec<f64>| {
@@ -61,15 +61,16 @@ fn draws(file: &File, case: &Case) -> Result<Vec<Tensor<4>>, GoldenError> {
         .collect())
 }
 
-/// The unitary inverse of a real Fourier transform `[12, 7]` of pairs: complex along the rows, then
-/// real along the columns, for which the first and the last column have no imaginary part.
+/// Returns the unitary inverse of a real Fourier transform `[12, 7]` of pairs: complex along the
+/// rows, then real along the columns. In the second step, the first and the last column have no
+/// imaginary part.
 fn inverse(pairs: &[f64]) -> Vec<f64> {
     const N: usize = 12;
     let mut image = vec![0.0; N * N];
     for (i, pixel) in image.iter_mut().enumerate() {
         let (row, column) = (i / N, i % N);
         for l in 0..=N / 2 {
-            // Along the rows.
+            // The transform along the rows.
             let (mut re, mut im) = (0.0, 0.0);
             for k in 0..N {
                 let (a, b) = (pairs[2 * (k * 7 + l)], pairs[2 * (k * 7 + l) + 1]);
@@ -88,7 +89,7 @@ fn inverse(pairs: &[f64]) -> Vec<f64> {
     image
 }
 
-/// An operator whose singular values up to a least one count as 0.
+/// An operator that treats singular values up to `least` as 0.
 struct Truncated {
     operator: Physics,
     least: f64,

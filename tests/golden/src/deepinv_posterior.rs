@@ -1,7 +1,7 @@
 //! Posterior samplers of deepinv on an exact Gaussian prior.
 //!
-//! The peer's state lives in `[−1, 1]` and its guidance in `[0, 1]`, where σ_y is stated; here all
-//! of it is in `[−1, 1]`, but for DDRM, which the peer runs in `[0, 1]`. Its denoiser computes in
+//! The peer's state is in `[−1, 1]`, while its guidance and σ_y are in `[0, 1]`. Here everything is
+//! in `[−1, 1]`, except for DDRM, which the peer runs in `[0, 1]`. The peer's denoiser computes in
 //! `f32`.
 
 use crate::case::{Case, File, GoldenError, refused};
@@ -24,7 +24,7 @@ use tweedie::math::{
 use tweedie::prelude::{Ancestral, Ddim, Denoiser, Sampler};
 use tweedie::samplers::AnyStep;
 
-/// The peer's denoiser computes in `f32`, whatever the state.
+/// The tolerance for the peer's denoiser, which computes in `f32` whatever the dtype of the state.
 pub(crate) const ROUNDED: f64 = 2e-6;
 
 pub(crate) fn knows(case: &Case) -> bool {
@@ -41,7 +41,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 
 pub(crate) type Physics = Box<dyn Spectral<4> + Send + Sync>;
 
-/// The operator of a case.
+/// Returns the operator of a case.
 pub(crate) fn physics(file: &File, case: &Case) -> Result<Physics, GoldenError> {
     let size = [12, 12];
     Ok(match case.text("physics") {
@@ -66,7 +66,7 @@ pub(crate) fn physics(file: &File, case: &Case) -> Result<Physics, GoldenError> 
     })
 }
 
-/// `E[x₀ | x_t]` of the prior, stated in `[0, 1]`, for images in `[low, low + length]`.
+/// Returns `E[x₀ | x_t]` for images in `[low, low + length]`; the prior is given in `[0, 1]`.
 pub(crate) fn prior(
     file: &File,
     [low, length]: [f64; 2],
@@ -85,7 +85,7 @@ pub(crate) fn prior(
     }))
 }
 
-/// The measurement in `[−1, 1]`, and its noise.
+/// Returns the measurement and its noise in `[−1, 1]`.
 fn signed(
     file: &File,
     case: &Case,
@@ -114,7 +114,7 @@ fn noises(file: &File, case: &Case) -> Result<Vec<Tensor<4>>, GoldenError> {
     }
 }
 
-/// The guided estimate of a case.
+/// Returns the guided denoiser of a case.
 fn guided(file: &File, case: &Case) -> Result<Box<dyn Denoiser<4>>, GoldenError> {
     let prior = prior(file, [-1.0, 2.0])?;
     let m = signed(file, case, case.number("sigma_y")?)?;
@@ -144,9 +144,9 @@ fn guided(file: &File, case: &Case) -> Result<Box<dyn Denoiser<4>>, GoldenError>
     })
 }
 
-/// The peer's ΠGDM stops after three iterations of conjugate gradients in the space of the
-/// measurement, which [`Mmps`] does: with a prior whose covariance is `r² I`, and the true
-/// gradient's factor afterwards, which on this prior is a number.
+/// The peer's ΠGDM stops after three iterations of conjugate gradients in measurement space.
+/// [`Mmps`] iterates likewise, here with an isotropic prior of covariance `r² I`. Afterwards the
+/// change is multiplied by the true gradient's factor, which is a scalar for this prior.
 fn three_iterations(
     prior: &impl Denoiser<4>,
     m: &Measurement<4, Physics, GaussianNoise>,
@@ -164,13 +164,13 @@ fn three_iterations(
         .map_err(InputError::from)?
         .denoise(x.clone(), level)?
         - clean.clone();
-    // The prior's own covariance: what it gives to a unit, times σ²/α.
+    // The prior's covariance: its response to a change of 1, times σ²/α.
     let unit = prior.denoise(x.clone() + 1.0, level)? - clean.clone();
     let own = unit.mean().into_scalar::<f64>() * s2 / a;
     Ok(clean + change * (own / r2))
 }
 
-/// The schedules and solvers of the peer's SDE framework.
+/// Runs the schedules and solvers of the peer's SDE framework.
 fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let steps = case.count("N_timesteps")? - 1;
     let solver = case.text("solver");
@@ -194,7 +194,7 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let mut noise = Replay::new(noises(file, case)?);
     let recorded = file.tensor(case, "trajectory")?.parts();
     comparison.tensor("trajectory[0]", unit(x.clone()), &recorded[0], ROUNDED);
-    // Three iterations differ by the peer's ε of 10⁻⁸.
+    // After three iterations the results differ by the peer's ε of 10⁻⁸.
     let tolerance = match (case.text("alg"), case.text("physics")) {
         ("pigdm", "down2") => 2e-5,
         _ => ROUNDED,
@@ -208,7 +208,7 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         comparison.tensor(&name, unit(last.clone()), &recorded[k + 1], tolerance);
     }
     if solver == "euler" {
-        // The peer denoises once more, unguided, at a level of its own making, and keeps its scale.
+        // The peer denoises once more, unguided, at its own choice of level, and keeps its scale.
         let before = path.levels()[steps - 1];
         let (t, dt) = (
             (1.0 + end * (steps as f64 - 1.0)) / steps as f64,
@@ -223,7 +223,7 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// DiffPIR on a chain of 1,000 nodes. The peer's λ has twice the variance for its unit.
+/// Runs DiffPIR on a chain of 1,000 nodes. The peer's λ refers to twice the variance.
 fn diffpir(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let sigma = case.number("sigma")?;
     let chain = Chain::linear(1000, 1e-4, 0.02).map_err(refused)?;
@@ -243,7 +243,7 @@ fn diffpir(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let x = (init * 2.0 - 1.0 + first * added) * start.alpha();
     let sampler = Sampler::new(Renoise::new(case.number("zeta")?)?, path);
     let x = sampler.sample(&guided, x, &mut Replay::new(draws));
-    // Its proximal step in f32 subtracts numbers of 10⁵, but for a mask.
+    // The peer's proximal step in f32 subtracts numbers of 10⁵, except for a mask.
     let tolerance = match case.text("physics") {
         "inpainting" => 5e-6,
         "blurfft" => 3e-4,

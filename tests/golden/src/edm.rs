@@ -11,7 +11,7 @@ use tweedie::math::{
 };
 use tweedie::samplers::{Churn, RungeKutta, Sampler, Step};
 
-/// Whether a case is one of these.
+/// Returns whether a case is of this kind.
 pub(crate) fn knows(id: &str) -> bool {
     let whole = ["sigmas", "precond", "sde"].contains(&id);
     whole || id.starts_with("heun_N") || id.starts_with("stoch_N")
@@ -52,14 +52,14 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// `N` levels from `σ_max` to `σ_min`, then clean data.
+/// Returns `N` levels from `σ_max` to `σ_min`, followed by clean data.
 fn path(n: usize, min: f64, max: f64, rho: f64) -> Result<LevelPath, GoldenError> {
     let edm = Edm::new(max).map_err(refused)?;
     let path = LevelPath::karras(edm, Span::new(1.0, min / max), n - 1, rho).map_err(refused)?;
     Ok(path.then_clean())
 }
 
-/// `sigmas_N10_smin.01_smax50_rho3`: what is left out has EDM's value.
+/// Parses a name such as `sigmas_N10_smin.01_smax50_rho3`. Missing fields take EDM's values.
 fn named_path(name: &str) -> Result<LevelPath, GoldenError> {
     let field = |prefix: &str, default: f64| {
         let fields = name
@@ -109,7 +109,7 @@ fn walk_with(
     states.map(|state| Ok(state?.x)).collect()
 }
 
-/// Algorithm 2, with recorded noise.
+/// Algorithm 2 of EDM, with recorded noise.
 fn stochastic(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
     let steps: usize = case
         .id
@@ -120,7 +120,7 @@ fn stochastic(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(
     let churn = Churn::new(RungeKutta::heun(), case.number("S_churn")?, steps)?
         .within(case.number("S_min")?, case.number("S_max")?)?
         .with_noise_scale(case.number("S_noise")?)?;
-    // Noise is recorded for every step, and used where γ > 0.
+    // Noise is recorded for every step, but only used where γ > 0.
     let gamma = &file.tensor(case, "gamma")?.values;
     let draws = file.tensor(case, "noises")?.parts();
     let used = draws.iter().zip(gamma).filter(|(_, gamma)| **gamma > 0.0);

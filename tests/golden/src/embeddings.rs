@@ -6,12 +6,12 @@ use tweedie::burn::module::{Module, ModuleMapper, Param};
 use tweedie::burn::tensor::{DType, Device, Tensor};
 use tweedie::models::{Activation, TimeEmbedding, TimeEncoding};
 
-/// Whether a file holds cases of this kind.
+/// Returns whether a file holds cases of this kind.
 pub(crate) fn knows(file: &File) -> bool {
     file.find("gfp/weight").is_some()
 }
 
-/// Runs one case: `dim32_flip0_shift1_scale1`, or the random frequencies.
+/// Runs one case: sinusoids such as `dim32_flip0_shift1_scale1`, or random frequencies.
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let embedding =
         |waves, scale| TimeEmbedding::new(waves, 1, scale, Activation::Silu, &Device::flex());
@@ -45,12 +45,12 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     comparison.tensor("waves in f64", found, recorded, 1e-10);
     let found = embedding.waves(file.shared("t")?.tensor(DType::F32)?);
     let rounding = case.number("max_f32_err")?;
-    // In f32 both are off by the rounding of their angles.
+    // In f32 both sides are off by the rounding of their angles.
     comparison.tensor("waves", found, file.shared(&case.id)?, 2.0 * rounding);
     Ok(Outcome::Ran(comparison))
 }
 
-/// Sets the frequencies.
+/// Replaces the random frequencies of an embedding.
 struct Frequencies(Tensor<1>);
 
 impl ModuleMapper for Frequencies {

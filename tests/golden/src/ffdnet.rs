@@ -7,12 +7,13 @@ use tweedie::image::{Images, PHOTOS, ValueRange};
 use tweedie::metrics::psnr;
 use tweedie::models::Ffdnet;
 
-/// Whether a file holds cases of this kind.
+/// Returns whether a file holds cases of this kind.
 pub(crate) fn knows(file: &File) -> bool {
     file.meta["network"] == "ffdnet"
 }
 
-/// Runs one case; with weights beside it, those, and the shipped ones otherwise.
+/// Runs one case, with the weights in the same folder if there are any, otherwise with the shipped
+/// ones.
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let device = Device::flex();
     let weights = file.folder.join("ffdnet_color.safetensors");
@@ -38,7 +39,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             let found = network.restore(noisy, sigma / 255.0).clamp(0.0, 1.0);
             let found = psnr(found, clean.clone(), 1.0);
             let mean = found.iter().sum::<f64>() / found.len() as f64;
-            // 0.02 dB; the comparison takes it relative to the value.
+            // 0.02 dB; `values` takes tolerances relative to the value.
             comparison.values("PSNR", &[mean], &[recorded], 0.02 / recorded);
         }
         return Ok(Outcome::Ran(comparison));

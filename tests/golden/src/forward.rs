@@ -37,8 +37,8 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             .checked_sub(stride)
             .map_or(Level::CLEAN, |s| chain.node(s));
         let noise = kernel.transition(chain.node(t), to)?.noise;
-        // The peer's table has a floor of 1e-20 and, for the large variance, an entry β₀ for the
-        // last step, in which it draws no noise.
+        // The peer's table has a floor of 1e-20. For the large variance, its entry for the last
+        // step is β₀, although that step draws no noise.
         let last = if variance == PosteriorVariance::Large {
             chain.betas()[t]
         } else {
@@ -75,7 +75,7 @@ fn noising(file: &File, case: &Case, chain: &Chain) -> Result<Outcome, GoldenErr
         file.tensor(case, "out")?,
         DOUBLE,
     );
-    // The velocity is the target of its row: (x₀ − skip x)/out.
+    // The velocity solves `x₀ = skip x + out v`: (x₀ − skip x)/out.
     let row = |level: Level| Prediction::Velocity.to_clean(level);
     let skip = levels.column(&clean, |level| row(level).skip);
     let out = levels.column(&clean, |level| row(level).out);

@@ -5,7 +5,7 @@ use crate::compare::{Comparison, Outcome};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{Interpolation, Resize};
 
-/// Whether a case is of this kind.
+/// Returns whether a case is of this kind.
 pub(crate) fn knows(case: &Case) -> bool {
     case.id.starts_with("in_") && case.id.contains("_ac")
 }
@@ -42,7 +42,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let x = x.autodiff().require_grad();
     let resized = resize.forward(x.clone(), size);
     comparison.tensor("resized", resized.clone().inner(), recorded, 1e-10);
-    // A gradient is recorded of one case.
+    // The gradient is recorded for one case only.
     let gradient = file.find(&format!("grad/{input}_bicubic_up4"));
     if let (Some(gradient), "bicubic_acFalse_aaFalse") = (gradient, how_text) {
         let cotangent: Tensor<4> = file.shared("grad/cot")?.tensor(DType::F64)?;

@@ -17,14 +17,14 @@ use tweedie::models::{Activation, Filter};
 
 const DOUBLE: f64 = 1e-10;
 
-/// Whether a file holds cases of this kind.
+/// Returns whether a file holds cases of this kind.
 pub(crate) fn knows(file: &File) -> bool {
     file.find("conv_c3/x").is_some()
 }
 
 type Check = Box<dyn FnOnce(&Gradients, &mut Comparison) -> Result<(), GoldenError>>;
 
-/// One case: its inputs are tracked, and their gradients compared at the end.
+/// One case. Its inputs are tracked, and their gradients are compared at the end.
 struct Run<'a> {
     file: &'a File,
     case: &'a Case,
@@ -188,8 +188,8 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     ran.map(Outcome::Ran)
 }
 
-/// Transforms of 6×7 points of a real image: plain, centred and unitary, and the half that a real
-/// transform keeps.
+/// Compares transforms of 6×7 points of a real image: plain, centred and unitary, and the half that
+/// a real transform keeps.
 fn fourier(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let mut comparison = Comparison::default();
     let x: Tensor<3> = file.tensor(case, "x")?.tensor(DType::F64)?;
@@ -208,7 +208,7 @@ fn fourier(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// Reductions, without gradients. Quantiles of tensors are part of no layer here.
+/// Compares reductions, without gradients. Quantiles are not compared, because no layer uses them.
 fn reduce(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let mut comparison = Comparison::default();
     let x: Tensor<3> = file.tensor(case, "x")?.tensor(DType::F64)?;

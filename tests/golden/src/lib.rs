@@ -1,7 +1,7 @@
 //! Replays recorded outputs of reference implementations.
 //!
-//! A folder holds pairs `X.json` and `X.safetensors`: the cases with their settings, and the
-//! tensors of each under `<id>/…`. Shapes, means, scales, settings and names are read from the
+//! A folder holds pairs of `X.json`, the cases with their settings, and `X.safetensors`, the
+//! tensors of each case under `<id>/…`. Shapes, means, scales, settings and names are read from the
 //! files. Cases of a kind that is not implemented count as skipped, with the reason.
 
 mod azula;
@@ -41,21 +41,21 @@ pub use compare::{Comparison, Outcome};
 use case::File;
 use std::path::{Path, PathBuf};
 
-/// How a case went.
+/// The result of one case.
 #[derive(Debug)]
 pub struct Line {
     /// The file, relative to the folder.
     pub file: String,
-    /// The case.
+    /// The name of the case.
     pub id: String,
-    /// What came of it.
+    /// The outcome of the case.
     pub outcome: Outcome,
 }
 
 /// Replays every case below `folder`, in the order of the files' names.
 ///
 /// # Errors
-/// [`GoldenError`] for a folder without cases or a file that is not in the format.
+/// Returns a [`GoldenError`] if a folder has no cases, or if a file has a wrong format.
 pub fn replay(folder: &Path) -> Result<Vec<Line>, GoldenError> {
     let mut sidecars = Vec::new();
     collect(folder, &mut sidecars)?;
@@ -78,7 +78,7 @@ pub fn replay(folder: &Path) -> Result<Vec<Line>, GoldenError> {
     Ok(lines)
 }
 
-/// The kind of a case follows from what its sidecar says of it.
+/// Runs a case. Its kind follows from its settings and tensors.
 fn run(file: &File, case: &case::Case) -> Outcome {
     let has = |key: &str| case.get(key).is_some();
     let recorded = |name: &str| file.find(&format!("{}/{name}", case.id)).is_some();

@@ -1,11 +1,11 @@
-//! LPIPS: the perceptual distance of three pairs, with weights that lie beside the record.
+//! LPIPS: the perceptual distance of three pairs, with weights from the same folder as the record.
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, Outcome};
 use tweedie::burn::tensor::{DType, Device};
 use tweedie::metrics::Lpips;
 
-/// Whether a file holds cases of this kind.
+/// Returns whether a file holds cases of this kind.
 pub(crate) fn knows(file: &File) -> bool {
     file.meta["network"] == "lpips"
 }

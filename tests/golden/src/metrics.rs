@@ -17,7 +17,7 @@ use tweedie::metrics::{
     wasserstein_weighted,
 };
 
-/// Whether a case is of this kind.
+/// Returns whether a case is of this kind.
 pub(crate) fn knows(file: &File, case: &Case) -> bool {
     let has = |key: &str| case.get(key).is_some();
     has("wasserstein") || has("sliced_w1") || has("ssim_default_win7_range1") || is_deepinv(file)
@@ -43,7 +43,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// Two laws on the line.
+/// Compares distances between two distributions on the line.
 fn line(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
     let values = |name: &str| {
         file.tensor(case, name)
@@ -72,14 +72,14 @@ fn column(values: &[f64], dim: usize) -> Tensor<2> {
     Tensor::from_data(data, (&Device::flex(), DType::F64))
 }
 
-/// Two clouds in space.
+/// Compares distances between two point clouds.
 fn clouds(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
     let cloud = |name: &str| file.tensor(case, name)?.tensor::<2>(DType::F64);
     let (a, b) = (cloud("a")?, cloud("b")?);
     let directions = file.tensor(case, "theta")?.rows();
     let sliced = |p: f64| sliced_wasserstein_along(&a, &b, p, &directions);
     let found = [
-        // Named after the peer's function; its cost is the Euclidean distance.
+        // This name is the peer's; the cost is the Euclidean distance.
         ("emd_l1cost", wasserstein(&a, &b, 1.0)),
         ("scipy_wasserstein_nd", wasserstein(&a, &b, 1.0)),
         ("w2_squared", wasserstein(&a, &b, 2.0).powi(2)),
@@ -102,7 +102,8 @@ fn clouds(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), G
     Ok(())
 }
 
-/// `uint8` images by rows, columns and channels, against scikit-image and torchmetrics.
+/// Compares metrics of `uint8` images `[rows, columns, channels]` with scikit-image and
+/// torchmetrics.
 fn photograph(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
     let (photo, damage) = case.id.split_once('/').unwrap_or_default();
     let image = |name: &str| -> Result<Tensor<4>, GoldenError> {
@@ -145,7 +146,7 @@ fn photograph(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(
             of(ssim.with_border(Border::Reflect)),
             DOUBLE,
         ),
-        // Its constant 10/ln 10 was rounded to f32.
+        // torchmetrics rounds its constant 10/ln 10 to f32.
         (
             "torchmetrics_psnr",
             psnr(b.clone(), a.clone(), 1.0)[0],
@@ -158,7 +159,7 @@ fn photograph(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(
     Ok(())
 }
 
-/// deepinv's metrics, in `f32`.
+/// Compares metrics with deepinv's, which are in `f32`.
 fn image_values(file: &File, comparison: &mut Comparison) -> Result<(), GoldenError> {
     let image = |name: &str| file.shared(name)?.tensor::<4>(DType::F64);
     let (found, clean) = (image("x_hat")?, image("x")?);
@@ -200,7 +201,7 @@ fn blur(file: &File) -> Result<Blur, GoldenError> {
     Ok(Blur::new(kernel.map_err(refused)?, Padding::Circular))
 }
 
-/// `‖A u − y‖²/(2σ²)`, its gradient, and its proximal step.
+/// Compares `‖A u − y‖²/(2σ²)`, its gradient, and its proximal step.
 fn data_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
     let tensor = |name: &str| file.tensor(case, name)?.tensor::<4>(DType::F64);
     let (u, y, blur) = (tensor("u")?, tensor("y")?, blur(file)?);
@@ -214,8 +215,8 @@ fn data_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result<()
     let gradient = -pullback.apply(Tensor::ones([b], (&Device::flex(), DType::F64)));
     comparison.tensor("value", -value - width, file.tensor(case, "l2_fn")?, 1e-11);
     comparison.tensor("gradient", gradient, file.tensor(case, "l2_grad")?, 1e-11);
-    // Recorded from an iteration that stopped 1.9e-4 short of the solution; ours is held to the
-    // equation.
+    // The recorded iteration stopped 1.9e-4 short of the solution, so ours is also compared with
+    // the equation.
     let gamma = 0.3 / (sigma * sigma);
     let tight = ConjugateGradient::default().with_tolerance(1e-12);
     let right = blur.adjoint(y) + u / gamma;
@@ -234,7 +235,8 @@ fn data_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result<()
     Ok(())
 }
 
-/// The Poisson data term; the peer's gradient is off by the square of the gain, as its notes say.
+/// Compares the Poisson data term. The peer's gradient is off by the square of the gain, as its
+/// notes say.
 fn poisson_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
     let gain = 0.05;
     let u: Tensor<4> = file.shared("datafid/u")?.tensor(DType::F64)?;
@@ -243,7 +245,7 @@ fn poisson_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result
     let noise = PoissonNoise::new(gain).map_err(refused)?;
     let measured = Measurement::new(&blur, noise, y.clone());
     let (value, pullback) = vjp(u.narrow(0, 0, 1), |u| measured.log_likelihood(u));
-    // The record's value is Σ z − Y − Y ln z.
+    // The recorded value is Σ z − Y − Y ln z.
     let counts: Vec<f64> = y
         .into_data()
         .iter::<f64>()
@@ -268,7 +270,7 @@ fn poisson_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result
     Ok(())
 }
 
-/// scipy's logarithms of densities.
+/// Compares log-densities with scipy's.
 fn densities(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
     let z = file.tensor(case, "z")?;
     let noise = GaussianNoise::new(0.7).map_err(refused)?;
@@ -287,8 +289,8 @@ fn densities(file: &File, case: &Case, comparison: &mut Comparison) -> Result<()
     Ok(())
 }
 
-/// Means and variances of 100,000 draws of the peer's, against 100,000 of ours: within five
-/// standard errors of their difference.
+/// Compares means and variances of 100,000 draws with those of 100,000 draws of the peer. They must
+/// agree within five standard errors of the difference.
 fn noise_moments(file: &File, comparison: &mut Comparison) -> Result<(), GoldenError> {
     const COUNT: usize = 100_000;
     let noises: [(&str, AnyNoise, f64); 6] = [

@@ -1,4 +1,4 @@
-//! A mixture of Gaussians with its posteriors.
+//! A mixture of Gaussians and its posteriors.
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome};
@@ -41,7 +41,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::skipped("this kind of case is not implemented yet"))
 }
 
-/// The end points of the probability flow and the density there.
+/// Compares the end points of the probability flow and the densities there.
 fn flow(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let mixture = prior(file)?;
     let schedule: Box<dyn Schedule> = match case.id.as_str() {
@@ -67,7 +67,7 @@ fn flow(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let found = flow
         .log_density(&mixture, x, end, start, &mut noise)
         .map_err(refused)?;
-    // The record starts from the exact law, not from that of pure noise.
+    // The recorded density starts from the exact marginal, not from pure noise.
     let pure = Gaussian::isotropic(&vec![0.0; mixture.dim()], start.sigma()).map_err(refused)?;
     let difference = mixture.log_density(found.latent.clone(), start)
         - pure.log_density(found.latent, Level::CLEAN);
@@ -79,7 +79,7 @@ fn flow(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// Tolerance of solvers that choose their steps, both at 10⁻¹².
+/// The tolerance for adaptive solvers whose own tolerances are 10⁻¹².
 const ADAPTIVE: f64 = 1e-9;
 
 fn prior(file: &File) -> Result<GaussianMixture, GoldenError> {
@@ -97,7 +97,7 @@ fn prior(file: &File) -> Result<GaussianMixture, GoldenError> {
 /// `A` by its rows, `y` and `σ_y`.
 type Measured = (Vec<Vec<f64>>, Vec<f64>, f64);
 
-/// `A`, `y` and `σ_y` of a recorded measurement.
+/// Returns `A`, `y` and `σ_y` of a recorded measurement.
 fn measurement(file: &File, name: &str) -> Result<Measured, GoldenError> {
     let tensor = |field: &str| file.shared(&format!("posterior_{name}/{field}"));
     Ok((
@@ -147,8 +147,8 @@ fn at_a_level(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let c = &mut comparison;
     let spread = mixture.conditional_covariance(x.clone(), level);
     let jacobian = spread.clone() * (level.alpha() / level.sigma().powi(2));
-    // Near σ = 0 the score is a difference of nearly equal numbers divided by σ²: what f64 can
-    // resolve is the tolerance times 1/σ².
+    // Near σ = 0 the score is a difference of nearly equal numbers divided by σ², so f64 resolves
+    // it only to the tolerance times 1/σ².
     let steep = DOUBLE / level.sigma().powi(2).min(1.0);
     c.tensor(
         "logp",

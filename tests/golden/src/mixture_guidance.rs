@@ -1,4 +1,4 @@
-//! Guidance terms of a mixture, from the guided denoisers themselves: `∇ log p̃(y | x_t)` is
+//! Guidance terms of a mixture, computed from the guided denoisers: `∇ log p̃(y | x_t)` is
 //! `(α/σ²)(x̂₀′ − x̂₀)`.
 
 use crate::case::{Case, File, GoldenError, refused};
@@ -41,7 +41,7 @@ pub(crate) fn compare(
     let x = x.reshape([shape[0], 1, 1, dim]);
     let clean = prior.denoise(x.clone(), level)?;
     let methods: [(&str, f64, &dyn Denoiser<4>); 3] = [
-        // The recorded gradient goes up.
+        // The recorded gradient has the opposite sign.
         ("dps_grad", -1.0, &Dps::new(&prior, ResidualNorm::new(&m))),
         ("pigdm_guid", 1.0, &Pigdm::new(&prior, &m)),
         (

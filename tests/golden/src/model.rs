@@ -1,4 +1,4 @@
-//! The denoiser of a run: exact, or what was recorded of a network.
+//! The denoiser of a run: exact, or the recorded outputs of a network.
 
 use crate::case::{Case, File, GoldenError, Recorded};
 use crate::settings::{gaussian, prediction};
@@ -9,8 +9,8 @@ use tweedie::core::{DynamicThreshold, StaticClip, from_fn};
 use tweedie::math::{Affine, Level};
 use tweedie::prelude::Denoiser;
 
-/// The denoiser of a run. Estimates of a network are clipped as the run says, but for DDIM, which
-/// clips in a way of its own.
+/// Returns the denoiser of a run. Recorded estimates are clipped here only for DDPM; other samplers
+/// clip them in their own functions.
 pub(crate) fn model(
     file: &File,
     case: &Case,
@@ -35,8 +35,8 @@ pub(crate) fn model(
     Ok(recorded)
 }
 
-/// What was recorded of a network, output by output; `to_clean` says what output number `k` means
-/// at a level.
+/// Returns a denoiser that replays the recorded outputs of a network in order. `to_clean` gives the
+/// conversion of output `k` to a clean estimate at a level.
 pub(crate) fn recorded(
     file: &File,
     case: &Case,
@@ -45,7 +45,7 @@ pub(crate) fn recorded(
 ) -> Result<Box<dyn Denoiser<4>>, GoldenError> {
     let channels = file.tensor(case, "xs")?.shape[2];
     let outputs = file.tensor(case, "model_outputs")?.parts();
-    // A network with learned variance has twice the channels.
+    // A network with learned variance outputs twice the channels.
     let tensor = |output: &Recorded| Ok(output.tensor::<4>(dtype)?.narrow(1, 0, channels));
     let outputs = outputs.iter().map(tensor);
     let outputs = outputs.collect::<Result<Vec<_>, GoldenError>>()?;
@@ -57,8 +57,8 @@ pub(crate) fn recorded(
     })))
 }
 
-/// The denoiser, clipped or thresholded as the case's configuration says. The peers' DDPM and DDIM
-/// clip unless told not to.
+/// Clips or thresholds the denoiser as the case's configuration says. The peers' DDPM and DDIM clip
+/// by default.
 pub(crate) fn clipped<'a>(
     case: &Case,
     model: Box<dyn Denoiser<4> + 'a>,

@@ -1,4 +1,4 @@
-//! DPM-Solver and UniPC, multistep.
+//! Multistep DPM-Solver and UniPC.
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Outcome, SINGLE};
@@ -13,7 +13,7 @@ use tweedie::math::multistep::{
 use tweedie::math::{Level, MoveError};
 use tweedie::samplers::{Correctable, History, UniPc};
 
-/// The peer's method at one move, which lowers its order where a path ends.
+/// The peer's method for one move, which lowers its order at the end of a path.
 struct Peer {
     solver: DpmSolverMultistep,
     variable: Variable,
@@ -26,7 +26,7 @@ impl Multistep for Peer {
     fn combination(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError> {
         let nodes = &visited[..visited.len().min(self.order)];
         match *nodes {
-            // "heun": a line instead of the midpoint rule.
+            // "heun": linear extrapolation instead of the midpoint rule.
             [here, _] if !self.midpoint => exponential(self.variable, self.eta, nodes, here, to),
             [here, before, first] if to.sigma() > 0.0 => {
                 let exact = self.solver.combination(nodes, to)?;
@@ -45,7 +45,8 @@ impl Multistep for Peer {
     }
 }
 
-/// The published third order takes half of the second divided difference (a documented bug).
+/// The published third order weighs the second divided difference by half of its integral (a
+/// documented bug).
 fn halved(variable: Variable, exact: Combination, nodes: [Level; 3], to: Level) -> Combination {
     let lambda = |level: Level| 0.5 * level.log_snr();
     let [a, b, c] = nodes.map(lambda);
@@ -55,7 +56,7 @@ fn halved(variable: Variable, exact: Combination, nodes: [Level; 3], to: Level) 
         -1.0 / (h0 * h1),
         1.0 / (h1 * (h0 + h1)),
     ];
-    // The integral of (λ − λ_t)², with the method's weight.
+    // The integral of (λ − λ_t)² with the method's weight.
     let square = match variable {
         Variable::Clean => to.alpha() * (h * h - 2.0 * h + 2.0 - 2.0 * (-h).exp()),
         Variable::Noise => -to.sigma() * (2.0 * h.exp() - h * h - 2.0 * h - 2.0),
@@ -152,7 +153,8 @@ pub(crate) fn uni_pc(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             if k == 0 {
                 memory.take();
             }
-            // The peer lowers the order towards the end, and names the move that is not corrected.
+            // The peer lowers the order towards the end, and its settings name the moves without a
+            // corrector.
             let order = Order::ALL.get(order.min(moves.len() - k) - 1).copied();
             let order = order.ok_or_else(|| refused("UniPC of an order above 4"))?;
             let method = UniPc::new(order).with_rule(rule).with_variable(variable);

@@ -1,8 +1,8 @@
-//! Networks with random weights: outputs, gradients and the outputs of their parts.
+//! Networks with random weights: outputs, gradients by the input, and the outputs of their modules.
 //!
-//! A folder holds a checkpoint and `io.json`, `io.safetensors`. Recorded are the output in `f64`
-//! with the peer's `f32` sinusoids (`output`) and without (`output_emb64`), and `act/…`, the
-//! outputs of the modules by name.
+//! A folder holds a checkpoint, `io.json` and `io.safetensors`. The record holds the output in
+//! `f64` with the peer's `f32` sinusoids (`output`) and without them (`output_emb64`), and the
+//! outputs of the modules by name (`act/…`).
 
 use crate::case::{File, GoldenError, Recorded, refused};
 use crate::compare::{Comparison, Outcome, SINGLE};
@@ -12,12 +12,12 @@ use tweedie::models::{
     AnyNetwork, Autoencoder, Checkpoint, ClassInput, Conditions, Context, Layout, Probe, Probed,
 };
 
-/// Tolerance of networks in `f64`.
+/// The tolerance for networks in `f64`.
 const DOUBLE: f64 = 1e-9;
-/// Tolerance of gradients in `f32`, relative to the largest.
+/// The tolerance for gradients in `f32`, relative to the largest value.
 const GRADIENT: f64 = 1e-4;
 
-/// Whether a file lies beside a checkpoint.
+/// Returns whether a file is in the folder of a checkpoint.
 pub(crate) fn knows(file: &File) -> bool {
     let holds = |name: &str| file.folder.join(name).is_file();
     file.find("input").is_some() && (holds("config.json") || holds("model.safetensors"))
@@ -53,7 +53,7 @@ pub(crate) fn run(file: &File) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// Everything in `f32`: parts first, so that the first that differs is named.
+/// Compares everything in `f32`: modules first, so that the first one that differs is named.
 fn single(
     file: &File,
     network: &AnyNetwork,
@@ -122,7 +122,7 @@ fn forward_of(
     let dtype = x.dtype();
     let time = file.shared("timestep")?;
     let time = Recorded {
-        // One time may stand for the whole batch.
+        // One time may apply to the whole batch.
         shape: vec![x.dims()[0]],
         values: time
             .values
@@ -153,7 +153,7 @@ fn forward_of(
     Ok(network.forward_probed(x, time.tensor(dtype)?, &conditions, probe))
 }
 
-/// Moments, a draw with the recorded noise, and images.
+/// Compares the moments, a draw with the recorded noise, and decoded images.
 fn autoencoder(
     file: &File,
     network: Autoencoder,
@@ -190,7 +190,7 @@ fn autoencoder(
     Ok(())
 }
 
-/// Compares the outputs of parts as they come.
+/// Compares the outputs of modules as the probe receives them.
 struct Parts<'a> {
     file: &'a File,
     comparison: &'a mut Comparison,
@@ -200,8 +200,8 @@ struct Parts<'a> {
 impl Parts<'_> {
     fn compare<const D: usize>(&mut self, name: &str, x: &Tensor<D>) {
         if let Some(recorded) = self.file.find(&format!("act/{name}")) {
-            // Sinusoidal of 1000 in f32 are off by 6e-5, in the peer as well.
-            // Where a class has waves of its own, the record is of those.
+            // In f32, sinusoids at t = 1000 are off by 6e-5, in the peer too. If the class has its
+            // own sinusoids, the record of this name holds those.
             if name == "time_proj" && self.class_waves {
                 return;
             }

@@ -1,4 +1,4 @@
-//! Operators: what each makes of an image, its adjoint, its pseudo-inverse and its proximal step.
+//! Operators: `A x`, the adjoint, the pseudo-inverse and the proximal step of each.
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, Outcome};
@@ -10,7 +10,7 @@ use tweedie::inverse::operator::{
 use tweedie::inverse::solver::ConjugateGradient;
 use tweedie::kernels::Constant;
 
-/// Whether a case is of this kind.
+/// Returns whether a case is of this kind.
 pub(crate) fn knows(file: &File, case: &Case) -> bool {
     let peer = file.meta["peer"].as_str().unwrap_or_default();
     peer.starts_with("deepinv")
@@ -21,19 +21,19 @@ pub(crate) fn knows(file: &File, case: &Case) -> bool {
         && case.get("x").is_none()
 }
 
-/// Where the record is not arithmetic in `f64`: what it is, and how near it is to be met.
+/// The tolerances for `A x` and `Aᵀ v`, and for the pseudo-inverse and the proximal step.
 #[derive(Clone, Copy)]
 struct Tolerance {
     y: f64,
     inverse: f64,
 }
 
-/// Recorded in `f64`.
+/// The tolerances for records in `f64`.
 const EXACT: Tolerance = Tolerance {
     y: 1e-12,
     inverse: 1e-11,
 };
-/// Recorded in `f32`, or with weights that were rounded to it.
+/// The tolerances for records in `f32`, or with weights rounded to it.
 const ROUNDED: Tolerance = Tolerance {
     y: 5e-6,
     inverse: 1e-5,
@@ -60,7 +60,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         }
     };
     let mut comparison = Comparison::default();
-    // Measurements of five dimensions have the coils in one of their own; those of two are rows.
+    // Five-dimensional measurements have a dimension for coils; two-dimensional ones are rows.
     let tensor = |name: &str| -> Result<Tensor<4>, GoldenError> {
         let mut recorded = file.tensor(case, name)?.clone();
         recorded.shape = match recorded.shape[..] {
@@ -91,7 +91,8 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             None => operator.pinv(y.clone()).map_err(refused)?.x,
         };
         if case.id.starts_with("down_") {
-            // An iteration that was stopped: its own residual is what it can be held to.
+            // The recorded iteration was stopped early, so it is only compared up to its own
+            // residual.
             let residual = case.number("dagger_resid")?;
             let recorded = operator.apply(tensor("dagger")?);
             compare("A of the recorded A⁺ y", recorded, "y", 1.5 * residual)?;
@@ -173,7 +174,7 @@ fn build(
             Separable::imresize(size, small).map_err(refused)?.into()
         }
         "Upsampling" => {
-            // deepinv's is the transpose without the factor that keeps a constant.
+            // deepinv's operator is the bare transpose, without the factor that keeps a constant.
             let large = size.map(|n| 2 * n);
             let shrink = Separable::decimate(Taps::Bicubic, 2, large, Padding::Circular);
             shrink.map_err(refused)?.transposed().into()
@@ -194,7 +195,7 @@ fn build(
             let signal = file.tensor(case, "x")?.shape[1..].to_vec();
             let recorded = match file.tensor(case, "matrix") {
                 Ok(matrix) => matrix.values.clone(),
-                // Recorded without its matrix, which is that of PyTorch's generator at seed 0.
+                // The matrix is not recorded; it comes from PyTorch's generator at seed 0.
                 Err(_) => mersenne_normals(96 * 192)
                     .map(|z| z / 96_f64.sqrt())
                     .collect(),
@@ -206,7 +207,7 @@ fn build(
         }
         "SinglePixelCamera" => {
             let sampled = Sampled::new(Basis::Hadamard, mask()?, size).map_err(refused)?;
-            // The mask is that of the sequency order.
+            // The mask must be that of the sequency order.
             let count = file.tensor(case, "mask")?.values.iter().sum::<f64>() as usize;
             let own = Sampled::single_pixel(size, count).map_err(refused)?;
             if own != sampled {
@@ -241,7 +242,8 @@ fn build(
     Ok(Some((operator, EXACT)))
 }
 
-/// deepinv pads an image of 16 pixels by 3 before and 4 after, so that it turns about pixel 8.
+/// Returns the scan of a case. deepinv pads an image of 16 pixels by 3 before and 4 after, so its
+/// centre of rotation is pixel 8.
 fn scan(file: &File, case: &Case, size: [usize; 2]) -> Result<Tomography, GoldenError> {
     let angles = match file.tensor(case, "angles") {
         Ok(angles) => angles,
@@ -259,8 +261,8 @@ fn scan(file: &File, case: &Case, size: [usize; 2]) -> Result<Tomography, Golden
     scan.with_centre([centre; 2]).map_err(refused)
 }
 
-/// Filtered back-projection, and a least-squares solution that stopped after 50 iterations in
-/// `f32`.
+/// Compares filtered back-projection, and a least-squares solution that stopped after 50 iterations
+/// in `f32`.
 fn back_projection(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let recorded = file.tensor(case, "fbp")?;
     let size = [recorded.shape[2], recorded.shape[3]];
@@ -269,7 +271,7 @@ fn back_projection(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let mut comparison = Comparison::default();
     let found = scan.filtered_back_projection(y.clone());
     comparison.tensor("filtered back-projection", found, recorded, 1e-5);
-    // The peer's solution leaves 0.00842 of the sinogram; ours, converged, leaves less.
+    // The peer's solution leaves 0.00842 of the sinogram; our converged solution leaves less.
     let theirs: Tensor<4> = file.tensor(case, "dagger_lsq")?.tensor(DType::F64)?;
     let left = |x: Tensor<4>| {
         let norm = |x: Tensor<4>| x.square().sum().sqrt().into_scalar::<f64>();
@@ -305,7 +307,7 @@ fn two_images(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// The filters themselves, recorded in `f32`.
+/// Compares the filters themselves, recorded in `f32`.
 fn filters(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let mut comparison = Comparison::default();
     for name in file.names("filters/") {
@@ -318,7 +320,7 @@ fn filters(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             "gaussian1.5" => PointSpread::gaussian(1.5),
             "gaussian4_x4" => PointSpread::gaussian(4.0),
             "gaussian_aniso" => PointSpread::anisotropic([2.0, 0.8], 30.0),
-            // A random trace of the peer's generator: only its sum is a law.
+            // A random trace from the peer's generator: only its sum is fixed.
             "motion9" => {
                 let sum: f64 = recorded.values.iter().sum();
                 comparison.values(name, &[sum], &[1.0], 1e-12);
@@ -327,15 +329,15 @@ fn filters(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             other => return Ok(Outcome::skipped(format!("no filter {other}"))),
         };
         let spread = spread.map_err(refused)?;
-        // Rounded to f32, and sinc's constants to seven digits.
+        // Rounded to f32; sinc's constants have seven digits.
         comparison.values(name, spread.values(), &recorded.values, 5e-8);
     }
     let _ = case;
     Ok(Outcome::Ran(comparison))
 }
 
-/// PyTorch's normal values in `f32` on a CPU at seed 0: the Mersenne Twister, and Box and Muller's
-/// transform in blocks of 16.
+/// Returns PyTorch's normal values in `f32` on a CPU at seed 0: the Mersenne Twister, and the
+/// Box–Muller transform in blocks of 16.
 fn mersenne_normals(count: usize) -> impl Iterator<Item = f64> {
     let mut twister = Twister::seeded(0);
     let mut values = Vec::with_capacity(count);

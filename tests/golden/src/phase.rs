@@ -7,7 +7,7 @@ use tweedie::core::vjp;
 use tweedie::inverse::operator::{Operator, RandomPhase};
 use tweedie::kernels::Constant;
 
-/// Runs the case: a complex image, intensities recorded in `f32`.
+/// Runs the case: a complex image, with intensities recorded in `f32`.
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let part = |name: &str| -> Result<Constant<2>, GoldenError> {
         let recorded = file.tensor(case, name)?;

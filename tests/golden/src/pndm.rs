@@ -1,4 +1,4 @@
-//! PNDM, whose states are recorded once for each evaluation.
+//! PNDM, with states recorded after each evaluation.
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome};
@@ -12,7 +12,7 @@ use tweedie::math::multistep::{Ipndm, Multistep};
 use tweedie::math::{Chain, Level, Move, Prediction, Spacing};
 use tweedie::samplers::{History, Pndm, PndmStart};
 
-/// The nodes that the peer visits, one for each evaluation.
+/// Returns the nodes that the peer visits, one for each evaluation.
 pub(crate) fn visited(
     chain: &Chain,
     spacing: Spacing,
@@ -29,7 +29,8 @@ pub(crate) fn visited(
             .chain(nodes.iter().skip(2).copied())
             .collect());
     }
-    // Every interval of the first four nodes at its start, twice half-way, and at its end.
+    // Each interval between the first four nodes is visited at its start, twice half-way, and at
+    // its end.
     let half = chain.len() / steps / 2;
     let mut list = Vec::new();
     for pair in nodes[..4.min(nodes.len())].windows(2) {
@@ -60,9 +61,9 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     } else {
         chain.node(0)
     };
-    // A move goes down by the same number of nodes each time, whatever its list says next. That of
-    // an improved Euler start is found from its second evaluation; a Runge–Kutta one goes where it
-    // looks.
+    // The peer's moves go down by `stride` nodes, whatever the next node of its list is. The move
+    // of an improved Euler start is computed from its second evaluation. A Runge–Kutta move ends at
+    // the node of its last evaluation.
     let stride = chain.len() / steps;
     let states = file.tensor(case, "xs")?;
     if case.text("prediction_type") == "v_prediction" {
@@ -109,9 +110,11 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// The peer extrapolates the velocity where the paper has the noise, and reads that as a noise at
-/// the present state (a documented bug, ten times less exact here): with `ε̂ = α v + σ x`, DDIM's
-/// move is `(state + w σ) x + α Σ_j w c_j v_j`.
+/// Replays the peer's runs with velocities.
+///
+/// The peer extrapolates the velocity where the paper extrapolates the noise. It then reads the
+/// result as a noise at the present state (a documented bug, ten times less exact here). With
+/// `ε̂ = α v + σ x`, DDIM's move is `(state + w σ) x + α Σ_j w c_j v_j`.
 fn velocities(
     file: &File,
     case: &Case,
@@ -128,7 +131,7 @@ fn velocities(
     let mut known: Vec<Tensor<4>> = Vec::new();
     let v = |call: usize| outputs.part(call).tensor::<4>(DType::F64);
     for call in 0..nodes.len() {
-        // The second evaluation makes the first move again, with the mean of two velocities.
+        // The second evaluation repeats the first move, with the mean of two velocities.
         let (node, before) = match call {
             1 => (nodes[1] + stride, 0),
             _ => (nodes[call], call),

@@ -1,4 +1,4 @@
-//! RePaint: its way up and down the chain, and its replacement.
+//! RePaint: its path up and down the chain, and its replacement step.
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome};
@@ -15,7 +15,7 @@ use tweedie::math::{Chain, Ddim, Kernel, Level, LevelPath, Move, Spacing};
 use tweedie::prelude::{Denoiser, State, Step};
 use tweedie::samplers::{StepContext, StepError};
 
-/// `jump_N50_j10_n10`: 50 of 1000 nodes, jumps of 10 moves, 10 times.
+/// Runs a case such as `jump_N50_j10_n10`: 50 of 1000 nodes, jumps of 10 moves, 10 times.
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     if case.get("config").is_some() {
         return replacement(file, case);
@@ -32,7 +32,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let spacing = Spacing::Leading { offset: 0 };
     let nodes = spacing.indices(chain.len(), steps).map_err(refused)?;
     let levels: Vec<Level> = nodes.iter().map(|&i| chain.node(i)).collect();
-    // The peer walks its first stretch once, and the others again and again.
+    // The peer passes the first `jump − 1` nodes once and repeats the rest.
     let (once, again) = levels.split_at(jump - 1);
     let again = LevelPath::through(again.to_vec()).map_err(refused)?;
     let travel = again.with_time_travel(jump, repeats);
@@ -41,7 +41,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let mut found: Vec<f64> = Vec::new();
     let stride = (chain.len() / steps) as f64;
     for node in visited.map(index) {
-        // The peer goes up node by node; in law that is one move.
+        // The peer goes up node by node, which has the same distribution as one move.
         while let Some(&last) = found.last()
             && node > last + stride
         {
@@ -55,9 +55,9 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// Every step of a run, each from the recorded state before it. The peer's steps up add noise with
-/// the wrong β where its chain is respaced, `β[t..t+n]` instead of `β[t−n+1..=t]`; they are left
-/// out.
+/// Compares every step down of a run, each from the recorded state before it. The steps up are left
+/// out: on a respaced chain the peer adds noise with the wrong β, `β[t..t+n]` instead of
+/// `β[t−n+1..=t]`.
 fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let lacks = |name: &str| GoldenError::Lacks(format!("{name} of the case"));
     let config = |name: &str| case.config(name).and_then(serde_json::Value::as_f64);
@@ -99,7 +99,7 @@ fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         kernel: Ddim::new(config("eta").unwrap_or(0.0))?,
         case,
     };
-    // RePaint takes the measurement to be without noise.
+    // RePaint assumes a measurement without noise.
     let noise = GaussianNoise::new(1e-3).map_err(refused)?;
     let step = RePaint::new(moves, Measurement::new(mask, noise, original));
     let mut comparison = Comparison::default();
@@ -118,7 +118,7 @@ fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         };
         let place = used.iter().position(|step| *step == k as u64);
         let z: Tensor<4> = draws[place.ok_or_else(|| lacks("noise"))?].tensor(DType::F64)?;
-        // The peer shares one draw between what is known and what is not.
+        // The peer uses one draw for both the known and the unknown pixels.
         let mut noise = Replay::new(vec![z.clone(), z]);
         let x = states[k].tensor::<4>(DType::F64)?;
         let mut context = StepContext::new(&model, &mut noise);
@@ -129,7 +129,7 @@ fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// The peer moves by the noise of the unclipped estimate: only `α_s x̂₀` is clipped.
+/// The peer moves with the noise of the unclipped estimate; only `α_s x̂₀` is clipped.
 struct RawNoise<'a> {
     kernel: Ddim,
     case: &'a Case,

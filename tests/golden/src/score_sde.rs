@@ -1,4 +1,4 @@
-//! Predictors and correctors of the score-SDE library, as a peer has them.
+//! Predictors and correctors of the score-SDE library, as diffusers implements them.
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome, SINGLE};
@@ -22,7 +22,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     }
 }
 
-/// An output that means `prediction` at whatever level it is asked.
+/// Returns a denoiser that reads one output as `prediction`, at any level.
 fn output(value: Tensor<4>, prediction: Prediction) -> impl Denoiser<4> {
     from_fn(move |x: Tensor<4>, level: Level| {
         let row = prediction.to_clean(level);
@@ -30,7 +30,7 @@ fn output(value: Tensor<4>, prediction: Prediction) -> impl Denoiser<4> {
     })
 }
 
-/// For each level so many moves of a corrector, then one of the predictor.
+/// Replays `correct_steps` moves of the corrector for each level, then one of the predictor.
 fn variance_exploding(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let snr = case.config("snr").and_then(serde_json::Value::as_f64);
     let (corrections, snr) = (case.count("correct_steps")?, snr.unwrap_or(0.15));
@@ -100,8 +100,8 @@ fn variance_exploding(file: &File, case: &Case) -> Result<Outcome, GoldenError> 
     Ok(Outcome::Ran(comparison))
 }
 
-/// Euler–Maruyama by −1/N at times that lie (1 − ε)/(N − 1) apart (a documented bug): what the peer
-/// calls the score is the noise.
+/// Replays Euler–Maruyama with steps of −1/N between times that are (1 − ε)/(N − 1) apart (a
+/// documented bug). The peer's score is in fact the noise.
 fn variance_preserving(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let number = |key: &str| case.config(key).and_then(serde_json::Value::as_f64);
     let schedule = VariancePreserving::new(
@@ -124,7 +124,8 @@ fn variance_preserving(file: &File, case: &Case) -> Result<Outcome, GoldenError>
         let mut x = states[0].tensor::<4>(dtype)?;
         for (k, &t) in times.iter().enumerate() {
             let from = schedule.level(t);
-            // The last move would end before time 0: the method is linear in the step.
+            // The last move would end before time 0, so a shorter one is scaled: the method is
+            // linear in the step.
             let short = dt.min(0.5 * t);
             let rule = kernel.transition(from, schedule.level(t - short))?;
             let (state, clean) = (rule.state - 1.0, rule.clean);

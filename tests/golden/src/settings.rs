@@ -1,11 +1,11 @@
-//! Settings of a peer as values of the library.
+//! Settings of a peer, converted to values of the library.
 
 use crate::case::{Case, File, GoldenError, Recorded, refused};
 use serde_json::Value;
 use tweedie::core::oracle::Gaussian;
 use tweedie::math::{Chain, Prediction, Spacing};
 
-/// The chain that a peer's settings describe; `get` looks a setting up.
+/// Returns the chain that a peer's settings describe; `get` looks up a setting.
 pub(crate) fn chain<'a>(get: impl Fn(&str) -> Option<&'a Value>) -> Result<Chain, GoldenError> {
     let number = |key: &str, default: f64| get(key).and_then(Value::as_f64).unwrap_or(default);
     let steps = number("num_train_timesteps", 1000.0) as usize;
@@ -31,7 +31,7 @@ pub(crate) fn chain<'a>(get: impl Fn(&str) -> Option<&'a Value>) -> Result<Chain
     Ok(chain)
 }
 
-/// The spacing of a configuration; peers differ in their default.
+/// Returns the spacing of a configuration. The peers have different defaults.
 pub(crate) fn spacing(case: &Case, default: &str) -> Result<Spacing, GoldenError> {
     let offset = case
         .config("steps_offset")
@@ -48,7 +48,7 @@ pub(crate) fn spacing(case: &Case, default: &str) -> Result<Spacing, GoldenError
     }
 }
 
-/// What the recorded outputs mean.
+/// Returns the prediction type of the recorded outputs.
 pub(crate) fn prediction(case: &Case) -> Result<Prediction, GoldenError> {
     match case.text("prediction_type") {
         "epsilon" => Ok(Prediction::Noise),
@@ -60,9 +60,9 @@ pub(crate) fn prediction(case: &Case) -> Result<Prediction, GoldenError> {
     }
 }
 
-/// The Gaussian prior of a file, one mean a channel, for samples of `shape`.
+/// Returns the Gaussian prior of a file, with one mean per channel, for samples of `shape`.
 ///
-/// `mu` and `s` are the file's; a file that does not say has those of the format's description.
+/// `mu` and `s` come from the file, or from the description of the format if the file lacks them.
 pub(crate) fn gaussian(file: &File, shape: &[usize]) -> Result<Gaussian, GoldenError> {
     let list = file.meta["mu"].as_array().cloned().unwrap_or_default();
     let mut means: Vec<f64> = list.iter().filter_map(Value::as_f64).collect();
@@ -78,7 +78,7 @@ pub(crate) fn gaussian(file: &File, shape: &[usize]) -> Result<Gaussian, GoldenE
     Gaussian::isotropic(&mean, std).map_err(refused)
 }
 
-/// Numbers as indices.
+/// Returns recorded numbers as indices.
 pub(crate) fn indices(recorded: &Recorded) -> Vec<usize> {
     recorded
         .values

@@ -1,4 +1,4 @@
-//! Which nodes of a chain a sampler visits.
+//! The nodes of a chain that a sampler visits.
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome};
@@ -19,7 +19,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         let pairs = nodes.into_iter().flat_map(|node| [node, node]);
         pairs.skip(1).collect()
     };
-    // Peers differ in whether they round the evenly spaced nodes.
+    // Some peers round the evenly spaced nodes, others do not.
     let positions = || match spacing {
         Spacing::Linspace => spacing.positions(nodes, steps),
         _ => spacing.indices(nodes, steps).map(whole),
@@ -27,7 +27,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let found = match class {
         "DDPM" | "DDIM" => spacing.indices(nodes, steps).map(whole),
         "EulerDiscrete" | "EulerAncestralDiscrete" => positions(),
-        // Each node but the first is visited twice.
+        // Each node except the first is visited twice.
         "HeunDiscrete" => positions().map(twice),
         "DPMSolverMultistep" | "UniPCMultistep" => match spacing {
             Spacing::Trailing => spacing.indices(nodes, steps).map(whole),
@@ -36,7 +36,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
                     "the peer visits a node twice: it spaces one step more than the chain has",
                 ));
             }
-            // These peers space one step more and drop the last.
+            // These peers space one more step and drop the last node.
             _ => spacing.indices(nodes, steps + 1).map(|mut indices| {
                 indices.pop();
                 whole(indices)

@@ -1,4 +1,4 @@
-//! Whole runs of a peer's sampler, with its noise.
+//! Whole runs of a peer's sampler, with its recorded noise.
 
 use crate::case::{Case, File, GoldenError, Recorded, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome, SINGLE};
@@ -29,7 +29,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         "EulerDiscrete" | "EDMEuler" if kwarg(case, "s_churn").is_some() => churn::run(file, case),
         "EulerDiscrete" | "EDMEuler" => by_sigmas(file, case, Ddim::deterministic()),
         "EulerAncestralDiscrete" => by_sigmas(file, case, Ddim::ancestral()),
-        // All noise is fresh: as much as η may give.
+        // All noise is fresh: η is large enough to reach its upper bound.
         "FlowMatchEulerDiscrete" if case.config("stochastic_sampling").is_some() => {
             by_sigmas(file, case, Ddim::new(1e9)?)
         }
@@ -41,10 +41,10 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     }
 }
 
-/// The state and the clean estimate after move number `k`.
+/// The state and the clean estimate after a move.
 pub(crate) type Moved = Result<(Tensor<4>, Option<Tensor<4>>), GoldenError>;
 
-/// Walks the moves in both precisions and compares every state and estimate.
+/// Runs the moves in both precisions and compares every state and estimate.
 pub(crate) fn walk(
     file: &File,
     case: &Case,
@@ -61,7 +61,7 @@ pub(crate) fn walk(
     )
 }
 
-/// The same with another denoiser, and another tolerance in `f32`.
+/// Like `walk`, with another denoiser and another tolerance in `f32`.
 pub(crate) fn walk_by(
     file: &File,
     case: &Case,
@@ -104,8 +104,8 @@ pub(crate) fn walk_by(
     Ok(Outcome::Ran(comparison))
 }
 
-/// A run in `f32` ends where the recorded run in `f64` does, and where the peer's in `f32` does up
-/// to the rounding that is recorded of the peer.
+/// Compares the end of a run in `f32` with the recorded run in `f64`. Also compares it with the
+/// peer's run in `f32`, up to the recorded rounding error of the peer.
 pub(crate) fn single_precision(
     file: &File,
     case: &Case,
@@ -121,8 +121,10 @@ pub(crate) fn single_precision(
     Ok(())
 }
 
-/// The tolerance in `f32` of a run with recorded outputs. They do not answer to the state, so that
-/// nothing contracts the rounding of the first states: it grows with `1/α` until the end.
+/// Returns the tolerance in `f32` of a run with recorded outputs.
+///
+/// Recorded outputs do not depend on the state, so nothing contracts the rounding errors of the
+/// first states: they grow with `1/α` until the end.
 pub(crate) fn open_loop(
     file: &File,
     case: &Case,
@@ -145,7 +147,7 @@ pub(crate) fn open_loop(
     ))
 }
 
-/// A step of a kernel.
+/// Makes a move with a kernel.
 pub(crate) fn by_kernel(
     kernel: &impl Kernel,
     model: &dyn Denoiser<4>,
@@ -156,7 +158,7 @@ pub(crate) fn by_kernel(
     moved(kernel, model, x, mv, noise, &mut History::default())
 }
 
-/// A move of any step.
+/// Makes a move with any step.
 pub(crate) fn moved<S: Step<4>>(
     step: &S,
     model: &dyn Denoiser<4>,
@@ -185,7 +187,8 @@ fn ddpm(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
                 .collect()
         })
         .unwrap_or_default();
-    // The peer's variance has a floor of 1e-20, and it draws in a last step from a node above 0.
+    // The peer's variance has a floor of 1e-20, and the peer draws noise in a last step from a node
+    // above 0.
     let floored = move |transition: Transition, k: usize| Transition {
         noise: if draws.contains(&k) {
             transition.noise.max(1e-10)
@@ -211,8 +214,8 @@ fn ddpm(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     })
 }
 
-/// The second half of the recorded channels says, for every value, where between β̃ and β its
-/// log-variance lies: −1 to 1.
+/// Replays DDPM with a learned variance. The second half of the recorded channels holds, for every
+/// value, the position of its log-variance between β̃ (−1) and β (1).
 fn learned(file: &File, case: &Case, moves: &[Move]) -> Result<Outcome, GoldenError> {
     let outputs = file.tensor(case, "model_outputs")?.parts();
     walk(file, case, moves, |model, x, mv, noise, k| {
@@ -251,7 +254,7 @@ fn ddim(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let nodes = visited(file, case)?;
     let to_one = case.config("set_alpha_to_one").and_then(Value::as_bool) != Some(false);
     let last = if to_one { Level::CLEAN } else { chain.node(0) };
-    // The peer's previous node is t − ⌊T/N⌋, which is not always the next of its list.
+    // The peer's previous node is t − ⌊T/N⌋, which is not always the next node of its list.
     let stride = chain.len() / nodes.len();
     let to = |t: usize| t.checked_sub(stride).map_or(last, |s| chain.node(s));
     let moves: Vec<Move> = nodes
@@ -268,7 +271,7 @@ fn ddim(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             let bounded = clipped(case, Box::new(model))?;
             return by_kernel(&kernel, &*bounded, x, mv, noise);
         }
-        // The peer moves by the noise of the unclipped estimate: only α_s x̂₀ is clipped.
+        // The peer moves with the noise of the unclipped estimate; only α_s x̂₀ is clipped.
         let (moved, clean) = by_kernel(&kernel, model, x, mv, noise)?;
         let clean = clean.ok_or_else(|| refused("a kernel gives its estimate"))?;
         let estimate = clean.clone();
@@ -280,7 +283,7 @@ fn ddim(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 }
 
 fn heun(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    // Levels and states but the first and last are recorded twice, once for each evaluation.
+    // All levels and states except the first and last are recorded twice, once for each evaluation.
     let recorded = file.tensor(case, "sigmas")?;
     let mut sigmas = recorded.values.clone();
     sigmas.dedup();
@@ -307,7 +310,7 @@ fn heun(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// A run through recorded noise levels.
+/// Runs through recorded noise levels.
 fn by_sigmas(file: &File, case: &Case, kernel: Ddim) -> Result<Outcome, GoldenError> {
     let states = file.tensor(case, "xs")?.shape[0];
     let sigmas = &file.tensor(case, "sigmas")?.values;
@@ -331,8 +334,8 @@ pub(crate) fn moves_through(case: &Case, sigmas: &[f64]) -> Result<Vec<Move>, Go
         .collect())
 }
 
-/// The nodes of a run: the library's where a spacing says them, which has to agree with the
-/// recorded ones, or the recorded ones of a list.
+/// Returns the nodes of a run. With a spacing they come from the library and must agree with the
+/// recorded ones; otherwise they are the recorded list.
 fn visited(file: &File, case: &Case) -> Result<Vec<usize>, GoldenError> {
     let recorded = indices(file.tensor(case, "timesteps")?);
     let Ok(steps) = case.count("num_inference_steps") else {
@@ -352,7 +355,7 @@ pub(crate) fn kwarg<'a>(case: &'a Case, key: &str) -> Option<&'a Value> {
     case.get("step_kwargs")?.get(key)
 }
 
-/// A transition that is known.
+/// A fixed transition.
 struct Fixed(Transition);
 
 impl Kernel for Fixed {

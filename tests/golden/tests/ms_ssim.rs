@@ -7,16 +7,17 @@ use tweedie::inverse::operator::{Blur, Operator, Padding, PointSpread};
 use tweedie::metrics::{Border, Ssim};
 use tweedie::prelude::*;
 
-/// Recorded with pytorch-msssim 1.0.0 (its window in `f64`) and torchmetrics 1.9.0: the photograph
-/// of an astronaut against the mean of 5×5 pixels, edges replicated, in colour and as the mean of
-/// its channels, and against `0.15 sin(12.9898 i + 78.233 j + 37.719 c)` added and cut to `[0, 1]`.
+/// Recorded with pytorch-msssim 1.0.0 (its window in `f64`) and torchmetrics 1.9.0. The photograph
+/// of an astronaut is compared with its mean over 5×5 pixels, edges replicated, in colour and as
+/// the mean of its channels. It is also compared with itself plus
+/// `0.15 sin(12.9898 i + 78.233 j + 37.719 c)`, clipped to `[0, 1]`.
 #[test]
 fn a_photograph_has_the_values_of_pytorch_msssim_and_torchmetrics() {
     let device = Device::flex();
     let photo = Images::photos()
         .expect("photographs")
         .select(&[0], ValueRange::Unit, &device);
-    // Bytes, exactly.
+    // Values of exact bytes.
     let photo = (photo.cast(DType::F64) * 255.0).round() / 255.0;
     let mean = PointSpread::uniform([5, 5]).expect("a kernel");
     let blurred = Blur::new(mean, Padding::Replicate).apply(photo.clone());

@@ -1,8 +1,8 @@
-//! Networks of one's own, trained and sampled through the facade alone.
+//! Custom networks, trained and sampled through the facade crate alone.
 
 mod own;
 
-// burn's derive macros look for the name `burn`.
+// burn's derive macros need the name `burn` in scope.
 use tweedie::burn::{
     self,
     module::Module,

@@ -1,9 +1,8 @@
-//! An architecture of one's own as a `Model`: saved, loaded, fine-tuned, sampled, told a condition
-//! and guided.
+//! A custom architecture as a `Model`: saved, loaded, fine-tuned, sampled, conditioned and guided.
 //!
-//! The network learns pixels of `N(0, s²)`. Told a mean, it is the same network around that mean,
-//! so every answer is known: samples have the mean that it is told, and guidance away from none by
-//! a scale `γ` gives `γ` times that mean.
+//! The network learns pixels of `N(0, s²)`. With a mean as condition, it is the same network around
+//! that mean. The expected results are therefore known. Samples have the mean of the condition.
+//! Guidance of scale `γ` from the unconditional network gives `γ` times that mean.
 
 use tweedie::burn::{
     self,
@@ -18,7 +17,7 @@ use tweedie::math::VarianceExploding;
 use tweedie::models::{Architecture, NetworkError, Precision, seeded};
 use tweedie::prelude::*;
 
-/// The mean of each sample's pixels, or one of all; none for 0.
+/// The mean of each sample's pixels, or one mean for all samples; empty for 0.
 #[derive(Clone, Debug, Default)]
 struct Means(Vec<f64>);
 
@@ -64,7 +63,7 @@ struct PixelsConfig {
     width: usize,
 }
 
-/// `m + F((x − m)/√(σ² + 1), ln σ)`, of every value by itself.
+/// `m + F((x − m)/√(σ² + 1), ½ ln σ)`, applied to each value separately.
 #[derive(Module, Debug)]
 struct Pixels {
     hidden: Linear,

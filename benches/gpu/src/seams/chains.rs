@@ -1,4 +1,4 @@
-//! Every sampler, and likelihoods, on a prior that is known.
+//! Every sampler, and likelihoods, with an exact prior.
 
 use super::normal;
 use crate::check::{Seam, numbers};
@@ -11,7 +11,7 @@ use tweedie_examples::three_clusters;
 pub(crate) fn seams() -> Vec<Seam> {
     let entries = match entries() {
         Ok(entries) => entries,
-        // A list that cannot be made is a seam that fails.
+        // If the list cannot be built, return a seam that fails.
         Err(error) => return vec![Seam::new("samplers", 1e-3, move |_| Err(error.into()))],
     };
     let mut seams: Vec<Seam> = entries

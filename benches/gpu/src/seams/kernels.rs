@@ -1,4 +1,4 @@
-//! Kernels of the CPU, of GPUs, and what serves elsewhere, with gradients.
+//! All kernels with their gradients, or the tensor operations that replace them on a backend.
 
 use super::normal;
 use crate::check::{Seam, numbers};
@@ -42,7 +42,7 @@ pub(crate) fn seams() -> Vec<Seam> {
             },
         ));
     }
-    // All gradients are in that of the image.
+    // The gradients by input and weight are both parts of the gradient by the image.
     seams.push(with_gradient("linear layer", [3, 5, 4, 6], |x| {
         let rows = x.clone().narrow(1, 0, 2).reshape([3, 48]);
         let weight = x.narrow(1, 2, 2).reshape([48, 3]);
@@ -66,7 +66,7 @@ pub(crate) fn seams() -> Vec<Seam> {
         Ok(concat_channels(x.clone().narrow(1, 2, 3) * 2.0, x))
     }));
     seams.push(with_gradient("silu", [2, 3, 9, 8], |x| Ok(silu(x * 3.0))));
-    // Batch, heads, features of queries and of values, queries, keys.
+    // Batch, heads, features of queries, features of values, queries, keys.
     for shape in [
         [2, 2, 8, 8, 20, 20],
         [1, 3, 8, 5, 7, 300],
@@ -96,13 +96,12 @@ pub(crate) fn seams() -> Vec<Seam> {
             weight_decay: 0.1,
             number: 3,
         };
-        // A vector that one part sums, and one that several do; a view whose numbers are not in
-        // order.
+        // A vector that one cube sums, then a non-contiguous view that several cubes sum.
         let few = gradient.clone().narrow(0, 3, 1);
         let sum = add_squares(Tensor::ones([1], device), few);
         let sum = add_squares(sum, gradient.clone().transpose());
         let length = (sum / gradient.shape().num_elements() as f64).sqrt();
-        // What somebody holds stays.
+        // A parameter with a second owner must not be changed in place.
         let held = parameter.clone();
         let (moved, [m, v]) = adamw(parameter, gradient.clone(), [m, v.square() + 0.1], step);
         let mixed = average(m.clone(), gradient, 0.7);

@@ -1,4 +1,4 @@
-//! What is compared, from single kernels to whole runs.
+//! The computations that are compared, from single kernels to whole runs.
 
 mod chains;
 mod kernels;
@@ -24,7 +24,7 @@ pub(crate) fn all() -> Vec<Seam> {
     .collect()
 }
 
-/// The same normal numbers on every device.
+/// Returns the same normal values on every device.
 fn normal<const D: usize>(seed: u64, shape: [usize; D], device: &Device) -> Tensor<D> {
     HostNoise::seeded(seed).normal(shape, device)
 }

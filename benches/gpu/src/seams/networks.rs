@@ -1,4 +1,4 @@
-//! Networks with random weights: outputs, gradients of the input, losses of training.
+//! Networks with random weights: outputs, gradients by the input, training losses.
 
 use super::normal;
 use crate::check::{Seam, numbers};
@@ -14,7 +14,7 @@ use tweedie_benches::{CaseError, in_precision};
 
 const SHAPE: [usize; 4] = [2, 3, 16, 16];
 
-/// Weights drawn on the CPU, none of them zero as layers' last convolutions are at first.
+/// Draws weights on the CPU and adds noise, because the last convolutions of blocks start at 0.
 fn weights<N: Module>(
     device: &Device,
     build: impl FnOnce(&Device) -> Result<N, CaseError>,
@@ -43,7 +43,7 @@ fn of(resampling: Resampling) -> UnetConfig {
         .with_levels(levels.to_vec())
 }
 
-/// Whether a device computes in half precision what the CPU does in `f32`: a network, and its loss.
+/// Compares bf16 on a device with `f32` on the CPU: the output of a network, and its loss.
 pub(crate) fn half_precision() -> Seam {
     let config = of(Resampling::Convolution);
     Seam::new("U-Net and its loss in bf16", 0.1, move |device| {
@@ -96,7 +96,7 @@ pub(crate) fn seams() -> Vec<Seam> {
     seams
 }
 
-/// What a denoiser says, and what its gradient does to it.
+/// The output of a denoiser, and a vector–Jacobian product.
 fn network<N>(
     name: impl Into<String>,
     build: impl Fn(&Device) -> Result<N, CaseError> + 'static,
@@ -116,8 +116,8 @@ where
     })
 }
 
-/// Losses and norms of the gradient over some steps. (Adam's first steps follow the signs of the
-/// gradient: weights are no measure.)
+/// Losses and gradient norms over some steps. (The weights are not compared: Adam's first steps
+/// follow the signs of the gradient, which rounding may flip.)
 fn training(name: String, config: UnetConfig) -> Seam {
     Seam::new(name, 1e-2, move |device| {
         let network = weights(device, |host| Ok(config.init(host)?))?;
@@ -134,7 +134,7 @@ fn training(name: String, config: UnetConfig) -> Seam {
     })
 }
 
-/// What a network says in half precision, on the CPU in `f32`, and its loss.
+/// The output of a network in bf16, or in `f32` on the CPU, and its loss.
 fn narrow(config: &UnetConfig, device: &Device) -> Result<Vec<f32>, CaseError> {
     let dtype = match *device == Device::flex() {
         true => DType::F32,

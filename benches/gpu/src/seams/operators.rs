@@ -1,4 +1,4 @@
-//! Every operator: `A x`, `Aᵀ y`, and `A⁺ y`, or `A A⁺ y`.
+//! Every operator: `A x`, `Aᵀ y`, and `A⁺ y` or `A A⁺ y`.
 
 use super::normal;
 use crate::check::{Seam, numbers};
@@ -20,8 +20,8 @@ pub(crate) fn seams() -> Vec<Seam> {
             let mut found = numbers(y.clone());
             found.extend(numbers(operator.adjoint(y.clone())));
             let solution = operator.pinv(y)?;
-            // What iterations find is as uncertain as the equations are badly conditioned; what is
-            // seen of it is not.
+            // An iterative solution is as uncertain as the equations are badly conditioned; its
+            // image under `A` is not.
             found.extend(numbers(match solution.iterations {
                 0 => solution.x,
                 _ => operator.apply(solution.x),

@@ -1,4 +1,4 @@
-//! Every posterior method, on a prior that is known.
+//! Every posterior method, with an exact prior.
 
 use crate::check::{Seam, numbers};
 use tweedie::core::oracle::{Gaussian, OracleError};
@@ -18,7 +18,7 @@ mod registry;
 
 type Inpainting = Measurement<2, Mask<2>, GaussianNoise>;
 
-/// Down to almost no noise, then to none.
+/// A path to almost no noise, then to none.
 #[allow(clippy::expect_used, reason = "as the list expects it")]
 fn path(moves: usize) -> LevelPath {
     let span = Span::new(1.0, 1e-2);
@@ -28,11 +28,11 @@ fn path(moves: usize) -> LevelPath {
 
 fn prior() -> Result<registry::Prior, OracleError> {
     let prior = Gaussian::full(&[1.0, -1.0], &[vec![0.5, 0.3], vec![0.3, 0.4]])?;
-    // The list wants one that outlives it.
+    // The registry takes a prior with a static lifetime.
     Ok(Box::leak(Box::new(prior)))
 }
 
-/// The first coordinate is measured.
+/// A measurement of the first coordinate.
 fn inpainting(device: &Device) -> Result<Inpainting, CaseError> {
     let kept = Tensor::<2>::from_floats([[1.0, 0.0]], device).greater_scalar(0.5);
     let y = Tensor::from_floats([[0.3, 0.0]], device);
@@ -50,7 +50,7 @@ pub(crate) fn seams() -> Vec<Seam> {
     };
     let names = match names() {
         Ok(names) => names,
-        // A list that cannot be made is a seam that fails.
+        // If the list cannot be built, return a seam that fails.
         Err(error) => {
             let error = error.to_string();
             return vec![Seam::new("posterior", 1e-3, move |_| {

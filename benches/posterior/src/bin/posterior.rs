@@ -16,23 +16,23 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Measures every posterior method on every problem.
 #[derive(Parser)]
 struct Arguments {
-    /// The folder of the table and of its numbers; what was measured before is kept
+    /// The folder of the table and of its numbers; rows measured before are kept
     #[arg(long, default_value = "out/posterior")]
     out: PathBuf,
-    /// Measurements of each problem; half of them for the digits
+    /// Measurements of each problem; half as many for the digits
     #[arg(long, default_value_t = 16)]
     measurements: usize,
-    /// Draws for each measurement; half of them for the digits
+    /// Draws for each measurement; half as many for the digits
     #[arg(long, default_value_t = 64)]
     draws: usize,
     /// Moves of each chain
     #[arg(long, default_value_t = 60)]
     moves: usize,
-    /// Also run every method on measurements changed in the fifth digit, to find out whose scores
+    /// Also run every method on measurements changed in the fifth digit, to find the scores that
     /// rounding decides
     #[arg(long)]
     nudged: bool,
-    /// One prior alone: gaussian, plane or digits
+    /// Only this prior: gaussian, plane or digits
     #[arg(long)]
     prior: Option<String>,
 }
@@ -63,7 +63,7 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         Some(name) => vec![serde_json::from_value(name.as_str().into())?],
     };
     fs::create_dir_all(&arguments.out)?;
-    // Numbers of other settings are other numbers.
+    // Results of other settings are kept in other files.
     let settings = [arguments.measurements, arguments.draws, arguments.moves];
     let [measurements, draws, moves] = settings;
     let name = format!("posterior-{measurements}-{draws}-{moves}.json");
@@ -82,7 +82,7 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         if rows.iter().any(known) {
             continue;
         }
-        // Ten components cost ten times as much.
+        // A prior of ten components costs ten times as much.
         let share = if prior == Prior::Digits { 2 } else { 1 };
         let measurements = (arguments.measurements / share).max(1);
         let count = (arguments.draws / share).max(4);
@@ -128,7 +128,7 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
                 add(Some(method), walk, &run.draws, run.evaluations, run.seconds)?;
             }
         }
-        // Problem by problem, so that an interrupted run goes on where it stood.
+        // Written after each problem, so that an interrupted run can continue.
         let json = serde_json::to_vec_pretty(&rows)?;
         replace_file(&numbers, &json)?;
     }

@@ -1,4 +1,5 @@
-//! Products of all tokens, and between them one launch: the softmax, or its gradient.
+//! Attention as matrix products over all tokens, with one fused kernel between them: the softmax in
+//! the forward pass, its gradient in the backward pass.
 
 use super::extension::{AttendGradient, AttentionBackend};
 use crate::device::{UNITS, over_lanes, own};
@@ -9,8 +10,8 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::{calculate_cube_count_elemwise, prelude::*};
 
-/// Where a unit's row starts, and where it ends: at once beyond the last one, whose units wait with
-/// the others.
+/// Returns the start and the end of the row that a unit works on. Units past the last row get an
+/// empty range, so that they still reach every barrier.
 #[cube]
 fn row(columns: usize, all: usize, #[comptime] lanes: usize) -> (usize, usize) {
     let start = (CUBE_POS * comptime!(UNITS / lanes) + UNIT_POS as usize / lanes) * columns;
@@ -21,7 +22,7 @@ fn row(columns: usize, all: usize, #[comptime] lanes: usize) -> (usize, usize) {
     (start, end)
 }
 
-/// Each row `s` becomes `softmax(scale·s)`.
+/// Replaces each row `s` by `softmax(scale·s)`.
 #[cube(launch_unchecked)]
 fn softmax(s: &mut Tensor<f32>, scale: f32, #[comptime] lanes: usize) {
     let mut shared = Shared::<[f32]>::new_slice(UNITS);
@@ -44,7 +45,7 @@ fn softmax(s: &mut Tensor<f32>, scale: f32, #[comptime] lanes: usize) {
     }
 }
 
-/// Each row `∂p` becomes `scale·p ⊙ (∂p − Σ p ∂p)`.
+/// Replaces each row `∂p` by `scale·p ⊙ (∂p − Σ p ∂p)`.
 #[cube(launch_unchecked)]
 fn through_softmax(p: &Tensor<f32>, dp: &mut Tensor<f32>, scale: f32, #[comptime] lanes: usize) {
     let mut shared = Shared::<[f32]>::new_slice(UNITS);
@@ -55,8 +56,9 @@ fn through_softmax(p: &Tensor<f32>, dp: &mut Tensor<f32>, scale: f32, #[comptime
         sum += p[i] * dp[i];
     }
     let mean = over_lanes(sum, &mut shared, lanes, false);
-    // Where one key takes almost all, what is left of two large numbers counts: the mean again, of
-    // that.
+    // Where one key takes almost all the weight, `∂p − mean` is the difference of two large
+    // numbers. Subtracting the mean of the remainder once more corrects the rounding error of the
+    // first mean.
     let mut sum = 0.0f32;
     for i in range_stepped(first, end, lanes) {
         dp[i] -= mean;
@@ -68,7 +70,7 @@ fn through_softmax(p: &Tensor<f32>, dp: &mut Tensor<f32>, scale: f32, #[comptime
     }
 }
 
-/// Cubes for rows, and units of a row: a power of two.
+/// Returns the launch size for one row per group of units, and the units of a row, a power of two.
 fn rows(x: &CubeTensor) -> (CubeCount, CubeDim, usize) {
     let [b, h, n, m] = x.meta.shape().dims();
     let (lanes, dim) = (
@@ -79,7 +81,7 @@ fn rows(x: &CubeTensor) -> (CubeCount, CubeDim, usize) {
     (count, dim, lanes)
 }
 
-/// `a b`, each of them transposed where it says so.
+/// Returns `a b`, each factor transposed if its flag in `turned` is set.
 fn product(a: CubeTensor, b: CubeTensor, turned: [bool; 2]) -> CubeTensor {
     let turn = |x, turned| match turned {
         true => CubeBackend::float_swap_dims(x, 2, 3),
@@ -88,17 +90,17 @@ fn product(a: CubeTensor, b: CubeTensor, turned: [bool; 2]) -> CubeTensor {
     CubeBackend::float_matmul(turn(a, turned[0]), turn(b, turned[1]))
 }
 
-/// `1/√d`.
+/// Returns the factor of the scores, `1/√d`.
 fn scale(q: &CubeTensor) -> f32 {
     (1.0 / (q.meta.shape()[2] as f64).sqrt()) as f32
 }
 
-/// `pᵀ`, `[batch, heads, n, m]`.
+/// Returns the probabilities `pᵀ`, `[batch, heads, n, m]`.
 fn probabilities(q: CubeTensor, k: CubeTensor) -> CubeTensor {
     let scale = scale(&q);
     let p = own(product(q, k, [true, false]));
     let (count, dim, lanes) = rows(&p);
-    // SAFETY: units of rows that there are stay within them, others do nothing.
+    // SAFETY: units with a row stay within that row, and units without one do nothing.
     #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
     unsafe {
         softmax::launch_unchecked(
@@ -113,7 +115,7 @@ fn probabilities(q: CubeTensor, k: CubeTensor) -> CubeTensor {
     p
 }
 
-/// Sums of many scores, and drivers that do not know half precision.
+/// Casts to `f32`, because the sums run over many scores and some drivers lack half precision.
 fn wide(x: CubeTensor) -> CubeTensor {
     CubeBackend::float_cast(x, DType::F32.into())
 }
@@ -143,7 +145,7 @@ impl AttendGradient for CubeBackend {
         let p = probabilities(q.clone(), k.clone());
         let ds = own(product(dy.clone(), v, [true, false]));
         let (count, dim, lanes) = rows(&p);
-        // SAFETY: as above, and both have as many rows.
+        // SAFETY: as above; `p` and `ds` have the same shape.
         #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
         unsafe {
             through_softmax::launch_unchecked(

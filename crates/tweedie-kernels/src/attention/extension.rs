@@ -29,7 +29,7 @@ fn output_shape(q: &Shape, v: &Shape) -> Shape {
     Autodiff
 )]
 pub(crate) trait AttentionBackend: Backend {
-    /// `o`.
+    /// Computes `o`.
     #[fusion(dtype = q, shape = output_shape(q, v))]
     fn attend(
         q: FloatTensor<Self>,
@@ -44,7 +44,7 @@ pub(crate) trait AttentionBackend: Backend {
     Fusion: cfg(all(feature = "cube", feature = "fusion"))
 )]
 pub(crate) trait AttendGradient: Backend {
-    /// `∂/∂q`, `∂/∂k` and `∂/∂v` from `∂/∂o`.
+    /// Computes `∂/∂q`, `∂/∂k` and `∂/∂v` from `∂/∂o`.
     #[fusion(meta = |q, k, v, _| (q.clone(), k.clone(), v.clone()))]
     fn attend_gradient(
         q: FloatTensor<Self>,

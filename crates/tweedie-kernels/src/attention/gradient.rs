@@ -1,4 +1,5 @@
-//! Gradients: 64 queries at a time meet all keys, and give their part to the gradient of each.
+//! The backward pass: each step takes 64 queries against all keys and adds their share to the
+//! gradients of all keys and values.
 
 use super::host::{Given, Lanes, exponentials, panel, part, put, rows, turned};
 use crate::host::written;
@@ -11,14 +12,15 @@ use rayon::prelude::*;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-/// Panels of queries that are summed before memory is asked.
+/// Panels of 16 queries per block: the sums in memory are read and written once a block.
 const PANELS: usize = 4;
 
-/// `∂/∂q`, `∂/∂k` and `∂/∂v` from `∂/∂o`, `[pairs, e, n]`.
+/// Computes `∂/∂q`, `∂/∂k` and `∂/∂v` from `∂/∂o`, `[pairs, e, n]`.
 ///
-/// With `s = kᵀ q/√d`, `p = softmax_j(s)` and `∂p[j, i] = v[·, j] · ∂o[·, i]`: `∂s = p ⊙ (∂p − Σ_j
-/// p ∂p)`, `∂q = k ∂s/√d`, `∂k = q ∂sᵀ/√d`, `∂v = ∂o pᵀ`. The last two are sums over all queries,
-/// block by block, in order: whoever computes them, they are the same bit for bit.
+/// With `s = kᵀ q/√d`, `p = softmax_j(s)` and `∂p[j, i] = v[·, j] · ∂o[·, i]`:
+/// `∂s = p ⊙ (∂p − Σ_j p ∂p)`, `∂q = k ∂s/√d`, `∂k = q ∂sᵀ/√d`, `∂v = ∂o pᵀ`. The last two are sums
+/// over all queries. They are added block by block in a fixed order, so that their bits do not
+/// depend on the number of threads.
 pub(super) fn backward(given: Given<'_>, dy: &[f32]) -> [Vec<f32>; 3] {
     let ([d, e], [n, m], pairs) = (given.features, given.tokens, given.pairs);
     let wide = [d, e].map(|features| features.next_multiple_of(PANEL));
@@ -34,7 +36,7 @@ pub(super) fn backward(given: Given<'_>, dy: &[f32]) -> [Vec<f32>; 3] {
         long,
     };
     let blocks = n.div_ceil(PANELS * PANEL);
-    // Where pairs alone do not keep all threads busy, several blocks of each at a time.
+    // If there are fewer pairs than threads, several blocks of each pair run in parallel.
     let strands = (2 * rayon::current_num_threads() / pairs).clamp(1, blocks);
     let run = if strands == 1 { blocks } else { 1 };
     let of_pair = m * (wide[0] + wide[1]);
@@ -52,7 +54,7 @@ pub(super) fn backward(given: Given<'_>, dy: &[f32]) -> [Vec<f32>; 3] {
                     pair: task / strands,
                     blocks: first..(first + run).min(blocks),
                     sums,
-                    // The first one goes on where it was.
+                    // The first strand continues with the sums of the previous round.
                     add: strand == 0 && start > 0,
                     out,
                 });
@@ -62,7 +64,8 @@ pub(super) fn backward(given: Given<'_>, dy: &[f32]) -> [Vec<f32>; 3] {
                 .for_each(|sums| add_strands(sums, of_pair, with_more));
         }
     };
-    // SAFETY: every column of every pair lies in one panel of one block, and is written whole.
+    // SAFETY: every column of every pair belongs to exactly one panel of one block, which writes
+    // all of it.
     #[allow(unsafe_code, reason = "the gradient is not cleared first")]
     let dq = unsafe { written(pairs * d * n, by_q) };
     let (mut dk, mut dv) = (vec![0.0; pairs * d * m], vec![0.0; pairs * e * m]);
@@ -81,7 +84,7 @@ pub(super) fn backward(given: Given<'_>, dy: &[f32]) -> [Vec<f32>; 3] {
     [dq, dk, dv]
 }
 
-/// Adds what the strands of a pair have found to the first one, in order.
+/// Adds the sums of all strands of a pair to those of the first strand, in order.
 fn add_strands(sums: &mut [f32], of_pair: usize, strands: usize) {
     let (first, others) = sums.split_at_mut(of_pair);
     let others = &others[..(strands - 1) * of_pair];
@@ -95,7 +98,7 @@ fn add_strands(sums: &mut [f32], of_pair: usize, strands: usize) {
     });
 }
 
-/// What was given, with features last too, and the gradient of the output.
+/// The arguments of the forward pass, also with features last, and the gradient of the output.
 #[derive(Clone, Copy)]
 struct Tape<'a> {
     given: Given<'a>,
@@ -103,23 +106,23 @@ struct Tape<'a> {
     /// `[pairs, m, d]` and `[pairs, m, e]`.
     keys: &'a [f32],
     values: &'a [f32],
-    /// Queries and `dy`, `[pairs, long, wide]`, 0 where there are none.
+    /// Queries and `dy`, `[pairs, long, wide]`, padded with zeros.
     queries: &'a [f32],
     wanted: &'a [f32],
     wide: [usize; 2],
     long: usize,
 }
 
-/// Blocks of queries of a pair, one after the other.
+/// Consecutive blocks of queries of one pair.
 struct Strand<'a> {
     tape: Tape<'a>,
     pair: usize,
     blocks: Range<usize>,
-    /// By keys, `[m, wide]`, then by values.
+    /// The sums for the keys, `[m, wide]`, followed by those for the values.
     sums: &'a mut [f32],
-    /// Whether there are sums already.
+    /// Whether to add to the contents of `sums`.
     add: bool,
-    /// By queries.
+    /// The gradient by the queries.
     out: &'a Shared<'a>,
 }
 
@@ -155,7 +158,7 @@ impl WithSimd for Strand<'_> {
                 };
                 queries.meet(simd, x, p, ds, self.out);
             }
-            // By keys `∂s qᵀ`, by values `p ∂oᵀ`.
+            // By the keys `∂s qᵀ`, by the values `p ∂oᵀ`.
             let left = Left {
                 start: 0,
                 row: PANEL,
@@ -185,7 +188,7 @@ impl WithSimd for Strand<'_> {
     }
 }
 
-/// 16 queries of a pair.
+/// A panel of 16 queries of one pair.
 struct Queries<'a> {
     tape: Tape<'a>,
     pair: usize,
@@ -193,7 +196,7 @@ struct Queries<'a> {
 }
 
 impl Queries<'_> {
-    /// Finds `p` and `∂s`, `[m, 16]`, and puts `∂q` to its place.
+    /// Computes `p` and `∂s`, `[m, 16]`, and writes `∂q` to `out`.
     #[inline(always)]
     fn meet<S: Simd>(
         &self,
@@ -231,11 +234,11 @@ impl Queries<'_> {
     }
 }
 
-/// `exp(s − max s)` becomes `p`, and `∂p` becomes `∂s`, column by column.
+/// Turns `exp(s − max s)` into `p`, and `∂p` into `∂s`, column by column.
 #[inline(always)]
 fn through_softmax(p: &mut [f32], sum: &Lanes, dp: &mut [f32]) {
-    // Where one key takes almost all, `∂p − Σ p ∂p` is what is left of two large numbers: both are
-    // counted from the largest score's `∂p`.
+    // Where one key takes almost all the weight, `∂p − Σ p ∂p` is a difference of two large
+    // numbers. Both are therefore measured from the `∂p` of the largest score.
     let mut top = [0.0; PANEL];
     for (p, dp) in p.chunks_exact(PANEL).zip(dp.chunks_exact(PANEL)) {
         for lane in 0..PANEL {
@@ -257,7 +260,7 @@ fn through_softmax(p: &mut [f32], sum: &Lanes, dp: &mut [f32]) {
     }
 }
 
-/// The gradients of a pair's keys and values, tokens last.
+/// Rearranges the gradients of a pair's keys and values so that tokens come last.
 struct Turn<'a> {
     sums: &'a [f32],
     wide: [usize; 2],
@@ -279,7 +282,7 @@ impl WithSimd for Turn<'_> {
     }
 }
 
-/// `[tokens, wide]` to `[features, tokens]`, without the zeros.
+/// Transposes `[tokens, wide]` to `[features, tokens]` and drops the padding.
 #[inline(always)]
 fn tokens_last(x: &[f32], wide: usize, out: &mut [f32], tokens: usize) {
     let features = out.len() / tokens;

@@ -1,4 +1,4 @@
-//! 16 queries at a time, side by side in registers, meet all keys.
+//! Attention on the CPU: 16 queries at a time, the columns of a panel, against all keys.
 
 use super::extension::{AttendGradient, AttentionBackend};
 use super::gradient::backward;
@@ -14,32 +14,32 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
-/// Queries `[pairs, d, n]`, keys `[pairs, d, m]` and values `[pairs, e, m]`: a pair is a head of an
-/// image.
+/// Queries `[pairs, d, n]`, keys `[pairs, d, m]` and values `[pairs, e, m]`. A pair is one head of
+/// one image.
 #[derive(Clone, Copy)]
 pub(super) struct Given<'a> {
     pub(super) q: &'a [f32],
     pub(super) k: &'a [f32],
     pub(super) v: &'a [f32],
     pub(super) pairs: usize,
-    /// Features of queries and keys, and of values.
+    /// Features of queries and keys, then of values.
     pub(super) features: [usize; 2],
-    /// Numbers of queries, and of keys.
+    /// Tokens of the queries, then of the keys.
     pub(super) tokens: [usize; 2],
 }
 
 impl Given<'_> {
-    /// What a score is multiplied by.
+    /// Returns the factor of the scores, `1/√d`.
     pub(super) fn scale(&self) -> f32 {
         (1.0 / (self.features[0] as f64).sqrt()) as f32
     }
 }
 
-/// One number a token of a panel.
+/// One value per token of a panel.
 pub(super) type Lanes = [f32; PANEL];
 
-/// `[pairs, features, tokens]` to `[pairs, tokens, features]`, followed by zeros up to so many of
-/// each.
+/// Rearranges `[pairs, features, tokens]` to `[pairs, long, wide]`, tokens by features, padded with
+/// zeros.
 pub(super) fn turned(
     x: &[f32],
     pairs: usize,
@@ -53,12 +53,13 @@ pub(super) fn turned(
     channels_last(x, [pairs, features, 1, tokens], place, wide)
 }
 
-/// Part `index` of equal parts of so many rows.
+/// Returns part `index` of `x`, which is divided into parts of `length` values.
 pub(super) fn part(x: &[f32], index: usize, length: usize) -> &[f32] {
     &x[index * length..][..length]
 }
 
-/// 16 columns of `[rows, columns]` from `first` on, times `factor`; 0 where there are none.
+/// Copies 16 columns of `[rows, columns]` from `first` on, times `factor`; missing columns become
+/// 0.
 #[inline(always)]
 pub(super) fn panel(x: &[f32], columns: usize, first: usize, factor: f32, out: &mut [f32]) {
     let count = PANEL.min(columns - first);
@@ -70,7 +71,7 @@ pub(super) fn panel(x: &[f32], columns: usize, first: usize, factor: f32, out: &
     }
 }
 
-/// `a b` for `a` `[rows, depth]` and `b` `[depth, 16]`.
+/// Computes `c = a b` for `a` `[rows, depth]` and `b` `[depth, 16]`.
 #[inline(always)]
 pub(super) fn rows<S: Simd>(simd: S, a: &[f32], b: &[f32], c: &mut [f32]) {
     let depth = b.len() / PANEL;
@@ -91,8 +92,8 @@ pub(super) fn rows<S: Simd>(simd: S, a: &[f32], b: &[f32], c: &mut [f32]) {
     product(simd, (a, left), right, (c, PANEL), count, false);
 }
 
-/// Puts the 16 columns of a panel, times `factor`, to their place in `[rows, columns]`, from number
-/// `start` of `out` on.
+/// Writes the 16 columns of a panel, times `factor`, to columns `first…` of a matrix
+/// `[rows, columns]` that starts at index `start` of `out`.
 #[inline(always)]
 pub(super) fn put(
     x: &[f32],
@@ -107,7 +108,7 @@ pub(super) fn put(
         for (line, &x) in line.iter_mut().zip(x) {
             *line = x * factor;
         }
-        // SAFETY: a column of a pair is one task's.
+        // SAFETY: only one task writes a given column of a pair.
         #[allow(unsafe_code, reason = "tasks share a matrix")]
         unsafe {
             out.write(start + row * columns + first, &line, count);
@@ -115,7 +116,7 @@ pub(super) fn put(
     }
 }
 
-/// `x` becomes `exp(x − max)`, column by column; gives the maxima and the sums.
+/// Replaces `x` by `exp(x − max)`, column by column, and returns the maxima and the sums.
 #[inline(always)]
 pub(super) fn exponentials<S: Simd>(simd: S, x: &mut [f32]) -> (Lanes, Lanes) {
     let (mut most, mut sum) = ([0.0; PANEL], [0.0; PANEL]);
@@ -135,7 +136,7 @@ pub(super) fn exponentials<S: Simd>(simd: S, x: &mut [f32]) -> (Lanes, Lanes) {
     (most, sum)
 }
 
-/// `o`, `[pairs, e, n]`.
+/// Computes `o`, `[pairs, e, n]`.
 fn forward(given: Given<'_>) -> Vec<f32> {
     let ([d, e], [n, m], pairs) = (given.features, given.tokens, given.pairs);
     let keys = turned(given.k, pairs, [d, m], [d, m]);
@@ -153,14 +154,14 @@ fn forward(given: Given<'_>) -> Vec<f32> {
             });
         });
     };
-    // SAFETY: every column of every pair lies in one panel, and is written whole.
+    // SAFETY: every column of every pair belongs to exactly one panel, which writes all of it.
     #[allow(unsafe_code, reason = "the output is not cleared first")]
     unsafe {
         written(pairs * e * n, write)
     }
 }
 
-/// 16 queries of a pair.
+/// A panel of 16 queries of one pair.
 struct Forward<'a> {
     given: Given<'a>,
     /// `[pairs, m, d]`.
@@ -193,7 +194,7 @@ impl WithSimd for Forward<'_> {
     }
 }
 
-/// Calls `f` with the numbers of queries, keys and values.
+/// Calls `f` with the values of queries, keys and values, and their sizes.
 fn with<R>(given: &[FloatTensor<Flex>; 3], f: impl FnOnce(Given<'_>) -> R) -> R {
     let [q, k, v] = given.each_ref().map(Floats::of);
     let ([b, h, d, n], [.., m], [_, _, e, _]) = (q.shape(), k.shape::<4>(), v.shape::<4>());

@@ -1,8 +1,8 @@
-//! Attention between tokens: what is looked for, `softmax(kᵀ q/√d)`, and what is found there.
+//! Scaled dot-product attention: `v softmax(kᵀ q/√d)`, with tokens as columns.
 //!
 //! # Reference
-//! Vaswani et al. 2017, eq. 1, arXiv:1706.03762; without ever forming all scores: Dao et al. 2022,
-//! "Fast and memory-efficient exact attention with IO-awareness", arXiv:2205.14135.
+//! Vaswani et al. 2017, eq. 1, arXiv:1706.03762. The CPU kernel never forms all scores, as in Dao
+//! et al. 2022, "Fast and memory-efficient exact attention with IO-awareness", arXiv:2205.14135.
 
 #[cfg(feature = "cube")]
 mod device;
@@ -16,24 +16,28 @@ mod host;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{DType, Tensor, module};
 
-/// `o[·, i] = Σ_j v[·, j] p[j, i]` with `p[·, i] = softmax_j(k[·, j] · q[·, i]/√d)`, for each image
-/// and head: queries `[batch, heads, d, n]`, keys `[batch, heads, d, m]` and values `[batch, heads,
-/// e, m]` to `[batch, heads, e, n]`. Tokens come last, as pixels do.
+/// Computes scaled dot-product attention for each image and head.
 ///
-/// On burn's CPU backend, in `f32`, 16 queries at a time meet all keys, 64 in the backward pass,
-/// where scores are computed again: no more of them is in memory a thread. There an image gets what
-/// it gets alone, bit for bit. On GPUs all scores of a pass are in memory, without gradients too:
-/// burn's kernels that keep none, which its autotuning may choose, are not used.
+/// `o[·, i] = Σ_j v[·, j] p[j, i]` with `p[·, i] = softmax_j(k[·, j] · q[·, i]/√d)`.
+///
+/// Takes queries `[batch, heads, d, n]`, keys `[batch, heads, d, m]` and values
+/// `[batch, heads, e, m]`, and returns `[batch, heads, e, n]`. Tokens are the last dimension, like
+/// pixels.
+///
+/// On burn's CPU backend, in `f32`, each thread holds the scores of 16 queries with all keys. The
+/// backward pass recomputes the scores and holds those of 64 queries. There the result of an image
+/// has the same bits in a batch of any size. On GPUs all scores of a pass are in memory, also
+/// without gradients: burn's fused kernels, which its autotuning may choose, are not used.
 ///
 /// # Panics
-/// For shapes that do not fit, and without keys or features.
+/// If the shapes do not match, or if there are no keys or no features.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_kernels::attention;
 ///
 /// let device = Device::flex();
-/// // One query that looks for the second of two keys.
+/// // The query matches the second of two keys.
 /// let q = Tensor::<4>::from_floats([[[[50.0]]]], &device);
 /// let k = Tensor::<4>::from_floats([[[[0.0, 1.0]]]], &device);
 /// let v = Tensor::<4>::from_floats([[[[3.0, 7.0]]]], &device);
@@ -65,8 +69,8 @@ pub fn attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     composed(q, k, v)
 }
 
-/// Of tensor operations, half precision in `f32`: sums of many scores, and drivers that do not know
-/// the type.
+/// Composes attention of burn's operations. Half precision is computed in `f32`, because the sums
+/// run over many scores and some drivers lack the type.
 fn composed(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     let dtype = q.dtype();
     let wide = match dtype {

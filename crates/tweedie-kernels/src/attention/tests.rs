@@ -34,22 +34,22 @@ fn run(attention: Attention, given: &[Tensor<4>; 4], dtype: DType) -> [Tensor<4>
     [o.inner(), dq, dk, dv]
 }
 
-/// The largest error, in units of the root mean square of what is wanted.
+/// The largest error, relative to the root mean square of the expected result.
 fn far(found: Tensor<4>, wanted: &Tensor<4>) -> f64 {
     assert_eq!(found.dims(), wanted.dims());
     let size = wanted.clone().square().mean().sqrt().into_scalar::<f64>();
     let off = (found.cast(DType::F64) - wanted.clone()).abs().max();
-    // The gradient of scores is 0 where there is one key.
+    // With a single key the gradient of the scores is 0.
     off.into_scalar::<f64>() / size.max(1e-30)
 }
 
-/// A single draw may favour either: scores are rounded differently.
+/// The errors are averaged over several draws, because one draw may favour either implementation.
 const DRAWS: usize = 16;
 
 #[test]
 fn as_exact_as_the_composition() {
     for case in CASES {
-        // Scores of about 1, and so large that one key may take all.
+        // Scores of about 1, and scores so large that one key may take all the weight.
         for spread in [1.0, 8.0] {
             let (mut off, mut usual) = ([0.0; 4], [0.0; 4]);
             for _ in 0..DRAWS {
@@ -74,7 +74,7 @@ fn as_exact_as_the_composition() {
     }
 }
 
-/// Where nobody asks, gradients are 0.
+/// Without queries, the gradients of keys and values are 0.
 #[test]
 fn no_queries() {
     let given = random([1, 2, 4, 3, 0, 5], 1.0);
@@ -90,7 +90,8 @@ fn no_queries() {
     }
 }
 
-/// Nor on the number of threads, which may share the sums over the queries of an image.
+/// The bits do not depend on the number of threads either, although threads may share the sums over
+/// the queries of one image.
 #[test]
 fn an_image_does_not_depend_on_its_neighbours() {
     let given = random([3, 1, 8, 8, 700, 24], 1.0);

@@ -1,4 +1,4 @@
-//! A unit a number.
+//! Concatenation and its gradient on GPUs: one unit per element.
 
 use super::extension::{ConcatChannels, Join};
 use crate::device::{empty, numbers, units};
@@ -46,8 +46,8 @@ impl Join for CubeBackend {
         let ([n, i, h, w], [_, j, ..]) = (a.meta.shape().dims::<4>(), b.meta.shape().dims::<4>());
         let y = empty(&a, [n, i + j, h, w], a.dtype);
         let ((count, dim), numbers) = (units(&y), numbers(&y));
-        // SAFETY: the output is as long as both together, image by image; units beyond it do
-        // nothing.
+        // SAFETY: `y` has as many elements as `a` and `b` together, image by image; units beyond
+        // them do nothing.
         #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
         unsafe {
             joined::launch_unchecked(
@@ -70,7 +70,7 @@ impl ConcatChannels for CubeBackend {
         let [n, _, h, w] = x.meta.shape().dims();
         let y = empty(&x, [n, count, h, w], x.dtype);
         let ((cubes, dim), numbers) = (units(&y), numbers(&y));
-        // SAFETY: these channels are the input's; units beyond the output do nothing.
+        // SAFETY: `first..first + count` are channels of `x`; units beyond the output do nothing.
         #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
         unsafe {
             channels::launch_unchecked(

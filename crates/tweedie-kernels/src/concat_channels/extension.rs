@@ -19,7 +19,7 @@ pub(super) fn concat_channels(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
     Autodiff
 )]
 pub(crate) trait Join: Backend {
-    /// The channels of `a`, then those of `b`.
+    /// Returns the channels of `a` followed by those of `b`.
     #[fusion(dtype = a, shape = [a[0], a[1] + b[1], a[2], a[3]].into())]
     fn joined(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
 }
@@ -30,7 +30,8 @@ pub(crate) trait Join: Backend {
     Fusion: cfg(all(feature = "cube", feature = "fusion"))
 )]
 pub(crate) trait ConcatChannels: Backend {
-    /// So many channels from one on, in order.
+    /// Copies channels `first..first + count` of `x`, with `range = [first, count]`, to a
+    /// contiguous tensor.
     #[fusion(dtype = x, shape = [x[0], range[1], x[2], x[3]].into())]
     fn channels(x: FloatTensor<Self>, range: [usize; 2]) -> FloatTensor<Self>;
 }
@@ -45,7 +46,7 @@ where
         struct Part;
 
         impl<B: ConcatChannels> Backward<B, 2> for Part {
-            /// Numbers of channels.
+            /// The numbers of channels of `a` and `b`.
             type State = [usize; 2];
 
             fn backward(

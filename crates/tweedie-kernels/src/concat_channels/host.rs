@@ -1,4 +1,4 @@
-//! A channel at a time, over all cores.
+//! Concatenation and its gradient on the CPU: one channel at a time, over all cores.
 
 use super::extension::{ConcatChannels, Join};
 use crate::host::{Floats, tensor, written};
@@ -6,16 +6,16 @@ use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 use rayon::prelude::*;
 
-/// Numbers that one core takes at a time, at least.
+/// The least number of elements per task.
 const CHUNK: usize = 1 << 14;
 
-/// Images of so many channels, each of them found by its image and its number.
+/// Builds images `[n, channels, h, w]` from copies; `find(image, channel)` returns each channel.
 fn copied<'a>(
     [n, channels, h, w]: [usize; 4],
     find: impl Fn(usize, usize) -> &'a [f32] + Sync,
 ) -> FloatTensor<Flex> {
     let pixels = h * w;
-    // SAFETY: every channel is written whole.
+    // SAFETY: the closure writes every channel completely.
     #[allow(unsafe_code, reason = "the output is not cleared first")]
     let values = unsafe {
         written(n * channels * pixels, |out| {

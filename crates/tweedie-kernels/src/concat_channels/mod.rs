@@ -1,4 +1,4 @@
-//! Channels of two images, one after the other.
+//! Concatenation of two images along their channels.
 
 #[cfg(feature = "cube")]
 mod device;
@@ -11,12 +11,15 @@ mod tests;
 
 use burn::tensor::Tensor;
 
-/// `[n, i, h, w]` and `[n, j, h, w]` to `[n, i + j, h, w]`, the channels of `a` first. Gradients
-/// are tensors of their own, in order: whoever reads a view of the joint one again and again copies
-/// it each time.
+/// Concatenates two images along their channels, those of `a` first.
+///
+/// Takes `[n, i, h, w]` and `[n, j, h, w]` and returns `[n, i + j, h, w]`.
+///
+/// The gradients are contiguous tensors, not views of the joint gradient: every operation that
+/// reads such a view would copy it again.
 ///
 /// # Panics
-/// For images of different number or size.
+/// If the images differ in number, height or width.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -10,7 +10,7 @@ use burn::tensor::{DType, Device};
 fn values_and_gradients() {
     for [n, i, j, h, w] in [[1, 1, 1, 1, 1], [3, 4, 2, 5, 7], [2, 30, 50, 33, 32]] {
         let normal = |shape: [usize; 4]| draw::normal(shape, 0.0, 1.0, DType::F32);
-        // A view whose numbers are not in order.
+        // A view that is not contiguous.
         let (a, b) = (normal([n, i, w, h]).swap_dims(2, 3), normal([n, j, h, w]));
         let dy = normal([n, i + j, h, w]);
         let [x, y] = [&a, &b].map(|x| x.clone().autodiff().require_grad());

@@ -1,8 +1,8 @@
-//! A product of matrices on GPUs: the right factor, of pixels below each tap, is never formed.
+//! Convolution on GPUs as a product of matrices, without forming the right factor (im2col).
 //!
 //! `y[o, p] = Σ_k w[o, k] x̂[k, p]`, `k` over channels and taps, `p` over the pixels of all images.
-//! A cube makes a block of `y` from blocks of 16 channels below one tap in shared memory; a unit,
-//! 32 of which stand side by side, a part of it in registers.
+//! A cube computes a block of `y`: for one tap it loads 16 channels of both factors into shared
+//! memory at a time. A unit sums its part of the block in registers; 32 units lie side by side.
 
 use super::extension::{Convolution, ConvolutionGradients};
 use super::{ConvGeometry, device_gradient};
@@ -15,26 +15,26 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-/// Terms of a sum at a time.
+/// Terms of the sum per block in shared memory.
 pub(super) const DEPTH: usize = 16;
-/// Units side by side, and above each other.
+/// Units of a cube along the columns of its block (pixels), and along its rows (channels).
 pub(super) const ACROSS: usize = 32;
 pub(super) const DOWN: usize = UNITS / ACROSS;
 
-/// What a kernel is made for.
+/// The compile-time parameters of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Plan {
     /// Height and width of the weights.
     kernel: [usize; 2],
-    /// What a unit makes: channels, and pixels.
+    /// The part of the output that a unit computes: channels and pixels.
     part: [usize; 2],
-    /// Whether this is the gradient of the input: taps run backwards.
+    /// Whether this is the gradient by the input, for which the taps are reversed.
     transposed: bool,
-    /// Whether numbers are added to the channels.
+    /// Whether a bias is added to the channels.
     bias: bool,
 }
 
-/// What a unit makes, at first.
+/// The sums of a unit, initially 0.
 #[cube]
 pub(super) fn zeros(#[comptime] part: [usize; 2]) -> Array<f32> {
     let mut sums = Array::<f32>::new(comptime!(part[0] * part[1]));
@@ -45,7 +45,7 @@ pub(super) fn zeros(#[comptime] part: [usize; 2]) -> Array<f32> {
     sums
 }
 
-/// Adds the products of a block: rows of the factors are so far `apart` in shared memory.
+/// Adds the products of a block. `apart` holds the row strides of the two factors in shared memory.
 #[cube]
 pub(super) fn accumulate(
     left: &Shared<[f32]>,
@@ -92,7 +92,7 @@ fn product<F: Float>(
     let across = comptime!(plan.part[1]);
     let rows = comptime!(DOWN * plan.part[0]);
     let columns = comptime!(ACROSS * plan.part[1]);
-    // One more: units that write a column would wait for each other.
+    // One more than a row is long, to avoid bank conflicts when units write a column.
     let apart = comptime!(DOWN * plan.part[0] + 1);
     let mut left = Shared::<[f32]>::new_slice(comptime!(DEPTH * (DOWN * plan.part[0] + 1)));
     let mut right = Shared::<[f32]>::new_slice(comptime!(DEPTH * ACROSS * plan.part[1]));
@@ -106,7 +106,7 @@ fn product<F: Float>(
     let all = y.shape(0) * pixels;
     let first_row = CUBE_POS_Y as usize * rows;
     let first_column = (CUBE_POS_Z * CUBE_COUNT_X + CUBE_POS_X) as usize * columns;
-    // Of weights: how far channels are apart, those made and those summed.
+    // Strides of the weights between the channels of `y`, and between those of `x`.
     let of_made = if comptime!(plan.transposed) {
         w.stride(1)
     } else {
@@ -118,14 +118,14 @@ fn product<F: Float>(
         w.stride(1)
     };
 
-    // The pixel that this unit fetches.
+    // The pixel that this unit loads.
     let column = unit % columns;
     let pixel = first_column + column;
     let (image, place) = (pixel / pixels, pixel % pixels);
     let top = ((place / y.shape(3)) as u32 * stride) as i32 - above;
     let start = ((place % y.shape(3)) as u32 * stride) as i32 - before;
     let image = image * x.stride(0);
-    // The weight that it fetches.
+    // The weight that this unit loads.
     let (of_row, of_depth) = (unit / DEPTH, unit % DEPTH);
 
     let mut block = 0usize;
@@ -187,10 +187,11 @@ fn product<F: Float>(
     }
 }
 
-/// Parts of a unit, from large to small: the largest of which there are enough to keep a GPU busy.
+/// Output parts of a unit, from large to small. `launch` takes the largest that gives at least
+/// `ENOUGH` cubes, so that the GPU is busy.
 const PARTS: [[usize; 2]; 4] = [[8, 4], [8, 2], [4, 2], [4, 1]];
 const ENOUGH: usize = 256;
-/// Cubes in one dimension.
+/// The largest number of cubes in one dimension.
 const MOST: u32 = 65_535;
 
 /// Launches the kernel for an output `[n, o, size]`.
@@ -204,7 +205,7 @@ fn launch(
 ) -> CubeTensor {
     let [_, _, kh, kw] = w.meta.shape().dims::<4>();
     let x = into_contiguous(x);
-    // Taps lie together; weights of one tap may lie anywhere.
+    // The taps of a filter must be contiguous; weights with a single tap may have any strides.
     let w = if kh * kw == 1 { w } else { into_contiguous(w) };
     let n = x.meta.shape()[0];
     let y = empty(&x, [n, o, size[0], size[1]], x.dtype);
@@ -223,8 +224,8 @@ fn launch(
     let [across, down] = cubes(part).map(|count| count as u32);
     let numbers = numbers(&x);
     let bias = bias.unwrap_or_else(|| w.clone());
-    // SAFETY: the kernel asks of each place whether it is one of its tensors, all of which are
-    // contiguous.
+    // SAFETY: the kernel checks every index against its tensors, all of which are contiguous,
+    // except weights with one tap, which it reads by their strides.
     #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
     unsafe {
         product::launch_unchecked(
@@ -272,7 +273,7 @@ impl ConvolutionGradients for CubeBackend {
         let [_, i, kh, kw] = w.meta.shape().dims::<4>();
         let ConvGeometry { stride, padding } = window;
         if stride != [1, 1] {
-            // Of which the shape alone is read.
+            // burn reads only the shape of this tensor.
             let [n, ..] = dy.meta.shape().dims::<4>();
             let x = empty(&dy, [n, i, size[0], size[1]], dy.dtype);
             return Self::conv2d_x_backward(x, w, dy, window.options());

@@ -1,8 +1,8 @@
-//! The gradient of weights on GPUs: `∂w[o, k] = Σ_p ∂y[o, p] x̂[k, p]`, the other product of the
-//! same factors.
+//! The gradient by the weights on GPUs: `∂w[o, k] = Σ_p ∂y[o, p] x̂[k, p]`, the other product of
+//! the same factors.
 //!
-//! There are many pixels and few weights: cubes share the sum, and what they find is added in the
-//! end.
+//! There are many pixels and few weights. Several cubes therefore share each sum, and their partial
+//! sums are added at the end.
 
 use super::device::{ACROSS, DEPTH, DOWN, accumulate, zeros};
 use crate::device::{UNITS, empty, numbers};
@@ -13,14 +13,14 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-/// What a unit makes: channels, and pairs of a channel and a tap.
+/// The part of the output that a unit computes: channels, and pairs of a channel and a tap.
 const PART: [usize; 2] = [8, 4];
 const ROWS: usize = DOWN * PART[0];
 const COLUMNS: usize = ACROSS * PART[1];
-/// How far rows of the blocks are apart: one more than they are long, or units that write a column
-/// would wait for each other.
+/// Row strides of the blocks in shared memory: one more than a row is long, to avoid bank conflicts
+/// when units write a column.
 const APART: [usize; 2] = [ROWS + 1, COLUMNS + 1];
-/// So many cubes keep a GPU busy.
+/// The number of cubes that keeps a GPU busy.
 const ENOUGH: usize = 512;
 
 #[cube(launch_unchecked)]
@@ -105,7 +105,7 @@ fn correlate<F: Float>(
     }
 }
 
-/// `∂/∂w`, of height and width `kernel`, from `∂/∂y`.
+/// Computes `∂/∂w`, of height and width `kernel`, from `∂/∂y`.
 pub(super) fn by_weight(
     x: CubeTensor,
     dy: CubeTensor,
@@ -124,8 +124,7 @@ pub(super) fn by_weight(
     let parts = empty(&x, [shares, o, depth], DType::F32);
     let (narrow, numbers) = (x.dtype, numbers(&x));
     let [across, down] = cubes.map(|count| count as u32);
-    // SAFETY: the kernel asks of each place whether it is one of its tensors, all of which are
-    // contiguous.
+    // SAFETY: the kernel checks every index against its tensors, all of which are contiguous.
     #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
     unsafe {
         correlate::launch_unchecked(

@@ -1,5 +1,5 @@
-//! Convolutions by their definition, any kernel and stride: products of the weights, as they lie in
-//! memory, with what 16 pixels of the output read.
+//! Direct convolution, for any kernel size and stride: products of the weights, as they lie in
+//! memory, with the pixels that 16 neighbouring outputs read.
 
 use crate::host::written;
 use crate::product::{Left, PANEL, Right, product};
@@ -8,7 +8,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
-/// Which way the weights are taken.
+/// The direction in which the weights are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Way {
     /// From input to output.
@@ -17,15 +17,15 @@ pub(super) enum Way {
     Backward,
 }
 
-/// Which pixels are read.
+/// Which input pixels each output pixel reads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reach {
     pub(super) way: Way,
     pub(super) stride: usize,
-    /// Zeros above and to the left of the image of the convolution.
+    /// Padding above and to the left of the input of the forward convolution.
     pub(super) before: [usize; 2],
     pub(super) kernel: [usize; 2],
-    /// Height and width of what is read, and of what is made.
+    /// Height and width of the image that is read, and of the image that is computed.
     pub(super) seen: [usize; 2],
     pub(super) made: [usize; 2],
 }
@@ -39,7 +39,8 @@ impl Reach {
         self.made[0] * self.made[1]
     }
 
-    /// The row (`axis` 0) or column that tap `tap` of output `i` reads, unless it is outside.
+    /// Returns the row (`axis` 0) or column that tap `tap` of output `i` reads, or `None` if it is
+    /// outside.
     fn source(self, axis: usize, i: usize, tap: usize) -> Option<usize> {
         let before = self.before[axis];
         let at = match self.way {
@@ -52,7 +53,7 @@ impl Reach {
         at.filter(|&at| at < self.seen[axis])
     }
 
-    /// The pixel that a tap of an output reads.
+    /// Returns the index of the pixel that a tap of an output reads, or `None` if it is outside.
     fn pixel(self, output: usize, tap: usize) -> Option<usize> {
         let (width, across) = (self.made[1], self.kernel[1]);
         let row = self.source(0, output / width, tap / across)?;
@@ -61,20 +62,20 @@ impl Reach {
     }
 }
 
-/// Rows of the product: channels that are made of one image.
+/// Output channels per product.
 const STRIP: usize = 12;
-/// Numbers of all that is read at a time.
+/// Elements of the gathered input that are held at a time.
 const NUMBERS: usize = 1 << 16;
 
-/// Weights of the forward convolution, the taps of a filter side by side.
+/// Weights of the forward convolution, with the taps of each filter contiguous.
 #[derive(Clone, Copy)]
 pub(super) struct Filters<'a> {
     pub(super) values: &'a [f32],
-    /// From one channel to the next: out, in.
+    /// The stride between output channels, and between input channels.
     pub(super) apart: [usize; 2],
 }
 
-/// `[n, from, seen]` to `[n, to, made]`.
+/// Convolves `[n, from, seen]` to `[n, to, made]`.
 pub(super) fn convolve(
     x: &[f32],
     [n, from, to]: [usize; 3],
@@ -90,7 +91,8 @@ pub(super) fn convolve(
         (Way::Forward, [out, input]) => (out, input),
         (Way::Backward, [out, input]) => (input, out),
     };
-    // Sums as long as they can be.
+    // Merges segments where the memory layout allows, so that the inner sums are as long as
+    // possible.
     let (step, depth, segment, segments) = match (taps, segment) {
         (1, _) => (segment, from, 0, 1),
         (_, segment) if segment == taps => (1, from * taps, 0, 1),
@@ -105,7 +107,8 @@ pub(super) fn convolve(
         segments,
     };
     let weights = filters.values;
-    // Images that are worked on together, or into how many parts the channels of one are cut.
+    // The number of panels that are gathered at a time. A task takes several images, or a part of
+    // the channels of one image if there are fewer images than threads.
     let group = (NUMBERS / (from * taps * PANEL)).clamp(1, 64);
     let threads = rayon::current_num_threads();
     let images = (group / pixels.div_ceil(PANEL)).clamp(1, n.div_ceil(threads));
@@ -139,9 +142,11 @@ pub(super) fn convolve(
     }
 }
 
-/// The gradient by the input of a convolution that steps by more than one pixel, `[n, from, seen]`
-/// to `[n, to, made]`: pixels that are a step apart see the same taps, so that each such set of
-/// pixels is a convolution of its own.
+/// Computes the gradient by the input of a strided convolution, `[n, from, seen]` to
+/// `[n, to, made]`.
+///
+/// Pixels that are a multiple of the stride apart meet the same taps. Each such set of pixels is
+/// therefore a convolution with stride 1.
 pub(super) fn by_steps(
     dy: &[f32],
     [n, from, to]: [usize; 3],
@@ -152,7 +157,7 @@ pub(super) fn by_steps(
     let mut dx = vec![0.0; n * to * reach.pixels()];
     for phase in 0..stride * stride {
         let phase = [phase / stride, phase % stride];
-        // The first tap that these pixels see, and how many they do.
+        // The first tap that these pixels meet, and the number of taps.
         let first = [0, 1].map(|i| (phase[i] + reach.before[i]) % stride);
         let kernel = [0, 1].map(|i| reach.kernel[i].saturating_sub(first[i]).div_ceil(stride));
         let made = [0, 1].map(|i| reach.made[i].saturating_sub(phase[i]).div_ceil(stride));
@@ -197,7 +202,7 @@ pub(super) fn by_steps(
     dx
 }
 
-/// Some images, or some channels of one.
+/// A group of images, or a part of the channels of one image.
 struct Images<'a> {
     x: &'a [f32],
     from: usize,
@@ -206,7 +211,7 @@ struct Images<'a> {
     bias: Option<&'a [f32]>,
     reach: Reach,
     channels: std::ops::Range<usize>,
-    /// Panels of 16 pixels that are read at a time.
+    /// Panels of 16 pixels that are gathered at a time.
     group: usize,
     /// `[image][channel][pixel]`.
     y: &'a mut [MaybeUninit<f32>],
@@ -263,7 +268,7 @@ impl WithSimd for Images<'_> {
     }
 }
 
-/// What 16 pixels of the output, from `first` on, read of an image: `[channel][tap][16]`.
+/// Gathers the pixels that 16 outputs from `first` on read of an image: `[channel][tap][16]`.
 #[inline(always)]
 fn fill(x: &[f32], reach: Reach, first: usize, out: &mut [f32]) {
     let (taps, area) = (reach.taps(), reach.seen[0] * reach.seen[1]);

@@ -1,5 +1,5 @@
-//! The gradient of a convolution by its weights, by the definition: `∂/∂w[o, i, tap] = Σ x[i, s·p +
-//! tap] ∂/∂y[o, p]`.
+//! The gradient of a direct convolution by its weights:
+//! `∂/∂w[o, i, tap] = Σ_p x[i, s·p + tap] ∂/∂y[o, p]`.
 
 use crate::host::written;
 use crate::layout::{Place, channels_last};
@@ -9,7 +9,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
-/// `[o, i, kh, kw]`.
+/// Computes the gradient by the weights, `[o, i, kh, kw]`.
 pub(super) fn by_weights(
     (x, shape): (&[f32], [usize; 4]),
     (dy, [n, o, h, w]): (&[f32], [usize; 4]),
@@ -24,7 +24,7 @@ pub(super) fn by_weights(
         offset: [0, 0],
     };
     let dy = channels_last(dy, [n, o, h, w], flat, width);
-    // Rows whose pixels stay in the cache.
+    // The number of rows whose pixels fit into the cache.
     let band = (32_768 / (w * (depth + width)).max(1)).clamp(1, h.max(1));
     let mut sums = Scratch::take(width / PANEL * kh * kw * depth * PANEL);
     if n * h * w == 0 {
@@ -56,14 +56,14 @@ pub(super) fn by_weights(
             }
         });
     };
-    // SAFETY: every filter is a chunk, and written whole.
+    // SAFETY: every filter is one chunk, and the closure writes all of it.
     #[allow(unsafe_code, reason = "the gradient is not cleared first")]
     unsafe {
         written(o * of_filter, write)
     }
 }
 
-/// One row of the kernel and one panel: `[kw·depth][16]`.
+/// The sums for one row of the kernel and one panel of output channels: `[kw·depth][16]`.
 struct Taps<'a> {
     x: &'a [f32],
     dy: &'a [f32],

@@ -11,7 +11,7 @@ use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata, backend_extensi
 use burn::tensor::Shape;
 use burn::tensor::Tensor;
 
-/// Whether kernels compute it.
+/// Returns whether a kernel exists for these arguments.
 pub(super) fn takes(
     x: &Tensor<4>,
     weight: &Tensor<4>,
@@ -25,7 +25,7 @@ pub(super) fn takes(
     };
     let narrow = x.dtype();
     let same = weight.dtype() == narrow && bias.is_none_or(|bias| bias.dtype() == narrow);
-    // Gradients step by one distance in both directions.
+    // The kernels take one stride for both directions.
     let stride = window.stride[0] == window.stride[1] && window.stride[0] > 0;
     let shapes = i == from && fits(h, kh, top, bottom) && fits(w, kw, left, right);
     let some = [x.dims(), weight.dims()]
@@ -50,7 +50,7 @@ pub(super) fn convolve(
     bias: Option<Tensor<1>>,
     window: ConvGeometry,
 ) -> Tensor<4> {
-    // An extension takes tensors only: no bias is one of no channels.
+    // An extension takes only tensors, so a missing bias is a tensor of length 0.
     let bias = bias.unwrap_or_else(|| Tensor::zeros([0], (&weight.device(), weight.dtype())));
     let [x, weight] = [x, weight].map(Tensor::into_dispatch);
     let y = Dispatch::convolution(x, weight, bias.into_dispatch(), window);
@@ -65,7 +65,7 @@ fn made(x: &Shape, w: &Shape, window: &ConvGeometry) -> Shape {
     [n, o, h, w].into()
 }
 
-/// The extension.
+/// The forward pass as a backend extension.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     Cube: cfg(feature = "cube"),
@@ -73,7 +73,7 @@ fn made(x: &Shape, w: &Shape, window: &ConvGeometry) -> Shape {
     Autodiff
 )]
 pub(crate) trait Convolution: Backend {
-    /// `y`.
+    /// Computes `y`.
     #[fusion(dtype = x, shape = made(x, w, window))]
     fn convolution(
         x: FloatTensor<Self>,
@@ -83,14 +83,14 @@ pub(crate) trait Convolution: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Its gradients.
+/// The gradients as a backend extension.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     Cube: cfg(feature = "cube"),
     Fusion: cfg(all(feature = "cube", feature = "fusion"))
 )]
 pub(crate) trait ConvolutionGradients: Backend {
-    /// `∂/∂x`, of height and width `size`, from `∂/∂y`.
+    /// Computes `∂/∂x`, of height and width `size`, from `∂/∂y`.
     #[fusion(dtype = dy, shape = [dy[0], w[1], size[0], size[1]].into())]
     fn by_input(
         dy: FloatTensor<Self>,
@@ -99,7 +99,7 @@ pub(crate) trait ConvolutionGradients: Backend {
         size: [usize; 2],
     ) -> FloatTensor<Self>;
 
-    /// `∂/∂w`, of height and width `kernel`, from `∂/∂y`.
+    /// Computes `∂/∂w`, of height and width `kernel`, from `∂/∂y`.
     #[fusion(dtype = dy, shape = [dy[1], x[1], kernel[0], kernel[1]].into())]
     fn by_weight(
         x: FloatTensor<Self>,
@@ -108,7 +108,7 @@ pub(crate) trait ConvolutionGradients: Backend {
         kernel: [usize; 2],
     ) -> FloatTensor<Self>;
 
-    /// `∂/∂b` from `∂/∂y`.
+    /// Computes `∂/∂b` from `∂/∂y`.
     #[fusion(dtype = dy, shape = [dy[1]].into())]
     fn by_bias(dy: FloatTensor<Self>) -> FloatTensor<Self>;
 }
@@ -127,7 +127,7 @@ where
         #[derive(Debug)]
         struct Convolve;
 
-        /// Each factor is kept if the other one is tracked.
+        /// Each factor is kept only if the gradient by the other one is needed.
         #[derive(Clone, Debug)]
         struct State {
             x: Option<NodeId>,

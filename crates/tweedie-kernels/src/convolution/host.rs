@@ -1,4 +1,4 @@
-//! The kernels of the CPU.
+//! Convolution on the CPU: chooses between Winograd's algorithm and the direct one.
 
 use super::direct::{Filters, Reach, Way};
 use super::extension::{Convolution, ConvolutionGradients};
@@ -19,7 +19,7 @@ impl ConvGeometry {
         self.padding.map(|(before, _)| before)
     }
 
-    /// The padded images that the outputs read.
+    /// Returns the part of the padded image that the outputs read.
     fn place(self, size: [usize; 2], kernel: [usize; 2]) -> Place {
         Place {
             size: [0, 1].map(|i| (size[i] - 1) * self.stride[i] + kernel[i]),
@@ -27,7 +27,7 @@ impl ConvGeometry {
         }
     }
 
-    /// From an image of one size to one of another.
+    /// Describes which pixels of an image of size `seen` an image of size `made` reads.
     fn reach(self, way: Way, kernel: [usize; 2], seen: [usize; 2], made: [usize; 2]) -> Reach {
         Reach {
             way,
@@ -39,10 +39,12 @@ impl ConvGeometry {
         }
     }
 
-    /// Whether Winograd's algorithm is the better one for so many images with the same weights, of
-    /// so many channels that are summed: products, a third more counted for its transforms of
-    /// tiles, and those of a filter, which count as 320 products. (One image of 8×8 pixels takes as
-    /// long by the definition, a batch of them three times as long.)
+    /// Returns whether Winograd's algorithm is faster for `images` images that share their weights.
+    ///
+    /// Cost model: Winograd wins if `36·tiles·4/3 + 320` multiplications per input channel are
+    /// fewer than the `9·pixels` of direct convolution. The factor 4/3 accounts for the transforms
+    /// of the tiles, 320 for the transform of a filter. (For one image of 8×8 pixels both take
+    /// equally long; for a batch of them the direct one takes three times as long.)
     fn by_tiles(self, summed: usize, kernel: [usize; 2], size: [usize; 2], images: usize) -> bool {
         let tiles = Tiles::of(images, size).count;
         let by_tiles = (POSITIONS * tiles * 4 / 3 + 320) * summed.next_multiple_of(PANEL);
@@ -51,8 +53,8 @@ impl ConvGeometry {
     }
 }
 
-/// The numbers of weights, and how far channels are apart, out and in. Those of kernels 1×1 are
-/// taken as they lie in memory, transposed if they are.
+/// Returns the values of the weights and the strides between output and between input channels.
+/// Weights of 1×1 kernels are used as they lie in memory, even if transposed.
 fn filters(w: FloatTensor<Flex>) -> (Floats, [usize; 2]) {
     let [_, i, kh, kw] = w.shape().dims();
     let strides = [0, 1].map(|axis| usize::try_from(w.layout().strides()[axis]).unwrap_or(0));
@@ -115,7 +117,7 @@ impl ConvolutionGradients for Flex {
                     channels: [o, i],
                     way,
                 };
-                // The taps run backwards, and so do the sides.
+                // The taps are reversed, so the padding changes sides too.
                 let offset = window.before().map(|before| 2 - before);
                 winograd::convolve(&dy, shape, offset, (weights, None), size)
             }

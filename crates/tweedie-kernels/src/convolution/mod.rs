@@ -1,13 +1,14 @@
-//! Convolutions of images.
+//! Two-dimensional convolution.
 //!
-//! `y[o, p] = Σ_{i, t} w[o, i, t] x[i, s p + t − pad]`. On burn's CPU backend, in `f32`, a kernel
-//! 3×3 of stride 1 takes Winograd's `F(4×4, 3×3)`, a quarter of the products, where that saves
-//! time, and all others the definition, both in registers, over all cores; so do the gradients.
-//! Which one it is depends, for an image and its gradient, on the shapes of an image and of the
-//! weights alone, never on the batch: they get what they get alone, bit for bit. On GPUs, in `f32`
-//! and half precision, it is a product of matrices, see `device.rs`. (burn's convolution serves
-//! unequal strides and paddings as wide as the kernel.) A number that is not finite spoils whole
-//! tiles of 4×4 pixels.
+//! `y[o, p] = Σ_{i, t} w[o, i, t] x[i, s p + t − pad]`. On burn's CPU backend, in `f32`, a 3×3
+//! kernel with stride 1 uses Winograd's `F(4×4, 3×3)`, a quarter of the multiplications, where that
+//! saves time. All others use the direct algorithm. The gradients do likewise.
+//!
+//! For an image and its gradient, the choice depends on the shapes of one image and of the weights,
+//! never on the batch size. Each image therefore gets the same bits in a batch of any size. On
+//! GPUs, in `f32` and half precision, the convolution is a product of matrices, see `device.rs`.
+//! Unequal strides, and padding as wide as the kernel or wider, use burn's convolution. In
+//! Winograd's algorithm an input value that is not finite spoils whole tiles of 4×4 pixels.
 //!
 //! # Reference
 //! Lavin & Gray 2016, "Fast algorithms for convolutional neural networks", arXiv:1509.09308.
@@ -39,12 +40,12 @@ use burn::tensor::Tensor;
 use burn::tensor::module;
 use burn::tensor::ops::ConvOptions;
 
-/// Strides and zeros around the image.
+/// Strides and zero padding of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConvGeometry {
-    /// The distance of outputs: down and across.
+    /// Vertical and horizontal stride.
     pub stride: [usize; 2],
-    /// Rows of zeros above and below, columns of zeros to the left and to the right.
+    /// Zero padding above and below, then to the left and to the right.
     pub padding: [(usize, usize); 2],
 }
 
@@ -68,8 +69,8 @@ impl ConvGeometry {
 /// Convolves `[b, i, h, w]` with `weight` `[o, i, kh, kw]` and adds `bias` `[o]`.
 ///
 /// # Panics
-/// For images and weights of different channels, a bias of another length, a stride of 0, and a
-/// kernel larger than the padded image.
+/// If images and weights differ in their input channels, if the bias has another length, if a
+/// stride is 0, or if the kernel is larger than the padded image.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -79,7 +80,7 @@ impl ConvGeometry {
 /// let window = ConvGeometry { stride: [1, 1], padding: [(1, 1), (1, 1)] };
 /// let (x, w) = (Tensor::<4>::ones([1, 16, 8, 8], &device), Tensor::ones([1, 16, 3, 3], &device));
 /// let y = conv2d(x, w, None, window);
-/// // In the middle 9 taps of 16 channels, in a corner 4.
+/// // In the middle the kernel covers 9 taps of 16 channels, in a corner 4.
 /// assert!((y.clone().slice([0..1, 0..1, 3..4, 3..4]).into_scalar::<f32>() - 144.0).abs() < 1e-3);
 /// assert!((y.slice([0..1, 0..1, 0..1, 0..1]).into_scalar::<f32>() - 64.0).abs() < 1e-3);
 /// ```

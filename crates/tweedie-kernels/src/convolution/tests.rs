@@ -1,4 +1,4 @@
-//! The kernels against burn's convolution in `f64`, forwards and backwards.
+//! The kernels against burn's convolution in `f64`, forward and backward.
 
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
@@ -7,19 +7,19 @@ use crate::draw;
 use crate::scratch::Scratch;
 use burn::tensor::{DType, Device};
 
-/// Image, channels out, kernel, window.
+/// Shape of the images, output channels, kernel, geometry.
 const CASES: [([usize; 4], usize, [usize; 2], ConvGeometry); 20] = [
     // Large enough for Winograd's algorithm.
     ([2, 32, 16, 16], 48, [3, 3], window(1, 1)),
     ([3, 16, 21, 14], 3, [3, 3], window(1, 1)),
     ([1, 31, 19, 22], 40, [3, 3], window(1, 0)),
     ([1, 48, 15, 17], 20, [3, 3], window(1, 2)),
-    // More tiles than are worked on together, in rows that do not divide them.
+    // More tiles than one block holds, in rows that do not divide the blocks evenly.
     ([2, 40, 45, 70], 24, [3, 3], window(1, 1)),
-    // More channels than whose weights are transformed together.
+    // More channels than are transformed together.
     ([2, 70, 16, 12], 81, [3, 3], window(1, 1)),
     ([2, 16, 8, 8], 16, [3, 3], window(1, 1)),
-    // Only from one to many channels backwards, and with other zeros on every side.
+    // Winograd only in the backward pass, and different padding on every side.
     ([2, 1, 16, 16], 20, [3, 3], window(1, 1)),
     (
         [1, 32, 18, 13],
@@ -30,7 +30,7 @@ const CASES: [([usize; 4], usize, [usize; 2], ConvGeometry); 20] = [
             padding: [(2, 0), (0, 1)],
         },
     ),
-    // And by the definition.
+    // Direct convolution.
     ([1, 33, 13, 10], 20, [3, 3], window(1, 1)),
     ([3, 16, 9, 4], 3, [3, 3], window(1, 0)),
     ([1, 24, 7, 7], 40, [3, 3], window(1, 2)),
@@ -63,7 +63,7 @@ fn normal<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     draw::normal(shape, 0.0, 1.0, DType::F32)
 }
 
-/// The largest difference, against the root of the mean square.
+/// The largest difference, relative to the root mean square of the expected result.
 fn far<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> f64 {
     assert_eq!(found.dims(), wanted.dims());
     let size = wanted.clone().square().mean().sqrt().into_scalar::<f64>();
@@ -71,7 +71,7 @@ fn far<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> f64 {
     off.into_scalar::<f64>() / size
 }
 
-/// The gradient of half the square by the input, with weights that are not trained.
+/// The gradient of half the squared norm by the input, with weights that are not tracked.
 fn by_input(x: &Tensor<4>, weight: &Tensor<4>, window: ConvGeometry) -> Tensor<4> {
     let x = x.clone().autodiff().require_grad();
     let y = conv2d(x.clone(), weight.clone(), None, window);
@@ -81,7 +81,7 @@ fn by_input(x: &Tensor<4>, weight: &Tensor<4>, window: ConvGeometry) -> Tensor<4
 
 #[test]
 fn values_and_gradients() {
-    // What lies in memory beforehand is of no account.
+    // Fills the scratch buffers with NaN: the kernels must not read what was there before.
     let spoilt: Vec<Scratch> = [1 << 22, 1 << 20, 1 << 18, 1 << 16, 1 << 14]
         .map(|length| {
             let mut numbers = Scratch::take(length);
@@ -98,7 +98,7 @@ fn values_and_gradients() {
             let w = weight.clone().cast(dtype).autodiff().require_grad();
             let b = bias.clone().cast(dtype).autodiff().require_grad();
             let y = conv2d(x.clone(), w.clone(), Some(b.clone()), window);
-            // A gradient that differs from place to place.
+            // With this loss the gradient of the output differs from pixel to pixel.
             let gradients = (y.clone().square() * 0.5).sum().backward();
             let expected = "a gradient";
             (
@@ -120,7 +120,7 @@ fn values_and_gradients() {
     }
 }
 
-/// An image of a batch gets what it gets by itself, bit for bit.
+/// An image has the same bits in a batch and alone.
 #[test]
 fn images_do_not_see_each_other() {
     for (shape, out, kernel, window) in CASES {
@@ -145,7 +145,7 @@ fn images_do_not_see_each_other() {
     }
 }
 
-/// Weights of kernels 1×1 that are a transposed view.
+/// Weights of 1×1 kernels that are a transposed view.
 #[test]
 fn transposed_weights() {
     let (x, matrix) = (normal([3, 20, 9, 7]), normal::<2>([20, 33]));
@@ -166,7 +166,7 @@ fn transposed_weights() {
     }
 }
 
-/// Images that are views: channels last in memory, and cut out of a larger one.
+/// Images that are views: channels last in memory, or cut out of a larger image.
 #[test]
 fn views() {
     let weight = normal([16, 16, 3, 3]);
@@ -180,7 +180,7 @@ fn views() {
     }
 }
 
-/// No images, and no channels.
+/// An empty batch.
 #[test]
 fn nothing() {
     for (shape, out) in [([0, 16, 8, 8], 33), ([0, 3, 8, 8], 33)] {
@@ -191,7 +191,7 @@ fn nothing() {
     }
 }
 
-/// Shapes, kernels, strides and paddings at random.
+/// Random shapes, kernels, strides and paddings.
 #[test]
 fn any_shape() {
     let mut state = 7_u64;
@@ -236,7 +236,7 @@ fn any_shape() {
     }
 }
 
-/// The innermost loop on vectors of every width.
+/// The innermost loop with vectors of every width.
 #[test]
 fn every_width_of_vectors() {
     use crate::product::{Left, PANEL, Right, product};

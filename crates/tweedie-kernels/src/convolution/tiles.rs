@@ -1,4 +1,4 @@
-//! Where the pixels of tiles lie in images, and how they get there and back.
+//! Winograd tiles: where their pixels lie in the images, and copies from and to the images.
 
 use crate::layout::{SIDE, transpose, turn};
 use crate::product::PANEL;
@@ -11,9 +11,9 @@ pub(super) const TILE: usize = 4;
 /// The tiles of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tiles {
-    /// Tiles of an image: down and across.
+    /// Tiles of one image, vertically and horizontally.
     grid: [usize; 2],
-    /// Of all images.
+    /// Tiles of all images.
     pub(super) count: usize,
 }
 
@@ -26,12 +26,12 @@ impl Tiles {
         }
     }
 
-    /// How many of so many tiles can lie in a row.
+    /// Returns the length of the longest run among `tiles` consecutive tiles.
     pub(super) fn across(self, tiles: usize) -> usize {
         tiles.min(self.grid[1])
     }
 
-    /// Tiles `range`, row by row.
+    /// Splits `range` into runs of tiles in the same row.
     pub(super) fn runs(self, range: Range<usize>) -> impl Iterator<Item = Run> {
         let [down, across] = self.grid;
         let rows = range.start / across..range.end.div_ceil(across);
@@ -47,34 +47,34 @@ impl Tiles {
     }
 }
 
-/// Tiles side by side.
+/// Neighbouring tiles in one row.
 #[derive(Clone, Copy)]
 pub(super) struct Run {
     image: usize,
     /// Row and column of its first pixel.
     at: [usize; 2],
-    /// Number of its first tile in the block, and how many there are.
+    /// The index of the first tile in the block, and the number of tiles.
     pub(super) first: usize,
     pub(super) count: usize,
 }
 
-/// What is convolved.
+/// The image that is read, `[n, channels, h, w]`.
 #[derive(Clone, Copy)]
 pub(super) struct Seen<'a> {
     pub(super) x: &'a [f32],
     pub(super) shape: [usize; 4],
-    /// Where its first pixel lies in the padded image.
+    /// Where the first pixel of the image lies in the padded image.
     pub(super) offset: [usize; 2],
 }
 
 impl Seen<'_> {
-    /// Rows of `across` pixels from where a run of tiles starts, 16 channels from `channel` on:
-    /// `[row][column][16]`.
+    /// Copies rows of `across` pixels from the start of a run of tiles, for 16 channels from
+    /// `channel` on: `[row][column][16]`.
     #[inline(always)]
     pub(super) fn gather(&self, run: Run, channel: usize, out: &mut [f32], across: usize) {
         let [_, channels, h, w] = self.shape;
         let c = PANEL.min(channels - channel);
-        // Columns of the run that lie in the image.
+        // Columns of the run that are inside the image.
         let left = self.offset[1].saturating_sub(run.at[1]).min(across);
         let first = (run.at[1] + left).saturating_sub(self.offset[1]);
         let inside = across.min(left + w.saturating_sub(first));
@@ -98,7 +98,7 @@ impl Seen<'_> {
     }
 }
 
-/// What becomes of it, `[n, channels, size]`.
+/// The image that is written, `[n, channels, size]`.
 #[derive(Clone, Copy)]
 pub(super) struct Made<'a> {
     pub(super) out: &'a Shared<'a>,
@@ -108,8 +108,8 @@ pub(super) struct Made<'a> {
 }
 
 impl Made<'_> {
-    /// Four rows of up to 16 channels, `[row][column][16]`, to where they belong, which nobody else
-    /// writes: each run and channel is to be one task's.
+    /// Scatters four rows of at most 16 channels, `[row][column][16]`, and adds the bias. Each pair
+    /// of run and channel must be written by one task only.
     #[inline(always)]
     pub(super) fn scatter(&self, run: Run, y: &[f32], channels: Range<usize>) {
         let ([h, w], first) = (self.size, run.at[1]);
@@ -130,7 +130,7 @@ impl Made<'_> {
                         let bias = self.bias.map_or(0.0, |bias| bias[channel]);
                         let line = line.map(|value| value + bias);
                         let plane = run.image * self.channels + channel;
-                        // SAFETY: a pixel of a channel is one task's.
+                        // SAFETY: each pixel of a channel is written by one task only.
                         #[allow(unsafe_code, reason = "tasks share an image")]
                         unsafe {
                             let at = (plane * h + row) * w + first + column;

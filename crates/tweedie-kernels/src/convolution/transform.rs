@@ -1,7 +1,7 @@
 //! Winograd's `F(4×4, 3×3)`: `y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ x B)] A`, with the points 0, ±1, ±2, ∞.
 //!
-//! Four rows of output and four columns take 36 products instead of 144. Two-dimensional transforms
-//! are one-dimensional ones of all columns, then of all rows, see [`both_ways`].
+//! A tile of four by four outputs takes 36 multiplications instead of 144. The two-dimensional
+//! transforms apply the one-dimensional ones to all columns, then to all rows, see [`both_ways`].
 //!
 //! # Reference
 //! Winograd 1980; Lavin & Gray 2016, "Fast algorithms for convolutional neural networks",
@@ -14,7 +14,7 @@ pub(super) trait Line<const N: usize, const M: usize>: Copy {
     fn of<S: Simd>(self, s: S, x: [S::f32s; N]) -> [S::f32s; M];
 }
 
-/// The transform of all columns, then of all rows: from `x(row, column)` to `y(row, column, _)`.
+/// Transforms all columns, then all rows: reads `x(row, column)` and calls `y(row, column, value)`.
 #[inline(always)]
 pub(super) fn both_ways<S: Simd, const N: usize, const M: usize>(
     s: S,

@@ -1,4 +1,4 @@
-//! The transforms of kernels 3×3, for 16 channels of the output at a time.
+//! Transforms of the weights of 3×3 kernels, for 16 output channels at a time.
 
 use super::direct::Way;
 use super::transform::{Filter, both_ways};
@@ -9,11 +9,11 @@ use pulp::Simd;
 use std::ops::Range;
 
 pub(super) const TAPS: usize = 9;
-/// Channels that are worked on together, where their filters lie side by side.
+/// Channels that are transformed together if their filters are adjacent in memory.
 const GROUP: usize = 8;
 
-/// Those of a convolution, `[o, i, 3, 3]`, and which way they are taken: on the way back input and
-/// output change places, and taps run backwards.
+/// Weights `[o, i, 3, 3]` and the direction in which they are applied. In the backward direction
+/// input and output are exchanged and the taps are reversed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weights<'a> {
     pub(super) values: &'a [f32],
@@ -22,7 +22,7 @@ pub(super) struct Weights<'a> {
 }
 
 impl<'a> Weights<'a> {
-    /// Channels that are made, and those that are summed.
+    /// Returns the numbers of channels that are computed and that are summed over.
     fn to_from(self) -> [usize; 2] {
         let [o, i] = self.channels;
         match self.way {
@@ -35,7 +35,7 @@ impl<'a> Weights<'a> {
         self.to_from()[0]
     }
 
-    /// The filters to a panel of 16 channels.
+    /// Returns the filters for a panel of 16 output channels.
     pub(super) fn filters(self, panel: usize) -> Filters<'a> {
         let (filter, row) = (TAPS, TAPS * self.channels[1]);
         let (to, from) = match self.way {
@@ -52,17 +52,18 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// The filters to up to 16 channels from all.
+/// The filters from all input channels to at most 16 output channels.
 pub(super) struct Filters<'a> {
     weights: Weights<'a>,
     pub(super) to: Range<usize>,
     summed: usize,
-    /// From one channel that is made to the next, and from one that is summed.
+    /// The stride between output channels, and between input channels.
     apart: [usize; 2],
 }
 
 impl Filters<'_> {
-    /// Those from some channels, to `[position][channel][16]`; where there is no channel, 0.
+    /// Transforms the filters of the channels `from` to `[position][channel][16]`; missing channels
+    /// become 0.
     #[inline(always)]
     pub(super) fn transform<S: Simd>(&self, simd: S, from: Range<usize>, out: &mut [f32]) {
         let (apart, end) = (out.len() / POSITIONS, from.end.min(self.summed));

@@ -1,9 +1,10 @@
-//! Convolutions with 3×3 kernels and stride 1, and their gradients by the input, in tiles of 4×4
-//! pixels.
+//! Winograd convolution for 3×3 kernels and stride 1, and its gradient by the input, in tiles of
+//! 4×4 pixels.
 //!
-//! Up to 96 tiles are transformed in all channels. Then, for 16 channels of the output at a time,
-//! so are the weights, never more of them than the cache holds, and all of these tiles meet them:
-//! what is four times as large as the weights is never in memory.
+//! Up to 96 tiles are transformed in all channels. Then, for 16 output channels at a time, the
+//! weights of 64 input channels are transformed, which fit into the cache, and multiplied with
+//! these tiles. The transformed weights, four times as large as the weights, are never in memory as
+//! a whole.
 
 use super::tiles::{Made, Seen, TILE, Tiles};
 use super::transform::{Input, Output, OutputTransposed, both_ways};
@@ -17,26 +18,27 @@ use rayon::prelude::*;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-/// Products of a tile.
+/// Multiplications per tile and pair of channels.
 pub(super) const POSITIONS: usize = 36;
-/// Groups of 16 channels whose weights are transformed together: few enough that these stay in the
-/// cache.
+/// Groups of 16 channels whose weights are transformed together; the result stays in the cache.
 const TOGETHER: usize = 4;
 
-/// How many tiles are worked on together, in even parts: so many that transforming the weights for
-/// them costs little (a filter as much as some nine tiles, see `by_tiles`).
+/// Returns the number of tiles per block, at most 96, such that all blocks are about equally large.
+/// The blocks are large enough that transforming the weights for each of them costs little: a
+/// filter costs as much as about nine tiles, see `by_tiles`.
 fn tiles_of_block(tiles: usize) -> usize {
     const MOST: usize = 96;
     tiles.div_ceil(tiles.div_ceil(MOST))
 }
 
-/// How far what belongs to one position is from the next: an odd number of panels, so that
-/// positions do not share a place in the caches.
+/// Returns the stride between positions: an odd number of panels, so that positions do not map to
+/// the same cache set.
 pub(super) fn apart(numbers: usize) -> usize {
     ((numbers / PANEL + 1) | 1) * PANEL
 }
 
-/// `[n, c, h, w]` to `[n, to, size]`; `offset` is where the first pixel lies in the padded image.
+/// Convolves `[n, c, h, w]` to `[n, to, size]`; `offset` is the place of the first pixel in the
+/// padded image.
 pub(super) fn convolve(
     x: &[f32],
     shape: [usize; 4],
@@ -54,7 +56,7 @@ pub(super) fn convolve(
     let blocks = tiles.count.div_ceil(block);
     let length = POSITIONS * apart(block * PANEL);
     let (groups, panels) = (from.div_ceil(PANEL), to.div_ceil(PANEL));
-    // So many parts of the blocks side by side, where the channels of one do not occupy all
+    // The blocks are shared among parallel parts if the panels of one block do not occupy all
     // threads.
     let parts = rayon::current_num_threads().div_ceil(panels).min(blocks);
     let arch = Arch::new();
@@ -94,23 +96,23 @@ pub(super) fn convolve(
             }
         });
     };
-    // SAFETY: every pixel of every channel lies in one tile of one panel.
+    // SAFETY: every pixel of every channel belongs to one tile of one panel.
     #[allow(unsafe_code, reason = "the output is not cleared first")]
     unsafe {
         written(n * to * size[0] * size[1], write)
     }
 }
 
-/// What of a tile is transformed.
+/// Which side of the convolution is transformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
-    /// What it reads: `Bᵀ x B`.
+    /// The input of a tile: `Bᵀ x B`.
     Seen,
-    /// What it is the place of: `A ∂y Aᵀ`.
+    /// The gradient by the output of a tile: `A ∂y Aᵀ`.
     Made,
 }
 
-/// Some tiles, 16 channels: `[position][tile][16]`.
+/// Transforms a block of tiles in 16 channels: `[position][tile][16]`.
 pub(super) struct Transforms<'a> {
     pub(super) side: Side,
     pub(super) seen: Seen<'a>,
@@ -130,7 +132,7 @@ impl WithSimd for Transforms<'_> {
             Side::Seen => 2,
             Side::Made => 0,
         };
-        // Of the longest run.
+        // Buffer for the longest run.
         let longest = self.tiles.across(self.range.len()) * TILE + edge;
         let mut pixels = Scratch::take((TILE + edge) * longest * PANEL);
         for run in self.tiles.runs(self.range) {
@@ -155,7 +157,7 @@ impl WithSimd for Transforms<'_> {
     }
 }
 
-/// Some tiles of up to 16 channels of the output.
+/// Computes a block of tiles in up to 16 output channels.
 struct Panel<'a> {
     /// `[group of 16 channels][position][tile][16]`.
     seen: &'a [f32],

@@ -1,5 +1,5 @@
-//! The gradient of a convolution by its weights, by Winograd's algorithm transposed: `Gᵀ [Σ (Bᵀ x
-//! B) ⊙ (A ∂y Aᵀ)] G`.
+//! The gradient by the weights, by Winograd's algorithm transposed:
+//! `Gᵀ [Σ (Bᵀ x B) ⊙ (A ∂y Aᵀ)] G`.
 
 use super::tiles::{Seen, Tiles};
 use super::transform::{FilterTransposed, both_ways};
@@ -12,8 +12,8 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
-/// `[o, i, 3, 3]` from `[n, i, …]` and `[n, o, h, w]`; `offset` is where the first pixel lies in
-/// the padded image.
+/// Computes `[o, i, 3, 3]` from `[n, i, …]` and `[n, o, h, w]`; `offset` is the place of the first
+/// pixel in the padded image.
 pub(super) fn by_weights(
     x: (&[f32], [usize; 4]),
     dy: (&[f32], [usize; 4]),
@@ -22,8 +22,8 @@ pub(super) fn by_weights(
     let ([_, input, ..], [n, o, h, w]) = (x.1, dy.1);
     let tiles = Tiles::of(n, [h, w]);
     let (groups, panels) = (input.div_ceil(PANEL), o.div_ceil(PANEL));
-    // As many at a time as make the transforms and the sums travel alike, and as there is memory
-    // for beside the sums.
+    // Tiles per block: enough that the traffic of the sums does not exceed that of the transforms,
+    // and few enough that both fit into the pool of scratch memory.
     let width = (groups + panels) * PANEL;
     let of_sums = groups * panels * PANEL * PANEL;
     let room = (AT_REST / POSITIONS * 7 / 8).saturating_sub(of_sums) / width;
@@ -55,7 +55,7 @@ pub(super) fn by_weights(
         of_seen.for_each(|group| transform(Side::Seen, x, offset, group));
         let of_wanted = wanted.par_chunks_mut(length).enumerate();
         of_wanted.for_each(|panel| transform(Side::Made, dy, [0, 0], panel));
-        // What belongs to a position stays in the cache from panel to panel.
+        // The data of one position stays in the cache from panel to panel.
         let positions = sums.par_chunks_mut(of_position).enumerate();
         positions.for_each(|(position, sums)| {
             let of_panels = sums
@@ -92,9 +92,9 @@ pub(super) fn by_weights(
     }
 }
 
-/// One position and one panel of the output: `[channel][16]`.
+/// Sums for one position and one panel of output channels: `[channel][16]`.
 struct Sums<'a> {
-    /// `[tile][16]`, from one group of channels to the next so far.
+    /// `[tile][16]`; `length` is the stride between groups of channels.
     seen: &'a [f32],
     wanted: &'a [f32],
     length: usize,
@@ -134,10 +134,10 @@ impl WithSimd for Sums<'_> {
     }
 }
 
-/// The gradients of 16 filters, from their transforms.
+/// Transforms the sums of 16 filters back to their gradients.
 struct Gradients<'a> {
     sums: &'a [f32],
-    /// From one position to the next.
+    /// The stride between positions.
     apart: usize,
     input: usize,
     out: &'a mut [MaybeUninit<f32>],

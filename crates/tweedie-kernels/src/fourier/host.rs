@@ -1,4 +1,4 @@
-//! Transforms by rows, then by columns, in blocks that fit the cache and run side by side.
+//! Fourier transforms on the CPU: rows, then columns, in parallel blocks that fit into the cache.
 
 use crate::host::{Direction, HostMap};
 use rayon::prelude::*;
@@ -8,7 +8,7 @@ use rustfft::{Fft, FftPlanner};
 use std::any::Any;
 use std::sync::{Arc, LazyLock, Mutex};
 
-/// Rows or columns that are worked on together: a cache line of them is read at once.
+/// Rows or columns per block, so that a gather uses whole cache lines.
 const BLOCK: usize = 16;
 
 /// A circular filter of real planes, `y = F⁻¹ (H ∘ F x)`.
@@ -16,7 +16,7 @@ const BLOCK: usize = 16;
 pub(crate) struct Filter {
     /// Height and width.
     size: [usize; 2],
-    /// How many planes of the spectrum for a sample, and for a channel.
+    /// Planes of the spectrum: samples and channels.
     planes: [usize; 2],
     /// `H/(h w)` by columns: `[plane][w/2 + 1][h]`.
     double: Vec<Complex<f64>>,
@@ -24,7 +24,7 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// From `H` by columns.
+    /// Creates the filter from `H`, stored by columns.
     pub(crate) fn new(spectrum: &[Complex<f64>], planes: [usize; 2], size: [usize; 2]) -> Self {
         let scale = 1.0 / (size[0] * size[1]) as f64;
         let double: Vec<_> = spectrum.iter().map(|h| h * scale).collect();
@@ -37,7 +37,7 @@ impl Filter {
         }
     }
 
-    /// The columns of the spectrum in a precision.
+    /// Returns the columns of the spectrum in precision `T`.
     fn columns<T: FftNum>(&self) -> &[Complex<T>] {
         let double: &dyn Any = &self.double;
         let single: &dyn Any = &self.single;
@@ -101,7 +101,7 @@ impl HostMap for Filter {
                     [half, h],
                 );
                 for (line, out) in lines.chunks_mut(half).zip(block.chunks_mut(w)) {
-                    // Real by symmetry: what is left is rounding.
+                    // Real by symmetry, up to rounding.
                     line[0].im = T::zero();
                     if w.is_multiple_of(2) {
                         line[half - 1].im = T::zero();
@@ -117,9 +117,9 @@ impl HostMap for Filter {
 /// The unitary transform of complex planes `[n, 2, h, w]`, real parts first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Planes {
-    /// Whether forward is the inverse transform.
+    /// Whether the forward direction is the inverse transform.
     pub(crate) inverse: bool,
-    /// Whether the origins of the image and of the transform are in the centre.
+    /// Whether the origins of the image and of its transform are in the centre.
     pub(crate) centred: bool,
 }
 
@@ -184,7 +184,7 @@ impl HostMap for Planes {
     }
 }
 
-/// Blocks of lines of every plane, with the plane and the number of the first line.
+/// Splits every plane into blocks of lines, each with its plane and the index of its first line.
 fn blocks<T: Send>(values: &mut [T], plane: usize, line: usize) -> impl IndexedBlocks<'_, T> {
     values
         .par_chunks_mut(plane)
@@ -197,14 +197,14 @@ fn blocks<T: Send>(values: &mut [T], plane: usize, line: usize) -> impl IndexedB
         })
 }
 
-/// What [`blocks`] yields.
+/// The parallel iterator that [`blocks`] returns.
 trait IndexedBlocks<'a, T: 'a>: ParallelIterator<Item = (usize, usize, &'a mut [T])> {}
 impl<'a, T: 'a, I: ParallelIterator<Item = (usize, usize, &'a mut [T])>> IndexedBlocks<'a, T>
     for I
 {
 }
 
-/// Columns `first…` of a matrix of `size` (rows, columns) as lines.
+/// Gathers columns `first…` of a matrix of `size` (rows, columns) into contiguous lines.
 fn gather<T: Copy>(lines: &mut [T], matrix: &[T], first: usize, [rows, columns]: [usize; 2]) {
     let count = lines.len() / rows;
     for (row, values) in matrix.chunks_exact(columns).take(rows).enumerate() {
@@ -219,22 +219,22 @@ fn scratch<T: FftNum>(plans: &[Arc<dyn Fft<T>>; 2]) -> usize {
     lengths.max().unwrap_or(0)
 }
 
-/// realfft checks lengths, which are ours, and that the first and last are real, which they are.
+/// realfft can only fail on wrong lengths, which are planned here, or on complex first and last
+/// points, which `run` makes real.
 fn transformed(result: Result<(), realfft::FftError>) {
     if let Err(error) = result {
         unreachable!("a transform of the planned length: {error}");
     }
 }
 
-/// Planners of both precisions: they keep the algorithms of all lengths that were asked for.
+/// Planners for both precisions. They cache the plans of all lengths in use.
 static SINGLE: LazyLock<Mutex<Planners<f32>>> = LazyLock::new(Mutex::default);
 static DOUBLE: LazyLock<Mutex<Planners<f64>>> = LazyLock::new(Mutex::default);
 
 struct Planners<T: FftNum> {
     complex: FftPlanner<T>,
     real: RealFftPlanner<T>,
-    /// Work space that was used before: fresh pages cost as much as a small
-    /// transform.
+    /// Reusable work space: fresh pages cost as much as a small transform.
     spare: Vec<Vec<Complex<T>>>,
 }
 
@@ -248,14 +248,14 @@ impl<T: FftNum> Default for Planners<T> {
     }
 }
 
-/// Work space of any content.
+/// Takes work space with unspecified contents.
 fn spare<T: FftNum>(length: usize) -> Vec<Complex<T>> {
     let mut space = with_planners(|planners| planners.spare.pop()).unwrap_or_default();
     space.resize(length, Complex::new(T::zero(), T::zero()));
     space
 }
 
-/// Gives work space back, unless there is plenty.
+/// Returns work space for later use, unless it is large or there is plenty.
 fn keep<T: FftNum>(spaces: [Vec<Complex<T>>; 2]) {
     const PLENTY: usize = 4;
     const LARGE: usize = 1 << 22;
@@ -276,7 +276,7 @@ fn with_planners<T: FftNum, R>(use_them: impl FnOnce(&mut Planners<T>) -> R) -> 
     use_them(&mut planners.lock().unwrap_or_else(|held| held.into_inner()))
 }
 
-/// A complex transform of `n` points, not normalised.
+/// Returns a complex transform of `n` points, not normalised.
 fn plan<T: FftNum>(n: usize, inverse: bool) -> Arc<dyn Fft<T>> {
     with_planners(|planners| match inverse {
         true => planners.complex.plan_fft_inverse(n),
@@ -289,7 +289,7 @@ type RealPlans<T> = (
     Arc<dyn realfft::ComplexToReal<T>>,
 );
 
-/// A transform of `n` real points and the way back, not normalised.
+/// Returns a transform of `n` real points and its inverse, not normalised.
 fn real_plans<T: FftNum>(n: usize) -> RealPlans<T> {
     with_planners(|planners| {
         let real = &mut planners.real;

@@ -1,8 +1,9 @@
-//! Transforms out of matrix products, for any device.
+//! Fourier transforms as matrix products, for any device.
 //!
-//! Up to [`DIRECT`] points one product with the matrix `e^{−2πi jk/n}`. Beyond, `n = a b` splits
-//! into transforms of `a` and of `b` points with a twist between them; where `n` has no factor, a
-//! chirp turns the transform into a circular convolution of a power of two.
+//! Up to [`DIRECT`] points a transform is one product with the matrix `e^{−2πi jk/n}`. Beyond that,
+//! `n = a b` splits into transforms of `a` and of `b` points with twiddle factors between them. If
+//! `n` has no suitable factor, a chirp turns the transform into a circular convolution whose length
+//! is a power of two.
 //!
 //! # Reference
 //! Cooley and Tukey 1965; Bluestein 1970, "A linear filtering approach to the computation of
@@ -14,13 +15,13 @@ use std::collections::HashMap;
 use std::f64::consts::TAU;
 use std::sync::{Arc, LazyLock, Mutex};
 
-/// Up to how many points one matrix is multiplied.
+/// The largest number of points that one matrix product transforms.
 const DIRECT: usize = 1024;
 
-/// Real and imaginary part, `[rows, n]`.
+/// Real and imaginary part, each `[rows, n]`.
 pub(crate) type Pair = (Tensor<2>, Tensor<2>);
 
-/// `X_k = Σ_j x_j e^{∓2πi jk/n}` of every row.
+/// Computes `X_k = Σ_j x_j e^{∓2πi jk/n}` of every row.
 pub(crate) fn transform((re, im): Pair, inverse: bool) -> Pair {
     if inverse {
         // Σ x e^{+…} is the transform with real and imaginary part exchanged.
@@ -34,14 +35,15 @@ pub(crate) fn transform((re, im): Pair, inverse: bool) -> Pair {
         let real = re.clone().matmul(cos.clone()) + im.clone().matmul(sin.clone());
         return (real, im.matmul(cos) - re.matmul(sin));
     }
-    // The factor nearest the root makes the two transforms alike.
+    // The divisor nearest to the square root gives two transforms of similar length.
     match (2..=n.isqrt()).rfind(|a| n.is_multiple_of(*a)) {
         Some(a) if n / a <= DIRECT * DIRECT => split((re, im), a),
         _ => chirp((re, im)),
     }
 }
 
-/// `j = a j₂ + j₁`, `k = k₂ + b k₁`: transforms of `b` points, a twist, transforms of `a` points.
+/// Splits with `j = a j₂ + j₁`, `k = k₂ + b k₁`: transforms of `b` points, twiddle factors,
+/// transforms of `a` points.
 fn split((re, im): Pair, a: usize) -> Pair {
     let [rows, n] = re.dims();
     let b = n / a;
@@ -68,11 +70,11 @@ fn split((re, im): Pair, a: usize) -> Pair {
     (order(re), order(im))
 }
 
-/// `jk = (j² + k² − (k−j)²)/2`: a convolution with the chirp `e^{πi j²/n}`.
+/// Uses `jk = (j² + k² − (k−j)²)/2`: a convolution with the chirp `e^{πi j²/n}`.
 fn chirp((re, im): Pair) -> Pair {
     let [rows, n] = re.dims();
     let length = (2 * n - 1).next_power_of_two();
-    // j² is reduced modulo 2n, where the chirp repeats, so that large j keep their digits.
+    // The chirp has period 2n in j²; reducing j² modulo 2n keeps the digits of large angles.
     let angle = |j: usize| std::f64::consts::PI * ((j * j) % (2 * n)) as f64 / n as f64;
     let part = |part: fn(f64) -> f64| {
         Constant::new((0..n).map(|j| part(angle(j))).collect(), [1, n]).beside(&re)
@@ -107,7 +109,7 @@ fn chirp((re, im): Pair) -> Pair {
 
 type Tables = Arc<(Constant<2>, Constant<2>)>;
 
-/// `cos` and `sin` of `2π jk/n`, kept for the lengths that were asked for.
+/// Returns `cos` and `sin` of `2π jk/n`, cached for each length.
 fn tables(n: usize) -> Tables {
     static KEPT: LazyLock<Mutex<HashMap<usize, Tables>>> = LazyLock::new(Mutex::default);
     let mut kept = KEPT.lock().unwrap_or_else(|held| held.into_inner());

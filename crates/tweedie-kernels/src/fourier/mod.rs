@@ -1,7 +1,7 @@
 //! Fourier transforms of any size, in any precision, with gradients.
 //!
-//! burn's own transforms take powers of two. On the CPU backend these run on `rustfft`; on every
-//! other device they are products with small matrices. Both are exact for every size.
+//! burn's own transforms only take powers of two. On the CPU backend these use `rustfft`, on every
+//! other device products with small matrices. Both are exact for every size, up to rounding.
 
 #[cfg(feature = "flex")]
 mod host;
@@ -13,7 +13,7 @@ use realfft::num_complex::Complex;
 use rustfft::FftPlanner;
 use std::sync::{Arc, OnceLock};
 
-/// Which way a transform goes.
+/// The sign of the exponent of a Fourier transform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
     /// `e^{−2πi …}`.
@@ -22,11 +22,12 @@ pub enum Sign {
     Inverse,
 }
 
-/// The unitary transform of complex images:
+/// Computes the unitary Fourier transform of complex images.
+///
 /// `X_{kl} = 1/√(hw) Σ_{mn} x_{mn} e^{∓2πi (km/h + ln/w)}`.
 ///
-/// `z` is `[n, 2, h, w]`, real parts in channel 0, imaginary parts in channel 1. The transform is
-/// unitary, so that its adjoint and its gradient are the transform of the other sign.
+/// `z` is `[n, 2, h, w]`, real parts in channel 0, imaginary parts in channel 1. Because the
+/// transform is unitary, its adjoint and its gradient are the transform of the other sign.
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
@@ -38,17 +39,18 @@ pub enum Sign {
 /// ```
 ///
 /// # Panics
-/// If there are not 2 channels.
+/// If there are not 2 channels, or if an image has no pixels.
 #[must_use]
 pub fn fft2(z: Tensor<4>, sign: Sign) -> Tensor<4> {
     transform(z, sign, false)
 }
 
-/// [`fft2`] with the origin of the image and the zero frequency in the centre, at `h/2` and `w/2`
-/// rounded down: `fftshift ∘ F ∘ ifftshift`.
+/// Computes [`fft2`] with the image origin and the zero frequency in the centre.
+///
+/// `fftshift ∘ F ∘ ifftshift`; the centre is at `h/2` and `w/2`, rounded down.
 ///
 /// # Panics
-/// If there are not 2 channels.
+/// If there are not 2 channels, or if an image has no pixels.
 #[must_use]
 pub fn fft2_centred(z: Tensor<4>, sign: Sign) -> Tensor<4> {
     transform(z, sign, true)
@@ -72,7 +74,7 @@ fn transform(z: Tensor<4>, sign: Sign, centred: bool) -> Tensor<4> {
     roll(z, [h / 2, w / 2])
 }
 
-/// [`fft2`] out of tensor operations.
+/// Composes [`fft2`] of tensor operations.
 fn fft2_by_matrices(z: Tensor<4>, inverse: bool) -> Tensor<4> {
     let [n, _, h, w] = z.dims();
     let part = |channel: usize| z.clone().narrow(1, channel, 1);
@@ -85,14 +87,16 @@ fn fft2_by_matrices(z: Tensor<4>, inverse: bool) -> Tensor<4> {
     Tensor::cat(vec![back(re), back(im)], 1) * (1.0 / ((h * w) as f64).sqrt())
 }
 
-/// A circular filter of images of one size: `y = F⁻¹ (H ∘ F x)` with the spectrum `H` of a real
-/// kernel, one for all planes, for each channel, or for each sample and channel.
+/// A circular filter of images of one size: `y = F⁻¹ (H ∘ F x)`.
+///
+/// `H` is the spectrum of a real kernel. There is one for all planes, one for each channel, or one
+/// for each sample and channel.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_kernels::CircularFilter;
 ///
-/// // The kernel that moves an image down by one row.
+/// // The kernel shifts an image down by one row.
 /// let mut kernel = vec![0.0; 3 * 5];
 /// kernel[5] = 1.0;
 /// let filter = CircularFilter::of_kernel(&kernel, [1, 1], [3, 5]);
@@ -104,7 +108,7 @@ fn fft2_by_matrices(z: Tensor<4>, inverse: bool) -> Tensor<4> {
 pub struct CircularFilter {
     size: [usize; 2],
     planes: [usize; 2],
-    /// By columns, `[plane][w/2 + 1][h]`.
+    /// The spectrum by columns, `[plane][w/2 + 1][h]`.
     spectrum: Arc<Vec<Complex<f64>>>,
     /// The whole spectrum, `[sample, channel, 2, h, w]`, for devices without a host kernel.
     whole: Arc<OnceLock<Constant<5>>>,
@@ -117,11 +121,13 @@ fn all_finite(values: &[f64]) -> bool {
 }
 
 impl CircularFilter {
-    /// The filter `y_i = Σ_j k_j x_{i−j}` (indices modulo the size) with `kernel` by planes
-    /// `[samples, channels]` of `size` rows and columns.
+    /// Creates the filter `y_i = Σ_j k_j x_{i−j}`, with indices modulo the size.
+    ///
+    /// `kernel` holds planes `[samples, channels]` of `size` rows and columns.
     ///
     /// # Panics
-    /// If there are not as many values as planes of that size hold, all finite, or the size is 0.
+    /// If a size or a number of planes is 0, if the number of values does not match, or if a value
+    /// is not finite.
     #[must_use]
     pub fn of_kernel(kernel: &[f64], planes: [usize; 2], size: [usize; 2]) -> Self {
         let [h, w] = size;
@@ -143,10 +149,11 @@ impl CircularFilter {
         Self::of_columns(spectrum, planes, size)
     }
 
-    /// The filter with a real and even spectrum, by rows: `|H|` of every frequency of `size`.
+    /// Creates the filter with a real and even spectrum: `magnitudes` holds `H`, row by row, of
+    /// `size`.
     ///
     /// # Panics
-    /// If there are not as many values as an image of that size has, all finite, or the size is 0.
+    /// If the size is 0, if the number of values does not match, or if a value is not finite.
     #[must_use]
     pub fn of_magnitudes(magnitudes: &[f64], size: [usize; 2]) -> Self {
         let [h, w] = size;
@@ -189,21 +196,22 @@ impl CircularFilter {
         })
     }
 
-    /// The filter whose spectrum is `f(H)`; `f` has to commute with conjugation, so that the kernel
-    /// stays real.
+    /// Returns the filter with the spectrum `f(H)`.
+    ///
+    /// `f` must commute with complex conjugation, so that the kernel stays real.
     #[must_use]
     pub fn map(&self, f: impl Fn(Complex<f64>) -> Complex<f64>) -> Self {
         let spectrum = self.spectrum.iter().map(|&h| f(h)).collect();
         Self::of_columns(spectrum, self.planes, self.size)
     }
 
-    /// Height and width of its images.
+    /// Returns the height and width of the images.
     #[must_use]
     pub fn size(&self) -> [usize; 2] {
         self.size
     }
 
-    /// `|H|` of every frequency, `[samples, channels, h, w]`: the singular values.
+    /// Returns `|H|` for every frequency, `[samples, channels, h, w]`: the singular values.
     #[must_use]
     pub fn magnitudes(&self) -> Constant<4> {
         let ([h, w], [samples, channels]) = (self.size, self.planes);
@@ -215,19 +223,19 @@ impl CircularFilter {
         Constant::new(magnitudes.collect(), [samples, channels, h, w])
     }
 
-    /// `H x` of images `[b, c, h, w]`.
+    /// Computes `H x` for images `[b, c, h, w]`.
     ///
     /// # Panics
-    /// If height and width are not those of the filter.
+    /// If height and width, or the numbers of samples and channels, do not match the filter.
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         self.run(x, false)
     }
 
-    /// `Hᵀ y`, the filter with the conjugate spectrum.
+    /// Computes `Hᵀ y`: filters with the conjugate spectrum.
     ///
     /// # Panics
-    /// If height and width are not those of the filter.
+    /// If height and width, or the numbers of samples and channels, do not match the filter.
     #[must_use]
     pub fn adjoint(&self, y: Tensor<4>) -> Tensor<4> {
         self.run(y, true)
@@ -251,7 +259,7 @@ impl CircularFilter {
         self.by_matrices(x, transposed)
     }
 
-    /// Out of tensor operations.
+    /// Composes the filter of tensor operations.
     fn by_matrices(&self, x: Tensor<4>, transposed: bool) -> Tensor<4> {
         let ([b, c, h, w], [samples, channels]) = (x.dims(), self.planes);
         let z = x.reshape([b * c, 1, h, w]);

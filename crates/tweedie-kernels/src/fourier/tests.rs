@@ -17,7 +17,7 @@ fn host<const D: usize>(x: Tensor<D>) -> Vec<f64> {
     x.into_data().iter::<f64>().collect()
 }
 
-/// The definition, term by term.
+/// The transform by its definition, term by term.
 fn by_definition(z: &[f64], [h, w]: [usize; 2]) -> Vec<f64> {
     let at = |k: usize, l: usize| {
         let mut sum = Complex::new(0.0, 0.0);
@@ -109,7 +109,7 @@ fn a_filter_is_a_circular_convolution_and_its_gradient_the_adjoint() {
 
 #[test]
 fn long_transforms_split_or_chirp() {
-    // Direct, products, a power of two, a prime, and twice a prime.
+    // Direct; a product; a power of two; a prime; twice a prime.
     for n in [1023, 1025, 2048, 1031, 2062] {
         let [x, y] = [0, 1].map(|_| draw::normal([1, n], 0.0, 1.0, DType::F64));
         let (re, im) = matrix::transform((x.clone(), y.clone()), false);

@@ -1,4 +1,4 @@
-//! One group of one image a cube.
+//! Group normalisation on GPUs: one cube per group of an image.
 
 use super::GroupNormalisation;
 use super::extension::{How, Normalise, NormaliseGradient};
@@ -12,20 +12,20 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-/// The first channel of this cube's group.
+/// Returns the first channel of this cube's group.
 #[cube]
 fn first_channel(of_group: usize) -> usize {
     CUBE_POS_X as usize * of_group
 }
 
-/// The number of a channel of this cube's image.
+/// Returns the value of `vector` for a channel of this cube's image.
 #[cube]
 fn of_channel<F: Float>(vector: &Tensor<F>, channel: usize) -> f32 {
     let image = CUBE_POS_Y as usize;
     f32::cast_from(vector[image * vector.stride(0) + channel * vector.stride(1)])
 }
 
-/// `b`, where there is one.
+/// Returns `b` for a channel, or 0 if there is no `b`.
 #[cube]
 fn shift_of<F: Float>(b: &Tensor<F>, channel: usize, #[comptime] shifted: bool) -> f32 {
     let mut shift = 0.0f32;
@@ -35,7 +35,7 @@ fn shift_of<F: Float>(b: &Tensor<F>, channel: usize, #[comptime] shifted: bool) 
     shift
 }
 
-/// Mean and `1/√(variance + ε)` of `x + b`.
+/// Returns the mean and `1/√(variance + ε)` of `x + b`.
 #[cube]
 fn moments<F: Float>(
     x: &Tensor<F>,
@@ -97,13 +97,13 @@ fn forward<F: Float>(
     }
 }
 
-/// `act′(u) ∂y`.
+/// Returns `act′(u) ∂y`.
 #[cube]
 fn through(u: f32, dy: f32, #[comptime] silu: bool) -> f32 {
     if comptime!(silu) { dy * slope(u) } else { dy }
 }
 
-/// As on the host, with its names.
+/// Computes the gradients. The host kernel documents the formula and the names.
 #[cube(launch_unchecked)]
 fn backward<F: Float>(
     x: &Tensor<F>,
@@ -124,7 +124,7 @@ fn backward<F: Float>(
     let channels = x.shape(1) / CUBE_COUNT_X as usize;
     let first = first_channel(channels);
     let start = CUBE_POS_Y as usize * x.stride(0) + first * pixels;
-    // The first channel's gradient by `a`, and how far behind it those by `b` and `d` are.
+    // The index of the first channel's gradient by `a`, and the offsets to those by `b` and `d`.
     let image = CUBE_POS_Y as usize * vectors.stride(1) + first;
     let (to_b, to_d) = (vectors.stride(0), 2 * vectors.stride(0));
     let mut of_ones = 0.0f32;
@@ -179,7 +179,7 @@ fn backward<F: Float>(
     }
 }
 
-/// Groups across, images down.
+/// Returns the launch size: groups along x, images along y.
 fn cubes(x: &CubeTensor, how: GroupNormalisation) -> (CubeCount, CubeDim) {
     let (groups, images) = (how.groups as u32, x.meta.shape()[0] as u32);
     (
@@ -200,7 +200,8 @@ impl Normalise for CubeBackend {
         let y = empty(&x, x.meta.shape().clone(), x.dtype);
         let ((count, dim), numbers) = (cubes(&x, how.norm), numbers(&x));
         let norm = how.norm;
-        // SAFETY: every number of every tensor that is read or written belongs to a group.
+        // SAFETY: the cubes cover every group of every image, and their units read and write only
+        // elements of that group.
         #[allow(unsafe_code, reason = "a kernel without bounds to check")]
         unsafe {
             forward::launch_unchecked(
@@ -243,7 +244,8 @@ impl NormaliseGradient for CubeBackend {
         let ((count, dim), numbers) = (cubes(&x, how.norm), numbers(&x));
         let narrow = x.dtype;
         let norm = how.norm;
-        // SAFETY: every number of every tensor that is read or written belongs to a group.
+        // SAFETY: the cubes cover every group of every image, and their units read and write only
+        // elements of that group.
         #[allow(unsafe_code, reason = "a kernel without bounds to check")]
         unsafe {
             backward::launch_unchecked(

@@ -24,13 +24,13 @@ pub(super) fn normalise(
         norm: how,
         shifted: b.is_some(),
     };
-    // An extension takes tensors only: another one stands in.
+    // An extension takes only tensors, so `d` stands in for a missing `b`.
     let b = b.unwrap_or_else(|| d.clone().detach().set_require_grad(false));
     let [a, b, d] = [a, b, d].map(Tensor::into_dispatch);
     Tensor::from_dispatch(Dispatch::normalise(x.into_dispatch(), a, b, d, how))
 }
 
-/// How, and whether there is a `b`.
+/// The normalisation, and whether there is a `b`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct How {
     pub(super) norm: GroupNormalisation,
@@ -44,7 +44,7 @@ pub(crate) struct How {
     Autodiff
 )]
 pub(crate) trait Normalise: Backend {
-    /// `y`.
+    /// Computes `y`.
     #[fusion(dtype = x, shape = x)]
     fn normalise(
         x: FloatTensor<Self>,
@@ -61,7 +61,8 @@ pub(crate) trait Normalise: Backend {
     Fusion: cfg(all(feature = "cube", feature = "fusion"))
 )]
 pub(crate) trait NormaliseGradient: Backend {
-    /// `∂/∂x`, `∂/∂a`, `∂/∂b` and `∂/∂d` from `∂/∂y`; any numbers by a `b` that there is not.
+    /// Computes `∂/∂x`, `∂/∂a`, `∂/∂b` and `∂/∂d` from `∂/∂y`. Without a `b`, the values of `∂/∂b`
+    /// are unspecified.
     #[fusion(meta = |x, a, b, d, _, _| (x.clone(), a.clone(), b.clone(), d.clone()))]
     fn normalise_gradient(
         x: FloatTensor<Self>,
@@ -142,7 +143,7 @@ where
     }
 }
 
-/// The same once more in the backward pass, where that is cheaper than to keep what it gave.
+/// Recomputes the output in the backward pass, where that is cheaper than keeping it.
 #[derive(Debug)]
 struct Again<B: Backend> {
     given: [Source<B>; 4],

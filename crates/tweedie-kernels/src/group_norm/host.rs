@@ -1,4 +1,4 @@
-//! One group of one image at a time, which stays in the cache.
+//! Group normalisation on the CPU: one group of one image at a time, which stays in the cache.
 
 use super::GroupNormalisation;
 use super::extension::{How, Normalise, NormaliseGradient};
@@ -10,7 +10,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
-/// What is normalised: `x` `[n, c, pixels]`, and `a`, `b`, `d` `[n, c]`.
+/// The arguments: `x` `[n, c, pixels]`, and `a`, `b`, `d` `[n, c]`.
 #[derive(Clone, Copy)]
 struct Given<'a> {
     x: &'a [f32],
@@ -27,7 +27,7 @@ impl Given<'_> {
         self.channels / self.how.groups
     }
 
-    /// Group `index` of the batch.
+    /// Returns group `index` of the batch.
     fn group(&self, index: usize) -> Self {
         let (count, pixels) = (self.of_group(), self.pixels);
         let channels = index * count..(index + 1) * count;
@@ -40,17 +40,18 @@ impl Given<'_> {
         }
     }
 
-    /// What is added to a channel.
+    /// Returns `b` for a channel, or 0 if there is no `b`.
     #[inline(always)]
     fn shift(&self, channel: usize) -> f32 {
         self.b.map_or(0.0, |b| b[channel])
     }
 
-    /// Mean and `1/√(variance + ε)`.
+    /// Returns the mean and `1/√(variance + ε)` of `x + b`.
     #[inline(always)]
     fn moments(&self) -> (f32, f32) {
         let count = self.x.len() as f64;
-        // Loops: what iterators fold is not always compiled for the vectors at hand.
+        // Plain loops: the compiler does not always vectorise iterator folds for the dispatched
+        // instruction set.
         let mut total = 0.0;
         for (i, x) in self.x.chunks_exact(self.pixels).enumerate() {
             total += sum(x, |x| x) + f64::from(self.shift(i)) * x.len() as f64;
@@ -68,12 +69,12 @@ impl Given<'_> {
     }
 }
 
-/// `Σ x`.
+/// Returns `Σ x`.
 pub(crate) fn total(x: &[f32]) -> f64 {
     Arch::new().dispatch(Total(x))
 }
 
-/// `Σ x²`.
+/// Returns `Σ x²`.
 pub(crate) fn squares(x: &[f32]) -> f64 {
     Arch::new().dispatch(Squares(x))
 }
@@ -100,13 +101,13 @@ impl WithSimd for Squares<'_> {
     }
 }
 
-/// `Σ f(x)`.
+/// Returns `Σ f(x)`.
 #[inline(always)]
 fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f64 {
     product(x, x, |x, _| f(x))
 }
 
-/// `Σ f(g, x)`: 16 sums side by side, of a few thousand numbers each time.
+/// Returns `Σ f(g, x)`: 4096 values at a time in 16 `f32` sums, the chunks in `f64`.
 #[inline(always)]
 fn product(g: &[f32], x: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
     let mut total = 0.0;
@@ -127,7 +128,7 @@ fn product(g: &[f32], x: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
     total
 }
 
-/// `y`, of the shape of `x`.
+/// Computes `y`, of the shape of `x`.
 fn forward(given: Given<'_>) -> Vec<f32> {
     let group = (given.of_group() * given.pixels).max(1);
     let arch = Arch::new();
@@ -137,7 +138,7 @@ fn forward(given: Given<'_>) -> Vec<f32> {
             arch.dispatch(Forward { given, y });
         });
     };
-    // SAFETY: every group is a chunk, and each of its channels is written whole.
+    // SAFETY: every group is one chunk, and the closure writes each of its channels completely.
     #[allow(unsafe_code, reason = "the output is not cleared first")]
     unsafe {
         written(given.x.len(), write)
@@ -159,7 +160,7 @@ impl WithSimd for Forward<'_> {
         let pixels = given.pixels;
         for (i, y) in y.chunks_exact_mut(pixels).enumerate() {
             let x = &given.x[i * pixels..][..pixels];
-            // What is large in both is subtracted first.
+            // `x` and the mean may both be large, so the mean is subtracted before anything else.
             let (shift, a, d) = (given.shift(i) - mean, given.a[i], given.d[i]);
             let pairs = y.iter_mut().zip(x);
             match given.how.silu {
@@ -174,7 +175,7 @@ impl WithSimd for Forward<'_> {
     }
 }
 
-/// `∂/∂x`, and `∂/∂a`, `∂/∂b`, `∂/∂d`, from `∂/∂y`.
+/// Computes `∂/∂x`, and `∂/∂a`, `∂/∂b`, `∂/∂d`, from `∂/∂y`.
 fn backward(given: Given<'_>, dy: &[f32]) -> (Vec<f32>, [Vec<f32>; 3]) {
     assert_eq!(dy.len(), given.x.len(), "a gradient of the output's size");
     let mut vectors = vec![[0.0; 3]; given.a.len()];
@@ -195,8 +196,8 @@ fn backward(given: Given<'_>, dy: &[f32]) -> (Vec<f32>, [Vec<f32>; 3]) {
                 });
             });
     };
-    // SAFETY: every group is a chunk, of `dy` too (asserted above), and each of its channels is
-    // written whole.
+    // SAFETY: every group is one chunk, also of `dy` (asserted above), and the closure writes each
+    // of its channels completely.
     #[allow(unsafe_code, reason = "the gradient is not cleared first")]
     let dx = unsafe { written(given.x.len(), write) };
     let vector = |i: usize| vectors.iter().map(|v| v[i]).collect();
@@ -208,15 +209,16 @@ struct Backward<'a> {
     given: Given<'a>,
     dy: &'a [f32],
     dx: &'a mut [MaybeUninit<f32>],
-    /// By `a`, `b` and `d`, of every channel.
+    /// The gradients of every channel by `a`, `b` and `d`.
     vectors: &'a mut [[f32; 3]],
 }
 
 impl WithSimd for Backward<'_> {
     type Output = ();
 
-    /// With `z` the normalised, `u = a z + d` and `g = act′(u) ∂y`: `∂a = Σ g z`, `∂d = Σ g`, and
-    /// `∂x = (a g − mean(a g) − z mean(a g z))/√(variance + ε)`, means over the group; `∂b = Σ ∂x`.
+    /// With `z` the normalised image, `u = a z + d` and `g = act′(u) ∂y`: `∂a = Σ g z`, `∂d = Σ g`,
+    /// `∂x = (a g − mean(a g) − z mean(a g z))/√(variance + ε)` with means over the group, and
+    /// `∂b = Σ ∂x`.
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let (given, pixels) = (self.given, self.given.pixels);
@@ -235,7 +237,7 @@ impl WithSimd for Backward<'_> {
                     dx.write(dy);
                 }),
             }
-            // SAFETY: all of it has just been written.
+            // SAFETY: the loop above has just written all of it.
             #[allow(unsafe_code, reason = "the gradient is not cleared first")]
             let dx = unsafe { dx.assume_init_mut() };
             let by_d = sum(dx, |g| g);
@@ -249,7 +251,7 @@ impl WithSimd for Backward<'_> {
         for (i, dx) in self.dx.chunks_exact_mut(pixels).enumerate() {
             let x = &given.x[i * pixels..][..pixels];
             let (a, shift) = (given.a[i], given.shift(i) - mean);
-            // SAFETY: all channels were written above.
+            // SAFETY: the first loop wrote all channels.
             #[allow(unsafe_code, reason = "the gradient is not cleared first")]
             let dx = unsafe { dx.assume_init_mut() };
             for (dx, &x) in dx.iter_mut().zip(x) {
@@ -263,7 +265,7 @@ impl WithSimd for Backward<'_> {
     }
 }
 
-/// Calls `f` with the numbers of `x`, `a`, `b` and `d`.
+/// Calls `f` with the values of `x`, `a`, `b` and `d`.
 fn with<R>(
     given: &[FloatTensor<Flex>; 4],
     How { norm, shifted }: How,

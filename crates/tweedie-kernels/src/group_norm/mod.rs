@@ -1,4 +1,4 @@
-//! Group normalisation with what stands before and after it, in one pass over the image.
+//! Group normalisation with a scale, shifts and an activation, in one pass over the image.
 //!
 //! # Reference
 //! Wu & He 2018, "Group normalization", arXiv:1803.08494.
@@ -14,23 +14,25 @@ use burn::tensor::{Tensor, activation};
 #[cfg(feature = "flex")]
 pub(crate) use host::{squares, total};
 
-/// How a group is normalised.
+/// The settings of a group normalisation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GroupNormalisation {
-    /// Groups of neighbouring channels.
+    /// The number of groups of neighbouring channels.
     pub groups: usize,
-    /// What is added to the variance.
+    /// A constant that is added to the variance.
     pub epsilon: f64,
-    /// Whether `silu` follows.
+    /// Whether a `silu` activation follows.
     pub silu: bool,
 }
 
-/// `y = act(a (x + b − mean)/√(variance + ε) + d)`: mean and variance over each group's channels
-/// and pixels of `x + b`, of `[batch, channels, height, width]`; `a`, `b` and `d` are one number
-/// for each image and channel, `[batch, channels]`, no `b` is 0.
+/// Computes `y = act(a (x + b − mean)/√(variance + ε) + d)`.
+///
+/// `x` is `[batch, channels, height, width]`. Mean and variance are those of `x + b`, over the
+/// channels and pixels of each group. `a`, `b` and `d` hold one value for each image and channel,
+/// `[batch, channels]`; a missing `b` counts as 0.
 ///
 /// # Panics
-/// For vectors of another shape, or groups that do not divide the channels.
+/// If a vector has another shape, or if the number of groups does not divide the channels.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -77,7 +79,7 @@ pub fn group_norm(
     composed(x, a, b, d, how)
 }
 
-/// Of tensor operations.
+/// Composes the normalisation of tensor operations.
 fn composed(
     x: Tensor<4>,
     a: Tensor<2>,

@@ -19,7 +19,7 @@ const CASES: [([usize; 4], usize, bool, bool); 6] = [
 fn random(shape: [usize; 4]) -> (Tensor<4>, [Tensor<2>; 3], Tensor<4>) {
     let vector = || normal([shape[0], shape[1]], 0.3, 1.5, DType::F32);
     let image = || normal(shape, 0.3, 1.5, DType::F32);
-    // Far from 0.
+    // The mean of the images is far from 0.
     (image() + 30.0, [vector(), vector(), vector()], image())
 }
 

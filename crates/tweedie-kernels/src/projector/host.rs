@@ -1,12 +1,12 @@
-//! Rays on host memory: angles side by side.
+//! Projections on host memory, with the angles in parallel.
 
 use super::Geometry;
 use crate::host::{Direction, HostMap};
 use rayon::prelude::*;
 use realfft::FftNum;
 
-/// Angles are added up in this many groups, so that the order of the sums, and with it every bit of
-/// the result, does not depend on the number of threads.
+/// The transpose sums the angles in this many groups. The order of the sums, and with it every bit
+/// of the result, then does not depend on the number of threads.
 const GROUPS: usize = 8;
 
 impl HostMap for Geometry {
@@ -68,7 +68,7 @@ impl HostMap for Geometry {
 }
 
 impl Geometry {
-    /// The image with a frame of zeros, so that rays at its edge need no question.
+    /// Returns the image with a border of zeros, so that rays at its edge need no bounds checks.
     fn framed<T: FftNum>(&self, x: &[T]) -> Vec<T> {
         let [h, w] = self.size;
         let mut padded = vec![T::zero(); (h + 2) * (w + 2)];
@@ -106,18 +106,19 @@ impl Geometry {
         }
     }
 
-    /// Every sample of a ray that touches the image: its place in the framed image and the weights
-    /// of the four pixels around it.
+    /// Visits every sample of a ray that touches the image: its index in the framed image, and the
+    /// weights of the four pixels around it.
     #[inline]
     fn walk<T: FftNum>(&self, s: usize, angle: usize, mut visit: impl FnMut(usize, [T; 4])) {
         let ([h, w], n) = (self.size, self.detectors);
         let (cos, sin) = self.directions[angle];
         let shift = (n as f64 - 1.0) / 2.0;
         let across = s as f64 - shift;
-        // The place in the framed image at t = 0.
+        // The position in the framed image at t = 0.
         let row = -sin * across - cos * shift + self.centre[0] + 1.0;
         let column = cos * across - sin * shift + self.centre[1] + 1.0;
-        // 0 < row < h + 1 and 0 < column < w + 1, up to a sample on either side.
+        // The range of t with 0 < row < h + 1 and 0 < column < w + 1, up to one sample on either
+        // side.
         let (mut first, mut last) = (0.0, n as f64 - 1.0);
         for (start, step, end) in [(row, cos, h + 1), (column, sin, w + 1)] {
             if step.abs() > 1e-12 {

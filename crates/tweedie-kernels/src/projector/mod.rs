@@ -8,13 +8,13 @@ use crate::Constant;
 use burn::tensor::Tensor;
 use std::sync::{Arc, OnceLock};
 
-/// Sums along parallel rays: detector `s` at angle `θ` adds up the image at
+/// Sums along parallel rays. Detector `s` at angle `θ` sums the image at
 ///
 /// `row = −sin θ (s − c) + cos θ (t − c) + centre_row`,
 /// `column = cos θ (s − c) + sin θ (t − c) + centre_column`
 ///
 /// for `t = 0 … n − 1` with `c = (n − 1)/2`, interpolated bilinearly, 0 outside of the image. At
-/// `θ = 0` a detector adds up a column.
+/// `θ = 0` a detector sums a column.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -53,11 +53,13 @@ impl Geometry {
 }
 
 impl Projector {
-    /// Projections of images of `size` (height, width) along `angles` in radians, onto `detectors`
-    /// of the distance of a pixel, around `centre` (row, column) in pixels.
+    /// Creates projections of images of `size` (height, width) along `angles` in radians.
+    ///
+    /// There are `detectors` detectors, spaced by one pixel. The image rotates around `centre`
+    /// (row, column), in pixels.
     ///
     /// # Panics
-    /// Without pixels, angles or detectors, and for an angle or a centre that is not finite.
+    /// If there are no pixels, angles or detectors, or if an angle or the centre is not finite.
     #[must_use]
     pub fn new(size: [usize; 2], angles: &[f64], detectors: usize, centre: [f64; 2]) -> Self {
         assert!(
@@ -84,7 +86,7 @@ impl Projector {
         }))
     }
 
-    /// `[b, c, h, w]` to `[b, c, detectors, angles]`.
+    /// Projects `[b, c, h, w]` to `[b, c, detectors, angles]`.
     ///
     /// # Panics
     /// If height and width are not those of the projector.
@@ -102,7 +104,7 @@ impl Projector {
         self.0.project(x)
     }
 
-    /// The transpose: `[b, c, detectors, angles]` to `[b, c, h, w]`.
+    /// Applies the transpose: `[b, c, detectors, angles]` to `[b, c, h, w]`.
     ///
     /// # Panics
     /// If detectors and angles are not those of the projector.

@@ -1,10 +1,10 @@
-//! Rays out of tensor operations: samples are selected, and added back, by index.
+//! Projections composed of tensor operations, which select samples and add them back by index.
 
 use super::Geometry;
 use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor};
 
 impl Geometry {
-    /// `[b, c, h, w]` to `[b, c, detectors, angles]`.
+    /// Projects `[b, c, h, w]` to `[b, c, detectors, angles]`.
     pub(super) fn project(&self, x: Tensor<4>) -> Tensor<4> {
         let ([b, c, h, w], n) = (x.dims(), self.detectors);
         let flat: Tensor<2> = x.reshape([b * c, h * w]);
@@ -19,7 +19,7 @@ impl Geometry {
         sums.reshape([b, c, n, self.directions.len()])
     }
 
-    /// `[b, c, detectors, angles]` to `[b, c, h, w]`.
+    /// Applies the transpose: `[b, c, detectors, angles]` to `[b, c, h, w]`.
     pub(super) fn backproject(&self, y: Tensor<4>) -> Tensor<4> {
         let ([b, c, n, angles], [h, w]) = (y.dims(), self.size);
         let flat: Tensor<3> = y.reshape([b * c, n, angles]);
@@ -35,10 +35,12 @@ impl Geometry {
         image.reshape([b, c, h, w])
     }
 
-    /// The four pixels around every sample with their weights, which are 0 outside of the image.
+    /// Returns the indices of the four pixels around every sample, with weights that are 0 outside
+    /// of the image.
     fn taps(&self, (cos, sin): (f64, f64), like: &Tensor<2>) -> Vec<(Tensor<1, Int>, Tensor<2>)> {
         let [h, w] = self.size;
-        // Half precision does not count to the width of an image.
+        // Half precision cannot represent all positions in an image, so positions are at least
+        // `f32`.
         let places = match like.dtype() {
             DType::F64 => like.clone(),
             _ => like.clone().cast(DType::F32),

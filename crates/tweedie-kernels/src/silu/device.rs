@@ -1,4 +1,4 @@
-//! A unit a number.
+//! SiLU on GPUs: one unit per element.
 
 use super::extension::{Silu, SiluGradient};
 use crate::device::{empty, numbers, units};
@@ -7,13 +7,14 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::into_contiguous;
 use cubecl::prelude::*;
 
-/// `1/(1 + e⁻ˣ)`.
+/// Returns `1/(1 + e⁻ˣ)`.
 #[cube]
 pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0f32 / (1.0f32 + (-x).exp())
 }
 
-/// The function's slope, `s + s x (1 − s)`; `1 − s = e⁻ˣ s` loses nothing.
+/// Returns the derivative of SiLU, `s + s x (1 − s)`. Computing `1 − s` as `e⁻ˣ s` avoids
+/// cancellation.
 #[cube]
 pub(crate) fn slope(x: f32) -> f32 {
     let x = x.max(-87.0f32).min(87.0f32);
@@ -50,7 +51,8 @@ impl Silu for CubeBackend {
         let x = into_contiguous(x);
         let y = empty(&x, x.meta.shape().clone(), x.dtype);
         let ((count, dim), numbers) = (units(&x), numbers(&x));
-        // SAFETY: both have as many numbers, in order; units beyond them do nothing.
+        // SAFETY: `x` and `y` are contiguous with the same number of elements; units beyond them do
+        // nothing.
         #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
         unsafe {
             forward::launch_unchecked(
@@ -71,7 +73,8 @@ impl SiluGradient for CubeBackend {
         let [x, dy] = [x, dy].map(into_contiguous);
         let dx = empty(&x, x.meta.shape().clone(), x.dtype);
         let ((count, dim), numbers) = (units(&x), numbers(&x));
-        // SAFETY: all have as many numbers, in order; units beyond them do nothing.
+        // SAFETY: all three are contiguous with the same number of elements; units beyond them do
+        // nothing.
         #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
         unsafe {
             backward::launch_unchecked(

@@ -23,7 +23,7 @@ pub(super) fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     Autodiff
 )]
 pub(crate) trait Silu: Backend {
-    /// `silu(x)`.
+    /// Computes `silu(x)`.
     #[fusion(dtype = x, shape = x)]
     fn silu_of(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
@@ -34,7 +34,7 @@ pub(crate) trait Silu: Backend {
     Fusion: cfg(all(feature = "cube", feature = "fusion"))
 )]
 pub(crate) trait SiluGradient: Backend {
-    /// `∂/∂x` from `∂/∂y`.
+    /// Computes `∂/∂x` from `∂/∂y`.
     #[fusion(dtype = x, shape = x)]
     fn silu_gradient(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
 }
@@ -78,7 +78,7 @@ impl<B: Silu + SiluGradient, C: CheckpointStrategy> Silu for Autodiff<B, C> {
     }
 }
 
-/// The same once more in the backward pass.
+/// Recomputes the output in the backward pass.
 #[derive(Debug)]
 struct Again<B: Backend>(Source<B>);
 

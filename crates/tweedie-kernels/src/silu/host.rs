@@ -1,4 +1,4 @@
-//! Chunks over all cores.
+//! SiLU on the CPU: chunks over all cores.
 
 use super::extension::{Silu, SiluGradient};
 use crate::host::{Floats, tensor, written};
@@ -8,21 +8,22 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
-/// Beyond it the function is its asymptote, to 10⁻³⁵.
+/// Beyond `±LEAST` the function equals its asymptotes, to 10⁻³⁵.
 const LEAST: f32 = -87.0;
 
-/// Numbers that one core takes at a time.
+/// Elements per task.
 const CHUNK: usize = 1 << 14;
 
-/// `eˣ`, to 2 units in the last place, by `2ⁿ e^r` with `|r| ≤ ½ ln 2` and a polynomial (Cephes).
+/// Returns `eˣ`, to 2 units in the last place, as `2ⁿ e^r` with `|r| ≤ ½ ln 2` and a polynomial for
+/// `e^r` (Cephes).
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
-    // Adding 1.5·2²³ rounds to whole numbers, which are then in the lowest bits.
+    // Adding 1.5·2²³ rounds to an integer, which is then in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
     let rounded = x * std::f32::consts::LOG2_E + ROUND;
     let n = rounded - ROUND;
-    // ln 2 in two parts.
+    // ln 2 is split into two parts, to keep the digits of `r`.
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
     let mut p = 1.987_569_1e-4;
     for c in [
@@ -43,7 +44,8 @@ pub(crate) fn value(x: f32) -> f32 {
     x.max(LEAST) / (1.0 + exp(-x))
 }
 
-/// `s + s x (1 − s)` with `s = 1/(1 + e⁻ˣ)`; `1 − s = e⁻ˣ s` loses nothing.
+/// Returns `s + s x (1 − s)` with `s = 1/(1 + e⁻ˣ)`. Computing `1 − s` as `e⁻ˣ s` avoids
+/// cancellation.
 #[inline(always)]
 pub(crate) fn derivative(x: f32) -> f32 {
     let x = x.clamp(LEAST, -LEAST);
@@ -85,7 +87,7 @@ impl Silu for Flex {
             let chunks = y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
             chunks.for_each(|(y, x)| arch.dispatch(Forward(x, y)));
         };
-        // SAFETY: every chunk is written whole.
+        // SAFETY: the closure writes every chunk completely.
         #[allow(unsafe_code, reason = "the output is not cleared first")]
         let y = unsafe { written(x.len(), write) };
         tensor(y, shape)
@@ -102,7 +104,8 @@ impl SiluGradient for Flex {
             let chunks = dx.par_chunks_mut(CHUNK).zip(factors);
             chunks.for_each(|(dx, (x, dy))| arch.dispatch(Backwards(x, dy, dx)));
         };
-        // SAFETY: every chunk is written whole: there is as much of `dy` (asserted above).
+        // SAFETY: the closure writes every chunk completely, because `dy` is as long as `x`
+        // (asserted above).
         #[allow(unsafe_code, reason = "the gradient is not cleared first")]
         let dx = unsafe { written(x.len(), write) };
         tensor(dx, shape)

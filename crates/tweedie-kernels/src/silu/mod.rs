@@ -1,4 +1,4 @@
-//! `x/(1 + e⁻ˣ)`, in one pass.
+//! SiLU, `x/(1 + e⁻ˣ)`, in one pass.
 
 #[cfg(feature = "cube")]
 pub(crate) mod device;
@@ -9,8 +9,10 @@ pub(crate) mod host;
 
 use burn::tensor::{Tensor, activation};
 
-/// `silu(x) = x/(1 + e⁻ˣ)`, of every number, with its gradient; in `f32` on burn's CPU backend over
-/// all cores, to a few units in the last place (and 10⁻³⁵).
+/// Computes `silu(x) = x/(1 + e⁻ˣ)` of every element, with its gradient.
+///
+/// In `f32` on burn's CPU backend it runs over all cores, and is exact to a few units in the last
+/// place plus 10⁻³⁵.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -1,4 +1,4 @@
-//! One launch a parameter.
+//! Parameter updates on GPUs: one launch per parameter.
 
 use super::AdamWStep;
 use super::extension::Vectors;
@@ -10,7 +10,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-/// Numbers that a cube sums before others help.
+/// Elements per cube in a sum.
 const PART: usize = UNITS * 64;
 
 #[cube(launch_unchecked)]
@@ -57,7 +57,7 @@ fn average<F: Float>(
     }
 }
 
-/// Each cube's part of `Σ x²`, or of `Σ x`; a cube that is alone adds `before`.
+/// Computes each cube's part of `Σ x²`, or of `Σ x`. If there is only one cube, it adds `before`.
 #[cube(launch_unchecked)]
 fn sums<F: Float>(
     x: &Tensor<F>,
@@ -101,7 +101,8 @@ impl Vectors for CubeBackend {
         let [keep_m, keep_v] = how.keep.map(|keep| keep as f32);
         let [new_m, new_v] = how.keep.map(|keep| (1.0 - keep) as f32);
         let [first, second] = how.corrections().map(|factor| factor as f32);
-        // SAFETY: all have as many numbers, in order; units beyond them do nothing.
+        // SAFETY: all four are contiguous with the same number of elements; units beyond them do
+        // nothing.
         #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
         unsafe {
             adamw::launch_unchecked(
@@ -130,7 +131,8 @@ impl Vectors for CubeBackend {
     fn average(old: FloatTensor<Self>, new: FloatTensor<Self>, keep: f64) -> FloatTensor<Self> {
         let (old, new) = (own(old), into_contiguous(new));
         let ((count, dim), numbers) = (units(&old), numbers(&old));
-        // SAFETY: both have as many numbers, in order; units beyond them do nothing.
+        // SAFETY: both are contiguous with the same number of elements; units beyond them do
+        // nothing.
         #[allow(unsafe_code, reason = "a kernel that checks its bounds itself")]
         unsafe {
             average::launch_unchecked(
@@ -158,8 +160,8 @@ impl Vectors for CubeBackend {
     }
 }
 
-/// The numbers of a tensor as they lie in its memory, which has as many: none is missed, and none
-/// twice. A copy of others.
+/// Returns the elements in the order of memory, without a copy, if the tensor's memory holds each
+/// of them exactly once. Otherwise returns a contiguous copy.
 fn in_any_order(x: CubeTensor) -> CubeTensor {
     match x.is_nonoverlapping() && x.is_contiguous_buffer() {
         true => {
@@ -170,10 +172,10 @@ fn in_any_order(x: CubeTensor) -> CubeTensor {
     }
 }
 
-/// `Σ x²`, or `Σ x`, in so many parts; a single one has `before` added to it.
+/// Computes `Σ x²`, or `Σ x`, in `parts` partial sums. A single part adds `before`.
 fn summed(x: CubeTensor, before: CubeTensor, squares: bool, parts: usize) -> CubeTensor {
     let (made, numbers) = (empty(&x, [parts], DType::F32), numbers(&x));
-    // SAFETY: units stay within `x`, and each cube has its number in `made`.
+    // SAFETY: units stay within `x`, and each cube writes its own element of `made`.
     #[allow(unsafe_code, reason = "a kernel without bounds to check")]
     unsafe {
         sums::launch_unchecked(

@@ -5,7 +5,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, DispatchTensorKind, backend_extension};
 use burn::tensor::Tensor;
 
-/// Whether kernels pass over all of them together: one precision, and no gradients.
+/// Returns whether a kernel takes all of these tensors: none is empty or tracked by autodiff, and
+/// all have one dtype.
 pub(super) fn takes<const D: usize>(tensors: &[&Tensor<D>]) -> bool {
     tensors.iter().all(|&tensor| {
         let plain = !matches!(
@@ -29,7 +30,7 @@ pub(super) fn adamw<const D: usize>(
     (parameter, [m, v])
 }
 
-/// `keep·old + (1 − keep)·new`.
+/// Computes `keep·old + (1 − keep)·new`.
 pub(super) fn average<const D: usize>(old: Tensor<D>, new: Tensor<D>, keep: f64) -> Tensor<D> {
     let [old, new] = [old, new].map(Tensor::into_dispatch);
     Tensor::from_dispatch(Dispatch::average(old, new, keep))
@@ -46,7 +47,7 @@ pub(super) fn add_squares<const D: usize>(sum: Tensor<1>, x: Tensor<D>) -> Tenso
     Fusion: cfg(all(feature = "cube", feature = "fusion"))
 )]
 pub(crate) trait Vectors: Backend {
-    /// Parameter and moments after a step.
+    /// Returns the parameter and its moments after a step.
     #[fusion(meta = |parameter, _, m, v, _| (parameter.clone(), m.clone(), v.clone()))]
     fn adamw(
         parameter: FloatTensor<Self>,
@@ -56,11 +57,11 @@ pub(crate) trait Vectors: Backend {
         step: AdamWStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
-    /// `keep·old + (1 − keep)·new`.
+    /// Computes `keep·old + (1 − keep)·new`.
     #[fusion(dtype = old, shape = old)]
     fn average(old: FloatTensor<Self>, new: FloatTensor<Self>, keep: f64) -> FloatTensor<Self>;
 
-    /// `sum + Σ x²`, the sum in `f32`.
+    /// Computes `sum + Σ x²`, with the sum in `f32`.
     #[fusion(dtype = sum, shape = sum)]
     fn add_squares(sum: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self>;
 }

@@ -1,4 +1,4 @@
-//! Chunks over all cores.
+//! Parameter updates on the CPU: chunks over all cores.
 
 use super::AdamWStep;
 use super::extension::Vectors;
@@ -9,10 +9,10 @@ use burn::tensor::Tensor;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-/// Numbers that one core takes at a time.
+/// Elements per task.
 const CHUNK: usize = 1 << 14;
 
-/// The numbers of a tensor in order, a copy if somebody else holds them.
+/// Returns the elements of a tensor in row-major order, copying them if another tensor shares them.
 fn numbers(tensor: &mut FloatTensor<Flex>) -> &mut [f32] {
     if !tensor.is_contiguous() {
         *tensor = tensor.to_contiguous();
@@ -52,7 +52,7 @@ impl WithSimd for Step<'_> {
     }
 }
 
-/// `x ← a x + b y`, where there is a `y`.
+/// Computes `x ← a x + b y`, or `x ← a x` without a `y`.
 struct Combine<'a> {
     x: &'a mut [f32],
     a: f32,
@@ -114,7 +114,7 @@ impl Vectors for Flex {
 
     fn add_squares(sum: FloatTensor<Self>, x: FloatTensor<Self>) -> FloatTensor<Self> {
         let x = Floats::of(&x);
-        // Sums of parts in order: the same whoever computes them.
+        // Partial sums of fixed chunks, added in order: the result does not depend on the threads.
         let parts: Vec<f64> = x
             .par_chunks(CHUNK)
             .map(crate::group_norm::squares)
@@ -124,7 +124,7 @@ impl Vectors for Flex {
     }
 }
 
-/// `factor·x`, of a tensor on the host without gradients: other devices need no kernel.
+/// Computes `factor·x` of a tensor on the host without gradients. Other devices need no kernel.
 pub(super) fn scaled<const D: usize>(x: Tensor<D>, factor: f64) -> Tensor<D> {
     let primitive = x.try_into_primitive::<Flex>();
     let mut x = primitive.unwrap_or_else(|error| panic!("on the host: {error:?}"));

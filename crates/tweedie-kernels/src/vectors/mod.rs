@@ -1,5 +1,7 @@
-//! What training does to all parameters of a network: vectors of millions of numbers, each passed
-//! once, over all cores or in one launch, in place where nobody else holds them; without gradients.
+//! Operations of training on all parameters of a network, without gradients.
+//!
+//! The tensors hold millions of values. Each is passed over once, on all cores or in one launch, in
+//! place unless another tensor shares the memory.
 
 #[cfg(feature = "cube")]
 mod device;
@@ -12,40 +14,41 @@ mod tests;
 
 use burn::tensor::Tensor;
 
-/// How [`adamw`] goes.
+/// The settings of a step of [`adamw`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWStep {
-    /// `η`.
+    /// The learning rate `η`.
     pub learning_rate: f64,
-    /// `β₁` and `β₂`, how much the moments keep.
+    /// The decay rates of the moments, `β₁` and `β₂`.
     pub keep: [f64; 2],
-    /// What is added to the root of the second moment.
+    /// `ε`, which is added to the root of the second moment.
     pub epsilon: f64,
-    /// `λ`.
+    /// The weight decay `λ`.
     pub weight_decay: f64,
-    /// The number of this step, from 1.
+    /// The number of this step, `k`, from 1.
     pub number: usize,
 }
 
 impl AdamWStep {
-    /// `1/(1 − βᵏ)`: moments that start from 0 are too small.
+    /// Returns `1/(1 − βᵏ)`, the correction for moments that start from 0.
     fn corrections(&self) -> [f64; 2] {
         self.keep
             .map(|keep| 1.0 / (1.0 - keep.powf(self.number as f64)))
     }
 
-    /// `1 − η λ`.
+    /// Returns `1 − η λ`.
     fn kept(&self) -> f64 {
         1.0 - self.learning_rate * self.weight_decay
     }
 }
 
-/// One step of AdamW, parameters and both moments:
-/// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`,
-/// `θ ← (1 − η λ) θ − η m̂/(√v̂ + ε)` with `m̂ = m/(1 − β₁ᵏ)`, `v̂ = v/(1 − β₂ᵏ)`.
+/// Computes one step of AdamW, for a parameter and both of its moments.
+///
+/// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`, `θ ← (1 − η λ) θ − η m̂/(√v̂ + ε)` with
+/// `m̂ = m/(1 − β₁ᵏ)`, `v̂ = v/(1 − β₂ᵏ)`.
 ///
 /// # Panics
-/// For tensors of different shapes, and a step that is not numbered from 1.
+/// If the tensors differ in shape, or if the number of the step is 0.
 ///
 /// # Reference
 /// Loshchilov & Hutter 2019, algorithm 2, arXiv:1711.05101.
@@ -94,10 +97,10 @@ pub fn adamw<const D: usize>(
     (kept - update * step.learning_rate, [m, v])
 }
 
-/// `keep·old + (1 − keep)·new`.
+/// Computes `keep·old + (1 − keep)·new`.
 ///
 /// # Panics
-/// For tensors of different shapes.
+/// If the tensors differ in shape.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -117,7 +120,7 @@ pub fn average<const D: usize>(old: Tensor<D>, new: Tensor<D>, keep: f64) -> Ten
     old * keep + new * (1.0 - keep)
 }
 
-/// `factor·x`.
+/// Computes `factor·x`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -135,10 +138,10 @@ pub fn scaled<const D: usize>(x: Tensor<D>, factor: f64) -> Tensor<D> {
     x * factor
 }
 
-/// `sum + Σ x²`, in the precision of `sum`, one number.
+/// Computes `sum + Σ x²`, a single value in the precision of `sum`.
 ///
 /// # Panics
-/// For a sum of another length.
+/// If `sum` does not have one element.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -1,4 +1,4 @@
-//! One pass against tensor operations.
+//! The kernels against tensor operations.
 
 use super::*;
 use crate::draw;
@@ -9,8 +9,8 @@ fn far<const D: usize>(found: Tensor<D>, wanted: Tensor<D>) -> f64 {
     off.into_scalar::<f64>()
 }
 
-/// In one pass as by tensor operations in `f64`, also where somebody holds the parameter, and for a
-/// gradient that is a transposed view.
+/// A kernel gives the same as tensor operations in `f64`, also if the parameter is shared, and for
+/// a gradient that is a transposed view.
 #[test]
 fn one_pass_is_the_formula() {
     let normal = |shape: [usize; 2]| draw::normal(shape, 0.0, 1.0, DType::F32);
@@ -33,13 +33,13 @@ fn one_pass_is_the_formula() {
     );
     let held = parameter.clone();
     let found = adamw(parameter, gradient.clone(), [m.clone(), v.clone()], step);
-    // Rounding counts against the sum of what is added, however small the root that divides it is:
-    // some eight roundings of 6e-8.
+    // The error is measured against the sum of the absolute terms, so that cancellation does not
+    // matter: about eight roundings of 6e-8.
     let [m_least, least] = [wide(&m), wide(&gradient)].map(|x| -x.abs());
     let (size, _) = adamw(before.clone().abs(), least, [m_least, wide(&v)], step);
     let off = (found.0.cast(DType::F64) - wanted.0) / size;
     assert!(off.abs().max().into_scalar::<f64>() < 1e-6);
-    // Squares are up to 20.
+    // The squares are as large as 20.
     for (found, wanted) in found.1.into_iter().zip(wanted.1) {
         assert!(far(found, wanted) < 5e-6);
     }
