@@ -2,9 +2,9 @@
 //! `cargo run --example checkpoint [-- PATH …]`.
 //!
 //! `PATH` is a directory of diffusers (a model or a pipeline), a file of guided-diffusion, or a
-//! model of this library. Without it a small network of handwritten digits serves, which the
-//! `train` example wrote in the layout of diffusers. Classes are 0, 1, 2, …; a network with
-//! cross-attention gets a context of zeros, as this library embeds no texts.
+//! model of this library. The default is a small network of handwritten digits, which the `train`
+//! example wrote in the layout of diffusers. Classes are 0, 1, 2, …; a network with cross-attention
+//! gets a context of zeros, since this library has no text encoder.
 
 use clap::Parser;
 use indicatif::ProgressBar;
@@ -28,25 +28,25 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Opens a published checkpoint, prints its table and samples from it.
 #[derive(Parser)]
 struct Arguments {
-    /// A directory or file in any known layout; the digits of the repository if left out
+    /// A directory or file in any supported layout; by default the bundled digits
     #[arg(default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/digits"))]
     path: PathBuf,
-    /// Where the grid of samples is written
+    /// The picture to write
     #[arg(long, default_value = "out/checkpoint/samples.png")]
     out: PathBuf,
-    /// Images in the grid; 0 only prints the table
+    /// Images in the grid; with 0 only the table is printed
     #[arg(long, default_value_t = 16)]
     images: usize,
     /// Steps of DPM-Solver++ 2M
     #[arg(long, default_value_t = 20)]
     steps: usize,
-    /// Height and width of the images, in place of the checkpoint's
+    /// Height and width of the images, instead of the checkpoint's
     #[arg(long)]
     size: Option<usize>,
     /// Also write the model in the layout of diffusers, to this directory
     #[arg(long)]
     export: Option<PathBuf>,
-    /// Everything random follows from it
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -72,7 +72,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     if checkpoint.architecture().is_none() {
         return Ok(ExitCode::SUCCESS);
     }
-    // What can be wrong with the arguments is found before the weights are read.
+    // Check the arguments before the weights are read.
     let config = checkpoint.model_config()?;
     let size = arguments.size.map_or(config.size, |side| [side, side]);
     let patch = config.network.patch();
@@ -105,7 +105,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
     let model = model.with_condition(conditions(&config.network, batch, size, &device))?;
     let sampler = Sampler::new(DpmSolverMultistep::plus_plus(Order::Second), path);
-    // Clipping the estimates is for images, not for latents.
+    // Clip the estimates of images only, not of latents.
     let clip = match &config.sampling {
         Some(sampling) if autoencoder.is_none() => sampling.clip,
         _ => Clip::None,
@@ -124,7 +124,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(autoencoder) = autoencoder {
         x = autoencoder.decode(autoencoder.denormalise(x));
     }
-    // The first three channels, if there are more than a picture has.
+    // Keep three channels, or one if there are fewer than three.
     let channels = if x.dims()[1] >= 3 { 3 } else { 1 };
     let x = x.narrow(1, 0, channels).clamp(-1.0, 1.0);
     if let Some(folder) = arguments.out.parent() {
@@ -143,7 +143,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The levels that the checkpoint is meant for, or those of the process it was trained on.
+/// The path of the checkpoint's scheduler, or else one on the process that it was trained on.
 fn path(config: &ModelConfig, steps: usize) -> Result<LevelPath, PathError> {
     if let Some(sampling) = &config.sampling {
         return sampling.path(steps);
@@ -158,7 +158,7 @@ fn path(config: &ModelConfig, steps: usize) -> Result<LevelPath, PathError> {
     }
 }
 
-/// What the network has to be told besides the level.
+/// Conditions for every input that the network takes besides the noise level.
 fn conditions(
     network: &AnyArchitecture,
     batch: usize,

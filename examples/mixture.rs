@@ -1,8 +1,8 @@
-//! Every sampler against an exact answer: `cargo run --example mixture`.
+//! Compares samplers with the exact answer: `cargo run --example mixture`.
 //!
-//! The prior is a mixture of Gaussians in the plane, whose denoiser is known in closed form, so
-//! that all error is the sampler's. The sliced Wasserstein distance to exact draws is compared with
-//! that between two sets of exact draws.
+//! The prior is a mixture of Gaussians in the plane. Its denoiser has a closed form, so any error
+//! comes from the sampler. The sliced Wasserstein distance to exact draws is compared with that
+//! between two sets of exact draws.
 
 use clap::Parser;
 use std::error::Error;
@@ -21,7 +21,7 @@ use tweedie_examples::{finish, three_clusters};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Every sampler against an exact answer.
+/// Compares samplers with the exact answer.
 #[derive(Parser)]
 struct Arguments {
     /// The picture to write
@@ -30,7 +30,7 @@ struct Arguments {
     /// Steps of each sampler
     #[arg(long, default_value_t = 50)]
     steps: usize,
-    /// Points drawn by each
+    /// Points drawn by each sampler
     #[arg(long, default_value_t = 4000)]
     points: usize,
 }
@@ -91,7 +91,7 @@ fn mixture(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let x = heun.start(shape, &device, &mut noise)?;
     report("Heun", heun.sample(&prior, x, &mut noise)?, &exact);
 
-    // The posterior given the first coordinate, y = x₁ + 0.3 n = 0.4: exactly, and by DPS.
+    // Draw from the posterior given the first coordinate, y = x₁ + 0.3 n = 0.4: exactly and by DPS.
     let posterior = prior.posterior(&[vec![1.0, 0.0]], &[0.4], 0.3)?;
     let truth = posterior.sample(arguments.points, 3, &device);
     let kept = Tensor::<2>::from_floats([[1.0, 0.0]], &device).greater_scalar(0.5);

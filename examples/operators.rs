@@ -1,9 +1,8 @@
-//! One photograph through every operator: `cargo run --example operators`.
+//! Applies every operator to one photograph: `cargo run --example operators`.
 //!
-//! A contact sheet shows what was measured and what the pseudo-inverse makes of it, beside the
-//! adjoint gap `|⟨A x, y⟩ − ⟨x, Aᵀ y⟩|/(‖A x‖ ‖y‖)` of each operator on that photograph.
-//! Measurements that are no images are drawn as grids of grey values, complex ones by their
-//! magnitude.
+//! A contact sheet shows the measurement `y`, the restoration `A⁺ y`, and the adjoint gap
+//! `|⟨A x, y⟩ − ⟨x, Aᵀ y⟩|/(‖A x‖ ‖y‖)` of each operator on that photograph. Measurements that are
+//! not images are drawn in shades of grey, Fourier samples by their magnitude.
 
 use clap::Parser;
 use indicatif::ProgressBar;
@@ -24,7 +23,7 @@ use tweedie_examples::finish;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// One photograph through every operator.
+/// Applies every operator to one photograph.
 #[derive(Parser)]
 struct Arguments {
     /// One of the bundled photographs, or a PNG or JPEG file in colour
@@ -35,7 +34,7 @@ struct Arguments {
     out: PathBuf,
 }
 
-/// Height and width of the photograph here: a power of two, for Hadamard's transform.
+/// Height and width of the photograph: powers of two, for the Hadamard transform.
 const SIZE: [usize; 2] = [128, 128];
 
 fn main() -> ExitCode {
@@ -163,7 +162,7 @@ fn show(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         "operator", "y", "gap", "iterations", "residual"
     );
     for (name, operator) in operators {
-        // Each takes the photograph in the shape it takes: in colour, grey, complex, or small.
+        // Use the first form of the photograph whose shape the operator accepts.
         let fits = |x: &Tensor<4>| operator.output_shape(x.dims()).is_ok();
         let x = forms(&photo).into_iter().find(fits);
         let x = x.ok_or_else(|| format!("{name} does not take the photograph"))?;
@@ -216,7 +215,7 @@ fn photo(name: &str, device: &Device) -> Result<Tensor<4>, Box<dyn Error>> {
         .forward(full, SIZE))
 }
 
-/// In colour, grey, complex, and small.
+/// The photograph in colour, grey, complex (real part and 0), 32×32 and 16×16.
 fn forms(photo: &Tensor<4>) -> [Tensor<4>; 5] {
     let grey = ChannelMix::grey().apply(photo.clone());
     let complex = Tensor::cat(vec![grey.clone(), grey.zeros_like()], 1);
@@ -227,7 +226,7 @@ fn forms(photo: &Tensor<4>) -> [Tensor<4>; 5] {
     [photo.clone(), grey.clone(), complex, small(32), small(16)]
 }
 
-/// An image in `[0, 1]` of one channel or three: a complex one by its magnitude.
+/// Converts an image to `[0, 1]`; of a complex image, keeps the real part.
 fn shown(x: Tensor<4>, range: ValueRange) -> Tensor<4> {
     let x = match x.dims()[1] {
         2 => x.narrow(1, 0, 1),
@@ -236,8 +235,8 @@ fn shown(x: Tensor<4>, range: ValueRange) -> Tensor<4> {
     range.convert(ValueRange::Unit, x).clamp(0.0, 1.0)
 }
 
-/// A measurement in `[0, 1]`: an image as it is, anything else in shades from its least to its
-/// largest value.
+/// Draws a measurement in `[0, 1]`: an image as it is, anything else scaled to its own minimum and
+/// maximum.
 fn drawn(operator: &AnyOperator, x: &Tensor<4>, y: Tensor<4>) -> Tensor<4> {
     let [_, c, h, w] = y.dims();
     let coefficients = ["Transform", "Sampled", "MultiCoil", "Tomography", "Matrix"];
@@ -250,14 +249,14 @@ fn drawn(operator: &AnyOperator, x: &Tensor<4>, y: Tensor<4>) -> Tensor<4> {
         return shown(y, ValueRange::Signed);
     }
     let values = match (kind, c) {
-        // Magnitudes of the first coil, on a logarithmic scale.
+        // The squared magnitudes of the first coil, on a logarithmic scale.
         ("Sampled" | "MultiCoil", 2..) => {
             let square = y.clone().narrow(1, 0, 1).square() + y.narrow(1, c / 2, 1).square();
             (square + 1e-6).log()
         }
         ("Transform" | "Sampled" | "FourierPhase", _) => (y.narrow(1, 0, 1).square() + 1e-6).log(),
         _ if h == 1 => {
-            // A row as a square, what is left over being dark.
+            // Reshape a row into a square and pad the rest with zeros.
             let count = c * h * w;
             let side = (count as f64).sqrt().ceil() as usize;
             let rest = Tensor::zeros([1, 1, 1, side * side - count], (&x.device(), x.dtype()));

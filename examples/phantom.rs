@@ -1,10 +1,9 @@
 //! Tomography and magnetic resonance: `cargo run --example phantom -- --scan tomography|mri`.
 //!
-//! A head is scanned along few directions, or in few lines of its Fourier transform. Total
-//! variation restores it, beside a diffusion prior that was trained on made-up heads
-//! (`examples/phantom`): posterior samples by moment matching, their mean and standard deviation.
-//! The first head is that of Shepp and Logan, which the prior has never seen; nor has it seen the
-//! others.
+//! Each head is scanned along a few directions, or in a few lines of its Fourier transform. It is
+//! restored by total variation, and by moment matching with a diffusion prior trained on synthetic
+//! heads (`examples/phantom`): posterior samples, their mean and standard deviation. The first head
+//! is the Shepp–Logan phantom. None of the heads was in the training set.
 
 use clap::{Parser, ValueEnum};
 use std::error::Error;
@@ -31,7 +30,7 @@ struct Arguments {
     /// How the heads are scanned
     #[arg(long, value_enum, default_value = "tomography")]
     scan: Scan,
-    /// Directions of the tomography, or how many times fewer lines than there are
+    /// Directions of the tomography, or the acceleration factor of the magnetic resonance
     #[arg(long)]
     amount: Option<usize>,
     /// Standard deviation of the measurement's noise, for images on [−1, 1]
@@ -46,7 +45,7 @@ struct Arguments {
     /// Steps of each chain
     #[arg(long, default_value_t = 40)]
     steps: usize,
-    /// Everything random follows from it
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -65,7 +64,7 @@ type Scanned = Measurement<4, Scanner, GaussianNoise>;
 
 const HEADS: usize = 3;
 const GUESSES: usize = 4;
-/// The weights of total variation from which the best is taken, by the truth.
+/// Candidate weights of total variation; the true image decides which one is best.
 const WEIGHTS: [f64; 6] = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0];
 
 fn main() -> ExitCode {
@@ -92,7 +91,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let out = arguments.out.clone();
     let out = out.unwrap_or_else(|| format!("out/{name}.png").into());
 
-    // Training took seed 0.
+    // The training set was drawn with seed 0.
     let heads = Images::phantoms(HEADS - 1, side, 1)?.tensor(ValueRange::Signed, &device);
     let first = Images::shepp_logan(side)?.tensor(ValueRange::Signed, &device);
     let truth = Tensor::cat(vec![first, heads], 0);
@@ -156,7 +155,7 @@ impl Scan {
             Self::Tomography => Box::new(Tomography::half_turn(size, amount)?),
             Self::Mri => {
                 let mask = Mask::cartesian(size, amount as f64, 0.08, 7)?;
-                // The image is real; the scanner takes a complex one.
+                // The image has one real channel, the scanner takes a real and an imaginary one.
                 let complex = ChannelMix::new(&[vec![1.0], vec![0.0]])?;
                 Box::new(Compose::new(complex, MultiCoil::ring(4, mask, size)?))
             }
@@ -170,11 +169,12 @@ impl Scan {
         }
     }
 
-    /// What one sees without a prior: filtered back-projection, or zeros where nothing was read.
+    /// Reconstruction without a prior: filtered back-projection, or zero-filling.
     fn plain(self, side: usize, amount: usize, m: &Scanned) -> Result<Tensor<4>, Box<dyn Error>> {
         match self {
             Self::Tomography => {
-                // Of the head alone, which has nothing around it: 0 is air, not −1.
+                // Filtered back-projection assumes 0 around the image: shift by 1, so that air is 0
+                // instead of −1.
                 let scan = Tomography::half_turn([side, side], amount)?;
                 let [b, c, ..] = m.y.dims();
                 let air = Tensor::ones([b, c, side, side], &m.y.device());
@@ -186,7 +186,7 @@ impl Scan {
     }
 }
 
-/// With the best of a few weights.
+/// Restores by total variation with the best of [`WEIGHTS`]; returns the weight and the images.
 fn total_variation(m: &Scanned, truth: &Tensor<4>) -> Result<(f64, Tensor<4>), Box<dyn Error>> {
     let mut best: Option<(f64, f64, Tensor<4>)> = None;
     for weight in WEIGHTS {

@@ -1,7 +1,7 @@
 //! Restores a photograph: `cargo run --example photo -- [IMAGE]`.
 //!
-//! Four ways to damage it, and four to restore it: Wiener's filter, total variation, and, with the
-//! denoiser FFDNet as the prior, DPIR and DiffPIR.
+//! Degrades the photograph in four ways and restores each by four methods: Wiener's filter, total
+//! variation, and DPIR and DiffPIR with the denoiser FFDNet as the prior.
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -47,7 +47,7 @@ struct Arguments {
     /// AlexNet's weights, to measure LPIPS as well (alexnet.safetensors)
     #[arg(long)]
     lpips: Option<PathBuf>,
-    /// Everything random follows from it
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -56,13 +56,13 @@ fn main() -> ExitCode {
     finish(restore(&Arguments::parse()))
 }
 
-/// A way to damage a photograph.
+/// A degradation, and the settings of the methods for it.
 struct Damage {
     name: &'static str,
     operator: Box<dyn Linear<4>>,
-    /// Moves of DPIR: more where what is missing has to be carried in from far.
+    /// Moves of DPIR: more where missing pixels are filled in from their neighbours.
     moves: usize,
-    /// The weight of total variation, on [−1, 1].
+    /// The weight of total variation, for images in `[−1, 1]`.
     variation: f64,
 }
 
@@ -120,7 +120,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         lpips: lpips.transpose()?,
     };
     let diffpir = diffpir_path(arguments.steps)?;
-    // Before work starts.
+    // Reject `--sigma` or `--moves` before the work starts.
     dpir_path(noise_model.sigma(), arguments.moves.unwrap_or(1))?;
     let prior = Ffdnet::colour(&device);
     let mut noise = HostNoise::seeded(arguments.seed);
@@ -176,7 +176,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// DPIR's path: noise from 49/255 of the range down to the measurement's.
+/// DPIR's path: from noise of 49/255 of the range down to the measurement's.
 fn dpir_path(sigma: f64, moves: usize) -> Result<LevelPath, Box<dyn Error>> {
     let first = 2.0 * 49.0 / 255.0;
     if sigma > first {
@@ -201,8 +201,8 @@ fn dpir(
     Ok(Sampler::new(step, path).sample(prior, start, &mut none)?)
 }
 
-/// The nodes of DDPM's chain, as far up as the denoiser was trained, closer to each other at the
-/// end.
+/// Nodes of DDPM's chain, from the noisiest level that the denoiser was trained on; they are denser
+/// towards the clean end.
 fn diffpir_path(steps: usize) -> Result<LevelPath, Box<dyn Error>> {
     let chain = Chain::linear(1000, 1e-4, 0.02)?;
     let start = 2.0 * 50.0 / 255.0_f64;
@@ -252,7 +252,7 @@ impl Scores {
         text
     }
 
-    /// What was measured, in the size of the photograph: bicubic where it is smaller.
+    /// The measurement at the size of the photograph, enlarged by bicubic resizing if smaller.
     fn picture(
         &self,
         m: &Measurement<4, Box<dyn Linear<4>>, GaussianNoise>,

@@ -1,7 +1,7 @@
 //! Generates images and restores damaged ones: `cargo run --example restore`.
 //!
-//! A network trained on Fashion-MNIST comes with the repository. Eight test images that it has not
-//! seen are damaged, and a posterior method draws four guesses of each.
+//! The network was trained on Fashion-MNIST and comes with the repository. The example degrades
+//! eight images of the test set and draws four posterior samples of each.
 
 use clap::Parser;
 use std::error::Error;
@@ -20,13 +20,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(after_help = COMBINATIONS)]
 struct Arguments {
-    /// What was lost
+    /// How the images are degraded
     #[arg(long, value_enum, default_value = "inpaint")]
     task: Task,
-    /// What bends the chain
+    /// The posterior method
     #[arg(long, value_enum, default_value = "dps")]
     method: Method,
-    /// How the chain moves, for the methods that leave it open
+    /// The sampler, for the methods that work with several
     #[arg(long, value_enum)]
     sampler: Option<Walk>,
     /// The folder of a trained model
@@ -38,19 +38,19 @@ struct Arguments {
     /// Steps of each chain
     #[arg(long, default_value_t = 80)]
     steps: usize,
-    /// The method's knob: ζ of dps and mcg, w of dps-score, pigdm and lgd, λ of diffpir and
-    /// red-diff
+    /// The strength of the method: ζ of dps and mcg, w of dps-score, pigdm and lgd, λ of diffpir
+    /// and red-diff
     #[arg(long, allow_negative_numbers = true)]
     strength: Option<f64>,
     /// Standard deviation of the measurement's noise, on [−1, 1]
     #[arg(long, default_value_t = 0.05, allow_negative_numbers = true)]
     sigma: f64,
-    /// Everything random follows from it
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
 
-/// Which test images are restored: one of most classes.
+/// The test images to restore, one from most classes.
 const CHOSEN: [usize; 8] = [0, 1, 2, 13, 18, 19, 23, 30];
 const GUESSES: usize = 4;
 
@@ -78,12 +78,12 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
     let mut noise = HostNoise::seeded(arguments.seed);
 
-    // Generate: the deterministic flow of the prior.
+    // Generate images by the deterministic flow of the prior.
     let flow = Sampler::new(Ddim::deterministic(), path);
     let x = flow.start(model.shape(16), &device, &mut noise)?;
     let generated = walk(&flow, "generating 16 images", &model, x, &mut noise)?;
 
-    // Measure, then restore: the same prior, pulled towards the measurement.
+    // Simulate the measurement, then draw from the posterior with the same prior.
     let truth = images.select(&CHOSEN, ValueRange::Signed, &device);
     let measured = arguments
         .task
@@ -101,7 +101,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         let (variance, mean) = guesses.clone().var_mean(0);
         let one = |x: &Tensor<4>| x.clone().narrow(0, i, 1);
         let decibels = psnr(mean.clone(), one(&truth), ValueRange::Signed.length())[0];
-        // The standard deviation from 0 (black) to 1 (white).
+        // Map the standard deviation from [0, 1] to [−1, 1]: 0 is black.
         let std = variance.sqrt() * 2.0 - 1.0;
         let row = Tensor::cat(vec![one(&truth), one(&seen), guesses, mean, std], 0);
         sheet = sheet.with_row(format!("{decibels:.1} dB"), row, ValueRange::Signed)?;
@@ -113,7 +113,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     for (label, rows) in ["generated", ""].into_iter().zip(generated.chunk(2, 0)) {
         sheet = sheet.with_row(label, rows, ValueRange::Signed)?;
     }
-    // A draw from the posterior is as far from what was measured as the noise.
+    // The residual of a draw from the posterior is about as large as the noise.
     println!(
         "samples are off what was measured by {residual:.3}, noise {}",
         arguments.sigma

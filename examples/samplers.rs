@@ -1,9 +1,9 @@
-//! Every sampler on one exact prior, error against evaluations: `cargo run --example samplers`.
+//! Measures the error of every sampler on one exact prior: `cargo run --example samplers`.
 //!
-//! The prior is a mixture of Gaussians in the plane, whose denoiser is known in closed form, so
-//! that all error is the sampler's. Deterministic samplers are held against the exact flow of each
-//! point; those with noise by the law they draw from on a Gaussian, which is found without
-//! sampling; and all by the sliced Wasserstein distance of their draws.
+//! The prior is a mixture of Gaussians in the plane. Its denoiser has a closed form, so any error
+//! comes from the sampler. Deterministic samplers are compared with the exact flow of each point.
+//! Stochastic samplers are judged by their law on a Gaussian, which is computed without sampling.
+//! For all of them the sliced Wasserstein distance of the draws is measured.
 
 use clap::Parser;
 use indicatif::ProgressBar;
@@ -20,18 +20,18 @@ use tweedie_examples::measure::{Bench, path};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Every sampler on one exact prior.
+/// Measures the error of every sampler on one exact prior.
 #[derive(Parser)]
 struct Arguments {
     /// The picture to write
     #[arg(long, default_value = "out/samplers.png")]
     out: PathBuf,
-    /// Points drawn by each
+    /// Points drawn by each sampler
     #[arg(long, default_value_t = 10_000)]
     points: usize,
 }
 
-/// Budgets of evaluations.
+/// The budgets, in evaluations of the denoiser.
 const BUDGETS: [usize; 5] = [8, 16, 32, 64, 128];
 
 fn main() -> ExitCode {
@@ -131,7 +131,7 @@ fn panel(title: &str) -> Panel {
     }
 }
 
-/// Solvers that choose their steps: one point for each tolerance.
+/// Measures the solvers with adaptive steps: one point for each tolerance.
 fn adaptive(
     bench: &Bench,
     flows: &mut Panel,

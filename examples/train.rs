@@ -1,9 +1,9 @@
 //! Trains a U-Net on images: `cargo run --example train [-- --data PATH …]`.
 //!
 //! Without arguments it trains on the bundled 8×8 digits for about two and a half minutes. `--data`
-//! names a folder of PNG and JPEG files or an IDX file (`…-images-idx3-ubyte[.gz]`). Everything
-//! goes to the folder `--out`: grids of samples, a checkpoint that `--resume` continues, and the
-//! trained model. Ctrl-C saves a checkpoint and ends.
+//! names a folder of PNG and JPEG files or an IDX file (`…-images-idx3-ubyte[.gz]`). The folder
+//! `--out` receives grids of samples, a checkpoint that `--resume` continues, and the trained
+//! model. Ctrl-C saves a checkpoint and exits.
 
 use clap::Parser;
 use std::error::Error;
@@ -25,19 +25,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Trains a U-Net on images.
 #[derive(Parser)]
 struct Arguments {
-    /// A folder of PNG and JPEG files, or an IDX file; the bundled digits if left out
+    /// A folder of PNG and JPEG files, or an IDX file; by default the bundled digits
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Train on so many made-up heads of `--size`×`--size` pixels, 64 if left out
+    /// Train on this many synthetic heads of `--size`×`--size` pixels (by default 64×64)
     #[arg(long, conflicts_with_all = ["data", "channels"], value_parser = at_least_one)]
     phantoms: Option<usize>,
     /// Crop and scale every image of a folder to this height and width
     #[arg(long)]
     size: Option<usize>,
-    /// Read a folder as grey (1) or RGB (3, if left out)
+    /// Read a folder as grey (1) or RGB (3, the default)
     #[arg(long)]
     channels: Option<usize>,
-    /// Where everything is written
+    /// The output folder
     #[arg(long, default_value = "out/train")]
     out: PathBuf,
     /// Number of steps
@@ -55,7 +55,7 @@ struct Arguments {
     /// Residual blocks on each level
     #[arg(long, default_value_t = 1)]
     blocks: usize,
-    /// Pixels folded into channels, in each direction
+    /// Side of the pixel blocks that are folded into channels
     #[arg(long, default_value_t = 1)]
     patch: usize,
     /// Largest learning rate
@@ -64,17 +64,17 @@ struct Arguments {
     /// Decay of the running average of the weights
     #[arg(long, default_value_t = 0.995)]
     ema: f64,
-    /// Everything random follows from it
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Write a grid of samples every so many steps
+    /// Write a grid of samples every N steps
     #[arg(long, default_value_t = 300, value_parser = at_least_one)]
     sample_every: usize,
-    /// Write a checkpoint every so many steps
+    /// Write a checkpoint every N steps
     #[arg(long, default_value_t = 300, value_parser = at_least_one)]
     save_every: usize,
-    /// Train a network that diffusers can hold, with the index of a chain as its time, and write it
-    /// in that layout as well
+    /// Train a network that the layout of diffusers can store, with the index of a chain as its
+    /// time input, and write it in that layout as well
     #[arg(long)]
     diffusers: bool,
     /// Continue from the checkpoint in the output folder
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
 }
 
 fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    // Everything that can be wrong with the input is found before anything is written.
+    // Check all of the input before anything is written.
     let settings = arguments.settings();
     settings.check()?;
     let images = arguments.images()?;
@@ -142,7 +142,7 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
                 .out
                 .join(format!("samples-{:06}.png", report.step));
             let samples = samples(trainer.average(), &config, &device)?;
-            // Small images enlarged, so that a person can read them.
+            // Enlarge small images to about 84 pixels, so that they can be seen.
             let scale = 84 / config.size[0].max(config.size[1]);
             grid(samples, ValueRange::Signed, 8)?
                 .with_scale(scale)
@@ -174,7 +174,7 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a checkpoint has to agree with, beside its settings.
+/// What a resumed run must share with its checkpoint, in addition to the settings.
 #[derive(serde::Serialize)]
 struct Description<'a> {
     config: &'a ModelConfig<UnetConfig>,
@@ -192,7 +192,7 @@ fn schedule() -> AnySchedule {
     AnySchedule::Cosine(Cosine::default())
 }
 
-/// 64 samples by 50 steps of DDIM.
+/// Draws 64 samples by 50 steps of DDIM.
 fn samples(
     model: &dyn Denoiser<4>,
     config: &ModelConfig<UnetConfig>,

@@ -1,7 +1,7 @@
-//! From noise to image, four ways: `cargo run --example trajectory`.
+//! Shows four samplers on the way from noise to image: `cargo run --example trajectory`.
 //!
-//! The network of the repository walks the same process by DDPM in 1000 steps, DDIM in 50, Heun's
-//! method in 18 and DPM-Solver++ 2M in 15. Film strips show the state `x_t` and the estimate `x̂₀`
+//! The bundled network is sampled by DDPM in 1000 steps, DDIM in 50, Heun's method in 18 and
+//! DPM-Solver++ 2M in 15. Film strips show the state `x_t` and the estimate `x̂₀`
 //! on the way, from left (noise) to right, and an animation shows all four at once.
 
 use clap::Parser;
@@ -18,7 +18,7 @@ use tweedie_examples::finish;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// From noise to image, four ways.
+/// Shows four samplers on the way from noise to image.
 #[derive(Parser)]
 struct Arguments {
     /// The folder of a trained model
@@ -30,22 +30,22 @@ struct Arguments {
     /// Images in each run
     #[arg(long, default_value_t = 4)]
     images: usize,
-    /// Steps of DDPM; the others take their own
+    /// Steps of DDPM; the other samplers have fixed numbers of steps
     #[arg(long, default_value_t = 1000)]
     steps: usize,
-    /// Everything random follows from it
+    /// Seed of all random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
 
-/// Moments of a run that are shown, noise and result included.
+/// The number of states shown of a run, including the initial noise and the result.
 const MOMENTS: usize = 11;
 
 fn main() -> ExitCode {
     finish(trajectory(&Arguments::parse()))
 }
 
-/// The state and the estimate at a moment, with the time it stands for.
+/// A state, its estimate of the clean image, and a label with its time.
 struct Moment {
     label: String,
     x: Tensor<4>,
@@ -59,8 +59,7 @@ fn trajectory(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let device = Device::default();
     let model = Model::open(&arguments.model, &device)?;
     let schedule = Cosine::default();
-    // The chain starts where next to nothing is left of the signal; few steps are better spent
-    // below σ/α = 32.
+    // The long runs start at almost pure noise. With few steps it is better to start at σ/α = 32.
     let (chain, short) = (Span::new(0.999, 0.0), Span::new(0.98, 1e-3));
     let karras = |steps: usize| LevelPath::karras(schedule, short, steps - 1, 7.0);
     let runs: [(&str, &str, AnyStep<4>, LevelPath); 4] = [
@@ -110,7 +109,7 @@ fn trajectory(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             let state = state?;
             bar.inc(1);
             evaluations = state.evaluations;
-            // Evenly spaced, the last included.
+            // Keep evenly spaced states, including the last one.
             let shown = |k: usize| k * (MOMENTS - 1) / count;
             if shown(k + 1) > shown(k) {
                 film.push(Moment {
@@ -137,7 +136,7 @@ fn trajectory(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         println!("{name}: {count} steps, {evaluations} evaluations, {seconds:.1} s");
         films.push(film);
     }
-    // One row a method; shorter films wait at their end.
+    // One row per sampler; shorter runs repeat their last frame.
     let longest = films.iter().map(Vec::len).max().unwrap_or(0);
     let frame = |k: usize| {
         let rows = films
@@ -145,7 +144,7 @@ fn trajectory(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             .map(|film| film[k.min(film.len() - 1)].x.clone());
         Tensor::cat(rows.collect(), 0)
     };
-    // The result stays for a while.
+    // Show the results for six more frames.
     let frames: Vec<Tensor<4>> = (0..longest + 6).map(frame).collect();
     let path = arguments.out.join("all.gif");
     let pause = Duration::from_millis(180);
@@ -161,7 +160,7 @@ fn trajectory(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A state scaled to the variance of the data, so that its noise can be seen and is not cut off.
+/// Divides a state by `√(α² + σ²)`, so that its noise is not clipped in the picture.
 fn visible(x: &Tensor<4>, level: Level) -> Tensor<4> {
     x.clone() / level.rms()
 }

@@ -1,4 +1,4 @@
-//! Every sampler that moves along a path it is given.
+//! All samplers that run along a given path.
 
 use tweedie::math::multistep::{AdamsBashforth, Deis, Ipndm, Variable};
 use tweedie::math::{EulerMaruyama, ParameterError, ReverseDiffusion};
@@ -7,24 +7,24 @@ use tweedie::samplers::{
     AnyStep, Convergence, DpmSde, DpmSolver, FreshNoise, Langevin, Pndm, PredictorCorrector, UniPc,
 };
 
-/// A step that is measured.
+/// A sampler step to be measured.
 #[derive(Debug)]
 pub struct Entry {
-    /// Its name.
+    /// The name in tables and plots.
     pub name: &'static str,
     /// The step.
     pub step: AnyStep<2>,
-    /// The order that it states.
+    /// The declared order.
     pub order: usize,
-    /// How often it evaluates the denoiser in a move.
+    /// Evaluations of the denoiser per move.
     pub evaluations: usize,
-    /// How often it does so besides, in its first moves.
+    /// Further evaluations in the first moves, in all.
     pub besides: usize,
-    /// Whether it adds noise.
+    /// Whether the step adds noise.
     pub noisy: bool,
 }
 
-/// A step and the order that it states.
+/// Pairs a step with its declared order.
 fn of<S>(step: S) -> (AnyStep<2>, usize)
 where
     S: Step<2, Memory: 'static> + Convergence + Send + Sync + 'static,
@@ -33,7 +33,7 @@ where
     (AnyStep::new(step), order)
 }
 
-/// All of them, the deterministic first.
+/// Returns all entries, the deterministic ones first.
 ///
 /// # Errors
 /// None for these numbers.
@@ -45,7 +45,7 @@ pub fn entries() -> Result<Vec<Entry>, ParameterError> {
             step,
             order,
             evaluations,
-            // PNDM's first three moves take four each.
+            // Each of PNDM's first three moves takes four evaluations.
             besides: if name == "PNDM" { 9 } else { 0 },
             noisy,
         });

@@ -1,4 +1,4 @@
-//! What the example programs share: how they end, and a prior that is known.
+//! Code shared by the example programs: error exits, and a prior with a closed form.
 
 pub mod entries;
 pub mod measure;
@@ -23,10 +23,10 @@ pub fn three_clusters() -> Result<GaussianMixture, OracleError> {
     ])
 }
 
-/// Exit code for input that makes no sense.
+/// Exit code for invalid input.
 const BAD_INPUT: u8 = 2;
 
-/// Runs a program: an error becomes one clear line and exit code 2.
+/// Turns the result of a program into an exit code: an error is printed on one line, with code 2.
 pub fn finish<E: Display>(result: Result<ExitCode, E>) -> ExitCode {
     match result {
         Ok(code) => code,

@@ -1,4 +1,4 @@
-//! What `samplers` measures.
+//! The measurements of the example `samplers`.
 
 use std::error::Error;
 use tweedie::burn::tensor::DType;
@@ -11,26 +11,26 @@ use tweedie::samplers::{Adaptive, AnyStep, Coupling, Tolerance, affine_law};
 use crate::entries::Entry;
 use crate::three_clusters;
 
-/// Where errors are measured.
+/// The priors and reference solutions that errors are measured against.
 #[derive(Debug)]
 pub struct Bench {
-    /// Where all of it runs.
+    /// The device of all tensors.
     pub device: Device,
-    /// The mixture.
+    /// The mixture prior.
     pub prior: GaussianMixture,
     gaussian: Gaussian,
-    /// Starts of 500 flows.
+    /// The starting points of 500 flow trajectories, `[500, 2]`.
     pub starts: Tensor<2>,
     ends: Tensor<2>,
     exact: Tensor<2>,
-    /// How many points are drawn.
+    /// The number of draws per sampler.
     pub points: usize,
 }
 
-/// `steps` moves from noise to almost clean data.
+/// Returns a Karras path of `steps` moves from noise to almost clean data.
 ///
 /// # Errors
-/// For no steps.
+/// If `steps` is 0.
 pub fn path(steps: usize) -> Result<LevelPath, Box<dyn Error>> {
     Ok(LevelPath::karras(
         VariancePreserving::default(),
@@ -41,7 +41,7 @@ pub fn path(steps: usize) -> Result<LevelPath, Box<dyn Error>> {
 }
 
 impl Bench {
-    /// Compares with `points` exact draws.
+    /// Draws `points` exact samples and solves the exact flow of the starts.
     ///
     /// # Errors
     /// None for these numbers.
@@ -69,7 +69,7 @@ impl Bench {
         sliced_wasserstein(x, &self.exact, order, 50, 0)
     }
 
-    /// The median distance of a point of the mixture's flow to where it belongs.
+    /// The median distance of `ends` to the ends of the exact flow of the mixture.
     pub fn flow_error(&self, ends: Tensor<2>) -> f64 {
         let gaps = (ends - self.ends.clone()).square().sum_dim(1).sqrt();
         let mut gaps: Vec<f64> = gaps.into_data().iter::<f64>().collect();
@@ -77,7 +77,7 @@ impl Bench {
         gaps[gaps.len() / 2]
     }
 
-    /// The error of mean and standard deviation of a chain on a Gaussian.
+    /// The error of the mean and standard deviation of a chain on a Gaussian, without sampling.
     fn law_error(&self, step: &AnyStep<2>, path: LevelPath) -> Result<f64, Box<dyn Error>> {
         let (end, prior) = (path.end(), &self.gaussian);
         let sampler = Sampler::new(step.clone(), path);
@@ -97,10 +97,11 @@ impl Bench {
         Ok((error(0) + error(1)).sqrt())
     }
 
-    /// The error of a step after so many moves: of the mixture's flow, or of its law on a Gaussian.
+    /// The error after `steps` moves: of the mixture's flow, or, with noise, of the law on a
+    /// Gaussian.
     ///
     /// # Errors
-    /// If the run is refused.
+    /// If the run fails.
     pub fn error(&self, entry: &Entry, steps: usize) -> Result<f64, Box<dyn Error>> {
         if entry.noisy {
             return self.law_error(&entry.step, path(steps)?);
@@ -111,10 +112,10 @@ impl Bench {
         Ok(self.flow_error(ends))
     }
 
-    /// The slope of the error of a Gaussian's flow or law between 64 and 256 moves.
+    /// The measured order: the slope of the error on a Gaussian between 64 and 256 moves.
     ///
     /// # Errors
-    /// If the run is refused.
+    /// If the run fails.
     pub fn order(&self, entry: &Entry) -> Result<f64, Box<dyn Error>> {
         let error = |steps: usize| -> Result<f64, Box<dyn Error>> {
             let span = Span::new(1.0, 0.1);
@@ -133,17 +134,17 @@ impl Bench {
         Ok((error(64)? / error(256)?).log2() / 2.0)
     }
 
-    /// Draws from the mixture by a step, along one Brownian path if `on_path`.
+    /// Draws from the mixture; with `on_path` the noise comes from one Brownian path.
     ///
     /// # Errors
-    /// If the run is refused.
+    /// If the run fails.
     pub fn draw(
         &self,
         step: AnyStep<2>,
         path: LevelPath,
         on_path: bool,
     ) -> Result<State<2>, Box<dyn Error>> {
-        // A path costs more to draw than fresh noise.
+        // A Brownian path costs more to draw than independent noise.
         let mut noise: Box<dyn Noise<2>> = match on_path {
             true => Box::new(BrownianTree::seeded(0)),
             false => Box::new(HostNoise::seeded(0)),

@@ -1,4 +1,4 @@
-//! What `restore` combines: a task, a method, a sampler.
+//! Tasks, posterior methods and samplers that `restore` combines.
 
 mod task;
 
@@ -18,32 +18,32 @@ use tweedie::samplers::AnyStep;
 
 pub use task::{Linear4, Measured, Physics, Task, repeated};
 
-/// What bends the chain.
+/// The posterior method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Method {
     /// DPS as published
     Dps,
-    /// DPS as a denoiser, with the likelihood's own weight
+    /// DPS as a denoiser, weighted by the likelihood
     DpsScore,
     /// ΠGDM
     Pigdm,
     /// Moment matching by conjugate gradients
     Mmps,
-    /// Moment matching by a diagonal
+    /// Moment matching with a diagonal covariance
     Tmpd,
-    /// Loss-guided diffusion, by draws
+    /// Loss-guided diffusion, averaged over draws of the clean image
     Lgd,
     /// Null-space projection, for little noise
     Ddnm,
-    /// The same with noise
+    /// Null-space projection that accounts for noise
     DdnmPlus,
-    /// A proximal step of the data
+    /// A proximal step on the data term
     Diffpir,
-    /// In the operator's spectrum
+    /// Denoising in the singular basis of the operator
     Ddrm,
     /// Replacement with time travel
     Repaint,
-    /// DPS and replacement
+    /// DPS followed by replacement
     Mcg,
     /// Decoupled annealing
     Daps,
@@ -51,13 +51,13 @@ pub enum Method {
     PnpDm,
     /// Twisted sequential Monte Carlo
     Smc,
-    /// Ensembles, no derivative
+    /// Ensemble Kalman guidance, without derivatives
     Enkg,
-    /// A point estimate by stochastic descent
+    /// A point estimate by stochastic gradient descent
     RedDiff,
 }
 
-/// How the chain moves.
+/// The sampler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Walk {
     /// DDPM
@@ -84,22 +84,22 @@ What combines:
 pub struct Settings {
     /// The method.
     pub method: Method,
-    /// The sampler; none is the method's own.
+    /// The sampler; `None` takes the method's default.
     pub walk: Option<Walk>,
-    /// Moves.
+    /// The number of moves.
     pub steps: usize,
-    /// The strength, if it is not the default: ζ of `dps` and `mcg`, `w` of `dps-score`, `pigdm`
-    /// and `lgd`, λ of `diffpir` and `red-diff`.
+    /// The strength: ζ of `dps` and `mcg`, `w` of `dps-score`, `pigdm` and `lgd`, λ of `diffpir`
+    /// and `red-diff`. `None` takes the default.
     pub strength: Option<f64>,
-    /// Guesses of each measurement.
+    /// The number of posterior draws for each measurement.
     pub guesses: usize,
 }
 
 impl Settings {
-    /// Whether the method goes with the sampler and the task.
+    /// Checks that the method supports the sampler, the strength and the task.
     ///
     /// # Errors
-    /// One line that says what does.
+    /// Explains in one line what is not supported.
     pub fn check(&self, task: Task) -> Result<(), Box<dyn Error>> {
         use Method::{Daps, DpsScore, Enkg, RedDiff};
         let method = self.method;
@@ -160,10 +160,10 @@ impl Settings {
         }
     }
 
-    /// Restores what was measured: `[measurements × guesses, …]`.
+    /// Restores the measured images: `[measurements × guesses, …]`.
     ///
     /// # Errors
-    /// If the run is refused.
+    /// If a parameter is invalid, or the run fails.
     pub fn restore(
         &self,
         model: &Model,
@@ -187,7 +187,7 @@ impl Settings {
         }
     }
 
-    /// Methods of any differentiable operator.
+    /// Runs a method that takes any differentiable operator.
     fn any<A: Operator<4> + Clone + Send + Sync + 'static>(
         &self,
         chain: &Chain4<'_>,
@@ -220,7 +220,7 @@ impl Settings {
                 chain.walk(model, AnyStep::new(step), noise)
             }
             _ => {
-                // A magnitude has no pseudo-inverse to begin with.
+                // Fourier magnitudes have no pseudo-inverse to start from: start from noise.
                 let start = noise.normal(chain.shape, &m.y.device());
                 let step = RedDiff::starting_at(m, start).with_lambda(self.strength(0.25))?;
                 chain.walk(model, AnyStep::new(step), noise)
@@ -228,7 +228,7 @@ impl Settings {
         }
     }
 
-    /// Methods of linear operators.
+    /// Runs a method that needs a linear operator, or passes on to `any`.
     fn linear(
         &self,
         chain: &Chain4<'_>,
@@ -238,7 +238,7 @@ impl Settings {
     ) -> Result<Tensor<4>, Box<dyn Error>> {
         let model = chain.model;
         let mut own = |step: AnyStep<4>| chain.walk(model, step, noise);
-        // The spread of a pixel of Fashion-MNIST around its mean, on [−1, 1].
+        // The standard deviation of a pixel of Fashion-MNIST, on [−1, 1].
         let spread = 0.5;
         match self.method {
             Method::Pigdm => {
@@ -284,7 +284,7 @@ impl Settings {
     }
 }
 
-/// As it is written on the command line.
+/// The name of a value on the command line.
 fn name(value: impl ValueEnum) -> String {
     let value = value.to_possible_value();
     value.map_or_else(String::new, |value| value.get_name().to_owned())
@@ -325,10 +325,10 @@ impl Chain4<'_> {
     }
 }
 
-/// Walks the whole path and shows how far it is.
+/// Runs a sampler over its whole path, with a progress bar.
 ///
 /// # Errors
-/// If the run is refused, or a move fails.
+/// If the sampler rejects the input, or a move fails.
 pub fn walk<S: Step<4>>(
     sampler: &Sampler<S>,
     task: &'static str,

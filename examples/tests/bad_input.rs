@@ -1,4 +1,4 @@
-//! Input that makes no sense: one clear line, exit code 2, nothing written.
+//! Invalid input ends with one line on stderr, exit code 2 and no files written.
 
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// An example that cargo built beside this test.
+/// The example `name` that cargo built along with this test.
 fn example(name: &str) -> Command {
     let test = std::env::current_exe().expect("this test");
     let profile = test
@@ -26,7 +26,7 @@ fn refused(output: &Output, contains: &str, case: &str) {
     assert_eq!(text.lines().count(), 1, "{case}: {text}");
 }
 
-/// An image file of some size.
+/// Writes a black image file of this size.
 fn image(path: PathBuf, width: u32, height: u32) {
     use tweedie::prelude::*;
     let x = Tensor::<4>::zeros([1, 1, height as usize, width as usize], &Device::flex());

@@ -14,10 +14,10 @@ use tweedie_samplers::{AdaptiveError, AffineError, SampleError, StepError};
 #[cfg(feature = "train")]
 use tweedie_train::{RunError, TrainError};
 
-/// An enum of errors with conversions from each; the text is theirs.
+/// Defines `Error`, with one variant and one `From` conversion for each listed error type.
 macro_rules! any {
     ($($(#[$about:meta])* $variant:ident($type:ty),)*) => {
-        /// Any error of this library, so that an application names one type.
+        /// Any error of this library, for an application that wants one error type.
         ///
         /// ```
         /// use tweedie::prelude::*;
@@ -32,7 +32,7 @@ macro_rules! any {
         #[non_exhaustive]
         pub enum Error {
             $($(#[$about])* #[error(transparent)] $variant(#[from] $type),)*
-            /// What an application says itself; made from a text.
+            /// A message of the application, converted from a string.
             #[error("{0}")]
             Other(String),
         }
@@ -42,21 +42,21 @@ macro_rules! any {
 any! {
     /// A parameter outside its range.
     Parameter(ParameterError),
-    /// A level that cannot be.
+    /// Invalid numbers for a noise level.
     Level(LevelError),
-    /// A schedule that cannot be.
+    /// Invalid parameters of a schedule.
     Schedule(ScheduleError),
-    /// A path that cannot be.
+    /// Why a path is invalid.
     Path(PathError),
     /// A move for which a method has no coefficients.
     Move(MoveError),
-    /// An input that a run cannot begin with.
+    /// An input that a run rejects before its first evaluation.
     Input(InputError),
-    /// A condition that a network does not take.
+    /// A condition that a network does not accept.
     Condition(ConditionError),
-    /// A denoiser without an estimate.
+    /// A denoiser that failed to give an estimate.
     Denoise(DenoiseError),
-    /// An exact prior that cannot be.
+    /// Invalid parameters of an exact prior.
     Oracle(OracleError),
     /// A step that failed.
     Step(StepError),
@@ -64,24 +64,24 @@ any! {
     Sample(SampleError),
     /// An adaptive solver that failed.
     Adaptive(AdaptiveError),
-    /// A chain whose exact law is not known.
+    /// A chain whose exact law cannot be computed.
     Affine(AffineError),
-    /// An operator that cannot be.
+    /// Invalid parameters of an operator or a noise model.
     Operator(OperatorError),
-    /// An equation that was not solved.
+    /// A linear solve that failed.
     Solve(SolveError),
     /// A measurement that cannot be written or read.
     Measurement(MeasurementError),
-    /// A configuration that no network can have.
+    /// An invalid configuration of a network.
     #[cfg(feature = "models")]
     Network(NetworkError),
     /// A checkpoint that cannot be written or read.
     #[cfg(feature = "models")]
     Checkpoint(CheckpointError),
-    /// A training that cannot begin or go on.
+    /// A training run that cannot start or continue.
     #[cfg(feature = "train")]
     Train(TrainError),
-    /// The files of a training that cannot be written or read.
+    /// Files of a training run that cannot be written or read.
     #[cfg(feature = "train")]
     Run(RunError),
     /// An image that cannot be written or read.

@@ -1,23 +1,23 @@
 //! Diffusion models and imaging inverse problems on [burn], on CPU and GPU.
 //!
-//! | module | answers | feature |
+//! | module | contents | feature |
 //! |---|---|---|
-//! | [`math`] | how much noise, in which order, with which coefficients? | |
-//! | [`core`] | what is a denoiser? where does randomness come from? which priors are exact? | |
-//! | [`samplers`] | how does a chain move? how likely are data? | |
-//! | [`inverse`] | what was measured, and how does that bend the chain? | |
-//! | [`kernels`] | what does burn not have, or not as fast? | |
-//! | [`models`] | which network? from which checkpoint? | `models` |
-//! | [`train`] | what is the loss, who averages the weights, how does a run resume? | `train` |
-//! | [`image`] | images in and out | `image` |
-//! | [`metrics`] | how far from the truth? | `metrics` |
+//! | [`math`] | noise schedules, paths of levels, coefficients of reverse steps; no tensors | |
+//! | [`core`] | denoisers, reproducible noise, priors with closed forms | |
+//! | [`samplers`] | samplers, likelihoods | |
+//! | [`inverse`] | measurement operators, noise models, posterior methods | |
+//! | [`kernels`] | Fourier transforms, convolution, normalisation, attention, AdamW | |
+//! | [`models`] | networks, checkpoints | `models` |
+//! | [`train`] | the loss, the trainer, running averages, resumption | `train` |
+//! | [`image`] | reading, writing and plotting images | `image` |
+//! | [`metrics`] | distances between images and between distributions | `metrics` |
 //!
-//! The four features are on by default, as is the backend `flex`; a GPU is a feature too (`vulkan`,
-//! `metal`, `cuda`, …). [`prelude`] has what most programs need, [`Error`] is any error of these
-//! modules.
+//! The four features are on by default, as is the backend `flex`; GPU backends are features too
+//! (`vulkan`, `metal`, `cuda`, …). [`prelude`] exports what most programs need. [`Error`] converts
+//! from every error of these modules.
 //!
-//! A sampler is a step and a path; a run takes a denoiser, a state and a source of noise. Here the
-//! denoiser is exact, so that what is drawn can be compared with the data:
+//! A sampler is a step and a path; a run takes a denoiser, a state and a source of noise. In this
+//! example the denoiser is exact, so the samples can be compared with the data:
 //!
 //! ```
 //! use tweedie::core::oracle::Gaussian;
@@ -54,7 +54,7 @@ pub use tweedie_samplers as samplers;
 #[cfg(feature = "train")]
 pub use tweedie_train as train;
 
-/// What most programs need.
+/// The types and traits that most programs need.
 pub mod prelude {
     pub use burn::tensor::{Device, Tensor};
     pub use tweedie_core::{
@@ -79,7 +79,7 @@ pub mod prelude {
     pub use tweedie_train::{Objective, Settings, Trainer};
 }
 
-/// The examples of the README, which run where its files are.
+/// Runs the examples of the README as documentation tests.
 #[cfg(all(
     doctest,
     feature = "image",

@@ -1,8 +1,9 @@
 #![cfg(unix)]
-//! Every writer killed at random moments, or out of space: what was there before can still be read,
-//! or what was to come.
+//! Kills every writer at random moments, or lets it run out of disk space. Afterwards either the
+//! old or the new file must be readable.
 //!
-//! The writers run in a process of their own: this test, started again with a folder in a variable.
+//! The writers run in a child process: this test binary, started again with the output folder in an
+//! environment variable.
 
 #![allow(
     clippy::expect_used,
@@ -27,7 +28,7 @@ type Run = Trainer<tweedie::models::Unet, Cosine>;
 
 const FOLDER: &str = "TWEEDIE_INTERRUPTED";
 
-/// How often the process is killed.
+/// The number of child processes that are killed.
 const KILLS: u32 = 200;
 
 fn device() -> Device {
@@ -58,7 +59,7 @@ fn images() -> Tensor<4> {
     HostNoise::seeded(1).normal_like(&Tensor::zeros([4, 1, 8, 8], &device()))
 }
 
-/// Everything that is written, one writer each.
+/// The values to write: a training run and a model.
 struct Writers {
     run: Run,
     model: Model<UnetConfig>,
@@ -76,7 +77,8 @@ impl Writers {
         })
     }
 
-    /// Writes all of it once; `value` tells one time from the next. What each writer answered.
+    /// Writes every kind of file once and returns each result. `value` fills the image
+    /// and the measurement, and tells one round of writing from the next.
     fn write(&mut self, folder: &Path, value: f64) -> Vec<(&'static str, Result<(), Failure>)> {
         let pixels = Tensor::<4>::full([1, 1, 64, 64], value, &device());
         let noise = GaussianNoise::new(0.1).expect("a noise");
@@ -104,7 +106,7 @@ impl Writers {
     }
 }
 
-/// Reads all of it.
+/// Reads every file, and checks that the image comes from one round of writing.
 fn read(folder: &Path) -> Result<(), Failure> {
     let objective = Objective::new(Cosine::default());
     Run::resume(
@@ -124,7 +126,7 @@ fn read(folder: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The process that is killed. Alone it does nothing.
+/// The child process that is killed. Without the variable it does nothing.
 #[test]
 fn writes_until_it_is_stopped() {
     let Some(folder) = std::env::var_os(FOLDER) else {
@@ -139,7 +141,7 @@ fn writes_until_it_is_stopped() {
     }
 }
 
-/// The process whose files cannot grow beyond 512 bytes.
+/// The child process whose files cannot grow beyond 512 bytes.
 #[test]
 fn writes_without_space() {
     let Some(folder) = std::env::var_os(FOLDER) else {
@@ -154,7 +156,7 @@ fn writes_without_space() {
 
 fn child(test: &str, folder: &Path) -> Command {
     let program = std::env::current_exe().expect("this program");
-    // A file that grows too large is an error to the process, not its end.
+    // Ignore SIGXFSZ, so that writing past the limit is an error and does not end the process.
     let mut command = match test {
         "writes_without_space" => {
             let mut shell = Command::new("sh");

@@ -1,4 +1,4 @@
-//! What was lost, and what was measured of the rest.
+//! Restoration tasks and their measurements.
 
 use clap::ValueEnum;
 use std::error::Error;
@@ -11,7 +11,7 @@ use tweedie::inverse::operator::{
 };
 use tweedie::prelude::*;
 
-/// What was lost.
+/// The task: how the images are degraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Task {
     /// A box of 12×12 pixels is missing
@@ -22,18 +22,18 @@ pub enum Task {
     Sr4,
     /// A Gaussian blur of 1.5 pixels
     Deblur,
-    /// A shaken camera
+    /// A motion blur
     Motion,
-    /// Nothing but noise
+    /// Noise alone
     Denoise,
-    /// Fourier magnitudes alone
+    /// Only the Fourier magnitudes are measured
     Phase,
 }
 
-/// Any linear operator of a task.
+/// The linear operator of a task, shared.
 pub type Physics = Arc<dyn Spectral<4> + Send + Sync>;
 
-/// A measurement of a task.
+/// The measurement of a task.
 #[derive(Debug)]
 pub enum Measured {
     /// By a linear operator.
@@ -52,7 +52,7 @@ impl std::fmt::Debug for Linear4 {
 }
 
 impl Task {
-    /// The task's operator on images of a size; none if it is not linear.
+    /// The task's operator for images of this size; `None` if it is not linear.
     ///
     /// # Errors
     /// For images that are too small.
@@ -70,7 +70,7 @@ impl Task {
         }))
     }
 
-    /// Measures images.
+    /// Simulates a measurement of images.
     ///
     /// # Errors
     /// For images that are too small, or noise that is not above 0.
@@ -94,10 +94,10 @@ impl Task {
 }
 
 impl Measured {
-    /// What was seen, as a picture of the signal's size.
+    /// The measurement as a picture of the signal's size.
     ///
     /// # Errors
-    /// If iterations do not converge.
+    /// If the iterations of the pseudo-inverse do not converge.
     pub fn picture(&self, signal: [usize; 4]) -> Result<Tensor<4>, Box<dyn Error>> {
         Ok(match self {
             Self::Linear(Linear4(m)) if m.y.dims() == signal => m.y.clone(),
@@ -116,14 +116,14 @@ impl Measured {
         })
     }
 
-    /// How far `A x` is from `y` in what was measured, as a root mean square.
+    /// The root mean square of `A x − y` over the measured values.
     #[must_use]
     pub fn residual(&self, x: Tensor<4>, times: usize) -> f64 {
         let root = |square: Tensor<1>| square.into_scalar::<f64>().sqrt();
         match self {
             Self::Linear(Linear4(m)) => {
                 let off = m.operator.apply(x) - repeated(&m.y, times);
-                // Values that are not measured, the missing pixels, have no part in it.
+                // Missing pixels have singular value 0: leave them out of the mean.
                 let off = m.operator.measured_to_spectrum(off);
                 let seen = m.operator.singular_values(&off).greater_elem(0.0).float();
                 let shape = off.dims();
@@ -138,7 +138,7 @@ impl Measured {
     }
 }
 
-/// Each sample `times` times in a row.
+/// Repeats each sample `times` times in a row.
 #[must_use]
 pub fn repeated(y: &Tensor<4>, times: usize) -> Tensor<4> {
     let [b, c, h, w] = y.dims();

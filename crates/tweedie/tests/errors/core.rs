@@ -16,7 +16,7 @@ fn same() -> impl Denoiser<2> {
     from_fn(|x: Tensor<2>, _| x)
 }
 
-/// A network of the plane.
+/// A network on points of the plane.
 fn plane(prediction: Prediction) -> Preconditioned<impl Network<2> + Module> {
     let network = MlpConfig::new(2).with_width(4).init(&device()).unwrap();
     Preconditioned::new(network, prediction, TimeInput::LogSnr)

@@ -1,4 +1,4 @@
-//! Files of images, data sets, pictures.
+//! Image files, data sets and plots.
 
 use super::{Cases, device, file, zeros};
 use std::path::Path;
@@ -10,7 +10,7 @@ use tweedie::image::{
     log_log, pictures, save, save_gif, save_npy, scatter, to_array,
 };
 
-/// A PNG file whose header declares a size, without any pixels.
+/// The bytes of a PNG file that declares a size but holds no pixels.
 fn png(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
     bytes.extend(width.to_be_bytes());
@@ -60,7 +60,7 @@ pub(crate) fn cases(folder: &Path) -> Cases {
     all.error("load", "a JPEG that is cut off", move || {
         load(path, ValueRange::Unit, &device())
     });
-    // Height and width stand five bytes behind the start of the frame.
+    // Height and width follow five bytes after the start-of-frame marker.
     let frame = whole.windows(2).position(|pair| pair == [0xff, 0xc0]);
     let sides = frame.expect("a baseline JPEG") + 5;
     let mut vast = whole.to_vec();

@@ -1,4 +1,4 @@
-//! Kernels: like burn's operations, they panic for tensors that do not fit.
+//! Kernels: like burn's operations, they panic on tensors of the wrong shape.
 
 use super::{Cases, zeros};
 use tweedie::burn::tensor::Tensor;

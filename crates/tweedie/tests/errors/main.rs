@@ -1,9 +1,9 @@
 #![cfg(unix)]
-//! Wrong inputs to what the facade exports, and what is answered: an error, or a panic that the
-//! documentation announces, never a plausible result, an abort or gigabytes of memory.
+//! Calls the items of the facade with wrong inputs. Each call must return an error, or panic as its
+//! documentation says; a plausible result, an abort or gigabytes of memory are failures.
 //!
-//! The table is `docs/ERRORS.md`; `TWEEDIE_WRITE_ERRORS=1 cargo test -p tweedie --test errors`
-//! rewrites it.
+//! The answers are listed in `docs/ERRORS.md`. `TWEEDIE_WRITE_ERRORS=1 cargo test -p tweedie --test
+//! errors` rewrites that file.
 
 #![allow(
     clippy::expect_used,
@@ -29,11 +29,11 @@ use std::sync::mpsc;
 use std::time::Duration;
 use tweedie::burn::tensor::{Device, Tensor};
 
-/// One wrong input.
+/// One call with a wrong input.
 pub(crate) struct Case {
     entry: &'static str,
     input: &'static str,
-    /// Whether the documentation announces a panic.
+    /// Whether the documented answer is a panic.
     panics: bool,
     run: Box<dyn FnOnce() -> Result<(), String> + Send>,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Case {
 pub(crate) struct Cases(Vec<Case>);
 
 impl Cases {
-    /// `run` has to give an error.
+    /// Adds a case that must return an error.
     pub(crate) fn error<T, E: Display>(
         &mut self,
         entry: &'static str,
@@ -58,7 +58,7 @@ impl Cases {
         });
     }
 
-    /// `run` has to panic, as it is documented.
+    /// Adds a case that must panic, as documented.
     pub(crate) fn panic<T>(
         &mut self,
         entry: &'static str,
@@ -77,20 +77,20 @@ impl Cases {
     }
 }
 
-/// The most bytes that the answer to a wrong input may take.
+/// The most bytes that a case may allocate at once.
 const MOST_BYTES: usize = 256 << 20;
 
-/// Time that no answer takes, however busy the machine is.
+/// The time limit of a case, long enough for a busy machine.
 const HANG: Duration = Duration::from_secs(60);
 
-/// What a case answers, or what is wrong with the answer.
+/// Runs a case and returns its message, or why the answer is not acceptable.
 fn answer(case: Case) -> Result<String, String> {
     let (sender, receiver) = mpsc::channel();
     let (run, panics) = (case.run, case.panics);
     let thread = std::thread::spawn(move || {
         watch::restart();
         let outcome = catch_unwind(AssertUnwindSafe(run));
-        // Nobody listens any more if the time is up.
+        // The receiver is gone after the time limit.
         let _ = sender.send((outcome, watch::most()));
     });
     let Ok((outcome, bytes)) = receiver.recv_timeout(HANG) else {
@@ -160,7 +160,7 @@ fn every_wrong_input_has_its_answer() {
     if std::env::var_os("TWEEDIE_WRITE_ERRORS").is_some() {
         tweedie::core::replace_file(&table, text.as_bytes()).expect("written");
     }
-    // Without the workspace around it, a crate has no table.
+    // A packaged crate has no `docs/ERRORS.md`.
     let Ok(written) = std::fs::read_to_string(&table) else {
         return;
     };
@@ -170,7 +170,7 @@ fn every_wrong_input_has_its_answer() {
     );
 }
 
-/// Numbers with at most four decimals: more are a matter of the processor.
+/// Cuts numbers to four decimals, since later digits depend on the processor.
 fn rounded(text: &str) -> String {
     let mut short = String::new();
     let mut decimals = None;
@@ -204,7 +204,7 @@ pub(crate) fn zeros<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     Tensor::zeros(shape, &device())
 }
 
-/// A file of the given bytes.
+/// Writes a file with the given bytes and returns its path.
 pub(crate) fn file(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.join(name);
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");

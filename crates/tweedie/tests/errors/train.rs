@@ -1,4 +1,4 @@
-//! Settings, runs, their files.
+//! Settings of a training run, the run and its files.
 
 use super::{Cases, device, file};
 use std::path::Path;
@@ -33,7 +33,7 @@ fn points(count: usize) -> Tensor<2> {
     Tensor::ones([count, 2], &device())
 }
 
-/// A run that was saved to a folder.
+/// Saves a run after one step and returns its folder.
 fn saved(folder: &Path, name: &str) -> std::path::PathBuf {
     let place = folder.join(name);
     let mut run = run();
@@ -168,14 +168,14 @@ pub(crate) fn cases(folder: &Path) -> Cases {
         "a run.json of 10¹² examples",
         move || resume(&place)?.step(&points(5)),
     );
-    // Moments of a network of another width, and of the same in another run.
+    // Replace the moments by those of a wider network, then by those of another run.
     let (place, other) = (saved(folder, "moments"), folder.join("wide"));
     let mut wide = Run::new(network(8), objective(), settings()).unwrap();
     wide.step(&points(5)).unwrap();
     wide.save(&other, &"a network").unwrap();
     std::fs::copy(other.join("first-0.bpk"), place.join("first-0.bpk")).unwrap();
     all.error("Trainer::resume", "moments of another network", move || {
-        // burn's message is long, and names every parameter.
+        // burn's message names every parameter: keep its first line.
         resume(&place).map_err(|error| {
             error
                 .to_string()

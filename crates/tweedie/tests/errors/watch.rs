@@ -1,4 +1,4 @@
-//! How much memory is asked for.
+//! An allocator that records the peak of allocated memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ static HELD: AtomicUsize = AtomicUsize::new(0);
 static BEFORE: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 
-/// Counts what is held, and passes everything on.
+/// Counts the allocated bytes and calls the system allocator.
 struct Watching;
 
 #[allow(
@@ -33,14 +33,14 @@ unsafe impl GlobalAlloc for Watching {
 #[global_allocator]
 static ALLOCATOR: Watching = Watching;
 
-/// From here on [`most`] counts.
+/// Restarts the measurement of [`most`].
 pub(crate) fn restart() {
     let held = HELD.load(Ordering::Relaxed);
     BEFORE.store(held, Ordering::Relaxed);
     MOST.store(held, Ordering::Relaxed);
 }
 
-/// The most bytes that were held at once, beyond those at the restart.
+/// The peak of allocated bytes since the restart, less those allocated at the restart.
 pub(crate) fn most() -> usize {
     MOST.load(Ordering::Relaxed)
         .saturating_sub(BEFORE.load(Ordering::Relaxed))

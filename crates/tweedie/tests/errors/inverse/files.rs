@@ -1,4 +1,4 @@
-//! Files that declare more than they hold.
+//! Files that declare more data than they hold.
 
 use super::*;
 
@@ -48,7 +48,7 @@ pub(super) fn files(all: &mut Cases, folder: &Folder) {
     });
 }
 
-/// The header of a file with one number `y`.
+/// The header of a file whose only tensor is the number `y`.
 fn serde_json_header(text: &str) -> String {
     let quoted = text.replace('"', "\\\"");
     let mut header = format!(

@@ -1,8 +1,8 @@
-//! Methods for the posterior.
+//! Posterior methods.
 
 use super::*;
 
-/// `3 x`, with `y` for its adjoint.
+/// The operator `3 x` with a wrong adjoint, `y` instead of `3 y`.
 struct Tripled;
 
 impl Operator<4> for Tripled {

@@ -32,12 +32,12 @@ use tweedie::samplers::{SampleError, Sampler, Step};
 
 type Seen = Measurement<4, Identity, GaussianNoise>;
 
-/// A prior N(0, I) on images.
+/// The prior N(0, I) on images.
 fn prior() -> impl Denoiser<4> {
     from_fn(|x: Tensor<4>, level: Level| x * (level.alpha() / level.rms().powi(2)))
 }
 
-/// All pixels of grey images, seen with noise.
+/// A measurement of one grey 8×8 image with noise.
 fn grey() -> Seen {
     seen([1, 1, 8, 8])
 }
@@ -50,7 +50,7 @@ fn path() -> LevelPath {
     LevelPath::log_snr(VariancePreserving::default(), Span::default(), 4).unwrap()
 }
 
-/// Walks from colour images.
+/// Samples from a colour image along the default path.
 fn walk(step: impl Step<4>, denoiser: &dyn Denoiser<4>) -> Result<Tensor<4>, SampleError> {
     along(path(), step, denoiser)
 }
@@ -144,7 +144,7 @@ fn noises(all: &mut Cases) {
     );
 }
 
-/// A grey measurement, or one of three images, for one colour image; NaN in the parameters.
+/// The cases: measurements of the wrong shape for one colour image, invalid parameters, bad files.
 pub(crate) fn cases(folder: &Folder) -> Cases {
     let mut all = Cases::default();
     operators::operators(&mut all);

@@ -1,8 +1,8 @@
-//! Files of weights and folders of models.
+//! Weight files and model folders.
 
 use super::*;
 
-/// A safetensors file of a header and some bytes.
+/// Writes a safetensors file with this header and `bytes` zeros.
 fn tensors(folder: &Path, name: &str, header: &str, bytes: usize) -> PathBuf {
     let mut all = (header.len() as u64).to_le_bytes().to_vec();
     all.extend(header.as_bytes());
@@ -81,7 +81,7 @@ pub(super) fn weights(all: &mut Cases, folder: &Path) {
     all.error("Ffdnet::open", "the weights of two networks", move || {
         Ffdnet::open(path, &device())
     });
-    // One number, named 2³⁰ times.
+    // A pickle that broadcasts one number to 2³⁰ elements.
     let broadcast = include_bytes!("../../../../tweedie-models/tests/data/broadcast.pt");
     let path = file(folder, "broadcast.pt", broadcast);
     all.error(
@@ -102,7 +102,7 @@ pub(super) fn folders(all: &mut Cases, folder: &Path) {
     all.error("Checkpoint::open", "a configuration of 32 MB", move || {
         Checkpoint::open(path)
     });
-    // A model of this library with a field that nobody knows.
+    // A model of this library with an unknown field.
     let saved = folder.join("saved");
     model(plain()).save(&saved, Precision::Full).unwrap();
     let text = std::fs::read_to_string(saved.join("config.json")).unwrap();
@@ -119,7 +119,7 @@ pub(super) fn folders(all: &mut Cases, folder: &Path) {
     all.error("Checkpoint::open", "weights elsewhere", move || {
         Checkpoint::open(path)
     });
-    // Published configurations.
+    // Configurations in the layout of diffusers that are incomplete or not supported.
     let published = |name: &str, fields: &str| {
         let config = format!(
             r#"{{"_class_name": "UNet2DModel", "in_channels": 3, "out_channels": 3,
@@ -185,7 +185,7 @@ pub(super) fn folders(all: &mut Cases, folder: &Path) {
         );
         all.error("Checkpoint::open", input, move || Checkpoint::open(path));
     }
-    // Arguments of guided-diffusion's scripts.
+    // Arguments of guided-diffusion's scripts, given as a JSON file.
     let header = format!("{{{}}}", entry("input_blocks.0.0.weight", 0, 8));
     let path = tensors(folder, "guided/w.safetensors", &header, 8);
     file(

@@ -20,7 +20,7 @@ fn unet() -> UnetConfig {
         .with_groups(Some(4))
 }
 
-/// A transformer of ten classes.
+/// A small transformer conditioned on ten classes.
 fn classes() -> Model {
     let config = DitConfig::new(3)
         .with_width(24)
