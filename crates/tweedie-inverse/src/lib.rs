@@ -12,7 +12,8 @@
 //! | [`CircularBlur`] | a circular convolution | closed form |
 //! | [`Blur`], [`VaryingBlur`] | a convolution with any padding; a varying one | iterative |
 //! | [`Separable`], [`AveragePool`] | a smaller or larger image, with any filter | closed form |
-//! | [`Transform`], [`Sampled`] | Hadamard, cosine, sine, Fourier coefficients; a subset | closed form |
+//! | [`Transform`] | Hadamard, cosine, sine or Fourier coefficients | closed form |
+//! | [`Sampled`] | a subset of such coefficients | closed form |
 //! | [`MultiCoil`] | some Fourier coefficients of several coils | iterative |
 //! | [`Tomography`] | sums along rays | iterative; filtered back-projection |
 //! | [`Matrix`] | products with a matrix | closed form up to 1,024 values; then iterative |
@@ -39,7 +40,7 @@
 //! | [`Lgd`] | the same by Monte Carlo, for any likelihood |
 //! | [`Ddnm`] | `x̂₀ + A⁺ (y − A x̂₀)` |
 //! | [`DiffPir`] | the proximal step of the data term |
-//! | [`ScoreGuidance`] | adds the score of a [`NoisyLikelihood`]: a [`Classifier`] or [`Annealed`] |
+//! | [`ScoreGuidance`] | the same with a [`NoisyLikelihood`]: [`Classifier`], [`Annealed`] |
 //!
 //! Corrections wrap a step or a kernel and correct its moves. Chains make their own moves:
 //!
