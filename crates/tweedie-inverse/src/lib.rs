@@ -7,7 +7,7 @@
 //! | operator | what is measured | `A⁺`, `solve` |
 //! |---|---|---|
 //! | [`Identity`] | every value: denoising | closed form |
-//! | [`Mask`] | some pixels: without a box or a half, lines, at random, a mosaic | closed form |
+//! | [`Mask`] | some pixels: all but a box or a half, lines, random, a mosaic | closed form |
 //! | [`ChannelMix`], [`Channels`] | mixed or selected channels | closed form |
 //! | [`CircularBlur`] | a circular convolution | closed form |
 //! | [`Blur`], [`VaryingBlur`] | a convolution with any padding; a varying one | iterative |

@@ -23,7 +23,7 @@ use burn::tensor::Tensor;
 /// use tweedie_core::{HostNoise, Noise};
 /// use tweedie_inverse::{GaussianNoise, Identity, Measurement, TotalVariation};
 ///
-/// // A step edge survives, the noise does not.
+/// // The step edge is kept, and the noise is removed.
 /// let edge = Tensor::<4>::cat(
 ///     vec![
 ///         Tensor::zeros([1, 1, 16, 8], &Device::flex()),

@@ -37,7 +37,7 @@ use tweedie_math::{Level, ParameterError};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// It needs a linear operator and Gaussian noise; anything else does not compile:
+/// It needs a linear operator and Gaussian noise. Other measurements do not compile:
 ///
 /// ```
 /// # use tweedie_core::Denoiser;
