@@ -1,4 +1,4 @@
-//! Curves on logarithmic axes, panel beside panel.
+//! Charts with logarithmic axes, in panels side by side.
 
 use crate::files::save_png;
 use crate::plot::typeface;
@@ -6,23 +6,23 @@ use crate::{ImageError, Picture};
 use plotters::prelude::*;
 use std::path::Path;
 
-/// One panel: its titles and its curves.
+/// One panel: its titles and curves.
 #[derive(Clone, Debug, Default)]
 pub struct Panel {
-    /// What it shows.
+    /// The title above the panel.
     pub title: String,
-    /// What is counted along the abscissa.
+    /// The title of the x axis.
     pub x: String,
-    /// Its curves, in the order of the legend.
+    /// The curves, in the order of the legend.
     pub curves: Vec<Curve>,
 }
 
 /// One curve, named in the legend.
 #[derive(Clone, Debug)]
 pub struct Curve {
-    /// Its name.
+    /// The name in the legend.
     pub name: String,
-    /// Its points; only positive ones can be shown.
+    /// The points `(x, y)`. Only points with positive, finite coordinates are shown.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -30,11 +30,14 @@ const WIDTH: u32 = 620;
 const HEIGHT: u32 = 800;
 const LEGEND: u32 = 200;
 
-/// Draws panels side by side, both axes of each logarithmic, with a legend below. The file appears
-/// whole or not at all.
+/// Draws panels side by side as a PNG file, with logarithmic axes and a legend below.
+///
+/// An existing file is replaced atomically.
 ///
 /// # Errors
-/// [`ImageError::Drawing`] if a panel has no positive point, or [`ImageError::File`].
+/// [`ImageError::Drawing`] if a panel has no point to show, or if its range is too large for an
+/// axis; [`ImageError::Extension`] for a path that does not end in `.png`; [`ImageError::File`] if
+/// the file cannot be written.
 pub fn log_log(path: impl AsRef<Path>, panels: &[Panel]) -> Result<(), ImageError> {
     let size = (WIDTH * panels.len().max(1) as u32, HEIGHT);
     let mut buffer = vec![255; (size.0 * size.1 * 3) as usize];
@@ -65,7 +68,7 @@ fn draw(buffer: &mut [u8], size: (u32, u32), panels: &[Panel]) -> Result<(), Str
             let (least, most) = ends(of);
             (least * 0.85..most * 1.2).log_scale()
         };
-        // What plotters finds no labels for, it looks for without end.
+        // plotters does not terminate if it finds no axis labels.
         for of in [|p: &(f64, f64)| p.0, |p: &(f64, f64)| p.1] {
             let (least, most) = ends(of);
             if !(most * 1.2 / (least * 0.85)).is_finite() || !(most * 1.2).is_finite() {
@@ -91,7 +94,7 @@ fn draw(buffer: &mut [u8], size: (u32, u32), panels: &[Panel]) -> Result<(), Str
             .map_err(text)?;
         let count = panel.curves.len();
         for (i, curve) in panel.curves.iter().enumerate() {
-            // Neighbours in the legend lie far apart on the circle of hues.
+            // Neighbours in the legend get hues that are far apart.
             let hue = HSLColor(i as f64 * 0.382 % 1.0, 0.8, [0.3, 0.45, 0.55][i % 3]);
             let points: Vec<_> = curve.points.iter().copied().filter(is_positive).collect();
             let line = LineSeries::new(points.clone(), hue.stroke_width(2));
@@ -100,7 +103,7 @@ fn draw(buffer: &mut [u8], size: (u32, u32), panels: &[Panel]) -> Result<(), Str
                 .into_iter()
                 .map(|at| Circle::new(at, 3, hue.filled()));
             chart.draw_series(dots).map_err(text)?;
-            // Two columns below.
+            // The legend has two columns.
             let rows = count.div_ceil(2);
             let place = ((i / rows * 300 + 60) as i32, (i % rows * 19 + 8) as i32);
             let middle = place.1 + 7;

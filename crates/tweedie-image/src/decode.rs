@@ -1,4 +1,4 @@
-//! From the bytes of a PNG or JPEG file to pixels, the right way up.
+//! Decodes PNG and JPEG files and applies their Exif orientation.
 //!
 //! # Reference
 //! ITU-T T.81 (JPEG), annex B, for the markers; Exif 2.32, tag 0x0112, for the orientation.
@@ -9,10 +9,10 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 use std::io::Cursor;
 use std::path::Path;
 
-/// The most bytes of an image file.
+/// The maximum size of an image file in bytes.
 const MOST_BYTES: u64 = 1 << 28;
 
-/// Reads an image file, turned as its Exif data say.
+/// Reads an image file and applies its Exif orientation.
 pub(crate) fn decode(path: &Path) -> Result<DynamicImage, ImageError> {
     decode_bytes(path, &crate::files::read(path, MOST_BYTES)?)
 }
@@ -37,7 +37,7 @@ pub(crate) fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<DynamicImage, Im
         let message = format!("{width}×{height} pixels, expected 1 to {MOST_PIXELS}");
         return Err(wrong(message));
     }
-    // The decoder fills what is missing with grey and says nothing.
+    // The decoder silently fills missing data with grey.
     if is_jpeg && !jpeg_ends(bytes) {
         return Err(wrong("cut off: it has no end-of-image marker".into()));
     }
@@ -53,12 +53,12 @@ pub(crate) fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<DynamicImage, Im
     Ok(image)
 }
 
-/// Whether the scans of a JPEG file come to an end-of-image marker.
+/// Returns whether a JPEG file has an end-of-image marker after its scans.
 fn jpeg_ends(bytes: &[u8]) -> bool {
     const START: u8 = 0xd8;
     const END: u8 = 0xd9;
     const SCAN: u8 = 0xda;
-    // Markers without a length: none, restarts and the start of the image.
+    // Markers without a length: TEM, restarts and the start of the image.
     let is_bare = |marker| marker == 0x01 || (0xd0..=START).contains(&marker);
     let mut place = 0;
     while let Some(&[first, marker]) = bytes.get(place..place + 2) {
@@ -87,7 +87,7 @@ fn jpeg_ends(bytes: &[u8]) -> bool {
     false
 }
 
-/// The luma of interleaved red, green and blue, as [`tweedie_core::LUMA`] has it.
+/// Returns the luma of an image, with the weights [`tweedie_core::LUMA`].
 pub(crate) fn grey(image: &DynamicImage) -> Vec<u8> {
     if !image.color().has_color() {
         return image.to_luma8().into_raw();

@@ -1,4 +1,4 @@
-//! What can be wrong with an image or a data set.
+//! Errors of images and data sets.
 
 use std::path::PathBuf;
 
@@ -9,26 +9,26 @@ pub enum ImageError {
     /// A file that could not be read or written.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The I/O error.
         source: std::io::Error,
     },
-    /// A file that is not what it should be.
+    /// A file with the wrong format or content.
     #[error("{}: {message}", path.display())]
     Format {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         message: String,
     },
     /// A folder without images.
     #[error("{}: no .png, .jpg or .jpeg files in this folder", path.display())]
     Empty {
-        /// Which one.
+        /// The folder.
         path: PathBuf,
     },
-    /// Images of different sizes where one is needed.
+    /// Images of different sizes in a set that needs one size.
     #[error(
         "{}: {} pixels, expected {} as of {}",
         path.display(), size(*found), size(*expected), first.display()
@@ -40,55 +40,55 @@ pub enum ImageError {
         found: [usize; 2],
         /// The width and height expected.
         expected: [usize; 2],
-        /// From where they are known.
+        /// The image that has the expected size.
         first: PathBuf,
     },
-    /// A height or width of 0 was asked for.
+    /// A height or width of 0.
     #[error("an image has at least 1×1 pixels, {}×{} were asked for", size[0], size[1])]
     NoPixels {
         /// Height and width.
         size: [usize; 2],
     },
-    /// An array of another number of dimensions.
+    /// An array with the wrong number of dimensions.
     #[error("an array of shape {found:?}, expected {expected} dimensions")]
     Dimensions {
         /// Its shape.
         found: Vec<usize>,
-        /// How many dimensions it has to have.
+        /// The expected number of dimensions.
         expected: usize,
     },
     /// A tensor with neither 1 nor 3 channels.
     #[error("an image has 1 or 3 channels, got {channels}")]
     Channels {
-        /// How many it has.
+        /// The number of channels.
         channels: usize,
     },
-    /// Not one image, where a file takes one.
+    /// A batch of more or fewer images than the one that a file takes.
     #[error("a file takes one image, got a batch of {found}")]
     Batch {
-        /// How many there are.
+        /// The number of images.
         found: usize,
     },
-    /// A value that no picture can show.
+    /// A value that is not finite.
     #[error("a picture needs finite values, got {value}")]
     NotFinite {
         /// The value.
         value: f32,
     },
-    /// A file name that says another format than is written.
+    /// A file name with the extension of another format.
     #[error("{}: the file name has to end in .{expected}, the format that is written", path.display())]
     Extension {
         /// The file.
         path: PathBuf,
-        /// What it has to end in.
+        /// The expected extension.
         expected: &'static str,
     },
-    /// An image that a set does not have.
+    /// An index beyond the end of a set.
     #[error("image {index} of a set of {count}")]
     Index {
-        /// Which one was asked for, from 0.
+        /// The index, counted from 0.
         index: usize,
-        /// How many there are.
+        /// The number of images.
         count: usize,
     },
     /// A picture that could not be drawn or encoded.

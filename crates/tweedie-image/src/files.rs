@@ -1,16 +1,18 @@
-//! One image file to a tensor and back.
+//! Image files to tensors and back.
 
 use crate::decode::decode;
 use crate::{ImageError, Picture, ValueRange};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::path::Path;
 
-/// Reads a PNG or JPEG file as `[1, channels, height, width]` in the given range: 1 channel for a
-/// grey file, 3 for colour; transparency is dropped. An image that its Exif data turn is turned.
+/// Reads a PNG or JPEG file as `[1, channels, height, width]` in the given value range.
+///
+/// A grey file has 1 channel, a colour file 3; transparency is dropped. The Exif orientation is
+/// applied.
 ///
 /// # Errors
-/// [`ImageError::File`] or [`ImageError::Format`] names the file: it cannot be read, is no image,
-/// is cut off, or has more than 2²⁶ pixels.
+/// [`ImageError::File`] if the file cannot be read; [`ImageError::Format`] if it is not a PNG or
+/// JPEG image, is truncated, or has more than 2²⁶ pixels.
 pub fn load(
     path: impl AsRef<Path>,
     range: ValueRange,
@@ -29,7 +31,7 @@ pub fn load(
     Ok(ValueRange::Unit.convert(range, unit))
 }
 
-/// Interleaved 16-bit values to planes in `[0, 1]`.
+/// Converts interleaved 16-bit values to planes in `[0, 1]`.
 fn planes(raw: &[u16], channels: usize) -> Vec<f32> {
     let plane = |c: usize| raw.iter().skip(c).step_by(channels);
     let values = (0..channels).flat_map(plane);
@@ -38,7 +40,7 @@ fn planes(raw: &[u16], channels: usize) -> Vec<f32> {
         .collect()
 }
 
-/// The bytes of a regular file of at most `limit` bytes.
+/// Reads a regular file of at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ImageError> {
     tweedie_core::read_file(path, limit).map_err(|source| ImageError::File {
         path: path.into(),
@@ -53,7 +55,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ImageError> {
     })
 }
 
-/// `Ok` for a path that ends in `.extension`, in either case.
+/// Checks that a path ends in `.extension`, ignoring case.
 pub(crate) fn expect_extension(path: &Path, extension: &'static str) -> Result<(), ImageError> {
     let found = path.extension().unwrap_or_default();
     match found.eq_ignore_ascii_case(extension) {
@@ -65,14 +67,15 @@ pub(crate) fn expect_extension(path: &Path, extension: &'static str) -> Result<(
     }
 }
 
-/// Writes one image, `[1, channels, height, width]`, as a PNG file of 8 bits a value, grey for one
-/// channel and RGB for three; values beyond the range are cut. The file appears whole or not at
-/// all.
+/// Writes one image `[1, channels, height, width]` as a PNG file with 8 bits per value.
+///
+/// The file is grey for 1 channel and RGB for 3. Values outside `range` are clamped. An existing
+/// file is replaced atomically.
 ///
 /// # Errors
 /// [`ImageError::Batch`], [`ImageError::Channels`], [`ImageError::NoPixels`] or
-/// [`ImageError::NotFinite`] for what is not such an image; [`ImageError::Extension`] for a path
-/// that does not end in `.png`; [`ImageError::File`].
+/// [`ImageError::NotFinite`] if `x` is not such an image; [`ImageError::Extension`] for a path that
+/// does not end in `.png`; [`ImageError::File`] if the file cannot be written.
 pub fn save(path: impl AsRef<Path>, x: Tensor<4>, range: ValueRange) -> Result<(), ImageError> {
     let path = path.as_ref();
     let [batch, channels, height, width] = x.dims();

@@ -1,4 +1,4 @@
-//! A chain of images: as a strip, and as an animation.
+//! Film strips and animations of a chain of images.
 
 use crate::files::{expect_extension, write};
 use crate::picture::canvas;
@@ -10,7 +10,7 @@ use image::{Delay, DynamicImage, Frame};
 use std::path::Path;
 use std::time::Duration;
 
-/// A film strip: one column a moment, one row an image of the batch, labels on top.
+/// Returns a film strip: a column per moment, a row per image of the batch, labels on top.
 ///
 /// # Errors
 /// [`ImageError::Channels`] for images that are neither grey nor RGB.
@@ -32,11 +32,15 @@ pub fn film_strip(
     Ok(sheet)
 }
 
-/// Writes an animation: each moment is a grid of its batch with `columns` columns, shown for
-/// `pause`. The file appears whole or not at all.
+/// Writes an animated GIF with one frame per moment. It loops forever.
+///
+/// Each frame is a grid of the moment's batch with `columns` columns, enlarged by `scale` and shown
+/// for `pause`. An existing file is replaced atomically.
 ///
 /// # Errors
-/// [`ImageError::Channels`], [`ImageError::Drawing`] or [`ImageError::File`].
+/// [`ImageError::Extension`] for a path that does not end in `.gif`; [`ImageError::Channels`] for
+/// images that are neither grey nor RGB; [`ImageError::Drawing`] if `moments` is empty or a frame
+/// cannot be drawn; [`ImageError::File`] if the file cannot be written.
 pub fn save_gif(
     path: impl AsRef<Path>,
     moments: &[Tensor<4>],

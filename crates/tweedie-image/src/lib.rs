@@ -1,4 +1,4 @@
-//! Images in and out of tensors, with the range of their values always said.
+//! Images to tensors and back, with explicit value ranges.
 //!
 //! | task | item |
 //! |---|---|
@@ -6,8 +6,8 @@
 //! | data sets: IDX files, folders of images, bundled data | [`Images`] |
 //! | contact sheets with labels | [`Sheet`], [`grid`] |
 //! | a chain as a film strip or an animation | [`film_strip`], [`save_gif`] |
-//! | NumPy's arrays: `.npy`, `.npz` and `ndarray` (feature `npy`) | `load_npy`, `save_npy`, `Npz`, `to_array`, `from_array` |
-//! | clouds of points | [`scatter`] |
+//! | NumPy files (`.npy`, `.npz`) and `ndarray` arrays (feature `npy`) | `load_npy`, `save_npy`, `Npz`, `to_array`, `from_array` |
+//! | scatter plots | [`scatter`] |
 //! | curves on logarithmic axes | [`log_log`] |
 //!
 //! Tensors are `[batch, channels, height, width]`, with 1 (grey) or 3 (RGB) channels.
@@ -28,6 +28,7 @@
 //!   C. Kaynak, UCI Machine Learning Repository, CC BY 4.0.
 //! * Fashion-MNIST: the first 5,000 training and 500 test images 28×28, H. Xiao, K. Rasul and
 //!   R. Vollgraf, © 2017 Zalando SE, MIT licence (`data/FASHION-MNIST-LICENSE.txt`).
+//! * Photographs: six colour images 256×256, NASA (public domain) and CC0 (`data/README.md`).
 
 mod chart;
 mod data;

@@ -1,7 +1,7 @@
-//! NumPy's files: one array in a `.npy`, several by name in a `.npz`.
+//! NumPy files: one array in a `.npy` file, several named arrays in a `.npz` file.
 //!
-//! Values are those of the file, in its order of dimensions: nothing is scaled or turned. Floats
-//! keep their precision; integers and Booleans become `f32`.
+//! Values and the order of dimensions are kept: nothing is scaled or transposed. Floats keep their
+//! precision; integers and Booleans become `f32`.
 //!
 //! # Reference
 //! "NumPy Enhancement Proposal 1: a simple file format for NumPy arrays".
@@ -15,14 +15,14 @@ use std::io::{Cursor, Read, Write};
 use std::path::Path;
 use zip::result::ZipError;
 
-/// The largest file, and the most that an array of a compressed one may hold.
+/// The maximum size in bytes of a file, and of all arrays of an archive together.
 const MOST_BYTES: u64 = 1 << 32;
 
 /// Reads the array of a `.npy` file.
 ///
 /// # Errors
-/// [`ImageError::File`] or [`ImageError::Format`] names the file: it cannot be read, is no array,
-/// or its array has not `D` dimensions.
+/// [`ImageError::File`] if the file cannot be read; [`ImageError::Format`] if it is not an array,
+/// or if the array does not have `D` dimensions.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -49,10 +49,11 @@ pub fn load_npy<const D: usize>(
     tensor(data, device).map_err(format)
 }
 
-/// Writes a tensor as a `.npy` file, `f32` or `f64`. The file appears whole or not at all.
+/// Writes a tensor as a `.npy` file of `f32` or `f64`. An existing file is replaced atomically.
 ///
 /// # Errors
-/// [`ImageError::Extension`] for a path that does not end in `.npy`; [`ImageError::File`].
+/// [`ImageError::Extension`] for a path that does not end in `.npy`; [`ImageError::File`] if the
+/// file cannot be written.
 pub fn save_npy<const D: usize>(path: impl AsRef<Path>, x: Tensor<D>) -> Result<(), ImageError> {
     let path = path.as_ref();
     expect_extension(path, "npy")?;
@@ -63,7 +64,7 @@ pub fn save_npy<const D: usize>(path: impl AsRef<Path>, x: Tensor<D>) -> Result<
     write(path, &bytes)
 }
 
-/// Arrays by name, as `numpy.savez` and `numpy.savez_compressed` write them.
+/// Named arrays, as `numpy.savez` and `numpy.savez_compressed` write them.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -97,13 +98,13 @@ impl Default for Npz {
 }
 
 impl Npz {
-    /// No arrays.
+    /// Creates a set without arrays.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With an array, in the place of one of the same name.
+    /// Adds an array, which replaces one of the same name.
     #[must_use]
     pub fn with<const D: usize>(mut self, name: &str, x: Tensor<D>) -> Self {
         self.arrays.retain(|(found, _)| found != name);
@@ -114,8 +115,8 @@ impl Npz {
     /// Reads a `.npz` file.
     ///
     /// # Errors
-    /// [`ImageError::File`] or [`ImageError::Format`] names the file: it cannot be read, or holds
-    /// something that is no array.
+    /// [`ImageError::File`] if the file cannot be read; [`ImageError::Format`] if an entry is not
+    /// an array.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ImageError> {
         let path = path.as_ref();
         let bytes = read(path, MOST_BYTES)?;
@@ -127,15 +128,15 @@ impl Npz {
         Ok(Self { path, arrays })
     }
 
-    /// The names, in the order of the file.
+    /// Returns the names, in the order of the file.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.arrays.iter().map(|(name, _)| name.as_str())
     }
 
-    /// An array by its name.
+    /// Returns the array `name` as a tensor.
     ///
     /// # Errors
-    /// [`ImageError::Format`] if there is none, or if it has not `D` dimensions.
+    /// [`ImageError::Format`] if there is no such array, or if it does not have `D` dimensions.
     pub fn tensor<const D: usize>(
         &self,
         name: &str,
@@ -153,10 +154,11 @@ impl Npz {
         tensor(data.clone(), device).map_err(|message| format(format!("{name}: {message}")))
     }
 
-    /// Writes all arrays as a `.npz` file, uncompressed. The file appears whole or not at all.
+    /// Writes all arrays as an uncompressed `.npz` file. An existing file is replaced atomically.
     ///
     /// # Errors
-    /// [`ImageError::Extension`] for a path that does not end in `.npz`; [`ImageError::File`].
+    /// [`ImageError::Extension`] for a path that does not end in `.npz`; [`ImageError::File`] if
+    /// the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ImageError> {
         let path = path.as_ref();
         expect_extension(path, "npz")?;
@@ -183,7 +185,7 @@ impl Npz {
     }
 }
 
-/// A tensor as an array of the host.
+/// Copies a tensor to an `ndarray` array on the host.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -204,10 +206,10 @@ pub fn to_array<E: Element, const D: usize>(x: Tensor<D>) -> ArrayD<E> {
         .unwrap_or_else(|error| unreachable!("the values of a tensor: {error}"))
 }
 
-/// An array of the host as a tensor, in the precision of its values.
+/// Copies an `ndarray` array to a tensor, in the precision of its values.
 ///
 /// # Errors
-/// [`ImageError::Dimensions`] if it has not `D` dimensions.
+/// [`ImageError::Dimensions`] if the array does not have `D` dimensions.
 pub fn from_array<E: Element, S: ndarray::Dimension, const D: usize>(
     array: ndarray::ArrayView<'_, E, S>,
     device: &Device,
@@ -235,7 +237,7 @@ fn tensor<const D: usize>(data: TensorData, device: &Device) -> Result<Tensor<D>
     }
 }
 
-/// The arrays of an archive.
+/// Reads the arrays of a `.npz` archive.
 fn unzip(bytes: Vec<u8>) -> Result<Vec<(String, TensorData)>, String> {
     let mut file = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
     let (mut arrays, mut left) = (Vec::new(), MOST_BYTES);
@@ -257,10 +259,10 @@ fn unzip(bytes: Vec<u8>) -> Result<Vec<(String, TensorData)>, String> {
     Ok(arrays)
 }
 
-/// The array of a file in memory. Its header is believed only as far as there are bytes for it.
+/// Parses a `.npy` file in memory. Sizes in the header are checked against the number of bytes.
 fn parse(bytes: &[u8]) -> Result<TensorData, String> {
-    // From version 2 on the header says its length in 32 bits, and room is made for it before it is
-    // read.
+    // From version 2 on, the length of the header has 32 bits, and the parser allocates that much
+    // before it reads.
     let length = bytes.get(8..).and_then(|rest| rest.first_chunk());
     if let (Some(2..), Some(length)) = (bytes.get(6), length) {
         let length = u32::from_le_bytes(*length);
@@ -268,7 +270,8 @@ fn parse(bytes: &[u8]) -> Result<TensorData, String> {
             return Err(format!("a header of {length} bytes"));
         }
     }
-    // Values lie in the file at multiples of 64, and are seen where they lie.
+    // The parser borrows the values, which start at a multiple of 64 bytes, so the buffer has to be
+    // aligned.
     let mut aligned = vec![0_u64; bytes.len().div_ceil(8)];
     let place: &mut [u8] = bytemuck::cast_slice_mut(&mut aligned);
     place[..bytes.len()].copy_from_slice(bytes);
@@ -304,7 +307,7 @@ fn parse(bytes: &[u8]) -> Result<TensorData, String> {
     })
 }
 
-/// A `.npy` file of a tensor.
+/// Encodes a tensor as a `.npy` file.
 fn encoded(data: TensorData) -> Result<Vec<u8>, String> {
     fn of<E: Element + ndarray_npy::WritableElement>(data: &TensorData) -> Result<Vec<u8>, String> {
         let shape = IxDyn(&data.shape().to_vec());

@@ -3,13 +3,13 @@
 use crate::{ImageError, ValueRange};
 use burn::tensor::Tensor;
 
-/// An RGB picture of 8 bits a channel.
+/// An RGB picture with 8 bits per channel.
 pub type Picture = image::RgbImage;
 
-/// The most pixels of a picture: 8,192 squared.
+/// The maximum number of pixels of a picture: 8,192 squared.
 pub(crate) const MOST_PIXELS: u64 = 1 << 26;
 
-/// Width and height of a picture that is drawn, if it is not absurdly large.
+/// Checks that a picture to draw has at most `MOST_PIXELS` pixels and returns its size.
 pub(crate) fn canvas(width: u64, height: u64) -> Result<(u32, u32), ImageError> {
     let few = width
         .checked_mul(height)
@@ -22,8 +22,9 @@ pub(crate) fn canvas(width: u64, height: u64) -> Result<(u32, u32), ImageError> 
     }
 }
 
-/// The images of a batch, `[batch, 1 | 3, height, width]`, as pictures; values beyond the range are
-/// cut.
+/// Converts a batch of images `[batch, 1 | 3, height, width]` to pictures.
+///
+/// Values outside `range` are clamped.
 ///
 /// # Errors
 /// [`ImageError::Channels`] for another number of channels, [`ImageError::NoPixels`] for a height
@@ -44,7 +45,7 @@ pub fn pictures(x: Tensor<4>, range: ValueRange) -> Result<Vec<Picture>, ImageEr
     Ok((0..batch).map(picture).collect())
 }
 
-/// The values of a batch of images in 8 bits.
+/// Converts the values of a batch of images to 8 bits.
 pub(crate) fn bytes(x: Tensor<4>, range: ValueRange) -> Result<Vec<u8>, ImageError> {
     let [_, channels, height, width] = x.dims();
     if channels != 1 && channels != 3 {

@@ -1,4 +1,4 @@
-//! Clouds of points in the plane, side by side.
+//! Scatter plots of points in the plane, in panels side by side.
 
 use crate::files::save_png;
 use crate::picture::canvas;
@@ -13,20 +13,23 @@ use std::sync::OnceLock;
 /// One panel of a scatter plot.
 #[derive(Clone, Debug)]
 pub struct Cloud {
-    /// What it shows.
+    /// The title above the panel.
     pub title: String,
-    /// Its points, `[count, 2]`.
+    /// The points, `[count, 2]`.
     pub points: Tensor<2>,
 }
 
-/// Draws clouds side by side, `columns` in a row, on common axes `[−extent, extent]²`, each over
-/// the points of `reference` in grey. The file appears whole or not at all.
+/// Draws clouds side by side as a PNG file, `columns` in a row.
+///
+/// All panels have the axes `[−extent, extent]²` and show the points of `reference` in grey below
+/// the cloud. An existing file is replaced atomically.
 ///
 /// # Errors
-/// [`ImageError::Drawing`] or [`ImageError::File`].
+/// [`ImageError::Drawing`] if the plot cannot be drawn; [`ImageError::Extension`] for a path that
+/// does not end in `.png`; [`ImageError::File`] if the file cannot be written.
 ///
 /// # Panics
-/// If points are not in the plane.
+/// If a tensor of points does not have the shape `[count, 2]`.
 pub fn scatter(
     path: impl AsRef<Path>,
     clouds: &[Cloud],
@@ -34,7 +37,7 @@ pub fn scatter(
     extent: f64,
     columns: usize,
 ) -> Result<(), ImageError> {
-    // What plotters finds no labels for, it looks for without end.
+    // plotters does not terminate if it finds no axis labels.
     if !(extent > 0.0 && (2.0 * extent).is_finite()) {
         return Err(ImageError::Drawing(format!("an extent of {extent}")));
     }
@@ -98,7 +101,7 @@ fn draw(
     root.present().map_err(text)
 }
 
-/// Gives plotters its typeface, once.
+/// Registers the typeface with plotters, once.
 pub(crate) fn typeface() -> Result<(), String> {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
     let registered = || register_font("sans-serif", FontStyle::Normal, FONT).is_ok();

@@ -7,7 +7,7 @@ use crate::{ImageError, Picture, ValueRange, pictures};
 use burn::tensor::Tensor;
 use std::path::Path;
 
-/// Rows of pictures with labels, on white.
+/// A contact sheet: rows of pictures with labels, on white.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -33,7 +33,7 @@ pub struct Sheet {
 struct Row {
     label: String,
     pictures: Vec<Picture>,
-    /// A line below each picture, or none.
+    /// A line of text below each picture; empty without captions.
     captions: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ impl Default for Sheet {
 const GAP: u32 = 4;
 
 impl Sheet {
-    /// An empty sheet.
+    /// Creates an empty sheet.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -72,21 +72,21 @@ impl Sheet {
         self
     }
 
-    /// Folds the rows into so many panels side by side, each with the labels of the columns.
+    /// Splits the rows into `panels` panels side by side, each with the column labels.
     #[must_use]
     pub fn with_panels(mut self, panels: usize) -> Self {
         self.panels = panels.max(1);
         self
     }
 
-    /// Labels of the columns, from the left.
+    /// Sets the column labels, from the left.
     #[must_use]
     pub fn with_columns<L: Into<String>>(mut self, labels: impl IntoIterator<Item = L>) -> Self {
         self.columns = labels.into_iter().map(Into::into).collect();
         self
     }
 
-    /// A row: its label (which may be empty) and a batch of images.
+    /// Adds a row: a label, which may be empty, and a batch of images.
     ///
     /// # Errors
     /// [`ImageError::Channels`] for images that are neither grey nor RGB.
@@ -104,7 +104,7 @@ impl Sheet {
         Ok(self)
     }
 
-    /// A line of text below each picture of the last row.
+    /// Sets a line of text below each picture of the last row.
     #[must_use]
     pub fn with_captions<L: Into<String>>(mut self, captions: impl IntoIterator<Item = L>) -> Self {
         if let Some(row) = self.rows.last_mut() {
@@ -116,8 +116,8 @@ impl Sheet {
     /// Draws the sheet.
     ///
     /// # Errors
-    /// [`ImageError::Drawing`] if the typeface cannot be read, or a sheet would have more than 2²⁶
-    /// pixels.
+    /// [`ImageError::Drawing`] if the typeface cannot be read, or if the sheet would have more than
+    /// 2²⁶ pixels.
     pub fn draw(&self) -> Result<Picture, ImageError> {
         if self.panels > 1 && self.rows.len() > 1 {
             return self.draw_panels();
@@ -208,16 +208,17 @@ impl Sheet {
         Ok(sheet)
     }
 
-    /// Writes the sheet as a PNG file, which appears whole or not at all.
+    /// Writes the sheet as a PNG file. An existing file is replaced atomically.
     ///
     /// # Errors
-    /// [`ImageError::File`] if it cannot be written.
+    /// [`ImageError::Drawing`] if the sheet cannot be drawn; [`ImageError::Extension`] for a path
+    /// that does not end in `.png`; [`ImageError::File`] if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), ImageError> {
         save_png(path.as_ref(), &self.draw()?)
     }
 }
 
-/// A sheet without labels: the images of a batch in rows of `columns`.
+/// Creates a sheet without labels: the images of a batch in rows of `columns`.
 ///
 /// # Errors
 /// [`ImageError::Channels`] for images that are neither grey nor RGB.

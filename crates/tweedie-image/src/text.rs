@@ -1,4 +1,4 @@
-//! Labels.
+//! Text labels on pictures.
 
 use crate::{ImageError, Picture};
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
@@ -6,7 +6,7 @@ use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
 /// The typeface of all labels.
 pub(crate) const FONT: &[u8] = epaint_default_fonts::HACK_REGULAR;
 
-/// Height of a line.
+/// The height of a line in pixels.
 pub(crate) const LINE: u32 = 16;
 
 const SIZE: f32 = 14.0;

@@ -1,4 +1,4 @@
-//! Image files and data sets: what comes back, and what is refused.
+//! Image files and data sets: round trips and errors.
 
 #![allow(
     clippy::expect_used,
@@ -85,7 +85,7 @@ fn what_no_file_can_hold_is_refused_and_the_old_file_stays() -> Result<(), Image
     Ok(())
 }
 
-/// One definition of grey in the workspace, to the rounding of 8 bits.
+/// The grey of a set is the luma of `tweedie_core`, up to the rounding of 8 bits.
 #[test]
 fn a_grey_set_has_the_luma_of_jpeg() -> Result<(), ImageError> {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! NumPy's files, as NumPy writes them.
+//! NumPy files, in the format that NumPy writes.
 
 #![cfg(feature = "npy")]
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
@@ -103,7 +103,7 @@ fn what_is_written_comes_back_in_its_precision() -> Result<(), ImageError> {
     Ok(())
 }
 
-/// As `numpy.savez_compressed` writes them.
+/// An archive as `numpy.savez_compressed` writes it.
 #[test]
 fn a_compressed_archive_is_read() -> Result<(), ImageError> {
     let folder = tempfile::tempdir().expect("a folder");
@@ -131,7 +131,7 @@ fn what_is_no_array_says_why() {
         };
         error.expect_err("a refusal").to_string()
     };
-    // A header of 10¹² values, and a file of two.
+    // The header declares 10¹² values; the file has two.
     let huge = npy("<f4", false, "(1000000, 1000000)", &[0; 8]);
     assert!(
         says("huge.npy", &huge).contains("missing"),
@@ -155,7 +155,7 @@ fn what_is_no_array_says_why() {
         says("text.npy", b"no array")
     );
     let mut header = row.clone();
-    // Version 2, whose header is 4 GB long.
+    // Version 2, with a header of 4 GB.
     header[6..12].copy_from_slice(&[2, 0, 255, 255, 255, 255]);
     assert!(says("header.npy", &header).contains("a header of 4294967295 bytes"));
     assert!(says("empty.npy", b"").contains("empty.npy"));

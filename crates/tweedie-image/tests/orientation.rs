@@ -1,4 +1,4 @@
-//! Photographs are turned as their Exif data say, and refused where they are cut off.
+//! The Exif orientation of photographs is applied, and truncated files are rejected.
 
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
@@ -6,14 +6,14 @@ use burn::tensor::{Device, Tensor};
 use std::path::{Path, PathBuf};
 use tweedie_image::{ImageError, Images, ValueRange, load};
 
-/// Made by Pillow: 24 rows of 40 pixels; red, green, blue, white by quarters.
+/// The path of a test image made by Pillow: 24×40 pixels in red, green, blue and white quarters.
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/data")
         .join(name)
 }
 
-/// The colour in the middle of each quarter, by rows, in eighths.
+/// The colour at the centre of each quarter, row by row, in eighths.
 fn quarters(x: &Tensor<4>) -> Vec<[u8; 3]> {
     let [_, _, h, w] = x.dims();
     let values: Vec<f32> = x.to_data().iter::<f32>().collect();
@@ -47,7 +47,7 @@ fn an_image_is_turned_as_its_file_says() -> Result<(), ImageError> {
         assert_eq!(turned.dims(), [1, 3, 40, 24], "{name}");
         assert_eq!(quarters(&turned), [BLUE, RED, WHITE, GREEN], "{name}");
     }
-    // A set is turned likewise.
+    // A set applies the orientation as well.
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::copy(data("orientation-6.jpg"), folder.path().join("a.jpg")).expect("a copy");
     assert_eq!(Images::folder(folder.path(), 3, None)?.size(), [40, 24]);
@@ -64,7 +64,7 @@ fn a_jpeg_that_is_cut_off_is_refused_wherever_it_is_cut() {
         let refused = load(&path, ValueRange::Unit, &Device::flex());
         assert!(refused.is_err(), "{length} of {} bytes", whole.len());
     }
-    // What follows the image does not matter: telephones append a preview, a video, a depth map.
+    // Data after the image are ignored: phones append a preview, a video or a depth map.
     let longer = [whole, vec![0; 100]].concat();
     std::fs::write(&path, longer).expect("a file");
     assert!(load(&path, ValueRange::Unit, &Device::flex()).is_ok());

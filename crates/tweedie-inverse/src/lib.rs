@@ -1,64 +1,66 @@
-//! Inverse problems: what was measured, and how that bends the chain.
+//! Inverse problems: operators, noise models and posterior sampling with a diffusion prior.
 //!
-//! A measurement is `y = A x₀ + noise`. An [`Operator`] is `A`; a [`NoiseModel`] scores what is
-//! left over; a [`Measurement`] is both with `y`, and is a [`Likelihood`] of clean signals. It is
-//! written to one file and read back ([`AnyMeasurement`]).
+//! A measurement is `y = A x₀ + noise`. An [`Operator`] is `A`, and a [`NoiseModel`] is the law of
+//! `y` given `A x₀`. A [`Measurement`] holds both together with `y`; it is a [`Likelihood`] of
+//! clean signals. A measurement can be saved to one file and loaded again ([`AnyMeasurement`]).
 //!
 //! | operator | what is measured | `A⁺`, `solve` |
 //! |---|---|---|
-//! | [`Identity`] | everything: denoising | closed form |
-//! | [`Mask`] | some pixels: a box, a half, lines, at random, a mosaic | closed form |
-//! | [`ChannelMix`], [`Channels`] | mixed or chosen channels | closed form |
-//! | [`CircularBlur`] | a convolution on a torus | closed form |
-//! | [`Blur`], [`VaryingBlur`] | a convolution with any edge; one that varies | iteration |
-//! | [`Separable`], [`AveragePool`] | a smaller or larger image, of any filter | closed form |
-//! | [`Transform`], [`Sampled`] | Hadamard, cosine, sine, Fourier coefficients; some of them | closed form |
-//! | [`MultiCoil`] | some Fourier coefficients of several coils | iteration |
-//! | [`Tomography`] | sums along rays | iteration; filtered back-projection |
-//! | [`Matrix`] | a matrix | closed form up to 1,024 |
-//! | [`Compose`], [`Stack`], [`Scaled`] | compositions; [`pansharpen`] is one | iteration; closed form |
+//! | [`Identity`] | every value: denoising | closed form |
+//! | [`Mask`] | some pixels: all but a box or a half, lines, random, a mosaic | closed form |
+//! | [`ChannelMix`], [`Channels`] | mixed or selected channels | closed form |
+//! | [`CircularBlur`] | a circular convolution | closed form |
+//! | [`Blur`], [`VaryingBlur`] | a convolution with any padding; a varying one | iterative |
+//! | [`Separable`], [`AveragePool`] | a smaller or larger image, with any filter | closed form |
+//! | [`Transform`] | Hadamard, cosine, sine or Fourier coefficients | closed form |
+//! | [`Sampled`] | a subset of such coefficients | closed form |
+//! | [`MultiCoil`] | some Fourier coefficients of several coils | iterative |
+//! | [`Tomography`] | sums along rays | iterative; filtered back-projection |
+//! | [`Matrix`] | products with a matrix | closed form up to 1,024 values; then iterative |
+//! | [`Compose`], [`Stack`] | compositions; [`pansharpen`] is one | iterative |
+//! | [`Scaled`] | a multiple of an operator | as that operator |
 //! | [`FourierPhase`], [`RandomPhase`] | magnitudes of complex coefficients | not linear |
-//! | [`Saturation`], [`Gamma`], [`Jpeg`] | a saturated, a distorted, a compressed image | not linear |
+//! | [`Saturation`], [`Gamma`], [`Jpeg`] | saturation, gamma correction, compression | not linear |
 //!
 //! | noise | law |
 //! |---|---|
-//! | [`GaussianNoise`], [`UniformNoise`], [`LaplaceNoise`] | added |
-//! | [`PoissonNoise`], [`ShotNoise`], [`PoissonGaussianNoise`], [`LogPoissonNoise`] | photons; their normal approximation; with electronics; behind an absorber |
-//! | [`GammaNoise`], [`RicianNoise`] | speckle; magnitudes |
+//! | [`GaussianNoise`], [`UniformNoise`], [`LaplaceNoise`] | additive |
+//! | [`PoissonNoise`], [`ShotNoise`], [`PoissonGaussianNoise`], [`LogPoissonNoise`] | photon counts; their normal approximation; with electronic noise; behind an absorber |
+//! | [`GammaNoise`], [`RicianNoise`] | speckle; magnitudes of complex values |
 //! | [`SaltAndPepper`], [`QuantisationNoise`] | impulses; rounding |
-//! | [`InRange`] | any of them, stated in another range of values |
+//! | [`InRange`] | any of them, with parameters stated in another range of values |
 //!
-//! Posterior methods are in [`posterior`], by what they wrap. Those that wrap the denoiser work
-//! with every sampler:
+//! Posterior methods are in [`posterior`], grouped by what they wrap. Methods that wrap the
+//! denoiser work with every sampler:
 //!
 //! | [`guidance`](posterior::guidance) | estimate |
 //! |---|---|
-//! | [`Dps`] | `x̂₀ + (σ²/α) ∇ log p(y ∣ x̂₀(x_t))`; with [`ResidualNorm`] a norm's gradient |
-//! | [`Pigdm`], [`Mmps`], [`Tmpd`] | the same with the variance of `x₀` given `x_t` |
-//! | [`Lgd`] | the same by draws, for any likelihood |
+//! | [`Dps`] | `x̂₀ + (σ²/α) ∇ log p(y ∣ x̂₀(x_t))`; with [`ResidualNorm`] the norm's gradient |
+//! | [`Pigdm`], [`Mmps`], [`Tmpd`] | the same, with the variance of `x₀` given `x_t` |
+//! | [`Lgd`] | the same by Monte Carlo, for any likelihood |
 //! | [`Ddnm`] | `x̂₀ + A⁺ (y − A x̂₀)` |
-//! | [`DiffPir`] | the proximal step of the data |
-//! | [`ScoreGuidance`] | by a [`NoisyLikelihood`]: a [`Classifier`], [`Annealed`] |
+//! | [`DiffPir`] | the proximal step of the data term |
+//! | [`ScoreGuidance`] | the same with a [`NoisyLikelihood`]: [`Classifier`], [`Annealed`] |
 //!
-//! Those that wrap a step or a kernel correct its moves, and those of the last kind make their own:
+//! Corrections wrap a step or a kernel and correct its moves. Chains make their own moves:
 //!
 //! | [`correction`](posterior::correction) | around |
 //! |---|---|
 //! | [`DpsStep`], [`PigdmStep`], [`Mcg`]: as published | a kernel |
-//! | [`RePaint`], projection; [`Ilvr`]: low frequencies of a reference | any step |
+//! | [`RePaint`]: replacement; [`Ilvr`]: low frequencies of a reference | any step |
 //! | [`DdnmPlus`]: in the operator's spectrum | a kernel |
-//! | [`EnKg`]: ensembles, no derivative | a kernel |
+//! | [`EnKg`]: ensembles, without derivatives | a kernel |
 //! | [`TwistedSmc`]: particles weighted by a [`Twist`] | a kernel |
 //!
 //! | [`chain`](posterior::chain) | result |
 //! |---|---|
-//! | [`Ddrm`]: in the operator's spectrum | draws |
-//! | [`Daps`], [`PnpDm`]: prior and measurement take turns | draws |
-//! | [`PnpUla`]: Langevin with a denoiser | draws |
+//! | [`Ddrm`]: in the operator's spectrum | posterior draws |
+//! | [`Daps`], [`PnpDm`]: alternate between prior and measurement | posterior draws |
+//! | [`PnpUla`]: Langevin dynamics with a denoiser | posterior draws |
 //! | [`RedDiff`], [`Dpir`], [`Red`] | point estimates |
 //!
-//! Without a chain: [`Measurement::reverse`] (denoising, exactly), and [`tikhonov`], [`wiener`] and
-//! [`TotalVariation`], which need no network.
+//! For denoising, [`Measurement::reverse`] starts the reverse process at the measurement. The
+//! baselines [`tikhonov`], [`wiener`] and [`TotalVariation`] need no network.
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
@@ -72,7 +74,7 @@
 //!
 //! let device = Device::flex();
 //! let mut noise = HostNoise::seeded(7);
-//! // A prior N(0, I) on 8×8 images, of which a box of 4×4 pixels is lost.
+//! // The prior is N(0, I) on 8×8 images; a box of 4×4 pixels is missing.
 //! let prior = from_fn(|x: Tensor<4>, level: Level| x * (level.alpha() / level.rms().powi(2)));
 //! let truth = noise.normal([1, 1, 8, 8], &device);
 //! let mask = Mask::missing_box([8, 8], [2, 2], [4, 4])?;

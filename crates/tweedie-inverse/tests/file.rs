@@ -1,4 +1,4 @@
-//! Measurements in files.
+//! Measurement files: round trips, and errors for invalid files.
 
 #![allow(
     clippy::expect_used,
@@ -78,7 +78,7 @@ fn what_is_no_measurement_says_why() {
         "{}",
         error(&path)
     );
-    // A description that is hostile, one field at a time.
+    // Hostile descriptions, with one changed field each.
     let noise = PoissonGaussianNoise::new(0.1, 0.05).expect("a noise");
     let mask = Mask::random([8, 8], 0.5, 1).expect("a mask");
     let mut random = HostNoise::seeded(1);

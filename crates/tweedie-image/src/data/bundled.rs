@@ -1,4 +1,4 @@
-//! The data that come with the crate.
+//! The bundled data sets.
 
 use super::Images;
 use crate::ImageError;
@@ -7,10 +7,10 @@ use flate2::read::GzDecoder;
 use std::path::Path;
 
 impl Images {
-    /// The 1,797 handwritten digits of 8×8 pixels with their classes 0 to 9 (UCI, CC BY 4.0).
+    /// Returns 1,797 handwritten digits, 8×8, with their classes 0 to 9 (UCI, CC BY 4.0).
     ///
     /// # Errors
-    /// None, unless the bundled file is damaged.
+    /// [`ImageError`] if a bundled file is damaged.
     pub fn digits() -> Result<Self, ImageError> {
         let path = Path::new("data/digits.csv.gz");
         let wrong = |error: csv::Error| ImageError::Format {
@@ -36,37 +36,38 @@ impl Images {
         })
     }
 
-    /// The first 5,000 training images of Fashion-MNIST, 28×28, with their classes.
+    /// Returns the first 5,000 training images of Fashion-MNIST, 28×28, with their classes.
     ///
     /// # Errors
-    /// None, unless the bundled file is damaged.
+    /// [`ImageError`] if a bundled file is damaged.
     pub fn fashion_train() -> Result<Self, ImageError> {
         let images = include_bytes!("../../data/fashion-train-images-idx3-ubyte.gz");
         let labels = include_bytes!("../../data/fashion-train-labels-idx1-ubyte.gz");
         Self::bundled(images, labels)
     }
 
-    /// Gzipped IDX files of images and of their classes.
+    /// Reads gzipped IDX files of images and of their classes.
     fn bundled(images: &[u8], labels: &[u8]) -> Result<Self, ImageError> {
         let [first, second] = ["bundled images", "bundled labels"].map(Path::new);
         Self::from_idx(first, images.to_vec())?.with_labels_from(second, labels.to_vec())
     }
 
-    /// The first 500 test images of Fashion-MNIST, 28×28, with their classes.
+    /// Returns the first 500 test images of Fashion-MNIST, 28×28, with their classes.
     ///
     /// # Errors
-    /// None, unless the bundled file is damaged.
+    /// [`ImageError`] if a bundled file is damaged.
     pub fn fashion_test() -> Result<Self, ImageError> {
         let images = include_bytes!("../../data/fashion-test-images-idx3-ubyte.gz");
         let labels = include_bytes!("../../data/fashion-test-labels-idx1-ubyte.gz");
         Self::bundled(images, labels)
     }
 
-    /// The six photographs of 256×256 pixels that [`PHOTOS`] names, in colour (NASA, public domain;
-    /// CC0).
+    /// Returns the six colour photographs of 256×256 pixels that [`PHOTOS`] names.
+    ///
+    /// Three are by NASA (public domain), three are CC0.
     ///
     /// # Errors
-    /// None, unless a bundled file is damaged.
+    /// [`ImageError`] if a bundled file is damaged.
     pub fn photos() -> Result<Self, ImageError> {
         let files = [
             include_bytes!("../../data/astronaut.png").as_slice(),
@@ -93,7 +94,7 @@ impl Images {
     }
 }
 
-/// The photographs of [`Images::photos`], in order.
+/// The names of the photographs of [`Images::photos`], in order.
 pub const PHOTOS: [&str; 6] = [
     "astronaut",
     "chelsea",

@@ -9,14 +9,16 @@ use image::imageops::FilterType;
 use std::path::{Path, PathBuf};
 
 impl Images {
-    /// Reads all PNG and JPEG files of a folder, in the order of their names, as grey (1) or RGB
-    /// (3) images. Grey is [`tweedie_core::LUMA`]; an image that its Exif data turn is turned. With
-    /// `size` (height and width) each is cropped to that shape at its centre and scaled; without,
-    /// all have to be of one size.
+    /// Reads all PNG and JPEG files of a folder, in the order of their names.
+    ///
+    /// `channels` is 1 for grey, by the weights [`tweedie_core::LUMA`], or 3 for RGB. The Exif
+    /// orientation is applied. With `size` (height and width), each image is cropped around its
+    /// centre to that aspect ratio and scaled. Without `size`, all images must have the same size.
     ///
     /// # Errors
-    /// [`ImageError`] names the folder that is not there or has no images, the file that cannot be
-    /// decoded, or the first whose size differs.
+    /// [`ImageError`] if `channels` or `size` is invalid, if the folder cannot be read or has no
+    /// images, if a file cannot be decoded, or if its size differs from the first. It names the
+    /// folder or the file.
     pub fn folder(
         path: impl AsRef<Path>,
         channels: usize,
@@ -71,12 +73,12 @@ impl Images {
     }
 }
 
-/// The largest part of an image that has the shape of `[width, height]`, around its centre, scaled
-/// to it.
+/// Crops an image around its centre to the aspect ratio of `[width, height]` and scales it to that
+/// size.
 fn fitted(image: &DynamicImage, [width, height]: [u32; 2]) -> DynamicImage {
     let (w, h) = (u64::from(image.width()), u64::from(image.height()));
     let (width_wanted, height_wanted) = (u64::from(width), u64::from(height));
-    // As wide as the height allows, or as high as the width allows.
+    // The crop is as wide as the height allows, or as high as the width allows.
     let round = |a: u64, b: u64, by: u64| ((2 * a * b + by) / (2 * by)).max(1);
     let cut_w = round(h, width_wanted, height_wanted).min(w);
     let cut_h = round(w, height_wanted, width_wanted).min(h);

@@ -1,4 +1,4 @@
-//! IDX files, the format of MNIST and its kin: a header, then bytes; gzipped or not.
+//! IDX files, the format of MNIST: a header, then bytes, optionally gzipped.
 
 use super::Images;
 use crate::ImageError;
@@ -7,11 +7,11 @@ use flate2::read::MultiGzDecoder;
 use std::io::Read;
 use std::path::Path;
 
-/// The most bytes a file may unpack to.
+/// The maximum size of a file in bytes, also when unpacked.
 const LIMIT: u64 = 1 << 30;
 
 impl Images {
-    /// Reads grey images from an IDX file (`…-images-idx3-ubyte`), gzipped or not.
+    /// Reads grey images from an IDX file (`…-images-idx3-ubyte`), optionally gzipped.
     ///
     /// # Errors
     /// [`ImageError::File`] or [`ImageError::Format`] names the file and what is wrong with it.
@@ -20,10 +20,10 @@ impl Images {
         Self::from_idx(path, read(path, LIMIT)?)
     }
 
-    /// Adds the classes of an IDX file of labels (`…-labels-idx1-ubyte`), gzipped or not.
+    /// Adds the classes from an IDX file of labels (`…-labels-idx1-ubyte`), optionally gzipped.
     ///
     /// # Errors
-    /// As [`idx`](Self::idx), and when there is not one label an image.
+    /// As [`idx`](Self::idx), and if the number of labels is not that of the images.
     pub fn with_idx_labels(self, path: impl AsRef<Path>) -> Result<Self, ImageError> {
         let path = path.as_ref();
         self.with_labels_from(path, read(path, LIMIT)?)
@@ -70,7 +70,7 @@ fn wrong(path: &Path, message: String) -> ImageError {
     }
 }
 
-/// The bytes themselves, or what all members of a gzip file unpack to.
+/// Unpacks all members of a gzip file. Other bytes are returned unchanged.
 fn unpack(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, ImageError> {
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Ok(bytes);
@@ -85,7 +85,7 @@ fn unpack(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, ImageError> {
     Ok(unpacked)
 }
 
-/// The sizes and the bytes of an IDX file of `N` dimensions.
+/// Splits an IDX file of `N` dimensions into its sizes and its bytes.
 fn parse<const N: usize>(
     path: &Path,
     mut bytes: Vec<u8>,

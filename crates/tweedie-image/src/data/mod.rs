@@ -11,13 +11,13 @@ use crate::{ImageError, ValueRange};
 use burn::data::dataset::Dataset;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// A set of images of one size, in memory, 8 bits a value.
+/// A set of images of one size, in memory, with 8 bits per value.
 ///
-/// It is a burn [`Dataset`] of [`Image`]s and gives tensors in either range.
+/// The set is a burn [`Dataset`] of [`Image`]s and converts to tensors in either value range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Images {
     pixels: Vec<u8>,
-    /// The value that stands for white.
+    /// The value of white.
     white: u8,
     channels: usize,
     size: [usize; 2],
@@ -31,36 +31,36 @@ pub struct Image {
     pub pixels: Vec<f32>,
     /// Channels, height and width.
     pub shape: [usize; 3],
-    /// Its class, if the set has any.
+    /// The class, if the set has classes.
     pub label: Option<u8>,
 }
 
 impl Images {
-    /// How many there are.
+    /// Returns the number of images.
     #[must_use]
     pub fn count(&self) -> usize {
         self.pixels.len() / self.values()
     }
 
-    /// The number of channels: 1 or 3.
+    /// Returns the number of channels: 1 or 3.
     #[must_use]
     pub fn channels(&self) -> usize {
         self.channels
     }
 
-    /// Height and width.
+    /// Returns height and width.
     #[must_use]
     pub fn size(&self) -> [usize; 2] {
         self.size
     }
 
-    /// The classes, one an image, if the set has any.
+    /// Returns the class of each image, if the set has classes.
     #[must_use]
     pub fn labels(&self) -> Option<&[u8]> {
         self.labels.as_deref()
     }
 
-    /// All images: `[count, channels, height, width]`.
+    /// Returns all images: `[count, channels, height, width]`.
     #[must_use]
     pub fn tensor(&self, range: ValueRange, device: &Device) -> Tensor<4> {
         let ([height, width], white) = (self.size, f32::from(self.white));
@@ -70,10 +70,10 @@ impl Images {
         ValueRange::Unit.convert(range, unit)
     }
 
-    /// The images of the given numbers: `[indices.len(), channels, height, width]`.
+    /// Returns the images at `indices`: `[indices.len(), channels, height, width]`.
     ///
     /// # Panics
-    /// If a number is not below [`count`](Self::count).
+    /// If an index is not below [`count`](Self::count).
     #[must_use]
     pub fn select(&self, indices: &[usize], range: ValueRange, device: &Device) -> Tensor<4> {
         let all = self.count();
@@ -86,7 +86,7 @@ impl Images {
         self.tensor(range, device).select(0, indices)
     }
 
-    /// Values of one image.
+    /// The number of values of one image.
     fn values(&self) -> usize {
         self.channels * self.size[0] * self.size[1]
     }

@@ -1,4 +1,4 @@
-//! Heads made of ellipses, for tomography and magnetic resonance.
+//! Head phantoms made of ellipses, for tomography and magnetic resonance imaging.
 //!
 //! # Reference
 //! Shepp & Logan 1974, "The Fourier reconstruction of a head section"; Toft 1996, "The Radon
@@ -12,13 +12,13 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// An ellipse in `[−1, 1]²`, the vertical axis pointing up.
 struct Ellipse {
-    /// What it adds.
+    /// The value that is added inside the ellipse.
     value: f64,
-    /// Half its width and height, before it is turned.
+    /// Half the width and half the height, before the rotation.
     axes: [f64; 2],
-    /// Where its middle lies: to the right, and up.
+    /// The centre: to the right, and up.
     centre: [f64; 2],
-    /// By how many degrees it is turned to the left.
+    /// The counter-clockwise rotation in degrees.
     degrees: f64,
 }
 
@@ -59,14 +59,14 @@ const SHEPP_LOGAN: [Ellipse; 10] = [
     Ellipse::new(0.1, [0.023, 0.046], [0.06, -0.605], 0.0),
 ];
 
-/// Samples of a pixel, in each direction.
+/// Samples per pixel, in each direction.
 const FINE: usize = 4;
 
 impl Images {
-    /// The head of Shepp and Logan with Toft's contrasts, in one square image of `side` pixels.
+    /// Returns the Shepp–Logan phantom with Toft's contrasts, one image of `side × side` pixels.
     ///
     /// # Errors
-    /// [`ImageError::NoPixels`] for a side of 0.
+    /// [`ImageError::NoPixels`] if `side` is 0; [`ImageError::Drawing`] for more than 2²⁶ pixels.
     ///
     /// ```
     /// use burn::tensor::Device;
@@ -80,12 +80,13 @@ impl Images {
         Self::drawn(side, [&SHEPP_LOGAN[..]])
     }
 
-    /// Made-up heads in square images of `side` pixels: a skull of random shape and, in it, three
-    /// to nine ellipses of random place, size and contrast. The head of Shepp and Logan is none of
-    /// them.
+    /// Returns `count` random head phantoms of `side × side` pixels.
+    ///
+    /// Each is a skull of random shape that contains three to nine ellipses of random position,
+    /// size and contrast. The Shepp–Logan phantom is not among them.
     ///
     /// # Errors
-    /// [`ImageError::NoPixels`] for a side of 0.
+    /// [`ImageError::NoPixels`] if `side` is 0; [`ImageError::Drawing`] for more than 2²⁶ pixels.
     ///
     /// ```
     /// use tweedie_image::Images;
@@ -117,7 +118,7 @@ impl Images {
     }
 }
 
-/// The mean over every pixel, in 256 greys.
+/// Draws ellipses in 256 greys. Each pixel is the mean of its samples.
 fn draw(ellipses: &[Ellipse], side: usize) -> Vec<u8> {
     let fine = side * FINE;
     let place = |i: usize| (2 * i + 1) as f64 / fine as f64 - 1.0;
@@ -146,7 +147,8 @@ fn head(random: &mut ChaCha8Rng) -> Vec<Ellipse> {
         Ellipse::new(brain - bone, inner, centre, degrees),
     ];
     for _ in 0..between(3.0, 10.0) as usize {
-        // Of a size, and so far from the middle, that it nearly always lies within the skull.
+        // Size and distance from the centre are such that the ellipse is nearly always within the
+        // skull.
         let mut size = || inner[0] * 0.03 * between(0.0, 18_f64.ln()).exp();
         let axes = [size(), size()];
         let (far, angle) = (between(0.0, 1.0).sqrt(), between(0.0, 360.0).to_radians());
@@ -165,7 +167,7 @@ fn head(random: &mut ChaCha8Rng) -> Vec<Ellipse> {
 mod tests {
     use super::*;
 
-    /// Points of the head whose values follow from the table by hand.
+    /// Points of the phantom, with values computed by hand from the table.
     #[test]
     fn values_of_the_table() {
         let side = 101;
@@ -180,10 +182,10 @@ mod tests {
             (0.0, -0.3, 0.2),    // brain
             (0.22, 0.0, 0.0),    // right ventricle
             (-0.22, 0.0, 0.0),   // left ventricle
-            (0.0, 0.35, 0.3),    // the large bright one
-            (0.0, 0.12, 0.4),    // where that and a small one overlap
-            (-0.34, 0.38, 0.0),  // the left ventricle leans outwards above
-            (-0.34, -0.38, 0.2), // and not below
+            (0.0, 0.35, 0.3),    // large bright ellipse
+            (0.0, 0.12, 0.4),    // overlap with a small ellipse
+            (-0.34, 0.38, 0.0),  // left ventricle, which leans outwards at the top
+            (-0.34, -0.38, 0.2), // not at the bottom
         ] {
             assert!((at(x, y) - value).abs() < 0.003, "({x}, {y}): {}", at(x, y));
         }
@@ -196,7 +198,7 @@ mod tests {
         let (first, second) = two.pixels.split_at(32 * 32);
         assert_ne!(first, second);
         for head in [first, second] {
-            // Nothing at the rim, bone somewhere.
+            // The first row is black, and there is bone somewhere.
             assert!(head[..32].iter().all(|&v| v == 0));
             assert!(head.iter().any(|&v| v > 120));
         }

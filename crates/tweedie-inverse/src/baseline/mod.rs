@@ -1,4 +1,4 @@
-//! Point estimates without a network, to compare with.
+//! Baselines: point estimates without a network.
 
 mod tikhonov;
 mod tv;

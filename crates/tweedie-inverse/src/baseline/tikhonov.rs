@@ -5,7 +5,7 @@ use crate::operator::error::require;
 use crate::solver::SolveError;
 use burn::tensor::Tensor;
 
-/// The posterior mean of the prior `N(mean, std² I)`, in the shape of `mean`.
+/// Returns the posterior mean under the prior `N(mean, std² I)`, in the shape of `mean`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -22,8 +22,8 @@ use burn::tensor::Tensor;
 /// ```
 ///
 /// # Errors
-/// [`SolveError`] unless `std` is finite and above 0 and the shapes fit, or if iterations do not
-/// converge.
+/// [`SolveError`] if `std` is not finite and above 0, the shapes do not fit, or the iterations do
+/// not converge.
 pub fn tikhonov<const D: usize>(
     problem: &impl LinearGaussian<D>,
     mean: Tensor<D>,

@@ -16,8 +16,9 @@ use crate::operator::operator_norm;
 use crate::solver::SolveError;
 use burn::tensor::Tensor;
 
-/// Total variation denoising, deblurring, inpainting, … with any linear operator, each channel by
-/// itself.
+/// Total variation restoration (denoising, deblurring, inpainting, …) for any linear operator.
+///
+/// The variation is computed for each channel separately.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -27,7 +28,7 @@ use burn::tensor::Tensor;
 /// use tweedie_inverse::noise::GaussianNoise;
 /// use tweedie_inverse::operator::Identity;
 ///
-/// // A step edge survives, the noise does not.
+/// // The step edge is kept, and the noise is removed.
 /// let edge = Tensor::<4>::cat(
 ///     vec![
 ///         Tensor::zeros([1, 1, 16, 8], &Device::flex()),
@@ -49,7 +50,8 @@ pub struct TotalVariation {
 }
 
 impl TotalVariation {
-    /// With the weight `lambda` of the variation, in the range of the image, and 300 iterations.
+    /// Creates the method with weight `lambda` of the variation, in units of the image, and 300
+    /// iterations.
     #[must_use]
     pub fn new(lambda: f64) -> Self {
         Self {
@@ -58,17 +60,18 @@ impl TotalVariation {
         }
     }
 
-    /// Another number of iterations.
+    /// Sets the number of iterations.
     #[must_use]
     pub fn with_iterations(self, iterations: usize) -> Self {
         Self { iterations, ..self }
     }
 
-    /// The image `[b, c, h, w]` of least energy, from `Aᵀ y`; the noise level is in `lambda`.
+    /// Returns the image `[b, c, h, w]` of minimal energy, iterated from `Aᵀ y`. The noise level of
+    /// the measurement is not used; choose `lambda` for it.
     ///
     /// # Errors
-    /// [`SolveError`] for a weight outside `[10⁻¹⁸, 10¹⁸]`, a measurement that is not finite or of
-    /// another shape, or if the operator's norm is not found.
+    /// [`SolveError`] if the weight is outside `[10⁻¹⁸, 10¹⁸]`, if the measurement is not finite or
+    /// does not fit the operator, or if the operator's norm is not found.
     pub fn restore(&self, problem: &impl LinearGaussian<4>) -> Result<Tensor<4>, SolveError> {
         let legal = (1e-18..=1e18).contains(&self.lambda);
         let expected = "from 1e-18 to 1e18";
@@ -77,7 +80,7 @@ impl TotalVariation {
         let shape = a.input_shape(y.dims())?;
         crate::solver::conjugate_gradient::finite(&y)?;
         let norm = operator_norm(a, shape, &y.device())?.value;
-        // ‖∇‖² ≤ 8; the norm is known from below.
+        // ‖∇‖² ≤ 8. `norm` is a lower bound of ‖A‖, hence the factor 1.01.
         let step = 0.99 / (1.01 * norm * norm + 8.0).sqrt();
         let mut x = a.adjoint(y.clone());
         let mut ahead = x.clone();
@@ -99,7 +102,7 @@ impl TotalVariation {
     }
 }
 
-/// Differences to the next row and to the next column; 0 at the last.
+/// Differences to the next row and to the next column; 0 in the last row and column.
 fn gradient(x: &Tensor<4>) -> [Tensor<4>; 2] {
     [2, 3].map(|along| {
         let n = x.dims()[along];
@@ -112,7 +115,7 @@ fn gradient(x: &Tensor<4>) -> [Tensor<4>; 2] {
     })
 }
 
-/// `−∇ᵀ q`; the last difference is 0, and so is its dual.
+/// `−∇ᵀ q`. The last difference is always 0, so the last entry of `q` is not used.
 fn divergence(q: &[Tensor<4>; 2]) -> Tensor<4> {
     let along = |q: &Tensor<4>, along: usize| {
         let n = q.dims()[along];
@@ -135,8 +138,8 @@ mod tests {
     use crate::operator::Identity;
     use burn::tensor::Device;
 
-    /// Of eight zeros and eight ones, each side moves by `λ/8` towards the other, whichever way the
-    /// image lies.
+    /// For eight zeros and eight ones, each half moves by `λ/8` towards the other, along either
+    /// axis.
     #[test]
     fn a_line_of_pixels_is_denoised() {
         for (shape, along) in [([1, 1, 1, 8], 3), ([1, 1, 8, 1], 2)] {

@@ -13,12 +13,14 @@ use crate::solver::{ConjugateGradient, SolveError};
 use burn::tensor::Tensor;
 use tweedie_kernels::CircularFilter;
 
-/// The posterior mean for images `[b, c, h, w]` whose spectrum falls with the square of the
-/// frequency; `std` is the standard deviation of a pixel, the mean grey level included.
+/// Returns the posterior mean of images `[b, c, h, w]` with power spectrum `S(f) ∝ 1/|f|²`.
+///
+/// `std` is the standard deviation of a pixel, including that of the mean grey level. Conjugate
+/// gradients run for at most 100 iterations.
 ///
 /// # Errors
-/// [`SolveError`] unless `std` is finite and above 0, the shapes fit and the measurement is finite.
-/// A hundred iterations are made at most.
+/// [`SolveError`] if `std` is not finite and above 0, the shapes do not fit, or the measurement is
+/// not finite.
 pub fn wiener(problem: &impl LinearGaussian<4>, std: f64) -> Result<Tensor<4>, SolveError> {
     require(
         "standard deviation of a pixel",
@@ -42,7 +44,7 @@ pub fn wiener(problem: &impl LinearGaussian<4>, std: f64) -> Result<Tensor<4>, S
     Ok(root.forward(iterations.invert(normal, b)?.x))
 }
 
-/// The filter with the spectrum `√S`, `S` proportional to `1/|f|²` and finite at 0, of mean `std²`.
+/// The filter `√S`, with `S` proportional to `1/|f|²`, finite at 0 and of mean `std²`.
 fn root_spectrum([h, w]: [usize; 2], std: f64) -> CircularFilter {
     let side = |i: usize, n: usize| {
         let signed = if 2 * i > n { n - i } else { i };

@@ -1,8 +1,9 @@
-//! Measurements in files: one file holds what a restoration needs to be repeated elsewhere.
+//! Measurement files: one file holds operator, noise model and measured values.
 //!
-//! The file is a `safetensors` file. Its tensor `y` is what was seen; its metadata has the operator
-//! and the noise model as JSON under `measurement`, in which every array of an operator stands as
-//! `{"tensor": name}` and lies beside `y` under that name.
+//! The format is `safetensors`. The tensor `y` holds the measured values. The metadata entry
+//! `measurement` describes the operator and the noise model as JSON. In this description,
+//! `{"tensor": name}` replaces every array of an operator; the file stores the array as the tensor
+//! `name`.
 
 use crate::measurement::Measurement;
 use crate::noise::AnyNoise;
@@ -16,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use tweedie_core::{read_file, replace_file};
 
-/// A measurement that could not be written or read.
+/// Why a measurement could not be written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MeasurementError {
@@ -25,7 +26,7 @@ pub enum MeasurementError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What went wrong.
+        /// The I/O error.
         source: io::Error,
     },
     /// The file is not a measurement.
@@ -33,31 +34,31 @@ pub enum MeasurementError {
     Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         message: String,
     },
 }
 
-/// What the metadata say.
+/// The JSON description in the metadata.
 #[derive(Serialize, Deserialize)]
 struct Description {
     operator: AnyOperator,
     noise: AnyNoise,
 }
 
-/// A measurement on images whose operator and noise model came out of a file.
+/// A measurement of images with any operator and any noise model of this library.
 pub type AnyMeasurement = Measurement<4, AnyOperator, AnyNoise>;
 
 const KEY: &str = "measurement";
 
-/// The most bytes of a description, whose arrays lie beside it.
+/// The maximum length in bytes of a description, without its arrays.
 const MOST_TEXT: usize = 1 << 22;
 
-/// The most bytes of a file.
+/// The maximum size of a file in bytes.
 const MOST_BYTES: u64 = 1 << 32;
 
 impl<A: Clone + Into<AnyOperator>, N: Clone + Into<AnyNoise>> Measurement<4, A, N> {
-    /// Writes the measurement to a file, which is replaced at once or not at all.
+    /// Writes the measurement to a file. An existing file is replaced atomically.
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
@@ -79,7 +80,7 @@ impl<A: Clone + Into<AnyOperator>, N: Clone + Into<AnyNoise>> Measurement<4, A, 
     /// ```
     ///
     /// # Errors
-    /// [`MeasurementError`].
+    /// [`MeasurementError`] if `y` is not finite or the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), MeasurementError> {
         let path = path.as_ref();
         let format = |message: String| MeasurementError::Format {
@@ -120,11 +121,11 @@ impl<A: Clone + Into<AnyOperator>, N: Clone + Into<AnyNoise>> Measurement<4, A, 
 }
 
 impl AnyMeasurement {
-    /// Reads a measurement.
+    /// Reads a measurement from a file.
     ///
     /// # Errors
-    /// [`MeasurementError`] for a file that cannot be read, or does not describe a measurement by
-    /// an operator and a noise model of this library.
+    /// [`MeasurementError`] if the file cannot be read, or does not describe a measurement with an
+    /// operator and a noise model of this library.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self, MeasurementError> {
         let path = path.as_ref();
         let format = |message: String| MeasurementError::Format {
@@ -171,7 +172,8 @@ impl AnyMeasurement {
     }
 }
 
-/// How many pixels the sizes in a description have together: operators make filters of them.
+/// Returns the total number of pixels in the `size` fields of a description. Operators allocate
+/// filters of these sizes, so `load` limits the total.
 fn declared(value: &Value) -> usize {
     let product = |size: &Vec<Value>| {
         let side = |side: &Value| side.as_u64().map_or(1, |side| side as usize);
@@ -193,7 +195,7 @@ fn declared(value: &Value) -> usize {
 
 type Array = (String, Dtype, Vec<usize>, Vec<u8>);
 
-/// Moves every array out of a description, in the name of its place.
+/// Moves every array out of a description, named by its path (`measurement.operator.linear.mask`).
 fn take_arrays(value: &mut Value, place: &str, arrays: &mut Vec<Array>) {
     if let Some((shape, values)) = as_array(value) {
         arrays.push((
@@ -220,7 +222,7 @@ fn take_arrays(value: &mut Value, place: &str, arrays: &mut Vec<Array>) {
     }
 }
 
-/// `{"shape": […], "values": […]}`.
+/// Returns shape and values of `{"shape": […], "values": […]}`, and `None` for anything else.
 fn as_array(value: &Value) -> Option<(Vec<usize>, Vec<f64>)> {
     let fields = value.as_object().filter(|fields| fields.len() == 2)?;
     let shape = fields.get("shape")?.as_array()?;
@@ -233,7 +235,7 @@ fn as_array(value: &Value) -> Option<(Vec<usize>, Vec<f64>)> {
     Some((shape?, values?))
 }
 
-/// Puts every array back into its place.
+/// Puts every array back into the description.
 fn put_arrays(
     value: &mut Value,
     stored: &SafeTensors,

@@ -1,4 +1,4 @@
-//! A measurement: an operator, a noise model and what was seen.
+//! A measurement: an operator, a noise model and the measured values.
 
 mod any;
 mod reverse;
@@ -12,16 +12,17 @@ use tweedie_core::{InputError, Noise};
 
 pub use any::{AnyMeasurement, MeasurementError};
 
-/// Anything that scores clean signals: a measurement, a classifier, a constraint.
+/// A log-likelihood of clean signals: a measurement, a classifier or a constraint.
 pub trait Likelihood<const D: usize> {
-    /// `log p(y | x₀)` in nats for each sample, up to a constant: `[batch]`. A sample's score does
-    /// not depend on its neighbours.
+    /// Returns `log p(y | x₀)` of each sample in nats, up to a constant: `[batch]`. The value of a
+    /// sample does not depend on the other samples.
     fn log_likelihood(&self, clean: Tensor<D>) -> Tensor<1>;
 
-    /// Whether it scores signals of a shape. A run asks this before it starts.
+    /// Checks that the likelihood accepts signals of shape `signal`. A run calls this before it
+    /// starts.
     ///
     /// # Errors
-    /// [`InputError`] says what does not fit.
+    /// [`InputError`] names what does not fit.
     fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
         let _ = signal;
         Ok(())
@@ -46,30 +47,31 @@ impl<const D: usize, L: Likelihood<D> + ?Sized> Likelihood<D> for Box<L> {
     }
 }
 
-/// `y = A x₀ + noise`. A `y` of batch 1 is shared by a batch of any size.
+/// The measurement `y = A x₀ + noise`. A `y` of batch 1 is broadcast to a batch of any size.
 #[derive(Clone, Debug)]
 pub struct Measurement<const D: usize, A, N> {
-    /// `A`.
+    /// The operator `A`.
     pub operator: A,
-    /// The law of `y` around `A x₀`.
+    /// The noise model: the law of `y` given `A x₀`.
     pub noise: N,
-    /// The measured values; [`new`](Self::new) sets those to 0 that the operator does not measure.
+    /// The measured values. [`new`](Self::new) sets entries that the operator does not measure to
+    /// 0.
     pub y: Tensor<D>,
 }
 
 impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measurement<D, A, N> {
-    /// A measurement that was made. Entries that the operator never measures are set to 0
-    /// ([`Operator::observed`]).
+    /// Creates a measurement from measured values `y`. Entries that the operator never measures are
+    /// set to 0 ([`Operator::observed`]).
     pub fn new(operator: A, noise: N, y: Tensor<D>) -> Self {
         let y = operator.observed(y);
         Self { operator, noise, y }
     }
 
-    /// Measures `truth`.
+    /// Simulates a measurement of `truth`: applies the operator and adds noise.
     ///
     /// # Errors
-    /// [`OperatorError`] if the operator does not take signals of that shape, or the noise model
-    /// not such values.
+    /// [`OperatorError`] if the operator does not accept the shape of `truth`, if `A x₀` is not
+    /// finite, or if the noise model does not accept its values.
     pub fn simulate(
         operator: A,
         noise: N,
@@ -84,20 +86,20 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measurement<D, A, N> {
         Ok(Self::new(operator, noise, y))
     }
 
-    /// Whether `y` can be a measurement of signals of a shape.
+    /// Checks that `y` can be a measurement of signals of shape `signal`.
     ///
     /// # Errors
-    /// [`OperatorError::Shape`] if the operator does not take such signals, or makes other
-    /// measurements of them; [`OperatorError::Value`] for values that are not finite, or that the
-    /// noise model does not make.
+    /// [`OperatorError::Shape`] if the operator does not accept such signals, or if `y` does not
+    /// have the shape of their measurement; [`OperatorError::Value`] for values that are not
+    /// finite, or that the noise model cannot produce.
     pub fn check(&self, signal: [usize; D]) -> Result<(), OperatorError> {
         check_measured(&self.operator, &self.y, signal)?;
         self.noise.check_measured(&self.y)
     }
 }
 
-/// Whether `y` is finite and has the shape of a measurement of signals of a shape; one sample is
-/// shared by a batch.
+/// Checks that `y` is finite and has the shape of a measurement of signals of shape `signal`. A `y`
+/// of batch 1 fits a batch of any size.
 pub(crate) fn check_measured<const D: usize>(
     operator: &(impl Operator<D> + ?Sized),
     y: &Tensor<D>,
@@ -112,7 +114,7 @@ pub(crate) fn check_measured<const D: usize>(
     finite_values("a measurement", y)
 }
 
-/// `Ok` if every value is finite.
+/// Checks that `x` is not empty and every value is finite.
 pub(crate) fn finite_values<const D: usize>(
     name: &'static str,
     x: &Tensor<D>,
@@ -124,7 +126,7 @@ pub(crate) fn finite_values<const D: usize>(
             expected: 1,
         });
     }
-    // A sum of zeros, unless a value is infinite or no number.
+    // The sum is 0, unless a value is infinite or NaN.
     let zero = (x.clone() * 0.0).sum().into_scalar::<f64>();
     match zero == 0.0 {
         true => Ok(()),
@@ -148,7 +150,8 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Likelihood<D> for Measure
     }
 }
 
-/// Checks that a measurement fits signals of a shape, and that its operator has the right adjoint.
+/// Checks that a measurement fits signals of shape `signal`, and that its operator's adjoint is
+/// correct.
 pub(crate) fn accepts_linear<const D: usize>(
     problem: &(impl LinearMeasured<D> + ?Sized),
     signal: [usize; D],
@@ -157,7 +160,7 @@ pub(crate) fn accepts_linear<const D: usize>(
     Ok(check_adjoint(problem.linear(), &problem.y(), signal)?)
 }
 
-/// At least in single precision: a sum over an image exceeds what half precision can hold.
+/// Casts half precision to single precision, for sums over an image that exceed half precision.
 pub(crate) fn widened<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     match x.dtype() {
         DType::F16 | DType::BF16 => x.cast(DType::F32),
@@ -165,31 +168,30 @@ pub(crate) fn widened<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     }
 }
 
-/// What was measured, by any operator with any noise: what methods ask for that look at `y − A x`.
+/// A measurement with any operator and any noise, for methods that use `y − A x`.
 pub trait Measured<const D: usize>: Likelihood<D> {
-    /// `A`.
+    /// The operator `A`.
     fn operator(&self) -> &dyn Operator<D>;
 
-    /// What was seen; a batch of 1 is shared.
+    /// The measured values `y`; a batch of 1 is broadcast.
     fn y(&self) -> Tensor<D>;
 }
 
-/// A measurement by a linear operator: what methods ask for that take its adjoint or
-/// pseudo-inverse.
+/// A measurement with a linear operator, for methods that use its adjoint or pseudo-inverse.
 pub trait LinearMeasured<const D: usize>: Measured<D> {
-    /// `A`.
+    /// The operator `A`.
     fn linear(&self) -> &dyn Linear<D>;
 }
 
-/// A linear measurement with Gaussian noise, `y = A x₀ + σ_y n`: what closed forms need.
+/// A linear measurement with Gaussian noise, `y = A x₀ + σ_y n`, for methods with closed forms.
 pub trait LinearGaussian<const D: usize>: LinearMeasured<D> {
-    /// `σ_y`.
+    /// The standard deviation `σ_y` of the noise.
     fn sigma(&self) -> f64;
 }
 
-/// A [`LinearGaussian`] measurement whose operator's singular values are known.
+/// A [`LinearGaussian`] measurement with the singular value decomposition of its operator.
 pub trait SpectralGaussian<const D: usize>: LinearGaussian<D> {
-    /// `A = U Σ Vᵀ`.
+    /// The operator `A = U Σ Vᵀ`.
     fn spectral(&self) -> &dyn Spectral<D>;
 }
 

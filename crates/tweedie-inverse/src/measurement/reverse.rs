@@ -1,8 +1,8 @@
 //! Denoising as the reverse process itself: a noisy image is a state of the chain.
 //!
-//! `y = x₀ + σ_y n` is `x_t/α_t` at the level whose noise is `σ_t/α_t = σ_y`, so that the reverse
-//! process from there draws from `p(x₀ | y)`: exactly, but for the steps of the sampler and the
-//! prior. With `α ≡ 1` this is the reverse VE process started from the measurement.
+//! `y = x₀ + σ_y n` equals `x_t/α_t` at the level with `σ_t/α_t = σ_y`. The reverse process from
+//! that level therefore draws from `p(x₀ | y)`, up to the errors of the sampler and the prior. With
+//! `α ≡ 1` this is the reverse VE process started from the measurement.
 
 use crate::measurement::Measurement;
 use crate::noise::GaussianNoise;
@@ -11,10 +11,11 @@ use burn::tensor::Tensor;
 use tweedie_math::{LevelPath, ParameterError, PathError, Schedule, Span};
 
 impl<const D: usize> Measurement<D, Identity, GaussianNoise> {
-    /// The path of `steps` moves, evenly spaced in log-SNR, from the level of `y` down to time
-    /// `end` of `schedule` and then to clean data, and the state there, `α y`. Any step that adds
-    /// the noise of the reverse process draws from the posterior along it; a deterministic one does
-    /// not.
+    /// Returns the path from the level of `y` to clean data, and the initial state `α y`.
+    ///
+    /// The path has `steps` moves, evenly spaced in log-SNR, from the level of `y` to time `end` of
+    /// `schedule`, and ends at clean data. A step that adds the noise of the reverse process draws
+    /// from the posterior along this path; a deterministic step does not.
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
@@ -39,8 +40,8 @@ impl<const D: usize> Measurement<D, Identity, GaussianNoise> {
     /// ```
     ///
     /// # Errors
-    /// [`PathError`] for no steps, or if the schedule has no level with the noise of `y`, or none
-    /// between it and `end`.
+    /// [`PathError`] if `steps` is 0, if no level of the schedule has the noise of `y`, or if that
+    /// level is not above time `end`.
     pub fn reverse(
         &self,
         schedule: impl Schedule,

@@ -1,4 +1,4 @@
-//! The law of every adjoint: `⟨A x, y⟩ = ⟨x, Aᵀ y⟩`.
+//! The adjoint test: `⟨A x, y⟩ = ⟨x, Aᵀ y⟩`.
 
 use crate::measurement::widened;
 use crate::operator::error::fits;
@@ -7,7 +7,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// `|⟨A x, y⟩ − ⟨x, Aᵀ y⟩| / (‖A x‖ ‖y‖)`: of the order of rounding for every honest adjoint.
+/// Returns `|⟨A x, y⟩ − ⟨x, Aᵀ y⟩| / (‖A x‖ ‖y‖)`, of rounding order for a correct adjoint.
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
@@ -30,16 +30,17 @@ pub fn adjoint_gap<const D: usize>(
     gap.abs() / scale.max(f64::MIN_POSITIVE)
 }
 
-/// Checks `⟨A x, y⟩ = ⟨x, Aᵀ y⟩` for signals of shape `signal`, on the device and in the dtype of
-/// `like`: once, for one `x` of random signs and a `y` that is half of it random and half of it
-/// along `A x`. The gap is measured against `‖A x‖ ‖y‖ + ‖x‖ ‖Aᵀ y‖`, so that cancellation in `A x`
-/// does not count.
+/// Checks `⟨A x, y⟩ = ⟨x, Aᵀ y⟩` for one pair, on the device and in the dtype of `like`.
+///
+/// `x` has the shape `signal` and consists of random signs; `y` is the sum of random signs and a
+/// multiple of `A x`. The gap is relative to `‖A x‖ ‖y‖ + ‖x‖ ‖Aᵀ y‖`, so that cancellation in
+/// `A x` does not count.
 pub(crate) fn check_adjoint<const D: usize>(
     operator: &(impl Linear<D> + ?Sized),
     like: &Tensor<D>,
     signal: [usize; D],
 ) -> Result<(), OperatorError> {
-    // One sample is enough, unless the operator holds one mask for each.
+    // One sample is enough, unless the operator has a mask for each sample.
     let mut one = signal;
     one[0] = 1;
     let signal = operator.output_shape(one).map_or(signal, |_| one);
@@ -75,14 +76,14 @@ pub(crate) fn check_adjoint<const D: usize>(
     let norm = |u: &[f64]| dot(u, u).sqrt();
     let scale = norm(&ax) * norm(&y) + norm(&x) * norm(&back);
     let gap = (dot(&ax, &y) - dot(&x, &back)).abs();
-    // A gap of NaN fails, too.
+    // A NaN gap fails as well.
     match gap <= tolerance(like.dtype()) * scale {
         true => Ok(()),
         false => Err(OperatorError::Adjoint { gap: gap / scale }),
     }
 }
 
-/// Thousands of roundings, which rarely add up in one direction.
+/// The largest relative gap that is accepted as rounding error.
 fn tolerance(dtype: DType) -> f64 {
     match dtype {
         DType::F64 => 1e-8,
@@ -111,7 +112,7 @@ mod tests {
         Tensor::zeros([1, 1, 1, 1], (&Device::flex(), dtype))
     }
 
-    /// A blur that takes itself for its adjoint, or one that measures with other edges.
+    /// A blur with a wrong adjoint: a blur with the same or with another padding.
     struct Edges {
         forward: Blur,
         back: Blur,
@@ -178,7 +179,7 @@ mod tests {
                 Ok(())
             );
         }
-        // A mean, of which random signs leave rounding; a mask for each sample.
+        // A mean, where random signs may cancel up to rounding, and a mask for each sample.
         let mean = Matrix::new(Constant::new(vec![1.0 / 550.0; 550], [1, 550]), [1, 10, 55]);
         let mean = mean.expect("a matrix");
         let kept = Tensor::<4>::from_floats([[[[1.0, 0.0]]], [[[0.0, 1.0]]]], &Device::flex());

@@ -1,12 +1,12 @@
-//! Posterior methods: ways to draw from, or to maximise, `p(x₀ | y)` with a denoiser as the prior.
+//! Posterior methods: draws from `p(x₀ | y)` and point estimates, with a denoiser as the prior.
 //!
 //! * [`guidance`]: methods that wrap the denoiser. Each works with any sampler.
-//! * [`correction`]: methods that wrap a step, or a kernel. Each works with any step of its kind.
-//! * [`chain`]: methods that make moves of their own.
+//! * [`correction`]: methods that wrap a step or a kernel. Each works with any step or kernel.
+//! * [`chain`]: methods that make their own moves.
 //!
-//! Each is made of what it wraps, if anything, and of a measurement; options follow by `with_*`. A
-//! run checks the measurement against the operator, the noise model and the shape of the signal
-//! before the first evaluation.
+//! The constructor of a method takes the denoiser, step or kernel that it wraps, if any, and a
+//! measurement; `with_*` methods set options. A run checks the measurement against the operator,
+//! the noise model and the shape of the signal before the first evaluation.
 
 pub mod chain;
 pub mod correction;
@@ -30,8 +30,8 @@ pub use residual_norm::ResidualNorm;
 /// `y − A x`.
 ///
 /// # Errors
-/// [`DenoiseError`] if the operator does not take signals of that shape, or `y` is no measurement
-/// of them.
+/// [`DenoiseError`] if the operator does not accept the shape of `x`, or `y` does not have the
+/// shape of its measurement.
 fn residual<const D: usize>(
     problem: &(impl Measured<D> + ?Sized),
     x: Tensor<D>,
@@ -47,8 +47,8 @@ fn residual<const D: usize>(
     Ok(y - a.apply_unchecked(x))
 }
 
-/// `(AᵀA + shift)⁻¹ b`: in closed form where there is one, and else by iterations that may end
-/// early, as an estimate within a chain may.
+/// `(AᵀA + shift)⁻¹ b`, in closed form if the operator has one. Otherwise by iterations that may
+/// stop early: an estimate within a chain need not be exact.
 fn solve_shifted<const D: usize>(
     a: &(impl Linear<D> + ?Sized),
     b: Tensor<D>,
@@ -57,7 +57,7 @@ fn solve_shifted<const D: usize>(
     accepted(a.solve_fitting(b, shift, early_stopping()))
 }
 
-/// `A⁺ y`, likewise.
+/// `A⁺ y`, solved like `solve_shifted`.
 fn pseudo_inverse<const D: usize>(
     a: &(impl Linear<D> + ?Sized),
     y: Tensor<D>,
@@ -65,14 +65,14 @@ fn pseudo_inverse<const D: usize>(
     accepted(a.pinv_fitting(y, early_stopping()))
 }
 
-/// Iterations that stop where they are after a hundred.
+/// Conjugate gradients that return their last iterate after 100 iterations.
 fn early_stopping() -> ConjugateGradient {
     ConjugateGradient::default()
         .with_iterations(100)
         .with_early_stop(true)
 }
 
-/// The solution, unless iterations that stopped early have diverged.
+/// Returns the solution, or an error if its residual is not finite.
 fn accepted<const D: usize, E: Into<DenoiseError>>(
     solution: Result<Solution<D>, E>,
 ) -> Result<Tensor<D>, DenoiseError> {
@@ -90,8 +90,8 @@ fn accepted<const D: usize, E: Into<DenoiseError>>(
     }
 }
 
-/// The proximal step of the data from `z`, `argmin ‖y − A x‖² + shift ‖x − z‖²`, which is
-/// `z + (AᵀA + shift)⁻¹ Aᵀ (y − A z)`: in this form nothing large cancels.
+/// The proximal step of the data term from `z`, `argmin ‖y − A x‖² + shift ‖x − z‖²`. It is
+/// computed as `z + (AᵀA + shift)⁻¹ Aᵀ (y − A z)`, in which no large terms cancel.
 fn proximal_step<const D: usize>(
     problem: &(impl LinearGaussian<D> + ?Sized),
     z: Tensor<D>,
@@ -102,7 +102,7 @@ fn proximal_step<const D: usize>(
     Ok(z + solve_shifted(a, a.adjoint(residual), shift)?)
 }
 
-/// `A⁺ y` for each of a batch: where point estimates begin.
+/// `A⁺ y` for each sample of a batch, where point estimates start.
 fn start_at_pseudo_inverse<const D: usize>(
     problem: &(impl LinearMeasured<D> + ?Sized),
     shape: [usize; D],
@@ -113,7 +113,7 @@ fn start_at_pseudo_inverse<const D: usize>(
     Ok(pseudo_inverse(problem.linear(), y)?.expand(shape))
 }
 
-/// `Var[x₀ | x_t]` of data `N(0, s² I)`: `σ²/(α² + σ²/s²)`.
+/// `Var[x₀ | x_t] = σ²/(α² + σ²/s²)` for data `N(0, s² I)`.
 fn posterior_variance(level: Level, data_std: f64) -> f64 {
     level.sigma().powi(2) / (level.alpha().powi(2) + (level.sigma() / data_std).powi(2))
 }

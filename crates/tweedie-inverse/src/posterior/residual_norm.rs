@@ -1,4 +1,4 @@
-//! The norm of the residual as a score of clean signals.
+//! The negative residual norm as a log-likelihood of clean signals.
 
 use super::residual;
 use crate::measurement::widened;
@@ -6,17 +6,19 @@ use crate::measurement::{Likelihood, Measured};
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, per_sample_sum};
 
-/// `−‖y − A x₀‖` for each sample, not squared: the score whose gradient has a size of its own,
-/// however far the signal is from the measurement. [`Dps`](super::guidance::Dps) around it goes in
-/// the direction of [`DpsStep`](super::correction::DpsStep), with another weight: a guided estimate
-/// counts by as much as a move takes of it.
+/// The log-likelihood `−‖y − A x₀‖` of each sample, with the norm not squared.
+///
+/// The size of its gradient does not depend on the size of the residual.
+/// [`Dps`](super::guidance::Dps) with this likelihood corrects in the direction of
+/// [`DpsStep`](super::correction::DpsStep), but with a different weight: a move multiplies the
+/// guided estimate by its coefficient of `x̂₀`.
 #[derive(Clone, Debug)]
 pub struct ResidualNorm<P> {
     problem: P,
 }
 
 impl<P> ResidualNorm<P> {
-    /// The distance of `A x₀` to what was measured.
+    /// Creates the likelihood of a measurement.
     pub fn new(problem: P) -> Self {
         Self { problem }
     }
@@ -24,7 +26,8 @@ impl<P> ResidualNorm<P> {
 
 impl<const D: usize, P: Measured<D>> Likelihood<D> for ResidualNorm<P> {
     /// # Panics
-    /// If the operator does not take such signals, or `y` is no measurement of them.
+    /// If the operator does not accept the shape of `clean`, or `y` does not have the shape of its
+    /// measurement.
     fn log_likelihood(&self, clean: Tensor<D>) -> Tensor<1> {
         match residual_norm(&self.problem, clean) {
             Ok(norm) => norm * -1.0,
@@ -37,13 +40,13 @@ impl<const D: usize, P: Measured<D>> Likelihood<D> for ResidualNorm<P> {
     }
 }
 
-/// `‖y − A x₀‖` for each sample.
+/// `‖y − A x₀‖` of each sample, `[batch]`.
 pub(super) fn residual_norm<const D: usize>(
     problem: &(impl Measured<D> + ?Sized),
     clean: Tensor<D>,
 ) -> Result<Tensor<1>, DenoiseError> {
     let residual = widened(problem.operator().observed(residual(problem, clean)?));
-    // The norm has no gradient at 0; the smallest number gives it the gradient 0.
+    // The norm has no gradient at 0. Adding the smallest normal `f32` makes the gradient 0 there.
     let smallest = f64::from(f32::MIN_POSITIVE);
     Ok((per_sample_sum(residual.square()) + smallest).sqrt())
 }

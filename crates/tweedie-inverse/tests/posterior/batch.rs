@@ -1,4 +1,4 @@
-//! A batch of different measurements gives each sample what it gets alone.
+//! Each sample of a batch of measurements gets the same result as alone.
 
 use crate::registry::{Prior, methods};
 use crate::{device, inpainting};
@@ -11,7 +11,7 @@ use tweedie_samplers::Sampler;
 
 #[test]
 fn every_sample_of_a_batch_is_what_it_is_alone() {
-    // A prior without sums, the order of which may depend on the batch.
+    // The prior is elementwise: the order of terms in a sum may depend on the batch.
     let prior: Prior = Box::leak(Box::new(from_fn(|x: Tensor<2>, level: Level| {
         (x * (level.alpha() / level.rms().powi(2))).tanh() * 1.5
     })));

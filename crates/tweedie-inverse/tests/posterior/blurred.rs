@@ -1,4 +1,4 @@
-//! What nearly vanishes in a blur stays with the prior.
+//! Frequencies that a blur nearly removes are left to the prior.
 
 use crate::device;
 use burn::tensor::{DType, Tensor};
@@ -10,8 +10,8 @@ use tweedie_inverse::posterior::{DdnmPlus, Ddrm};
 use tweedie_math::{Ddim, Level, LevelPath, Span, VariancePreserving};
 use tweedie_samplers::{AnyStep, Sampler};
 
-/// Under the prior `N(0, I)` all of an image has a root mean square of 1, however often the
-/// measurement is put in: it was 8.6 after 200 moves where every singular value was divided by.
+/// Under the prior `N(0, I)`, an image has a root mean square of 1 for any number of moves. When
+/// every singular value was inverted, it was 8.6 after 200 moves.
 #[test]
 fn draws_do_not_grow_with_the_number_of_moves() {
     let like = Tensor::<4>::zeros([1, 1, 32, 32], (&device(), DType::F32));

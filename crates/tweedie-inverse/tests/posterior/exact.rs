@@ -1,4 +1,4 @@
-//! Methods that are exact, where theory says that they are.
+//! Methods are exact where theory says so.
 
 use crate::{correlated, device, gap, inpainting, path, posterior};
 use burn::tensor::{DType, Tensor};
@@ -29,7 +29,7 @@ fn largest(gaps: [f64; 5]) -> f64 {
     gaps.into_iter().fold(0.0, |most, gap| gap.abs().max(most))
 }
 
-/// The guided denoiser is that of the posterior, so that the whole chain is.
+/// The guided denoiser equals that of the posterior, so the law of the chain does too.
 #[test]
 fn moment_matching_is_exact_on_gaussian_priors() {
     let measured = inpainting();
@@ -56,7 +56,7 @@ fn moment_matching_is_exact_on_gaussian_priors() {
             &exact
         )) < 1e-9
     );
-    // Correlations are beyond ΠGDM.
+    // ΠGDM is not exact for correlated priors.
     let exact = law(&sampler, &posterior(&correlated()));
     let prior = correlated();
     let pigdm = Pigdm::new(&prior, &measured)
@@ -65,7 +65,7 @@ fn moment_matching_is_exact_on_gaussian_priors() {
     assert!(largest(gap(&law(&sampler, &pigdm), &exact)) > 0.01);
 }
 
-/// `∇ log p(y | x_t)` of a Gaussian prior is known.
+/// The exact `log p(y | x_t)`, from the densities of a Gaussian prior and its posterior.
 struct Known(Gaussian, Gaussian);
 
 impl NoisyLikelihood<2> for Known {
@@ -85,8 +85,8 @@ fn a_known_likelihood_of_noisy_states_is_exact() {
     assert!(off.abs().max().into_scalar::<f64>() < 1e-7);
 }
 
-/// The reverse VE process from the measurement approaches the posterior with the order of its
-/// steps: mean and variance of the chain, move by move.
+/// The reverse VE process from the measurement converges to the posterior at the order of its
+/// steps. Mean and variance of the chain are computed move by move.
 #[test]
 fn denoising_is_the_reverse_process() {
     let (m, c, y, sigma) = (1.0, 0.49, 0.3, 0.5);
@@ -116,7 +116,7 @@ fn denoising_is_the_reverse_process() {
     assert!(fine < 0.01 && coarse / fine > 3.0, "{coarse} {fine}");
 }
 
-/// Split Gibbs that stays at one level has the posterior, blurred by ρ, as its law.
+/// At a constant level, split Gibbs samples the posterior blurred by ρ.
 #[test]
 fn split_gibbs_keeps_the_posterior() {
     let prior = Gaussian::isotropic(&[1.0], 0.7).expect("a Gaussian");
@@ -124,8 +124,8 @@ fn split_gibbs_keeps_the_posterior() {
     let y = Tensor::<2>::full([1, 1], 0.3, &device());
     let measured = Measurement::new(Identity, noise, y);
     let rho = 0.3;
-    // z = x₀ + ρ ε with p(x₀, z | y) ∝ p(x₀) N(z; x₀, ρ²) N(y; z, σ²): the posterior of x₀ has σ² +
-    // ρ².
+    // z = x₀ + ρ ε with p(x₀, z | y) ∝ p(x₀) N(z; x₀, ρ²) N(y; z, σ²): the posterior of x₀ has
+    // noise variance σ² + ρ².
     let exact = prior
         .posterior(&[vec![1.0]], &[0.3], 0.5_f64.hypot(rho))
         .expect("a posterior");
@@ -140,19 +140,19 @@ fn split_gibbs_keeps_the_posterior() {
     let (variance, mean) = x.var_mean(0);
     let (mean, variance) = (mean.into_scalar::<f64>(), variance.into_scalar::<f64>());
     let (m, v) = (exact.mean()[0], exact.covariance()[0][0]);
-    // Four standard errors, and what 40 moves leave of the variance.
+    // Four standard errors, and the bias of 40 moves.
     let bound = 4.0 * (v / 20_000.0).sqrt();
     assert!((mean - m).abs() < bound + 0.01, "{mean} {m}");
     assert!((variance / v - 1.0).abs() < 0.08, "{variance} {v}");
 }
 
-/// A measurement that is coupled to a point is a Gaussian in closed form.
+/// A Gaussian measurement coupled to a point is a Gaussian in closed form.
 #[test]
 fn perturb_and_solve_draws_the_gaussian() {
     use tweedie_inverse::posterior::{Couple, LangevinCoupling};
     let measured = inpainting();
     let centre = Tensor::<2>::from_floats([[1.0, 2.0]], &device()).repeat_dim(0, 40_000);
-    // Precision of the first coordinate: 1/σ_y² + 1/r²; the second has the prior's r.
+    // The first coordinate has precision 1/σ_y² + 1/r²; the second keeps standard deviation r.
     let r: f64 = 0.4;
     let precision = 25.0 + r.powi(-2);
     let mean = (0.3 * 25.0 + r.powi(-2)) / precision;

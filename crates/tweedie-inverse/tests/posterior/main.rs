@@ -35,7 +35,7 @@ type Inpainting = Measurement<2, Mask<2>, GaussianNoise>;
 const Y: f64 = 0.3;
 const SIGMA: f64 = 0.2;
 
-/// The first coordinate is measured.
+/// A measurement of the first coordinate.
 fn inpainting() -> Inpainting {
     let kept = Tensor::<2>::from_floats([[1.0, 0.0]], &device()).greater_scalar(0.5);
     let y = Tensor::from_data([[Y, 0.0]], (&device(), DType::F64));
@@ -49,14 +49,14 @@ fn posterior(prior: &Gaussian) -> Gaussian {
         .expect("a posterior")
 }
 
-/// Down to almost no noise, then to none.
+/// A path down to time 10⁻³, then to clean data.
 fn path(moves: usize) -> LevelPath {
     let span = Span::new(1.0, 1e-3);
     let path = LevelPath::log_snr(VariancePreserving::default(), span, moves);
     path.expect("a path").then_clean()
 }
 
-/// What separates two laws of two coordinates: means, variances, covariance.
+/// The differences between two Gaussians: means, variances, covariance.
 fn gap(found: &Gaussian, truth: &Gaussian) -> [f64; 5] {
     let (m, n) = (found.mean(), truth.mean());
     let (c, d) = (found.covariance(), truth.covariance());

@@ -1,4 +1,4 @@
-//! Twisted SMC draws from the posterior as its particles grow, whatever the twist.
+//! Twisted SMC converges to the posterior as the number of particles grows, for any twist.
 
 use crate::{device, path};
 use burn::tensor::Tensor;
@@ -11,8 +11,8 @@ use tweedie_inverse::posterior::{Twist, TwistByVariance, TwistedSmc};
 use tweedie_math::{Ddim, LevelPath};
 use tweedie_samplers::Sampler;
 
-/// The error of the mean of a coordinate that was not measured, over runs of 20,000 particles
-/// together, and its standard error.
+/// Returns the error of the mean of the unmeasured coordinate, and its standard error. The runs
+/// have 20,000 particles in total.
 fn error(
     twist: impl Twist<2>,
     prior: &GaussianMixture,
@@ -67,12 +67,12 @@ fn particles_correct_what_the_twist_gets_wrong() {
         println!(
             "{name}: {few:.3} ± {chance:.3} with 2 particles, {many:.3} ± {spread:.3} with 500"
         );
-        // What 500 particles and 60 moves leave, and four standard errors.
+        // The bias of 500 particles and 60 moves, and four standard errors.
         assert!(
             many.abs() < 0.01 + 4.0 * spread,
             "{name}: {many} ± {spread}"
         );
-        // The twist of DPS alone is wrong, and two particles cannot mend it.
+        // The twist of DPS is biased, and two particles cannot correct it.
         assert!(
             name != "DPS" || few > 4.0 * chance,
             "{name}: {few} ± {chance}"
@@ -95,7 +95,7 @@ fn what_particles_cannot_do_is_refused() {
     assert!(whole.contains("divisor of the batch"), "{whole}");
     let still = run(Ddim::deterministic(), 2, path(5), 2);
     assert!(still.contains("singular"), "{still}");
-    // Added noise would make the weights wrong.
+    // Added noise would invalidate the weights.
     let up = run(Ddim::ancestral(), 2, path(5).with_time_travel(2, 2), 2);
     assert!(up.contains("goes up in noise"), "{up}");
 }

@@ -1,4 +1,4 @@
-//! What the mathematics does not allow is refused before work starts.
+//! Invalid moves, parameters and operators are rejected before a run starts.
 
 use crate::registry::{Prior, methods};
 use crate::{device, inpainting};
@@ -34,7 +34,7 @@ fn guided_denoisers_know_where_they_end() {
             matches!(run, Err(SampleError::Denoiser { level }) if level == Level::PURE_NOISE);
         assert!(refused, "a rectified flow starts without signal");
     }
-    // Parameters that make no sense make no method.
+    // Invalid parameters are rejected by the constructors.
     assert!(Dps::new(&prior, &measured).with_strength(f64::NAN).is_err());
     assert!(Pigdm::new(&prior, &measured).with_data_std(0.0).is_err());
     assert!(Mmps::new(&prior, &measured).with_iterations(0).is_err());
@@ -76,7 +76,7 @@ fn steps_refuse_moves_and_parameters() {
     }
 }
 
-/// A prior that is itself guided has no gradient; that is said, not ignored.
+/// A guided prior has no gradient. Guiding it again is an error, not ignored.
 #[test]
 fn guidance_does_not_nest() {
     let prior = Gaussian::isotropic(&[0.0, 0.0], 1.0).expect("a Gaussian");
@@ -98,7 +98,7 @@ fn the_registry_has_every_method_once() {
     assert_eq!(names.len(), all.len());
 }
 
-/// Moves values by one place. Its adjoint is itself or, as it should be, moves them back.
+/// Rolls values by one place. The adjoint rolls them back if `back`; otherwise it is wrong.
 #[derive(Clone, Copy)]
 struct Rolled {
     back: bool,
@@ -123,7 +123,7 @@ impl Linear<2> for Rolled {
     }
 }
 
-/// What a run with an operator says: nothing where it begins.
+/// The error message of a run, empty if the run succeeds.
 fn said(run: Result<Tensor<2>, SampleError>) -> String {
     run.err().map(|error| error.to_string()).unwrap_or_default()
 }
@@ -168,7 +168,7 @@ fn an_adjoint_of_another_operator_is_refused() {
             let refused = said.contains("adjoint is not the transpose");
             assert_eq!(refused, !back, "method {i}: {said:?}");
         }
-        // DPS asks for no adjoint.
+        // DPS needs no adjoint.
         let sampler = Sampler::new(ddpm, crate::path(4));
         assert_eq!(
             said(sampler.sample(&Dps::new(&prior, &m), x(), &mut random)),

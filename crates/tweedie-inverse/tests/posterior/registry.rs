@@ -11,11 +11,10 @@ use tweedie_inverse::posterior::{
 use tweedie_math::{Ancestral, Ddim, Level, LevelPath, Renoise};
 use tweedie_samplers::{AnyStep, Sampler};
 
-/// A prior that outlives a method around it.
+/// A prior that outlives the methods that wrap it.
 pub(crate) type Prior = &'static (dyn Denoiser<2> + Send + Sync);
 
-/// A method: what is asked, how it moves, where it goes, whether its law is affine on a Gaussian
-/// prior.
+/// A method: its denoiser, its sampler, and whether its moves are affine for a Gaussian prior.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
     pub(crate) denoiser: Box<dyn Denoiser<2>>,
@@ -24,7 +23,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// From the start that the noise draws.
+    /// Runs the method from a start drawn by `noise`.
     pub(crate) fn run(&self, batch: usize, device: &Device, noise: &mut dyn Noise<2>) -> Tensor<2> {
         let x = self.sampler.start([batch, 2], device, noise);
         let x = x.expect("a start");
@@ -33,7 +32,7 @@ impl Entry {
     }
 }
 
-/// Every method in so many moves.
+/// Every method, with `moves` moves each.
 pub(crate) fn methods(prior: Prior, m: &Inpainting, moves: usize) -> Vec<Entry> {
     let ddpm = || AnyStep::new(Ancestral::default());
     let through = path(moves);
@@ -122,7 +121,7 @@ pub(crate) fn methods(prior: Prior, m: &Inpainting, moves: usize) -> Vec<Entry> 
         ..guided("DiffPIR", Box::new(DiffPir::new(prior, m)))
     };
     all.push(diffpir);
-    // A norm's gradient and Adam's root are not affine, nor is a mean of exponentials.
+    // The gradient of a norm, Adam's square root and a mean of exponentials are not affine.
     let curved = ["DPS, norm", "DPS, published", "MCG", "RED-diff", "LGD"];
     for entry in &mut all {
         entry.is_affine = !curved.contains(&entry.name);

@@ -1,5 +1,4 @@
-//! Draws from `p(y | x) N(x; c, r² I)`, a measurement coupled to a point: the half of split Gibbs
-//! samplers that knows the measurement.
+//! Draws from `p(y | x) N(x; c, r² I)`: the measurement half of split Gibbs samplers.
 
 use crate::measurement::accepts_linear;
 use crate::measurement::{Likelihood, LinearGaussian};
@@ -8,12 +7,12 @@ use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, Noise, vjp};
 use tweedie_math::ParameterError;
 
-/// Draws from a likelihood times a Gaussian around a point.
+/// A sampler of a likelihood times a Gaussian around a point.
 pub trait Couple<const D: usize> {
-    /// A draw from `p(y | x) N(x; centre, std² I)`, or close to it.
+    /// Returns an exact or approximate draw from `p(y | x) N(x; centre, std² I)`.
     ///
     /// # Errors
-    /// [`DenoiseError`] if an equation is not solved.
+    /// [`DenoiseError`] if a linear system is not solved.
     fn draw(
         &self,
         centre: Tensor<D>,
@@ -21,19 +20,21 @@ pub trait Couple<const D: usize> {
         noise: &mut dyn Noise<D>,
     ) -> Result<Tensor<D>, DenoiseError>;
 
-    /// Checks that it couples signals of a shape.
+    /// Checks that signals of shape `signal` are accepted. A run calls this before it starts.
     ///
     /// # Errors
-    /// [`InputError`] says what does not fit.
+    /// [`InputError`] names what does not fit.
     fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
         let _ = signal;
         Ok(())
     }
 }
 
-/// A linear measurement with Gaussian noise is coupled by perturbing and solving, exactly where the
-/// equation has a closed form and else up to what a hundred iterations leave: `x = (AᵀA + σ_y²/r²
-/// I)⁻¹ (Aᵀ (y + σ_y n₁) + σ_y²/r² (c + r n₂))`.
+/// Perturb and solve, for a linear measurement with Gaussian noise:
+/// `x = (AᵀA + σ_y²/r² I)⁻¹ (Aᵀ (y + σ_y n₁) + σ_y²/r² (c + r n₂))`.
+///
+/// The draw is exact if the operator solves this system in closed form. Otherwise at most 100
+/// iterations approximate it.
 ///
 /// # Reference
 /// Papandreou & Yuille 2010, "Gaussian sampling by local perturbations".
@@ -47,7 +48,7 @@ impl<const D: usize, P: LinearGaussian<D>> Couple<D> for P {
         let (a, sigma) = (self.linear(), self.sigma());
         let shift = (sigma / std).powi(2);
         let far = centre.clone() + noise.normal_like(&centre) * std;
-        // A z has the covariance A Aᵀ; the noise of y is white: draw it in the shape of y.
+        // The noise of y is white. Draw it in the shape of y: A z would have covariance A Aᵀ.
         let mean = a.apply(centre);
         let seen = self.y() + noise.normal_like(&mean) * sigma;
         let residual = seen - a.apply(far.clone());
@@ -59,7 +60,7 @@ impl<const D: usize, P: LinearGaussian<D>> Couple<D> for P {
     }
 }
 
-/// Any other likelihood is coupled by Langevin dynamics:
+/// Langevin dynamics, for any other likelihood:
 /// `x ← x + ε (∇ log p(y | x) + (c − x)/r²) + √(2ε) z`, from `x = c`, with `ε = size/(L + 1/r²)`.
 #[derive(Clone, Debug)]
 pub struct LangevinCoupling<L> {
@@ -70,11 +71,13 @@ pub struct LangevinCoupling<L> {
 }
 
 impl<L> LangevinCoupling<L> {
-    /// 100 steps of size 0.1; `curvature` is the largest `L` of `−∇² log p(y | x)`, which is
-    /// `‖A‖²/σ_y²` for a linear operator and Gaussian noise.
+    /// Creates the dynamics with 100 steps of size 0.1.
+    ///
+    /// `curvature` is `L`, the largest eigenvalue of `−∇² log p(y | x)`. It is `‖A‖²/σ_y²` for a
+    /// linear operator and Gaussian noise.
     ///
     /// # Errors
-    /// [`ParameterError`] unless the curvature is finite and at least 0.
+    /// [`ParameterError`] unless `curvature` is finite and at least 0.
     pub fn new(likelihood: L, curvature: f64) -> Result<Self, ParameterError> {
         Ok(Self {
             likelihood,
@@ -84,19 +87,19 @@ impl<L> LangevinCoupling<L> {
         })
     }
 
-    /// Another number of steps.
+    /// Sets the number of steps.
     ///
     /// # Errors
-    /// [`ParameterError`] for none.
+    /// [`ParameterError`] if `steps` is 0.
     pub fn with_steps(self, steps: usize) -> Result<Self, ParameterError> {
         let steps = ParameterError::require_count("the number of steps", steps)?;
         Ok(Self { steps, ..self })
     }
 
-    /// Another size: the bias grows with it, the correlation of draws falls.
+    /// Sets the step size. A larger size increases the bias and decreases the correlation of draws.
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is finite and above 0.
+    /// [`ParameterError`] unless `size` is finite and above 0.
     pub fn with_size(self, size: f64) -> Result<Self, ParameterError> {
         let size = ParameterError::require_positive("the step size", size)?;
         Ok(Self { size, ..self })

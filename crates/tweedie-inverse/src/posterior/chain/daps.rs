@@ -1,12 +1,11 @@
-//! DAPS: at each level guess the clean signal, draw one that fits the measurement, and noise it
-//! anew.
+//! DAPS: at each level, estimate the clean signal, draw one that fits the measurement and noise it.
 //!
-//! 1. `x̂₀` is where the flow of the prior ends from `x_t` (a few moves of DDIM);
+//! 1. `x̂₀` is the end of the prior's probability flow from `x_t` (a few moves of DDIM);
 //! 2. `x₀ ~ p(y | x₀) N(x₀; x̂₀, r²)` with `r = σ/α`;
 //! 3. `x_s = α_s x₀ + σ_s z`.
 //!
-//! Consecutive states are decoupled, so that early mistakes can be undone; at clean data the draw
-//! of the last level is the result.
+//! Consecutive states are decoupled, so later levels can correct early errors. At clean data, the
+//! draw of the last level is the result.
 //!
 //! # Reference
 //! Zhang et al. 2024, "Improving Diffusion Inverse Problem Solving with Decoupled Noise Annealing",
@@ -18,8 +17,10 @@ use tweedie_core::InputError;
 use tweedie_math::{Ddim, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// DAPS with any [`Couple`]: a linear measurement with Gaussian noise is one, every other becomes
-/// one by [`LangevinCoupling`](crate::posterior::LangevinCoupling).
+/// DAPS with any [`Couple`].
+///
+/// A linear measurement with Gaussian noise implements [`Couple`]. For any other likelihood, use
+/// [`LangevinCoupling`](crate::LangevinCoupling).
 #[derive(Clone, Debug)]
 pub struct Daps<C> {
     coupling: C,
@@ -28,7 +29,7 @@ pub struct Daps<C> {
 }
 
 impl<C> Daps<C> {
-    /// With 5 moves of the flow, as the paper takes, and `r = σ/α`.
+    /// Creates DAPS with 5 moves of the flow, as in the paper, and `r = σ/α`.
     pub fn new(coupling: C) -> Self {
         Self {
             coupling,
@@ -37,19 +38,19 @@ impl<C> Daps<C> {
         }
     }
 
-    /// Another number of moves of the flow: each is an evaluation.
+    /// Sets the number of moves of the flow; each move is one evaluation.
     ///
     /// # Errors
-    /// [`ParameterError`] for none.
+    /// [`ParameterError`] if `moves` is 0.
     pub fn with_moves(self, moves: usize) -> Result<Self, ParameterError> {
         let moves = ParameterError::require_count("the number of moves", moves)?;
         Ok(Self { moves, ..self })
     }
 
-    /// `r` in units of `σ/α`.
+    /// Sets `r` in units of `σ/α`.
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is finite and above 0.
+    /// [`ParameterError`] unless `spread` is finite and above 0.
     pub fn with_spread(self, spread: f64) -> Result<Self, ParameterError> {
         let spread = ParameterError::require_positive("the spread", spread)?;
         Ok(Self { spread, ..self })
@@ -77,7 +78,7 @@ impl<const D: usize, C: Couple<D>> Step<D> for Daps<C> {
         Ok(State::new(mv.to, x, Some(clean)))
     }
 
-    /// Down, from where there is some signal and some noise.
+    /// Accepts moves that do not add noise, from levels with some signal and some noise.
     fn check(&self, mv: Move) -> Result<(), StepError> {
         mv.from.require_signal()?;
         mv.from.require_noise()?;

@@ -1,4 +1,4 @@
-//! DDRM: each coordinate of the operator's spectrum moves by itself, by what is known of it.
+//! DDRM: each coordinate of the operator's spectrum moves separately, by how well it is measured.
 //!
 //! In `x̄ = Vᵀ x/α` with noise `σ̄ = σ/α`, estimate `x̄₀` and measurement `ȳ = Σ⁺Uᵀ y`, whose noise
 //! is `σ_y/s_i`, the move from `t` to `s` draws
@@ -6,11 +6,11 @@
 //! | coordinate | mean | variance |
 //! |---|---|---|
 //! | not measured, `s_i = 0` | `x̄₀ + √(1−η²) σ̄_s (x̄_t − x̄₀)/σ̄_t` | `η² σ̄_s²` |
-//! | less noise wanted than measured, `σ̄_s < σ_y/s_i` | `x̄₀ + √(1−η²) σ̄_s (ȳ − x̄₀)/(σ_y/s_i)` | `η² σ̄_s²` |
-//! | more, `σ̄_s ≥ σ_y/s_i` | `(1−η_b) x̄₀ + η_b ȳ` | `σ̄_s² − η_b² σ_y²/s_i²` |
+//! | below the measurement's noise, `σ̄_s < σ_y/s_i` | `x̄₀ + √(1−η²) σ̄_s (ȳ − x̄₀)/(σ_y/s_i)` | `η² σ̄_s²` |
+//! | at or above it, `σ̄_s ≥ σ_y/s_i` | `(1−η_b) x̄₀ + η_b ȳ` | `σ̄_s² − η_b² σ_y²/s_i²` |
 //!
-//! Singular values up to 0.03 of the largest count as 0, as in the authors' code: their measurement
-//! is noise, which every move would put in again.
+//! Singular values up to 0.03 of the largest count as 0, as in the authors' code. Their coordinates
+//! of `y` are mostly noise, which every move would add again.
 //!
 //! # Reference
 //! Kawar, Elad, Ermon & Song 2022, "Denoising Diffusion Restoration Models",
@@ -24,13 +24,13 @@ use tweedie_core::{InputError, Noise};
 use tweedie_math::{Level, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// Up to which part of the largest a singular value counts as 0.
+/// Singular values up to this fraction of the largest count as 0.
 pub(crate) const CUTOFF: f64 = 0.03;
 
-/// DDRM, for operators whose singular values are known and Gaussian noise.
+/// DDRM, for operators with known singular values and Gaussian noise.
 ///
-/// It needs no gradient; the paper takes 20 moves. The chain begins at what was measured, where the
-/// level has more noise than that.
+/// DDRM needs no gradient. The paper uses 20 moves. Coordinates whose measurement has less noise
+/// than the first level start at the measurement.
 #[derive(Clone, Debug)]
 pub struct Ddrm<P> {
     problem: P,
@@ -40,7 +40,7 @@ pub struct Ddrm<P> {
 }
 
 impl<P> Ddrm<P> {
-    /// The paper's η = 0.85 and η_b = 1.
+    /// Creates DDRM with the paper's η = 0.85 and η_b = 1.
     pub fn new(problem: P) -> Self {
         Self {
             problem,
@@ -50,35 +50,37 @@ impl<P> Ddrm<P> {
         }
     }
 
-    /// The fresh part of the noise, as a standard deviation, where nothing better is known.
+    /// Sets η, the fresh part of the noise as a standard deviation. It applies to coordinates that
+    /// are not measured, or measured with more noise than the next level has.
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is from 0 to 1.
+    /// [`ParameterError`] unless `eta` is from 0 to 1.
     pub fn with_eta(self, eta: f64) -> Result<Self, ParameterError> {
         let eta = ParameterError::require_fraction("η", eta)?;
         Ok(Self { eta, ..self })
     }
 
-    /// How far the measurement replaces the estimate while there is more noise than it has.
+    /// Sets η_b, the weight of the measurement against the estimate. It applies to coordinates
+    /// whose measurement has at most the noise of the next level.
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is from 0 to 1.
+    /// [`ParameterError`] unless `eta_b` is from 0 to 1.
     pub fn with_eta_b(self, eta_b: f64) -> Result<Self, ParameterError> {
         let eta_b = ParameterError::require_fraction("η_b", eta_b)?;
         Ok(Self { eta_b, ..self })
     }
 
-    /// Takes singular values up to another part of the largest as 0.
+    /// Sets the cutoff: singular values up to this fraction of the largest count as 0.
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is at least 0 and below 1.
+    /// [`ParameterError`] unless `cutoff` is at least 0 and below 1.
     pub fn with_cutoff(self, cutoff: f64) -> Result<Self, ParameterError> {
         let (legal, expected) = ((0.0..1.0).contains(&cutoff), "at least 0 and below 1");
         let cutoff = ParameterError::require(legal, "the cutoff", expected, cutoff)?;
         Ok(Self { cutoff, ..self })
     }
 
-    /// `ȳ`, its noise, and where there is none.
+    /// Returns `ȳ`, its noise `σ_y/s_i`, and a mask of the coordinates that are not measured.
     fn known<const D: usize>(&self, like: &Tensor<D>) -> Known<D>
     where
         P: SpectralGaussian<D>,
@@ -143,7 +145,7 @@ impl<const D: usize, P: SpectralGaussian<D>> Step<D> for Ddrm<P> {
         Ok(State::new(mv.to, moved * mv.to.alpha(), Some(clean)))
     }
 
-    /// Down, from where there is some signal.
+    /// Accepts moves that do not add noise, from levels with some signal and some noise.
     fn check(&self, mv: Move) -> Result<(), StepError> {
         mv.from.require_signal()?;
         mv.from.require_noise()?;
@@ -154,7 +156,7 @@ impl<const D: usize, P: SpectralGaussian<D>> Step<D> for Ddrm<P> {
         accepts_linear(&self.problem, shape)
     }
 
-    /// A draw from `N(ȳ, σ̄² − σ_y²/s_i²)` where that is a variance, and from `N(0, σ̄²)`
+    /// Draws from `N(ȳ, σ̄² − σ_y²/s_i²)` where this variance is positive, and from `N(0, σ̄²)`
     /// elsewhere.
     fn start(
         &self,

@@ -1,14 +1,14 @@
-//! From a level down to clean data, within one move of a method.
+//! A descent from a level to clean data, within one move of a method.
 
 use burn::tensor::Tensor;
 use tweedie_core::Noise;
 use tweedie_math::{Level, Move};
 use tweedie_samplers::{Step, StepContext, StepError};
 
-/// The last noise before clean data, relative to the signal: what networks still know.
+/// The last noise-to-signal ratio before clean data, still within the range of trained networks.
 const LAST: f64 = 0.002;
 
-/// Walks by `step` from `level` to clean data in so many moves, through levels of Karras (ρ = 7).
+/// Moves `x` from `level` to clean data by `moves` moves of `step`, through Karras levels (ρ = 7).
 pub(crate) fn descend<const D: usize, S: Step<D>>(
     step: &S,
     x: Tensor<D>,
@@ -39,7 +39,7 @@ pub(crate) fn descend<const D: usize, S: Step<D>>(
     })
 }
 
-/// Fresh noise for every move: a Brownian path belongs to the outer one, and would repeat itself.
+/// Fresh noise for every move. A Brownian path belongs to the outer moves and would repeat values.
 struct Fresh<'a, const D: usize>(&'a mut dyn Noise<D>);
 
 impl<const D: usize> Noise<D> for Fresh<'_, D> {

@@ -1,7 +1,8 @@
-//! DPIR, half-quadratic splitting with a denoiser: the proximal step of the data, then denoising.
+//! DPIR, half-quadratic splitting with a denoiser: the proximal step of the data term, then
+//! denoising.
 //!
-//! `z = argmin ‖y − A z‖²/(2σ_y²) + λ/(2σ²) ‖z − x‖²`, `x = D(z, σ)`, along a path of falling `σ`.
-//! The state is the image itself at every level, and the chain begins with `A⁺ y`.
+//! `z = argmin ‖y − A z‖²/(2σ_y²) + λ/(2σ²) ‖z − x‖²`, `x = D(z, σ)`, along a path of decreasing
+//! `σ`. The state is the image itself at every level, and the chain starts at `A⁺ y`.
 //!
 //! # Reference
 //! Zhang et al. 2021, "Plug-and-Play Image Restoration with Deep Denoiser Prior",
@@ -15,8 +16,9 @@ use tweedie_core::{InputError, Noise};
 use tweedie_math::{Level, LevelPath, Move, ParameterError, PathError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// One iteration of half-quadratic splitting a move, for linear operators and Gaussian noise: a
-/// point estimate, for any denoiser.
+/// DPIR: one iteration of half-quadratic splitting per move.
+///
+/// It gives a point estimate for linear operators and Gaussian noise, with any denoiser.
 #[derive(Clone, Debug)]
 pub struct Dpir<P> {
     problem: P,
@@ -24,7 +26,7 @@ pub struct Dpir<P> {
 }
 
 impl<P> Dpir<P> {
-    /// DPIR's weight λ = 0.23 of the prior.
+    /// Creates DPIR with the paper's weight λ = 0.23 of the prior.
     pub fn new(problem: P) -> Self {
         Self {
             problem,
@@ -32,7 +34,7 @@ impl<P> Dpir<P> {
         }
     }
 
-    /// Another weight λ of the prior.
+    /// Sets the weight λ of the prior.
     ///
     /// # Errors
     /// [`ParameterError`] unless λ is finite and above 0.
@@ -41,12 +43,14 @@ impl<P> Dpir<P> {
         Ok(Self { lambda, ..self })
     }
 
-    /// DPIR's path: `steps` levels whose noise falls by a constant factor from `first` to `last`,
-    /// in the range of the image (DPIR: 49/255 of the range to the measurement's σ_y, 8 to 40
-    /// steps).
+    /// Returns DPIR's path: `steps` levels, then clean data.
+    ///
+    /// The noise falls by a constant factor from `first` to `last`, in the range of the image. DPIR
+    /// uses 49/255 of the range down to the measurement's σ_y, and 8 to 40 steps.
     ///
     /// # Errors
-    /// [`PathError`] for no steps, or noise that is not finite and above 0 or does not fall.
+    /// [`PathError`] if `steps` is 0, if a noise level is not finite and above 0, or if `last` is
+    /// above `first`.
     pub fn path(first: f64, last: f64, steps: usize) -> Result<LevelPath, PathError> {
         let level = |i: usize| {
             let part = i as f64 / (steps.max(2) - 1) as f64;

@@ -1,4 +1,4 @@
-//! Methods that make moves of their own.
+//! Methods that make their own moves.
 
 mod couple;
 mod daps;

@@ -1,12 +1,12 @@
-//! PnP-DM: split Gibbs sampling, in which prior and measurement take turns.
+//! PnP-DM: split Gibbs sampling, which alternates between prior and measurement.
 //!
 //! In the coordinate `x/α`, at the noise `ρ = σ/α` of the level,
 //!
 //! 1. `x₀ ~ p(x₀ | z)`, where `z = x₀ + ρ ε`: the reverse process of the prior from `z` down;
 //! 2. `z ~ p(y | z) N(z; x₀, ρ²)`, with the ρ of the next level.
 //!
-//! At one level ([`LevelPath::staying`](tweedie_math::LevelPath::staying)) the chain's law of `z`
-//! is, after many moves, that of the posterior blurred by ρ; along a path it is annealed.
+//! At a constant level ([`LevelPath::staying`](tweedie_math::LevelPath::staying)), the law of `z`
+//! converges to the posterior blurred by ρ. Along a path, ρ is annealed.
 //!
 //! # Reference
 //! Wu et al. 2024, "Principled Probabilistic Imaging using Diffusion Models as Plug-and-Play
@@ -19,7 +19,7 @@ use tweedie_math::multistep::{DpmSolverMultistep, Order};
 use tweedie_math::{Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// Split Gibbs with any [`Couple`].
+/// PnP-DM, split Gibbs sampling with any [`Couple`].
 #[derive(Clone, Debug)]
 pub struct PnpDm<C> {
     coupling: C,
@@ -27,7 +27,7 @@ pub struct PnpDm<C> {
 }
 
 impl<C> PnpDm<C> {
-    /// With 10 moves of the prior's reverse process in each turn.
+    /// Creates PnP-DM with 10 moves of the prior's reverse process in each iteration.
     pub fn new(coupling: C) -> Self {
         Self {
             coupling,
@@ -35,10 +35,10 @@ impl<C> PnpDm<C> {
         }
     }
 
-    /// Another number of moves of the reverse process: each is an evaluation.
+    /// Sets the number of moves of the reverse process; each move is one evaluation.
     ///
     /// # Errors
-    /// [`ParameterError`] for none.
+    /// [`ParameterError`] if `moves` is 0.
     pub fn with_moves(self, moves: usize) -> Result<Self, ParameterError> {
         let moves = ParameterError::require_count("the number of moves", moves)?;
         Ok(Self { moves, ..self })
@@ -55,7 +55,7 @@ impl<const D: usize, C: Couple<D>> Step<D> for PnpDm<C> {
         context: &mut StepContext<'_, D>,
         (): &mut (),
     ) -> Result<State<D>, StepError> {
-        // Second order: the chain multiplies what each turn gets wrong.
+        // Second order, because errors of the iterations accumulate along the chain.
         let reverse = DpmSolverMultistep::plus_plus(Order::Second).sde();
         let clean = descend(&reverse, x, mv.from, self.moves, context)?;
         if mv.to.sigma() == 0.0 {
@@ -70,7 +70,7 @@ impl<const D: usize, C: Couple<D>> Step<D> for PnpDm<C> {
         Ok(State::new(mv.to, z * mv.to.alpha(), Some(clean)))
     }
 
-    /// Down or level, where there is some signal and some noise.
+    /// Accepts moves that do not add noise, from levels with some signal and some noise.
     fn check(&self, mv: Move) -> Result<(), StepError> {
         mv.from.require_signal()?;
         mv.from.require_noise()?;

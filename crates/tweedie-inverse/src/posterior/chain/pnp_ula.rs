@@ -1,9 +1,10 @@
 //! PnP-ULA: Langevin dynamics of the posterior, with a denoiser as the prior's score,
 //! `x ← x + δ (∇ log p(y | x) + (D(x) − x)/σ²) + √(2δ) z`.
 //!
-//! By Tweedie's formula `(D(x) − x)/σ²` is the score of the prior blurred by σ, so that the chain
-//! explores `p(y | x) p_σ(x)`, up to a bias of the order of δ. The state is the image itself; stay
-//! at the level of the denoiser ([`LevelPath::staying`](tweedie_math::LevelPath::staying)).
+//! By Tweedie's formula, `(D(x) − x)/σ²` is the score of the prior blurred by σ. The chain
+//! therefore samples `p(y | x) p_σ(x)`, up to a bias of order δ. The state is the image itself, and
+//! the path has to stay at the level of the denoiser
+//! ([`LevelPath::staying`](tweedie_math::LevelPath::staying)).
 //!
 //! # Reference
 //! Laumont et al. 2022, "Bayesian Imaging Using Plug & Play Priors: When Langevin Meets Tweedie",
@@ -15,7 +16,7 @@ use tweedie_core::{InputError, vjp};
 use tweedie_math::{Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// One move of PnP-ULA, for any likelihood and any denoiser.
+/// PnP-ULA for any likelihood and any denoiser: one Langevin step per move.
 #[derive(Clone, Debug)]
 pub struct PnpUla<L> {
     likelihood: L,
@@ -24,8 +25,8 @@ pub struct PnpUla<L> {
 }
 
 impl<L> PnpUla<L> {
-    /// The method for `likelihood`. Its step size has no default: give one by
-    /// [`with_step_size`](Self::with_step_size), or a run refuses it.
+    /// Creates the method for `likelihood`. The step size has no default: a run fails unless
+    /// [`with_step_size`](Self::with_step_size) sets it.
     pub fn new(likelihood: L) -> Self {
         Self {
             likelihood,
@@ -34,7 +35,7 @@ impl<L> PnpUla<L> {
         }
     }
 
-    /// The step size δ, which has to be below `2/(L + 1/σ²)` for `L = ‖A‖²/σ_y²`.
+    /// Sets the step size δ, which has to be below `2/(L + 1/σ²)` with `L = ‖A‖²/σ_y²`.
     ///
     /// # Errors
     /// [`ParameterError`] unless δ is finite and above 0.
@@ -48,7 +49,7 @@ impl<L> PnpUla<L> {
         ParameterError::require_positive("the step size δ, which has no default,", delta)
     }
 
-    /// Keeps the state within a box, as the projected variant of the paper does.
+    /// Clamps the state to `[min, max]`, as the projected variant of the paper does.
     ///
     /// # Errors
     /// [`ParameterError`] unless `min < max`.

@@ -1,8 +1,8 @@
-//! Regularisation by denoising (RED), its fixed point: `x ← argmin ‖y − A x‖²/σ_y² + λ ‖x −
-//! D(x)‖²`, the last `D(x)` being that of the state before.
+//! Regularisation by denoising (RED), by fixed-point iteration:
+//! `x ← argmin ‖y − A x‖²/σ_y² + λ ‖x − D(x)‖²`, with `D(x)` of the previous state.
 //!
-//! A point where `Aᵀ (A x − y)/σ_y² + λ (x − D(x)) = 0`. The state is the image itself and begins
-//! with `A⁺ y`; stay at the level of the denoiser
+//! At a fixed point, `Aᵀ (A x − y)/σ_y² + λ (x − D(x)) = 0`. The state is the image itself and
+//! starts at `A⁺ y`. Use a path that stays at the level of the denoiser
 //! ([`LevelPath::staying`](tweedie_math::LevelPath::staying)).
 //!
 //! # Reference
@@ -17,8 +17,9 @@ use tweedie_core::{InputError, Noise};
 use tweedie_math::{Level, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// One iteration of RED a move, for linear operators and Gaussian noise: a point estimate, for any
-/// denoiser.
+/// RED: one fixed-point iteration per move.
+///
+/// It gives a point estimate for linear operators and Gaussian noise, with any denoiser.
 #[derive(Clone, Debug)]
 pub struct Red<P> {
     problem: P,
@@ -26,7 +27,7 @@ pub struct Red<P> {
 }
 
 impl<P> Red<P> {
-    /// With Tweedie's weight of the prior, `λ = (α/σ)²` of the denoiser's level.
+    /// Creates RED with Tweedie's weight of the prior, `λ = (α/σ)²` of the denoiser's level.
     pub fn new(problem: P) -> Self {
         Self {
             problem,
@@ -34,7 +35,7 @@ impl<P> Red<P> {
         }
     }
 
-    /// Another weight λ of the prior, an inverse variance.
+    /// Sets the weight λ of the prior, an inverse variance.
     ///
     /// # Errors
     /// [`ParameterError`] unless λ is finite and above 0.

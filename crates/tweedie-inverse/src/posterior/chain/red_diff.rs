@@ -1,9 +1,9 @@
-//! RED-diff: a point estimate `μ` by stochastic descent, with the denoiser's error as the prior's
-//! force.
+//! RED-diff: a point estimate `μ` by stochastic gradient descent, with the denoiser's error as the
+//! gradient of the prior.
 //!
-//! At each level, with `x_t = α μ + σ ε` and what the denoiser takes for the noise, `ε̂`, Adam
-//! follows the gradient of `½ ‖y − A μ‖² + λ (σ/α) ⟨ε̂ − ε, μ⟩`, the second factor of which is held
-//! fixed. The state is `μ` itself and begins with `A⁺ y`.
+//! At each level, let `x_t = α μ + σ ε`, and let `ε̂` be the denoiser's estimate of `ε`. Adam
+//! follows the gradient of `½ ‖y − A μ‖² + λ (σ/α) ⟨ε̂ − ε, μ⟩`, in which `ε̂ − ε` is held fixed.
+//! The state is `μ` itself and starts at `A⁺ y`.
 //!
 //! # Reference
 //! Mardani, Song, Kautz & Vahdat 2023, "A Variational Perspective on Solving Inverse Problems with
@@ -16,7 +16,7 @@ use tweedie_core::{DenoiseError, InputError, Noise, per_sample_sum, try_vjp};
 use tweedie_math::{Level, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// One descent a move, for any differentiable operator.
+/// RED-diff for any differentiable operator: one Adam step per move.
 #[derive(Clone, Debug)]
 pub struct RedDiff<const D: usize, P> {
     problem: P,
@@ -25,18 +25,18 @@ pub struct RedDiff<const D: usize, P> {
     rate: f64,
 }
 
-/// Where the descent begins.
+/// The start of the descent.
 #[derive(Clone, Debug)]
 enum Initial<const D: usize, P> {
-    /// At `A⁺ y`, for a batch of a shape.
+    /// `A⁺ y`, for a batch of the given shape.
     PseudoInverse(fn(&P, [usize; D], &Device) -> Result<Tensor<D>, StepError>),
-    /// At this image, one for each sample or one for all.
+    /// This image, one for each sample or one for all.
     Image(Box<Tensor<D>>),
 }
 
 impl<const D: usize, P: LinearMeasured<D>> RedDiff<D, P> {
-    /// From `A⁺ y`, with the weight λ = 0.25 of the prior and Adam's rate 0.1 (β 0.9 and 0.99), as
-    /// the paper has it.
+    /// Starts at `A⁺ y`, with the paper's prior weight λ = 0.25 and Adam learning rate 0.1 (β = 0.9
+    /// and 0.99).
     pub fn new(problem: P) -> Self {
         Self {
             problem,
@@ -48,8 +48,8 @@ impl<const D: usize, P: LinearMeasured<D>> RedDiff<D, P> {
 }
 
 impl<const D: usize, P: Measured<D>> RedDiff<D, P> {
-    /// From an image, one for each sample or one for all: for operators that are not linear and
-    /// have no pseudo-inverse.
+    /// Starts at an image, one for each sample or one for all. Use this for nonlinear operators,
+    /// which have no pseudo-inverse.
     pub fn starting_at(problem: P, initial: Tensor<D>) -> Self {
         Self {
             problem,
@@ -59,7 +59,7 @@ impl<const D: usize, P: Measured<D>> RedDiff<D, P> {
         }
     }
 
-    /// Another weight λ of the prior.
+    /// Sets the weight λ of the prior.
     ///
     /// # Errors
     /// [`ParameterError`] unless λ is finite and at least 0.
@@ -68,17 +68,17 @@ impl<const D: usize, P: Measured<D>> RedDiff<D, P> {
         Ok(Self { lambda, ..self })
     }
 
-    /// Another rate of Adam, in units of the image a move.
+    /// Sets Adam's learning rate, in units of the image per move.
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is finite and above 0.
+    /// [`ParameterError`] unless `rate` is finite and above 0.
     pub fn with_rate(self, rate: f64) -> Result<Self, ParameterError> {
         let rate = ParameterError::require_positive("Adam's rate", rate)?;
         Ok(Self { rate, ..self })
     }
 }
 
-/// Adam's averages of the gradient and of its square, and how many it has seen.
+/// Adam's running averages of the gradient and of its square, and the number of gradients.
 #[derive(Clone, Debug)]
 pub struct Averages<const D: usize> {
     mean: Option<(Tensor<D>, Tensor<D>)>,
@@ -95,7 +95,7 @@ impl<const D: usize> Default for Averages<D> {
 }
 
 impl<const D: usize> Averages<D> {
-    /// The direction of Adam after one more gradient (Kingma & Ba 2015, algorithm 1).
+    /// Adds a gradient and returns Adam's direction (Kingma & Ba 2015, algorithm 1).
     fn direction(&mut self, gradient: Tensor<D>) -> Tensor<D> {
         const BETAS: [f64; 2] = [0.9, 0.99];
         let zeros = || (gradient.zeros_like(), gradient.zeros_like());

@@ -1,13 +1,13 @@
 //! DDNM+: the null-space step for noisy measurements.
 //!
 //! A kernel moves by `state·x_t + a·x̂₀ + σ̃ z`. Replacing the measured part of `x̂₀` by `A⁺ y`
-//! brings noise of variance `(a σ_y/s_i)²` with it along singular vector `i`. In the basis `V`,
-//! `x̂₀ ← x̂₀ + λ_i (ȳ_i − x̂₀)` with `ȳ = Σ⁺Uᵀ y`, `λ_i = min(1, σ̃ s_i/(a σ_y))`, and the fresh
-//! noise keeps the variance `σ̃² − (a λ_i σ_y/s_i)²`, so that the total is the kernel's.
+//! adds noise of variance `(a σ_y/s_i)²` along singular vector `i`. In the basis `V`,
+//! `x̂₀ ← x̂₀ + λ_i (ȳ_i − x̂₀)` with `ȳ = Σ⁺Uᵀ y` and `λ_i = min(1, σ̃ s_i/(a σ_y))`. The fresh
+//! noise has the variance `σ̃² − (a λ_i σ_y/s_i)²`, so that the total variance is the kernel's.
 //!
-//! Where `s_i` is tiny, every move would put the noise of the measurement in the place of fresh
-//! noise, the same in all of them: it adds up along the chain. Singular values up to 0.03 of the
-//! largest count as 0, as in the authors' code.
+//! Where `s_i` is tiny, every move would replace fresh noise by the same noise of the measurement,
+//! which adds up along the chain. Singular values up to 0.03 of the largest therefore count as 0,
+//! as in the authors' code.
 //!
 //! # Reference
 //! Wang, Yu & Zhang 2023, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",
@@ -22,8 +22,10 @@ use tweedie_core::InputError;
 use tweedie_math::{Kernel, Move, MoveError, ParameterError, Transition};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// DDNM+ with any kernel that adds noise, for operators whose singular values are known and
-/// Gaussian noise. A kernel without noise has no room for that of the measurement and is refused.
+/// DDNM+ with any kernel that adds noise.
+///
+/// The operator's singular values have to be known, and the noise has to be Gaussian. A kernel
+/// without noise is rejected: its variance cannot hold that of the measurement.
 #[derive(Clone, Debug)]
 pub struct DdnmPlus<K, P> {
     kernel: K,
@@ -32,7 +34,7 @@ pub struct DdnmPlus<K, P> {
 }
 
 impl<K, P> DdnmPlus<K, P> {
-    /// Moves by `kernel` (the paper: [`Ddim`](tweedie_math::Ddim) with η = 0.85).
+    /// Corrects the moves of `kernel`. The paper uses [`Ddim`](tweedie_math::Ddim) with η = 0.85.
     pub fn new(kernel: K, problem: P) -> Self {
         Self {
             kernel,
@@ -41,10 +43,10 @@ impl<K, P> DdnmPlus<K, P> {
         }
     }
 
-    /// Takes singular values up to another part of the largest as 0.
+    /// Sets the cutoff: singular values up to this fraction of the largest count as 0.
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is at least 0 and below 1.
+    /// [`ParameterError`] unless `cutoff` is at least 0 and below 1.
     pub fn with_cutoff(self, cutoff: f64) -> Result<Self, ParameterError> {
         let (legal, expected) = ((0.0..1.0).contains(&cutoff), "at least 0 and below 1");
         let cutoff = ParameterError::require(legal, "the cutoff", expected, cutoff)?;
@@ -53,7 +55,8 @@ impl<K, P> DdnmPlus<K, P> {
 }
 
 impl<K: Kernel, P> DdnmPlus<K, P> {
-    /// The kernel's, which has to leave room for the noise of the measurement.
+    /// The kernel's transition. It has to depend on `x̂₀`, and to add noise unless it ends at clean
+    /// data.
     fn transition(&self, mv: Move) -> Result<Transition, MoveError> {
         let step = self.kernel.transition(mv.from, mv.to)?;
         let (coefficient, value) = match step.clean > 0.0 {

@@ -1,7 +1,7 @@
 //! DPS as published: the step of a kernel, then `x ← x − ζ ∇_{x_t} ‖y − A x̂₀(x_t)‖`.
 //!
 //! The paper writes `ζ_i ∇ ‖y − A x̂₀‖²` with `ζ_i = ζ/‖y − A x̂₀‖`, which is this up to a factor
-//! of 2, and its code takes the gradient of the norm. The norm is that of each sample, not of the
+//! of 2; its code takes the gradient of the norm. The norm is taken over each sample, not over the
 //! batch.
 //!
 //! # Reference
@@ -14,7 +14,7 @@ use tweedie_core::{Advance, InputError, tracked, try_vjp};
 use tweedie_math::{Kernel, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// The update of DPS around any kernel; the paper takes [`Ancestral`](tweedie_math::Ancestral).
+/// The update of DPS around any kernel; the paper uses [`Ancestral`](tweedie_math::Ancestral).
 #[derive(Clone, Debug)]
 pub struct DpsStep<K, P> {
     kernel: K,
@@ -23,8 +23,7 @@ pub struct DpsStep<K, P> {
 }
 
 impl<K, P> DpsStep<K, P> {
-    /// Corrects the moves of `kernel` with the step size ζ = 0.3, which the paper takes for
-    /// inpainting.
+    /// Corrects the moves of `kernel` with step size ζ = 0.3, the paper's value for inpainting.
     pub fn new(kernel: K, problem: P) -> Self {
         Self {
             kernel,
@@ -33,7 +32,7 @@ impl<K, P> DpsStep<K, P> {
         }
     }
 
-    /// Another step size ζ (the paper: 0.3 to 1 for images in `[−1, 1]`).
+    /// Sets the step size ζ. The paper uses 0.3 to 1 for images in `[−1, 1]`.
     ///
     /// # Errors
     /// [`ParameterError`] unless ζ is finite.

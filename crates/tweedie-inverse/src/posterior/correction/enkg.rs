@@ -1,12 +1,12 @@
-//! EnKG: guidance without derivatives, by the covariances of an ensemble.
+//! EnKG: derivative-free guidance, by the covariances of an ensemble.
 //!
-//! After each move of a kernel, with `x̂ʲ` where the flow of the prior ends from particle `j` and
-//! `ŷʲ = A x̂ʲ`, the particles take the Kalman step
-//! `xʲ ← xʲ + h Σ_k 1/K ⟨ŷᵏ − ȳ, y − ŷʲ⟩/σ_y² (xᵏ − x̄)`. The operator may be any function; it is
-//! evaluated, never differentiated. With `D_jk` the matrix of the products, `h = size/‖D‖`.
+//! After each move of a kernel, let `x̂ʲ` be the end of the prior's probability flow from particle
+//! `j`, and `ŷʲ = A x̂ʲ`. The particles take the Kalman step
+//! `xʲ ← xʲ + h Σ_k 1/K ⟨ŷᵏ − ȳ, y − ŷʲ⟩/σ_y² (xᵏ − x̄)`. With `D_jk` the matrix of the products,
+//! `h = size/‖D‖`. The operator may be any function; it is evaluated but never differentiated.
 //!
-//! The authors' code leaves out the first and the last tenth of the moves and lets the size fall;
-//! here every move counts, with one size.
+//! The authors' code skips the first and the last tenth of the moves and decreases the size. Here,
+//! every move except one to clean data is corrected, with a constant size.
 //!
 //! # Reference
 //! Zheng et al. 2024, "Ensemble Kalman Diffusion Guidance: A Derivative-free Method for Inverse
@@ -19,8 +19,10 @@ use tweedie_core::{Advance, InputError};
 use tweedie_math::{Ddim, Kernel, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// EnKG around any kernel, for any operator. A batch holds the particles of one measurement after
-/// the other: `[measurements × particles, …]`, and `y` has one row for each measurement.
+/// EnKG around any kernel, for any operator.
+///
+/// A batch has the shape `[measurements × particles, …]`, ordered by measurement. `y` has one row
+/// for each measurement.
 #[derive(Clone, Debug)]
 pub struct EnKg<K, P> {
     kernel: K,
@@ -31,7 +33,7 @@ pub struct EnKg<K, P> {
 }
 
 impl<K, P> EnKg<K, P> {
-    /// Moves ensembles of 64 particles by `kernel`, with step size 2 and 3 moves of the flow.
+    /// Corrects the moves of `kernel`, with 64 particles, step size 2 and 3 moves of the flow.
     pub fn new(kernel: K, problem: P) -> Self {
         Self {
             kernel,
@@ -42,29 +44,29 @@ impl<K, P> EnKg<K, P> {
         }
     }
 
-    /// Another number of particles for each measurement.
+    /// Sets the number of particles for each measurement.
     ///
     /// # Errors
-    /// [`ParameterError`] for fewer than two.
+    /// [`ParameterError`] if `particles` is below 2.
     pub fn with_particles(self, particles: usize) -> Result<Self, ParameterError> {
         let (name, value) = ("the number of particles", particles as f64);
         ParameterError::require(particles > 1, name, "at least 2", value)?;
         Ok(Self { particles, ..self })
     }
 
-    /// Another step size.
+    /// Sets the step size.
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is finite and above 0.
+    /// [`ParameterError`] unless `size` is finite and above 0.
     pub fn with_size(self, size: f64) -> Result<Self, ParameterError> {
         let size = ParameterError::require_positive("the step size", size)?;
         Ok(Self { size, ..self })
     }
 
-    /// Another number of moves of the flow that ends in `x̂`: each is an evaluation.
+    /// Sets the number of moves of the flow to `x̂`; each move is one evaluation.
     ///
     /// # Errors
-    /// [`ParameterError`] for none.
+    /// [`ParameterError`] if `moves` is 0.
     pub fn with_moves(self, moves: usize) -> Result<Self, ParameterError> {
         let moves = ParameterError::require_count("the number of moves", moves)?;
         Ok(Self { moves, ..self })
@@ -72,7 +74,7 @@ impl<K, P> EnKg<K, P> {
 }
 
 impl<K, P> EnKg<K, P> {
-    /// How many ensembles a batch holds, one for each of the measurements.
+    /// Returns the number of ensembles in a batch, one for each measurement.
     fn ensembles(&self, batch: usize, measurements: usize) -> Result<usize, ParameterError> {
         let whole = Some(batch) == self.particles.checked_mul(measurements);
         let name = "the size of the batch";
@@ -106,7 +108,7 @@ impl<const D: usize, K: Kernel, P: Measured<D>> Step<D> for EnKg<K, P> {
         let seen = grouped(self.problem.operator().apply(ends));
         let gap = y.reshape([groups as i32, 1, -1]) - seen.clone();
         let spread = seen.clone() - seen.mean_dim(1);
-        // D_jk, and its norm for each ensemble: the noise's variance cancels.
+        // D_jk and its norm for each ensemble, without σ_y², which cancels.
         let products = gap.matmul(spread.swap_dims(1, 2)) * (1.0 / count as f64);
         let square = products.clone().square().sum_dim(2).sum_dim(1);
         let h = (square + f64::from(f32::MIN_POSITIVE)).sqrt().recip() * self.size;

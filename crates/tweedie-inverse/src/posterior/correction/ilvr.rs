@@ -1,6 +1,7 @@
 //! ILVR: `x_s ← x_s + φ(α_s y + σ_s z) − φ(x_s)` with a low-pass filter `φ`.
 //!
-//! The low frequencies of the state become those of a noisy reference; the rest is the prior's.
+//! The low frequencies of the state become those of a noisy reference; the prior determines the
+//! rest.
 //!
 //! # Reference
 //! Choi et al. 2021, "ILVR: Conditioning Method for Denoising Diffusion Probabilistic Models",
@@ -13,8 +14,10 @@ use tweedie_core::{DenoiseError, InputError, Noise};
 use tweedie_math::{Level, Move};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// Iterative latent variable refinement around any step. The measurement is `φ(y)`, what the
-/// low-pass filter leaves of the reference; by linearity `φ(α y + σ z) = α φ(y) + σ φ(z)`.
+/// Iterative latent variable refinement around any step.
+///
+/// The measurement is `φ(y)`, the reference after the low-pass filter. By linearity,
+/// `φ(α y + σ z) = α φ(y) + σ φ(z)`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -25,7 +28,7 @@ use tweedie_samplers::{State, Step, StepContext, StepError};
 /// use tweedie_inverse::operator::{Operator, Padding, Separable, Taps};
 /// use tweedie_math::Ancestral;
 ///
-/// // A blurred reference: what is left after averaging over 4×4 pixels.
+/// // A blurred reference: means over 4×4 pixels, enlarged to the original size.
 /// let up = Separable::enlarge(Taps::Bilinear, 4, [8, 8], Padding::Circular)?;
 /// let low_pass = AveragePool::new(4)?.then(up);
 /// let reference = low_pass.apply(Tensor::<4>::ones([1, 1, 8, 8], &Device::flex()));
@@ -40,7 +43,8 @@ pub struct Ilvr<S, P> {
 }
 
 impl<S, P> Ilvr<S, P> {
-    /// Takes what a low-pass filter, from signals to signals, lets through from the measurement.
+    /// Corrects the moves of `step`. The operator of `problem` is a low-pass filter whose output
+    /// has the shape of the signal; its `y` is the filtered reference.
     pub fn new(step: S, problem: P) -> Self {
         Self { step, problem }
     }

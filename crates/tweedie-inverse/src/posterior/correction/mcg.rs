@@ -21,7 +21,7 @@ pub struct Mcg<K, P> {
 }
 
 impl<K, P: Clone> Mcg<K, P> {
-    /// Corrects the moves of `kernel`, with the step size ζ = 0.3 of the gradient.
+    /// Corrects the moves of `kernel`, with gradient step size ζ = 0.3.
     pub fn new(kernel: K, problem: P) -> Self {
         Self {
             step: DpsStep::new(kernel, problem.clone()),
@@ -29,7 +29,7 @@ impl<K, P: Clone> Mcg<K, P> {
         }
     }
 
-    /// Another step size ζ.
+    /// Sets the step size ζ of the gradient.
     ///
     /// # Errors
     /// [`ParameterError`] unless ζ is finite.

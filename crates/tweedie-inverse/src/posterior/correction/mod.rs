@@ -1,4 +1,4 @@
-//! Methods that wrap a step or a kernel, and correct its moves by the measurement.
+//! Methods that wrap a step or a kernel and correct its moves with the measurement.
 
 mod ddnm_plus;
 mod dps_step;

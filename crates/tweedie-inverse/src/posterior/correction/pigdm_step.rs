@@ -1,8 +1,8 @@
-//! ΠGDM as published for measurements without noise: the step of a kernel, then
+//! ΠGDM as published for noiseless measurements: the step of a kernel, then
 //! `x_s ← x_s + α_t α_s Jᵀ A⁺ (y − A x̂₀)` with `J = ∂x̂₀/∂x_t`.
 //!
-//! The weight is that of the authors' code, not Tweedie's formula; for that, and for noise, there
-//! is [`Pigdm`](crate::posterior::guidance::Pigdm).
+//! The weight is that of the authors' code, not that of Tweedie's formula. For Tweedie's formula
+//! and for noisy measurements, use [`Pigdm`](crate::posterior::guidance::Pigdm).
 //!
 //! # Reference
 //! Song, Vahdat, Mardani & Kautz 2023, "Pseudoinverse-Guided Diffusion Models for Inverse
@@ -24,7 +24,7 @@ pub struct PigdmStep<K, P> {
 }
 
 impl<K, P> PigdmStep<K, P> {
-    /// Corrects the moves of `kernel` by a linear measurement, whose noise counts for nothing.
+    /// Corrects the moves of `kernel` with a linear measurement. The noise level is ignored.
     pub fn new(kernel: K, problem: P) -> Self {
         Self { kernel, problem }
     }

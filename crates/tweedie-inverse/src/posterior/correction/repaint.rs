@@ -1,10 +1,10 @@
-//! Replacement: after each step the measured part of the state becomes that of a noisy measurement,
-//! `x_s ← x_s + A⁺ (α_s y + σ_s A z − A x_s)`.
+//! Replacement: after each step, the measured part of the state becomes that of a noised
+//! measurement, `x_s ← x_s + A⁺ (α_s y + σ_s A z − A x_s)`.
 //!
-//! With a mask that is RePaint's `m ∘ (α_s y + σ_s z) + (1 − m) ∘ x_s`, around any step; its time
-//! travel is [`LevelPath::with_time_travel`](tweedie_math::LevelPath::with_time_travel). With other
-//! operators it is the projection of score-SDE's inpainting and colourisation. The measurement is
-//! taken to be without noise: a noisy one is reproduced, noise included.
+//! With a mask, this is RePaint's `m ∘ (α_s y + σ_s z) + (1 − m) ∘ x_s`, around any step. For its
+//! time travel, use [`LevelPath::with_time_travel`](tweedie_math::LevelPath::with_time_travel).
+//! With other operators, this is the projection of score-SDE's inpainting and colourisation. The
+//! measurement is assumed to be noiseless: the result reproduces a noisy one with its noise.
 //!
 //! # Reference
 //! Lugmayr et al. 2022, "RePaint", algorithm 1, arXiv:2201.09865; Song et al. 2021, appendix I.2
@@ -53,14 +53,13 @@ pub struct RePaint<S, P> {
 }
 
 impl<S, P> RePaint<S, P> {
-    /// Replaces what was measured after every move of `step`; the noise of the measurement counts
-    /// for nothing.
+    /// Replaces the measured part after every move of `step`. The noise level is ignored.
     pub fn new(step: S, problem: P) -> Self {
         Self { step, problem }
     }
 }
 
-/// `x + A⁺ (α y + σ A z − A x)`, for a state at a level.
+/// Replaces `x` by `x + A⁺ (α y + σ A z − A x)` at the level of the state.
 pub(super) fn replace<const D: usize>(
     problem: &(impl LinearMeasured<D> + ?Sized),
     state: State<D>,

@@ -1,4 +1,4 @@
-//! Twisting functions: guesses of `p(y | x_t)` for twisted sequential Monte Carlo.
+//! Twisting functions: approximations of `p(y | x_t)` for twisted sequential Monte Carlo.
 //!
 //! # Reference
 //! Wu et al. 2023, arXiv:2306.17775.
@@ -10,28 +10,29 @@ use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, per_sample_sum, vjp};
 use tweedie_math::{Level, ParameterError};
 
-/// A guess of `p(y | x_t)` from the estimate `x̂₀(x_t)`, which becomes the likelihood itself as the
-/// noise goes to 0.
+/// An approximation `p̃` of `p(y | x_t)` from the estimate `x̂₀(x_t)`.
+///
+/// It has to become the likelihood itself as the noise goes to 0.
 pub trait Twist<const D: usize> {
-    /// `log p̃` of every sample, `[batch]`, up to a number that depends on the level alone, and its
-    /// gradient with respect to the estimate.
+    /// Returns `log p̃` of each sample, `[batch]`, and its gradient with respect to the estimate. A
+    /// constant that depends on the level alone may be missing.
     ///
     /// # Errors
-    /// [`DenoiseError`] if an equation is not solved.
+    /// [`DenoiseError`] if a linear system is not solved.
     fn twist(&self, clean: Tensor<D>, level: Level)
     -> Result<(Tensor<1>, Tensor<D>), DenoiseError>;
 
-    /// Whether it scores signals of a shape. A run asks this before it starts.
+    /// Checks that the twist accepts signals of shape `signal`. A run calls this before it starts.
     ///
     /// # Errors
-    /// [`InputError`] says what does not fit.
+    /// [`InputError`] names what does not fit.
     fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
         let _ = signal;
         Ok(())
     }
 }
 
-/// `p̃ = p(y | x̂₀)`, for any likelihood: that of DPS.
+/// The twist of DPS, `p̃ = p(y | x̂₀)`, for any likelihood.
 impl<const D: usize, L: Likelihood<D>> Twist<D> for L {
     fn twist(&self, clean: Tensor<D>, _: Level) -> Result<(Tensor<1>, Tensor<D>), DenoiseError> {
         let (log, pullback) = vjp(clean, |clean| self.log_likelihood(clean));
@@ -44,8 +45,9 @@ impl<const D: usize, L: Likelihood<D>> Twist<D> for L {
     }
 }
 
-/// `p̃ = N(y; A x̂₀, r² A Aᵀ + σ_y² I)` with `r² = σ²/(α² + σ²/s²)`, for linear measurements with
-/// Gaussian noise: that of ΠGDM.
+/// The twist of ΠGDM: `p̃ = N(y; A x̂₀, r² A Aᵀ + σ_y² I)` with `r² = σ²/(α² + σ²/s²)`.
+///
+/// It needs a linear measurement with Gaussian noise.
 #[derive(Clone, Debug)]
 pub struct TwistByVariance<P> {
     problem: P,
@@ -53,7 +55,7 @@ pub struct TwistByVariance<P> {
 }
 
 impl<P> TwistByVariance<P> {
-    /// For data of standard deviation 1.
+    /// Creates the twist for data of standard deviation 1.
     pub fn new(problem: P) -> Self {
         Self {
             problem,
@@ -61,10 +63,10 @@ impl<P> TwistByVariance<P> {
         }
     }
 
-    /// Another standard deviation `s` of the data.
+    /// Sets the standard deviation `s` of the data.
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is above 0.
+    /// [`ParameterError`] unless `data_std` is above 0.
     pub fn with_data_std(self, data_std: f64) -> Result<Self, ParameterError> {
         let (name, legal) = ("the data's standard deviation", data_std > 0.0);
         let data_std = ParameterError::require(legal, name, "above 0", data_std)?;
@@ -86,7 +88,7 @@ impl<const D: usize, P: LinearGaussian<D>> Twist<D> for TwistByVariance<P> {
             let log = per_sample_sum(residual.square()) * (-0.5 / sigma2);
             return Ok((log, back));
         }
-        // Aᵀ u of u = (r² A Aᵀ + σ_y²)⁻¹ (y − A x̂₀), and u itself from it.
+        // `back` is Aᵀ u for u = (r² A Aᵀ + σ_y²)⁻¹ (y − A x̂₀); u follows from it.
         let back = solve_shifted(a, a.adjoint(residual.clone()), sigma2 / r2)? * (1.0 / r2);
         let u = (residual.clone() - a.apply(back.clone()) * r2) * (1.0 / sigma2);
         Ok((per_sample_sum(residual * u) * -0.5, back))

@@ -1,11 +1,12 @@
-//! Twisted sequential Monte Carlo (TDS): particles that are guided, weighted and resampled, so that
-//! what the guidance gets wrong is corrected.
+//! Twisted sequential Monte Carlo (TDS): particles are guided, weighted and resampled, which
+//! corrects the errors of the guidance.
 //!
-//! With a twisting function `p̃(y | x_t)` ([`Twist`]), a move draws `x_s ~ N(state·x_t +
-//! clean·x̂₀′, noise²)`, `x̂₀′ = x̂₀ + (σ²/α) ∇ log p̃(y | x_t)`, and multiplies the particle's
-//! weight by `p(x_s | x_t) p̃(y | x_s) / (q(x_s | x_t, y) p̃(y | x_t))`. The weighted particles
-//! draw from the posterior as their number grows, whatever the twisting; where their effective
-//! number falls below a part of them, they are resampled systematically.
+//! With a twisting function `p̃(y | x_t)` ([`Twist`]), a move draws
+//! `x_s ~ N(state·x_t + clean·x̂₀′, noise²)` with `x̂₀′ = x̂₀ + (σ²/α) ∇ log p̃(y | x_t)`. It
+//! multiplies the particle's weight by `p(x_s | x_t) p̃(y | x_s) / (q(x_s | x_t, y) p̃(y | x_t))`.
+//! The weighted particles converge to the posterior as their number grows, for any twisting
+//! function. Where their effective number falls below a fraction of them, they are resampled
+//! systematically.
 //!
 //! # Reference
 //! Wu, Trippe, Naesseth, Blei & Cunningham 2023, "Practical and Asymptotically Exact Conditional
@@ -18,12 +19,12 @@ use tweedie_core::{DenoiseError, Denoiser, InputError, Noise, linearised, per_sa
 use tweedie_math::{Kernel, Level, Move, MoveError, ParameterError, Transition};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// Twisted SMC by any kernel that adds noise.
+/// Twisted SMC with any kernel that adds noise.
 ///
-/// A batch holds the particles of one measurement after the other, `[measurements × particles, …]`;
-/// the twist scores each particle by its measurement. The twist decides how many particles a result
-/// takes, not what it is. At clean data the particles are resampled once more, so that every one
-/// counts the same; before that, [`Trajectory::memory`](tweedie_samplers::Trajectory::memory) has
+/// A batch has the shape `[measurements × particles, …]`, ordered by measurement. The twist scores
+/// each particle with its own measurement. The twist affects the number of particles that a result
+/// needs, not its limit. At clean data, the particles are resampled once more, so that all have
+/// equal weights. Before that, [`Trajectory::memory`](tweedie_samplers::Trajectory::memory) holds
 /// their weights.
 ///
 /// ```
@@ -60,8 +61,8 @@ pub struct TwistedSmc<K, T> {
 }
 
 impl<K, T> TwistedSmc<K, T> {
-    /// 64 particles for each measurement, resampled where fewer than half of them are effective. A
-    /// measurement is a twist, that of DPS.
+    /// Creates twisted SMC with 64 particles for each measurement. They are resampled where fewer
+    /// than half of them are effective. A measurement as `twist` is the twist of DPS.
     pub fn new(kernel: K, twist: T) -> Self {
         Self {
             kernel,
@@ -71,25 +72,25 @@ impl<K, T> TwistedSmc<K, T> {
         }
     }
 
-    /// Another number of particles for each measurement.
+    /// Sets the number of particles for each measurement.
     ///
     /// # Errors
-    /// [`ParameterError`] for none.
+    /// [`ParameterError`] if `particles` is 0.
     pub fn with_particles(self, particles: usize) -> Result<Self, ParameterError> {
         let particles = ParameterError::require_count("the number of particles", particles)?;
         Ok(Self { particles, ..self })
     }
 
-    /// Resamples below another part of the particles: 0 never, 1 always.
+    /// Sets the effective fraction below which particles are resampled: 0 for never, 1 for always.
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is from 0 to 1.
+    /// [`ParameterError`] unless `threshold` is from 0 to 1.
     pub fn with_threshold(self, threshold: f64) -> Result<Self, ParameterError> {
         let threshold = ParameterError::require_fraction("the threshold", threshold)?;
         Ok(Self { threshold, ..self })
     }
 
-    /// The kernel's move, which has to add noise unless it ends clean.
+    /// The kernel's transition, which has to add noise unless it ends at clean data.
     fn transition(&self, mv: Move) -> Result<Transition, MoveError>
     where
         K: Kernel,
@@ -105,7 +106,8 @@ impl<K, T> TwistedSmc<K, T> {
         }
     }
 
-    /// Resamples the measurements whose particles need it, or all: the indices of those that go on.
+    /// Resamples the particles of each measurement below the threshold, or of every one if `all`.
+    /// Returns the indices of the chosen particles.
     fn resample<const D: usize>(
         &self,
         particles: &mut Particles<D>,
@@ -141,7 +143,7 @@ impl<K, T> TwistedSmc<K, T> {
     }
 }
 
-/// What twisted SMC remembers: the weights of the particles, and what the twist says about them.
+/// The memory of twisted SMC: the weights of the particles and their twist.
 #[derive(Clone, Debug)]
 pub struct Particles<const D: usize> {
     here: Option<Twisted<D>>,
@@ -162,20 +164,20 @@ impl<const D: usize> Default for Particles<D> {
 }
 
 impl<const D: usize> Particles<D> {
-    /// The weight of each particle among those of its measurement: they sum to 1.
+    /// Returns the weight of each particle. The weights of one measurement sum to 1.
     #[must_use]
     pub fn weights(&self) -> &[f64] {
         &self.weights
     }
 
-    /// The effective number of particles of each measurement, `1/Σ w²`, before they were last
-    /// resampled.
+    /// Returns the effective number of particles of each measurement, `1/Σ w²`. At clean data, this
+    /// is the number before the final resampling.
     #[must_use]
     pub fn effective(&self) -> &[f64] {
         &self.effective
     }
 
-    /// The weights of each measurement's particles from their logarithms.
+    /// Computes the weights and effective numbers of particles from the log-weights.
     fn weigh(&mut self, count: usize) -> Result<(), StepError> {
         (self.weights, self.effective) = (Vec::new(), Vec::new());
         for (measurement, logs) in self.log_weights.chunks(count).enumerate() {
@@ -219,7 +221,7 @@ impl<const D: usize, K: Kernel, T: Twist<D>> Step<D> for TwistedSmc<K, T> {
         let (clean, score) = (select(here.clean), select(here.score));
         let mut x = select(x) * transition.state + clean.clone() * transition.clean;
         let mut ratio = vec![0.0; memory.log_weights.len()];
-        // A move without noise is not guided: its law is a point.
+        // A move without noise is deterministic, so it is not guided.
         if transition.noise > 0.0 {
             let scale = level.sigma().powi(2) / level.alpha() * transition.clean / transition.noise;
             let shift = score * scale;
@@ -248,7 +250,7 @@ impl<const D: usize, K: Kernel, T: Twist<D>> Step<D> for TwistedSmc<K, T> {
         Ok(())
     }
 
-    /// Added noise would make the weights wrong.
+    /// Rejects forward moves: added noise would invalidate the weights.
     fn check_forward(&self, _: Move) -> Result<(), StepError> {
         Err(MoveError::Uphill.into())
     }
@@ -261,7 +263,7 @@ impl<const D: usize, K: Kernel, T: Twist<D>> Step<D> for TwistedSmc<K, T> {
     }
 }
 
-/// Systematic resampling: as many indices as weights, each about as often as its weight says.
+/// Systematic resampling: as many indices as weights, each in proportion to its weight.
 fn systematic(weights: &[f64], uniform: f64) -> Vec<usize> {
     let count = weights.len();
     let (mut sum, mut picked) = (0.0, Vec::with_capacity(count));
@@ -271,13 +273,13 @@ fn systematic(weights: &[f64], uniform: f64) -> Vec<usize> {
             picked.push(i);
         }
     }
-    // What rounding leaves goes to the last particle that has a weight.
+    // Places left empty by rounding go to the last particle with a positive weight.
     let last = weights.iter().rposition(|weight| *weight > 0.0);
     picked.resize(count, last.unwrap_or(count - 1));
     picked
 }
 
-/// What the twisting function says at some states.
+/// The twisting function at a batch of states.
 #[derive(Clone, Debug)]
 struct Twisted<const D: usize> {
     clean: Tensor<D>,

@@ -1,8 +1,8 @@
 //! The annealed likelihood: `p(y | x_t) ≈ N(y; A x_t/α, σ_y² + γ² σ²/α²)`.
 //!
-//! What was measured is compared with the noisy state itself, with the noise of the state added to
-//! that of the measurement; with [`AnnealedLangevin`](tweedie_samplers::AnnealedLangevin) this is
-//! the posterior sampler of Jalal et al.; with γ = 1, and `A` orthogonal, it is exact for a flat
+//! The measurement is compared with the noisy state itself; the noise of the state is added to that
+//! of the measurement. With [`AnnealedLangevin`](tweedie_samplers::AnnealedLangevin), this is the
+//! posterior sampler of Jalal et al. With γ = 1 and an orthogonal `A`, it is exact for a flat
 //! prior.
 //!
 //! # Reference
@@ -17,8 +17,9 @@ use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, per_sample_sum};
 use tweedie_math::{Level, ParameterError};
 
-/// A linear measurement with Gaussian noise as a likelihood of noisy states; for
-/// [`ScoreGuidance`](crate::posterior::ScoreGuidance).
+/// The annealed likelihood of noisy states, for [`ScoreGuidance`](crate::ScoreGuidance).
+///
+/// It needs a linear measurement with Gaussian noise.
 #[derive(Clone, Debug)]
 pub struct Annealed<P> {
     problem: P,
@@ -26,7 +27,7 @@ pub struct Annealed<P> {
 }
 
 impl<P> Annealed<P> {
-    /// The likelihood with γ = 1.
+    /// Creates the likelihood with γ = 1.
     pub fn new(problem: P) -> Self {
         Self {
             problem,
@@ -34,7 +35,7 @@ impl<P> Annealed<P> {
         }
     }
 
-    /// How much of the state's noise is added.
+    /// Sets γ, the factor of the state's noise.
     ///
     /// # Errors
     /// [`ParameterError`] unless γ is finite.

@@ -10,8 +10,7 @@ use burn::tensor::{Int, Tensor};
 use tweedie_core::{DenoiseError, InputError};
 use tweedie_math::{Level, ParameterError};
 
-/// The class that each sample is to have, by a classifier; for
-/// [`ScoreGuidance`](crate::posterior::ScoreGuidance).
+/// The likelihood of a class under a classifier, for [`ScoreGuidance`](crate::ScoreGuidance).
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -19,7 +18,7 @@ use tweedie_math::{Level, ParameterError};
 /// use tweedie_inverse::posterior::{Classifier, ScoreGuidance};
 /// use tweedie_math::Level;
 ///
-/// // The classes of a mixture are known: the guided denoiser is that of one component.
+/// // With the exact classes of a mixture, the guided denoiser is that of one component.
 /// let (device, level) = (Device::flex(), Level::new(0.6, 0.8)?);
 /// let left = Gaussian::isotropic(&[-1.0, 0.0], 0.5)?;
 /// let right = Gaussian::isotropic(&[1.0, 0.0], 0.5)?;
@@ -40,11 +39,13 @@ pub struct Classifier<F> {
 }
 
 impl<F> Classifier<F> {
-    /// `logits` maps states `[batch, …]` at a level to `[batch, classes]`; `classes` says which one
-    /// each sample is to have, or one for all.
+    /// Creates the likelihood from a classifier and the target classes.
+    ///
+    /// `logits` maps states `[batch, …]` at a level to `[batch, classes]`. `classes` holds the
+    /// class of each sample, or one class for all.
     ///
     /// # Errors
-    /// [`ParameterError`] for no class, or one below 0.
+    /// [`ParameterError`] if `classes` is empty or has a class below 0.
     pub fn new(logits: F, classes: Tensor<1, Int>) -> Result<Self, ParameterError> {
         let numbers: Vec<i64> = classes.to_data().iter::<i64>().collect();
         ParameterError::require_count("the number of classes", numbers.len())?;

@@ -1,8 +1,8 @@
-//! DDNM: `x̂₀ + A⁺ (y − A x̂₀)`, the estimate with its range replaced by what was measured and its
-//! null space kept.
+//! DDNM: `x̂₀ + A⁺ (y − A x̂₀)`. The measurement replaces the range component of the estimate; the
+//! null-space component is kept.
 //!
-//! For measurements without noise; a noisy one is reproduced, noise included. For those there is
-//! [`DdnmPlus`](crate::posterior::DdnmPlus). Time travel:
+//! This is for noiseless measurements: the result reproduces a noisy one with its noise. For noisy
+//! measurements, use [`DdnmPlus`](crate::DdnmPlus). For time travel, use
 //! [`LevelPath::with_time_travel`](tweedie_math::LevelPath).
 //!
 //! # Reference
@@ -42,7 +42,7 @@ pub struct Ddnm<M, P> {
 }
 
 impl<M, P> Ddnm<M, P> {
-    /// Guides `prior` by a linear measurement, whose noise counts for nothing.
+    /// Guides `prior` with a linear measurement. The noise level is ignored.
     pub fn new(prior: M, problem: P) -> Self {
         Self { prior, problem }
     }

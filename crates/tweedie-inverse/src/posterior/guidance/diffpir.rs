@@ -1,8 +1,8 @@
 //! DiffPIR: `argmin_x ‖y − A x‖²/(2σ_y²) + (ρ/2) ‖x − x̂₀‖²` with `ρ = λ α²/σ²`.
 //!
-//! The proximal step of the data from the prior's estimate, whose error is taken to have variance
-//! `σ²/(λ α²)`; no gradient of the network. The paper's sampler is this denoiser with the kernel
-//! [`Renoise`](tweedie_math::Renoise) of its ζ.
+//! The proximal step of the data term from the prior's estimate, whose error is assumed to have
+//! variance `σ²/(λ α²)`. The network is not differentiated. The paper's sampler is this denoiser
+//! with the kernel [`Renoise`](tweedie_math::Renoise) and the paper's ζ.
 //!
 //! # Reference
 //! Zhu et al. 2023, "Denoising Diffusion Models for Plug-and-Play Image Restoration",
@@ -24,8 +24,8 @@ pub struct DiffPir<M, P> {
 }
 
 impl<M, P> DiffPir<M, P> {
-    /// Guides `prior` by a linear measurement with Gaussian noise, with the weight λ = 7 of the
-    /// prior (`docs/RESTORING.md` has the paper's, by task).
+    /// Guides `prior` with a linear measurement with Gaussian noise and the weight λ = 7 of the
+    /// prior. `docs/RESTORING.md` lists the paper's λ by task.
     pub fn new(prior: M, problem: P) -> Self {
         Self {
             prior,
@@ -34,7 +34,7 @@ impl<M, P> DiffPir<M, P> {
         }
     }
 
-    /// Another weight λ of the prior.
+    /// Sets the weight λ of the prior.
     ///
     /// # Errors
     /// [`ParameterError`] unless λ is finite and above 0.
@@ -52,7 +52,7 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for DiffP
         proximal_step(&self.problem, clean, shift)
     }
 
-    /// Where there is some signal and some noise.
+    /// Returns whether the level has signal and noise, and the prior supports it.
     fn supports(&self, level: Level) -> bool {
         level.alpha() > 0.0 && level.sigma() > 0.0 && self.prior.supports(level)
     }

@@ -1,8 +1,8 @@
 //! DPS as a posterior denoiser: `x̂₀ + w (σ²/α) ∇_{x_t} log p(y | x̂₀(x_t))`.
 //!
 //! Tweedie's formula with the posterior score, in which `p(y | x_t)` is approximated by
-//! `p(y | x̂₀(x_t))`: what is still uncertain about `x₀` is left out, so the guidance is too strong
-//! at high noise.
+//! `p(y | x̂₀(x_t))`. This ignores the uncertainty of `x₀` given `x_t`, so the guidance is too
+//! strong at high noise.
 //!
 //! # Reference
 //! Chung et al. 2023, "Diffusion Posterior Sampling for General Noisy Inverse Problems", eq. 10
@@ -15,7 +15,7 @@ use tweedie_math::{Level, ParameterError};
 
 /// The posterior denoiser of DPS, for any sampler.
 ///
-/// The gradient runs through the prior's denoiser, to the input alone.
+/// The gradient is taken through the prior's denoiser, with respect to its input alone.
 #[derive(Clone, Debug)]
 pub struct Dps<M, L> {
     prior: M,
@@ -24,7 +24,7 @@ pub struct Dps<M, L> {
 }
 
 impl<M, L> Dps<M, L> {
-    /// Guides `prior` by `likelihood`, with strength 1.
+    /// Guides `prior` with `likelihood`, at strength 1.
     pub fn new(prior: M, likelihood: L) -> Self {
         Self {
             prior,
@@ -33,10 +33,10 @@ impl<M, L> Dps<M, L> {
         }
     }
 
-    /// Another factor `w` of the guidance; 1 is the formula.
+    /// Sets the strength `w` of the guidance; 1 is Tweedie's formula.
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is finite.
+    /// [`ParameterError`] unless `strength` is finite.
     pub fn with_strength(self, strength: f64) -> Result<Self, ParameterError> {
         let strength = ParameterError::require_finite("the strength", strength)?;
         Ok(Self { strength, ..self })
@@ -55,7 +55,7 @@ impl<const D: usize, M: Denoiser<D>, L: Likelihood<D>> Denoiser<D> for Dps<M, L>
         Ok(clean + gradient * (self.strength * level.sigma().powi(2) / level.alpha()))
     }
 
-    /// Not where no signal is left: `α > 0`.
+    /// Returns whether the level has signal (`α > 0`) and the prior supports it.
     fn supports(&self, level: Level) -> bool {
         level.alpha() > 0.0 && self.prior.supports(level)
     }

@@ -1,9 +1,9 @@
 //! Moment matching (MMPS): `x̂₀ + V Aᵀ (A V Aᵀ + σ_y² I)⁻¹ (y − A x̂₀)` with the prior's own
 //! covariance `V = Cov[x₀ | x_t] = (σ²/α) ∂x̂₀/∂x_t`.
 //!
-//! `p(x₀ | x_t) ≈ N(x̂₀, V)` with both moments right: exact for every Gaussian prior. `V` is never
-//! formed; the equation is solved by conjugate gradients, with one product of the Jacobian and a
-//! vector each.
+//! `p(x₀ | x_t) ≈ N(x̂₀, V)` has the right mean and covariance, which is exact for every Gaussian
+//! prior. `V` is never formed: conjugate gradients solve the equation, with one vector–Jacobian
+//! product per iteration.
 //!
 //! # Reference
 //! Rozet, Andry, Lanusse & Louppe 2024, "Learning Diffusion Priors from Observations by Expectation
@@ -20,7 +20,7 @@ use tweedie_math::{Level, ParameterError};
 
 /// The posterior denoiser of moment matching, for linear operators and Gaussian noise.
 ///
-/// One denoising and its gradient for each iteration, and one more.
+/// The cost is one denoising and its gradient for each iteration, and one more.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -52,7 +52,7 @@ pub struct Mmps<M, P> {
 }
 
 impl<M, P> Mmps<M, P> {
-    /// Guides `prior` by a linear measurement with Gaussian noise, with at most 5 iterations.
+    /// Guides `prior` with a linear measurement with Gaussian noise, by at most 5 iterations.
     pub fn new(prior: M, problem: P) -> Self {
         Self {
             prior,
@@ -61,10 +61,10 @@ impl<M, P> Mmps<M, P> {
         }
     }
 
-    /// At most so many iterations of conjugate gradients; the authors take 1 to 5.
+    /// Sets the maximum number of conjugate gradient iterations. The authors use 1 to 5.
     ///
     /// # Errors
-    /// [`ParameterError`] for none.
+    /// [`ParameterError`] if `iterations` is 0.
     pub fn with_iterations(self, iterations: usize) -> Result<Self, ParameterError> {
         let iterations = ParameterError::require_count("the number of iterations", iterations)?;
         Ok(Self { iterations, ..self })
@@ -75,7 +75,7 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for Mmps<
     fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
         let a = self.problem.linear();
         let scale = level.sigma().powi(2) / level.alpha();
-        // V is symmetric; the transposed product is the one that there is.
+        // V is symmetric, so the vector–Jacobian product computes V v.
         let covariance = |v: Tensor<D>| {
             let (_, pullback) = linearised(&self.prior, x.clone(), level)?;
             Ok::<_, DenoiseError>(pullback.apply(v) * scale)
@@ -94,7 +94,7 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for Mmps<
         Ok(clean + pullback.apply(a.adjoint(u)) * scale)
     }
 
-    /// Where there is some signal.
+    /// Returns whether the level has signal and the prior supports it.
     fn supports(&self, level: Level) -> bool {
         level.alpha() > 0.0 && self.prior.supports(level)
     }

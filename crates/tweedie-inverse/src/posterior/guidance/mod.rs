@@ -1,4 +1,4 @@
-//! Methods that wrap the denoiser: each is a denoiser around a denoiser, for any sampler.
+//! Methods that wrap the denoiser: each is itself a denoiser, for any sampler.
 
 mod annealed;
 mod classifier;

@@ -1,8 +1,8 @@
 //! ΠGDM: `x̂₀ + (σ²/α) Jᵀ Aᵀ (r² A Aᵀ + σ_y² I)⁻¹ (y − A x̂₀)` with `J = ∂x̂₀/∂x_t`.
 //!
-//! Tweedie's formula with `p(x₀ | x_t) ≈ N(x̂₀, r² I)`, hence `p(y | x_t) ≈ N(A x̂₀, r² A Aᵀ + σ_y²
-//! I)`, whose gradient is taken through the mean. Exact for data `N(μ, s² I)` with `r² = σ²/(α² +
-//! σ²/s²)`.
+//! Tweedie's formula with `p(x₀ | x_t) ≈ N(x̂₀, r² I)`, hence
+//! `p(y | x_t) ≈ N(A x̂₀, r² A Aᵀ + σ_y² I)`. The gradient is taken through the mean. This is exact
+//! for data `N(μ, s² I)` with `r² = σ²/(α² + σ²/s²)`.
 //!
 //! # Reference
 //! Song, Vahdat, Mardani & Kautz 2023, "Pseudoinverse-Guided Diffusion Models for Inverse
@@ -40,7 +40,7 @@ use tweedie_math::{Level, ParameterError};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// It needs a linear operator and Gaussian noise; anything else does not compile:
+/// It needs a linear operator and Gaussian noise. Other measurements do not compile:
 ///
 /// ```
 /// # use tweedie_core::Denoiser;
@@ -74,7 +74,7 @@ pub struct Pigdm<M, P> {
 }
 
 impl<M, P> Pigdm<M, P> {
-    /// Guides `prior` by a linear measurement with Gaussian noise; the data have standard deviation
+    /// Guides `prior` with a linear measurement with Gaussian noise, for data of standard deviation
     /// 1.
     pub fn new(prior: M, problem: P) -> Self {
         Self {
@@ -85,20 +85,22 @@ impl<M, P> Pigdm<M, P> {
         }
     }
 
-    /// The standard deviation `s` of the data, in the range of the prior. `∞` gives `r² = σ²/α²`.
+    /// Sets the standard deviation `s` of the data, in the range of the prior. `∞` gives
+    /// `r² = σ²/α²`.
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is above 0.
+    /// [`ParameterError`] unless `data_std` is above 0.
     pub fn with_data_std(self, data_std: f64) -> Result<Self, ParameterError> {
         let (name, legal) = ("the data's standard deviation", data_std > 0.0);
         let data_std = ParameterError::require(legal, name, "above 0", data_std)?;
         Ok(Self { data_std, ..self })
     }
 
-    /// Another factor of the guidance; 1 is the formula. The paper's samplers multiply it by `r²`.
+    /// Sets the strength of the guidance; 1 is the formula. The paper's samplers multiply it by
+    /// `r²`.
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is finite.
+    /// [`ParameterError`] unless `strength` is finite.
     pub fn with_strength(self, strength: f64) -> Result<Self, ParameterError> {
         let strength = ParameterError::require_finite("the strength", strength)?;
         Ok(Self { strength, ..self })
@@ -118,7 +120,7 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for Pigdm
         Ok(clean + pullback.apply(back) * weight)
     }
 
-    /// Where there is some signal and some noise.
+    /// Returns whether the level has signal and noise, and the prior supports it.
     fn supports(&self, level: Level) -> bool {
         level.alpha() > 0.0 && level.sigma() > 0.0 && self.prior.supports(level)
     }

@@ -1,7 +1,7 @@
 //! Conditioning by a known likelihood of noisy states: `x̂₀ + w (σ²/α) ∇ log p(y | x_t)`.
 //!
 //! Bayes' rule for scores, `∇ log p(x_t | y) = ∇ log p(x_t) + ∇ log p(y | x_t)`, in Tweedie's
-//! formula: exact where the likelihood is. No gradient runs through the prior.
+//! formula. The result is exact if the likelihood is. The prior is not differentiated.
 //!
 //! # Reference
 //! Song et al. 2021, eq. 14 and appendix I, arXiv:2011.13456; Dhariwal & Nichol 2021 (`w`),
@@ -11,15 +11,15 @@ use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, Denoiser, InputError, try_vjp};
 use tweedie_math::{Level, ParameterError};
 
-/// Anything that scores noisy states: a classifier trained on them, an approximation.
+/// A log-likelihood of noisy states: a classifier trained on them, or an approximation.
 pub trait NoisyLikelihood<const D: usize> {
-    /// `log p(y | x_t)` in nats for each sample, up to a constant: `[batch]`.
+    /// Returns `log p(y | x_t)` of each sample in nats, up to a constant: `[batch]`.
     ///
     /// # Errors
-    /// [`DenoiseError`] if it does not score such states.
+    /// [`DenoiseError`] if such states are not accepted.
     fn log_likelihood(&self, x: Tensor<D>, level: Level) -> Result<Tensor<1>, DenoiseError>;
 
-    /// `∇ log p(y | x_t)`.
+    /// Returns `∇ log p(y | x_t)`.
     ///
     /// # Errors
     /// As [`log_likelihood`](Self::log_likelihood).
@@ -28,10 +28,11 @@ pub trait NoisyLikelihood<const D: usize> {
         Ok(pullback.apply(value.ones_like()))
     }
 
-    /// Whether it scores states of a shape. A run asks this before it starts.
+    /// Checks that the likelihood accepts states of shape `shape`. A run calls this before it
+    /// starts.
     ///
     /// # Errors
-    /// [`InputError`] says what does not fit.
+    /// [`InputError`] names what does not fit.
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         let _ = shape;
         Ok(())
@@ -50,7 +51,7 @@ impl<const D: usize, L: NoisyLikelihood<D> + ?Sized> NoisyLikelihood<D> for &L {
     }
 }
 
-/// A prior conditioned by a [`NoisyLikelihood`].
+/// A prior conditioned on a [`NoisyLikelihood`].
 #[derive(Clone, Debug)]
 pub struct ScoreGuidance<M, L> {
     prior: M,
@@ -59,7 +60,7 @@ pub struct ScoreGuidance<M, L> {
 }
 
 impl<M, L> ScoreGuidance<M, L> {
-    /// Conditions `prior` by `likelihood`, with strength 1.
+    /// Conditions `prior` on `likelihood`, at strength 1.
     pub fn new(prior: M, likelihood: L) -> Self {
         Self {
             prior,
@@ -68,11 +69,11 @@ impl<M, L> ScoreGuidance<M, L> {
         }
     }
 
-    /// Another factor `w` of the likelihood's score; 1 is Bayes' rule, more draws from what is
-    /// typical of `y` (classifier guidance: 1 to 10).
+    /// Sets the weight `w` of the likelihood's score; 1 is Bayes' rule. Values above 1 sharpen the
+    /// posterior towards `y` (classifier guidance: 1 to 10).
     ///
     /// # Errors
-    /// [`ParameterError`] unless it is finite.
+    /// [`ParameterError`] unless `strength` is finite.
     pub fn with_strength(self, strength: f64) -> Result<Self, ParameterError> {
         let strength = ParameterError::require_finite("the strength", strength)?;
         Ok(Self { strength, ..self })
@@ -86,7 +87,7 @@ impl<const D: usize, M: Denoiser<D>, L: NoisyLikelihood<D>> Denoiser<D> for Scor
         Ok(clean + score * (self.strength * level.sigma().powi(2) / level.alpha()))
     }
 
-    /// Where there is some signal.
+    /// Returns whether the level has signal and the prior supports it.
     fn supports(&self, level: Level) -> bool {
         level.alpha() > 0.0 && self.prior.supports(level)
     }

@@ -1,8 +1,8 @@
 //! TMPD: `x̂₀ + (σ²/α) Jᵀ Aᵀ (y − A x̂₀)/(d + σ_y²)` with `d = (σ²/α) A Jᵀ Aᵀ 1`.
 //!
 //! The covariance `A V Aᵀ` of moment matching, `V = (σ²/α) ∂x̂₀/∂x_t`, is replaced by the diagonal
-//! of its row sums: exact where the values of `A x₀` are independent given `x_t`. Sums that are
-//! negative are no variances and count as 0.
+//! of its row sums. This is exact if the values of `A x₀` are independent given `x_t`. Negative
+//! sums are not variances and count as 0.
 //!
 //! # Reference
 //! Boys et al. 2023, "Tweedie Moment Projected Diffusions for Inverse Problems",
@@ -15,8 +15,9 @@ use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, Denoiser, InputError, linearised};
 use tweedie_math::Level;
 
-/// The posterior denoiser of TMPD, for linear operators and Gaussian noise: two gradients of the
-/// prior.
+/// The posterior denoiser of TMPD, for linear operators and Gaussian noise.
+///
+/// The cost is two gradients of the prior.
 #[derive(Clone, Debug)]
 pub struct Tmpd<M, P> {
     prior: M,
@@ -24,7 +25,7 @@ pub struct Tmpd<M, P> {
 }
 
 impl<M, P> Tmpd<M, P> {
-    /// Guides `prior` by a linear measurement with Gaussian noise.
+    /// Guides `prior` with a linear measurement with Gaussian noise.
     pub fn new(prior: M, problem: P) -> Self {
         Self { prior, problem }
     }
@@ -43,7 +44,7 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for Tmpd<
         Ok(clean + pullback.apply(a.adjoint(u)) * scale)
     }
 
-    /// Where there is some signal.
+    /// Returns whether the level has signal and the prior supports it.
     fn supports(&self, level: Level) -> bool {
         level.alpha() > 0.0 && self.prior.supports(level)
     }
