@@ -50,10 +50,10 @@ pub struct AutoencoderConfig {
     /// Whether a 1×1 convolution precedes the decoder.
     #[config(default = true)]
     pub post_quant: bool,
-    /// Shift that is subtracted from latents before the diffusion model.
+    /// Shift of the latents, subtracted to normalise them.
     #[config(default = 0.0)]
     pub shift: f64,
-    /// Factor of the shifted latents.
+    /// Factor of the shifted latents, `scale·(z − shift)`.
     #[config(default = 0.18215)]
     pub scale: f64,
 }

@@ -140,7 +140,7 @@ impl Sampling {
 }
 
 impl Clip {
-    /// Checks for a range above 0, a quantile within `[0, 1]` and a limit of at least 1.
+    /// Checks that the range is above 0, the quantile within `[0, 1]` and the limit at least 1.
     pub(crate) fn check(self) -> Result<(), CheckpointError> {
         let message = match self {
             Self::Static { range } if !(range > 0.0 && range.is_finite()) => {

@@ -220,7 +220,8 @@ impl Checkpoint {
     /// has rows. NCSN++ predicts the score and takes the noise level.
     ///
     /// # Errors
-    /// [`CheckpointError`] if the checkpoint has no network, or if its tensors do not match.
+    /// [`CheckpointError`] as for [`model_config`](Self::model_config), or if the tensors do not
+    /// match.
     pub fn model(&self, device: &Device) -> Result<Model, CheckpointError> {
         let config = self.model_config()?;
         Model::new(config, self.network(device)?)

@@ -164,7 +164,7 @@ impl<'de> Deserialize<'de> for Header {
     }
 }
 
-/// Fills bytes that are aligned for `dtype`, so that they need not be copied.
+/// Reads bytes into memory aligned for `dtype`, so that they need not be copied.
 fn aligned(
     dtype: DType,
     bytes: usize,

@@ -41,7 +41,7 @@ pub struct UnetConfig {
     /// The nonlinearity of the blocks.
     #[config(default = "Activation::Silu")]
     pub activation: Activation,
-    /// The nonlinearity in the embedding and before the output convolution.
+    /// The nonlinearity in the embedding layers and before the output convolution.
     #[config(default = "Activation::Silu")]
     pub outer_activation: Activation,
     /// How the embedding of level and class is injected into a block.

@@ -31,7 +31,7 @@ pub enum Resampling {
     /// By a residual block with FIR filters, and a pyramid of the image itself (NCSN++).
     ///
     /// The sums of the blocks are divided by `√2`, and the number of groups is a quarter of the
-    /// channels. On the up path, attention follows only the last block.
+    /// channels, at most 32. On the up path, attention follows only the last block.
     Pyramid,
     /// Like `Pyramid`, but with mean and nearest-neighbour filters, and without the image (DDPM++).
     Rescaled,

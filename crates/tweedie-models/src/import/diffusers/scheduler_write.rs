@@ -103,7 +103,8 @@ pub(crate) fn write(sampling: &Sampling) -> Result<Value, CheckpointError> {
         "prediction_type": prediction,
     });
     extend(&mut fields, own);
-    // Only `DDPMScheduler` supports a learned variance, and not every class supports every clip.
+    // Of these classes, only `DDPMScheduler` has a learned variance, and not every one has every
+    // clip.
     let is_ddpm = levels["_class_name"] == "DDPMScheduler";
     if is_ddpm {
         let variance = if sampling.learned_variance {
