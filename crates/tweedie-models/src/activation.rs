@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
 use tweedie_kernels::silu;
 
-/// A nonlinearity, applied to every number.
+/// A nonlinearity, applied elementwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -12,7 +12,7 @@ pub enum Activation {
     /// `x·sigmoid(x)`, also called swish.
     #[default]
     Silu,
-    /// `x·Φ(x)`, with the Gaussian distribution function.
+    /// `x·Φ(x)`, where `Φ` is the standard normal distribution function.
     Gelu,
     /// `½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))`.
     GeluTanh,
@@ -23,7 +23,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Applies it.
+    /// Applies the nonlinearity.
     #[must_use]
     pub fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
@@ -34,8 +34,8 @@ impl Activation {
                 let inner = (x.clone() + cube * 0.044_715) * (2.0 / std::f64::consts::PI).sqrt();
                 x * (inner.tanh() + 1.0) * 0.5
             }
-            // tanh(ln(1 + w)) = n/(n + 2) with w = eˣ and n = w (w + 2); 1 in any precision from 20
-            // on.
+            // tanh(ln(1 + w)) = n/(n + 2) with w = eˣ and n = w (w + 2). From x = 20 on, the ratio
+            // rounds to 1 in f32 and f64.
             Self::Mish => {
                 let w = x.clone().clamp_max(20.0).exp();
                 let n = w.clone() * (w + 2.0);

@@ -1,4 +1,4 @@
-//! The architectures of this crate as one type, that is written to a file by name and read back.
+//! All architectures of this crate as one type, stored in files by name.
 
 use crate::import::CheckpointError;
 use crate::{
@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use tweedie_core::{ConditionError, TimeInput};
 use tweedie_math::ScheduleError;
 
-/// Enums of configurations and of networks, with the methods of each.
+/// Defines the enums of configurations and of networks, which dispatch to their variants.
 macro_rules! any {
     ($($(#[$about:meta])* $variant:ident($config:ty, $network:ty),)*) => {
-        /// What a network is made of: an architecture of this crate.
+        /// The configuration of a network of any architecture of this crate.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         #[non_exhaustive]
@@ -117,7 +117,7 @@ macro_rules! any {
         }
 
         impl AnyNetwork {
-            /// The parts for images of height and width `size`.
+            /// Describes the layers for images of height and width `size`.
             #[must_use]
             pub fn describe(&self, size: [usize; 2]) -> Description {
                 match self {

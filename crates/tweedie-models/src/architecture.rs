@@ -1,4 +1,4 @@
-//! What a model asks of a network's configuration, so that a network of your own is one as well.
+//! The trait of network configurations, which connects your own networks to a model.
 
 use crate::import::{CheckpointError, Naming};
 use crate::{Grid, NetworkError, Sampling};
@@ -10,12 +10,13 @@ use std::fmt::Debug;
 use tweedie_core::{Condition, ConditionError, Network, TimeInput};
 use tweedie_math::{Chain, Prediction, ScheduleError, Spacing};
 
-/// The configuration of a network of images `[batch, channels, height, width]`. With it a
-/// [`Model`](crate::Model) checks, saves, loads, samples and exports the network.
+/// The configuration of a network on images `[batch, channels, height, width]`.
 ///
-/// [`UnetConfig`](crate::UnetConfig) and [`DitConfig`](crate::DitConfig) are such, and
-/// [`AnyArchitecture`](crate::AnyArchitecture) is either. A network of your own needs the two
-/// types, `init` and `channels`:
+/// With it, a [`Model`](crate::Model) checks, saves, loads, samples and exports the network.
+///
+/// [`UnetConfig`](crate::UnetConfig) and [`DitConfig`](crate::DitConfig) implement this trait, and
+/// [`AnyArchitecture`](crate::AnyArchitecture) is either of them. A network of your own needs the
+/// two types, `NAME`, `init` and `channels`:
 ///
 /// ```
 /// use burn::config::Config;
@@ -63,33 +64,38 @@ use tweedie_math::{Chain, Prediction, ScheduleError, Spacing};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
-    /// The network, a module of burn.
+    /// The network, a burn module.
     type Network: Module + ModuleDisplay + Network<4, Self::Condition>;
 
-    /// What it is told besides the level; `()` for nothing. The default is what it is told until
-    /// [`Model::with_condition`](crate::Model::with_condition) says more.
+    /// The conditioning input of the network; `()` for no conditioning.
+    ///
+    /// A model uses the default until [`Model::with_condition`](crate::Model::with_condition) sets
+    /// another.
     type Condition: Condition + Debug + Default + Send + Sync;
 
-    /// By which name it stands in `config.json`, such as `"unet"`; `None` for a type that writes
-    /// the name itself.
+    /// The name of the architecture in `config.json`, such as `"unet"`.
+    ///
+    /// `None` is for a type that serialises the name itself.
     const NAME: Option<&'static str>;
 
-    /// The network with fresh parameters.
+    /// Initialises the network with random parameters.
     ///
     /// # Errors
-    /// [`NetworkError`] for a configuration that makes no sense.
+    /// [`NetworkError`] for an invalid configuration.
     fn init(&self, device: &Device) -> Result<Self::Network, NetworkError>;
 
-    /// Channels in, with those of a conditioning image, and out: as many as the images have, or
-    /// twice as many with a learned variance.
+    /// The numbers of input and output channels.
+    ///
+    /// The input includes the channels of a conditioning image. The output has as many channels as
+    /// the images, or twice as many with a learned variance.
     fn channels(&self) -> [usize; 2];
 
-    /// What heights and widths have to be multiples of.
+    /// The number that heights and widths have to be multiples of.
     fn patch(&self) -> usize {
         1
     }
 
-    /// The least height and width.
+    /// The smallest height and width.
     fn least_side(&self) -> usize {
         1
     }
@@ -97,7 +103,7 @@ pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned
     /// Checks a condition for images of `channels`.
     ///
     /// # Errors
-    /// [`ConditionError`] for what the network does not take, or lacks.
+    /// [`ConditionError`] for a condition that the network does not take, or that is missing.
     fn check_condition(
         &self,
         channels: usize,
@@ -107,40 +113,44 @@ pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned
         Ok(())
     }
 
-    /// Checks that the network can take the numbers that stand for the levels.
+    /// Checks that the network supports an encoding of the noise level.
     ///
     /// # Errors
-    /// [`CheckpointError::Told`] says why not.
+    /// [`CheckpointError::Told`] with the reason.
     fn check_time(&self, time: &TimeInput) -> Result<(), CheckpointError> {
         let _ = time;
         Ok(())
     }
 
-    /// The condition with everything written out that the network supplies by itself, such as the
-    /// row for no class: so it can stand beside another in one batch.
+    /// Fills in the defaults that the network supplies for a missing condition.
+    ///
+    /// An example is the label of the row for no class. Both conditions of guidance then fit in one
+    /// batch.
     fn completed(&self, condition: Self::Condition, device: &Device) -> Self::Condition {
         let _ = device;
         condition
     }
 
-    /// A number of tensors that the network surely has: a file with fewer is refused before the
-    /// network is made, so that a hostile configuration does not ask for all memory.
+    /// A lower bound on the number of the network's tensors.
+    ///
+    /// A file with fewer tensors is rejected before the network is created, so that a malicious
+    /// configuration cannot exhaust memory.
     fn parts(&self) -> usize {
         0
     }
 
-    /// How it is sampled from where its checkpoint does not say.
+    /// The sampling settings for checkpoints that have none.
     ///
     /// # Errors
-    /// [`ScheduleError`] for a chain that cannot be.
+    /// [`ScheduleError`] for an invalid chain.
     fn usual_sampling(&self) -> Result<Sampling, ScheduleError> {
         ddpm(1000)
     }
 
-    /// How diffusers writes it.
+    /// The network in the layout of diffusers, for images of height and width `size`.
     ///
     /// # Errors
-    /// [`CheckpointError::Inexpressible`] for a network, or a field, that it does not know.
+    /// [`CheckpointError::Inexpressible`] for a network or field that diffusers does not have.
     fn published(&self, size: [usize; 2]) -> Result<Published, CheckpointError> {
         let _ = size;
         Err(CheckpointError::Inexpressible {
@@ -150,22 +160,22 @@ pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned
     }
 }
 
-/// How diffusers writes a network.
+/// A network in the layout of diffusers.
 #[derive(Debug)]
 pub struct Published {
     /// The folder of the network in a pipeline.
     pub folder: &'static str,
-    /// Its `config.json`, with a `_class_name`.
+    /// The network's `config.json`, with a `_class_name`.
     pub config: Value,
-    /// The names of its parameters.
+    /// The names of the network's parameters.
     pub naming: Box<dyn Naming>,
-    /// The pipeline of images, if there is one.
+    /// The class of the image pipeline, if there is one.
     pub pipeline: Option<&'static str>,
-    /// The pipeline of latents, with the folder of its autoencoder.
+    /// The class of the latent pipeline, and the folder of its autoencoder.
     pub latent: [&'static str; 2],
 }
 
-/// DDPM's: noise, told by the index of the linear chain of so many steps.
+/// DDPM's settings: noise prediction, with the index of the linear chain of `steps` steps.
 pub(crate) fn ddpm(steps: usize) -> Result<Sampling, ScheduleError> {
     let chain = Chain::linear(steps, 1e-4, 0.02)?;
     Ok(Sampling {
@@ -181,7 +191,7 @@ pub(crate) fn ddpm(steps: usize) -> Result<Sampling, ScheduleError> {
     })
 }
 
-/// `{"name": {…}}`, as a configuration stands in a file.
+/// Serialises a configuration as `{"name": {…}}`.
 pub(crate) mod named {
     use super::{Architecture, DeserializeOwned, Value};
     use serde::de::Error;

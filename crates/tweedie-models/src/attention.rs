@@ -1,8 +1,8 @@
 //! Attention, between tokens and between the pixels of a feature map.
 //!
 //! `A(x, c) = W_o softmax(q kᵀ/√d) v + b_o` with `q = W_q x`, `k = W_k c`, `v = W_v c`, in several
-//! heads of `d` features each; `W_o` is zero at first. It is computed by
-//! [`tweedie_kernels::attention`], except where scores have a bias.
+//! heads of `d` features each. `W_o` is initialised to zero. [`tweedie_kernels::attention`]
+//! computes the attention, unless the scores have a bias.
 //!
 //! # Reference
 //! Vaswani et al. 2017, eq. 1, arXiv:1706.03762; Ho et al. 2020, appendix B, arXiv:2006.11239.
@@ -22,14 +22,14 @@ use tweedie_kernels::{attention, has_kernel};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Heads {
-    /// This many heads.
+    /// The number of heads.
     Count(usize),
-    /// Heads of this many channels.
+    /// The number of channels per head.
     Width(usize),
 }
 
 impl Heads {
-    /// The number of heads on `channels`; none if the heads do not divide the channels.
+    /// The number of heads for `channels`; `None` if the heads do not divide the channels.
     #[must_use]
     pub fn on(self, channels: usize) -> Option<usize> {
         let (Self::Count(divisor) | Self::Width(divisor)) = self;
@@ -43,7 +43,7 @@ impl Heads {
     }
 }
 
-/// Multi-head attention of tokens to a context.
+/// Multi-head attention from tokens to a context.
 #[derive(Module, Debug)]
 pub struct Attention {
     pub(crate) to_q: Linear,
@@ -54,8 +54,10 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// Attention of tokens with `features` to a context with `context` features, in `heads` heads,
-    /// which have to divide `features`. The maps to queries, keys and values have a bias if `bias`.
+    /// Creates attention from tokens of `features` features to a context of `context` features.
+    ///
+    /// `heads` has to divide `features`. The query, key and value projections have a bias if
+    /// `bias`.
     #[must_use]
     pub fn new(features: usize, context: usize, heads: usize, bias: bool, device: &Device) -> Self {
         let linear = |from| {
@@ -74,8 +76,9 @@ impl Attention {
         }
     }
 
-    /// `[batch, tokens, features]` and `[batch, n, context]` to `[batch, tokens, features]`.
-    /// `bias`, `[batch, n]`, is added to the scores of each context token.
+    /// Maps `[batch, tokens, features]` and `[batch, n, context]` to `[batch, tokens, features]`.
+    ///
+    /// `bias`, `[batch, n]`, is added to the scores of the context tokens.
     #[must_use]
     pub fn forward(&self, x: Tensor<3>, context: Tensor<3>, bias: Option<&Tensor<2>>) -> Tensor<3> {
         let [batch, tokens, features] = x.dims();
@@ -105,8 +108,8 @@ impl Attention {
         self.to_out.forward(rows.reshape([batch, tokens, features]))
     }
 
-    /// Of the pixels of `[batch, features, h, w]` to each other: the layers are convolutions 1×1,
-    /// and no image is turned to rows of tokens.
+    /// Self-attention between the pixels of `[batch, features, h, w]`. The projections run as 1×1
+    /// convolutions, so the image need not be transposed to rows of tokens.
     fn between_pixels(&self, x: Tensor<4>) -> Tensor<4> {
         let size @ [batch, features, h, w] = x.dims();
         let heads = [batch, self.heads, features / self.heads, h * w];
@@ -116,8 +119,7 @@ impl Attention {
     }
 }
 
-/// Attention between the pixels of a feature map, beside a skip connection:
-/// `x ↦ (x + A(norm(x)))/s`.
+/// Attention between the pixels of a feature map: `x ↦ (x + A(norm(x)))/s`.
 #[derive(Module, Debug)]
 pub struct SelfAttention {
     pub(crate) group_norm: Option<GroupNorm>,
@@ -126,8 +128,9 @@ pub struct SelfAttention {
 }
 
 impl SelfAttention {
-    /// Attention on `channels`, in `heads` heads; both `groups` and `heads` have to divide
-    /// `channels`. No groups is no normalisation.
+    /// Creates attention on `channels` channels in `heads` heads.
+    ///
+    /// `groups` and `heads` have to divide `channels`. Without `groups` there is no normalisation.
     #[must_use]
     pub fn new(
         channels: usize,
@@ -143,13 +146,13 @@ impl SelfAttention {
         }
     }
 
-    /// The sum divided by `scale`.
+    /// Divides the sum by `scale`, the `s` of the formula.
     #[must_use]
     pub fn with_scale(self, scale: f64) -> Self {
         Self { scale, ..self }
     }
 
-    /// `[batch, channels, h, w]` to the same shape.
+    /// Maps `[batch, channels, h, w]` to the same shape.
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let normed = match &self.group_norm {
@@ -167,13 +170,13 @@ impl SelfAttention {
     }
 }
 
-/// `[b, c, h, w]` to `[b, h·w, c]`.
+/// Rearranges `[b, c, h, w]` to `[b, h·w, c]`.
 pub(crate) fn tokens(x: Tensor<4>) -> Tensor<3> {
     let [b, c, h, w] = x.dims();
     x.reshape([b, c, h * w]).swap_dims(1, 2)
 }
 
-/// The inverse of [`tokens`], for an image of `size`, whose channels are those of `x`.
+/// The inverse of [`tokens`], with the height and width of `size` and the channels of `x`.
 pub(crate) fn pixels(x: Tensor<3>, size: [usize; 4]) -> Tensor<4> {
     let [b, _, c] = x.dims();
     x.swap_dims(1, 2).reshape([b, c, size[2], size[3]])

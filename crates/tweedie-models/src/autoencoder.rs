@@ -1,6 +1,6 @@
-//! The autoencoder of latent diffusion: images to latents of an eighth of the side, and back.
+//! The autoencoder of latent diffusion, from images to latents of an eighth of the side and back.
 //!
-//! The encoder gives a Gaussian, `z ~ N(μ(x), diag e^{v(x)})`; the decoder an image.
+//! The encoder returns a Gaussian, `z ~ N(μ(x), diag e^{v(x)})`; the decoder returns an image.
 //!
 //! # Reference
 //! Rombach et al. 2022, section 3.1, arXiv:2112.10752; Kingma & Welling 2014, arXiv:1312.6114.
@@ -30,10 +30,10 @@ pub struct AutoencoderConfig {
     /// Channels of the latents.
     #[config(default = 4)]
     pub latent: usize,
-    /// Channels of each resolution, the finest first.
+    /// Channels of each resolution, finest first.
     #[config(default = "vec![128, 256, 512, 512]")]
     pub widths: Vec<usize>,
-    /// Residual blocks a resolution in the encoder; the decoder has one more.
+    /// Residual blocks per resolution in the encoder; the decoder has one more.
     #[config(default = 2)]
     pub blocks: usize,
     /// Groups of the normalisations.
@@ -42,7 +42,7 @@ pub struct AutoencoderConfig {
     /// The nonlinearity of the blocks.
     #[config(default = "Activation::Silu")]
     pub activation: Activation,
-    /// Whether the middle has attention.
+    /// Whether the middle block has attention.
     #[config(default = true)]
     pub attention: bool,
     /// Whether a 1×1 convolution follows the encoder.
@@ -51,10 +51,10 @@ pub struct AutoencoderConfig {
     /// Whether a 1×1 convolution precedes the decoder.
     #[config(default = true)]
     pub post_quant: bool,
-    /// What is subtracted from latents before a diffusion model sees them.
+    /// Shift of the latents, subtracted to normalise them.
     #[config(default = 0.0)]
     pub shift: f64,
-    /// What they are multiplied by then.
+    /// Factor of the shifted latents, `scale·(z − shift)`.
     #[config(default = 0.18215)]
     pub scale: f64,
 }
@@ -100,24 +100,25 @@ pub(crate) struct DecoderBlock {
     pub(crate) grow: Option<Upsample>,
 }
 
-/// The Gaussian that an encoder gives for an image.
+/// The Gaussian over latents that the encoder returns for an image.
 #[derive(Clone, Debug)]
 pub struct LatentGaussian {
-    /// Its mean, `[b, latent, h, w]`.
+    /// The mean, `[b, latent, h, w]`.
     pub mean: Tensor<4>,
-    /// Its log-variance, within −30 and 20.
+    /// The log-variance, clamped to `[−30, 20]`.
     pub log_variance: Tensor<4>,
 }
 
 impl LatentGaussian {
-    /// A draw, `μ + e^{v/2} z`.
+    /// Draws a sample, `μ + e^{v/2} z` with `z ~ N(0, I)`.
     pub fn sample(&self, noise: &mut dyn Noise<4>) -> Tensor<4> {
         let std = (self.log_variance.clone() * 0.5).exp();
         self.mean.clone() + std * noise.normal_like(&self.mean)
     }
 
-    /// The divergence from the standard Gaussian of each image in nats, `[b]`:
-    /// `½ Σ (μ² + e^v − 1 − v)`.
+    /// The KL divergence of each image from the standard Gaussian, `[b]`, in nats.
+    ///
+    /// `½ Σ (μ² + e^v − 1 − v)`
     #[must_use]
     pub fn kl(&self) -> Tensor<1> {
         let v = self.log_variance.clone();
@@ -131,7 +132,7 @@ impl AutoencoderConfig {
     /// Checks the configuration.
     ///
     /// # Errors
-    /// [`NetworkError`] names the field that makes no sense.
+    /// [`NetworkError`] names the invalid field.
     pub fn check(&self) -> Result<(), NetworkError> {
         let counts = [
             ("channels", self.channels),
@@ -196,10 +197,10 @@ impl AutoencoderConfig {
         }
     }
 
-    /// The network on `device`.
+    /// Initialises the network on `device`.
     ///
     /// # Errors
-    /// [`NetworkError`] for a configuration that makes no sense.
+    /// [`NetworkError`] for an invalid configuration.
     pub fn init(&self, device: &Device) -> Result<Autoencoder, NetworkError> {
         self.check()?;
         let last = self.widths.len() - 1;
@@ -254,11 +255,11 @@ impl AutoencoderConfig {
     }
 }
 
-/// What the normalisations add to the variance.
+/// `ε` of the normalisations, added to the variance.
 const EPSILON: f64 = 1e-6;
 
 impl Autoencoder {
-    /// What it was made of.
+    /// The configuration of the network.
     #[must_use]
     pub fn config(&self) -> &AutoencoderConfig {
         &self.config
@@ -272,7 +273,9 @@ impl Autoencoder {
         (&self.encoder, &self.decoder)
     }
 
-    /// The Gaussian of each image; heights and widths that are multiples of `2ᵏ`.
+    /// Encodes images as Gaussians over latents.
+    ///
+    /// Heights and widths should be multiples of `2ᵏ`, for `k + 1` resolutions.
     #[must_use]
     pub fn encode(&self, images: Tensor<4>) -> LatentGaussian {
         let shared = Shared::nothing();
@@ -300,13 +303,13 @@ impl Autoencoder {
         }
     }
 
-    /// Images of latents, `[b, latent, h, w]`.
+    /// Decodes latents, `[b, latent, h, w]`, to images.
     #[must_use]
     pub fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
         self.decode_probed(latents, &mut ())
     }
 
-    /// The same, where `probe` sees the outputs of the parts.
+    /// Like [`decode`](Self::decode), passing the outputs of the parts to `probe`.
     pub fn decode_probed(&self, latents: Tensor<4>, probe: &mut dyn Probe) -> Tensor<4> {
         let shared = Shared::nothing();
         let decoder = &self.decoder;
@@ -332,7 +335,7 @@ impl Autoencoder {
         decoder.conv_out.forward(h)
     }
 
-    /// Latents as a diffusion model sees them: `scale·(z − shift)`.
+    /// Normalises latents for the diffusion model: `scale·(z − shift)`.
     #[must_use]
     pub fn normalise(&self, latents: Tensor<4>) -> Tensor<4> {
         (latents - self.config.shift) * self.config.scale

@@ -1,4 +1,4 @@
-//! How a network is told the class: a vector that is added to the embedding of the level.
+//! Class embeddings: vectors that are added to the embedding of the level.
 
 use crate::{Activation, Class, Perceptron, TimeEmbedding};
 use burn::module::Module;
@@ -7,28 +7,28 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use tweedie_core::wide;
 
-/// What a network makes of the class.
+/// How a network embeds the class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ClassInput {
-    /// A table with a row for each class.
+    /// A learned table with a row for each class.
     Table {
         /// The number of classes.
         count: usize,
     },
-    /// A number, embedded as the level is, with layers of its own.
+    /// A number, encoded like the level, with separate linear layers.
     Timestep,
-    /// A vector of as many features as the embedding of the level, added as it is.
+    /// A vector with as many features as the embedding of the level, added unchanged.
     Identity,
-    /// A vector through two linear layers.
+    /// A vector, mapped by two linear layers.
     Perceptron {
-        /// Its features.
+        /// Features of the vector.
         features: usize,
     },
-    /// A vector through one linear layer.
+    /// A vector, mapped by one linear layer.
     Linear {
-        /// Its features.
+        /// Features of the vector.
         features: usize,
     },
 }
@@ -44,7 +44,9 @@ pub struct ClassEmbedding {
 }
 
 impl ClassEmbedding {
-    /// An embedding of `features` numbers, in a network whose level has `waves` waves.
+    /// Creates an embedding of `features` features.
+    ///
+    /// `waves` is the width of the level's encoding.
     #[must_use]
     pub fn new(
         input: ClassInput,
@@ -67,7 +69,7 @@ impl ClassEmbedding {
             }
             ClassInput::Timestep => embedding.layers = perceptron(waves, activation),
             ClassInput::Identity => {}
-            // Published networks have SiLU here, whatever they have elsewhere.
+            // Published networks use SiLU here, regardless of their other nonlinearities.
             ClassInput::Perceptron { features: from } => {
                 embedding.layers = perceptron(from, Activation::Silu);
             }
@@ -78,10 +80,10 @@ impl ClassEmbedding {
         embedding
     }
 
-    /// The class as `[batch, features]`.
+    /// Embeds the class, `[batch, features]`.
     ///
     /// # Panics
-    /// If a network that takes labels is given vectors, or the reverse.
+    /// If a network that takes labels is given vectors, or vice versa.
     #[must_use]
     pub fn forward(&self, class: &Class, time: &TimeEmbedding) -> Tensor<2> {
         match (self.input, class) {

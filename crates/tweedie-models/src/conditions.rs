@@ -1,36 +1,35 @@
-//! What a network is told besides the level.
+//! Conditioning inputs of a network: class, context and image.
 
 use crate::probe::Probe;
 use burn::tensor::{Int, Tensor};
 use tweedie_core::{Condition, ConditionError, Interpolation, Resize};
 
-/// The class of each sample, `[batch]` labels or `[batch, features]` vectors. One row serves a
-/// batch of any size.
+/// The class of each sample, as labels or vectors. A single row is broadcast to any batch size.
 #[derive(Clone, Debug)]
 pub enum Class {
-    /// Indices, from 0.
+    /// Indices from 0, `[batch]`.
     Labels(Tensor<1, Int>),
-    /// Vectors.
+    /// Vectors, `[batch, features]`.
     Vectors(Tensor<2>),
 }
 
-/// A sequence that pixels attend to, such as the embedding of a text.
+/// A sequence of tokens that pixels attend to, such as a text embedding.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// `[batch, n, features]`; one row serves a batch of any size.
+    /// Tokens, `[batch, n, features]`; a single row is broadcast to any batch size.
     pub tokens: Tensor<3>,
-    /// Added to the scores of each token, `[batch, n]`: 0 to attend to it, −10000 not to.
+    /// Added to the attention scores, `[batch, n]`: 0 attends to a token, −10000 masks it.
     pub bias: Option<Tensor<2>>,
 }
 
 impl Context {
-    /// A context without padding.
+    /// Creates a context without a mask.
     #[must_use]
     pub fn new(tokens: Tensor<3>) -> Self {
         Self { tokens, bias: None }
     }
 
-    /// A context whose tokens count where `mask`, `[batch, n]`, is 1, and not where it is 0.
+    /// Ignores the tokens where `mask`, `[batch, n]`, is 0, and keeps those where it is 1.
     #[must_use]
     pub fn with_mask(self, mask: Tensor<2>) -> Self {
         Self {
@@ -40,25 +39,25 @@ impl Context {
     }
 }
 
-/// What a network is told besides the level; nothing by default.
+/// The conditioning inputs of a network; empty by default.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
     /// The class.
     pub class: Option<Class>,
     /// The context of the cross-attention.
     pub context: Option<Context>,
-    /// Images that are concatenated to the noisy ones as further channels, in their size.
+    /// Images of the same size, concatenated to the noisy ones as further channels.
     pub image: Option<Tensor<4>>,
 }
 
 impl Conditions {
-    /// Nothing.
+    /// Creates empty conditions.
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// With labels `[batch]`.
+    /// Sets class labels, `[batch]`.
     #[must_use]
     pub fn with_labels(self, labels: Tensor<1, Int>) -> Self {
         Self {
@@ -67,7 +66,7 @@ impl Conditions {
         }
     }
 
-    /// With class vectors `[batch, features]`.
+    /// Sets class vectors, `[batch, features]`.
     #[must_use]
     pub fn with_class_vectors(self, vectors: Tensor<2>) -> Self {
         Self {
@@ -76,7 +75,7 @@ impl Conditions {
         }
     }
 
-    /// With a context for the cross-attention.
+    /// Sets the context of the cross-attention.
     #[must_use]
     pub fn with_context(self, context: Context) -> Self {
         Self {
@@ -85,7 +84,7 @@ impl Conditions {
         }
     }
 
-    /// With images `[batch, channels, h, w]` beside the noisy ones.
+    /// Sets images `[batch, channels, h, w]` to concatenate to the noisy ones.
     #[must_use]
     pub fn with_image(self, image: Tensor<4>) -> Self {
         Self {
@@ -94,8 +93,9 @@ impl Conditions {
         }
     }
 
-    /// With a low-resolution image `[batch, channels, h, w]`, enlarged to `size` by bicubic
-    /// interpolation, beside the noisy one.
+    /// Sets a low-resolution image, `[batch, channels, h, w]`, as the conditioning image.
+    ///
+    /// Bicubic interpolation enlarges the image to `size`.
     ///
     /// # Reference
     /// Saharia et al. 2022, "Image super-resolution via iterative refinement", section 2.3,
@@ -105,7 +105,7 @@ impl Conditions {
         self.with_image(Resize::new(Interpolation::Bicubic).forward(image, size))
     }
 
-    /// How many rows class, context and image have.
+    /// The numbers of rows of class, context and image.
     fn rows(&self) -> Vec<usize> {
         let class = self.class.as_ref().map(|class| match class {
             Class::Labels(labels) => labels.dims()[0],
@@ -119,8 +119,8 @@ impl Conditions {
         [class, context, image].into_iter().flatten().collect()
     }
 
-    /// Whether the conditions make sense by themselves: one row, or one and the same number of
-    /// rows, and a context of at least a token with a bias for each.
+    /// Checks the conditions on their own. Each has one row or the common number of rows; a context
+    /// has at least one token, and any bias has its shape.
     pub(crate) fn check_alone(&self) -> Result<(), ConditionError> {
         if let Some(context) = &self.context {
             let [rows, tokens, _] = context.tokens.dims();
@@ -142,7 +142,7 @@ impl Conditions {
 }
 
 impl Condition for Conditions {
-    /// `shape` is `[batch, channels, height, width]`.
+    /// Checks the conditions for a state of `shape`, `[batch, channels, height, width]`.
     fn check(&self, shape: &[usize]) -> Result<(), ConditionError> {
         self.check_alone()?;
         let &[batch, _, h, w] = shape else {
@@ -218,8 +218,8 @@ impl Condition for Conditions {
 }
 
 impl Conditions {
-    /// What every condition is, without its number of rows: two that differ cannot stand in one
-    /// batch.
+    /// Describes each condition without its number of rows. Conditions whose descriptions differ
+    /// cannot share a batch.
     fn sizes(&self) -> [(&'static str, String); 3] {
         let context = self.context.as_ref().map(|context| {
             let [_, tokens, features] = context.tokens.dims();
@@ -238,7 +238,7 @@ impl Conditions {
 }
 
 impl Context {
-    /// What is added to the scores; 0 where nothing is said.
+    /// The bias of the attention scores; zeros for `None`.
     fn bias(&self) -> Tensor<2> {
         let [rows, tokens, _] = self.tokens.dims();
         let like = (&self.tokens.device(), self.tokens.dtype());
@@ -247,7 +247,7 @@ impl Context {
     }
 }
 
-/// The error of a condition, where it is one.
+/// Returns an error about the condition `what` if `wrong`.
 fn unless(
     wrong: bool,
     what: &'static str,
@@ -275,11 +275,12 @@ fn class_of(conditions: &Conditions) -> String {
     }))
 }
 
-/// Whether conditions are those that an architecture takes.
+/// Checks that conditions match what an architecture takes.
 pub(crate) mod expect {
     use super::{Class, ConditionError, Conditions, class_of, or_nothing, unless};
 
-    /// A class, as vectors of so many features or as labels.
+    /// Checks the class. `wanted` is `None` for no class, `Some(None)` for labels, and
+    /// `Some(Some(n))` for vectors of `n` features.
     pub(crate) fn class(
         conditions: &Conditions,
         wanted: Option<Option<usize>>,
@@ -293,7 +294,7 @@ pub(crate) mod expect {
         unless(wanted != found, "class", || (wanted, found))
     }
 
-    /// Labels from 0 to `most`.
+    /// Checks that labels are at least 0 and at most `most`, if there is a limit.
     pub(crate) fn labels(
         conditions: &Conditions,
         most: Option<usize>,
@@ -312,7 +313,7 @@ pub(crate) mod expect {
         })
     }
 
-    /// A context of tokens of so many features.
+    /// Checks that tokens have `features` features; `None` means no context.
     pub(crate) fn context(
         conditions: &Conditions,
         features: Option<usize>,
@@ -329,7 +330,7 @@ pub(crate) mod expect {
         unless(wanted != found, "context", || (wanted, found))
     }
 
-    /// An image of so many channels; 0 for none.
+    /// Checks that the image has `channels` channels; 0 means no image.
     pub(crate) fn image(conditions: &Conditions, channels: usize) -> Result<(), ConditionError> {
         let image = |channels: usize| match channels {
             0 => "nothing".to_owned(),
@@ -350,10 +351,11 @@ fn repeat<const D: usize>(rows: Tensor<D>, batch: usize) -> Tensor<D> {
     }
 }
 
-/// A network of images whose parts can be looked at.
+/// A network on images whose intermediate outputs a probe can observe.
 pub trait Probed {
-    /// The output for images `x`, `[batch, channels, h, w]`, at levels that `time`, `[batch]`,
-    /// stands for. `probe` sees the outputs of the parts.
+    /// Evaluates the network and passes the outputs of its parts to `probe`.
+    ///
+    /// `x` holds images, `[batch, channels, h, w]`; `time`, `[batch]`, encodes their noise levels.
     fn forward_probed(
         &self,
         x: Tensor<4>,
@@ -363,7 +365,7 @@ pub trait Probed {
     ) -> Tensor<4>;
 }
 
-/// A network, with conditions and without, of one whose parts can be looked at.
+/// Implements `Network`, with and without conditions, for a `Probed` network.
 macro_rules! probed {
     ($network:ty) => {
         impl tweedie_core::Network<4, crate::Conditions> for $network {

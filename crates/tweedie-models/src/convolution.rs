@@ -1,4 +1,4 @@
-//! The convolution of all networks: burn's parameters, computed by [`tweedie_kernels::conv2d`].
+//! The convolution layer of all networks: burn's parameters and [`tweedie_kernels::conv2d`].
 
 use burn::config::Config;
 use burn::module::{Module, Param};
@@ -10,25 +10,29 @@ use tweedie_kernels::{ConvGeometry, conv2d};
 #[derive(Config, Debug)]
 #[non_exhaustive]
 pub struct Conv2dConfig {
-    /// Channels in, channels out.
+    /// Input and output channels.
     pub channels: [usize; 2],
     /// Height and width of the kernel.
     pub kernel: [usize; 2],
-    /// The distance of outputs: down and across.
+    /// Vertical and horizontal stride.
     #[config(default = "[1, 1]")]
     pub stride: [usize; 2],
-    /// Rows of zeros above and below, columns of zeros to the left and to the right.
+    /// Zero padding: rows above and below, columns to the left and to the right.
     #[config(default = "[(0, 0), (0, 0)]")]
     pub padding: [(usize, usize); 2],
-    /// How weights and biases start: burn's and PyTorch's `U(±1/√(channels in · kernel))`.
+    /// How weights and biases are initialised.
+    ///
+    /// The default, as in burn and PyTorch, is `U(±1/√(input channels · kernel area))`.
     #[config(
         default = "Initializer::KaimingUniform { gain: 1.0 / 3_f64.sqrt(), fan_out_only: false }"
     )]
     pub initializer: Initializer,
 }
 
-/// `y[o, p] = Σ w[o, i, t] x[i, s p + t − pad] + b[o]`, of images `[batch, channels, height,
-/// width]`.
+/// A 2D convolution, `y[o, p] = Σ w[o, i, t] x[i, s p + t − pad] + b[o]`.
+///
+/// The sum runs over input channels `i` and kernel positions `t`; `s` is the stride. Inputs are
+/// images `[batch, channels, height, width]`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -40,16 +44,16 @@ pub struct Conv2dConfig {
 /// ```
 #[derive(Module, Debug)]
 pub struct Conv2d {
-    /// `[out, in, height, width]`.
+    /// The kernel, `[out, in, height, width]`.
     pub weight: Param<Tensor<4>>,
-    /// `[out]`.
+    /// The bias, `[out]`.
     pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
     window: ConvGeometry,
 }
 
 impl Conv2dConfig {
-    /// The layer on `device`.
+    /// Initialises the layer on `device`.
     #[must_use]
     pub fn init(&self, device: &Device) -> Conv2d {
         let started = conv::Conv2dConfig::new(self.channels, self.kernel)
@@ -67,7 +71,7 @@ impl Conv2dConfig {
 }
 
 impl Conv2d {
-    /// `[batch, in, h, w]` to `[batch, out, h′, w′]`.
+    /// Maps `[batch, in, h, w]` to `[batch, out, h′, w′]`.
     #[must_use]
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
@@ -75,7 +79,7 @@ impl Conv2d {
     }
 }
 
-/// A linear layer at every pixel: `[batch, in, h, w]` to `[batch, out, h, w]`.
+/// Applies a linear layer at every pixel: `[batch, in, h, w]` to `[batch, out, h, w]`.
 pub(crate) fn pointwise(layer: &Linear, x: Tensor<4>) -> Tensor<4> {
     let weight = layer.weight.val().transpose().unsqueeze_dims(&[2, 3]);
     let bias = layer.bias.as_ref().map(Param::val);
@@ -86,7 +90,7 @@ pub(crate) fn pointwise(layer: &Linear, x: Tensor<4>) -> Tensor<4> {
     conv2d(x, weight, bias, window)
 }
 
-/// A linear layer of few rows.
+/// Applies a linear layer to a small number of rows.
 pub(crate) fn linear(layer: &Linear, x: Tensor<2>) -> Tensor<2> {
     let bias = layer.bias.as_ref().map(Param::val);
     tweedie_kernels::linear(x, layer.weight.val(), bias)

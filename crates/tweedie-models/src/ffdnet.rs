@@ -1,7 +1,7 @@
 //! FFDNet: a denoiser of photographs for a known noise level.
 //!
-//! Twelve 3×3 convolutions with ReLU between them, on 2×2 pixels folded into channels beside a map
-//! of the noise level; the output is the clean image itself.
+//! The network folds 2×2 pixels into channels and concatenates a map of the noise level. Twelve 3×3
+//! convolutions with ReLU between them then predict the clean image itself.
 //!
 //! # Reference
 //! Zhang, Zuo & Zhang 2018, "FFDNet: Toward a fast and flexible solution for CNN-based image
@@ -21,18 +21,22 @@ use std::path::Path;
 use tweedie_core::{DenoiseError, Denoiser, InputError};
 use tweedie_math::Level;
 
-/// FFDNet. As a [`Denoiser`] it takes images in `[−1, 1]` at any level with signal; it was trained
-/// for noise of up to 75/255 in `[0, 1]`, that is `σ/α ≤ 0.59`.
+/// The FFDNet denoiser.
+///
+/// As a [`Denoiser`], FFDNet takes images in `[−1, 1]` at any level with `α > 0`. The published
+/// network was trained for noise of up to 75/255 in `[0, 1]`, that is `σ/α ≤ 0.59`.
 #[derive(Module, Debug)]
 pub struct Ffdnet {
     pub(crate) layers: Vec<Conv2d>,
 }
 
 impl Ffdnet {
-    /// A network for images of `channels`, with `depth` layers of `width` channels, not trained.
+    /// Creates an untrained network of `depth` layers with `width` hidden channels.
+    ///
+    /// The images have `channels` channels.
     ///
     /// # Errors
-    /// [`NetworkError`] for a number that is 0 or above 65,536.
+    /// [`NetworkError`] if a number is 0 or above 65,536.
     pub fn new(
         channels: usize,
         width: usize,
@@ -50,15 +54,16 @@ impl Ffdnet {
         })
     }
 
-    /// The channels of its images.
+    /// The number of image channels.
     #[must_use]
     pub fn channels(&self) -> usize {
         let last = self.layers.last();
         last.map_or(0, |layer| layer.weight.dims()[0] / 4)
     }
 
-    /// The published colour network, which is part of this crate (1.7 MB, `f16`; MIT licence,
-    /// Kai Zhang).
+    /// Loads the published colour network, whose weights are part of this crate.
+    ///
+    /// The weights take 1.7 MB in `f16` (MIT licence, Kai Zhang).
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
@@ -84,7 +89,7 @@ impl Ffdnet {
             .unwrap_or_else(|error| unreachable!("the weights of this crate: {error}"))
     }
 
-    /// Reads weights as published: `model.0.weight`, `model.2.weight`, ….
+    /// Reads weights in the published layout: `model.0.weight`, `model.2.weight`, ….
     ///
     /// # Errors
     /// [`CheckpointError`] for a file that is broken or has other tensors.
@@ -106,8 +111,10 @@ impl Ffdnet {
         load(network, &stored, &Flat, Precision::Full)
     }
 
-    /// Denoises images `[b, c, h, w]` in `[0, 1]` with noise of standard deviation `sigma`, in the
-    /// same range. Heights and widths that are odd are extended by their last row and column.
+    /// Denoises images `[b, c, h, w]` in `[0, 1]`.
+    ///
+    /// `sigma` is the standard deviation of the noise in the same range. Odd heights and widths are
+    /// padded by repeating the last row or column.
     #[must_use]
     pub fn restore(&self, images: Tensor<4>, sigma: f64) -> Tensor<4> {
         let [batch, _, h, w] = images.dims();

@@ -1,4 +1,4 @@
-//! Classifier-free guidance in one pass: both conditions as one batch.
+//! Classifier-free guidance in one pass, with both conditions in one batch.
 //!
 //! # Reference
 //! Ho & Salimans 2022, arXiv:2207.12598.
@@ -9,10 +9,13 @@ use burn::tensor::Tensor;
 use tweedie_core::{Condition, DenoiseError, Denoiser, InputError, Posterior};
 use tweedie_math::{Level, ParameterError};
 
-/// `x̂₀ = u + s (c − u)` of one model that is told `c` and `u` side by side; what
-/// [`ClassifierFree`](tweedie_core::ClassifierFree) says of two models, with the weights read once.
+/// Classifier-free guidance of one model in one pass: `x̂₀ = u + s (c − u)`.
 ///
-/// Made by [`Model::guided`].
+/// `c` and `u` are the estimates under the two conditions.
+/// [`ClassifierFree`](tweedie_core::ClassifierFree) computes the same from two models; here the
+/// weights are read only once.
+///
+/// [`Model::guided`] creates this denoiser.
 #[derive(Clone, Debug)]
 pub struct Guided<A: Architecture = AnyArchitecture> {
     model: Model<A>,
@@ -21,13 +24,15 @@ pub struct Guided<A: Architecture = AnyArchitecture> {
 }
 
 impl<A: Architecture> Model<A> {
-    /// The model under guidance: towards what it says when told `condition`, away from what it says
-    /// when told `other`, the empty text or no class; `scale` 1 is the former alone, 0 the latter.
-    /// Every step is one pass of twice the batch.
+    /// Returns the model guided towards `condition` and away from `other`.
+    ///
+    /// `other` is usually the empty text or no class. A `scale` of 1 gives the estimate under
+    /// `condition` alone, 0 the one under `other`. Every evaluation is one pass with twice the
+    /// batch.
     ///
     /// # Errors
-    /// [`InputError`] for a condition that the network does not take, two that cannot stand in one
-    /// batch, or a scale that is not finite.
+    /// [`InputError`] if the network does not take a condition, if the conditions cannot share a
+    /// batch, or if the scale is not finite.
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
@@ -76,7 +81,7 @@ impl<A: Architecture> Model<A> {
 }
 
 impl<A: Architecture> Guided<A> {
-    /// The model, told both, on `x` twice.
+    /// The model under both conditions, and the batch `x` repeated twice.
     fn both(&self, x: &Tensor<4>) -> Result<(Model<A>, Tensor<4>), InputError> {
         let batch = x.dims()[0];
         let [c, u] = self.told.each_ref().map(|told| told.for_batch(batch));
@@ -84,7 +89,7 @@ impl<A: Architecture> Guided<A> {
         Ok((told, Tensor::cat(vec![x.clone(), x.clone()], 0)))
     }
 
-    /// `u + s (c − u)` of the two halves.
+    /// Combines the two halves of the batch: `u + s (c − u)`.
     fn combine(&self, both: Tensor<4>) -> Tensor<4> {
         let batch = both.dims()[0] / 2;
         let (c, u) = (
@@ -101,7 +106,7 @@ impl<A: Architecture> Denoiser<4> for Guided<A> {
         Ok(self.combine(model.denoise(both, level)?))
     }
 
-    /// The variance is the conditional model's.
+    /// The variance is that of the estimate under `condition`.
     fn estimate(&self, x: Tensor<4>, level: Level) -> Result<Posterior<4>, DenoiseError> {
         let batch = x.dims()[0];
         let (model, both) = self.both(&x)?;

@@ -1,14 +1,14 @@
-//! Reproducible construction.
+//! Reproducible initialisation.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::own_generator;
 
-/// Fixes a module's initial parameters by `seed` alone.
+/// Draws a module's initial parameters so that they depend on `seed` alone.
 ///
-/// burn draws parameters from one global generator when they are first used, so that the order of
-/// first uses would matter; here every parameter that has not been used is drawn at once, in the
-/// module's order. The generator is one for the whole process; see
+/// burn initialises a parameter at its first use, from one global generator, so the values depend
+/// on the order of first uses. This function initialises all remaining parameters at once, in the
+/// module's order. The whole process shares the generator; see
 /// [`own_generator`](tweedie_core::own_generator).
 ///
 /// ```

@@ -1,12 +1,14 @@
-//! Latent diffusion: a denoiser of latents, with the way to images and back.
+//! Latent diffusion: a denoiser of latents with an autoencoder of images.
 
 use crate::Autoencoder;
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, Denoiser, InputError, Noise, Posterior};
 use tweedie_math::Level;
 
-/// A denoiser of latents with its autoencoder. It is itself a denoiser, of latents as the diffusion
-/// model sees them: sample with it, then [`decode`](Self::decode).
+/// A denoiser of latents with its autoencoder.
+///
+/// This type is itself a denoiser of normalised latents: sample latents with it, then call
+/// [`decode`](Self::decode).
 ///
 /// # Reference
 /// Rombach et al. 2022, arXiv:2112.10752.
@@ -17,7 +19,7 @@ pub struct Latent<D> {
 }
 
 impl<D> Latent<D> {
-    /// A latent diffusion model of its parts.
+    /// Creates a latent diffusion model from its parts.
     pub fn new(autoencoder: Autoencoder, denoiser: D) -> Self {
         Self {
             autoencoder,
@@ -35,19 +37,19 @@ impl<D> Latent<D> {
         &self.denoiser
     }
 
-    /// The latents of images in `[−1, 1]`: the mean of the encoder's Gaussian, normalised.
+    /// Encodes images in `[−1, 1]` as the mean of the encoder's Gaussian, normalised.
     pub fn encode(&self, images: Tensor<4>) -> Tensor<4> {
         self.autoencoder
             .normalise(self.autoencoder.encode(images).mean)
     }
 
-    /// A draw of the latents of images in `[−1, 1]`, normalised.
+    /// Encodes images in `[−1, 1]` as a sample from the encoder's Gaussian, normalised.
     pub fn encode_sample(&self, images: Tensor<4>, noise: &mut dyn Noise<4>) -> Tensor<4> {
         self.autoencoder
             .normalise(self.autoencoder.encode(images).sample(noise))
     }
 
-    /// The images of normalised latents.
+    /// Decodes normalised latents to images.
     pub fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
         self.autoencoder
             .decode(self.autoencoder.denormalise(latents))

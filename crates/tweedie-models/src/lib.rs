@@ -16,13 +16,13 @@
 //! | [`TimeEmbedding`], [`ClassEmbedding`] | `time.rs`, `class.rs` |
 //! | [`Downsample`], [`Upsample`], [`Filter`] | `resample.rs` |
 //!
-//! [`Checkpoint`] opens what others have published; a [`Model`] is a network with what its output
-//! means and how it is told the level; [`Conditions`] are what it is told besides; a
-//! [`Description`] is its table.
+//! [`Checkpoint`] opens published checkpoints. A [`Model`] is a network with its prediction type
+//! and its time input. [`Conditions`] are the other inputs: class, context and image. A
+//! [`Description`] tabulates the layers of a network.
 //!
-//! Each implements [`Network`](tweedie_core::Network); with a
-//! [`Prediction`](tweedie_math::Prediction) and a [`TimeInput`](tweedie_core::TimeInput) it is a
-//! [`Denoiser`](tweedie_core::Denoiser).
+//! [`Unet`], [`Dit`] and [`Mlp`] implement [`Network`](tweedie_core::Network). With a
+//! [`Prediction`](tweedie_math::Prediction) and a [`TimeInput`](tweedie_core::TimeInput), a network
+//! becomes a [`Denoiser`](tweedie_core::Denoiser).
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};

@@ -1,7 +1,7 @@
 //! A multilayer perceptron for points in a few dimensions.
 //!
-//! `h ← h + W_k silu(V_k h + U_k γ(c))` for each layer, between two linear maps; `γ` is a
-//! [`TimeEmbedding`].
+//! `h ← h + W_k silu(V_k h + U_k γ(c))` for each layer. A linear map precedes the layers; SiLU and
+//! another linear map follow them. `γ` is a [`TimeEmbedding`] followed by SiLU.
 
 use crate::unet::counted;
 use crate::{Activation, NetworkError, TimeEmbedding, TimeEncoding};
@@ -24,7 +24,7 @@ pub struct MlpConfig {
     /// Number of residual layers.
     #[config(default = 3)]
     pub depth: usize,
-    /// Factor of the condition before its sinusoids, which suit numbers up to 1000.
+    /// Factor of the time input before the sinusoids, which suit values up to 1000.
     #[config(default = 1.0)]
     pub time_scale: f64,
 }
@@ -46,11 +46,11 @@ struct Layer {
 }
 
 impl MlpConfig {
-    /// The network on `device`.
+    /// Initialises the network on `device`.
     ///
     /// # Errors
-    /// [`NetworkError`] for a dimension or width of 0 or above 65,536, as many layers, or a factor
-    /// that is not finite.
+    /// [`NetworkError`] for a dimension or width of 0 or above 65,536, for more than 65,535 layers,
+    /// or for a factor that is not finite.
     pub fn init(&self, device: &Device) -> Result<Mlp, NetworkError> {
         let depth = self.depth.saturating_add(1);
         counted(&[("dim", self.dim), ("width", self.width), ("depth", depth)])?;

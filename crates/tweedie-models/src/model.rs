@@ -1,4 +1,4 @@
-//! A trained network with all it takes to sample from it.
+//! A trained network with everything needed to sample from it.
 
 use crate::architecture::named;
 use crate::import::place::{Target, targets};
@@ -15,43 +15,46 @@ use tweedie_core::{
 };
 use tweedie_math::{Level, Prediction};
 
-/// What a model is, apart from its weights. `A` is the network's configuration: one of this crate,
-/// or [of your own](Architecture).
+/// The configuration of a [`Model`]: everything but the weights.
+///
+/// `A` is the network's configuration: one of this crate, or [your own](Architecture).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "A: Architecture")]
 #[non_exhaustive]
 pub struct ModelConfig<A: Architecture = AnyArchitecture> {
-    /// The network.
+    /// The network's configuration.
     #[serde(with = "named")]
     pub network: A,
-    /// What its output means.
+    /// What the network predicts, such as the noise.
     pub prediction: Prediction,
-    /// How it is told the level.
+    /// How the noise level is encoded as the network's time input.
     pub time: TimeInput,
-    /// Height and width of the images it was trained on.
+    /// Height and width of the training images.
     pub size: [usize; 2],
     /// Channels of the images, without those of a conditioning image. A network with twice as many
-    /// outputs has learned the variance of an ancestral step as well.
+    /// outputs also predicts the variance of an ancestral step.
     pub channels: usize,
-    /// How it was meant to be sampled from, if its checkpoint says.
+    /// The sampling settings of the checkpoint, if it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling: Option<Sampling>,
 }
 
 /// A trained network: a denoiser of images `[batch, channels, height, width]`.
 ///
-/// One directory holds it: `config.json`, the [`ModelConfig`], and `weights.safetensors`. Published
-/// checkpoints are read by [`Checkpoint`].
+/// A model is stored in one directory, as `config.json` (the [`ModelConfig`]) and
+/// `weights.safetensors`. [`Checkpoint`] reads published checkpoints.
 #[derive(Clone, Debug)]
 pub struct Model<A: Architecture = AnyArchitecture> {
     config: ModelConfig<A>,
     denoiser: Conditioned<A::Network, A::Condition>,
-    /// The precision of its parameters, if they are there.
+    /// The dtype of the parameters, if they are initialised.
     dtype: Option<DType>,
 }
 
 impl<A: Architecture> ModelConfig<A> {
-    /// A model of images of `size` with as many channels as the network has inputs.
+    /// Creates a configuration for images of height and width `size`.
+    ///
+    /// The images have as many channels as the network has inputs.
     #[must_use]
     pub fn new(network: A, prediction: Prediction, time: TimeInput, size: [usize; 2]) -> Self {
         let [channels, _] = network.channels();
@@ -92,10 +95,10 @@ impl<A: Architecture> ModelConfig<A> {
         }
     }
 
-    /// The model with fresh parameters, for training.
+    /// Initialises the model with random parameters, for training.
     ///
     /// # Errors
-    /// [`CheckpointError`] for a configuration that makes no sense.
+    /// [`CheckpointError`] for an invalid configuration.
     pub fn init(&self, device: &Device) -> Result<Preconditioned<A::Network>, CheckpointError> {
         self.check()?;
         let network = self.network.init(device);
@@ -131,7 +134,7 @@ impl<A: Architecture> ModelConfig<A> {
         sampling.clip.check()
     }
 
-    /// `Ok` for images of a height and width that the network takes.
+    /// Checks that the network takes images of height and width `size`.
     fn check_size(&self, size: [usize; 2]) -> Result<(), CheckpointError> {
         let (patch, least) = (
             self.network.patch().max(1),
@@ -153,7 +156,7 @@ impl<A: Architecture> ModelConfig<A> {
 }
 
 impl Model {
-    /// Reads a model from a directory or file of any layout that [`Checkpoint`] knows.
+    /// Reads a model from a directory or file of any layout that [`Checkpoint`] supports.
     ///
     /// # Errors
     /// [`CheckpointError`] names the file, and every tensor that is missing or misshapen.
@@ -163,11 +166,12 @@ impl Model {
 }
 
 impl<A: Architecture> Model<A> {
-    /// A model of its parts; dropout is off, also where a gradient flows through the network.
+    /// Creates a model from a configuration and its network.
+    ///
+    /// Dropout is switched off, also when gradients are tracked.
     ///
     /// # Errors
-    /// [`CheckpointError`] for a configuration that makes no sense, or that describes another
-    /// network.
+    /// [`CheckpointError`] if the configuration is invalid or describes another network.
     pub fn new(config: ModelConfig<A>, network: A::Network) -> Result<Self, CheckpointError> {
         config.check()?;
         let described = config.network.init(&Device::default());
@@ -195,8 +199,9 @@ impl<A: Architecture> Model<A> {
         }
     }
 
-    /// Reads what [`save`](Self::save) wrote of a model of this architecture. [`Model::open`] reads
-    /// those of this crate, and other layouts.
+    /// Reads a model of this architecture, written by [`save`](Self::save).
+    ///
+    /// [`Model::open`] reads the architectures of this crate, and other layouts.
     ///
     /// # Errors
     /// [`CheckpointError`] names the file, and every tensor that is missing or misshapen.
@@ -206,10 +211,11 @@ impl<A: Architecture> Model<A> {
         Self::new(own.config, network)
     }
 
-    /// Writes the model into a directory, which is made if need be: `config.json`, and the weights
-    /// in a file that it names. Over another model, the weights get another name, then
-    /// `config.json` is replaced, then the old weights are removed: the directory holds one whole
-    /// model at any time.
+    /// Writes `config.json` and the weights to a directory, which is created if missing.
+    ///
+    /// When overwriting a model, the new weights get another file name. Then `config.json` is
+    /// replaced, and the old weights are removed. The directory therefore holds a complete model at
+    /// all times.
     ///
     /// # Errors
     /// [`CheckpointError`] if a file cannot be written.
@@ -245,7 +251,7 @@ impl<A: Architecture> Model<A> {
         }
     }
 
-    /// What the model is.
+    /// The configuration of the model.
     #[must_use]
     pub fn config(&self) -> &ModelConfig<A> {
         &self.config
@@ -257,32 +263,31 @@ impl<A: Architecture> Model<A> {
         self.preconditioned().network()
     }
 
-    /// The network with what its output means and how it is told the level: what a run of training
-    /// begins from.
+    /// The network with its prediction type and time input, the starting point of training.
     #[must_use]
     pub fn preconditioned(&self) -> &Preconditioned<A::Network> {
         self.denoiser.network()
     }
 
-    /// The same model, told more than the level: a class, a text, a low-resolution image. It shares
-    /// the parameters.
+    /// Returns the model under a condition, such as a class, a text or a low-resolution image.
+    ///
+    /// Both models share the parameters.
     ///
     /// # Errors
-    /// [`ConditionError`] for a condition that is missing, one too many, or of another kind or
-    /// size.
+    /// [`ConditionError`] if a condition is missing, not supported, or of the wrong kind or size.
     pub fn with_condition(&self, condition: A::Condition) -> Result<Self, ConditionError> {
         let (network, channels) = (&self.config.network, self.config.channels);
         network.check_condition(channels, &condition)?;
         Ok(self.told(condition))
     }
 
-    /// With a condition that the network is known to take.
+    /// Like `with_condition`, without checking the condition.
     pub(crate) fn told(&self, condition: A::Condition) -> Self {
         let (config, network) = (self.config.clone(), self.network().clone());
         Self::conditional(config, network, condition)
     }
 
-    /// Whether the network takes images of this shape, apart from its conditions.
+    /// Checks that the network takes images of this shape, ignoring its conditions.
     pub(crate) fn accepts_images(&self, shape: [usize; 4]) -> Result<(), InputError> {
         let [_, channels, h, w] = shape;
         if channels != self.config.channels {
@@ -302,7 +307,7 @@ impl<A: Architecture> Model<A> {
         self.network().num_params()
     }
 
-    /// `[batch, channels, height, width]` of `batch` images.
+    /// The shape of `batch` images: `[batch, channels, height, width]`.
     #[must_use]
     pub fn shape(&self, batch: usize) -> [usize; 4] {
         let [height, width] = self.config.size;
@@ -312,10 +317,10 @@ impl<A: Architecture> Model<A> {
 
 pub(crate) const CONFIG: &str = "config.json";
 
-/// Names of the weights: of the first model in a folder, and of one over another.
+/// File names of the weights: the default, and the alternative while the default is in use.
 pub(crate) const WEIGHTS: [&str; 2] = ["weights.safetensors", "weights-1.safetensors"];
 
-/// Which file of weights a model in `directory` has, if one is there.
+/// The weights file of the model in `directory`, if there is one.
 fn weights_of(directory: &Path) -> Option<&'static str> {
     let text =
         tweedie_core::read_text(directory.join(CONFIG), crate::import::fields::MOST_BYTES).ok()?;
@@ -328,7 +333,7 @@ fn weights_of(directory: &Path) -> Option<&'static str> {
     directory.join(known).is_file().then_some(known)
 }
 
-/// What two networks differ in first.
+/// Describes the first difference between the parameters of two networks.
 fn difference(expected: &[Target], found: &[Target]) -> Option<String> {
     if let Some((a, b)) = expected.iter().zip(found).find(|(a, b)| a != b) {
         let of = |target: &Target| format!("{} {:?}", target.path, target.shape);
@@ -338,7 +343,7 @@ fn difference(expected: &[Target], found: &[Target]) -> Option<String> {
     (expected != found).then(|| format!("{found} parameters instead of {expected}"))
 }
 
-/// The precision of a network's parameters; `None` before they are drawn.
+/// The dtype of a network's first initialised parameter; `None` if none is initialised.
 fn precision<M: Module>(network: &M) -> Option<DType> {
     struct First(Option<DType>);
     impl ModuleVisitor for First {
@@ -354,7 +359,7 @@ fn precision<M: Module>(network: &M) -> Option<DType> {
 }
 
 impl<A: Architecture> Denoiser<4> for Model<A> {
-    /// The network runs in the precision of its parameters, whatever that of `x` is.
+    /// The network runs in the precision of its parameters, regardless of that of `x`.
     fn denoise(&self, x: Tensor<4>, level: Level) -> Result<Tensor<4>, DenoiseError> {
         Ok(self.estimate(x, level)?.clean)
     }

@@ -1,45 +1,45 @@
-//! Why a configuration cannot be.
+//! Why a network configuration is invalid.
 
 use tweedie_math::ParameterError;
 
-/// A configuration that no network can have.
+/// Why a network configuration is invalid.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NetworkError {
-    /// A count that has to be at least 1.
+    /// A count that is 0 and has to be at least 1.
     #[error("{name} has to be at least 1")]
     Zero {
-        /// Which one.
+        /// Name of the count.
         name: &'static str,
     },
-    /// A count that has to divide another.
+    /// A count that does not divide the channels of a level.
     #[error("{name} = {divisor} has to divide the {channels} channels of level {level}")]
     Divides {
-        /// Which one.
+        /// Name of the count.
         name: &'static str,
-        /// Its value.
+        /// Value of the count.
         divisor: usize,
-        /// The channels.
+        /// Channels of the level.
         channels: usize,
-        /// The level.
+        /// Index of the level.
         level: usize,
     },
-    /// Cross-attention without a context.
+    /// Cross-attention in a network without a context.
     #[error("cross-attention on level {level} of a network without a context")]
     NoContext {
-        /// The level.
+        /// Index of the level.
         level: usize,
     },
-    /// Pyramids on some levels only.
+    /// A pyramid on only some levels, or in only one direction.
     #[error("a pyramid passes through every level or through none: level {level} has none")]
     Pyramid {
-        /// The level.
+        /// Index of the level.
         level: usize,
     },
-    /// A number outside its range.
+    /// A parameter outside its range.
     #[error(transparent)]
     Parameter(#[from] ParameterError),
-    /// What a network from outside says.
+    /// The message of a network from outside this crate.
     #[error("{0}")]
     Refused(String),
 }

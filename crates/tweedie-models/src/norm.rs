@@ -1,18 +1,18 @@
-//! Group normalisation with what stands before and after it, by [`tweedie_kernels::group_norm`].
+//! Group normalisation fused with modulation and SiLU, by [`tweedie_kernels::group_norm`].
 
 use crate::Activation;
 use burn::nn::{GroupNorm, GroupNormConfig};
 use burn::tensor::{Device, Tensor};
 use tweedie_kernels::{GroupNormalisation, group_norm as kernel};
 
-/// How the embedding of level and class enters a block.
+/// How the embedding of level and class is injected into a block.
 #[derive(Debug)]
 pub(crate) enum Modulation {
-    /// Not at all.
+    /// No embedding.
     None,
-    /// As a bias before the normalisation, `[batch, channels]`.
+    /// Added as a bias before the normalisation, `[batch, channels]`.
     Shift(Tensor<2>),
-    /// As factor and bias after the normalisation, `[batch, 2·channels]`.
+    /// Applied as scale and shift after the normalisation, `[batch, 2·channels]`.
     ScaleShift(Tensor<2>),
 }
 

@@ -5,7 +5,7 @@
 
 use burn::tensor::Tensor;
 
-/// `[b, c, h, w]` to `[b, c p², h/p, w/p]`.
+/// Folds blocks of `p × p` pixels: `[b, c, h, w]` to `[b, c p², h/p, w/p]`.
 pub(crate) fn fold(x: Tensor<4>, p: usize) -> Tensor<4> {
     if p == 1 {
         return x;

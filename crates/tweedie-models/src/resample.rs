@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 
 /// A 3×3 convolution of stride 2.
 ///
-/// Padded by one pixel on every side it makes `⌈h/2⌉` rows of `h`; padded on the right and below
-/// only, as in the first DDPM, `⌊h/2⌋`.
+/// Padded by one pixel on every side, the layer maps `h` rows to `⌈h/2⌉`. Padded on the right and
+/// below only, as in the original DDPM, it maps them to `⌊h/2⌋`.
 #[derive(Module, Debug)]
 pub struct Downsample {
     pub(crate) conv: Conv2d,
 }
 
 impl Downsample {
-    /// On `channels`.
+    /// Creates the layer for `channels` channels; `symmetric` pads every side.
     #[must_use]
     pub fn new(channels: usize, symmetric: bool, device: &Device) -> Self {
         let before = usize::from(symmetric);
@@ -45,7 +45,7 @@ pub struct Upsample {
 }
 
 impl Upsample {
-    /// On `channels`.
+    /// Creates the layer for `channels` channels.
     #[must_use]
     pub fn new(channels: usize, device: &Device) -> Self {
         Self {
@@ -53,26 +53,26 @@ impl Upsample {
         }
     }
 
-    /// Enlarges to `size`, the height and width that were halved.
+    /// Enlarges to `size`, the height and width before halving.
     #[must_use]
     pub fn forward(&self, x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
         self.conv.forward(Filter::Box.enlarge(x, size))
     }
 }
 
-/// The filter of a resampling without parameters.
+/// The filter of a parameter-free resampling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Filter {
-    /// The mean of 2×2 pixels; the nearest pixel.
+    /// Halves by the mean of 2×2 pixels, enlarges by nearest neighbour.
     Box,
     /// The separable filter `(1, 3, 3, 1)/8` of NCSN++.
     Fir,
 }
 
 impl Filter {
-    /// `[b, c, h, w]` to `[b, c, ⌊h/2⌋, ⌊w/2⌋]`.
+    /// Maps `[b, c, h, w]` to `[b, c, ⌊h/2⌋, ⌊w/2⌋]`.
     #[must_use]
     pub fn halve(self, x: Tensor<4>) -> Tensor<4> {
         match self {
@@ -90,10 +90,10 @@ impl Filter {
         }
     }
 
-    /// `[b, c, h, w]` to `[b, c, size]`, the size that was halved.
+    /// Enlarges `[b, c, h, w]` to `size`, the height and width before halving.
     ///
     /// # Panics
-    /// If `size` is not twice the size of `x`, for [`Fir`](Self::Fir).
+    /// For [`Fir`](Self::Fir), if `size` is not twice the size of `x`.
     #[must_use]
     pub fn enlarge(self, x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
         let [_, channels, h, w] = x.dims();
@@ -112,7 +112,7 @@ impl Filter {
     }
 }
 
-/// The filter as a weight for every channel: `[channels, 1, 4, 4]`, of sum `gain`.
+/// The FIR filter as a depthwise weight, `[channels, 1, 4, 4]`; each channel sums to `gain`.
 fn fir(like: &Tensor<4>, gain: f64) -> Tensor<4> {
     let taps = [1.0, 3.0, 3.0, 1.0].map(|tap: f64| tap / 8.0);
     let weight: Vec<f64> = taps

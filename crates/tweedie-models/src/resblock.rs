@@ -1,8 +1,8 @@
-//! The residual block of every U-Net here.
+//! The residual block of U-Nets and autoencoders.
 //!
 //! `x ↦ (skip(x) + conv₂(drop(act(norm₂(conv₁(act(norm₁ x)), e)))))/s`, where `e` is the embedding
-//! of level and class, `conv₂` is zero at first, and a resampling block resizes after the first
-//! activation, and on the skip.
+//! of level and class. `conv₂` is initialised to zero. A resampling block resizes after the first
+//! activation and on the skip connection.
 //!
 //! # Reference
 //! Ho et al. 2020, appendix B, arXiv:2006.11239; scale and shift, and resampling blocks: Dhariwal &
@@ -18,29 +18,29 @@ use burn::nn::{Dropout, DropoutConfig, GroupNorm, Initializer, Linear, LinearCon
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// How the embedding of level and class enters a block.
+/// How the embedding of level and class is injected into a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Conditioning {
-    /// As a bias before the second normalisation.
+    /// Added as a bias before the second normalisation.
     #[default]
     Shift,
-    /// As factor and bias after it.
+    /// Applied as scale and shift after the second normalisation.
     ScaleShift,
 }
 
-/// Whether a block resizes.
+/// Whether and how a block resizes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BlockResize {
-    /// It does not.
+    /// Keeps height and width.
     #[default]
     Keep,
-    /// It halves height and width.
+    /// Halves height and width.
     Halve(Filter),
-    /// It doubles them.
+    /// Doubles height and width.
     Enlarge(Filter),
 }
 
@@ -48,39 +48,39 @@ pub enum BlockResize {
 #[derive(Config, Debug)]
 #[non_exhaustive]
 pub struct ResBlockConfig {
-    /// Channels in.
+    /// Input channels.
     pub input: usize,
-    /// Channels out.
+    /// Output channels.
     pub output: usize,
-    /// Features of the embedding of level and class; none for a block without one.
+    /// Features of the embedding of level and class; `None` for a block without an embedding.
     pub time: Option<usize>,
     /// Groups of the two normalisations; the first has to divide `input`, the second `output`.
     #[config(default = "[32, 32]")]
     pub groups: [usize; 2],
-    /// What the normalisations add to the variance.
+    /// `ε` of the normalisations, added to the variance.
     #[config(default = 1e-6)]
     pub epsilon: f64,
     /// The nonlinearity.
     #[config(default = "Activation::Silu")]
     pub activation: Activation,
-    /// How the embedding enters.
+    /// How the embedding is injected.
     #[config(default = "Conditioning::Shift")]
     pub conditioning: Conditioning,
-    /// Whether the block resizes.
+    /// Whether and how the block resizes.
     #[config(default = "BlockResize::Keep")]
     pub resize: BlockResize,
-    /// Whether the skip has a 1×1 convolution although input and output agree.
+    /// Whether the skip has a 1×1 convolution even if `input` equals `output`.
     #[config(default = false)]
     pub shortcut: bool,
-    /// Divisor of the sum.
+    /// Divisor `s` of the sum.
     #[config(default = 1.0)]
     pub scale: f64,
-    /// Probability of dropout.
+    /// Dropout probability.
     #[config(default = 0.0)]
     pub dropout: f64,
 }
 
-/// Two convolutions with the embedding between them, beside a skip connection.
+/// A residual block: two convolutions with the embedding between them, and a skip connection.
 #[derive(Module, Debug)]
 pub struct ResBlock {
     pub(crate) norm1: GroupNorm,
@@ -100,7 +100,7 @@ pub struct ResBlock {
 }
 
 impl ResBlockConfig {
-    /// The block on `device`.
+    /// Initialises the block on `device`.
     #[must_use]
     pub fn init(&self, device: &Device) -> ResBlock {
         let features = match self.conditioning {
@@ -131,9 +131,11 @@ impl ResBlockConfig {
 }
 
 impl ResBlock {
-    /// `[batch, input, h, w]` and `[batch, time]` to `[batch, output, h, w]`, or to `size` if the
-    /// block enlarges. `time` is the embedding after the nonlinearity, which all blocks share; a
-    /// block without embedding ignores it.
+    /// Maps `[batch, input, h, w]` and `[batch, time]` to `[batch, output, h′, w′]`.
+    ///
+    /// `time` is the embedding after its nonlinearity, which all blocks share; a block without an
+    /// embedding ignores it. If the block enlarges, the output has the height and width `size`, or
+    /// twice the input's for `None`.
     #[must_use]
     pub fn forward(
         &self,

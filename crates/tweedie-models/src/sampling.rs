@@ -1,5 +1,4 @@
-//! How a checkpoint was meant to be sampled from: what its output means, what it is told, which
-//! levels are visited.
+//! Sampling settings of a checkpoint: prediction type, time input and the levels to visit.
 
 use crate::import::CheckpointError;
 use serde::{Deserialize, Serialize};
@@ -9,23 +8,23 @@ use tweedie_math::{
     VarianceExploding,
 };
 
-/// What a scheduler's configuration says, apart from the step.
+/// The settings of a scheduler's configuration, except those of its solver.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Sampling {
-    /// What the network's output means.
+    /// What the network predicts.
     pub prediction: Prediction,
-    /// How the network is told the level.
+    /// How the noise level is encoded as the network's time input.
     pub time: TimeInput,
-    /// The usual levels.
+    /// The levels that are visited by default.
     pub grid: Grid,
-    /// What is done to the estimate of the clean image.
+    /// How the estimate of the clean image is clipped.
     pub clip: Clip,
-    /// Whether half of the output is a variance.
+    /// Whether half of the output channels predict a variance.
     pub learned_variance: bool,
 }
 
-/// Which levels a path visits.
+/// The levels that a path visits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -34,62 +33,62 @@ pub enum Grid {
     Chain {
         /// The chain.
         chain: Chain,
-        /// Which of its nodes.
+        /// Which nodes of the chain are visited.
         spacing: Spacing,
-        /// Where the last move goes.
+        /// Where the last move ends.
         #[serde(default)]
         end: End,
     },
-    /// Levels between the ends of a chain, evenly spaced in the `ρ`-th root of `σ/α`.
+    /// Levels between the ends of a chain, evenly spaced in `(σ/α)^{1/ρ}`.
     Karras {
         /// The chain.
         chain: Chain,
-        /// `ρ`.
+        /// The exponent `ρ`.
         rho: f64,
-        /// Where the last move goes.
+        /// Where the last move ends.
         #[serde(default)]
         end: End,
     },
-    /// Noise levels from the largest to the least, the signal unscaled: evenly spaced in their
-    /// `ρ`-th root, or in their logarithm.
+    /// Noise levels from the largest to the smallest at `α = 1`, evenly spaced in `σ^{1/ρ}` or
+    /// `ln σ`.
     Exploding {
-        /// The least and the largest.
+        /// The schedule between the smallest and the largest noise level.
         schedule: VarianceExploding,
-        /// `ρ`.
+        /// The exponent `ρ`; `None` for even spacing in `ln σ`.
         rho: Option<f64>,
     },
 }
 
-/// Where the last move on a chain goes.
+/// Where the last move on a chain ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum End {
-    /// To clean data.
+    /// At clean data.
     #[default]
     Clean,
-    /// To the first node, whose noise stays.
+    /// At the first node, whose noise remains in the sample.
     FirstNode,
 }
 
-/// What is done to the estimate of the clean image.
+/// How the estimate of the clean image is clipped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Clip {
-    /// Nothing.
+    /// No clipping.
     #[default]
     None,
-    /// Values are kept within `±range`.
+    /// Clamps values to `±range`.
     Static {
-        /// The range.
+        /// The largest magnitude.
         range: f64,
     },
-    /// Values are kept within a quantile of their size, which then becomes 1.
+    /// Clamps values to a quantile of their magnitudes, and divides by it.
     Dynamic {
-        /// Which quantile.
+        /// The quantile, within `[0, 1]`.
         quantile: f64,
-        /// The largest that the quantile may be.
+        /// The upper limit of the threshold, at least 1.
         most: f64,
     },
 }
@@ -122,11 +121,13 @@ impl Sampling {
         }
     }
 
-    /// The usual path, from noise to clean data or to the first node of a chain, of `steps`
-    /// evaluations. (Where a peer's last move stays at its level, it is left out.)
+    /// Returns the default path of `steps` evaluations.
+    ///
+    /// The path leads from noise to clean data, or to the first node of a chain. A last move that
+    /// would stay at the first node is omitted, which saves one evaluation.
     ///
     /// # Errors
-    /// [`PathError`] for no steps, or more than a chain has nodes.
+    /// [`PathError`] for zero steps, or for more steps than a chain has nodes.
     pub fn path(&self, steps: usize) -> Result<LevelPath, PathError> {
         match &self.grid {
             Grid::Chain {
@@ -136,7 +137,7 @@ impl Sampling {
             } => LevelPath::respaced(chain, *spacing, steps),
             Grid::Chain { chain, spacing, .. } => {
                 let nodes = LevelPath::respaced(chain, *spacing, steps)?;
-                // In the place of clean data, unless it is there already.
+                // Replaces clean data by the first node, unless the path already ends there.
                 let mut levels = nodes.levels()[..steps].to_vec();
                 if levels.last() != Some(&chain.node(0)) {
                     levels.push(chain.node(0));
@@ -170,7 +171,7 @@ impl Sampling {
 }
 
 impl Clip {
-    /// `Ok` for a range above 0, a quantile within `[0, 1]` and a largest threshold of at least 1.
+    /// Checks that the range is above 0, the quantile within `[0, 1]` and the limit at least 1.
     pub(crate) fn check(self) -> Result<(), CheckpointError> {
         let message = match self {
             Self::Static { range } if !(range > 0.0 && range.is_finite()) => {
@@ -186,11 +187,11 @@ impl Clip {
         Err(CheckpointError::Told { message })
     }
 
-    /// A denoiser whose estimates are clipped.
+    /// Wraps a denoiser so that its estimates are clipped.
     ///
     /// # Errors
-    /// [`ParameterError`] for a range that is not above 0, a quantile outside `[0, 1]`, or a
-    /// largest threshold below 1.
+    /// [`ParameterError`] for a range that is not above 0, a quantile outside `[0, 1]`, or a limit
+    /// below 1.
     pub fn around<'a, D: Denoiser<4> + Send + Sync + 'a>(
         self,
         denoiser: D,

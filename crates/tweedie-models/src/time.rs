@@ -1,6 +1,6 @@
-//! How a network is told the level: waves of one number, then two linear layers.
+//! Time embeddings: an encoding of one number per sample, then two linear layers.
 //!
-//! | waves | of the condition `c` | reference |
+//! | encoding | of the time input `c` | reference |
 //! |---|---|---|
 //! | [`Sinusoidal`](TimeEncoding::Sinusoidal) | `sin(c ω_k)`, `cos(c ω_k)`, `ω_k = 10000^{−k/(n−s)}`, `k < n` | Vaswani et al. 2017, section 3.5, arXiv:1706.03762; Ho et al. 2020, appendix B, arXiv:2006.11239 |
 //! | [`Fourier`](TimeEncoding::Fourier) | `sin(2π w_k c)`, `cos(2π w_k c)`, random frequencies `w` | Tancik et al. 2020, arXiv:2006.10739; Song et al. 2021, appendix C, arXiv:2011.13456 |
@@ -14,32 +14,32 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
-/// What a network makes of the number that stands for the level.
+/// How a network encodes its time input, the number that represents the level.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TimeEncoding {
-    /// Sines and cosines of fixed frequencies, for numbers up to 1000.
+    /// Sines and cosines of fixed frequencies, for values up to 1000.
     Sinusoidal {
-        /// How many numbers; an odd one ends with a zero.
+        /// Number of features; an odd width ends with a zero.
         width: usize,
-        /// Whether the cosines stand first.
+        /// Whether cosines precede sines.
         cosine_first: bool,
-        /// The `s` of the frequencies.
+        /// The shift `s` of the frequencies.
         shift: f64,
     },
     /// Sines and cosines of random frequencies.
     Fourier {
-        /// How many numbers, even.
+        /// Number of features, even.
         width: usize,
-        /// Whether the cosines stand first.
+        /// Whether cosines precede sines.
         cosine_first: bool,
-        /// Whether of the logarithm of the condition.
+        /// Whether to encode the logarithm of the time input.
         log: bool,
     },
-    /// A table, for conditions that are integers; others are rounded.
+    /// A learned table, indexed by the time input rounded to an integer.
     Learned {
-        /// How many numbers.
+        /// Number of features.
         width: usize,
         /// Rows of the table.
         count: usize,
@@ -47,7 +47,7 @@ pub enum TimeEncoding {
 }
 
 impl TimeEncoding {
-    /// How many numbers.
+    /// The number of features.
     #[must_use]
     pub fn width(self) -> usize {
         match self {
@@ -68,7 +68,7 @@ pub struct Perceptron {
 }
 
 impl Perceptron {
-    /// `input` to `output` features, `output` between.
+    /// Creates layers from `input` to `output` features, with `output` hidden features.
     #[must_use]
     pub fn new(input: usize, output: usize, activation: Activation, device: &Device) -> Self {
         Self {
@@ -78,7 +78,7 @@ impl Perceptron {
         }
     }
 
-    /// `[batch, input]` to `[batch, output]`.
+    /// Maps `[batch, input]` to `[batch, output]`.
     #[must_use]
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let hidden = self.activation.forward(linear(&self.linear_1, x));
@@ -86,7 +86,7 @@ impl Perceptron {
     }
 }
 
-/// The encoding of one number per sample, through two linear layers.
+/// The embedding of one number per sample: an encoding, then two linear layers.
 #[derive(Module, Debug)]
 pub struct TimeEmbedding {
     pub(crate) fourier: Option<Param<Tensor<1>>>,
@@ -98,8 +98,10 @@ pub struct TimeEmbedding {
 }
 
 impl TimeEmbedding {
-    /// An embedding of `features` numbers. The condition is multiplied by `scale` first: the
-    /// frequencies of sinusoids suit numbers from 0 to 1000.
+    /// Creates an embedding of `features` features.
+    ///
+    /// The time input is multiplied by `scale` first: the frequencies of sinusoids suit values from
+    /// 0 to 1000.
     #[must_use]
     pub fn new(
         waves: TimeEncoding,
@@ -130,19 +132,21 @@ impl TimeEmbedding {
         }
     }
 
-    /// `[batch]` to `[batch, features]`.
+    /// Maps `[batch]` to `[batch, features]`.
     #[must_use]
     pub fn forward(&self, condition: Tensor<1>) -> Tensor<2> {
         self.through(self.waves(condition))
     }
 
-    /// The two layers, in the precision of their weights.
+    /// Applies the two layers, in the precision of their weights.
     pub(crate) fn through(&self, waves: Tensor<2>) -> Tensor<2> {
         let dtype = self.layers.linear_1.weight.val().dtype();
         self.layers.forward(waves.cast(dtype))
     }
 
-    /// `[batch]` to `[batch, width]`, before the two layers, in the precision of the condition.
+    /// The encoding before the two layers: `[batch]` to `[batch, width]`.
+    ///
+    /// Sines and cosines keep the precision of the time input.
     #[must_use]
     pub fn waves(&self, condition: Tensor<1>) -> Tensor<2> {
         let condition = condition * self.scale;
@@ -171,13 +175,13 @@ impl TimeEmbedding {
                 },
                 ..,
             ) => sinusoids(condition, width, cosine_first, shift),
-            // A table or frequencies are made with their waves.
+            // `new` creates the table or the frequencies together with the encoding.
             _ => unreachable!("waves without their parameters"),
         }
     }
 }
 
-/// `[batch]` to `[batch, width]`.
+/// The sinusoidal encoding, `[batch]` to `[batch, width]`.
 pub(crate) fn sinusoids(
     condition: Tensor<1>,
     width: usize,
@@ -243,7 +247,7 @@ mod tests {
         assert_eq!(row(&rows, 1), row(&table, 0));
     }
 
-    /// In half precision 996 and 997 are one number, and their waves are not.
+    /// In `bf16`, 996 and 997 round to the same number, but their encodings differ.
     #[test]
     fn the_condition_keeps_its_digits_in_half_precision() {
         struct Half;

@@ -1,8 +1,8 @@
 //! The transformer of latent diffusion: pixels attend to each other and to a context.
 //!
 //! A block maps tokens `h` and a context `c` by `h ← h + A₁(ln h, ln h)`, `h ← h + A₂(ln h, c)`,
-//! `h ← h + F(ln h)` with `F(h) = W₂ (u·gelu(g))`, `[u, g] = W₁ h`; around the blocks are a group
-//! normalisation, two linear maps and a skip connection.
+//! `h ← h + F(ln h)` with `F(h) = W₂ (u·gelu(g))`, `[u, g] = W₁ h`. A group normalisation and a
+//! linear map precede the blocks; a linear map and a skip connection follow them.
 //!
 //! # Reference
 //! Rombach et al. 2022, section 3.3, arXiv:2112.10752; gated feed-forward: Shazeer 2020,
@@ -42,8 +42,9 @@ pub(crate) struct GatedFeedForward {
 }
 
 impl SpatialTransformer {
-    /// `layers` blocks on `channels`, in `heads` heads, with a context of `context` features; both
-    /// `groups` and `heads` have to divide `channels`.
+    /// Creates `layers` blocks on `channels` channels, with a context of `context` features.
+    ///
+    /// Both `groups` and `heads` have to divide `channels`.
     #[must_use]
     pub fn new(
         channels: usize,
@@ -73,7 +74,7 @@ impl SpatialTransformer {
         }
     }
 
-    /// `[batch, channels, h, w]` to the same shape.
+    /// Maps `[batch, channels, h, w]` to the same shape.
     #[must_use]
     pub fn forward(&self, x: Tensor<4>, context: &Context) -> Tensor<4> {
         let size = x.dims();

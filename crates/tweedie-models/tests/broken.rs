@@ -1,4 +1,4 @@
-//! Files that are cut off, hostile, or not what their names say.
+//! Files that are truncated, malicious, or not of the type that their names say.
 
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
@@ -68,10 +68,10 @@ fn a_header_that_lies_is_an_error() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("lies.safetensors");
     let headers = [
-        // Longer than any memory, and longer than its file.
+        // Lengths beyond any memory, and beyond the file.
         (u64::MAX, String::new()),
         (99_000_000, String::new()),
-        // Shapes whose product overflows, or that need more than there is.
+        // Shapes that overflow or exceed the file, inconsistent offsets, and invalid headers.
         (0, entry("[4294967296, 4294967296, 4294967296]", "[0, 16]")),
         (0, entry("[1000000000, 1000]", "[0, 4000000000000]")),
         (0, entry("[2, 2]", "[16, 0]")),

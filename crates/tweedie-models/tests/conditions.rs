@@ -1,4 +1,4 @@
-//! What a network is told besides the level.
+//! Conditioning inputs: class, context and image.
 
 #![allow(
     clippy::expect_used,
@@ -119,7 +119,7 @@ fn guidance_takes_one_network_twice() -> Result<(), CheckpointError> {
     );
     assert!(largest(c.clone() - u.clone()) > 1e-3, "the context counts");
     assert!(largest(guided.clone() - (u.clone() + (c - u) * 3.0)) < 1e-4);
-    // In one pass, one of them masked.
+    // Both conditions in one pass, one of them masked.
     let told = |seed, tokens| Context::new(normal(seed, [1, tokens, 24]));
     let both = |first, second| {
         let [first, second] = [first, second].map(|c| Conditions::none().with_context(c));
@@ -138,7 +138,7 @@ fn guidance_takes_one_network_twice() -> Result<(), CheckpointError> {
     Ok(())
 }
 
-/// SR3: the low-resolution image, enlarged, is three channels more.
+/// SR3: the enlarged low-resolution image is concatenated as three more channels.
 #[test]
 fn a_low_resolution_image_stands_beside_the_noisy_one() {
     let device = Device::flex();
@@ -157,7 +157,7 @@ fn a_low_resolution_image_stands_beside_the_noisy_one() {
         largest(network.forward(x.clone(), time(), &conditions.for_batch(2)) - expected),
         0.0
     );
-    // As a denoiser it needs nothing but the noisy image.
+    // The denoiser holds the condition and needs only the noisy image.
     let model = model.with_condition(conditions);
     assert_eq!(
         model.denoise(x, level()).expect("an estimate").dims(),
@@ -165,7 +165,7 @@ fn a_low_resolution_image_stands_beside_the_noisy_one() {
     );
 }
 
-/// EDM's preconditioning is a row of the prediction table: it fits every network.
+/// EDM's preconditioning is a prediction type, which works with any network.
 #[test]
 fn any_network_can_be_preconditioned_as_edm() -> Result<(), CheckpointError> {
     let device = Device::flex();
@@ -173,7 +173,7 @@ fn any_network_can_be_preconditioned_as_edm() -> Result<(), CheckpointError> {
     let x = normal(10, [1, 4, 8, 8]);
     let level = Level::variance_exploding(2.0).expect("a level");
     let raw = |network: &tweedie_models::AnyNetwork| {
-        // Karras et al., table 1, with σ = 2 and data of 0.5.
+        // Karras et al., table 1, with σ = 2 and σ_data = 0.5.
         let c_in = 1.0 / (4.0_f64 + 0.25).sqrt();
         let c_noise = 2.0_f64.ln() / 4.0;
         let time = Tensor::full([1], c_noise, &device);

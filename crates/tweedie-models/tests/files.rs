@@ -1,4 +1,4 @@
-//! A model on disk.
+//! Saving and loading models.
 
 #![allow(
     clippy::expect_used,
@@ -45,14 +45,14 @@ fn a_model_comes_back() -> Result<(), CheckpointError> {
     let back = Model::<UnetConfig>::load(folder.path(), &Device::flex())?;
     assert_eq!(back.config(), model.config());
     assert_eq!(output(&back).into_data(), expected.clone().into_data());
-    // Its architecture stands there by name.
+    // `config.json` names the architecture.
     let back = Model::open(folder.path(), &Device::flex())?;
     assert_eq!(back.config().network, config().network.into());
     assert_eq!(output(&back).into_data(), expected.clone().into_data());
     let full = fs::metadata(folder.path().join("weights.safetensors"))
         .expect("a file")
         .len();
-    // Over another model, under another name, until the old weights can go.
+    // Overwriting a model writes the weights under another name, then removes the old ones.
     model.save(folder.path(), Precision::Half)?;
     let half = fs::metadata(folder.path().join("weights-1.safetensors"))
         .expect("a file")
@@ -89,7 +89,7 @@ fn what_is_not_a_model_says_why() -> Result<(), CheckpointError> {
     let mismatch = text(folder.path());
     assert!(mismatch.contains("weights.safetensors"), "{mismatch}");
     assert!(!mismatch.contains('\n'), "one line: {mismatch}");
-    // A network that cannot be, a field that is not known, no JSON.
+    // An invalid network, an unknown field, and invalid JSON.
     fs::write(
         &configuration,
         stored.replacen("\"channels\": 8", "\"channels\": 6", 1),
@@ -104,7 +104,7 @@ fn what_is_not_a_model_says_why() -> Result<(), CheckpointError> {
     assert!(text(folder.path()).contains("unknown"));
     fs::write(&configuration, "{").expect("a file");
     assert!(text(folder.path()).contains("config.json"));
-    // Weights that are cut off.
+    // Truncated weights.
     fs::write(&configuration, &stored).expect("a file");
     let bytes = fs::read(&weights).expect("a file");
     fs::write(&weights, &bytes[..bytes.len() / 2]).expect("a file");

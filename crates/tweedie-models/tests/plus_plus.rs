@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use tweedie_core::{HostNoise, Network, Noise};
 use tweedie_models::{Attend, ResBlockConfig, Resampling, UnetConfig, UnetLevel, seeded};
 
-/// `conv₂` is zero at first, so that a block divides its input by √2 and nothing else.
+/// `conv₂` is initialised to zero, so the block only divides its input by √2.
 #[test]
 fn a_rescaled_block_keeps_the_variance_of_two_equal_parts() {
     let device = Device::flex();
@@ -42,7 +42,7 @@ fn ddpm_plus_plus_is_a_configuration() {
         let y = network.forward(x, Tensor::full([2], 500.0, &device), &());
         assert_eq!(y.dims(), [2, 3, size[0], size[1]]);
     }
-    // On the way up attention stands after the last block alone.
+    // On the up path, attention follows only the last block.
     let attentions = |way: &str| {
         let rows = table.rows().iter();
         rows.filter(|row| row.name.starts_with(way) && row.name.contains("attentions"))

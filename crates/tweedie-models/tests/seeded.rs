@@ -1,4 +1,5 @@
-//! Reproducible construction. Alone in its process: burn's generator is one for all threads.
+//! Reproducible initialisation. This test has its own process, since all threads share burn's
+//! generator.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Distribution, Tensor};

@@ -6,7 +6,7 @@ use crate::unet::MidBlock;
 use crate::{Autoencoder, BlockAttention};
 
 impl Autoencoder {
-    /// The parts for images of height and width `size`, from image to latents and back.
+    /// Describes the layers for images of height and width `size`, encoder first.
     #[must_use]
     pub fn describe(&self, size: [usize; 2]) -> Description {
         let mut table = Description::new();

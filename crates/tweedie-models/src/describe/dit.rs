@@ -5,7 +5,7 @@ use super::{Description, convolution, linear};
 use crate::{Dit, Ffdnet};
 
 impl Dit {
-    /// The parts for images of height and width `size`.
+    /// Describes the layers for images of height and width `size`.
     #[must_use]
     pub fn describe(&self, size: [usize; 2]) -> Description {
         let mut table = Description::new();
@@ -54,7 +54,7 @@ impl Dit {
 }
 
 impl Ffdnet {
-    /// The parts for images of height and width `size`.
+    /// Describes the layers for images of height and width `size`.
     #[must_use]
     pub fn describe(&self, size: [usize; 2]) -> Description {
         let mut table = Description::new();

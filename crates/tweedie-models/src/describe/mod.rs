@@ -1,4 +1,4 @@
-//! What a network is made of, as a table: layers, shapes, parameters, operations.
+//! A table of a network's layers: shapes, parameters and operations.
 
 mod autoencoder;
 mod dit;
@@ -9,11 +9,10 @@ use burn::module::Module;
 use burn::nn::Linear;
 use std::fmt;
 
-/// The parts of a network for an image of one size.
+/// The layers of a network, for an image of given size.
 ///
-/// Operations are those of convolutions, linear maps and attention, two for each multiplication
-/// with its addition; normalisations, nonlinearities and filters without parameters are not
-/// counted.
+/// Each multiply–add of convolutions, linear layers and attention counts as two operations.
+/// Normalisations, nonlinearities and parameter-free filters are not counted.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -30,35 +29,35 @@ pub struct Description {
     rows: Vec<Row>,
 }
 
-/// One part of a network.
+/// One layer or block of a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// Its name.
+    /// Name of the part.
     pub name: String,
-    /// What it is.
+    /// Type of the part.
     pub kind: &'static str,
-    /// The shape of its output for one image: channels, height and width, or features.
+    /// Shape of the output for one image: channels, height and width, or features.
     pub output: Vec<usize>,
-    /// Its parameters.
+    /// Number of parameters.
     pub parameters: usize,
-    /// Its operations for one image.
+    /// Floating-point operations for one image.
     pub flops: f64,
 }
 
 impl Description {
-    /// The parts, in the order in which they are used.
+    /// The parts, in the order of their use.
     #[must_use]
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
 
-    /// All parameters.
+    /// The total number of parameters.
     #[must_use]
     pub fn parameters(&self) -> usize {
         self.rows.iter().map(|row| row.parameters).sum()
     }
 
-    /// All operations for one image.
+    /// The total number of operations for one image.
     #[must_use]
     pub fn flops(&self) -> f64 {
         self.rows.iter().map(|row| row.flops).sum()
@@ -118,7 +117,7 @@ pub(crate) fn convolution(conv: &Conv2d, [height, width]: [usize; 2]) -> f64 {
     2.0 * conv.weight.lazy_shape().num_elements() as f64 * height as f64 * width as f64
 }
 
-/// Operations of a linear map on so many rows.
+/// Operations of a linear layer on `rows` rows.
 pub(crate) fn linear(map: &Linear, rows: usize) -> f64 {
     2.0 * map.weight.lazy_shape().num_elements() as f64 * rows as f64
 }

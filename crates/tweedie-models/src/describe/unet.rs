@@ -7,11 +7,13 @@ use crate::{
     SpatialTransformer, Unet,
 };
 
-/// Tokens of a context where none is given: those of a text for latent diffusion.
+/// The assumed number of context tokens: those of a text in latent diffusion.
 const CONTEXT: usize = 77;
 
 impl Unet {
-    /// The parts for images of height and width `size`; a context counts as 77 tokens.
+    /// Describes the layers for images of height and width `size`.
+    ///
+    /// A context counts as 77 tokens.
     #[must_use]
     pub fn describe(&self, size: [usize; 2]) -> Description {
         let mut table = Description::new();
@@ -189,8 +191,8 @@ fn blocks(
     }
 }
 
-/// Operations of a residual block: on `size` pixels, the input's if it halves, the output's if it
-/// doubles.
+/// Operations of a residual block. `size` is the input's if the block halves, the output's if the
+/// block doubles.
 pub(super) fn resblock(block: &ResBlock, size: [usize; 2]) -> f64 {
     let size = match block.resize {
         BlockResize::Halve(_) => size.map(|side| side / 2),
@@ -225,7 +227,7 @@ pub(super) fn self_attention(attention: &SelfAttention, [h, w]: [usize; 2]) -> f
     scores(&attention.attention, h * w, h * w)
 }
 
-/// Operations of attention from so many tokens to so many.
+/// Operations of attention from `tokens` tokens to `context` tokens.
 pub(super) fn scores(attention: &Attention, tokens: usize, context: usize) -> f64 {
     let features = attention.to_q.weight.lazy_shape()[1];
     let maps = linear(&attention.to_q, tokens)

@@ -1,4 +1,4 @@
-//! The transformer as a model's architecture.
+//! The implementation of `Architecture` for the transformer.
 
 use super::{Dit, DitConfig};
 use crate::conditions::expect;
@@ -33,7 +33,7 @@ impl Architecture for DitConfig {
         channels: usize,
         conditions: &Conditions,
     ) -> Result<(), ConditionError> {
-        // Without a class it has a row of its own for none.
+        // Without a class, the network uses its row for no class.
         if conditions.class.is_some() {
             expect::class(conditions, Some(None))?;
             expect::labels(conditions, Some(self.classes))?;
@@ -42,7 +42,7 @@ impl Architecture for DitConfig {
         expect::image(conditions, self.channels.saturating_sub(channels))
     }
 
-    /// The row for no class, by its number.
+    /// Fills in the label of the row for no class.
     fn completed(&self, conditions: Conditions, device: &Device) -> Conditions {
         match conditions.class {
             Some(_) => conditions,
@@ -54,7 +54,7 @@ impl Architecture for DitConfig {
         self.layers
     }
 
-    /// A transformer of images has no pipeline.
+    /// diffusers has no pipeline for a transformer on images.
     fn published(&self, size: [usize; 2]) -> Result<Published, CheckpointError> {
         Ok(Published {
             folder: "transformer",

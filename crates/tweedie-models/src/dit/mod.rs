@@ -1,9 +1,9 @@
 //! DiT: a transformer on patches of the image, conditioned by adaptive normalisation.
 //!
-//! `h` are the patches through a linear map, plus sinusoids of their place. With the embedding `e`
-//! of level and class, a block maps `h ← h + g₁·A(ln(h)(1 + s₁) + b₁)` and then
-//! `h ← h + g₂·F(ln(h)(1 + s₂) + b₂)`, where `[b₁, s₁, g₁, b₂, s₂, g₂] = W silu(e)` and `W` is zero
-//! at first ("adaLN-Zero"), `F` two linear layers with GELU.
+//! `h` are the linearly projected patches plus sinusoidal position embeddings. With the embedding
+//! `e` of level and class, a block maps `h ← h + g₁·A(ln(h)(1 + s₁) + b₁)` and then
+//! `h ← h + g₂·F(ln(h)(1 + s₂) + b₂)`, where `[b₁, s₁, g₁, b₂, s₂, g₂] = W silu(e)`. `W` is
+//! initialised to zero ("adaLN-Zero"), and `F` is two linear layers with GELU between them.
 //!
 //! # Reference
 //! Peebles & Xie 2023, section 3.2, arXiv:2212.09748.
@@ -34,28 +34,28 @@ pub struct DitConfig {
     /// Features of a token.
     #[config(default = 384)]
     pub width: usize,
-    /// Transformer blocks.
+    /// Number of transformer blocks.
     #[config(default = 12)]
     pub layers: usize,
-    /// Heads of the attention.
+    /// Number of attention heads.
     #[config(default = 6)]
     pub heads: usize,
-    /// Side of a patch.
+    /// Side of a patch in pixels.
     #[config(default = 2)]
     pub patch: usize,
-    /// Number of classes; one more row is for no class.
+    /// Number of classes; the table has one more row, for no class.
     #[config(default = 1000)]
     pub classes: usize,
-    /// Patches along a side of the images it is trained on: other sizes stretch this grid.
+    /// Patches along a side of the training images; other sizes stretch this grid.
     #[config(default = 16)]
     pub grid: usize,
-    /// What the second normalisation of a block adds to the variance; the others add 1e-6.
+    /// `ε` of the second normalisation of a block, added to the variance; the others use 1e-6.
     #[config(default = 1e-6)]
     pub epsilon: f64,
     /// The `s` of the sinusoids' frequencies, see [`TimeEncoding`](crate::TimeEncoding).
     #[config(default = 0.0)]
     pub wave_shift: f64,
-    /// Whether every block embeds level and class by itself.
+    /// Whether every block has its own embedding of level and class.
     #[config(default = false)]
     pub embed_in_blocks: bool,
 }
@@ -88,9 +88,9 @@ pub struct DitBlock {
     pub(crate) back: Linear,
 }
 
-/// Sines and cosines of the level.
+/// Number of sines and cosines of the level.
 const WAVES: usize = 256;
-/// What normalisations add to the variance.
+/// `ε` of the normalisations, added to the variance.
 const EPSILON: f64 = 1e-6;
 
 impl DitConfig {
@@ -103,7 +103,7 @@ impl DitConfig {
     /// Checks the configuration.
     ///
     /// # Errors
-    /// [`NetworkError`] names the field that makes no sense.
+    /// [`NetworkError`] names the invalid field.
     pub fn check(&self) -> Result<(), NetworkError> {
         let counts = [
             ("channels", self.channels),
@@ -138,10 +138,10 @@ impl DitConfig {
         Ok(())
     }
 
-    /// The network on `device`.
+    /// Initialises the network on `device`.
     ///
     /// # Errors
-    /// [`NetworkError`] for a configuration that makes no sense.
+    /// [`NetworkError`] for an invalid configuration.
     pub fn init(&self, device: &Device) -> Result<Dit, NetworkError> {
         self.check()?;
         let width = self.width;
@@ -176,7 +176,7 @@ impl DitConfig {
 }
 
 impl Dit {
-    /// What it was made of.
+    /// The configuration of the network.
     #[must_use]
     pub fn config(&self) -> &DitConfig {
         &self.config
@@ -195,7 +195,7 @@ crate::conditions::probed!(Dit);
 
 impl Probed for Dit {
     /// # Panics
-    /// If patches do not fill the image, or for conditions other than labels.
+    /// If `patch` does not divide height and width, or if the class is given as vectors.
     fn forward_probed(
         &self,
         x: Tensor<4>,
@@ -231,7 +231,7 @@ impl Probed for Dit {
             tokens = block.forward(tokens, block.modulation.forward(embedding.clone()), config);
             probe.tokens(&format!("transformer_blocks.{i}"), &tokens);
         }
-        // The first embedding, as published.
+        // The last modulation uses the first embedding, as published.
         let [shift, scale] = chunks(self.modulation.forward(embeddings[0].clone()));
         let tokens = standardised(tokens, EPSILON) * (scale + 1.0) + shift;
         let pixels = self.proj_out.forward(tokens);
@@ -254,20 +254,20 @@ impl DitBlock {
     }
 }
 
-/// `[b, n·f]` as `n` times `[b, 1, f]`.
+/// Splits `[b, n·f]` into `n` tensors `[b, 1, f]`.
 fn chunks<const N: usize>(vectors: Tensor<2>) -> [Tensor<3>; N] {
     let width = vectors.dims()[1] / N;
     std::array::from_fn(|i| vectors.clone().narrow(1, i * width, width).unsqueeze_dim(1))
 }
 
-/// Zero mean and unit variance over the features.
+/// Normalises to zero mean and unit variance over the features.
 fn standardised(x: Tensor<3>, epsilon: f64) -> Tensor<3> {
     let (variance, mean) = x.clone().var_mean_bias(2);
     (x - mean) / (variance + epsilon).sqrt()
 }
 
-/// Sinusoidal of column and row of every patch, `[1, rows·columns, width]`: the first half is of
-/// the column, the second of the row, each `sin`, then `cos`.
+/// Sinusoidal position embeddings of all patches, `[1, rows·columns, width]`. The first half
+/// encodes the column, the second the row; in both, sines precede cosines.
 fn places(config: &DitConfig, rows: usize, columns: usize) -> TensorData {
     let quarter = config.width / 4;
     let frequency = |k: usize| 10_000.0_f64.powf(-(k as f64) / quarter as f64);

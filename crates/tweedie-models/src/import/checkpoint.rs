@@ -1,4 +1,4 @@
-//! A checkpoint in any of the layouts that people have.
+//! Checkpoints in all supported layouts.
 
 use super::diffusers::names::{Diffusers, DiffusersDit, modernised};
 use super::fields::Fields;
@@ -15,22 +15,22 @@ use crate::{
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 
-/// A checkpoint whose configuration has been read, and whose weights have been found.
+/// A checkpoint whose configuration has been read and whose weights have been located.
 ///
 /// | layout | recognised by | holds |
 /// |---|---|---|
 /// | this library's | `config.json` with a `network`, `weights.safetensors` | a model |
 /// | diffusers' model | `config.json` with a `_class_name`, `diffusion_pytorch_model.safetensors`, its shards or `.bin` | a network or an autoencoder |
-/// | diffusers' pipeline | `model_index.json`, with `unet`, `transformer`, `vae` and `scheduler` beside it or in folders | a model, perhaps of latents |
+/// | diffusers' pipeline | `model_index.json`, with `unet`, `transformer`, `vae` and `scheduler` in the same folder or in subfolders | a model, possibly of latents |
 /// | guided-diffusion | a file `.pt`, `.pth`, `.ckpt`, `.bin` or `.safetensors`, or a directory with `model.safetensors` | a network |
 ///
-/// Weights of guided-diffusion do not say how many heads their attention has. Of the published
-/// ImageNet, LSUN and FFHQ networks it is known; for others a JSON file beside the weights `w.pt`,
-/// `w.json`, `args.json` or `config.json`, has to hold the arguments of the constructor or of the
-/// script that calls it.
+/// Weights of guided-diffusion do not determine the number of attention heads, which is known for
+/// the published ImageNet, LSUN and FFHQ networks. For others, a JSON file next to the weights
+/// `w.pt` has to hold the arguments of the constructor or of the script that calls it. The file is
+/// `w.json`, `args.json` or `config.json`.
 ///
-/// Opening reads no weights. Every tensor is checked before the first is read: one error lists all
-/// that are missing, unexpected or misshapen. Pickles are parsed and never run.
+/// Opening reads no weights. Every tensor is checked before the first is read, and one error lists
+/// all that are missing, unexpected or misshapen. Pickles are parsed and never executed.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -49,16 +49,16 @@ pub struct Checkpoint {
     pub(super) network: Option<Part<Denoising>>,
     pub(super) autoencoder: Option<Part<AutoencoderConfig>>,
     pub(super) sampling: Option<Sampling>,
-    /// Height and width, where the caller says them.
+    /// Height and width, if the caller set them.
     pub(super) size: Option<[usize; 2]>,
     pub(super) precision: Precision,
 }
 
-/// How a checkpoint is laid out.
+/// The layout of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Layout {
-    /// This library's.
+    /// The layout of this library.
     Tweedie,
     /// A model of diffusers.
     Diffusers,
@@ -68,20 +68,20 @@ pub enum Layout {
     GuidedDiffusion,
 }
 
-/// A part with the file of its tensors.
+/// The configuration of a part, and the file of its tensors.
 #[derive(Clone, Debug)]
 pub(super) struct Part<C> {
     pub(super) config: C,
     pub(super) weights: PathBuf,
 }
 
-/// A denoising network: its architecture, the side of its images, and the names of its tensors.
+/// A denoising network: its architecture, the size of its images, and the names of its tensors.
 #[derive(Clone, Debug)]
 pub(super) struct Denoising {
     pub(super) network: AnyArchitecture,
     pub(super) size: Option<[usize; 2]>,
     pub(super) names: Names,
-    /// All there is to say of a model of this library.
+    /// The whole configuration, for a model in the layout of this library.
     pub(super) model: Option<Box<ModelConfig>>,
 }
 
@@ -94,44 +94,43 @@ pub(super) enum Names {
 }
 
 impl Checkpoint {
-    /// Where it lies.
+    /// The path of the checkpoint.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How it is laid out.
+    /// The layout of the checkpoint.
     #[must_use]
     pub fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// What its denoising network is made of, if it has one.
+    /// The configuration of the denoising network, if there is one.
     #[must_use]
     pub fn architecture(&self) -> Option<&AnyArchitecture> {
         self.network.as_ref().map(|part| &part.config.network)
     }
 
-    /// What its autoencoder is made of, if it has one.
+    /// The configuration of the autoencoder, if there is one.
     #[must_use]
     pub fn autoencoder_config(&self) -> Option<&AutoencoderConfig> {
         self.autoencoder.as_ref().map(|part| &part.config)
     }
 
-    /// What its scheduler says, if it has one.
+    /// The settings of the scheduler, if there is one.
     #[must_use]
     pub fn sampling(&self) -> Option<&Sampling> {
         self.sampling.as_ref()
     }
 
-    /// With weights as they are stored, or in 16 bits; 32 bits otherwise.
+    /// Sets the precision of the loaded weights; the default is 32 bits.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
     }
 
-    /// For images of a height and width, of which many networks do not say what they were trained
-    /// on.
+    /// Sets the height and width of the images, which many checkpoints do not record.
     #[must_use]
     pub fn with_size(self, size: [usize; 2]) -> Self {
         Self {
@@ -140,7 +139,7 @@ impl Checkpoint {
         }
     }
 
-    /// With another scheduler's settings than the checkpoint's own.
+    /// Replaces the scheduler settings of the checkpoint.
     #[must_use]
     pub fn with_sampling(self, sampling: Sampling) -> Self {
         Self {
@@ -149,10 +148,10 @@ impl Checkpoint {
         }
     }
 
-    /// With another configuration than names and shapes imply, for weights of guided-diffusion.
+    /// Configures weights of guided-diffusion by arguments, instead of by names and shapes.
     ///
     /// # Errors
-    /// [`CheckpointError`] for arguments that its constructor does not have.
+    /// [`CheckpointError`] for unknown or invalid arguments, or for a checkpoint of another layout.
     pub fn with_guided_config(
         mut self,
         arguments: serde_json::Map<String, serde_json::Value>,
@@ -173,10 +172,10 @@ impl Checkpoint {
         Ok(self)
     }
 
-    /// The denoising network with its weights.
+    /// Loads the denoising network.
     ///
     /// # Errors
-    /// [`CheckpointError`] for a checkpoint without one, or with other tensors.
+    /// [`CheckpointError`] if the checkpoint has none, or if its tensors do not match.
     pub fn network(&self, device: &Device) -> Result<AnyNetwork, CheckpointError> {
         let part = self.part(self.network.as_ref(), "a denoising network")?;
         let stored = Stored::open(&part.weights)?;
@@ -199,10 +198,10 @@ impl Checkpoint {
         load(network, &stored, &*names, self.precision)
     }
 
-    /// The autoencoder with its weights.
+    /// Loads the autoencoder.
     ///
     /// # Errors
-    /// [`CheckpointError`] for a checkpoint without one, or with other tensors.
+    /// [`CheckpointError`] if the checkpoint has none, or if its tensors do not match.
     pub fn autoencoder(&self, device: &Device) -> Result<Autoencoder, CheckpointError> {
         let part = self.part(self.autoencoder.as_ref(), "an autoencoder")?;
         let stored = modern(Stored::open(&part.weights)?);
@@ -214,28 +213,31 @@ impl Checkpoint {
         load(network, &stored, &names, self.precision)
     }
 
-    /// The model: the network, with what its output means and how it is told the level. Without a
-    /// scheduler these are DDPM's: noise, and the index of the linear chain of 1000 steps, or of as
-    /// many as the network has rows in a table; for NCSN++ the score, and the noise level.
+    /// Loads the model: the network with its prediction type and time input.
+    ///
+    /// Without a scheduler, the settings are DDPM's: noise prediction, with the index of the linear
+    /// chain as time input. The chain has 1000 steps, or as many as the network's table of steps
+    /// has rows. NCSN++ predicts the score and takes the noise level.
     ///
     /// # Errors
-    /// [`CheckpointError`] for a checkpoint without a network, or with other tensors.
+    /// [`CheckpointError`] as for [`model_config`](Self::model_config), or if the tensors do not
+    /// match.
     pub fn model(&self, device: &Device) -> Result<Model, CheckpointError> {
         let config = self.model_config()?;
         Model::new(config, self.network(device)?)
     }
 
-    /// What [`model`](Self::model) would be, without its weights.
+    /// The configuration of [`model`](Self::model), without loading the weights.
     ///
     /// # Errors
-    /// [`CheckpointError`] for a checkpoint without a network, or whose network does not say the
-    /// size of its images: [`with_size`](Self::with_size).
+    /// [`CheckpointError`] if the checkpoint has no network, or does not record the size of its
+    /// images; [`with_size`](Self::with_size) sets the size.
     pub fn model_config(&self) -> Result<ModelConfig, CheckpointError> {
         let part = self.part(self.network.as_ref(), "a denoising network")?;
         if let Some(model) = &part.config.model {
             let mut model = (**model).clone();
             model.size = self.size.unwrap_or(model.size);
-            // Another sampling than its own was given.
+            // The caller replaced the sampling settings.
             if let Some(sampling) = self
                 .sampling
                 .clone()
@@ -251,7 +253,7 @@ impl Checkpoint {
             self.heads_known(guided)?;
         }
         let [input, output] = part.config.network.channels();
-        // A network without twice its inputs as outputs has learned no variance, as in the peer.
+        // As in diffusers, a variance is learned only if there are twice as many outputs as inputs.
         let learned = output == input.saturating_mul(2);
         let sampling = match &self.sampling {
             Some(sampling) => sampling.clone(),
@@ -283,15 +285,15 @@ impl Checkpoint {
         Ok(config)
     }
 
-    /// The latent diffusion model of a pipeline with an autoencoder.
+    /// Loads the latent diffusion model of a pipeline with an autoencoder.
     ///
     /// # Errors
-    /// [`CheckpointError`] for a checkpoint that lacks a part, or with other tensors.
+    /// [`CheckpointError`] if the checkpoint lacks a part, or if its tensors do not match.
     pub fn latent(&self, device: &Device) -> Result<Latent<Model>, CheckpointError> {
         Ok(Latent::new(self.autoencoder(device)?, self.model(device)?))
     }
 
-    /// That the heads of the attention are known: the same weights fit any number of them.
+    /// Checks that the number of attention heads is known, which the weights do not determine.
     fn heads_known(&self, guided: &GuidedCheckpoint) -> Result<(), CheckpointError> {
         if guided.heads {
             return Ok(());
@@ -324,7 +326,7 @@ impl Checkpoint {
     }
 }
 
-/// The tensors by the names that they have now.
+/// Renames tensors from their old names in diffusers to the current ones.
 fn modern(stored: Stored) -> Stored {
     stored.renamed(|name| Some(modernised(name)))
 }

@@ -11,70 +11,70 @@ pub enum CheckpointError {
     /// A file that could not be read or written.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A directory or file in none of the layouts that are known.
+    /// A directory or file in no known layout, or without a required part.
     #[error("{}: {message}", path.display())]
     Unknown {
-        /// Which one.
+        /// The directory or file.
         path: PathBuf,
-        /// What was looked for.
+        /// What is missing or wrong.
         message: String,
     },
-    /// A configuration that is not JSON, or not of the expected shape.
+    /// A configuration that is not valid JSON, or of unexpected structure.
     #[error("{}: {source}", path.display())]
     Json {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// The cause, with its position.
         source: serde_json::Error,
     },
-    /// A field of a configuration with a value that no model here has.
+    /// A configuration field with an unsupported value.
     #[error("{}: {field}: {message}", path.display())]
     Field {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Which field.
+        /// The name of the field.
         field: String,
-        /// What was found, and what is known.
+        /// The value found, and the supported ones.
         message: String,
     },
-    /// Fields of a configuration that are not known, and that may change the result.
+    /// Unknown configuration fields, which may change the result.
     #[error("{}: unknown fields, which may change the result: {}", path.display(), fields.join(", "))]
     UnknownFields {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Their names with their values.
+        /// Names and values of the fields.
         fields: Vec<String>,
     },
-    /// A configuration that no network can have.
+    /// An invalid configuration of a network.
     #[error("{}: {source}", path.display())]
     Network {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: NetworkError,
     },
     /// A schedule or a prediction with a parameter outside its range.
     #[error("{}: {source}", path.display())]
     Schedule {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: tweedie_math::ScheduleError,
     },
-    /// A tensor file that is broken: cut off, not what its name says, or hostile.
+    /// A broken tensor file: truncated, malicious, or not of the type that its name says.
     #[error("{}: {message}", path.display())]
     Broken {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         message: String,
     },
-    /// A pickle that carries program code, which is never run.
+    /// A pickle that contains code, which is never executed.
     #[error(
         "{}: this pickle carries program code, which is not run here; in Python, load it with the \
          code it came with and write its weights with safetensors.torch.save_file(net.state_dict(), \
@@ -82,18 +82,18 @@ pub enum CheckpointError {
         path.display()
     )]
     Code {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// Tensors that are not those of the network.
+    /// Tensors that do not match the network.
     #[error("{}: not the weights of this network: {mismatch}", path.display())]
     Tensors {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Every tensor that is missing, unexpected or misshapen.
         mismatch: Mismatch,
     },
-    /// A network that does not say what size of images it was trained on.
+    /// A checkpoint that does not record the size of its training images.
     #[error(
         "{}: the size of its images stands nowhere: say it by `Checkpoint::with_size`",
         path.display()
@@ -102,19 +102,19 @@ pub enum CheckpointError {
         /// The checkpoint.
         path: PathBuf,
     },
-    /// A network that its configuration does not describe.
+    /// A network that does not match its configuration.
     #[error("the network is not the one that its configuration describes: {message}")]
     Described {
         /// The first difference.
         message: String,
     },
-    /// A way to tell the level that the network cannot take.
+    /// A time input that the network does not support, or an invalid clip.
     #[error("{message}")]
     Told {
-        /// What does not fit.
+        /// What is wrong.
         message: String,
     },
-    /// An image size that is 0 or that the network's patches do not fill.
+    /// An image size that the network does not support.
     #[error(
         "images of {}×{} pixels: height and width have to be multiples of {patch} and at least {least}",
         size[0], size[1]
@@ -122,12 +122,12 @@ pub enum CheckpointError {
     Size {
         /// Height and width.
         size: [usize; 2],
-        /// What they have to be multiples of.
+        /// The number that height and width have to be multiples of.
         patch: usize,
-        /// What they have to be at least.
+        /// The smallest height and width.
         least: usize,
     },
-    /// Channels of images that the network does not have.
+    /// A number of image channels that does not match the network.
     #[error(
         "images of {channels} channels, for a network of {input} inputs and {output} outputs: \
          inputs are at least the channels, outputs as many, or twice as many with a learned variance"
@@ -135,17 +135,17 @@ pub enum CheckpointError {
     Channels {
         /// Channels of the images.
         channels: usize,
-        /// Channels in.
+        /// Input channels of the network.
         input: usize,
-        /// Channels out.
+        /// Output channels of the network.
         output: usize,
     },
-    /// A model of a kind that a layout cannot hold.
+    /// A model that a layout cannot represent.
     #[error("{layout} has no place for {what}")]
     Inexpressible {
         /// The layout.
         layout: &'static str,
-        /// What it cannot hold.
+        /// What the layout cannot represent.
         what: String,
     },
 }
@@ -153,22 +153,22 @@ pub enum CheckpointError {
 /// How the tensors of a file differ from those of a network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Tensors that are missing, each with the unexpected name nearest to it.
+    /// Missing tensors, each with the most similar unexpected name, if one is close.
     pub missing: Vec<(String, Option<String>)>,
     /// Tensors that the network does not have.
     pub unexpected: Vec<String>,
-    /// Tensors of another shape or type.
+    /// Tensors of the wrong shape or type.
     pub misshapen: Vec<Misshapen>,
 }
 
-/// A tensor of another shape or type than its network's.
+/// A tensor whose shape or type differs from the network's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misshapen {
-    /// Its name.
+    /// The name of the tensor.
     pub name: String,
-    /// What the network has.
+    /// The shape in the network.
     pub expected: String,
-    /// What the file has.
+    /// The type and shape in the file.
     pub found: String,
 }
 
@@ -198,7 +198,7 @@ impl fmt::Display for Mismatch {
             ("misshapen", misshapen.collect()),
         ];
         let lists = lists.iter().filter(|(_, list)| !list.is_empty());
-        // The first of many are enough to see what is wrong.
+        // The first names are enough to see what is wrong.
         let lists = lists.map(|(what, list)| {
             let shown = list.len().min(SHOWN);
             let more = match list.len() - shown {
@@ -211,5 +211,5 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// How many names of a kind a message lists; the error itself has them all.
+/// Maximum number of names in each list of a message; the error itself holds all.
 const SHOWN: usize = 50;

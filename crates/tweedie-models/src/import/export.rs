@@ -1,4 +1,4 @@
-//! From a network to a file.
+//! Writing the parameters of a network to a file.
 
 use super::place::{Naming, targets};
 use super::transpose::transpose;
@@ -15,8 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tweedie_core::replace_file_at;
 
-/// Writes the parameters of a network, one after the other, beside their place, and moves the file
-/// there.
+/// Writes the parameters of a network one by one to a temporary file, then moves it to `path`.
 pub(crate) fn tensors<M: Module>(
     network: &M,
     layout: &dyn Naming,
@@ -41,7 +40,7 @@ pub(crate) fn tensors<M: Module>(
         };
         Some((place.name, stored))
     });
-    // Peers ask for this note.
+    // Other libraries expect this metadata.
     let notes = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let written = replace_file_at(path, |partial| {
         safetensors::serialize_to_file(stored, Some(notes), partial)
@@ -59,18 +58,18 @@ pub(crate) fn tensors<M: Module>(
     })
 }
 
-/// The largest number of half precision.
+/// The largest finite `f16` number.
 pub(super) const MOST_HALF: f32 = 65504.0;
 
-/// A parameter on its way to a file.
+/// A parameter to be written.
 struct Stored {
     tensor: Packed,
     dtype: DType,
-    /// The shape in the network of a weight that is kept transposed.
+    /// The shape in the network, for a weight that is stored transposed.
     flipped: Option<[usize; 2]>,
     shape: Vec<usize>,
-    /// Set where a parameter cannot be read back from its device, or has no place in half
-    /// precision: the writer knows no such error.
+    /// Set if a parameter cannot be read back from its device, or overflows half precision.
+    /// `View::data` cannot return an error.
     lost: Arc<AtomicBool>,
 }
 

@@ -1,4 +1,4 @@
-//! The fields of a published configuration: read one by one, so that none is overlooked.
+//! The fields of a published configuration, removed one by one so that none is overlooked.
 
 use super::CheckpointError;
 use serde::de::DeserializeOwned;
@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use tweedie_core::read_file;
 
-/// The most bytes of a configuration, or of an index of shards.
+/// Maximum size in bytes of a configuration, or of an index of shards.
 pub(crate) const MOST_BYTES: u64 = 1 << 24;
 
-/// A JSON object whose fields are taken one by one.
+/// A JSON object whose fields are removed one by one.
 #[derive(Clone, Debug)]
 pub(crate) struct Fields {
     path: PathBuf,
@@ -30,7 +30,7 @@ impl Fields {
         }
     }
 
-    /// Fields that did not come from a file of their own.
+    /// Wraps a JSON object; errors name `path`.
     pub(crate) fn new(path: &Path, left: Map<String, Value>) -> Self {
         Self {
             path: path.to_owned(),
@@ -43,28 +43,28 @@ impl Fields {
         &self.path
     }
 
-    /// Whether a field is there and not null.
+    /// Whether a field is present and not null.
     pub(crate) fn has(&self, field: &str) -> bool {
         self.left.get(field).is_some_and(|value| !value.is_null())
     }
 
-    /// Whether a field is there, be it null.
+    /// Whether a field is present, even if null.
     pub(crate) fn contains(&self, field: &str) -> bool {
         self.left.contains_key(field)
     }
 
-    /// Whether a pipeline has a part: `["library", "class"]`, and not two nulls.
+    /// Whether a pipeline has a part: `["library", "class"]` instead of two nulls.
     pub(crate) fn holds(&self, part: &str) -> bool {
         let class = self.left.get(part).and_then(|part| part.get(1));
         class.is_some_and(Value::is_string)
     }
 
-    /// A text that stays.
+    /// Returns a text field without removing it.
     pub(crate) fn text(&self, field: &str) -> Option<&str> {
         self.left.get(field).and_then(Value::as_str)
     }
 
-    /// A field that may be missing or null.
+    /// Removes a field and returns its value; `None` if it is missing or null.
     pub(crate) fn take<T: DeserializeOwned>(
         &mut self,
         field: &str,
@@ -78,7 +78,7 @@ impl Fields {
         }
     }
 
-    /// A field with a default.
+    /// Removes a field and returns its value; `default` if it is missing or null.
     pub(crate) fn or<T: DeserializeOwned>(
         &mut self,
         field: &str,
@@ -87,7 +87,7 @@ impl Fields {
         Ok(self.take(field)?.unwrap_or(default))
     }
 
-    /// Fields that have to be missing or null, or of this value.
+    /// Removes fields that have to be missing, null or equal to the given value.
     pub(crate) fn only(&mut self, neutral: &[(&str, Value)]) -> Result<(), CheckpointError> {
         for (field, neutral) in neutral {
             let found = self.left.remove(*field).unwrap_or(Value::Null);
@@ -103,14 +103,14 @@ impl Fields {
         Ok(())
     }
 
-    /// Fields that have no effect on the result.
+    /// Removes fields that have no effect on the result.
     pub(crate) fn ignore(&mut self, fields: &[&str]) {
         for field in fields {
             self.left.remove(*field);
         }
     }
 
-    /// An error about a field.
+    /// Creates an error about a field.
     pub(crate) fn wrong(&self, field: &str, message: impl Into<String>) -> CheckpointError {
         CheckpointError::Field {
             path: self.path.clone(),
@@ -119,8 +119,8 @@ impl Fields {
         }
     }
 
-    /// That nothing is left that could change the result: names with an underscore are notes of
-    /// the writer, and null and false switch nothing on.
+    /// Checks that no remaining field could change the result. Names with a leading underscore are
+    /// metadata; null and false enable nothing.
     pub(crate) fn finish(self) -> Result<(), CheckpointError> {
         let off = |value: &Value| value.is_null() || *value == Value::Bool(false);
         let left = self.left.iter();
@@ -138,7 +138,8 @@ impl Fields {
     }
 }
 
-/// Python writes infinities and what is not a number as bare words, which JSON does not have: null.
+/// Replaces the bare words `NaN`, `Infinity` and `-Infinity` by null: Python writes them, but JSON
+/// does not allow them.
 fn without_infinities(text: &[u8]) -> Vec<u8> {
     let words: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
     let mut clean = Vec::with_capacity(text.len());

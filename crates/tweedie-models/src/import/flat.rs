@@ -1,8 +1,8 @@
-//! FFDNet's names: one layer after the other, with the activations counted.
+//! FFDNet's parameter names: consecutive layers, where activations count as layers.
 
 use super::place::{Naming, Place, Target, pytorch};
 
-/// `layers.i` is `model.2i`.
+/// Maps `layers.i` to `model.2i`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flat;
 

@@ -1,4 +1,4 @@
-//! From the tensors of a file to the parameters of a network.
+//! Loading the tensors of a file into the parameters of a network.
 
 use super::export::MOST_HALF;
 use super::place::{Naming, Place, Target, targets};
@@ -12,7 +12,7 @@ use burn::store::burn_pack::{Error as PackError, Tensor as Packed};
 use burn::tensor::{Bytes, DType, TensorData};
 use std::collections::BTreeSet;
 
-/// How many bits weights have, in a file or in memory.
+/// The precision of weights, in a file or in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Precision {
@@ -21,7 +21,7 @@ pub enum Precision {
     Full,
     /// 16 bits, `f16`: half the size, a relative error of 5e-4.
     Half,
-    /// As they are.
+    /// Unchanged.
     Stored,
 }
 
@@ -35,8 +35,8 @@ impl Precision {
     }
 }
 
-/// The network with the tensors of a file, each of which is read, rearranged and placed by itself;
-/// dropout is off until it is trained.
+/// Loads the tensors of a file into `module`, one by one. Dropout is off until the network is
+/// switched to training.
 pub(crate) fn load<M: Module>(
     mut module: M,
     stored: &Stored,
@@ -71,7 +71,7 @@ pub(crate) fn load<M: Module>(
     })
 }
 
-/// Every difference between the file and the plan, at once.
+/// Checks a file against a plan; the error lists all differences.
 fn check(stored: &Stored, plan: &[(Place, Target)]) -> Result<(), CheckpointError> {
     let places: BTreeSet<&str> = plan.iter().map(|(place, _)| place.name.as_str()).collect();
     let found = stored.tensors.keys().map(String::as_str);
@@ -83,7 +83,7 @@ fn check(stored: &Stored, plan: &[(Place, Target)]) -> Result<(), CheckpointErro
     let mut seen = BTreeSet::new();
     for (place, _) in plan.iter().filter(|(place, _)| seen.insert(&place.name)) {
         let Some(tensor) = stored.tensors.get(&place.name) else {
-            // A few are guessed at: a file of something else has thousands.
+            // Suggest a name for the first few only: an unrelated file lacks thousands.
             let guess = mismatch.missing.len() < GUESSES;
             let nearest = guess.then(|| nearest(&place.name, &unexpected)).flatten();
             mismatch.missing.push((place.name.clone(), nearest));
@@ -108,7 +108,7 @@ fn check(stored: &Stored, plan: &[(Place, Target)]) -> Result<(), CheckpointErro
     })
 }
 
-/// A linear map may be kept as a convolution of side 1.
+/// Removes trailing sides of 1: a linear map may be stored as a 1×1 convolution.
 fn without_ones(shape: &[usize]) -> &[usize] {
     let kept = shape
         .iter()
@@ -117,10 +117,10 @@ fn without_ones(shape: &[usize]) -> &[usize] {
     &shape[..kept]
 }
 
-/// For how many missing tensors a name is guessed.
+/// Maximum number of missing tensors for which a name is suggested.
 const GUESSES: usize = 32;
 
-/// The name that differs least, if it differs by less than a third.
+/// The most similar name, if its edit distance is less than a third of the length of `name`.
 fn nearest(name: &str, others: &[String]) -> Option<String> {
     let near = |other: &&String| 3 * other.len().abs_diff(name.len()) < name.len();
     let distances = others
@@ -132,7 +132,7 @@ fn nearest(name: &str, others: &[String]) -> Option<String> {
     (3 * distance < name.len()).then(|| other.clone())
 }
 
-/// A tensor as the network has it, read when it is asked for.
+/// A tensor in the network's shape and precision, which is read lazily.
 fn placed(tensor: Packed, place: Place, target: Target, precision: Precision) -> Packed {
     let (dtype, shape) = (precision.of(tensor.dtype), target.shape.clone());
     bridge::deferred(target.path.clone(), dtype, shape.into(), None, move || {

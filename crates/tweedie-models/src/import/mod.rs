@@ -1,4 +1,4 @@
-//! Published checkpoints: recognised, checked, read, and written back.
+//! Recognising, checking, reading and writing published checkpoints.
 
 mod checkpoint;
 mod diffusers;

@@ -1,4 +1,4 @@
-//! The layout of this library: `config.json`, and the weights in a file that it names.
+//! The layout of this library: `config.json` and a file of weights.
 
 use super::fields::MOST_BYTES;
 use super::load::load;
@@ -55,7 +55,7 @@ impl<A: Architecture> Own<A> {
         Ok(Self { config, weights })
     }
 
-    /// The network with its weights.
+    /// Loads the network.
     pub(crate) fn network(&self, device: &Device) -> Result<A::Network, CheckpointError> {
         let stored = Stored::open(&self.weights)?;
         stored.may_hold(self.config.network.parts())?;
@@ -65,7 +65,8 @@ impl<A: Architecture> Own<A> {
     }
 }
 
-/// The fields of `given`, with their values, that `known` does not have; null stands for none.
+/// Collects the fields of `given`, with their values, that `known` does not have. Null fields are
+/// skipped.
 fn unknown(place: &str, given: &Value, known: &Value, found: &mut Vec<String>) {
     match (given, known) {
         (Value::Object(given), Value::Object(known)) => {

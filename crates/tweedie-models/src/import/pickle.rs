@@ -1,4 +1,4 @@
-//! PyTorch's pickles, read without running the code that they may carry.
+//! PyTorch's pickles, read without executing the code that they may contain.
 
 use super::CheckpointError;
 use super::safetensors::disguised;
@@ -10,7 +10,7 @@ use std::io::Read;
 use std::path::Path;
 use tweedie_core::open_file;
 
-/// The tensors of a file, named by their way through its dictionaries.
+/// Opens the tensors of a file, named by their path through its dictionaries.
 pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
     let file = |source| CheckpointError::File {
         path: path.to_owned(),
@@ -59,7 +59,7 @@ pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
     tensors.collect()
 }
 
-/// Whether a pickle names classes that bring their own source, as those of EDM and StyleGAN do.
+/// Whether a pickle has classes that contain their own source, as those of EDM and StyleGAN do.
 fn carries_code(path: &Path) -> bool {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(1 << 20).read_to_end(&mut start));

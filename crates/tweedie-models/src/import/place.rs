@@ -1,4 +1,4 @@
-//! Where the parameters of a network lie in a published file.
+//! Where the parameters of a network are stored in a published file.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
@@ -7,32 +7,32 @@ use std::ops::Range;
 /// A parameter of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Its name in the network, without the variants of enums.
+    /// The path of the parameter in the network, without enum variants.
     pub path: String,
-    /// Its shape in the network.
+    /// The shape in the network.
     pub shape: Vec<usize>,
-    /// Whether it is the weight of a linear layer, which PyTorch keeps transposed.
+    /// Whether the parameter is the weight of a linear layer, which PyTorch stores transposed.
     pub linear: bool,
 }
 
-/// A place in a file.
+/// The location of a parameter in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The tensor's name.
     pub name: String,
-    /// The tensor's shape; sides of 1 at its end do not count when it is read.
+    /// The tensor's shape; trailing sides of 1 are ignored when reading.
     pub shape: Vec<usize>,
-    /// Which rows of it; empty for all.
+    /// The rows of the tensor that belong to the parameter; empty for all rows.
     pub rows: Vec<Range<usize>>,
 }
 
 /// How a file names and shapes parameters.
 pub trait Naming: std::fmt::Debug {
-    /// Where a parameter lies.
+    /// Returns the location of a parameter.
     fn place(&self, target: &Target) -> Place;
 }
 
-/// The parameters of a network, none of them initialised by looking.
+/// Lists the parameters of a network, without initialising them.
 pub(crate) fn targets<M: Module>(module: &M) -> Vec<Target> {
     let mut visitor = Visitor::default();
     module.visit(&mut visitor);
@@ -71,8 +71,8 @@ impl ModuleVisitor for Visitor {
     }
 }
 
-/// PyTorch's place for a parameter, under `name` in place of the path: a linear weight is
-/// transposed, and a normalisation has a weight and a bias.
+/// PyTorch's location for a parameter, under `name` instead of the path. Linear weights are
+/// transposed; `gamma` and `beta` become `weight` and `bias`.
 pub(crate) fn pytorch(target: &Target, name: &str) -> Place {
     let name = match name.rsplit_once('.') {
         Some((module, "gamma")) => format!("{module}.weight"),
@@ -90,7 +90,7 @@ pub(crate) fn pytorch(target: &Target, name: &str) -> Place {
     }
 }
 
-/// The names of this library, shapes as in the network.
+/// The names of this library, with the shapes of PyTorch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Native;
 

@@ -1,4 +1,4 @@
-//! Models written in the layout of diffusers.
+//! Writing models in the layout of diffusers.
 
 use super::diffusers::names::Diffusers;
 use super::diffusers::{autoencoder, scheduler_write};
@@ -12,22 +12,24 @@ use std::path::Path;
 use tweedie_core::{TimeInput, replace_file};
 use tweedie_math::Spacing;
 
-/// The file of weights.
+/// The file name of the weights.
 const WEIGHTS: &str = "diffusion_pytorch_model.safetensors";
 
 impl<A: Architecture> Model<A> {
-    /// Writes the model in the layout of diffusers, so that Python reads it with `from_pretrained`.
+    /// Writes the model in the layout of diffusers, for Python's `from_pretrained`.
     ///
     /// A U-Net becomes a pipeline (`DDPMPipeline`, or `ScoreSdeVePipeline` for NCSN++):
-    /// `model_index.json`, the network in a folder and the scheduler in another. A transformer,
-    /// whose pipeline needs an autoencoder, becomes a model: `config.json` and weights, with
-    /// `scheduler_config.json` beside them. The entry file (`model_index.json` or `config.json`) is
-    /// written last, and an old one is removed first, so that a reader never finds parts of two
-    /// models.
+    /// `model_index.json`, with one folder for the network and one for the scheduler. A transformer
+    /// becomes a model, because its pipeline needs an autoencoder: `config.json`, weights and
+    /// `scheduler_config.json` in one folder.
+    ///
+    /// The entry file (`model_index.json` or `config.json`) is written last, and an old one is
+    /// removed first. A reader therefore never finds parts of two models.
     ///
     /// # Errors
-    /// [`CheckpointError::Inexpressible`] for what that layout has no field for, such as pixels
-    /// folded into channels, before anything is written; others if a file cannot be written.
+    /// [`CheckpointError::Inexpressible`] if the layout cannot represent the model, for example
+    /// pixels folded into channels; nothing is written then. Other errors if a file cannot be
+    /// written.
     pub fn export_diffusers(
         &self,
         directory: impl AsRef<Path>,
@@ -36,7 +38,7 @@ impl<A: Architecture> Model<A> {
         let (files, directory) = (Files::of(self)?, directory.as_ref());
         let Some(pipeline) = files.network.pipeline else {
             make(directory)?;
-            // That of a pipeline would be found first.
+            // A reader would find the entry file of an old pipeline first.
             withdraw(&directory.join("model_index.json"))?;
             withdraw(&directory.join("config.json"))?;
             text(&directory.join("scheduler_config.json"), &files.scheduler)?;
@@ -48,8 +50,9 @@ impl<A: Architecture> Model<A> {
 }
 
 impl<A: Architecture> Latent<Model<A>> {
-    /// Writes the model as a pipeline of diffusers, the autoencoder in a folder of its own:
-    /// `LDMPipeline` for a U-Net, `DiTPipeline` for a transformer.
+    /// Writes the model as a pipeline of diffusers, with a folder for the autoencoder.
+    ///
+    /// The pipeline is `LDMPipeline` for a U-Net and `DiTPipeline` for a transformer.
     ///
     /// # Errors
     /// As [`Model::export_diffusers`].
@@ -69,7 +72,7 @@ impl<A: Architecture> Latent<Model<A>> {
     }
 }
 
-/// What is written for a model, found before anything is.
+/// The content of the files of a model, prepared before anything is written.
 struct Files<'a, A: Architecture> {
     model: &'a Model<A>,
     network: Published,
@@ -134,7 +137,7 @@ impl<'a, A: Architecture> Files<'a, A> {
     }
 }
 
-/// How the model was meant to be sampled from; a network that is told an index has its chain.
+/// The sampling settings of the model. Without any, they follow from the chain of its time input.
 fn sampling<A: Architecture>(config: &ModelConfig<A>) -> Result<Sampling, CheckpointError> {
     if let Some(sampling) = &config.sampling {
         let same = sampling.prediction == config.prediction && sampling.time == config.time;
@@ -158,7 +161,7 @@ fn sampling<A: Architecture>(config: &ModelConfig<A>) -> Result<Sampling, Checkp
         time: config.time.clone(),
         grid: Grid::Chain {
             chain: chain.clone(),
-            // From the noisiest node, wherever the chain ends.
+            // Start at the noisiest node of any chain.
             spacing: Spacing::Trailing,
             end: End::Clean,
         },
@@ -167,7 +170,7 @@ fn sampling<A: Architecture>(config: &ModelConfig<A>) -> Result<Sampling, Checkp
     })
 }
 
-/// A network with its configuration, in a folder.
+/// Writes a network and its configuration to a folder.
 fn part<M: Module>(
     folder: &Path,
     config: &Value,
@@ -182,7 +185,7 @@ fn part<M: Module>(
     text(&entry, config)
 }
 
-/// Removes the entry file of an earlier export.
+/// Removes the entry file of an earlier export, if there is one.
 fn withdraw(path: &Path) -> Result<(), CheckpointError> {
     match std::fs::remove_file(path) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => {

@@ -1,4 +1,4 @@
-//! Which layout a checkpoint has, and where its parts lie.
+//! Recognising the layout of a checkpoint and locating its parts.
 
 use super::checkpoint::{Checkpoint, Denoising, Layout, Names, Part};
 use super::diffusers::{autoencoder, dit, scheduler, unet};
@@ -13,19 +13,18 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 impl Checkpoint {
-    /// Finds out what lies at `path`, a directory or a file.
+    /// Opens the checkpoint at `path`, a directory or a file.
     ///
     /// # Errors
-    /// [`CheckpointError`] for what is not a checkpoint, or has a configuration that this library
-    /// does not know to the last field.
+    /// [`CheckpointError`] if `path` is not a checkpoint, or if a field of its configuration is
+    /// unknown or unsupported.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CheckpointError> {
         let path = path.as_ref();
         if path.is_file() {
             return Self::guided_diffusion(path, path);
         }
         let config = path.join(CONFIG);
-        // A folder may hold more than one layout: this library's own goes first, which it wrote
-        // there.
+        // A folder may hold several layouts; that of this library takes precedence.
         if config.is_file() && Fields::open(&config)?.has("network") {
             return Self::native(path);
         }
@@ -36,7 +35,7 @@ impl Checkpoint {
         if weights.is_file() {
             return Self::guided_diffusion(path, &weights);
         }
-        // The error of a missing file names it.
+        // If the file is missing, the error names it.
         let fields = Fields::open(&config)?;
         let mut checkpoint = Self::empty(path, Layout::Diffusers);
         checkpoint.diffusers(path, fields)?;
@@ -132,13 +131,13 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Takes up one model of diffusers; an autoencoder of a kind that is not known is left.
+    /// Adds one model of diffusers. A `VQModel` is skipped.
     fn diffusers(&mut self, folder: &Path, mut fields: Fields) -> Result<(), CheckpointError> {
         fields.ignore(&AVERAGED);
         let class = fields.text("_class_name").unwrap_or_default().to_owned();
         let weights = weights(folder)?;
         if class == "VQModel" {
-            // The network of latents can be used without the way back to images.
+            // The network of latents is usable without the decoder to images.
             return Ok(());
         }
         if class == "AutoencoderKL" {
@@ -180,7 +179,7 @@ impl Checkpoint {
     }
 }
 
-/// The file of a model's tensors.
+/// Finds the file of a model's tensors.
 fn weights(folder: &Path) -> Result<PathBuf, CheckpointError> {
     let found = FILES
         .iter()
@@ -198,7 +197,7 @@ fn weights(folder: &Path) -> Result<PathBuf, CheckpointError> {
     })
 }
 
-/// Names of weights, the best first: in full precision before half, safetensors before pickles.
+/// File names of weights by preference: full precision before half, safetensors before pickles.
 const FILES: [&str; 10] = [
     "diffusion_pytorch_model.safetensors",
     "diffusion_pytorch_model.safetensors.index.json",
@@ -212,7 +211,7 @@ const FILES: [&str; 10] = [
     "diffusion_pytorch_model.fp16.bin.index.json",
 ];
 
-/// What `EMAModel.save_pretrained` writes of the average into a network's configuration.
+/// Fields that `EMAModel.save_pretrained` adds to a network's configuration.
 const AVERAGED: [&str; 8] = [
     "decay",
     "min_decay",

@@ -1,9 +1,9 @@
 //! Safetensors files, read tensor by tensor.
 //!
-//! The header is read and checked when the file is opened; a tensor's bytes are read from their
-//! place when they are asked for, so that loading never holds more than the model and one tensor.
-//! Reads, not a memory map: a map counts twice while it is copied from, and a file that another
-//! process cuts short ends the program.
+//! Opening a file reads and checks the header. The bytes of a tensor are read lazily, so that
+//! loading holds only the model and one tensor in memory. The file is read and not memory-mapped:
+//! mapped pages count twice while they are copied, and the program crashes if another process
+//! truncates the file.
 
 use super::CheckpointError;
 use burn::store::bridge;
@@ -20,13 +20,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tweedie_core::open_file;
 
-/// The largest header: a hundred times that of a large model.
+/// Maximum size of a header in bytes: a hundred times that of a large model.
 const MOST: u64 = 25_000_000;
 
-/// Fills bytes from a place.
+/// Fills a buffer with the bytes at an offset.
 type Source = Arc<dyn Fn(u64, &mut [u8]) -> std::io::Result<()> + Send + Sync>;
 
-/// The tensors of a file, none of them read yet.
+/// Opens the tensors of a file without reading them.
 pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
     let io = |source| CheckpointError::File {
         path: path.to_owned(),
@@ -36,7 +36,7 @@ pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
     let length = file.metadata().map_err(io)?.len();
     let file = Mutex::new(file);
     let source: Source = Arc::new(move |place, data| {
-        // A lock that another thread's panic has poisoned still guards a good file.
+        // A lock poisoned by a panic in another thread still guards a valid file.
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(place))?;
         file.read_exact(data)
@@ -44,7 +44,7 @@ pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
     tensors(&source, length, path)
 }
 
-/// The tensors of a file in memory.
+/// Opens the tensors of a file in memory.
 pub(super) fn bytes(bytes: &'static [u8]) -> Result<Vec<Packed>, CheckpointError> {
     let source: Source = Arc::new(move |place, data| {
         let start = place as usize;
@@ -89,7 +89,7 @@ fn tensors(source: &Source, length: u64, path: &Path) -> Result<Vec<Packed>, Che
     let Header(mut entries) =
         serde_json::from_slice(&text).map_err(|error| broken(format!("the header: {error}")))?;
     let (start, room) = (8 + header, length - 8 - header);
-    // One after the other, without a gap, to the end: a byte has one meaning.
+    // Tensors have to fill the file without gaps or overlaps.
     entries.sort_by_key(|(_, info)| info.data_offsets);
     let mut tensors = Vec::new();
     let mut end = 0;
@@ -120,7 +120,7 @@ fn tensors(source: &Source, length: u64, path: &Path) -> Result<Vec<Packed>, Che
     Ok(tensors)
 }
 
-/// What a file is that is often found in the place of weights, by its first bytes.
+/// Recognises, by its first bytes, a file that is often found in place of weights.
 pub(super) fn disguised(first: &[u8]) -> Option<&'static str> {
     let first = first.trim_ascii_start();
     match first {
@@ -132,7 +132,7 @@ pub(super) fn disguised(first: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// The tensors that a header names, each once, in its order.
+/// The tensors of a header in its order, without duplicates.
 struct Header(Vec<(String, TensorInfo)>);
 
 impl<'de> Deserialize<'de> for Header {
@@ -164,7 +164,7 @@ impl<'de> Deserialize<'de> for Header {
     }
 }
 
-/// Bytes that lie as numbers of a type have to, so that they need not be copied.
+/// Reads bytes into memory aligned for `dtype`, so that they need not be copied.
 fn aligned(
     dtype: DType,
     bytes: usize,
@@ -186,7 +186,7 @@ fn aligned(
     }
 }
 
-/// The type and the number of bytes of a tensor that lies within `room` bytes.
+/// Checks that a tensor is within `room` bytes, and returns its type and size in bytes.
 fn check(info: &TensorInfo, room: u64) -> Result<(DType, usize), String> {
     let dtype = match info.dtype {
         Dtype::F64 => DType::F64,

@@ -1,4 +1,4 @@
-//! The tensors of a checkpoint, in whatever files they lie.
+//! The tensors of a checkpoint, in one or several files.
 
 use super::fields::Fields;
 use super::{CheckpointError, pickle, safetensors};
@@ -6,20 +6,20 @@ use burn::store::burn_pack::Tensor as Packed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Named tensors, none of them read yet.
+/// Named tensors that have not been read yet.
 #[derive(Debug)]
 pub(crate) struct Stored {
-    /// Where they lie.
+    /// The file, or the index of the files.
     pub(crate) path: PathBuf,
-    /// They, by name.
+    /// Tensors by name.
     pub(crate) tensors: BTreeMap<String, Packed>,
 }
 
 impl Stored {
-    /// Opens a file of tensors, of either kind, or the index of several.
+    /// Opens a safetensors file, a pickle, or the index of several files.
     pub(crate) fn open(path: &Path) -> Result<Self, CheckpointError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // A variant stands before the end: `….index.fp16.json`.
+        // A variant may precede the extension: `….index.fp16.json`.
         let tensors = match name.ends_with(".json") && name.contains(".index.") {
             true => shards(path)?,
             false => one(path)?,
@@ -33,7 +33,7 @@ impl Stored {
         })
     }
 
-    /// A safetensors file in memory.
+    /// Opens a safetensors file in memory.
     pub(crate) fn bytes(bytes: &'static [u8]) -> Result<Self, CheckpointError> {
         let tensors = safetensors::bytes(bytes)?.into_iter();
         let tensors = tensors.map(|tensor| (tensor.name.clone(), tensor));
@@ -43,7 +43,7 @@ impl Stored {
         })
     }
 
-    /// The same with other names; tensors without a name are left out.
+    /// Renames the tensors, and drops those for which `rename` returns `None`.
     pub(crate) fn renamed(self, rename: impl Fn(&str) -> Option<String>) -> Self {
         let tensors = self.tensors.into_iter();
         let tensors = tensors.filter_map(|(name, tensor)| Some((rename(&name)?, tensor)));
@@ -53,8 +53,9 @@ impl Stored {
         }
     }
 
-    /// The tensors of the dictionary that `first` lies in, if it lies in one: checkpoints keep
-    /// weights beside the state of a training. Several such dictionaries are an error.
+    /// Keeps the tensors of the dictionary that contains `first`, without its prefix. If there is
+    /// none, all tensors are kept. Checkpoints often store weights next to a training state.
+    /// Several such dictionaries are an error.
     pub(crate) fn below(self, first: &str) -> Result<Self, CheckpointError> {
         let names = self.tensors.keys();
         let prefixes: Vec<String> = names
@@ -76,7 +77,8 @@ impl Stored {
         }
     }
 
-    /// That the file may hold a network of so many blocks, before the network is made.
+    /// Checks that there are at least `blocks` tensors, before a network of `blocks` blocks is
+    /// created.
     pub(crate) fn may_hold(&self, blocks: usize) -> Result<(), CheckpointError> {
         let tensors = self.tensors.len();
         match blocks <= tensors {
@@ -88,13 +90,13 @@ impl Stored {
         }
     }
 
-    /// The shape of a tensor, if it is there.
+    /// The shape of a tensor, if there is one of this name.
     pub(crate) fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|tensor| &tensor.shape[..])
     }
 }
 
-/// The tensors of a file, which is safetensors or a pickle by its name.
+/// Opens the tensors of a file, which is safetensors or a pickle by its extension.
 fn one(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
     match path.extension().is_some_and(|end| end == "safetensors") {
         true => safetensors::open(path),
@@ -102,7 +104,7 @@ fn one(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
     }
 }
 
-/// The tensors of all files that an index names, each from the file that it names.
+/// Opens all files of an index, and takes each tensor from the file that the index names.
 fn shards(index: &Path) -> Result<Vec<Packed>, CheckpointError> {
     let mut fields = Fields::open(index)?;
     let map: BTreeMap<String, String> = fields.or("weight_map", BTreeMap::new())?;
@@ -111,7 +113,7 @@ fn shards(index: &Path) -> Result<Vec<Packed>, CheckpointError> {
     files.dedup();
     let mut tensors = Vec::new();
     for file in files {
-        // An index names files beside it, and nothing else.
+        // An index may only name files in its own folder.
         if Path::new(file).components().count() != 1 || file.starts_with('.') {
             return Err(fields.wrong("weight_map", format!("{file:?} is not a file's name")));
         }

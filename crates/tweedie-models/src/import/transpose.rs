@@ -1,10 +1,10 @@
-//! Rearranging the bytes of a matrix, whatever its numbers are.
+//! Rearranging the bytes of a matrix, whatever its dtype.
 
 use burn::tensor::Bytes;
 use bytemuck::Pod;
 use std::ops::Range;
 
-/// The chosen rows of a matrix with rows of `row` bytes.
+/// Copies the chosen rows of a matrix with rows of `row` bytes.
 pub(super) fn rows(bytes: &[u8], row: usize, chosen: &[Range<usize>]) -> Vec<u8> {
     let parts = chosen
         .iter()
@@ -12,8 +12,8 @@ pub(super) fn rows(bytes: &[u8], row: usize, chosen: &[Range<usize>]) -> Vec<u8>
     parts.collect::<Vec<_>>().concat()
 }
 
-/// The transpose of a matrix of `rows × columns` numbers of `size` bytes, which lie as such numbers
-/// have to.
+/// Transposes a matrix of `rows × columns` numbers of `size` bytes; `bytes` has to be aligned for
+/// them.
 pub(super) fn transpose(bytes: &[u8], rows: usize, columns: usize, size: usize) -> Bytes {
     match size {
         2 => by::<u16>(bytes, rows, columns),
@@ -24,7 +24,7 @@ pub(super) fn transpose(bytes: &[u8], rows: usize, columns: usize, size: usize) 
 }
 
 fn by<T: Pod + Send + Sync>(bytes: &[u8], rows: usize, columns: usize) -> Bytes {
-    /// Rows and columns that stay in the cache together.
+    /// Side of a tile that fits in the cache.
     const TILE: usize = 32;
     let numbers: &[T] = bytemuck::cast_slice(bytes);
     let mut out = vec![T::zeroed(); numbers.len()];

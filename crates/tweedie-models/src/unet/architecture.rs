@@ -1,4 +1,4 @@
-//! The U-Net as a model's architecture.
+//! The implementation of `Architecture` for the U-Net.
 
 use super::{Unet, UnetConfig};
 use crate::architecture::ddpm;
@@ -32,7 +32,7 @@ impl Architecture for UnetConfig {
         })
     }
 
-    /// A pixel is left on the last level.
+    /// The last level has to keep at least one pixel.
     fn least_side(&self) -> usize {
         self.patch.saturating_mul(self.shrinkage())
     }
@@ -56,8 +56,9 @@ impl Architecture for UnetConfig {
         expect::image(conditions, self.channels.saturating_sub(channels))
     }
 
-    /// A table of steps takes an index; the logarithm of the level, or a division by it, is finite
-    /// everywhere only of the noise level.
+    /// Checks that a table of steps gets the index of a chain. A network that takes the logarithm
+    /// of its time input, or divides by it, needs the noise level, for which both are finite
+    /// everywhere.
     fn check_time(&self, time: &TimeInput) -> Result<(), CheckpointError> {
         let told = |message: String| Err(CheckpointError::Told { message });
         let waves = self.time_encoding();
@@ -89,8 +90,8 @@ impl Architecture for UnetConfig {
         Self::parts(self)
     }
 
-    /// DDPM's, on a chain of as many steps as a table has rows; for NCSN++ the score, and the noise
-    /// level.
+    /// DDPM's settings, on a chain of 1000 steps or of as many as the table of steps has rows.
+    /// NCSN++ predicts the score and takes the noise level.
     fn usual_sampling(&self) -> Result<Sampling, ScheduleError> {
         if !self.divide_by_condition {
             return ddpm(self.table().unwrap_or(1000));
@@ -122,7 +123,7 @@ impl Architecture for UnetConfig {
 }
 
 impl UnetConfig {
-    /// Rows of the table of steps, if there is one.
+    /// The number of rows of the table of steps, if there is one.
     pub(crate) fn table(&self) -> Option<usize> {
         match self.time_encoding() {
             TimeEncoding::Learned { count, .. } => Some(count),

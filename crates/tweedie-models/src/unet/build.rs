@@ -1,4 +1,4 @@
-//! From a configuration to its network.
+//! Building a network from its configuration.
 
 use super::config::{quarter, up_groups};
 use super::down::{Shrink, ShrinkPyramid};
@@ -17,7 +17,7 @@ use burn::nn::Initializer;
 use burn::tensor::Device;
 use std::f64::consts::SQRT_2;
 
-/// The network of a configuration that was checked.
+/// Builds the network of a checked configuration.
 pub(super) fn build(config: &UnetConfig, device: &Device) -> Unet {
     let build = Builder { config, device };
     let levels = &config.levels;
@@ -78,7 +78,7 @@ impl Builder<'_> {
             .with_dropout(config.dropout)
     }
 
-    /// A block of NCSN++ or DDPM++: rescaled, in groups of its own.
+    /// A block of NCSN++ or DDPM++, with rescaling and its own numbers of groups.
     fn rescaled(&self, input: usize, output: usize, groups: usize) -> ResBlockConfig {
         self.resnet(input, output)
             .with_groups([groups, quarter(output)])
@@ -100,7 +100,7 @@ impl Builder<'_> {
         Conv2dConfig::new([input, output], [1, 1]).init(self.device)
     }
 
-    /// What follows a block, if anything does.
+    /// The attention that follows a block, if any.
     fn attention(&self, level: &UnetLevel, attend: Attend) -> Option<BlockAttention> {
         let (channels, config) = (level.channels, self.config);
         let heads = level.heads.on(channels).unwrap_or(1);

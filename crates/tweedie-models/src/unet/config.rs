@@ -1,4 +1,4 @@
-//! What a U-Net is made of.
+//! The configuration of a U-Net.
 
 use super::{Attend, ContextInput, Resampling, Unet, UnetLevel};
 use crate::{Activation, ClassInput, Conditioning, Heads, NetworkError, TimeEncoding};
@@ -10,11 +10,11 @@ use tweedie_math::ParameterError;
 #[derive(Config, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UnetConfig {
-    /// Channels of the image, with those of a conditioning image.
+    /// Channels of the image, including those of a conditioning image.
     pub channels: usize,
     /// Channels of the output; `None` for as many as the image has.
     pub output: Option<usize>,
-    /// The resolutions, the finest first.
+    /// The resolutions, finest first.
     #[config(
         default = "vec![UnetLevel::new(64), UnetLevel::new(128).with_attention(Attend::Pixels)]"
     )]
@@ -22,59 +22,59 @@ pub struct UnetConfig {
     /// Residual blocks on each level.
     #[config(default = 2)]
     pub blocks: usize,
-    /// What stands between the two blocks of the middle.
+    /// The attention between the two blocks of the middle.
     #[config(default = "Attend::Pixels")]
     pub middle: Attend,
     /// Groups of the middle's attention: `None` for those of the blocks, 0 for no normalisation.
     pub middle_groups: Option<usize>,
-    /// Divisor of the sums in the middle.
+    /// Divisor of the residual sums in the middle.
     #[config(default = 1.0)]
     pub middle_scale: f64,
-    /// Whether there is no middle at all.
+    /// Whether the network has no middle.
     #[config(default = false)]
     pub without_middle: bool,
     /// Groups of the normalisations; `None` for a quarter of the channels, at most 32.
     #[config(default = "Some(32)")]
     pub groups: Option<usize>,
-    /// What the normalisations add to the variance.
+    /// `ε` of the normalisations, added to the variance.
     #[config(default = 1e-6)]
     pub epsilon: f64,
     /// The nonlinearity of the blocks.
     #[config(default = "Activation::Silu")]
     pub activation: Activation,
-    /// The nonlinearity of the embedding's layers and before the output.
+    /// The nonlinearity in the embedding layers and before the output convolution.
     #[config(default = "Activation::Silu")]
     pub outer_activation: Activation,
-    /// How the embedding of level and class enters a block.
+    /// How the embedding of level and class is injected into a block.
     #[config(default = "Conditioning::Shift")]
     pub conditioning: Conditioning,
-    /// How the level is encoded; `None` for sinusoids, as many as the finest level has channels.
+    /// How the level is encoded; `None` for as many sinusoids as the finest level has channels.
     pub time_encoding: Option<TimeEncoding>,
     /// Features of the embedding; `None` for four times the channels of the finest level.
     pub features: Option<usize>,
-    /// Factor of the condition before its waves: sinusoids suit numbers up to 1000.
+    /// Factor of the time input before its encoding; sinusoids suit values up to 1000.
     #[config(default = 1.0)]
     pub time_scale: f64,
-    /// Whether the output is divided by the condition.
+    /// Whether the output is divided by the time input.
     #[config(default = false)]
     pub divide_by_condition: bool,
-    /// What the class is, if there is one.
+    /// How the class is embedded, if there is one.
     pub class: Option<ClassInput>,
     /// The context of the cross-attention, if there is one.
     pub context: Option<ContextInput>,
-    /// Whether convolutions of stride 2 pad every side, not only the right and the lower one.
+    /// Whether convolutions of stride 2 pad all sides, not only the right and the bottom.
     #[config(default = true)]
     pub symmetric: bool,
-    /// Whether images in `[0, 1]` are brought to `[−1, 1]` first.
+    /// Whether images are mapped from `[0, 1]` to `[−1, 1]` first.
     #[config(default = false)]
     pub center: bool,
-    /// Side of the first and the last convolution, odd.
+    /// Kernel sides of the first and the last convolution, odd.
     #[config(default = "[3, 3]")]
     pub kernels: [usize; 2],
-    /// Probability of dropout in the residual blocks, while training.
+    /// Dropout probability of the residual blocks during training.
     #[config(default = 0.0)]
     pub dropout: f64,
-    /// Pixels folded into channels, in each direction.
+    /// Side of the blocks of pixels that are folded into channels.
     #[config(default = 1)]
     pub patch: usize,
 }
@@ -92,7 +92,7 @@ impl UnetConfig {
             .with_dropout(0.1)
     }
 
-    /// Levels of these widths, the last with attention between pixels.
+    /// Sets levels of these widths, the last with attention between pixels.
     #[must_use]
     pub fn with_widths(self, widths: impl IntoIterator<Item = usize>) -> Self {
         let mut levels: Vec<UnetLevel> = widths.into_iter().map(UnetLevel::new).collect();
@@ -108,8 +108,8 @@ impl UnetConfig {
         self.output.unwrap_or(self.channels)
     }
 
-    /// Groups on `channels`: as many as were asked for, or the next smaller number that divides
-    /// the channels.
+    /// The number of groups for `channels`: the configured one, or the next smaller divisor of
+    /// `channels`.
     #[must_use]
     pub fn groups_on(&self, channels: usize) -> usize {
         let most = self.groups.unwrap_or_else(|| quarter(channels));
@@ -135,20 +135,20 @@ impl UnetConfig {
         self.features.unwrap_or(width.saturating_mul(4))
     }
 
-    /// How much smaller the last level is than the first.
+    /// The ratio of the sides of the first and the last level.
     pub(crate) fn shrinkage(&self) -> usize {
         let halvings = self.levels.len().saturating_sub(1) as u32;
         1_usize.checked_shl(halvings).unwrap_or(usize::MAX)
     }
 
-    /// Whether every level has to be twice the next: the FIR filters of a pyramid double what they
-    /// halved.
+    /// Whether every level has to be exactly twice the next, as the FIR filters of a pyramid
+    /// require.
     pub(crate) fn is_even(&self) -> bool {
         let fir = |level: &UnetLevel| [level.shrink, level.grow].contains(&Resampling::Pyramid);
         self.levels.iter().any(fir)
     }
 
-    /// Blocks and transformer layers, each of which has at least one parameter of its own.
+    /// The number of blocks and transformer layers, each of which has at least one parameter.
     pub(crate) fn parts(&self) -> usize {
         let layers = |attend: Attend| match attend {
             Attend::Context { layers } => layers.saturating_add(1),
@@ -165,7 +165,7 @@ impl UnetConfig {
     /// Checks the configuration.
     ///
     /// # Errors
-    /// [`NetworkError`] names the field that makes no sense.
+    /// [`NetworkError`] names the invalid field.
     pub fn check(&self) -> Result<(), NetworkError> {
         let least = |counts: &mut dyn Iterator<Item = usize>| counts.min().unwrap_or(0);
         let counts = [
@@ -278,8 +278,7 @@ impl UnetConfig {
         Ok(())
     }
 
-    /// The groups of NCSN++ and DDPM++ are fixed: they divide the channels, or the network cannot
-    /// be.
+    /// Checks that the fixed groups of NCSN++ and DDPM++ divide the channels.
     fn check_rescaled(&self) -> Result<(), NetworkError> {
         if !self
             .levels
@@ -334,7 +333,7 @@ impl UnetConfig {
                 check(index, 32.min(channels), channels)?;
             }
             here = channels;
-            // Blocks of a level differ in their first and last skip alone.
+            // The blocks of a level differ only in their first and last skip.
             let passage = usize::from(index < last);
             skips.extend(vec![here; self.blocks.min(2) + passage]);
         }
@@ -350,18 +349,18 @@ impl UnetConfig {
         Ok(())
     }
 
-    /// The network on `device`.
+    /// Initialises the network on `device`.
     ///
     /// # Errors
-    /// [`NetworkError`] for a configuration that makes no sense.
+    /// [`NetworkError`] for an invalid configuration.
     pub fn init(&self, device: &Device) -> Result<Unet, NetworkError> {
         self.check()?;
         Ok(super::build::build(self, device))
     }
 }
 
-/// That counts are at least 1, and at most what any network has: a configuration that is broken or
-/// hostile must not ask for all the memory there is.
+/// Checks that counts are within 1 and 65,536, so that a broken or malicious configuration cannot
+/// exhaust memory.
 pub(crate) fn counted(counts: &[(&'static str, usize)]) -> Result<(), NetworkError> {
     const MOST: usize = 1 << 16;
     for &(name, count) in counts {
@@ -381,8 +380,8 @@ pub(crate) fn counted(counts: &[(&'static str, usize)]) -> Result<(), NetworkErr
     Ok(())
 }
 
-/// Groups of a rescaled block on the way up: a quarter of both channels, but in a pyramid with
-/// attention `min(here + skip/4, 32)`, as published.
+/// Groups of a rescaled block on the up path: a quarter of all channels, at most 32. A pyramid with
+/// attention uses `min(here + skip/4, 32)`, as published.
 pub(super) fn up_groups(level: &UnetLevel, here: usize, skip: usize) -> usize {
     let attends = level.up != Attend::Nothing && level.grow == Resampling::Pyramid;
     if attends {
@@ -392,7 +391,7 @@ pub(super) fn up_groups(level: &UnetLevel, here: usize, skip: usize) -> usize {
     }
 }
 
-/// A quarter of the channels, at most 32.
+/// A quarter of the channels, at least 1 and at most 32.
 pub(super) fn quarter(channels: usize) -> usize {
     (channels / 4).clamp(1, 32)
 }

@@ -1,4 +1,4 @@
-//! The way down: blocks of one level, and the passage to the next.
+//! The down path: the blocks of one level, and the downsampling to the next coarser one.
 
 use super::{BlockAttention, Shared};
 use crate::convolution::Conv2d;
@@ -6,7 +6,7 @@ use crate::{Downsample, Filter, ResBlock};
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// The blocks of a level on the way down.
+/// The blocks of a level on the down path.
 #[derive(Module, Debug)]
 pub struct DownBlock {
     pub(crate) resnets: Vec<ResBlock>,
@@ -14,7 +14,7 @@ pub struct DownBlock {
     pub(crate) shrink: Option<Shrink>,
 }
 
-/// How a level passes to the next coarser one.
+/// How a level is downsampled to the next coarser one.
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant, reason = "modules are not kept in boxes")]
 pub(crate) enum Shrink {
@@ -22,11 +22,11 @@ pub(crate) enum Shrink {
     Convolution(Downsample),
     /// By a residual block.
     Residual(ResBlock),
-    /// By a residual block, to which the image itself is added at the coarser size.
+    /// By a residual block, plus a projection of the image at the coarser size.
     Pyramid(ShrinkPyramid),
 }
 
-/// A residual block that halves, and the image beside it.
+/// A residual block that halves the size, and the projection of the image.
 #[derive(Module, Debug)]
 pub(crate) struct ShrinkPyramid {
     pub(crate) resnet_down: ResBlock,
@@ -34,7 +34,7 @@ pub(crate) struct ShrinkPyramid {
 }
 
 impl DownBlock {
-    /// Every output goes to `skips`; `image` is halved where a pyramid uses it.
+    /// Applies the level and pushes every output to `skips`. A pyramid halves `image`.
     pub(crate) fn forward(
         &self,
         mut h: Tensor<4>,

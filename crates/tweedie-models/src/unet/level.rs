@@ -3,24 +3,24 @@
 use crate::Heads;
 use serde::{Deserialize, Serialize};
 
-/// What follows each residual block of a level.
+/// The attention after each residual block of a level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Attend {
-    /// Nothing.
+    /// No attention.
     #[default]
     Nothing,
     /// Attention between pixels.
     Pixels,
-    /// Transformer layers, with attention between pixels and to the context.
+    /// Transformer blocks, with attention between pixels and to the context.
     Context {
-        /// How many.
+        /// Number of transformer blocks.
         layers: usize,
     },
 }
 
-/// How a level passes to the next coarser one and back.
+/// How a level is resampled to the next coarser or finer one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -30,11 +30,12 @@ pub enum Resampling {
     Convolution,
     /// By a residual block (ADM, "BigGAN up/down").
     Residual,
-    /// By a residual block with FIR filters, beside a pyramid of the image itself (NCSN++): its
-    /// blocks are rescaled by `√2` and have a quarter of their channels as groups, and the way up
-    /// has attention after the last block alone.
+    /// By a residual block with FIR filters, and a pyramid of the image itself (NCSN++).
+    ///
+    /// The sums of the blocks are divided by `√2`, and the number of groups is a quarter of the
+    /// channels, at most 32. On the up path, attention follows only the last block.
     Pyramid,
-    /// The same with plain means and nearest neighbours, and no image beside it (DDPM++).
+    /// Like `Pyramid`, but with mean and nearest-neighbour filters, and without the image (DDPM++).
     Rescaled,
 }
 
@@ -45,26 +46,26 @@ impl Resampling {
     }
 }
 
-/// One resolution: its channels and what its blocks are made of.
+/// One resolution of a U-Net: its channels, attention and resampling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct UnetLevel {
     /// Channels.
     pub channels: usize,
-    /// What follows the blocks on the way down.
+    /// The attention after the blocks on the down path.
     #[serde(default)]
     pub down: Attend,
-    /// What follows the blocks on the way up.
+    /// The attention after the blocks on the up path.
     #[serde(default)]
     pub up: Attend,
-    /// Heads of the attention, here and, on the last level, in the middle.
+    /// Attention heads; those of the last level also apply to the middle.
     #[serde(default = "one")]
     pub heads: Heads,
-    /// The way to the next level.
+    /// The downsampling to the next coarser level.
     #[serde(default)]
     pub shrink: Resampling,
-    /// The way back from it.
+    /// The upsampling to the next finer level.
     #[serde(default)]
     pub grow: Resampling,
 }
@@ -74,7 +75,7 @@ fn one() -> Heads {
 }
 
 impl UnetLevel {
-    /// A level without attention, which passes on by convolutions.
+    /// Creates a level without attention, resampled by convolutions.
     #[must_use]
     pub fn new(channels: usize) -> Self {
         Self {
@@ -87,7 +88,7 @@ impl UnetLevel {
         }
     }
 
-    /// With attention, both ways.
+    /// Sets the attention on both paths.
     #[must_use]
     pub fn with_attention(self, attend: Attend) -> Self {
         Self {
@@ -97,13 +98,13 @@ impl UnetLevel {
         }
     }
 
-    /// With attention in these heads; without this, one.
+    /// Sets the attention heads; the default is one head.
     #[must_use]
     pub fn with_heads(self, heads: Heads) -> Self {
         Self { heads, ..self }
     }
 
-    /// With another way to the next level and back.
+    /// Sets the resampling to the next coarser and the next finer level.
     #[must_use]
     pub fn with_resampling(self, resampling: Resampling) -> Self {
         Self {

@@ -5,7 +5,7 @@ use crate::ResBlock;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// Two residual blocks with attention between them, or without.
+/// Two residual blocks with optional attention between them.
 #[derive(Module, Debug)]
 pub struct MidBlock {
     pub(crate) resnets: [ResBlock; 2],

@@ -1,8 +1,9 @@
-//! The U-Net of diffusion models: DDPM, ADM, NCSN++ and latent diffusion are its configurations.
+//! The U-Net of diffusion models, configurable as that of DDPM, ADM, NCSN++ or latent diffusion.
 //!
-//! Every [`UnetLevel`] halves height and width of the one before. On the way down each has `blocks`
-//! residual blocks, on the way up `blocks + 1`, each of these beside one skip; attention follows
-//! every block of the chosen levels. The middle is block, attention, block.
+//! Each [`UnetLevel`] halves the height and width of the previous one. A level has `blocks`
+//! residual blocks on the down path. On the up path it has `blocks + 1`, each with one skip
+//! connection. Attention follows every block of the chosen levels. The middle is block, attention,
+//! block.
 //!
 //! # Reference
 //! Ho et al. 2020, appendix B, arXiv:2006.11239 (DDPM); Dhariwal & Nichol 2021, section 3,
@@ -41,8 +42,10 @@ use burn::nn::GroupNorm;
 use burn::tensor::Tensor;
 use tweedie_kernels::concat_channels;
 
-/// A U-Net: `[b, c, h, w]` and `[b]` to `[b, c', h, w]`, for any height and width that `patch`
-/// divides.
+/// A U-Net: `[b, c, h, w]` and `[b]` to `[b, c', h, w]`.
+///
+/// `patch` has to divide height and width. With a pyramid over `n` levels, `patch·2ⁿ⁻¹` has to
+/// divide them.
 #[derive(Module, Debug)]
 pub struct Unet {
     pub(crate) time_embedding: TimeEmbedding,
@@ -57,7 +60,7 @@ pub struct Unet {
     config: UnetConfig,
 }
 
-/// What the blocks of one forward pass share.
+/// The inputs that the blocks of one forward pass share.
 pub(crate) struct Shared<'a> {
     /// The embedding of level and class.
     pub(crate) time: Option<Tensor<2>>,
@@ -75,7 +78,7 @@ impl Shared<'_> {
     }
 }
 
-/// Attention after a block: between pixels, or to a context as well.
+/// Attention after a block: between pixels, optionally also to a context.
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant, reason = "modules are not kept in boxes")]
 #[non_exhaustive]
@@ -97,7 +100,7 @@ impl BlockAttention {
 }
 
 impl Unet {
-    /// What it was made of.
+    /// The configuration of the network.
     #[must_use]
     pub fn config(&self) -> &UnetConfig {
         &self.config
@@ -125,8 +128,9 @@ crate::conditions::probed!(Unet);
 
 impl Probed for Unet {
     /// # Panics
-    /// If `patch` does not divide height and width, if a condition is missing or is one too many,
-    /// or if the channels, with those of a conditioning image, are not the network's.
+    /// If `patch` does not divide height and width, if a class or a context is missing, if a class
+    /// is not expected, or if the channels, including those of a conditioning image, are not the
+    /// network's.
     fn forward_probed(
         &self,
         x: Tensor<4>,
@@ -162,7 +166,7 @@ impl Probed for Unet {
             h = block.forward(h, &shared, &mut skips, &mut image);
             probe.images(&format!("up_blocks.{i}"), &h);
         }
-        // Published checkpoints call the normalisation alone by this name.
+        // In published checkpoints, this name is the normalisation without the activation.
         let activation = self.config.outer_activation;
         let h = norm_alone(&self.conv_norm_out, h);
         probe.images("conv_norm_out", &h);

@@ -1,4 +1,4 @@
-//! The way up: blocks of one level beside the skips, and the passage to the next finer one.
+//! The up path: the blocks of one level with their skips, and the upsampling to the next finer one.
 
 use super::{BlockAttention, Shared, plain};
 use crate::convolution::Conv2d;
@@ -8,18 +8,18 @@ use burn::nn::GroupNorm;
 use burn::tensor::Tensor;
 use tweedie_kernels::concat_channels;
 
-/// The blocks of a level on the way up.
+/// The blocks of a level on the up path.
 #[derive(Module, Debug)]
 pub struct UpBlock {
     pub(crate) resnets: Vec<ResBlock>,
-    /// One after each block, or one after the last.
+    /// One for each block, or one for the last block.
     pub(crate) attentions: Vec<BlockAttention>,
     pub(crate) grow: Option<Grow>,
-    /// Whether the image of a pyramid passes through, enlarged.
+    /// Whether the level enlarges the image of a pyramid.
     pub(crate) pyramid: bool,
 }
 
-/// How a level passes to the next finer one.
+/// How a level is upsampled to the next finer one.
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant, reason = "modules are not kept in boxes")]
 pub(crate) enum Grow {
@@ -27,11 +27,11 @@ pub(crate) enum Grow {
     Convolution(Upsample),
     /// By a residual block.
     Residual(ResBlock),
-    /// By a residual block, and an image beside it.
+    /// By a residual block, which also contributes to an image.
     Pyramid(GrowPyramid),
 }
 
-/// A residual block that doubles, and what it adds to the image.
+/// A residual block that doubles the size, and the layers of the image's update.
 #[derive(Module, Debug)]
 pub(crate) struct GrowPyramid {
     pub(crate) resnet_up: ResBlock,
@@ -40,7 +40,7 @@ pub(crate) struct GrowPyramid {
 }
 
 impl UpBlock {
-    /// Each block takes one of `skips`; `image` is what the coarser levels have made of the output.
+    /// Applies the level. Each block pops one of `skips`; `image` accumulates the pyramid's output.
     pub(crate) fn forward(
         &self,
         mut h: Tensor<4>,

@@ -1,4 +1,4 @@
-//! Published checkpoints: read, refused, and written back.
+//! Reading, rejecting and writing published checkpoints.
 
 #![allow(
     clippy::expect_used,
@@ -25,7 +25,7 @@ pub(crate) fn golden(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// A copy of a checkpoint, whose files may be changed.
+/// A copy of a checkpoint whose files a test may change.
 pub(crate) fn copy(name: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for file in ["config.json", WEIGHTS] {
@@ -55,7 +55,7 @@ pub(crate) fn refusal(path: &Path) -> String {
     }
 }
 
-/// The output for some input, class and context.
+/// The output for a fixed input, class and context.
 pub(crate) fn output(model: &Model) -> Vec<f32> {
     let [_, channels, h, w] = model.shape(2);
     let x = HostNoise::seeded(1).normal([2, channels, h, w], &device());

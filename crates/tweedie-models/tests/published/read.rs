@@ -1,4 +1,4 @@
-//! What is read, and what is refused.
+//! Checkpoints that are read, and checkpoints that are rejected.
 
 use crate::{WEIGHTS, copy, device, edit, golden, output, refusal};
 use burn::module::Module;
@@ -17,7 +17,7 @@ fn every_difference_is_named_at_once() {
     let bytes = fs::read(&weights).expect("a file");
     let header = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
     let text = String::from_utf8(bytes[8..8 + header].to_vec()).expect("text");
-    // One tensor under another name, and one turned on its side: the file keeps its length.
+    // Rename one tensor and permute the shape of another; the header keeps its length.
     let text = text
         .replacen("conv_in.weight", "conv_im.weight", 1)
         .replacen("\"shape\":[3,16,3,3]", "\"shape\":[16,3,3,3]", 1);
@@ -103,7 +103,7 @@ fn a_configuration_is_known_to_the_last_field() -> Result<(), CheckpointError> {
         assert!(error.contains(says), "{says}: {error}");
         assert_eq!(error.lines().count(), 1, "{error}");
     }
-    // Fields that switch nothing on, and notes of the writer, change nothing.
+    // Fields that are null or false, and metadata with an underscore, change nothing.
     fs::write(folder.path().join("config.json"), &config).expect("a file");
     edit(
         folder.path(),
@@ -137,7 +137,7 @@ fn a_scheduler_says_which_levels_and_what_the_output_means() -> Result<(), Check
     });
     let alpha_bar: f64 = betas.map(|beta| 1.0 - beta).product();
     assert!((path.start().alpha().powi(2) - alpha_bar).abs() < 1e-12);
-    // The last move goes to the first node, whose noise stays.
+    // The last move ends at the first node, whose noise remains.
     assert_eq!((path.len(), path.end()), (10, chain.node(0)));
     // Every hundredth node from the last.
     assert!((chain.index(path.levels()[1]) - 899.0).abs() < 1e-6);
@@ -181,7 +181,7 @@ fn shards_and_old_names_load() -> Result<(), CheckpointError> {
     let mut parts = [Vec::new(), Vec::new()];
     let mut map = serde_json::Map::new();
     for (i, (name, view)) in stored.tensors().into_iter().enumerate() {
-        // Names that attention had once.
+        // Old names of the attention parameters.
         let name = name
             .replace(".to_q.", ".query.")
             .replace(".to_k.", ".key.")
@@ -199,7 +199,7 @@ fn shards_and_old_names_load() -> Result<(), CheckpointError> {
     let text = serde_json::json!({ "metadata": { "total_size": 0 }, "weight_map": map });
     fs::write(&index, text.to_string()).expect("a file");
     assert_eq!(output(&Model::open(folder.path(), &device())?), expected);
-    // The names of variants' indices, of this year and of before.
+    // Current and older file names for the index of a variant.
     for name in ["safetensors.index.fp16", "fp16.safetensors.index"] {
         let variant = folder
             .path()
@@ -233,10 +233,10 @@ fn dropout_is_off_where_a_gradient_flows() -> Result<(), CheckpointError> {
         .denoise(x.autodiff().require_grad(), level)
         .expect("an estimate")
         .inner();
-    // Attention rounds otherwise under autodiff; dropout would change the first digit.
+    // Attention rounds differently under autodiff; dropout would change the first digit.
     let error = (plain - tracked).abs().max().into_scalar::<f32>();
     assert!(error < 1e-4, "{error}");
-    // The same of a network alone, and of a model of a network that was never trained.
+    // The same for a network alone, and for a model of a network in training mode.
     let x = HostNoise::seeded(6).normal(model.shape(1), &device());
     let difference = |network: &AnyNetwork| {
         let labels = Conditions::none().with_labels(Tensor::from_ints([3], &device()));
@@ -251,7 +251,7 @@ fn dropout_is_off_where_a_gradient_flows() -> Result<(), CheckpointError> {
     };
     let network = Checkpoint::open(golden("class_timestep_mish"))?.network(&device())?;
     assert!(difference(&network) < 1e-4);
-    // Switched on again, it would be seen.
+    // With dropout switched on again, the outputs differ.
     let trained = network.train();
     assert!(difference(&trained) > 1e-3);
     let labels = Conditions::none().with_labels(Tensor::from_ints([3], &device()));
@@ -282,7 +282,7 @@ fn the_table_adds_up() -> Result<(), CheckpointError> {
     }
     let vae = Checkpoint::open(golden("autoencoder_kl"))?.autoencoder(&device())?;
     assert_eq!(vae.describe([16, 16]).parameters(), vae.num_params());
-    // Ho et al.'s network: 12.44 GFLOP an image as counted by PyTorch.
+    // Ho et al.'s network: 12.44 GFLOP per image, as counted by PyTorch.
     let cifar = UnetConfig::ddpm_cifar10()
         .init(&device())
         .expect("a network");
@@ -291,7 +291,7 @@ fn the_table_adds_up() -> Result<(), CheckpointError> {
     Ok(())
 }
 
-/// `EMAModel.save_pretrained` puts its own settings between those of the network.
+/// `EMAModel.save_pretrained` adds its own settings to those of the network.
 #[test]
 fn a_folder_of_averages_is_a_model() -> Result<(), CheckpointError> {
     let expected = output(&Model::open(golden("unet_ddpm"), &device())?);

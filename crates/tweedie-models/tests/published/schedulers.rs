@@ -1,4 +1,4 @@
-//! Levels that schedulers visit, by the formulas of their authors.
+//! Levels that schedulers visit, against the formulas of their authors.
 
 use crate::{copy, device, refusal};
 use std::fs;
@@ -39,7 +39,7 @@ fn the_last_move_ends_where_the_scheduler_says() -> Result<(), CheckpointError> 
             r#"{"_class_name": "PNDMScheduler", "set_alpha_to_one": true}"#,
             true,
         ),
-        // A field of DDIM's, which this class does not heed.
+        // A field of DDIM, which this class ignores.
         (
             r#"{"_class_name": "DDPMScheduler", "set_alpha_to_one": false}"#,
             true,
@@ -61,7 +61,7 @@ fn the_last_move_ends_where_the_scheduler_says() -> Result<(), CheckpointError> 
     Ok(())
 }
 
-/// `linspace(0, N − 1, steps + 1)`, rounded, from the top, without its last one: 0.
+/// `linspace(0, N − 1, steps + 1)`, rounded and in descending order, without the final 0.
 #[test]
 fn multistep_solvers_stop_before_the_first_node() -> Result<(), CheckpointError> {
     for class in ["DPMSolverMultistep", "UniPCMultistep", "DEISMultistep"] {

@@ -1,4 +1,4 @@
-//! Spellings, flags and parts that published checkpoints have.
+//! Spellings, flags and parts found in published checkpoints.
 
 use crate::{WEIGHTS, copy, device, edit, golden, output, refusal};
 use burn::module::Module;
@@ -9,7 +9,7 @@ use tweedie_models::{
     AnyArchitecture, Attend, Checkpoint, CheckpointError, Clip, Heads, Model, UnetConfig,
 };
 
-/// The configuration that arguments of guided-diffusion mean.
+/// The configuration for arguments of guided-diffusion.
 fn guided(arguments: &str) -> Result<(UnetConfig, Checkpoint), CheckpointError> {
     let arguments = serde_json::from_str(arguments).expect("arguments");
     let checkpoint = Checkpoint::open(golden("adm_updown").join("model.safetensors"))?
@@ -47,7 +47,7 @@ fn flags_of_the_published_scripts_are_understood() -> Result<(), CheckpointError
     assert_eq!(sampling.prediction, Prediction::Noise);
     assert!(sampling.learned_variance);
 
-    // FFHQ, as DPS configures it: a side as a number, and what its caller reads.
+    // FFHQ, as DPS configures it: one number as attention side, and a field of the calling code.
     let (config, _) = guided(
         r#"{"image_size": 256, "num_channels": 128, "num_res_blocks": 1, "channel_mult": "",
         "learn_sigma": true, "class_cond": false, "use_checkpoint": false,
@@ -59,7 +59,7 @@ fn flags_of_the_published_scripts_are_understood() -> Result<(), CheckpointError
     assert_eq!(attending(&config), [4]);
     assert_eq!(config.levels[5].heads, Heads::Width(64));
 
-    // What a script does not say has the script's default, not the constructor's.
+    // Missing flags of a script have the script's defaults, not the constructor's.
     let (config, _) = guided(
         r#"{"image_size": 64, "num_channels": 128, "diffusion_steps": 100,
         "rescale_timesteps": false}"#,
@@ -87,7 +87,7 @@ fn flags_of_the_published_scripts_are_understood() -> Result<(), CheckpointError
 
 #[test]
 fn what_other_versions_wrote_is_read() -> Result<(), CheckpointError> {
-    // Infinities that JSON does not have, settings of another scheduler, old fields.
+    // Infinities, which JSON does not allow; settings of another scheduler; and old fields.
     let folder = copy("unet_ddpm");
     let scheduler = folder.path().join("scheduler_config.json");
     let text = r#"{"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity,
@@ -113,7 +113,7 @@ fn what_other_versions_wrote_is_read() -> Result<(), CheckpointError> {
             "{text}"
         );
     }
-    // A learned variance needs twice the channels; without them there is none.
+    // A learned variance needs twice as many output channels; otherwise there is none.
     let text = r#"{"_class_name": "DDPMScheduler", "variance_type": "learned_range"}"#;
     fs::write(&scheduler, text).expect("a file");
     assert_eq!(
@@ -171,7 +171,7 @@ fn a_pipeline_may_have_parts_that_are_not_needed() -> Result<(), CheckpointError
     Ok(())
 }
 
-/// Names and shapes of the published ImageNet network of 64×64 pixels, without its gigabyte.
+/// Names and shapes of the published 64×64 ImageNet network, without its gigabyte of weights.
 #[test]
 fn a_published_network_is_known_by_its_widths() -> Result<(), CheckpointError> {
     let widths = [192, 384, 576, 768];
@@ -182,7 +182,7 @@ fn a_published_network_is_known_by_its_widths() -> Result<(), CheckpointError> {
         ("label_emb.weight".into(), vec![1000, 768]),
     ];
     for (level, width) in widths.into_iter().enumerate() {
-        // Three blocks and, but for the last, one that halves.
+        // Three blocks, and a downsampling block on all levels but the last.
         for block in 0..4 - usize::from(level == 3) {
             let at = format!("input_blocks.{}.", 1 + 4 * level + block);
             shapes.push((
@@ -236,10 +236,10 @@ fn a_published_network_is_known_by_its_widths() -> Result<(), CheckpointError> {
             .iter()
             .all(|level| level.heads == Heads::Width(64))
     );
-    // It was trained on a cosine chain.
+    // The network was trained on a cosine chain.
     let chain = Chain::squared_cosine(1000, 0.999).expect("a chain");
     assert_eq!(model.time, TimeInput::Index(chain));
-    // Its tensors are not all there, and the first that is missing is named.
+    // Some tensors are missing, and the error names the first one.
     let error = checkpoint
         .model(&device())
         .expect_err("tensors")

@@ -1,4 +1,4 @@
-//! What is written, and reads back.
+//! Checkpoints that are written and read back.
 
 use crate::{WEIGHTS, device, golden, output};
 use burn::tensor::{DType, FloatDType, Tensor};
@@ -42,7 +42,7 @@ fn what_is_written_reads_back_as_it_was() -> Result<(), CheckpointError> {
         let second = checkpoint.model(&device())?;
         assert_eq!(output(&first), output(&second), "{name}");
         assert_eq!(first.config().prediction, second.config().prediction);
-        // And once more: nothing is left to change.
+        // A second export writes identical files.
         let again = tempfile::tempdir().expect("a folder");
         second.export_diffusers(again.path(), Precision::Full)?;
         let third = Checkpoint::open(again.path())?;
@@ -65,7 +65,7 @@ fn weights_of_guided_diffusion_become_a_pipeline() -> Result<(), CheckpointError
     let folder = tempfile::tempdir().expect("a folder");
     let weights = folder.path().join("model.safetensors");
     fs::copy(golden("adm_updown").join("model.safetensors"), weights).expect("a copy");
-    // Heads do not follow from shapes; everything else does.
+    // Shapes determine everything but the heads.
     let inferred = Checkpoint::open(folder.path())?;
     assert_eq!(inferred.layout(), Layout::GuidedDiffusion);
     let error = inferred.model(&device()).expect_err("heads").to_string();
@@ -107,7 +107,7 @@ fn half_precision_loads_and_stays() -> Result<(), CheckpointError> {
     let errors = output(&full).into_iter().zip(output(&single));
     let error = errors.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(error > 0.0 && error < 0.02, "{error}");
-    // Half as it is stored: the network computes in it.
+    // Loaded as stored, the network computes in half precision.
     let half = checkpoint
         .with_precision(Precision::Stored)
         .network(&device())?;
@@ -143,7 +143,7 @@ fn a_latent_model_keeps_its_autoencoder() -> Result<(), CheckpointError> {
         latent.decode(z.clone()).into_data(),
         back.decode(z).into_data()
     );
-    // The draw has the encoder's variance.
+    // A sample differs from the mean.
     let mut noise = HostNoise::seeded(5);
     let draw = latent.encode_sample(images.clone(), &mut noise);
     assert_eq!(draw.dims(), [1, 4, 8, 8]);

@@ -38,7 +38,7 @@ pub(crate) fn read(
         .with_scale(fields.or("scaling_factor", 0.18215)?)
         .with_widths(widths);
     fields.only(&[("out_channels", json!(config.channels))])?;
-    // The precision that a peer computes in.
+    // This field only sets the precision in which diffusers computes.
     fields.ignore(&["force_upcast"]);
     let size = size(&mut fields)?;
     let path = fields.path().to_owned();

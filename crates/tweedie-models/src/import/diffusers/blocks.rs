@@ -1,10 +1,10 @@
-//! Levels, from the types of their blocks.
+//! Parsing the levels of a U-Net from the types of their blocks.
 
 use crate::import::CheckpointError;
 use crate::import::fields::Fields;
 use crate::{Attend, Resampling, UnetLevel};
 
-/// The types of the blocks of one way.
+/// Reads the block types of the down or up path.
 pub(super) fn block_types(
     fields: &mut Fields,
     field: &str,
@@ -13,7 +13,7 @@ pub(super) fn block_types(
     fields.or(field, default.iter().map(|&name| name.to_owned()).collect())
 }
 
-/// The levels, from the types of their blocks.
+/// Creates the levels from the types of their blocks.
 pub(super) fn levels(
     fields: &Fields,
     widths: &[UnetLevel],
@@ -47,7 +47,8 @@ pub(super) fn levels(
     Ok(levels)
 }
 
-/// What a block's type says: `way` is `Down` or `Up`, `passage` that of blocks with attention.
+/// Parses a block type. `way` is `Down` or `Up`; `passage` is the resampling of blocks with
+/// attention.
 fn block(
     fields: &Fields,
     field: &str,

@@ -1,4 +1,4 @@
-//! Configurations of `DiTTransformer2DModel`, which was `Transformer2DModel` before.
+//! Configurations of `DiTTransformer2DModel`, formerly `Transformer2DModel`.
 
 use super::write::refuse;
 use crate::DitConfig;
@@ -34,7 +34,7 @@ pub(crate) fn read(mut fields: Fields) -> Result<(DitConfig, usize), CheckpointE
         ("use_linear_projection", json!(false)),
         ("attention_type", json!("default")),
     ])?;
-    // Groups of a normalisation that is not there, and the precision of scores.
+    // Groups of an absent normalisation, and the precision of attention scores.
     fields.ignore(&["norm_num_groups", "upcast_attention"]);
     let path = fields.path().to_owned();
     fields.finish()?;

@@ -1,4 +1,4 @@
-//! The layout of diffusers: `config.json` beside `diffusion_pytorch_model.safetensors`.
+//! The layout of diffusers: `config.json` and `diffusion_pytorch_model.safetensors`.
 
 pub(crate) mod autoencoder;
 mod blocks;

@@ -1,11 +1,11 @@
-//! What diffusers calls the parameters of networks.
+//! Parameter names of diffusers.
 
 use crate::import::place::{Naming, Place, Target, pytorch};
 
 /// The names of `UNet2DModel`, `UNet2DConditionModel` and `AutoencoderKL`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Diffusers {
-    /// Whether the maps into and out of a transformer are kept as 1×1 convolutions.
+    /// Whether the projections into and out of a transformer are stored as 1×1 convolutions.
     pub(crate) convolved: bool,
 }
 
@@ -19,7 +19,7 @@ impl Naming for Diffusers {
             .replace("_embedding.layers.", "_embedding.")
             .replace("class_embedding.table.", "class_embedding.")
             .replace("class_embedding.linear.", "class_embedding.")
-            // The way to the next level and back.
+            // Downsampling and upsampling.
             .replace(".shrink.resnet_down.", ".resnet_down.")
             .replace(".shrink.skip_", ".skip_")
             .replace(".shrink.", ".downsamplers.0.")
@@ -41,9 +41,9 @@ impl Naming for Diffusers {
     }
 }
 
-/// Names that older versions gave to the parameters of attention.
+/// Maps a parameter name of older versions to the current one.
 pub(crate) fn modernised(name: &str) -> String {
-    // Random frequencies were kept under this name, or under both.
+    // Older versions store random frequencies under this name, or under both.
     if name == "time_proj.W" {
         return "time_proj.weight".to_owned();
     }

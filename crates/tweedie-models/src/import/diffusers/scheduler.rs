@@ -1,7 +1,7 @@
 //! Configurations of schedulers: `scheduler_config.json`.
 //!
-//! What such a file says of the forward process, of the network's output and of the usual way down
-//! becomes values here; the step that it names is one of many that fit.
+//! The forward process, the prediction type and the default levels of such a file are read. Its
+//! solver is ignored, because any solver can be used with them.
 
 use crate::import::CheckpointError;
 use crate::import::fields::Fields;
@@ -39,10 +39,10 @@ pub(crate) fn read(fields: Fields) -> Result<Sampling, CheckpointError> {
     }
 }
 
-/// A thousand times the usual number.
+/// Maximum number of steps: a thousand times the usual number.
 const MOST_STEPS: usize = 1_000_000;
 
-/// A discrete chain, told by the index.
+/// Reads a discrete chain, with the index as time input.
 fn chain(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
     let path = fields.path().to_owned();
     let refused = |source| CheckpointError::Schedule {
@@ -113,7 +113,7 @@ fn chain(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
         ("use_flow_sigmas", json!(false)),
         ("timestep_type", json!("discrete")),
     ])?;
-    // Settings of the step, which this library leaves to its user.
+    // Settings of the solver, which the user of this library chooses.
     fields.ignore(&STEP);
     fields.finish()?;
     Ok(Sampling {
@@ -125,8 +125,8 @@ fn chain(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
     })
 }
 
-/// Which levels are visited, by the classes that heed a setting: others keep the fields of the
-/// scheduler that they were made from.
+/// Reads which levels are visited. A setting counts only for the classes that use it. Others keep
+/// it from the scheduler that they were converted from.
 fn grid(fields: &mut Fields, class: &str, chain: &Chain) -> Result<Grid, CheckpointError> {
     let heeds = |classes: &[&str]| classes.iter().any(|known| class.starts_with(known));
     let solver = heeds(&["DPMSolver", "UniPC", "DEIS"]);
@@ -137,7 +137,7 @@ fn grid(fields: &mut Fields, class: &str, chain: &Chain) -> Result<Grid, Checkpo
     };
     let name = fields.or("timestep_spacing", default.to_owned())?;
     let spacing = match name.as_str() {
-        // Of this class, whatever the field says.
+        // This class ignores the field.
         _ if class == "DPMSolverSinglestepScheduler" => Spacing::OpenLinspace,
         "leading" if solver => Spacing::OpenLeading { offset },
         "linspace" if solver => Spacing::OpenLinspace,
@@ -153,7 +153,7 @@ fn grid(fields: &mut Fields, class: &str, chain: &Chain) -> Result<Grid, Checkpo
     let last = fields.or("final_sigmas_type", "zero".to_owned())?;
     let end = match last.as_str() {
         _ if heeds(&["DDIM", "PNDM"]) && !to_one => End::FirstNode,
-        // This class always stops there.
+        // This class always ends at the first node.
         _ if heeds(&["DEIS"]) => End::FirstNode,
         "sigma_min" if heeds(&["DPMSolver", "UniPC", "EulerDiscrete"]) => End::FirstNode,
         "zero" | "sigma_min" => End::Clean,
@@ -189,8 +189,8 @@ fn grid(fields: &mut Fields, class: &str, chain: &Chain) -> Result<Grid, Checkpo
     })
 }
 
-/// What is done to the estimate, by the classes that have such a setting: others keep the fields of
-/// the scheduler that they were made from, without heeding them.
+/// Reads how the estimate is clipped. A setting counts only for the classes that use it. Others
+/// keep it from the scheduler that they were converted from.
 fn clip(fields: &mut Fields, class: &str) -> Result<Clip, CheckpointError> {
     let clips = matches!(
         class,
@@ -224,7 +224,7 @@ fn clip(fields: &mut Fields, class: &str) -> Result<Clip, CheckpointError> {
     Ok(clipped)
 }
 
-/// NCSN++: the score, told by the noise level itself.
+/// Reads NCSN++: score prediction, with the noise level as time input.
 fn variance_exploding(mut fields: Fields) -> Result<Sampling, CheckpointError> {
     let (least, most) = (
         fields.or("sigma_min", 0.01)?,
@@ -257,7 +257,7 @@ fn exploding(path: &Path, least: f64, most: f64) -> Result<VarianceExploding, Ch
     })
 }
 
-/// EDM's preconditioning.
+/// Reads EDM's preconditioning and noise levels.
 fn karras(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> {
     let (least, most) = (
         fields.or("sigma_min", 0.002)?,
@@ -286,7 +286,7 @@ fn karras(mut fields: Fields, class: &str) -> Result<Sampling, CheckpointError> 
     })
 }
 
-/// Fields of the step, and those of levels in classes that do not heed them.
+/// Fields of the solver, and fields of levels in classes that ignore them.
 const STEP: [&str; 22] = [
     "tensor_format",
     "skip_prk_steps",

@@ -1,4 +1,4 @@
-//! `scheduler_config.json` written.
+//! Writing `scheduler_config.json`.
 
 use super::write::{extend, refuse};
 use crate::import::CheckpointError;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use tweedie_core::TimeInput;
 use tweedie_math::{Prediction, Schedule, Spacing};
 
-/// The class and the fields that stand for levels on a chain.
+/// The class and the fields for levels on a chain.
 fn of_chain(spacing: Spacing, end: End) -> Result<Value, CheckpointError> {
     let (name, offset) = match spacing {
         Spacing::Leading { offset } | Spacing::OpenLeading { offset } => ("leading", offset),
@@ -38,7 +38,7 @@ fn sigma(end: End) -> &'static str {
     }
 }
 
-/// `scheduler_config.json`.
+/// Returns the `scheduler_config.json` of sampling settings.
 pub(crate) fn write(sampling: &Sampling) -> Result<Value, CheckpointError> {
     let told = match &sampling.grid {
         Grid::Chain { chain, .. } | Grid::Karras { chain, .. } => {
@@ -104,7 +104,8 @@ pub(crate) fn write(sampling: &Sampling) -> Result<Value, CheckpointError> {
         "prediction_type": prediction,
     });
     extend(&mut fields, own);
-    // Classes with other levels than DDPM's have no variance, and not every clip.
+    // Of these classes, only `DDPMScheduler` has a learned variance, and not every one has every
+    // clip.
     let is_ddpm = levels["_class_name"] == "DDPMScheduler";
     if is_ddpm {
         let variance = if sampling.learned_variance {

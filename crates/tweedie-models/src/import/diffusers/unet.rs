@@ -10,14 +10,14 @@ use crate::{
 use serde::Deserialize;
 use serde_json::json;
 
-/// A published configuration as ours.
+/// A published configuration, converted to that of this library.
 #[derive(Clone, Debug)]
 pub(crate) struct PublishedUnet {
     /// The network.
     pub(crate) network: UnetConfig,
-    /// Height and width of its images, if it says so.
+    /// Height and width of the images, if the configuration has them.
     pub(crate) size: Option<[usize; 2]>,
-    /// Whether the maps into and out of a transformer are kept as 1×1 convolutions.
+    /// Whether the projections into and out of a transformer are stored as 1×1 convolutions.
     pub(crate) convolved: bool,
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn plain(mut fields: Fields) -> Result<PublishedUnet, CheckpointError
     let width = network.levels.first().map_or(1, |level| level.channels);
     let head = match fields.has("attention_head_dim") {
         true => fields.take::<usize>("attention_head_dim")?,
-        // A configuration without the field has its default, one with null a single head.
+        // A missing field means the default; null means a single head.
         false if fields.contains("attention_head_dim") => {
             fields.ignore(&["attention_head_dim"]);
             None
@@ -90,7 +90,7 @@ pub(crate) fn plain(mut fields: Fields) -> Result<PublishedUnet, CheckpointError
         },
         ("fourier", _) => TimeEncoding::Fourier {
             width: width.saturating_mul(2),
-            // This model's projection has its sines first, whatever the configuration says.
+            // In this model, sines precede cosines, whatever the configuration says.
             cosine_first: false,
             log: true,
         },
@@ -102,7 +102,7 @@ pub(crate) fn plain(mut fields: Fields) -> Result<PublishedUnet, CheckpointError
     });
     network.divide_by_condition = kind == "fourier";
     network.class = class(&mut fields)?;
-    // Other nonlinearities are of the blocks alone here.
+    // In this model, `act_fn` applies only to the blocks.
     network.outer_activation = Activation::Silu;
     let size = size(&mut fields)?;
     finish(fields, network, size, true)
@@ -146,7 +146,7 @@ pub(crate) fn conditional(mut fields: Fields) -> Result<PublishedUnet, Checkpoin
         return Err(fields.wrong("down_block_types", message));
     }
     for (level, heads) in network.levels.iter_mut().zip(heads) {
-        // The field counts heads, whatever its name says.
+        // Despite its name, the field is the number of heads.
         *level = level.with_heads(Heads::Count(heads));
     }
     network.without_middle = !middle(&mut fields, "UNetMidBlock2DCrossAttn")?;
@@ -191,7 +191,7 @@ pub(crate) fn conditional(mut fields: Fields) -> Result<PublishedUnet, Checkpoin
         ("attention_type", json!("default")),
         ("class_embeddings_concat", json!(false)),
     ])?;
-    // The precision of scores, and sizes of embeddings that are not there.
+    // The precision of attention scores, and a size of an absent embedding.
     fields.ignore(&["upcast_attention", "addition_embed_type_num_heads"]);
     let size = size(&mut fields)?;
     finish(fields, network, size, convolved)
@@ -215,7 +215,7 @@ fn finish(
     }
 }
 
-/// What both models have in common; the levels have their channels only.
+/// Reads the fields that both models share. The levels only get their channels.
 fn base(
     fields: &mut Fields,
     widths: &[usize],
@@ -253,7 +253,7 @@ fn base(
     Ok(network)
 }
 
-/// The nonlinearity of the blocks.
+/// Reads the nonlinearity of the blocks.
 pub(super) fn activation(fields: &mut Fields) -> Result<Activation, CheckpointError> {
     let name = fields.or("act_fn", "silu".to_owned())?;
     Ok(match name.as_str() {
@@ -268,7 +268,7 @@ pub(super) fn activation(fields: &mut Fields) -> Result<Activation, CheckpointEr
     })
 }
 
-/// Height and width, which may be one number.
+/// Reads height and width, which may be given as one number.
 pub(super) fn size(fields: &mut Fields) -> Result<Option<[usize; 2]>, CheckpointError> {
     let size: Option<PerLevel<usize>> = fields.take("sample_size")?;
     match size.map(|size| size.each(2)) {
@@ -304,7 +304,7 @@ fn resample(fields: &mut Fields, field: &str) -> Result<Resampling, CheckpointEr
     }
 }
 
-/// Whether there is a middle.
+/// Reads whether the network has a middle.
 fn middle(fields: &mut Fields, default: &str) -> Result<bool, CheckpointError> {
     let field = "mid_block_type";
     if fields.contains(field) && !fields.has(field) {

@@ -1,4 +1,4 @@
-//! U-Nets as `UNet2DModel` and `UNet2DConditionModel`, where they can be said so.
+//! Writing U-Nets as `UNet2DModel` or `UNet2DConditionModel`, if those can represent them.
 
 use super::write::{extend, refuse};
 use crate::import::CheckpointError;
@@ -225,7 +225,7 @@ fn conditional(config: &UnetConfig, size: [usize; 2]) -> Result<Value, Checkpoin
     Ok(Value::Object(fields))
 }
 
-/// What both U-Nets have in common.
+/// The fields that both models share.
 fn common(config: &UnetConfig, size: [usize; 2]) -> Result<Map<String, Value>, CheckpointError> {
     if config.patch != 1 {
         return refuse("pixels folded into channels");

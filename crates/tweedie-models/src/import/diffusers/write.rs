@@ -1,9 +1,9 @@
-//! What all writers of this layout share.
+//! Functions that all writers of this layout share.
 
 use crate::import::CheckpointError;
 use serde_json::{Map, Value};
 
-/// That something cannot be said in this layout.
+/// Returns the error that this layout cannot represent `what`.
 pub(super) fn refuse<T>(what: impl Into<String>) -> Result<T, CheckpointError> {
     Err(CheckpointError::Inexpressible {
         layout: "diffusers' layout",

@@ -1,4 +1,4 @@
-//! The arguments of the published constructor, and of the script that calls it.
+//! Reading the arguments of the published constructor, or of the script that calls it.
 
 use super::{GuidedCheckpoint, base};
 use crate::import::CheckpointError;
@@ -12,7 +12,7 @@ use tweedie_math::{Chain, Prediction, Spacing};
 
 /// Reads the arguments of the constructor, or of the script that calls it.
 pub(crate) fn read(mut fields: Fields) -> Result<GuidedCheckpoint, CheckpointError> {
-    // The script has flags, and defaults, that the constructor does not have.
+    // The script has flags and defaults that the constructor does not have.
     let script = [
         "num_channels",
         "learn_sigma",
@@ -36,12 +36,12 @@ pub(crate) fn read(mut fields: Fields) -> Result<GuidedCheckpoint, CheckpointErr
             Some(512) => vec![0.5, 1.0, 1.0, 2.0, 2.0, 4.0, 4.0],
             Some(256) => vec![1.0, 1.0, 2.0, 2.0, 4.0, 4.0],
             Some(128) => vec![1.0, 1.0, 2.0, 3.0, 4.0],
-            // Of improved-diffusion, its predecessor.
+            // The default of improved-diffusion, the predecessor.
             Some(32) => vec![1.0, 2.0, 2.0, 2.0],
             _ => vec![1.0, 2.0, 3.0, 4.0],
         },
     };
-    // Factors of the downsampling in the constructor; the script takes sides of the feature map.
+    // The constructor takes downsampling factors, the script takes sides of the feature map.
     let sides = |sides: Vec<f64>| {
         let size = size.unwrap_or(64) as f64;
         sides.into_iter().map(|side| size / side).collect()
@@ -97,7 +97,7 @@ pub(crate) fn read(mut fields: Fields) -> Result<GuidedCheckpoint, CheckpointErr
     let (sampling, time_scale) =
         diffusion(&mut fields, learned || output == channels.saturating_mul(2))?;
     network.time_scale = time_scale;
-    // Precision and memory of the original, its training, and fields of those who call it.
+    // Settings of precision, memory and training, and fields of calling code.
     fields.ignore(&[
         "use_fp16",
         "use_checkpoint",
@@ -121,13 +121,13 @@ pub(crate) fn read(mut fields: Fields) -> Result<GuidedCheckpoint, CheckpointErr
     })
 }
 
-/// The chain and the prediction of the flags, if they speak of a diffusion, and the factor of the
+/// Reads the chain and the prediction type, if there are flags for them, and the factor of the
 /// index that the network receives.
 fn diffusion(
     fields: &mut Fields,
     learned: bool,
 ) -> Result<(Option<Sampling>, f64), CheckpointError> {
-    // A flag of improved-diffusion alone, whose indices are rescaled unless it says otherwise.
+    // Only improved-diffusion has this flag; its indices are rescaled by default.
     let improved = fields.contains("sigma_small");
     let given = ["diffusion_steps", "noise_schedule", "predict_xstart"];
     let given = given.iter().any(|flag| fields.has(flag));
@@ -154,7 +154,7 @@ fn diffusion(
     };
     let time_scale = if rescaled { 1000.0 / steps as f64 } else { 1.0 };
     let chain = match schedule.as_str() {
-        // The same process for any number of steps.
+        // The betas scale so that the process is the same for any number of steps.
         "linear" => Chain::linear(steps, 0.1 / steps as f64, 20.0 / steps as f64),
         "cosine" => Chain::squared_cosine(steps, 0.999),
         other => {
@@ -178,7 +178,7 @@ fn diffusion(
     Ok((Some(sampling), time_scale))
 }
 
-/// What all published networks do: predict noise and a variance, on a chain.
+/// The settings of all published networks: noise and a variance are predicted, on a chain.
 pub(super) fn learned_noise(chain: Chain) -> Sampling {
     Sampling {
         prediction: Prediction::Noise,
@@ -193,7 +193,7 @@ pub(super) fn learned_noise(chain: Chain) -> Sampling {
     }
 }
 
-/// A list of numbers, and whether it was a text or a single number, as the script takes it.
+/// Reads a list of numbers, and whether it was a text or a single number, the script's formats.
 fn numbers(fields: &mut Fields, field: &str) -> Result<Option<(Vec<f64>, bool)>, CheckpointError> {
     Ok(match fields.take(field)? {
         None => None,
@@ -215,8 +215,8 @@ fn list(fields: &Fields, field: &str, text: &str) -> Result<Vec<f64>, Checkpoint
     numbers.map_err(|_| fields.wrong(field, format!("{text:?} is not a list of numbers")))
 }
 
-/// The arguments beside weights `w.pt`: `w.json`, `args.json` or `config.json`, whichever is there
-/// first, perhaps under `config`.
+/// Opens the arguments next to weights `w.pt`: the first of `w.json`, `args.json` and `config.json`
+/// that exists. The arguments may be nested under `config`.
 pub(crate) fn beside(weights: &Path) -> Result<Option<Fields>, CheckpointError> {
     let names = [
         weights.with_extension("json"),

@@ -1,8 +1,8 @@
-//! The layout of guided-diffusion (ADM): one file of tensors named by their place in a list.
+//! The layout of guided-diffusion (ADM): one file of tensors named by their index in a list.
 //!
-//! The file has no configuration. Everything but the heads of the attention follows from names and
-//! shapes, and of published networks these are known too; for others a JSON file beside the weights
-//! has to hold the arguments of the constructor, or of the script that calls it.
+//! The file has no configuration. Names and shapes determine everything but the attention heads,
+//! which are known for published networks. For others, a JSON file next to the weights has to hold
+//! the arguments of the constructor, or of the script that calls it.
 
 mod flags;
 mod names;
@@ -18,22 +18,22 @@ use crate::{
 };
 use tweedie_math::Chain;
 
-/// A published network with what its configuration does not hold.
+/// A network of guided-diffusion, with the settings that its configuration does not hold.
 #[derive(Clone, Debug)]
 pub(crate) struct GuidedCheckpoint {
     /// The network.
     pub(crate) network: UnetConfig,
-    /// Side of its images, if it is known.
+    /// Side of the images, if known.
     pub(crate) size: Option<usize>,
-    /// Whether queries, keys and values of all heads stand together, instead of those of one head.
+    /// Whether the `qkv` rows are grouped by queries, keys and values first, instead of by heads.
     pub(crate) new_order: bool,
-    /// Whether the heads are known.
+    /// Whether the number of heads is known.
     pub(crate) heads: bool,
-    /// Its chain and prediction, if its flags say.
+    /// The sampling settings, if known.
     pub(crate) sampling: Option<Sampling>,
 }
 
-/// Whether names are those of this layout.
+/// Whether the tensors have the names of this layout.
 pub(crate) fn knows(stored: &Stored) -> bool {
     stored.tensors.contains_key(FIRST)
 }
@@ -41,7 +41,7 @@ pub(crate) fn knows(stored: &Stored) -> bool {
 /// A tensor that every network of this layout has.
 pub(crate) const FIRST: &str = "input_blocks.0.0.weight";
 
-/// The configuration that names and shapes imply.
+/// Infers the configuration from names and shapes.
 pub(crate) fn infer(stored: &Stored) -> Result<GuidedCheckpoint, CheckpointError> {
     let side = |name: String, side: usize| {
         let shape = stored.shape(&name).filter(|shape| shape.len() > side);
@@ -57,7 +57,7 @@ pub(crate) fn infer(stored: &Stored) -> Result<GuidedCheckpoint, CheckpointError
     let output = side("out.2.weight".into(), 0)?;
     let waves = side("time_embed.0.weight".into(), 1)?;
     let input = |i: usize, name: &str| format!("input_blocks.{i}.0.{name}");
-    // A way up ends with a convolution or a residual block, beside attention or not.
+    // An upsampling is a convolution or a residual block, with or without attention before it.
     let grows = |i: usize| {
         let part = |part: usize, name: &str| has(format!("output_blocks.{i}.{part}.{name}"));
         [1, 2]
@@ -121,18 +121,18 @@ pub(crate) fn infer(stored: &Stored) -> Result<GuidedCheckpoint, CheckpointError
     }
 }
 
-/// What the weights of a published network do not say.
+/// The settings of a published network that its weights do not determine.
 struct KnownNetwork {
     heads: Heads,
     new_order: bool,
-    /// Side of its images.
+    /// Side of the images.
     side: usize,
-    /// Its process, if it is not the linear chain.
+    /// The sampling settings, if the chain is not linear.
     sampling: Option<Sampling>,
 }
 
-/// The published networks, which are known by their widths: those of the ImageNet and LSUN models,
-/// and of the FFHQ model of DPS.
+/// Recognises published networks by their widths: the ImageNet and LSUN networks, and the FFHQ
+/// network of DPS.
 fn published(network: &UnetConfig) -> Option<KnownNetwork> {
     if (network.channels, network.outputs()) != (3, 6) {
         return None;
@@ -146,7 +146,7 @@ fn published(network: &UnetConfig) -> Option<KnownNetwork> {
         ([128, 128, 256, 256, 512, 512], 1) => (Heads::Width(64), 256),
         _ => return None,
     };
-    // The smallest alone has the new order, and a cosine chain.
+    // Only the smallest network has the new order and a cosine chain.
     let new_order = side == 64;
     let cosine = new_order.then(|| Chain::squared_cosine(1000, 0.999).ok());
     Some(KnownNetwork {
@@ -157,7 +157,7 @@ fn published(network: &UnetConfig) -> Option<KnownNetwork> {
     })
 }
 
-/// What all networks of this layout have in common.
+/// The settings that all networks of this layout share.
 fn base(
     [channels, output]: [usize; 2],
     waves: usize,

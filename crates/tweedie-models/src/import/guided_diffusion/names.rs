@@ -1,4 +1,4 @@
-//! What guided-diffusion calls the parameters of its networks.
+//! Parameter names of guided-diffusion.
 
 use super::GuidedCheckpoint;
 use crate::Attend;
@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 /// The names of this layout.
 #[derive(Clone, Debug)]
 pub(crate) struct GuidedDiffusion {
-    /// Blocks of ours and theirs.
+    /// Block names of guided-diffusion by those of this library.
     blocks: BTreeMap<String, String>,
-    /// Heads of the attention on so many channels.
+    /// Number of attention heads by number of channels.
     heads: BTreeMap<usize, usize>,
     new_order: bool,
 }
 
 impl GuidedDiffusion {
-    /// The names for a network.
+    /// Creates the names for a network.
     pub(crate) fn new(guided: &GuidedCheckpoint) -> Self {
         let network = &guided.network;
         let mut blocks = BTreeMap::new();
@@ -78,7 +78,7 @@ impl GuidedDiffusion {
         }
     }
 
-    /// The name of a block's part.
+    /// The name of a parameter in a block; `None` for other parameters.
     fn part(&self, path: &str) -> Option<String> {
         let ends = path.match_indices('.').map(|(end, _)| end);
         let (end, block) = ends
@@ -102,7 +102,7 @@ impl GuidedDiffusion {
         Some(format!("{block}.{rest}"))
     }
 
-    /// The rows of queries (0), keys (1) or values (2) in the map to all three.
+    /// The rows of queries (0), keys (1) or values (2) in the joint projection.
     fn third(&self, which: usize, channels: usize) -> Vec<std::ops::Range<usize>> {
         let heads = self.heads.get(&channels).copied().unwrap_or(1);
         let width = channels / heads;
