@@ -5,10 +5,9 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::time::Duration;
-use tweedie::math::multistep::{AdamsBashforth, Deis, ExponentialAdamsBashforth, Ipndm, Variable};
-use tweedie::math::{EulerMaruyama, ReverseDiffusion};
 use tweedie::prelude::*;
-use tweedie::samplers::{Churn, DpmSde, DpmSolver, Langevin, Pndm, PredictorCorrector, UniPc};
+use tweedie::samplers::AnyStep;
+use tweedie_catalogue::featured_steps;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -16,7 +15,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const STEPS: usize = 10;
 
 /// Times ten moves with a denoiser that is a single multiplication.
-fn walk<S: Step<4>>(criterion: &mut Criterion, name: &str, step: S, shape: [usize; 4]) {
+fn walk(criterion: &mut Criterion, name: &str, step: AnyStep<4>, shape: [usize; 4]) {
     let device = Device::flex();
     let path = LevelPath::uniform(VariancePreserving::default(), Span::default(), STEPS);
     let sampler = Sampler::new(step, path.expect("a path"));
@@ -65,58 +64,9 @@ fn samplers(criterion: &mut Criterion) {
         for terms in [2, 3, 4] {
             passes(criterion, terms, shape);
         }
-        let vp = VariancePreserving::default();
-        let noise = |order| ExponentialAdamsBashforth::new(order, Variable::Noise);
-        walk(criterion, "DDPM", Ancestral::default(), shape);
-        walk(criterion, "DDIM η = 0", Ddim::deterministic(), shape);
-        walk(criterion, "DDIM η = 1", Ddim::ancestral(), shape);
-        walk(criterion, "Euler–Maruyama", EulerMaruyama::new(vp), shape);
-        walk(criterion, "reverse diffusion", ReverseDiffusion, shape);
-        walk(criterion, "Heun", RungeKutta::heun(), shape);
-        walk(criterion, "RK4", RungeKutta::rk4(), shape);
-        walk(
-            criterion,
-            "LMS 4",
-            AdamsBashforth::new(Order::Fourth),
-            shape,
-        );
-        walk(criterion, "DEIS 3", Deis::new(Order::Third, vp), shape);
-        walk(
-            criterion,
-            "exponential AB 2, noise",
-            noise(Order::Second),
-            shape,
-        );
-        walk(criterion, "iPNDM 4", Ipndm::default(), shape);
-        walk(criterion, "PNDM", Pndm::new(vp), shape);
-        walk(
-            criterion,
-            "DPM++ 2M",
-            DpmSolverMultistep::plus_plus(Order::Second),
-            shape,
-        );
-        walk(
-            criterion,
-            "DPM++ 3M",
-            DpmSolverMultistep::plus_plus(Order::Third),
-            shape,
-        );
-        let sde = DpmSolverMultistep::plus_plus(Order::Second).sde();
-        walk(criterion, "DPM++ 2M SDE", sde, shape);
-        walk(
-            criterion,
-            "DPM++ 2S",
-            DpmSolver::second(Variable::Clean),
-            shape,
-        );
-        walk(criterion, "DPM++ SDE", DpmSde::new(), shape);
-        walk(criterion, "UniPC 2", UniPc::new(Order::Second), shape);
-        walk(criterion, "UniPC 3", UniPc::new(Order::Third), shape);
-        let churn = Churn::new(RungeKutta::heun(), 4.0, STEPS).expect("a churn");
-        walk(criterion, "Heun with churn", churn, shape);
-        let corrector = Langevin::signal_to_noise(0.16).expect("a ratio");
-        let corrected = PredictorCorrector::new(ReverseDiffusion, corrector);
-        walk(criterion, "predictor–corrector", corrected, shape);
+        for entry in featured_steps() {
+            walk(criterion, entry.name, entry.step, shape);
+        }
     }
     let x = Tensor::<4>::zeros([16, 3, 256, 256], &Device::flex());
     criterion.bench_function("noise/16×3×256×256", |bencher| {

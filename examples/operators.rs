@@ -11,13 +11,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tweedie::core::{Interpolation, Resize};
 use tweedie::image::{PHOTOS, Sheet};
-use tweedie::inverse::operator::{
-    AnyOperator, AveragePool, Basis, Bayer, Blur, ChannelMix, Channels, CircularBlur, FourierPhase,
-    Gamma, Identity, Jpeg, Linear, Mask, Matrix, MultiCoil, Operator, OperatorError, Padding,
-    PointSpread, RandomPhase, Sampled, Saturation, Separable, Side, Taps, Tomography, Transform,
-    VaryingBlur, adjoint_gap, pansharpen,
-};
+use tweedie::inverse::operator::{AnyOperator, ChannelMix, Linear, Operator, adjoint_gap};
 use tweedie::prelude::*;
+use tweedie_catalogue::photo_operators;
 use tweedie_examples::finish;
 
 #[global_allocator]
@@ -41,120 +37,10 @@ fn main() -> ExitCode {
     finish(show(&Arguments::parse()))
 }
 
-/// The operators on colour images, then those on grey and on complex ones.
-fn operators() -> Result<Vec<(&'static str, AnyOperator)>, OperatorError> {
-    let motion = PointSpread::motion(25, 0.5, 4)?;
-    let blur = |kernel, padding| AnyOperator::from(Blur::new(kernel, padding));
-    let decimate = |taps| Separable::decimate(taps, 4, SIZE, Padding::Circular);
-    let small = SIZE.map(|n| n * 2 / 7);
-    let resize = Resize::new(Interpolation::Bicubic).with_antialias(true);
-    let kernels = (0..9).map(|i| PointSpread::motion(15, 0.3, i));
-    let kernels = kernels.collect::<Result<Vec<_>, _>>()?;
-    let camera = Blur::new(PointSpread::gaussian(1.5)?, Padding::Reflect);
-    let camera = camera.then(Mask::bayer(SIZE, Bayer::Rggb));
-    let random = Mask::random(SIZE, 0.3, 1)?;
-    let scan = Mask::cartesian(SIZE, 3.0, 0.1, 2)?;
-    Ok(vec![
-        ("denoising", Identity.into()),
-        ("box", Mask::missing_box(SIZE, [30, 40], [50, 50])?.into()),
-        ("random pixels", random.clone().into()),
-        ("half", Mask::missing_half(SIZE, Side::Right).into()),
-        ("lines", Mask::lines(SIZE, 3)?.into()),
-        ("mosaic", Mask::bayer(SIZE, Bayer::Rggb).into()),
-        ("grey", ChannelMix::grey().into()),
-        ("one channel", Channels::new(0, 1, 3)?.into()),
-        (
-            "Gaussian blur",
-            CircularBlur::new(PointSpread::gaussian(2.0)?, SIZE)?.into(),
-        ),
-        (
-            "motion, circular",
-            CircularBlur::new(motion.clone(), SIZE)?.into(),
-        ),
-        ("motion, reflect", blur(motion, Padding::Reflect)),
-        (
-            "anisotropic, valid",
-            blur(PointSpread::anisotropic([3.0, 1.0], 30.0)?, Padding::Valid),
-        ),
-        (
-            "defocus, replicate",
-            blur(PointSpread::disc(3.5)?, Padding::Replicate),
-        ),
-        (
-            "uniform, zero",
-            blur(PointSpread::uniform([5, 9])?, Padding::Zero),
-        ),
-        (
-            "varying blur",
-            VaryingBlur::tiles(kernels, [3, 3], SIZE, Padding::Reflect)?.into(),
-        ),
-        ("average of 4×4", AveragePool::new(4)?.into()),
-        ("bicubic ÷ 4", decimate(Taps::Bicubic)?.into()),
-        ("bilinear ÷ 4", decimate(Taps::Bilinear)?.into()),
-        ("sinc ÷ 4", decimate(Taps::Sinc)?.into()),
-        (
-            "Gaussian ÷ 4",
-            decimate(Taps::Gaussian { sigma: 2.0 })?.into(),
-        ),
-        (
-            "bicubic ÷ 3.5",
-            Separable::resize(resize, SIZE, small)?.into(),
-        ),
-        ("MATLAB ÷ 3.5", Separable::imresize(SIZE, small)?.into()),
-        (
-            "bicubic × 1.5",
-            Separable::imresize(SIZE, SIZE.map(|n| n * 3 / 2))?.into(),
-        ),
-        ("blur, mosaic", camera.into()),
-        ("pansharpening", pansharpen(SIZE, 4)?.into()),
-        (
-            "cosine transform",
-            Transform::new(Basis::Cosine, SIZE)?.into(),
-        ),
-        (
-            "single pixel, 1/4",
-            Sampled::single_pixel(SIZE, SIZE[0] * SIZE[1] / 4)?.into(),
-        ),
-        (
-            "random cosines, 1/3",
-            Sampled::new(Basis::Cosine, random.clone(), SIZE)?
-                .with_random_signs(3)
-                .into(),
-        ),
-        (
-            "random sines, 1/3",
-            Sampled::new(Basis::Sine, random, SIZE)?
-                .with_random_signs(3)
-                .into(),
-        ),
-        (
-            "Gaussian matrix",
-            Matrix::gaussian([1, 32, 32], 512, 1)?.into(),
-        ),
-        ("tomography", Tomography::half_turn(SIZE, 60)?.into()),
-        (
-            "resonance ÷ 3",
-            Sampled::new(Basis::Fourier, scan.clone(), SIZE)?.into(),
-        ),
-        ("four coils ÷ 3", MultiCoil::ring(4, scan, SIZE)?.into()),
-        ("Fourier amplitudes", FourierPhase::new(SIZE, 2.0)?.into()),
-        (
-            "random intensities",
-            RandomPhase::gaussian(1024, 4096, 1)?.into(),
-        ),
-        (
-            "saturated × 2",
-            Saturation::new(2.0, ValueRange::Signed)?.into(),
-        ),
-        ("γ = 2.2", Gamma::new(2.2, ValueRange::Signed)?.into()),
-        ("JPEG 5", Jpeg::new(5, ValueRange::Signed)?.into()),
-    ])
-}
-
 fn show(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let device = Device::default();
     let photo = photo(&arguments.photo, &device)?;
-    let operators = operators()?;
+    let operators = photo_operators(SIZE)?;
     let bar = ProgressBar::new(operators.len() as u64);
     let mut sheet = Sheet::new().with_panels(4).with_columns(["x", "y", "A⁺ y"]);
     println!(

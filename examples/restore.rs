@@ -4,6 +4,7 @@
 //! eight images of the test set and draws four posterior samples of each.
 
 use clap::Parser;
+use clap::builder::PossibleValuesParser;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,21 +12,21 @@ use tweedie::inverse::noise::GaussianNoise;
 use tweedie::metrics::psnr;
 use tweedie::prelude::*;
 use tweedie_examples::finish;
-use tweedie_examples::restoration::{COMBINATIONS, Method, Settings, Task, Walk, walk};
+use tweedie_examples::restoration::{Settings, Task, Walk, combinations, methods, walk};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Generates images and restores damaged ones.
 #[derive(Parser)]
-#[command(after_help = COMBINATIONS)]
+#[command(after_help = combinations())]
 struct Arguments {
     /// How the images are degraded
     #[arg(long, value_enum, default_value = "inpaint")]
     task: Task,
     /// The posterior method
-    #[arg(long, value_enum, default_value = "dps")]
-    method: Method,
+    #[arg(long, value_parser = PossibleValuesParser::new(methods()), default_value = "dps")]
+    method: String,
     /// The sampler, for the methods that work with several
     #[arg(long, value_enum)]
     sampler: Option<Walk>,
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
 
 fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let settings = Settings {
-        method: arguments.method,
+        method: arguments.method.clone(),
         walk: arguments.sampler,
         steps: arguments.steps,
         strength: arguments.strength,

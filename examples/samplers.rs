@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use tweedie::image::{Curve, Panel, log_log};
 use tweedie::prelude::*;
 use tweedie::samplers::{Adaptive, AdaptiveSde, AnyStep, Tolerance};
-use tweedie_examples::entries::entries;
+use tweedie_catalogue::featured_steps;
 use tweedie_examples::finish;
 use tweedie_examples::measure::{Bench, path};
 
@@ -43,30 +43,30 @@ fn samplers(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         return Err("--points has to be at least 1".into());
     }
     let bench = Bench::new(arguments.points)?;
-    let entries = entries()?;
+    let entries = featured_steps();
     let bar = ProgressBar::new(entries.len() as u64 + 1).with_message("samplers");
     let mut flows = panel("flow of a mixture: median error of a point");
     let mut laws = panel("SDE on a Gaussian: error of mean and std, exactly");
     let mut draws = panel("SDE on a mixture: sliced W1 of the draws");
     let mut lines = Vec::new();
     for entry in &entries {
+        let evaluations = entry.evaluations.unwrap_or(1);
         let (mut errors, mut distances, mut w2) = (Vec::new(), Vec::new(), Vec::new());
         for budget in BUDGETS {
-            let left = budget.saturating_sub(entry.besides);
-            let steps = left / entry.evaluations;
+            let left = budget.saturating_sub(entry.warm_up);
+            let steps = left / evaluations;
             if steps < 2 {
                 w2.push("  –  ".to_owned());
                 continue;
             }
             errors.push((budget as f64, bench.error(entry, steps)?));
-            let on_path = entry.name == "DPM++ SDE";
+            let on_path = entry.overlaps;
             let last = bench.draw(entry.step.clone(), path(steps - 1)?, on_path)?;
             distances.push((last.evaluations as f64, bench.distance(&last.x, 1.0)));
             w2.push(format!("{:.3}", bench.distance(&last.x, 2.0)));
         }
         let (declared, measured) = (entry.order, bench.order(entry)?);
-        let (name, evaluations, error) =
-            (entry.name, entry.evaluations, errors[errors.len() - 3].1);
+        let (name, error) = (entry.name, errors[errors.len() - 3].1);
         lines.push(format!(
             "{name:28} {evaluations} {declared:8} {measured:8.2}   {error:.1e}   {}",
             w2.join(" ")
@@ -75,7 +75,7 @@ fn samplers(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             name: name.to_owned(),
             points,
         };
-        if entry.noisy {
+        if entry.is_noisy {
             laws.curves.push(curve(errors));
             draws.curves.push(curve(distances));
         } else {

@@ -1,6 +1,5 @@
 //! Code shared by the example programs: error exits, and a prior with a closed form.
 
-pub mod entries;
 pub mod measure;
 pub mod restoration;
 

@@ -7,8 +7,8 @@ use tweedie::core::{BrownianTree, Replay};
 use tweedie::metrics::sliced_wasserstein;
 use tweedie::prelude::*;
 use tweedie::samplers::{Adaptive, AnyStep, Coupling, Tolerance, affine_law};
+use tweedie_catalogue::NamedStep;
 
-use crate::entries::Entry;
 use crate::three_clusters;
 
 /// The priors and reference solutions that errors are measured against.
@@ -102,8 +102,8 @@ impl Bench {
     ///
     /// # Errors
     /// If the run fails.
-    pub fn error(&self, entry: &Entry, steps: usize) -> Result<f64, Box<dyn Error>> {
-        if entry.noisy {
+    pub fn error(&self, entry: &NamedStep<2>, steps: usize) -> Result<f64, Box<dyn Error>> {
+        if entry.is_noisy {
             return self.law_error(&entry.step, path(steps)?);
         }
         let sampler = Sampler::new(entry.step.clone(), path(steps)?);
@@ -116,11 +116,11 @@ impl Bench {
     ///
     /// # Errors
     /// If the run fails.
-    pub fn order(&self, entry: &Entry) -> Result<f64, Box<dyn Error>> {
+    pub fn order(&self, entry: &NamedStep<2>) -> Result<f64, Box<dyn Error>> {
         let error = |steps: usize| -> Result<f64, Box<dyn Error>> {
             let span = Span::new(1.0, 0.1);
             let path = LevelPath::log_snr(VariancePreserving::default(), span, steps)?;
-            if entry.noisy {
+            if entry.is_noisy {
                 return self.law_error(&entry.step, path);
             }
             let exact = self

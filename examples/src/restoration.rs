@@ -1,63 +1,24 @@
-//! Tasks, posterior methods and samplers that `restore` combines.
+//! Methods and samplers of the `restore` example, and what combines.
 
 mod task;
 
 use clap::ValueEnum;
 use indicatif::ProgressBar;
 use std::error::Error;
-use tweedie::inverse::measurement::Measurement;
+use tweedie::inverse::measurement::{Measured as _, Measurement};
 use tweedie::inverse::noise::GaussianNoise;
-use tweedie::inverse::operator::Operator;
-use tweedie::inverse::posterior::{
-    Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, EnKg, LangevinCoupling, Lgd, Mcg, Mmps,
-    Pigdm, PnpDm, RePaint, RedDiff, Tmpd, TwistByVariance, TwistedSmc,
-};
-use tweedie::math::Renoise;
+use tweedie::inverse::operator::{FourierPhase, Operator};
+use tweedie::inverse::posterior::Dpir;
 use tweedie::prelude::*;
 use tweedie::samplers::AnyStep;
+use tweedie_catalogue::{Method, Moves, Route, Setup, methods_of_any_operator, posterior_methods};
 
 pub use task::{Linear4, Measured, Physics, Task, repeated};
 
-/// The posterior method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Method {
-    /// DPS as published
-    Dps,
-    /// DPS as a denoiser, weighted by the likelihood
-    DpsScore,
-    /// ΠGDM
-    Pigdm,
-    /// Moment matching by conjugate gradients
-    Mmps,
-    /// Moment matching with a diagonal covariance
-    Tmpd,
-    /// Loss-guided diffusion, averaged over draws of the clean image
-    Lgd,
-    /// Null-space projection, for little noise
-    Ddnm,
-    /// Null-space projection that accounts for noise
-    DdnmPlus,
-    /// A proximal step on the data term
-    Diffpir,
-    /// Denoising in the singular basis of the operator
-    Ddrm,
-    /// Replacement with time travel
-    Repaint,
-    /// DPS followed by replacement
-    Mcg,
-    /// Decoupled annealing
-    Daps,
-    /// Split Gibbs
-    PnpDm,
-    /// Twisted sequential Monte Carlo
-    Smc,
-    /// Ensemble Kalman guidance, without derivatives
-    Enkg,
-    /// A point estimate by stochastic gradient descent
-    RedDiff,
-}
+type Linear = Method<4, Measurement<4, Physics, GaussianNoise>>;
+type Nonlinear = Method<4, Measurement<4, FourierPhase, GaussianNoise>>;
 
-/// The sampler.
+/// How the chain moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Walk {
     /// DDPM
@@ -70,76 +31,89 @@ pub enum Walk {
     Dpmpp,
 }
 
-/// Which methods go with which samplers and tasks.
-pub const COMBINATIONS: &str = "\
-What combines:
-  dps-score pigdm mmps tmpd lgd ddnm   any --sampler
-  dps repaint mcg                      --sampler ddpm, ddim
-  diffpir ddnm-plus ddrm daps pnp-dm smc enkg red-diff   their own moves
-  phase                                dps dps-score lgd daps enkg red-diff
-  all other tasks                      every method";
+/// The names of all methods.
+#[must_use]
+pub fn methods() -> Vec<&'static str> {
+    let all: Vec<Linear> = posterior_methods();
+    all.iter().map(|method| method.id).collect()
+}
 
-/// A run of `restore`.
+/// Which methods work with which samplers and tasks, for `--help`.
+#[must_use]
+pub fn combinations() -> String {
+    let all: Vec<Linear> = posterior_methods();
+    let of = |moves| {
+        let of = all.iter().filter(|method| method.moves == moves);
+        of.map(|method| method.id).collect::<Vec<_>>().join(" ")
+    };
+    let any: Vec<Nonlinear> = methods_of_any_operator();
+    let any: Vec<&str> = any.iter().map(|method| method.id).collect();
+    format!(
+        "What combines:\n  any --sampler:          {}\n  --sampler ddpm or ddim: {}\n  their own moves:        {}\n  \
+         --task phase:           {}\n  all other tasks:        every method",
+        of(Moves::AnySampler),
+        of(Moves::AnyKernel),
+        of(Moves::Own),
+        any.join(" ")
+    )
+}
+
+/// The strengths that suit Fashion-MNIST, where they are not the method's default.
+const STRENGTHS: [(&str, f64); 4] = [
+    ("dps", 1.0),
+    ("dps-score", 0.1),
+    ("diffpir", 1.75),
+    ("mcg", 0.5),
+];
+
+/// The settings of a run of `restore`.
 #[derive(Debug)]
 pub struct Settings {
-    /// The method.
-    pub method: Method,
-    /// The sampler; `None` takes the method's default.
+    /// The name of the method.
+    pub method: String,
+    /// The sampler; `None` for the method's own.
     pub walk: Option<Walk>,
     /// The number of moves.
     pub steps: usize,
-    /// The strength: ζ of `dps` and `mcg`, `w` of `dps-score`, `pigdm` and `lgd`, λ of `diffpir`
-    /// and `red-diff`. `None` takes the default.
+    /// The strength instead of the default: ζ of `dps` and `mcg`, `w` of guided methods, λ of
+    /// `diffpir` and `red-diff`.
     pub strength: Option<f64>,
-    /// The number of posterior draws for each measurement.
+    /// The number of guesses of each measurement.
     pub guesses: usize,
 }
 
 impl Settings {
-    /// Checks that the method supports the sampler, the strength and the task.
+    /// Checks that the method works with the sampler and the task.
     ///
     /// # Errors
-    /// Explains in one line what is not supported.
+    /// One line that says what does.
     pub fn check(&self, task: Task) -> Result<(), Box<dyn Error>> {
-        use Method::{Daps, DpsScore, Enkg, RedDiff};
-        let method = self.method;
-        let nonlinear = [Method::Dps, DpsScore, Method::Lgd, Daps, Enkg, RedDiff];
-        if task == Task::Phase && !nonlinear.contains(&method) {
-            return Err(
-                "--task phase is not linear: --method dps, dps-score, lgd, daps, enkg or red-diff"
-                    .into(),
-            );
+        let name = &self.method;
+        let any: Vec<Nonlinear> = methods_of_any_operator();
+        if task == Task::Phase && !any.iter().any(|method| method.id == name) {
+            let ids: Vec<&str> = any.iter().map(|method| method.id).collect();
+            let ids = ids.join(", ");
+            return Err(format!("--task phase is not linear: --method {ids}").into());
         }
-        let kernels = [Walk::Ddpm, Walk::Ddim];
-        let allowed: &[Walk] = match method {
-            DpsScore | Method::Pigdm | Method::Mmps | Method::Tmpd | Method::Lgd | Method::Ddnm => {
-                &[Walk::Ddpm, Walk::Ddim, Walk::Heun, Walk::Dpmpp]
-            }
-            Method::Dps | Method::Repaint | Method::Mcg => &kernels,
-            _ => &[],
+        let all: Vec<Linear> = posterior_methods();
+        let method = all.iter().find(|method| method.id == name);
+        let method = method.ok_or_else(|| format!("no method {name}"))?;
+        let allowed: &[Walk] = match method.moves {
+            Moves::AnySampler => &[Walk::Ddpm, Walk::Ddim, Walk::Heun, Walk::Dpmpp],
+            Moves::AnyKernel => &[Walk::Ddpm, Walk::Ddim],
+            Moves::Own => &[],
         };
-        if let Some(walk) = self.walk
-            && !allowed.contains(&walk)
-        {
-            return Err(format!(
-                "--sampler {} does not go with --method {}; --help lists what combines",
-                name(walk),
-                name(method)
-            )
-            .into());
+        if let Some(walk) = self.walk.filter(|walk| !allowed.contains(walk)) {
+            let walk = walk.to_possible_value();
+            let walk = walk.map_or_else(String::new, |walk| walk.get_name().to_owned());
+            let text = format!(
+                "--sampler {walk} does not go with --method {name}; --help lists what combines"
+            );
+            return Err(text.into());
         }
-        let knobs = [
-            Method::Dps,
-            Method::Mcg,
-            DpsScore,
-            Method::Pigdm,
-            Method::Lgd,
-            Method::Diffpir,
-            RedDiff,
-        ];
         if let Some(strength) = self.strength {
-            if !knobs.contains(&method) {
-                return Err(format!("--method {} has no --strength", name(method)).into());
+            if !method.has_strength {
+                return Err(format!("--method {name} has no --strength").into());
             }
             if !(strength > 0.0 && strength.is_finite()) {
                 let text = format!("--strength has to be finite and above 0, got {strength}");
@@ -149,21 +123,10 @@ impl Settings {
         Ok(())
     }
 
-    fn strength(&self, default: f64) -> f64 {
-        self.strength.unwrap_or(default)
-    }
-
-    fn kernel(&self) -> Ddim {
-        match self.walk {
-            Some(Walk::Ddim) => Ddim::deterministic(),
-            _ => Ddim::ancestral(),
-        }
-    }
-
-    /// Restores the measured images: `[measurements × guesses, …]`.
+    /// Restores what was measured: `[measurements × guesses, …]`.
     ///
     /// # Errors
-    /// If a parameter is invalid, or the run fails.
+    /// If the run is refused.
     pub fn restore(
         &self,
         model: &Model,
@@ -171,157 +134,73 @@ impl Settings {
         shape: [usize; 4],
         noise: &mut HostNoise,
     ) -> Result<Tensor<4>, Box<dyn Error>> {
-        let path = LevelPath::uniform(Cosine::default(), Span::new(0.98, 0.0), self.steps)?;
-        let chain = Chain4 { path, model, shape };
         match measured {
             Measured::Linear(Linear4(m)) => {
-                let y = repeated(&m.y, self.guesses);
-                let repeated = Measurement::new(m.operator.clone(), m.noise, y);
-                self.linear(&chain, m, repeated, noise)
+                self.by(&posterior_methods(), model, m, None, shape, noise)
             }
             Measured::Phase(m) => {
-                let y = repeated(&m.y, self.guesses);
-                let repeated = Measurement::new(m.operator, m.noise, y);
-                self.any(&chain, m, repeated, noise)
+                // A magnitude has no pseudo-inverse to begin with.
+                let start = noise.clone().normal(shape, &m.y().device());
+                let all = methods_of_any_operator();
+                self.by(&all, model, m, Some(start), shape, noise)
             }
         }
     }
 
-    /// Runs a method that takes any differentiable operator.
-    fn any<A: Operator<4> + Clone + Send + Sync + 'static>(
+    fn by<A: Operator<4> + Clone>(
         &self,
-        chain: &Chain4<'_>,
+        methods: &[Method<4, Measurement<4, A, GaussianNoise>>],
+        model: &Model,
         once: &Measurement<4, A, GaussianNoise>,
-        m: Measurement<4, A, GaussianNoise>,
+        start: Option<Tensor<4>>,
+        shape: [usize; 4],
         noise: &mut HostNoise,
     ) -> Result<Tensor<4>, Box<dyn Error>> {
-        let model = chain.model;
-        match self.method {
-            Method::Dps => {
-                let step = DpsStep::new(self.kernel(), m).with_zeta(self.strength(1.0))?;
-                chain.walk(model, AnyStep::new(step), noise)
+        let method = methods.iter().find(|method| method.id == self.method);
+        let method = method.ok_or_else(|| format!("no method {}", self.method))?;
+        let y = repeated(&once.y, self.guesses);
+        let m = Measurement::new(once.operator.clone(), once.noise, y);
+        let tuned = STRENGTHS.iter().find(|(id, _)| *id == self.method);
+        let curvature = 1.0 / m.noise.sigma().powi(2);
+        let path = LevelPath::uniform(Cosine::default(), Span::new(0.98, 0.0), self.steps)?;
+        let setup = Setup {
+            once,
+            is_noisy: self.walk != Some(Walk::Ddim),
+            strength: self.strength.or(tuned.map(|(_, strength)| *strength)),
+            // The spread of a pixel of Fashion-MNIST around its mean, on [−1, 1].
+            data_std: 0.5,
+            curvature,
+            iterations: Some(3),
+            travel: Some([10, 3]),
+            step_size: 0.2 / (curvature + 100.0),
+            particles: self.guesses,
+            start,
+            ..Setup::new(model, &m, path)
+        };
+        let parts = method.build(&setup)?;
+        let moves = method.patience * self.steps;
+        let path = match parts.route {
+            Route::Down => setup.path.clone(),
+            Route::Travelling { length, repeats } => {
+                setup.path.clone().with_time_travel(length, repeats)
             }
-            Method::DpsScore => {
-                let guided = Dps::new(model, &m).with_strength(self.strength(0.1))?;
-                chain.guided(&guided, self.walk, noise)
-            }
-            Method::Lgd => {
-                let guided = Lgd::new(model, &m).with_strength(self.strength(1.0))?;
-                chain.guided(&guided.with_data_std(0.5)?, self.walk, noise)
-            }
-            Method::Daps => {
-                let curvature = 1.0 / m.noise.sigma().powi(2);
-                let coupling = LangevinCoupling::new(m, curvature)?;
-                chain.walk(model, AnyStep::new(Daps::new(coupling)), noise)
-            }
-            Method::Enkg => {
-                let step = EnKg::new(Ddim::ancestral(), once.clone());
-                let step = step.with_particles(self.guesses)?;
-                chain.walk(model, AnyStep::new(step), noise)
-            }
-            _ => {
-                // Fourier magnitudes have no pseudo-inverse to start from: start from noise.
-                let start = noise.normal(chain.shape, &m.y.device());
-                let step = RedDiff::starting_at(m, start).with_lambda(self.strength(0.25))?;
-                chain.walk(model, AnyStep::new(step), noise)
-            }
-        }
+            Route::Staying(level) => LevelPath::staying(level, moves)?,
+            Route::ToTheMeasurement => Dpir::<()>::path(1.0, m.noise.sigma().min(0.9), self.steps)?,
+        };
+        let step = parts.step.unwrap_or_else(|| self.step());
+        let sampler = Sampler::new(step, path).checking_each();
+        let x = sampler.start(shape, &Device::default(), noise)?;
+        walk(&sampler, "restoring", &*parts.denoiser, x, noise)
     }
 
-    /// Runs a method that needs a linear operator, or passes on to `any`.
-    fn linear(
-        &self,
-        chain: &Chain4<'_>,
-        once: &Measurement<4, Physics, GaussianNoise>,
-        m: Measurement<4, Physics, GaussianNoise>,
-        noise: &mut HostNoise,
-    ) -> Result<Tensor<4>, Box<dyn Error>> {
-        let model = chain.model;
-        let mut own = |step: AnyStep<4>| chain.walk(model, step, noise);
-        // The standard deviation of a pixel of Fashion-MNIST, on [−1, 1].
-        let spread = 0.5;
-        match self.method {
-            Method::Pigdm => {
-                let guided = Pigdm::new(model, &m).with_strength(self.strength(1.0))?;
-                chain.guided(&guided.with_data_std(spread)?, self.walk, noise)
-            }
-            Method::Mmps => {
-                chain.guided(&Mmps::new(model, &m).with_iterations(3)?, self.walk, noise)
-            }
-            Method::Tmpd => chain.guided(&Tmpd::new(model, &m), self.walk, noise),
-            Method::Ddnm => chain.guided(&Ddnm::new(model, &m), self.walk, noise),
-            Method::Diffpir => {
-                let guided = DiffPir::new(model, &m).with_lambda(self.strength(1.75))?;
-                chain.walk(&guided, AnyStep::new(Renoise::new(0.3)?), noise)
-            }
-            Method::DdnmPlus => own(AnyStep::new(DdnmPlus::new(Ddim::new(0.85)?, m))),
-            Method::Ddrm => own(AnyStep::new(Ddrm::new(m))),
-            Method::Repaint => {
-                let chain = Chain4 {
-                    path: chain.path.clone().with_time_travel(10, 3),
-                    ..*chain
-                };
-                let step = RePaint::new(self.kernel(), m);
-                chain.walk(model, AnyStep::new(step), noise)
-            }
-            Method::Mcg => {
-                let step = Mcg::new(self.kernel(), m).with_zeta(self.strength(0.5))?;
-                own(AnyStep::new(step))
-            }
-            Method::Daps => own(AnyStep::new(Daps::new(m))),
-            Method::PnpDm => own(AnyStep::new(PnpDm::new(m))),
-            Method::Smc => {
-                let twist = TwistByVariance::new(m).with_data_std(spread)?;
-                let smc = TwistedSmc::new(Ddim::ancestral(), twist);
-                own(AnyStep::new(smc.with_particles(self.guesses)?))
-            }
-            Method::RedDiff => {
-                let step = RedDiff::new(m).with_lambda(self.strength(0.25))?;
-                own(AnyStep::new(step))
-            }
-            _ => self.any(chain, once, m, noise),
-        }
-    }
-}
-
-/// The name of a value on the command line.
-fn name(value: impl ValueEnum) -> String {
-    let value = value.to_possible_value();
-    value.map_or_else(String::new, |value| value.get_name().to_owned())
-}
-
-#[derive(Clone)]
-struct Chain4<'a> {
-    path: LevelPath,
-    model: &'a Model,
-    shape: [usize; 4],
-}
-
-impl Chain4<'_> {
-    fn guided(
-        &self,
-        denoiser: &dyn Denoiser<4>,
-        walk: Option<Walk>,
-        noise: &mut HostNoise,
-    ) -> Result<Tensor<4>, Box<dyn Error>> {
-        let step = match walk.unwrap_or(Walk::Ddpm) {
+    /// The step of the sampler.
+    fn step(&self) -> AnyStep<4> {
+        match self.walk.unwrap_or(Walk::Ddpm) {
             Walk::Ddpm => AnyStep::new(Ancestral::default()),
             Walk::Ddim => AnyStep::new(Ddim::deterministic()),
             Walk::Heun => AnyStep::new(RungeKutta::heun()),
             Walk::Dpmpp => AnyStep::new(DpmSolverMultistep::plus_plus(Order::Second)),
-        };
-        self.walk(denoiser, step, noise)
-    }
-
-    fn walk(
-        &self,
-        denoiser: &dyn Denoiser<4>,
-        step: AnyStep<4>,
-        noise: &mut HostNoise,
-    ) -> Result<Tensor<4>, Box<dyn Error>> {
-        let sampler = Sampler::new(step, self.path.clone()).checking_each();
-        let x = sampler.start(self.shape, &Device::default(), noise)?;
-        walk(&sampler, "restoring", denoiser, x, noise)
+        }
     }
 }
 

@@ -1,22 +1,20 @@
 //! Runs on a problem: noise levels, starting points and the code that all methods share.
 
-use crate::problem::{AsImages, Problem, exact_draws};
+use crate::problem::{AsImages, Problem, exact_draws, rows};
 use crate::{Failure, Walk};
 use tweedie::core::oracle::GaussianMixture;
 use tweedie::core::{Counting, DenoiseError};
+use tweedie::inverse::baseline::tikhonov;
 use tweedie::inverse::measurement::Measurement;
 use tweedie::inverse::noise::GaussianNoise;
 use tweedie::inverse::operator::{Identity, Linear, Matrix};
-use tweedie::math::ParameterError;
 use tweedie::prelude::*;
-use tweedie::samplers::AnyStep;
 
 pub(crate) struct Study<'a> {
     pub(crate) problem: &'a Problem,
     pub(crate) measured: Measurement<4, Matrix, GaussianNoise>,
     pub(crate) prior: Counting<AsImages<GaussianMixture>>,
     pub(crate) moves: usize,
-    pub(crate) count: usize,
 }
 
 impl Study<'_> {
@@ -44,27 +42,6 @@ impl Study<'_> {
         Ok(sampler.sample(denoiser, x, &mut noise)?)
     }
 
-    pub(crate) fn walked<S: Step<4>>(
-        &self,
-        denoiser: &dyn Denoiser<4>,
-        step: S,
-    ) -> Result<Tensor<4>, Failure> {
-        self.along(denoiser, step, self.path(self.moves)?)
-    }
-
-    /// Runs a method that wraps a one-step kernel.
-    pub(crate) fn walked_by(
-        &self,
-        walk: Walk,
-        step: impl Fn(Ddim) -> Result<AnyStep<4>, ParameterError>,
-    ) -> Result<Tensor<4>, Failure> {
-        let kernel = match walk {
-            Walk::Flow => Ddim::deterministic(),
-            _ => Ddim::ancestral(),
-        };
-        self.walked(&self.prior, step(kernel)?)
-    }
-
     /// Runs a method that is a denoiser.
     pub(crate) fn wrapped(
         &self,
@@ -77,7 +54,7 @@ impl Study<'_> {
                 let path = self.path(self.moves / 2)?;
                 self.along(guided, RungeKutta::heun(), path)
             }
-            _ => self.walked(guided, Ancestral::small()),
+            _ => self.along(guided, Ancestral::small(), self.path(self.moves)?),
         }
     }
 
@@ -103,6 +80,15 @@ impl Study<'_> {
         let (path, x) = measured.reverse(schedule, 0.0, self.moves)?;
         let mut noise = HostNoise::seeded(7);
         Ok(Sampler::new(Ancestral::default(), path).sample(&self.prior, x, &mut noise)?)
+    }
+
+    /// Tikhonov regularisation around the prior's mean.
+    pub(crate) fn tikhonov(&self) -> Result<Tensor<4>, Failure> {
+        let law = &self.problem.law;
+        let [c, h, w] = self.problem.prior.signal();
+        let mean = rows(law.mean(), law.dim()).reshape([1, c, h, w]);
+        let mean = mean.expand(self.shape());
+        Ok(tikhonov(&self.measured, mean, self.problem.data_std())?)
     }
 }
 

@@ -11,38 +11,27 @@ use tweedie::core::Counting;
 use tweedie::inverse::measurement::Measurement;
 use tweedie::inverse::noise::GaussianNoise;
 use tweedie::inverse::operator::Mask;
-use tweedie::inverse::posterior::{
-    Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dps, DpsStep, EnKg, Lgd, Mcg, Mmps, Pigdm, PnpDm, RePaint,
-    RedDiff, Tmpd,
-};
-use tweedie::math::Renoise;
 use tweedie::models::seeded;
 use tweedie::prelude::*;
 use tweedie::samplers::AnyStep;
 use tweedie_benches::{mnist_size, peak};
+use tweedie_catalogue::{Setup, posterior_methods};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const METHODS: [&str; 17] = [
-    "unguided",
-    "DPS",
-    "DPS-published",
-    "PiGDM",
-    "MMPS-3",
-    "TMPD",
-    "LGD-10",
-    "DDNM",
-    "DDNM+",
-    "DiffPIR",
-    "DDRM",
-    "RePaint",
-    "MCG",
-    "DAPS",
-    "PnP-DM",
-    "EnKG",
-    "RED-diff",
-];
+type Inpainting = Measurement<4, Mask<4>, GaussianNoise>;
+type Method = tweedie_catalogue::Method<4, Inpainting>;
+
+/// The denoiser alone, moved by DDPM.
+const UNGUIDED: &str = "unguided";
+
+/// The prior without guidance, then every method.
+fn methods() -> Vec<&'static str> {
+    let all: Vec<Method> = posterior_methods();
+    let all = all.iter().map(|method| method.id);
+    [UNGUIDED].into_iter().chain(all).collect()
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -53,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("| {network} | evaluations | ms a move | in forward passes | peak MB |");
         println!("|---|---|---|---|---|");
         let mut forward = None;
-        for method in METHODS {
+        for method in methods() {
             let mut command = Command::new(std::env::current_exe()?);
             let output = command.args([network, method]).output()?;
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -85,48 +74,30 @@ fn one(network: &str, method: &str) -> Result<(), Box<dyn Error>> {
     let truth = noise.normal(shape, &device);
     let mask = Mask::random([32, 32], 0.5, 0)?;
     let m = Measurement::simulate(mask, GaussianNoise::new(0.1)?, truth, &mut noise)?;
-    let kernel = Ancestral::default();
-    let ddpm = AnyStep::new(kernel);
-    let ensemble = Measurement::new(m.operator.clone(), m.noise, m.y.clone().narrow(0, 0, 1));
-    let (denoiser, step): (Box<dyn Denoiser<4> + '_>, AnyStep<4>) = match method {
-        "DPS" => (Box::new(Dps::new(&prior, &m)), ddpm),
-        "PiGDM" => (Box::new(Pigdm::new(&prior, &m)), ddpm),
-        "MMPS-3" => (Box::new(Mmps::new(&prior, &m).with_iterations(3)?), ddpm),
-        "TMPD" => (Box::new(Tmpd::new(&prior, &m)), ddpm),
-        "LGD-10" => (Box::new(Lgd::new(&prior, &m)), ddpm),
-        "DDNM" => (Box::new(Ddnm::new(&prior, &m)), ddpm),
-        "DiffPIR" => {
-            let step = AnyStep::new(Renoise::new(0.3)?);
-            (Box::new(DiffPir::new(&prior, &m)), step)
-        }
-        other => {
-            let step = match other {
-                "unguided" => ddpm,
-                "DPS-published" => AnyStep::new(DpsStep::new(kernel, m.clone()).with_zeta(1.0)?),
-                "DDNM+" => AnyStep::new(DdnmPlus::new(Ddim::new(0.85)?, m.clone())),
-                "DDRM" => AnyStep::new(Ddrm::new(m.clone())),
-                "RePaint" => AnyStep::new(RePaint::new(kernel, m.clone())),
-                "MCG" => AnyStep::new(Mcg::new(kernel, m.clone()).with_zeta(1.0)?),
-                "DAPS" => AnyStep::new(Daps::new(m.clone())),
-                "PnP-DM" => AnyStep::new(PnpDm::new(m.clone())),
-                "EnKG" => {
-                    let step = EnKg::new(Ddim::deterministic(), ensemble);
-                    AnyStep::new(step.with_particles(batch.max(2))?)
-                }
-                "RED-diff" => AnyStep::new(RedDiff::new(m.clone())),
-                _ => return Err(format!("no method {method}").into()),
-            };
-            (Box::new(&prior), step)
-        }
+    let once = Measurement::new(m.operator.clone(), m.noise, m.y.clone().narrow(0, 0, 1));
+    let levels = [0.6, 0.55].map(|t| VariancePreserving::default().level(t));
+    let path = LevelPath::through(levels.to_vec())?;
+    let mut all: Vec<Method> = posterior_methods();
+    all.retain(|listed| listed.id == method);
+    let is_ensemble = all.iter().any(|method| method.is_ensemble);
+    let particles = if is_ensemble { batch.max(2) } else { batch };
+    let setup = Setup {
+        once: &once,
+        iterations: Some(3),
+        particles,
+        ..Setup::new(&prior, &m, path.clone())
     };
-    let particles = if method == "EnKG" {
-        batch.max(2)
-    } else {
-        batch
+    let ddpm = AnyStep::new(Ancestral::default());
+    let (denoiser, step): (Box<dyn Denoiser<4> + '_>, _) = match all.first() {
+        Some(method) => {
+            let parts = method.build(&setup)?;
+            (parts.denoiser, parts.step.unwrap_or(ddpm))
+        }
+        None if method == UNGUIDED => (Box::new(&prior), ddpm),
+        None => return Err(format!("no method {method}").into()),
     };
     let x = noise.normal([particles, shape[1], shape[2], shape[3]], &device);
-    let levels = [0.6, 0.55].map(|t| VariancePreserving::default().level(t));
-    let sampler = Sampler::new(step, LevelPath::through(levels.to_vec())?);
+    let sampler = Sampler::new(step, path);
     let mut least = f64::INFINITY;
     for _ in 0..5 {
         let began = Instant::now();

@@ -6,8 +6,10 @@
     reason = "a test may stop at once, and compares exactly where it means to"
 )]
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use std::fs;
+use tweedie_catalogue::{NamedArchitecture, architectures};
 use tweedie_core::{Denoiser, HostNoise, Noise, TimeInput};
 use tweedie_math::{AnySchedule, Cosine, Level, Prediction};
 use tweedie_models::{
@@ -62,6 +64,26 @@ fn a_model_comes_back() -> Result<(), CheckpointError> {
     let back = Model::open(folder.path(), &Device::flex())?;
     let error = (output(&back) - expected).abs().max().into_scalar::<f32>();
     assert!(error < 5e-3, "{error}");
+    Ok(())
+}
+
+#[test]
+fn every_architecture_comes_back() -> Result<(), CheckpointError> {
+    let device = Device::flex();
+    for NamedArchitecture { name, config } in architectures() {
+        let config = ModelConfig::new(config, Prediction::Noise, TimeInput::LogSnr, [16, 16]);
+        let network = seeded(1, &device, config.init(&device)?).into_network();
+        // The table of the architecture's parts has the module's parameters.
+        let parts = network.describe([16, 16]);
+        assert_eq!(parts.parameters(), network.num_params(), "{name}");
+        let model = Model::new(config, network)?;
+        let folder = tempfile::tempdir().expect("a folder");
+        model.save(folder.path(), Precision::Full)?;
+        let back = Model::open(folder.path(), &device)?;
+        assert_eq!(back.config(), model.config(), "{name}");
+        let (found, expected) = (output(&back), output(&model));
+        assert_eq!(found.into_data(), expected.into_data(), "{name}");
+    }
     Ok(())
 }
 

@@ -4,17 +4,12 @@ use super::normal;
 use crate::check::{Seam, numbers};
 use tweedie::prelude::*;
 use tweedie::samplers::{Tolerance, likelihood::FlowLikelihood};
-use tweedie_examples::entries::entries;
+use tweedie_catalogue::featured_steps;
 use tweedie_examples::measure::path;
 use tweedie_examples::three_clusters;
 
 pub(crate) fn seams() -> Vec<Seam> {
-    let entries = match entries() {
-        Ok(entries) => entries,
-        // If the list cannot be built, return a seam that fails.
-        Err(error) => return vec![Seam::new("samplers", 1e-3, move |_| Err(error.into()))],
-    };
-    let mut seams: Vec<Seam> = entries
+    let mut seams: Vec<Seam> = featured_steps()
         .into_iter()
         .map(|entry| {
             Seam::new(format!("sampler, {}", entry.name), 1e-3, move |device| {

@@ -5,12 +5,10 @@ use crate::check::{Seam, numbers};
 use tweedie::burn::module::{Module, ModuleMapper, Param};
 use tweedie::burn::tensor::DType;
 use tweedie::core::{Levels, vjp};
-use tweedie::models::{
-    Attend, AutoencoderConfig, Conditioning, DitConfig, Ffdnet, Heads, Resampling, UnetLevel,
-    seeded,
-};
+use tweedie::models::{AnyArchitecture, Architecture, AutoencoderConfig, Ffdnet, seeded};
 use tweedie::prelude::*;
 use tweedie_benches::{CaseError, in_precision};
+use tweedie_catalogue::{NamedArchitecture, architectures};
 
 const SHAPE: [usize; 4] = [2, 3, 16, 16];
 
@@ -32,20 +30,9 @@ fn weights<N: Module>(
     Ok(network.to_device(device))
 }
 
-/// A small U-Net.
-fn of(resampling: Resampling) -> UnetConfig {
-    let attending = UnetLevel::new(64)
-        .with_attention(Attend::Pixels)
-        .with_heads(Heads::Width(32));
-    let levels = [UnetLevel::new(32), attending].map(|level| level.with_resampling(resampling));
-    UnetConfig::new(3)
-        .with_blocks(1)
-        .with_levels(levels.to_vec())
-}
-
 /// Compares bf16 on a device with `f32` on the CPU: the output of a network, and its loss.
 pub(crate) fn half_precision() -> Seam {
-    let config = of(Resampling::Convolution);
+    let config = UnetConfig::new(3).with_blocks(1).with_widths([32, 64]);
     Seam::new("U-Net and its loss in bf16", 0.1, move |device| {
         narrow(&config, device)
     })
@@ -53,30 +40,11 @@ pub(crate) fn half_precision() -> Seam {
 
 pub(crate) fn seams() -> Vec<Seam> {
     let mut seams = Vec::new();
-    for (name, config) in [
-        ("DDPM", of(Resampling::Convolution)),
-        (
-            "ADM",
-            of(Resampling::Residual).with_conditioning(Conditioning::ScaleShift),
-        ),
-        ("NCSN++", of(Resampling::Pyramid)),
-        ("DDPM++", of(Resampling::Rescaled)),
-    ] {
+    for NamedArchitecture { name, config } in architectures() {
         let given = config.clone();
-        seams.push(network(format!("U-Net of {name}"), move |device| {
-            Ok(given.init(device)?)
-        }));
-        seams.push(training(format!("training, U-Net of {name}"), config));
+        seams.push(network(name, move |device| Ok(given.init(device)?)));
+        seams.push(training(format!("training, {name}"), config));
     }
-    seams.push(network("DiT", |device| {
-        let config = DitConfig::new(3)
-            .with_width(48)
-            .with_layers(2)
-            .with_heads(4)
-            .with_classes(5)
-            .with_grid(8);
-        Ok(config.init(device)?)
-    }));
     seams.push(Seam::new("autoencoder", 1e-3, |device| {
         let config = AutoencoderConfig::new()
             .with_widths(vec![16, 32])
@@ -118,7 +86,7 @@ where
 
 /// Losses and gradient norms over some steps. (The weights are not compared: Adam's first steps
 /// follow the signs of the gradient, which rounding may flip.)
-fn training(name: String, config: UnetConfig) -> Seam {
+fn training(name: String, config: AnyArchitecture) -> Seam {
     Seam::new(name, 1e-2, move |device| {
         let network = weights(device, |host| Ok(config.init(host)?))?;
         let model = Preconditioned::new(network, Prediction::Noise, TimeInput::LogSnr);

@@ -3,17 +3,10 @@
 use super::normal;
 use crate::check::{Seam, numbers};
 use tweedie::inverse::operator::{Linear, Operator};
-
-#[allow(
-    clippy::expect_used,
-    dead_code,
-    reason = "the list of a test, which may stop at once"
-)]
-#[path = "../../../../crates/tweedie-inverse/tests/operators/catalogue.rs"]
-mod catalogue;
+use tweedie_catalogue::{linear_operators, nonlinear_operators};
 
 pub(crate) fn seams() -> Vec<Seam> {
-    let linear = catalogue::linear().into_iter().map(|case| {
+    let linear = linear_operators().into_iter().map(|case| {
         let (operator, shape) = (case.operator, case.shape);
         Seam::new(format!("operator, {}", case.name), 1e-3, move |device| {
             let y = operator.apply(normal(0, shape, device));
@@ -29,7 +22,7 @@ pub(crate) fn seams() -> Vec<Seam> {
             Ok(found)
         })
     });
-    let others = catalogue::nonlinear()
+    let others = nonlinear_operators()
         .into_iter()
         .map(|(name, operator, shape)| {
             Seam::new(format!("operator, {name}"), 1e-3, move |device| {

@@ -1,68 +1,74 @@
-//! Every posterior method, with an exact prior.
+//! Every posterior method, with a known prior.
 
 use crate::check::{Seam, numbers};
-use tweedie::core::oracle::{Gaussian, OracleError};
+use tweedie::core::oracle::Gaussian;
 use tweedie::inverse::measurement::Measurement;
 use tweedie::inverse::noise::GaussianNoise;
 use tweedie::inverse::operator::Mask;
+use tweedie::inverse::posterior::Dpir;
 use tweedie::prelude::*;
+use tweedie::samplers::AnyStep;
 use tweedie_benches::CaseError;
-
-#[allow(
-    clippy::expect_used,
-    dead_code,
-    reason = "the list of a test, which may stop at once"
-)]
-#[path = "../../../../crates/tweedie-inverse/tests/posterior/registry.rs"]
-mod registry;
+use tweedie_catalogue::{Method, Route, Setup, posterior_methods};
 
 type Inpainting = Measurement<2, Mask<2>, GaussianNoise>;
 
-/// A path to almost no noise, then to none.
-#[allow(clippy::expect_used, reason = "as the list expects it")]
-fn path(moves: usize) -> LevelPath {
+const MOVES: usize = 4;
+const SIGMA: f64 = 0.2;
+
+/// Down to almost no noise, then to clean data.
+fn path() -> Result<LevelPath, CaseError> {
     let span = Span::new(1.0, 1e-2);
-    let path = LevelPath::log_snr(VariancePreserving::default(), span, moves);
-    path.expect("a path").then_clean()
+    let path = LevelPath::log_snr(VariancePreserving::default(), span, MOVES)?;
+    Ok(path.then_clean())
 }
 
-fn prior() -> Result<registry::Prior, OracleError> {
-    let prior = Gaussian::full(&[1.0, -1.0], &[vec![0.5, 0.3], vec![0.3, 0.4]])?;
-    // The registry takes a prior with a static lifetime.
-    Ok(Box::leak(Box::new(prior)))
-}
-
-/// A measurement of the first coordinate.
-fn inpainting(device: &Device) -> Result<Inpainting, CaseError> {
+/// A measurement of the first coordinate, once for each of so many samples.
+fn inpainting(device: &Device, samples: usize) -> Result<Inpainting, CaseError> {
     let kept = Tensor::<2>::from_floats([[1.0, 0.0]], device).greater_scalar(0.5);
-    let y = Tensor::from_floats([[0.3, 0.0]], device);
+    let y = Tensor::<2>::from_floats([[0.3, 0.0]], device).repeat_dim(0, samples);
     Ok(Measurement::new(
         Mask::new(kept),
-        GaussianNoise::new(0.2)?,
+        GaussianNoise::new(SIGMA)?,
         y,
     ))
 }
 
 pub(crate) fn seams() -> Vec<Seam> {
-    let names = || -> Result<Vec<&'static str>, CaseError> {
-        let methods = registry::methods(prior()?, &inpainting(&Device::flex())?, 4);
-        Ok(methods.iter().map(|entry| entry.name).collect())
-    };
-    let names = match names() {
-        Ok(names) => names,
-        // If the list cannot be built, return a seam that fails.
-        Err(error) => {
-            let error = error.to_string();
-            return vec![Seam::new("posterior", 1e-3, move |_| {
-                Err(error.clone().into())
-            })];
-        }
-    };
-    let seams = names.into_iter().enumerate().map(|(i, name)| {
-        Seam::new(format!("posterior, {name}"), 1e-3, move |device| {
-            let entry = registry::methods(prior()?, &inpainting(device)?, 4).swap_remove(i);
-            Ok(numbers(entry.run(16, device, &mut HostNoise::seeded(1))))
+    let seam = |method: Method<2, Inpainting>| {
+        Seam::new(format!("posterior, {}", method.name), 1e-3, move |device| {
+            draw(&method, device)
         })
-    });
-    seams.collect()
+    };
+    posterior_methods().into_iter().map(seam).collect()
+}
+
+/// The samples of 16 chains.
+fn draw(method: &Method<2, Inpainting>, device: &Device) -> Result<Vec<f32>, CaseError> {
+    let prior = Gaussian::full(&[1.0, -1.0], &[vec![0.5, 0.3], vec![0.3, 0.4]])?;
+    let (repeated, once) = (inpainting(device, 16)?, inpainting(device, 1)?);
+    let setup = Setup {
+        once: &once,
+        data_std: 0.7,
+        curvature: 25.0,
+        inner_steps: Some(20),
+        travel: Some([5, 2]),
+        particles: 16,
+        ..Setup::new(&prior, &repeated, path()?)
+    };
+    let parts = method.build(&setup)?;
+    let path = match parts.route {
+        Route::Down => setup.path.clone(),
+        Route::Travelling { length, repeats } => {
+            setup.path.clone().with_time_travel(length, repeats)
+        }
+        Route::Staying(level) => LevelPath::staying(level, MOVES)?,
+        Route::ToTheMeasurement => Dpir::<()>::path(1.0, SIGMA, MOVES)?,
+    };
+    let step = parts.step;
+    let step = step.unwrap_or_else(|| AnyStep::new(Ancestral::default()));
+    let sampler = Sampler::new(step, path);
+    let mut noise = HostNoise::seeded(1);
+    let x = sampler.start([16, 2], device, &mut noise)?;
+    Ok(numbers(sampler.sample(&*parts.denoiser, x, &mut noise)?))
 }

@@ -1,16 +1,7 @@
-//! Every noise model as one serialisable enum.
+//! Every noise model as one serialisable type. `noise/mod.rs` lists them.
 
-use super::{
-    GammaNoise, GaussianNoise, InRange, LaplaceNoise, LogPoissonNoise, NoiseModel,
-    PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RicianNoise, SaltAndPepper, ShotNoise,
-    UniformNoise,
-};
-use crate::operator::OperatorError;
-use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
-use tweedie_core::Noise;
-
-macro_rules! any {
+/// Defines `AnyNoise`, its methods and the conversions to it.
+macro_rules! noise_models {
     ($($(#[$about:meta])* $variant:ident($type:ty),)*) => {
         /// Any noise model.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,31 +56,4 @@ macro_rules! any {
             }
         }
     };
-}
-
-any! {
-    /// Additive normal noise.
-    Gaussian(GaussianNoise),
-    /// Poisson noise of photon counts.
-    Poisson(PoissonNoise),
-    /// The normal approximation to Poisson noise.
-    Shot(ShotNoise),
-    /// Poisson noise of photons plus normal noise of the electronics.
-    PoissonGaussian(PoissonGaussianNoise),
-    /// Additive uniform noise.
-    Uniform(UniformNoise),
-    /// Additive Laplace noise.
-    Laplace(LaplaceNoise),
-    /// Impulses: salt and pepper.
-    SaltAndPepper(SaltAndPepper),
-    /// Multiplicative gamma noise: speckle.
-    Gamma(GammaNoise),
-    /// The magnitude of a complex value with normal noise.
-    Rician(RicianNoise),
-    /// Rounding to multiples of a step.
-    Quantisation(QuantisationNoise),
-    /// The logarithm of Poisson counts.
-    LogPoisson(LogPoissonNoise),
-    /// Any of these, with parameters stated in another range.
-    InRange(Box<InRange<AnyNoise>>),
 }

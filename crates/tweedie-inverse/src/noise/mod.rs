@@ -1,6 +1,8 @@
 //! Noise models: the distribution of a measurement around `A x₀`. One model per file.
 
+#[macro_use]
 mod any;
+
 mod draw;
 mod gamma;
 mod gaussian;
@@ -19,9 +21,9 @@ mod uniform;
 use crate::measurement::finite_values;
 use crate::operator::OperatorError;
 use burn::tensor::{DType, Tensor};
+use serde::{Deserialize, Serialize};
 use tweedie_core::Noise;
 
-pub use any::AnyNoise;
 pub use gamma::GammaNoise;
 pub use gaussian::GaussianNoise;
 pub use in_range::InRange;
@@ -34,6 +36,33 @@ pub use rician::RicianNoise;
 pub use salt_and_pepper::SaltAndPepper;
 pub use shot::ShotNoise;
 pub use uniform::UniformNoise;
+
+noise_models! {
+    /// Additive normal noise.
+    Gaussian(GaussianNoise),
+    /// Poisson noise of photon counts.
+    Poisson(PoissonNoise),
+    /// The normal approximation to Poisson noise.
+    Shot(ShotNoise),
+    /// Poisson noise of photons plus normal noise of the electronics.
+    PoissonGaussian(PoissonGaussianNoise),
+    /// Additive uniform noise.
+    Uniform(UniformNoise),
+    /// Additive Laplace noise.
+    Laplace(LaplaceNoise),
+    /// Impulses: salt and pepper.
+    SaltAndPepper(SaltAndPepper),
+    /// Multiplicative gamma noise: speckle.
+    Gamma(GammaNoise),
+    /// The magnitude of a complex value with normal noise.
+    Rician(RicianNoise),
+    /// Rounding to multiples of a step.
+    Quantisation(QuantisationNoise),
+    /// The logarithm of Poisson counts.
+    LogPoisson(LogPoissonNoise),
+    /// Any of these, with parameters stated in another range.
+    InRange(Box<InRange<AnyNoise>>),
+}
 
 /// The distribution of measurements around their noiseless value.
 ///

@@ -1,13 +1,6 @@
-//! Every operator on images as one serialisable enum.
+//! Every operator on images as one serialisable type. `operator/mod.rs` lists them.
 
-use super::{
-    AveragePool, Blur, ChannelMix, Channels, CircularBlur, Compose, ConjugateGradient,
-    FourierPhase, Gamma, Identity, Jpeg, Linear, Mask, Matrix, MultiCoil, Operator, OperatorError,
-    RandomPhase, Sampled, Saturation, Scaled, Separable, Solution, SolveError, Stack, Tomography,
-    Transform, VaryingBlur,
-};
-use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
+use super::{AnyLinear, AnyOperator, Compose, Operator, Scaled};
 
 /// Defines an enum of operators that forwards their methods, with conversions into it.
 macro_rules! any {
@@ -101,69 +94,32 @@ macro_rules! linear {
     };
 }
 
-any! {
-    /// Any linear operator on images.
-    AnyLinear {
-        /// The identity, for denoising.
-        Identity(Identity),
-        /// A mask, for inpainting and demosaicing.
-        Mask(Mask<4>),
-        /// A matrix that mixes channels.
-        ChannelMix(ChannelMix),
-        /// A selection of channels.
-        Channels(Channels),
-        /// A blur with any padding.
-        Blur(Blur),
-        /// A circular convolution.
-        CircularBlur(CircularBlur),
-        /// A blur that varies over the image.
-        VaryingBlur(VaryingBlur),
-        /// Average pooling.
-        AveragePool(AveragePool),
-        /// Resampling: a matrix for rows and one for columns.
-        Separable(Separable),
-        /// A matrix.
-        Matrix(Matrix),
-        /// An orthogonal transform.
-        Transform(Transform),
-        /// A subset of the coefficients of an orthogonal transform.
-        Sampled(Sampled),
-        /// Multi-coil magnetic resonance imaging.
-        MultiCoil(MultiCoil),
-        /// Parallel-beam tomography.
-        Tomography(Tomography),
-        /// The composition of two operators.
-        Compose(Box<Compose<AnyLinear, AnyLinear>>),
-        /// Several operators applied to one signal.
-        Stack(Stack<AnyLinear>),
-        /// An operator times a factor.
-        Scaled(Box<Scaled<AnyLinear>>),
-    }
+/// Defines `AnyLinear`, its methods, and the conversion of each operator into `AnyOperator`.
+macro_rules! linear_operators {
+    ($($(#[$about:meta])* $variant:ident($type:ty),)*) => {
+        any! {
+            /// Any linear operator on images.
+            AnyLinear { $($(#[$about])* $variant($type),)* }
+        }
+
+        linear! { $($variant)* }
+
+        $(impl From<$type> for AnyOperator {
+            fn from(operator: $type) -> Self {
+                Self::Linear(operator.into())
+            }
+        })*
+    };
 }
 
-linear! {
-    Identity Mask ChannelMix Channels Blur CircularBlur VaryingBlur AveragePool Separable Matrix Transform
-    Sampled MultiCoil Tomography Compose Stack Scaled
-}
-
-any! {
-    /// Any operator on images.
-    AnyOperator {
-        /// A linear operator.
-        Linear(AnyLinear),
-        /// The magnitude or intensity of a Fourier transform.
-        FourierPhase(FourierPhase),
-        /// The magnitude or intensity of a random transform.
-        RandomPhase(RandomPhase),
-        /// A sensor that saturates.
-        Saturation(Saturation),
-        /// A power law, `x^γ`.
-        Gamma(Gamma),
-        /// JPEG compression.
-        Jpeg(Jpeg),
-        /// The composition of two operators, not both linear.
-        Compose(Box<Compose<AnyOperator, AnyOperator>>),
-    }
+/// Defines `AnyOperator` and its methods.
+macro_rules! operators {
+    ($($(#[$about:meta])* $variant:ident($type:ty),)*) => {
+        any! {
+            /// Any operator on images.
+            AnyOperator { $($(#[$about])* $variant($type),)* }
+        }
+    };
 }
 
 impl<A: Into<Self>, B: Into<Self>> From<Compose<A, B>> for AnyLinear {
@@ -195,20 +151,4 @@ impl<A: Into<AnyLinear>> From<Scaled<A>> for AnyOperator {
     fn from(operator: Scaled<A>) -> Self {
         Self::Linear(operator.into())
     }
-}
-
-/// Conversions of linear operators into [`AnyOperator`].
-macro_rules! as_linear {
-    ($($type:ty,)*) => {
-        $(impl From<$type> for AnyOperator {
-            fn from(operator: $type) -> Self {
-                Self::Linear(operator.into())
-            }
-        })*
-    };
-}
-
-as_linear! {
-    Identity, Mask<4>, ChannelMix, Channels, Blur, CircularBlur, VaryingBlur, AveragePool, Separable, Matrix,
-    Transform, Sampled, MultiCoil, Tomography, Stack<AnyLinear>,
 }

@@ -1,11 +1,13 @@
 //! Measurement operators: maps from signals to measurements. One operator per file.
 
+#[macro_use]
+mod any;
+
 pub(crate) mod error;
 pub(crate) mod spectral;
 mod svd;
 
 pub(crate) mod adjoint;
-mod any;
 mod blur;
 mod channel_mix;
 mod channels;
@@ -14,6 +16,7 @@ mod compose;
 mod gamma;
 mod identity;
 mod jpeg;
+mod linear;
 mod mask;
 mod matrix;
 mod mri;
@@ -33,13 +36,12 @@ mod tomography;
 mod transform;
 mod varying_blur;
 
-use crate::solver::conjugate_gradient::{finite, positive};
 use crate::solver::{ConjugateGradient, Solution, SolveError};
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 pub use adjoint::adjoint_gap;
-pub use any::{AnyLinear, AnyOperator};
 pub use blur::Blur;
 pub use channel_mix::ChannelMix;
 pub use channels::Channels;
@@ -49,6 +51,7 @@ pub use error::OperatorError;
 pub use gamma::Gamma;
 pub use identity::Identity;
 pub use jpeg::Jpeg;
+pub use linear::Linear;
 pub(crate) use mask::unit;
 pub use mask::{Bayer, Mask, Side};
 pub use matrix::Matrix;
@@ -69,6 +72,60 @@ pub use stack::Stack;
 pub use tomography::Tomography;
 pub use transform::{Basis, Transform};
 pub use varying_blur::VaryingBlur;
+
+linear_operators! {
+    /// The identity, for denoising.
+    Identity(Identity),
+    /// A mask, for inpainting and demosaicing.
+    Mask(Mask<4>),
+    /// A matrix that mixes channels.
+    ChannelMix(ChannelMix),
+    /// A selection of channels.
+    Channels(Channels),
+    /// A blur with any padding.
+    Blur(Blur),
+    /// A circular convolution.
+    CircularBlur(CircularBlur),
+    /// A blur that varies over the image.
+    VaryingBlur(VaryingBlur),
+    /// Average pooling.
+    AveragePool(AveragePool),
+    /// Resampling: a matrix for rows and one for columns.
+    Separable(Separable),
+    /// A matrix.
+    Matrix(Matrix),
+    /// An orthogonal transform.
+    Transform(Transform),
+    /// A subset of the coefficients of an orthogonal transform.
+    Sampled(Sampled),
+    /// Multi-coil magnetic resonance imaging.
+    MultiCoil(MultiCoil),
+    /// Parallel-beam tomography.
+    Tomography(Tomography),
+    /// The composition of two operators.
+    Compose(Box<Compose<AnyLinear, AnyLinear>>),
+    /// Several operators applied to one signal.
+    Stack(Stack<AnyLinear>),
+    /// An operator times a factor.
+    Scaled(Box<Scaled<AnyLinear>>),
+}
+
+operators! {
+    /// A linear operator.
+    Linear(AnyLinear),
+    /// The magnitude or intensity of a Fourier transform.
+    FourierPhase(FourierPhase),
+    /// The magnitude or intensity of a random transform.
+    RandomPhase(RandomPhase),
+    /// A sensor that saturates.
+    Saturation(Saturation),
+    /// A power law, `x^γ`.
+    Gamma(Gamma),
+    /// JPEG compression.
+    Jpeg(Jpeg),
+    /// The composition of two operators, not both linear.
+    Compose(Box<Compose<AnyOperator, AnyOperator>>),
+}
 
 /// A map from signals `[batch, …]` to measurements `[batch, …]`, sample by sample.
 ///
@@ -127,106 +184,6 @@ pub trait Operator<const D: usize> {
     }
 }
 
-/// A linear operator with its exact adjoint.
-///
-/// Equations are solved in closed form where one exists, and otherwise by conjugate gradients,
-/// whose result carries its residual. [`ConjugateGradient`] has the same methods with custom
-/// settings.
-pub trait Linear<const D: usize>: Operator<D> {
-    /// The shape of the signals whose measurements have the shape `measured`.
-    ///
-    /// # Errors
-    /// [`OperatorError::Shape`], with the shape of the operator's measurements.
-    fn input_shape(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError>;
-
-    /// Like [`adjoint`](Self::adjoint), without a check of the shape.
-    fn adjoint_unchecked(&self, y: Tensor<D>) -> Tensor<D>;
-
-    /// `Aᵀ y`, exact: `⟨A x, y⟩ = ⟨x, Aᵀ y⟩`.
-    ///
-    /// # Panics
-    /// If [`input_shape`](Self::input_shape) returns an error, with its message.
-    fn adjoint(&self, y: Tensor<D>) -> Tensor<D> {
-        if let Err(error) = self.input_shape(y.dims()) {
-            panic!("{error}");
-        }
-        self.adjoint_unchecked(y)
-    }
-
-    /// Like [`solve`](Self::solve), without argument checks. Uses `iterations` unless there is a
-    /// closed form.
-    ///
-    /// # Errors
-    /// [`SolveError::NotConverged`].
-    fn solve_fitting(
-        &self,
-        b: Tensor<D>,
-        shift: f64,
-        iterations: ConjugateGradient,
-    ) -> Result<Solution<D>, SolveError> {
-        iterations.solve(self, b, shift)
-    }
-
-    /// Like [`pinv`](Self::pinv), without argument checks. Uses `iterations` unless there is a
-    /// closed form.
-    ///
-    /// # Errors
-    /// [`SolveError::NotConverged`].
-    fn pinv_fitting(
-        &self,
-        y: Tensor<D>,
-        iterations: ConjugateGradient,
-    ) -> Result<Solution<D>, SolveError> {
-        iterations.pinv(self, y)
-    }
-
-    /// `(AᵀA + shift I)⁻¹ b` for `shift > 0`.
-    ///
-    /// # Errors
-    /// [`SolveError`] for another shift, a `b` of another shape or with values that are not finite,
-    /// or if conjugate gradients do not converge.
-    fn solve(&self, b: Tensor<D>, shift: f64) -> Result<Solution<D>, SolveError> {
-        positive(shift)?;
-        self.output_shape(b.dims())?;
-        finite(&b)?;
-        self.solve_fitting(b, shift, ConjugateGradient::default())
-    }
-
-    /// `A⁺ y`, the least-squares solution of minimum norm.
-    ///
-    /// # Errors
-    /// [`SolveError`] for a `y` of another shape or with values that are not finite, or if
-    /// conjugate gradients do not converge.
-    fn pinv(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
-        self.input_shape(y.dims())?;
-        finite(&y)?;
-        self.pinv_fitting(y, ConjugateGradient::default())
-    }
-
-    /// The proximal step of the data, `argmin_x γ/2 ‖A x − y‖² + ½ ‖x − z‖²`, which is
-    /// `z + (AᵀA + I/γ)⁻¹ Aᵀ (y − A z)`. A `y` of batch 1 is broadcast.
-    ///
-    /// # Errors
-    /// [`SolveError`] unless `gamma` is finite and above 0 and the shapes fit, or as
-    /// [`solve`](Self::solve).
-    fn proximal(&self, z: Tensor<D>, y: Tensor<D>, gamma: f64) -> Result<Solution<D>, SolveError> {
-        positive(1.0 / gamma)?;
-        let mut expected = self.output_shape(z.dims())?;
-        expected[0] = y.dims()[0];
-        let fits = y.dims() == expected && (expected[0] == 1 || expected[0] == z.dims()[0]);
-        error::fits("proximal step", &y.dims(), fits, || {
-            format!("a measurement {expected:?} of each signal, or of all")
-        })?;
-        let b = self.adjoint_unchecked(y - self.apply_unchecked(z.clone()));
-        finite(&b)?;
-        let change = self.solve_fitting(b, 1.0 / gamma, ConjugateGradient::default())?;
-        Ok(Solution {
-            x: z + change.x,
-            ..change
-        })
-    }
-}
-
 /// Forwards the methods of `Operator` to the pointee.
 macro_rules! pointer {
     () => {
@@ -242,53 +199,14 @@ macro_rules! pointer {
     };
 }
 
-/// Forwards the methods of `Linear` to the pointee.
-macro_rules! linear_pointer {
-    () => {
-        fn input_shape(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
-            (**self).input_shape(measured)
-        }
-        fn adjoint_unchecked(&self, y: Tensor<D>) -> Tensor<D> {
-            (**self).adjoint_unchecked(y)
-        }
-        fn solve_fitting(
-            &self,
-            b: Tensor<D>,
-            shift: f64,
-            iterations: ConjugateGradient,
-        ) -> Result<Solution<D>, SolveError> {
-            (**self).solve_fitting(b, shift, iterations)
-        }
-        fn pinv_fitting(
-            &self,
-            y: Tensor<D>,
-            iterations: ConjugateGradient,
-        ) -> Result<Solution<D>, SolveError> {
-            (**self).pinv_fitting(y, iterations)
-        }
-    };
-}
-
 impl<const D: usize, A: Operator<D> + ?Sized> Operator<D> for &A {
     pointer!();
-}
-
-impl<const D: usize, A: Linear<D> + ?Sized> Linear<D> for &A {
-    linear_pointer!();
 }
 
 impl<const D: usize, A: Operator<D> + ?Sized> Operator<D> for Arc<A> {
     pointer!();
 }
 
-impl<const D: usize, A: Linear<D> + ?Sized> Linear<D> for Arc<A> {
-    linear_pointer!();
-}
-
 impl<const D: usize, A: Operator<D> + ?Sized> Operator<D> for Box<A> {
     pointer!();
-}
-
-impl<const D: usize, A: Linear<D> + ?Sized> Linear<D> for Box<A> {
-    linear_pointer!();
 }

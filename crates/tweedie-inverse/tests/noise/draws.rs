@@ -1,7 +1,8 @@
 //! Draws: batches, seeds, ranges, levels and invalid input.
 
-use super::{laws, ok, row};
+use super::{ok, row};
 use burn::tensor::{DType, Device, Tensor};
+use tweedie_catalogue::noise_models;
 use tweedie_core::{HostNoise, ValueRange, vjp};
 use tweedie_inverse::measurement::Measurement;
 use tweedie_inverse::noise::{
@@ -12,14 +13,7 @@ use tweedie_inverse::noise::{
 
 #[test]
 fn samples_of_a_batch_do_not_touch_and_a_seed_repeats() {
-    let salted = ok(SaltAndPepper::new(0.2, 0.1, 0.01, ValueRange::Unit)).into();
-    let logarithm = ok(LogPoissonNoise::new(200.0, 0.5)).into();
-    let shot = ok(PoissonNoise::new(0.05)).gaussian_approximation().into();
-    let all: Vec<AnyNoise> = laws()
-        .into_iter()
-        .map(|case| case.noise)
-        .chain([salted, logarithm, shot])
-        .collect();
+    let all: Vec<AnyNoise> = noise_models().into_iter().map(|case| case.noise).collect();
     for kind in AnyNoise::KINDS {
         assert!(
             all.iter().any(|noise| noise.kind() == *kind),

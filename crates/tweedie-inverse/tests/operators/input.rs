@@ -1,8 +1,8 @@
 //! Invalid input and its errors.
 
-use super::catalogue::{Case, linear, nonlinear};
 use super::random;
 use burn::tensor::DType;
+use tweedie_catalogue::{LinearCase, linear_operators, nonlinear_operators};
 use tweedie_core::{Interpolation, Resize, ValueRange};
 use tweedie_inverse::operator::{
     AveragePool, Basis, Blur, ChannelMix, Channels, FourierPhase, Gamma, Jpeg, Mask, Matrix,
@@ -16,11 +16,11 @@ fn a_wrong_shape_is_said_before_work_starts() {
     // Operators that take images of any shape.
     let any = ["Identity", "Blur", "Saturation", "Gamma"];
     let names = ["average pooling, 1", "box, one pixel"];
-    for Case {
+    for LinearCase {
         name,
         operator,
         shape,
-    } in linear()
+    } in linear_operators()
     {
         let wrong = [shape[0], shape[1] + 4, shape[2] * 2 + 1, shape[3] * 3 + 2];
         if any.contains(&operator.kind()) || names.contains(&&*name) {
@@ -39,7 +39,7 @@ fn a_wrong_shape_is_said_before_work_starts() {
         let message = panic.downcast_ref::<String>().expect("a message");
         assert_eq!(message, &error.to_string(), "{name}");
     }
-    for (name, operator, shape) in nonlinear() {
+    for (name, operator, shape) in nonlinear_operators() {
         if !any.contains(&operator.kind()) {
             let wrong = [shape[0], shape[1] + 4, shape[2] + 1, shape[3] + 2];
             assert!(operator.output_shape(wrong).is_err(), "{name}");

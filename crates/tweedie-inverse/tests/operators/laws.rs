@@ -1,8 +1,8 @@
 //! Laws of every linear operator.
 
-use super::catalogue::{Case, linear};
 use super::{each, norm, random};
 use burn::tensor::{DType, Device, Tensor};
+use tweedie_catalogue::{LinearCase, linear_operators, nonlinear_operators};
 use tweedie_core::vjp;
 use tweedie_inverse::operator::{
     AnyLinear, AnyOperator, Linear, Operator, adjoint_gap, operator_norm,
@@ -55,11 +55,11 @@ fn matrix(a: &AnyLinear, shape: [usize; 4]) -> nalgebra::DMatrix<f64> {
 
 #[test]
 fn the_norm_is_the_largest_singular_value_of_the_matrix() {
-    for Case {
+    for LinearCase {
         name,
         operator: a,
         shape,
-    } in linear()
+    } in linear_operators()
     {
         let found = operator_norm(&a, shape, &Device::flex())
             .expect("a norm")
@@ -76,11 +76,11 @@ fn the_norm_is_the_largest_singular_value_of_the_matrix() {
 
 #[test]
 fn samples_of_a_batch_do_not_touch() {
-    for Case {
+    for LinearCase {
         name,
         operator: a,
         shape,
-    } in linear()
+    } in linear_operators()
     {
         let mut two = shape;
         two[0] = 3;
@@ -118,11 +118,11 @@ fn the_backward_pass_of_apply_is_the_adjoint_and_the_other_way_round() {
 
 #[test]
 fn what_is_composed_is_what_it_says() {
-    for Case {
+    for LinearCase {
         name,
         operator: a,
         shape,
-    } in linear()
+    } in linear_operators()
     {
         let x = random(shape, 1, DType::F64);
         let y = a.apply(x.clone());
@@ -154,10 +154,10 @@ fn what_is_composed_is_what_it_says() {
 
 #[test]
 fn what_is_written_reads_back() {
-    let all = linear()
+    let all = linear_operators()
         .into_iter()
         .map(|case| (AnyOperator::from(case.operator), case.shape));
-    let others = super::catalogue::nonlinear().into_iter();
+    let others = nonlinear_operators().into_iter();
     for (a, shape) in all.chain(others.map(|(_, operator, shape)| (operator, shape))) {
         let text = serde_json::to_string(&a).expect("JSON");
         let again: AnyOperator = serde_json::from_str(&text).expect("an operator");
@@ -168,5 +168,34 @@ fn what_is_written_reads_back() {
             "{}",
             a.kind()
         );
+    }
+}
+
+#[test]
+fn no_operator_is_forgotten() {
+    let found: Vec<&str> = linear_operators()
+        .iter()
+        .map(|case| case.operator.kind())
+        .collect();
+    for kind in AnyLinear::KINDS {
+        assert!(found.contains(kind), "no law is tested on {kind}");
+    }
+    let found: Vec<&str> = nonlinear_operators()
+        .iter()
+        .map(|(_, operator, _)| operator.kind())
+        .collect();
+    for kind in AnyOperator::KINDS {
+        let tested = *kind == "Linear" || found.contains(kind);
+        assert!(tested, "no law is tested on {kind}");
+    }
+    let all = linear_operators()
+        .into_iter()
+        .map(|case| (case.operator.into(), case.shape));
+    let others = nonlinear_operators()
+        .into_iter()
+        .map(|(_, operator, shape)| (operator, shape));
+    for (operator, shape) in all.chain(others) {
+        let operator: AnyOperator = operator;
+        assert!(operator.output_shape(shape).is_ok(), "{}", operator.kind());
     }
 }

@@ -6,7 +6,6 @@
     reason = "a test may stop at once, and compares exactly where it means to"
 )]
 
-mod catalogue;
 mod input;
 mod laws;
 mod nonlinear;
@@ -14,7 +13,7 @@ mod solutions;
 mod spectral;
 
 use burn::tensor::{DType, Device, Tensor};
-use catalogue::{Case, linear};
+use tweedie_catalogue::{LinearCase, linear_operators};
 use tweedie_core::{HostNoise, Noise};
 use tweedie_inverse::operator::AnyLinear;
 
@@ -22,11 +21,11 @@ const BOTH: [(DType, f64); 2] = [(DType::F32, 1e-5), (DType::F64, 1e-10)];
 
 /// Calls `law` for every linear operator, with the shape of its signals, in both precisions.
 fn each(law: impl Fn(&str, &AnyLinear, [usize; 4], DType, f64)) {
-    for Case {
+    for LinearCase {
         name,
         operator,
         shape,
-    } in linear()
+    } in linear_operators()
     {
         for (dtype, tolerance) in BOTH {
             law(&name, &operator, shape, dtype, tolerance);

@@ -1,15 +1,15 @@
 //! Nonlinear operators: gradients, batches, closed forms.
 
-use super::catalogue::nonlinear;
 use super::{norm, random};
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use tweedie_catalogue::nonlinear_operators;
 use tweedie_core::{ValueRange, vjp};
 use tweedie_inverse::operator::{FourierPhase, Gamma, Jpeg, Operator, RandomPhase, Saturation};
 use tweedie_kernels::Constant;
 
 #[test]
 fn gradients_are_those_of_differences() {
-    for (name, a, shape) in nonlinear() {
+    for (name, a, shape) in nonlinear_operators() {
         // JPEG rounds; its straight-through gradient is tested below.
         if matches!(a.kind(), "Jpeg" | "Compose") {
             continue;
@@ -34,7 +34,7 @@ fn gradients_are_those_of_differences() {
 
 #[test]
 fn samples_of_a_batch_do_not_touch() {
-    for (name, a, mut shape) in nonlinear() {
+    for (name, a, mut shape) in nonlinear_operators() {
         shape[0] = 3;
         let x = random(shape, 1, DType::F32) * 0.4;
         let whole = a.apply(x.clone());

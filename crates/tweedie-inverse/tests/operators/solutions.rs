@@ -1,8 +1,8 @@
 //! Laws of the solutions of equations with every linear operator.
 
-use super::catalogue::{Case, linear};
 use super::{each, norm, random};
 use burn::tensor::{DType, Device, Tensor};
+use tweedie_catalogue::{LinearCase, linear_operators};
 use tweedie_inverse::operator::{AnyLinear, Linear, Operator, operator_norm};
 use tweedie_inverse::solver::{ConjugateGradient, Solution, SolveError};
 
@@ -43,11 +43,11 @@ fn the_pseudo_inverse_meets_what_can_be_met() {
 
 #[test]
 fn the_pseudo_inverse_is_the_least_solution_of_least_squares() {
-    for Case {
+    for LinearCase {
         name,
         operator: a,
         shape,
-    } in linear()
+    } in linear_operators()
     {
         let y = random(a.output_shape(shape).expect("a shape"), 2, DType::F64);
         // For an inconsistent system, iterations depend on the squared condition number.
@@ -147,7 +147,7 @@ fn equations_are_solved() {
 
 #[test]
 fn an_iteration_that_does_not_arrive_says_so() {
-    let blur = linear()
+    let blur = linear_operators()
         .into_iter()
         .find(|case| case.name == "blur, reflect")
         .expect("a blur");
@@ -160,9 +160,9 @@ fn an_iteration_that_does_not_arrive_says_so() {
         .expect_err("an error");
     assert!(error.to_string().contains("after 2 iterations"), "{error}");
     for shift in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        for Case {
+        for LinearCase {
             operator, shape, ..
-        } in linear()
+        } in linear_operators()
         {
             let b = random(shape, 1, DType::F32);
             assert!(operator.solve(b, shift).is_err(), "{shift}");
@@ -200,11 +200,11 @@ fn an_iteration_that_does_not_arrive_says_so() {
 #[test]
 fn equations_of_another_shape_are_refused() {
     let any = ["Identity", "Blur", "AveragePool"];
-    for Case {
+    for LinearCase {
         name,
         operator: a,
         shape,
-    } in linear()
+    } in linear_operators()
     {
         if any.contains(&a.kind()) || name == "box, one pixel" {
             continue;

@@ -1,13 +1,13 @@
 //! Laws of every spectral operator.
 
-use super::catalogue::spectral;
 use super::{norm, random};
 use burn::tensor::{DType, Device};
+use tweedie_catalogue::spectral_operators;
 use tweedie_inverse::operator::{adjoint_gap, operator_norm};
 
 #[test]
 fn the_decomposition_is_one() {
-    for (name, a, shape) in spectral() {
+    for (name, a, shape) in spectral_operators() {
         for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F64, 1e-11)] {
             let close = |what: &str, a, b| {
                 let (a, b): (burn::tensor::Tensor<4>, burn::tensor::Tensor<4>) = (a, b);
@@ -46,7 +46,7 @@ fn the_decomposition_is_one() {
 
 #[test]
 fn the_largest_singular_value_is_the_norm() {
-    for (name, a, shape) in spectral() {
+    for (name, a, shape) in spectral_operators() {
         let c = a.signal_to_spectrum(random(shape, 1, DType::F64));
         let largest = a.singular_values(&c).max().into_scalar::<f64>();
         let found = operator_norm(&*a, shape, &Device::flex())

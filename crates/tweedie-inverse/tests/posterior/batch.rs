@@ -1,7 +1,6 @@
 //! Each sample of a batch of measurements gets the same result as alone.
 
-use crate::registry::{Prior, methods};
-use crate::{device, inpainting};
+use crate::{device, inpainting, runs};
 use burn::tensor::Tensor;
 use tweedie_core::{HostNoise, from_fn};
 use tweedie_inverse::measurement::Measurement;
@@ -12,22 +11,27 @@ use tweedie_samplers::Sampler;
 #[test]
 fn every_sample_of_a_batch_is_what_it_is_alone() {
     // The prior is elementwise: the order of terms in a sum may depend on the batch.
-    let prior: Prior = Box::leak(Box::new(from_fn(|x: Tensor<2>, level: Level| {
+    let prior = from_fn(|x: Tensor<2>, level: Level| {
         (x * (level.alpha() / level.rms().powi(2))).tanh() * 1.5
-    })));
+    });
     let y = Tensor::<2>::from_floats([[0.3, 0.0], [-1.2, 0.0], [2.0, 0.0]], &device());
     let measured = |y: Tensor<2>| Measurement { y, ..inpainting() };
     let host = |x: Tensor<2>| x.into_data().iter::<f32>().collect::<Vec<_>>();
-    let together = methods(prior, &measured(y.clone()), 10);
-    for (k, entry) in together.iter().enumerate() {
-        let all = host(entry.run(3, &device(), &mut HostNoise::seeded(5)));
-        for i in 0..3 {
-            let alone = methods(prior, &measured(y.clone().narrow(0, i, 1)), 10);
+    let m = measured(y.clone());
+    let together = runs(&prior, &m, 10);
+    let alone: Vec<_> = (0..3)
+        .map(|i| measured(y.clone().narrow(0, i, 1)))
+        .collect();
+    let alone: Vec<_> = alone.iter().map(|m| runs(&prior, m, 10)).collect();
+    for (k, run) in together.iter().enumerate() {
+        let name = run.name;
+        let all = host(run.draw(3, &mut HostNoise::seeded(5)));
+        for (i, alone) in alone.iter().enumerate() {
             let mut noise = HostNoise::seeded(5).starting_at(i as u64);
-            let one = host(alone[k].run(1, &device(), &mut noise));
-            assert_eq!(all[2 * i..2 * i + 2], one[..], "{} sample {i}", entry.name);
+            let one = host(alone[k].draw(1, &mut noise));
+            assert_eq!(all[2 * i..2 * i + 2], one[..], "{name} sample {i}");
         }
-        assert!(all.iter().all(|x| x.is_finite()), "{}", entry.name);
+        assert!(all.iter().all(|x| x.is_finite()), "{name}");
     }
 }
 

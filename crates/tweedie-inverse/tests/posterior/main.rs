@@ -12,14 +12,17 @@ mod blurred;
 mod exact;
 mod particles;
 mod refusals;
-mod registry;
 
 use burn::tensor::{DType, Device, Tensor};
+use tweedie_catalogue::{Method, Route, Setup, posterior_methods};
 use tweedie_core::oracle::Gaussian;
+use tweedie_core::{Denoiser, Noise};
 use tweedie_inverse::measurement::Measurement;
 use tweedie_inverse::noise::GaussianNoise;
 use tweedie_inverse::operator::Mask;
-use tweedie_math::{LevelPath, Span, VariancePreserving};
+use tweedie_inverse::posterior::Dpir;
+use tweedie_math::{Ancestral, LevelPath, Span, VariancePreserving};
+use tweedie_samplers::{AnyStep, Sampler};
 
 fn device() -> Device {
     Device::flex()
@@ -67,4 +70,56 @@ fn gap(found: &Gaussian, truth: &Gaussian) -> [f64; 5] {
         c[1][1] - d[1][1],
         c[0][1] - d[0][1],
     ]
+}
+
+/// The methods without ensembles, each in a run of `moves` moves.
+fn runs<'a>(prior: &'a dyn Denoiser<2>, m: &'a Inpainting, moves: usize) -> Vec<Run<'a>> {
+    let setup = Setup {
+        data_std: 0.7,
+        curvature: 25.0,
+        inner_steps: Some(20),
+        travel: Some([5, 2]),
+        ..Setup::new(prior, m, path(moves))
+    };
+    let all = posterior_methods().into_iter();
+    all.filter(|method| !method.is_ensemble)
+        .map(|method| Run::new(&method, &setup, moves))
+        .collect()
+}
+
+/// A method on one measurement.
+struct Run<'a> {
+    name: &'static str,
+    is_affine: bool,
+    denoiser: Box<dyn Denoiser<2> + 'a>,
+    sampler: Sampler<AnyStep<2>>,
+}
+
+impl<'a> Run<'a> {
+    fn new<P>(method: &Method<2, P>, setup: &Setup<'a, 2, P>, moves: usize) -> Self {
+        let parts = method.build(setup).expect("a method");
+        let down = setup.path.clone();
+        let path = match parts.route {
+            Route::Down => down,
+            Route::Travelling { length, repeats } => down.with_time_travel(length, repeats),
+            Route::Staying(level) => LevelPath::staying(level, moves).expect("a path"),
+            Route::ToTheMeasurement => Dpir::<()>::path(1.0, SIGMA, moves).expect("a path"),
+        };
+        let step = parts.step;
+        let step = step.unwrap_or_else(|| AnyStep::new(Ancestral::default()));
+        Self {
+            name: method.name,
+            is_affine: method.is_affine,
+            denoiser: parts.denoiser,
+            sampler: Sampler::new(step, path),
+        }
+    }
+
+    /// Runs from the start that `noise` draws.
+    fn draw(&self, batch: usize, noise: &mut dyn Noise<2>) -> Tensor<2> {
+        let x = self.sampler.start([batch, 2], &device(), noise);
+        let x = x.expect("a start");
+        let x = self.sampler.sample(&*self.denoiser, x, noise);
+        x.expect("a run")
+    }
 }

@@ -1,16 +1,17 @@
 //! Invalid moves, parameters and operators are rejected before a run starts.
 
-use crate::registry::{Prior, methods};
-use crate::{device, inpainting};
+use crate::{Run, device, inpainting};
 use burn::tensor::Tensor;
+use tweedie_catalogue::{
+    Method, Setup, linear_methods, methods_of_any_operator, posterior_methods,
+};
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{DenoiseError, Denoiser, HostNoise, from_fn};
 use tweedie_inverse::measurement::Measurement;
 use tweedie_inverse::noise::GaussianNoise;
 use tweedie_inverse::operator::{Linear, Operator, OperatorError};
 use tweedie_inverse::posterior::{
-    Annealed, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, LangevinCoupling, Mmps, Pigdm,
-    PigdmStep, PnpDm, PnpUla, RePaint, Red, ScoreGuidance, Tmpd,
+    Daps, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, LangevinCoupling, Mmps, Pigdm, PnpUla, Red,
 };
 use tweedie_math::{Ancestral, Ddim, Level, LevelPath, RectifiedFlow, Span};
 use tweedie_samplers::{SampleError, Sampler};
@@ -89,13 +90,17 @@ fn guidance_does_not_nest() {
 }
 
 #[test]
-fn the_registry_has_every_method_once() {
-    let prior: Prior = Box::leak(Box::new(crate::correlated()));
-    let all = methods(prior, &inpainting(), 4);
-    let mut names: Vec<_> = all.iter().map(|entry| entry.name).collect();
-    names.sort_unstable();
-    names.dedup();
-    assert_eq!(names.len(), all.len());
+fn every_method_is_listed_once() {
+    let all = posterior_methods::<2, crate::Inpainting>();
+    for names in [
+        all.iter().map(|method| method.id).collect::<Vec<_>>(),
+        all.iter().map(|method| method.name).collect(),
+    ] {
+        let mut once = names.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(names.len(), once.len(), "{names:?}");
+    }
 }
 
 /// Rolls values by one place. The adjoint rolls them back if `back`; otherwise it is wrong.
@@ -123,11 +128,6 @@ impl Linear<2> for Rolled {
     }
 }
 
-/// The error message of a run, empty if the run succeeds.
-fn said(run: Result<Tensor<2>, SampleError>) -> String {
-    run.err().map(|error| error.to_string()).unwrap_or_default()
-}
-
 #[test]
 fn an_adjoint_of_another_operator_is_refused() {
     let prior = Gaussian::isotropic(&[0.0; 64], 1.0).expect("a Gaussian");
@@ -135,44 +135,22 @@ fn an_adjoint_of_another_operator_is_refused() {
     for back in [true, false] {
         let (operator, y) = (Rolled { back }, Tensor::<2>::ones([1, 64], &device()));
         let m = Measurement::new(operator, noise, y);
-        let x = || Tensor::<2>::zeros([1, 64], &device());
+        let setup = Setup::new(&prior, &m, crate::path(4));
         let mut random = HostNoise::seeded(0);
-        let annealed = Annealed::new(&m);
-        let guided: [&dyn Denoiser<2>; 6] = [
-            &DiffPir::new(&prior, &m),
-            &Pigdm::new(&prior, &m),
-            &Mmps::new(&prior, &m),
-            &Tmpd::new(&prior, &m),
-            &Ddnm::new(&prior, &m),
-            &ScoreGuidance::new(&prior, annealed),
-        ];
-        let ddpm = Ancestral::default();
-        let mut all: Vec<String> = Vec::new();
-        for guided in guided {
-            let sampler = Sampler::new(ddpm, crate::path(4));
-            all.push(said(sampler.sample(guided, x(), &mut random)));
-        }
-        macro_rules! step {
-            ($step:expr) => {
-                let sampler = Sampler::new($step, crate::path(4));
-                all.push(said(sampler.sample(&prior, x(), &mut random)));
-            };
-        }
-        step!(Dpir::new(&m));
-        step!(Red::new(&m));
-        step!(PnpDm::new(&m));
-        step!(Daps::new(&m));
-        step!(RePaint::new(ddpm, &m));
-        step!(PigdmStep::new(ddpm, &m));
-        for (i, said) in all.iter().enumerate() {
+        let mut said = |method: &Method<2, _>| {
+            let run = Run::new(method, &setup, 4);
+            let x = Tensor::<2>::zeros([2, 64], &device());
+            let run = run.sampler.sample(&*run.denoiser, x, &mut random);
+            run.err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        for method in linear_methods() {
+            let said = said(&method);
             let refused = said.contains("adjoint is not the transpose");
-            assert_eq!(refused, !back, "method {i}: {said:?}");
+            assert_eq!(refused, !back, "{}: {said:?}", method.name);
         }
-        // DPS needs no adjoint.
-        let sampler = Sampler::new(ddpm, crate::path(4));
-        assert_eq!(
-            said(sampler.sample(&Dps::new(&prior, &m), x(), &mut random)),
-            ""
-        );
+        // A method for any operator needs no adjoint.
+        let any = methods_of_any_operator();
+        let dps = any.iter().find(|method| method.id == "dps-score");
+        assert_eq!(said(dps.expect("DPS")), "");
     }
 }

@@ -1,30 +1,37 @@
-//! An enum of all schedules of this crate, for configurations in files.
+//! Every schedule as one serialisable type. `schedule/mod.rs` lists them.
 
-use super::{
-    Chain, Cosine, Edm, OrnsteinUhlenbeck, Rates, RectifiedFlow, Schedule, Sigmoid, Slope,
-    SubVariancePreserving, VarianceExploding, VariancePreserving,
-};
+use super::{AnySchedule, Rates, Schedule, Slope};
 use crate::Level;
-use serde::{Deserialize, Serialize};
 
 /// Defines an enum of schedules with a common accessor and a `From` conversion for each schedule.
-macro_rules! any {
-    ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $schedule:ident,)* }) => {
-        $(#[$doc])*
+macro_rules! schedules {
+    ($($(#[$about:meta])* $schedule:ident,)*) => {
+        /// Any schedule of this crate.
+        ///
+        /// ```
+        /// use tweedie_math::{AnySchedule, Schedule};
+        ///
+        /// let text = r#"{ "variance_preserving": { "beta_min": 0.1, "beta_max": 20.0 } }"#;
+        /// let schedule: AnySchedule = serde_json::from_str(text)?;
+        /// assert!(schedule.level(1.0).alpha() < 0.01);
+        /// let text = r#"{ "edm": { "sigma_max": -1.0 } }"#;
+        /// assert!(serde_json::from_str::<AnySchedule>(text).is_err());
+        /// # Ok::<(), serde_json::Error>(())
+        /// ```
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         #[non_exhaustive]
-        pub enum $name {
+        pub enum AnySchedule {
             $($(#[$about])* $schedule($schedule),)*
         }
 
-        $(impl From<$schedule> for $name {
+        $(impl From<$schedule> for AnySchedule {
             fn from(schedule: $schedule) -> Self {
                 Self::$schedule(schedule)
             }
         })*
 
-        impl $name {
+        impl AnySchedule {
             fn inner(&self) -> &dyn Schedule {
                 match self {
                     $(Self::$schedule(schedule) => schedule,)*
@@ -32,41 +39,6 @@ macro_rules! any {
             }
         }
     };
-}
-
-any! {
-    /// Any schedule of this crate.
-    ///
-    /// ```
-    /// use tweedie_math::{AnySchedule, Schedule};
-    ///
-    /// let text = r#"{ "variance_preserving": { "beta_min": 0.1, "beta_max": 20.0 } }"#;
-    /// let schedule: AnySchedule = serde_json::from_str(text)?;
-    /// assert!(schedule.level(1.0).alpha() < 0.01);
-    /// let text = r#"{ "edm": { "sigma_max": -1.0 } }"#;
-    /// assert!(serde_json::from_str::<AnySchedule>(text).is_err());
-    /// # Ok::<(), serde_json::Error>(())
-    /// ```
-    AnySchedule {
-        /// Variance preserving, linear β.
-        VariancePreserving,
-        /// Sub-variance preserving.
-        SubVariancePreserving,
-        /// Variance exploding, geometric.
-        VarianceExploding,
-        /// Ornstein–Uhlenbeck.
-        OrnsteinUhlenbeck,
-        /// Cosine.
-        Cosine,
-        /// Sigmoid.
-        Sigmoid,
-        /// Rectified flow.
-        RectifiedFlow,
-        /// EDM.
-        Edm,
-        /// A discrete chain.
-        Chain,
-    }
 }
 
 impl Schedule for AnySchedule {

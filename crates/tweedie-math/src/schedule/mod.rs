@@ -1,6 +1,8 @@
 //! Schedules: the level as a function of time.
 
+#[macro_use]
 mod any;
+
 mod chain;
 mod cosine;
 mod edm;
@@ -14,7 +16,6 @@ mod vp;
 use crate::{Level, ParameterError};
 use serde::{Deserialize, Serialize};
 
-pub use any::AnySchedule;
 pub use chain::Chain;
 pub use cosine::Cosine;
 pub use edm::Edm;
@@ -24,6 +25,27 @@ pub use sigmoid::Sigmoid;
 pub use sub_vp::SubVariancePreserving;
 pub use ve::VarianceExploding;
 pub use vp::VariancePreserving;
+
+schedules! {
+    /// Variance preserving, linear β.
+    VariancePreserving,
+    /// Sub-variance preserving.
+    SubVariancePreserving,
+    /// Variance exploding, geometric.
+    VarianceExploding,
+    /// Ornstein–Uhlenbeck.
+    OrnsteinUhlenbeck,
+    /// Cosine.
+    Cosine,
+    /// Sigmoid.
+    Sigmoid,
+    /// Rectified flow.
+    RectifiedFlow,
+    /// EDM.
+    Edm,
+    /// A discrete chain.
+    Chain,
+}
 
 /// A forward process: the level at each time `t ∈ [0, 1]`, cleanest at 0, noisiest at 1.
 ///

@@ -15,26 +15,7 @@ mod schedules;
 mod serialisation;
 mod training;
 
-use tweedie_math::{
-    Chain, Cosine, Edm, OrnsteinUhlenbeck, RectifiedFlow, Schedule, Sigmoid, SubVariancePreserving,
-    VarianceExploding, VariancePreserving,
-};
-
-/// All schedules of the crate, so that every law is tested on each of them.
-fn schedules() -> Vec<(&'static str, Box<dyn Schedule>)> {
-    let chain = Chain::linear(1000, 1e-4, 0.02).expect("DDPM's chain");
-    vec![
-        ("VP", Box::new(VariancePreserving::default())),
-        ("sub-VP", Box::new(SubVariancePreserving::default())),
-        ("VE", Box::new(VarianceExploding::default())),
-        ("OU", Box::new(OrnsteinUhlenbeck::default())),
-        ("cosine", Box::new(Cosine::default())),
-        ("sigmoid", Box::new(Sigmoid::default())),
-        ("rectified", Box::new(RectifiedFlow)),
-        ("EDM", Box::new(Edm::default())),
-        ("chain", Box::new(chain)),
-    ]
-}
+use tweedie_catalogue::schedules;
 
 #[track_caller]
 fn close(name: &str, found: f64, expected: f64, tolerance: f64) {

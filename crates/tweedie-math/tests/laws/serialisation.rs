@@ -1,10 +1,9 @@
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 use tweedie_math::{
-    Affine, Ancestral, AnySchedule, Chain, Cosine, Ddim, Edm, EulerMaruyama, EulerOde, Level,
-    LevelPath, Move, OrnsteinUhlenbeck, PosteriorVariance, Prediction, Rates, RectifiedFlow,
-    ReverseDiffusion, Schedule, Sigmoid, Slope, Spacing, Span, SubVariancePreserving, TimeDensity,
-    Transition, VarianceExploding, VariancePreserving, Weighting,
+    Affine, Ancestral, AnySchedule, Chain, Cosine, Ddim, EulerMaruyama, EulerOde, Level, LevelPath,
+    Move, PosteriorVariance, Prediction, Rates, RectifiedFlow, ReverseDiffusion, Schedule, Slope,
+    Spacing, Span, TimeDensity, Transition, Weighting,
 };
 
 #[track_caller]
@@ -20,19 +19,7 @@ fn every_value_comes_back() {
     let level = chain.node(3);
     round(&level);
     round(&chain);
-    round(&VariancePreserving::default());
-    round(&SubVariancePreserving::default());
-    round(&VarianceExploding::default());
-    round(&OrnsteinUhlenbeck::default());
-    round(&Cosine::default());
-    round(&Sigmoid::default());
-    round(&RectifiedFlow);
-    round(&Edm::default());
-    for schedule in [
-        AnySchedule::RectifiedFlow(RectifiedFlow),
-        AnySchedule::SubVariancePreserving(SubVariancePreserving::default()),
-        AnySchedule::Chain(chain),
-    ] {
+    for (_, schedule) in crate::schedules() {
         round(&schedule);
     }
     round(&Prediction::Edm { sigma_data: 0.5 });

@@ -6,15 +6,15 @@
 //!   draws, in standard deviations of the latter.
 //! * The largest error of a mean or a covariance, in standard errors.
 
-use crate::registry::{Kind, converging};
 use crate::{device, mixture, values};
 use burn::tensor::Tensor;
+use tweedie_catalogue::{converging_steps, schedules};
 use tweedie_core::oracle::{Gaussian, GaussianMixture};
 use tweedie_core::{BrownianTree, Denoiser, HostNoise, Noise, from_fn};
 use tweedie_math::multistep::{DpmSolverMultistep, Order};
 use tweedie_math::{
-    Ancestral, Cosine, Ddim, Edm, Level, LevelPath, OrnsteinUhlenbeck, RectifiedFlow,
-    ReverseDiffusion, Schedule, Span, SubVariancePreserving, VarianceExploding, VariancePreserving,
+    Ancestral, Ddim, Level, LevelPath, ReverseDiffusion, Schedule, Span, VarianceExploding,
+    VariancePreserving,
 };
 use tweedie_metrics::sliced_wasserstein;
 use tweedie_samplers::{
@@ -134,15 +134,11 @@ fn path(schedule: impl Schedule, steps: usize) -> LevelPath {
 #[test]
 fn every_step_with_noise_draws_from_the_law() {
     let truth = Truth::new();
-    for entry in converging() {
-        if !matches!(entry.kind, Kind::Stochastic | Kind::StochasticInTime) {
-            continue;
-        }
+    for entry in converging_steps().into_iter().filter(|it| it.is_noisy) {
         let first_order = entry.order == 1;
         let steps = if first_order { 400 } else { 60 };
         let path = path(VP(), steps);
-        // `DpmSde` makes overlapping moves, so its noise must come from one Brownian path.
-        let x = if entry.name.starts_with("DpmSde") {
+        let x = if entry.overlaps {
             truth.run(entry.step, path, &mut BrownianTree::seeded(5))
         } else {
             truth.run(entry.step, path, &mut HostNoise::seeded(5))
@@ -154,17 +150,8 @@ fn every_step_with_noise_draws_from_the_law() {
 #[test]
 fn every_process_leads_to_the_law() {
     let truth = Truth::new();
-    let schedules: [(&str, &dyn Schedule); 7] = [
-        ("VP", &VP()),
-        ("sub-VP", &SubVariancePreserving::default()),
-        ("VE", &VarianceExploding::default()),
-        ("OU", &OrnsteinUhlenbeck::default()),
-        ("cosine", &Cosine::default()),
-        ("rectified", &RectifiedFlow),
-        ("EDM", &Edm::default()),
-    ];
     let solver = DpmSolverMultistep::plus_plus(Order::Second);
-    for (name, schedule) in schedules {
+    for (name, schedule) in schedules() {
         let path = path(schedule, 60);
         let mut noise = HostNoise::seeded(5);
         let x = truth.run(solver, path.clone(), &mut noise);

@@ -14,7 +14,6 @@ mod order;
 mod peers;
 mod published;
 mod refusals;
-mod registry;
 mod runs;
 
 use burn::tensor::{Device, Tensor};

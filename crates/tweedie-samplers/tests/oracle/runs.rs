@@ -1,8 +1,8 @@
 //! Properties of every run: invariance, reproducibility and evaluation counts.
 
-use crate::registry::converging;
 use crate::{device, mixture, values};
 use burn::tensor::{DType, Tensor};
+use tweedie_catalogue::{converging_steps, steps};
 use tweedie_core::oracle::GaussianMixture;
 use tweedie_core::{BrownianTree, Counting, HostNoise, Noise, Replay, from_fn};
 use tweedie_math::multistep::{DpmSolverMultistep, Order};
@@ -65,7 +65,7 @@ fn the_flow_does_not_depend_on_how_it_is_parametrised() {
 #[test]
 fn a_batch_is_its_samples_and_threads_do_not_matter() {
     let prior = mixture();
-    for entry in converging() {
+    for entry in converging_steps() {
         let sampler = Sampler::new(entry.step, uniform(12).then_clean());
         let run = |first: u64, count: usize| {
             let mut noise = BrownianTree::seeded(9).starting_at(first);
@@ -94,7 +94,7 @@ fn time_travel_starts_every_step_anew() {
     let prior = mixture();
     let path = LevelPath::log_snr(VP(), Span::new(1.0, 0.01), 8).expect("a path");
     let (top, end) = (path.start(), path.end());
-    for entry in converging() {
+    for entry in converging_steps() {
         let travelling = Sampler::new(entry.step.clone(), path.clone().with_time_travel(8, 2));
         let once = Sampler::new(entry.step, path.clone());
         let mut noise = HostNoise::seeded(2);
@@ -124,7 +124,7 @@ fn a_level_that_stands_twice_is_walked_over() {
     let prior = mixture();
     let levels = uniform(6).levels().to_vec();
     let twice = [&levels[..3], &levels[2..]].concat();
-    for entry in converging() {
+    for entry in converging_steps() {
         let sampler = Sampler::new(
             entry.step,
             LevelPath::through(twice.clone()).expect("a path"),
@@ -214,6 +214,24 @@ fn evaluations_are_counted() {
         assert_eq!(counts[9], expected);
         assert_eq!(counting.evaluations(), expected);
         assert!(counts.is_sorted_by(|a, b| a < b), "{counts:?}");
+    }
+}
+
+#[test]
+fn every_step_evaluates_as_often_as_it_says() {
+    let prior = mixture();
+    for entry in steps::<2>() {
+        let (Some(each), true) = (entry.evaluations, entry.descends) else {
+            continue;
+        };
+        let counting = Counting::new(&prior);
+        let sampler = Sampler::new(entry.step, uniform(9));
+        let mut noise = BrownianTree::seeded(0);
+        let x = sampler.start([1, 2], &device(), &mut noise);
+        let run = sampler.sample(&counting, x.expect("a start"), &mut noise);
+        assert!(run.is_ok(), "{}: {run:?}", entry.name);
+        let expected = 9 * each + entry.warm_up;
+        assert_eq!(counting.evaluations(), expected, "{}", entry.name);
     }
 }
 

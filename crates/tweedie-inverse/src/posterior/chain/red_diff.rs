@@ -9,7 +9,7 @@
 //! Mardani, Song, Kautz & Vahdat 2023, "A Variational Perspective on Solving Inverse Problems with
 //! Diffusion Models", algorithm 1, arXiv:2305.04391.
 
-use crate::measurement::{LinearMeasured, Measured};
+use crate::measurement::{LinearMeasured, Measured, accepts_linear};
 use crate::posterior::{residual, start_at_pseudo_inverse};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{DenoiseError, InputError, Noise, per_sample_sum, try_vjp};
@@ -28,8 +28,11 @@ pub struct RedDiff<const D: usize, P> {
 /// The start of the descent.
 #[derive(Clone, Debug)]
 enum Initial<const D: usize, P> {
-    /// `A⁺ y`, for a batch of the given shape.
-    PseudoInverse(fn(&P, [usize; D], &Device) -> Result<Tensor<D>, StepError>),
+    /// `A⁺ y`, for a batch of the given shape, if the adjoint of `A` is one.
+    PseudoInverse {
+        start: fn(&P, [usize; D], &Device) -> Result<Tensor<D>, StepError>,
+        accepts: fn(&P, [usize; D]) -> Result<(), InputError>,
+    },
     /// This image, one for each sample or one for all.
     Image(Box<Tensor<D>>),
 }
@@ -40,7 +43,10 @@ impl<const D: usize, P: LinearMeasured<D>> RedDiff<D, P> {
     pub fn new(problem: P) -> Self {
         Self {
             problem,
-            initial: Initial::PseudoInverse(start_at_pseudo_inverse),
+            initial: Initial::PseudoInverse {
+                start: start_at_pseudo_inverse,
+                accepts: accepts_linear,
+            },
             lambda: 0.25,
             rate: 0.1,
         }
@@ -143,7 +149,10 @@ impl<const D: usize, P: Measured<D>> Step<D> for RedDiff<D, P> {
     }
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
-        self.problem.accepts(shape)
+        match &self.initial {
+            Initial::PseudoInverse { accepts, .. } => accepts(&self.problem, shape),
+            Initial::Image(_) => self.problem.accepts(shape),
+        }
     }
 
     fn start(
@@ -154,7 +163,7 @@ impl<const D: usize, P: Measured<D>> Step<D> for RedDiff<D, P> {
         _: &mut dyn Noise<D>,
     ) -> Result<Tensor<D>, StepError> {
         match &self.initial {
-            Initial::PseudoInverse(start) => start(&self.problem, shape, device),
+            Initial::PseudoInverse { start, .. } => start(&self.problem, shape, device),
             Initial::Image(image) => {
                 let mut expected = shape;
                 if image.dims()[0] == 1 {

@@ -1,41 +1,46 @@
-//! Every operator, at sizes that are odd, even, not square, or one pixel.
+//! Operators: at sizes that are odd, even, not square, or one pixel; and on a photograph.
 
+use crate::ok;
 use tweedie_core::{Interpolation, Resize, ValueRange};
 use tweedie_inverse::operator::{
     AnyLinear, AnyOperator, AveragePool, Basis, Bayer, Blur, ChannelMix, Channels, CircularBlur,
-    FourierPhase, Gamma, Identity, Jpeg, Mask, Matrix, MultiCoil, Operator, Padding, PointSpread,
-    RandomPhase, Reading, Sampled, Saturation, Separable, Side, Spectral, Stack, Taps, Tomography,
-    Transform, VaryingBlur, pansharpen,
+    Compose, FourierPhase, Gamma, Identity, Jpeg, Mask, Matrix, MultiCoil, Operator, OperatorError,
+    Padding, PointSpread, RandomPhase, Reading, Sampled, Saturation, Scaled, Separable, Side,
+    Spectral, Stack, Taps, Tomography, Transform, VaryingBlur, pansharpen,
 };
 
 /// A linear operator with the shape of its signals.
-pub(crate) struct Case {
-    pub(crate) name: String,
-    pub(crate) operator: AnyLinear,
-    pub(crate) shape: [usize; 4],
+#[derive(Clone, Debug)]
+pub struct LinearCase {
+    /// What is tried.
+    pub name: String,
+    /// The operator.
+    pub operator: AnyLinear,
+    /// The shape of a signal.
+    pub shape: [usize; 4],
 }
 
 /// A spectral operator with the shape of its signals.
-pub(crate) type SpectralCase = (String, Box<dyn Spectral<4>>, [usize; 4]);
+pub type SpectralCase = (String, Box<dyn Spectral<4>>, [usize; 4]);
 
-/// Unwraps a constructor's result.
-fn ok<T, E: std::fmt::Debug>(built: Result<T, E>) -> T {
-    built.expect("an operator")
-}
+/// A nonlinear operator with the shape of its signals, in `[−1, 1]`.
+pub type NonlinearCase = (&'static str, AnyOperator, [usize; 4]);
 
 /// Builds the lists of operators; those under `spectral` know their singular values.
 macro_rules! list {
     (spectral: $($name:literal: $operator:expr, $shape:expr;)* others: $($other:literal: $build:expr, $signal:expr;)*) => {
         /// Every linear operator.
-        pub(crate) fn linear() -> Vec<Case> {
+        #[must_use]
+        pub fn linear_operators() -> Vec<LinearCase> {
             vec![
-                $(Case { name: $name.into(), operator: $operator.into(), shape: $shape },)*
-                $(Case { name: $other.into(), operator: $build.into(), shape: $signal },)*
+                $(LinearCase { name: $name.into(), operator: $operator.into(), shape: $shape },)*
+                $(LinearCase { name: $other.into(), operator: $build.into(), shape: $signal },)*
             ]
         }
 
         /// Every operator that knows its singular values.
-        pub(crate) fn spectral() -> Vec<SpectralCase> {
+        #[must_use]
+        pub fn spectral_operators() -> Vec<SpectralCase> {
             vec![$(($name.into(), Box::new($operator), $shape),)*]
         }
     };
@@ -136,14 +141,15 @@ list! {
     "tomography": ok(Tomography::half_turn([8, 7], 30)), [2, 1, 8, 7];
     "tomography of a disc": ok(ok(Tomography::new([9, 9], &[0.0, 31.0, 77.5, 120.0, 200.0])).with_disc()), [1, 2, 9, 9];
     "tomography, one pixel": ok(Tomography::half_turn([1, 1], 2)), [1, 1, 1, 1];
-    "blur, then pooling": AnyLinear::from(Box::new(AnyLinear::from(blur(gaussian(0.6), Padding::Reflect)).then(AnyLinear::from(ok(AveragePool::new(2)))))), [1, 3, 6, 8];
+    "blur, then pooling": Compose::new(blur(gaussian(0.6), Padding::Reflect), ok(AveragePool::new(2))), [1, 3, 6, 8];
     "stack": ok(Stack::new(vec![AnyLinear::from(ChannelMix::grey()), ok(AveragePool::new(2)).into()], [3, 4, 6])), [2, 3, 4, 6];
     "pansharpening": ok(pansharpen([8, 8], 2)), [1, 3, 8, 8];
-    "scaled": AnyLinear::from(Box::new(AnyLinear::from(ok(AveragePool::new(2))).scaled(-3.0))), [1, 1, 4, 4];
+    "scaled": Scaled::new(ok(AveragePool::new(2)), -3.0), [1, 1, 4, 4];
 }
 
 /// Every nonlinear operator, with the shape of its signals, which are in `[−1, 1]`.
-pub(crate) fn nonlinear() -> Vec<(&'static str, AnyOperator, [usize; 4])> {
+#[must_use]
+pub fn nonlinear_operators() -> Vec<NonlinearCase> {
     let phase = ok(FourierPhase::new([6, 5], 1.7));
     vec![
         ("Fourier amplitudes", phase.into(), [2, 3, 6, 5]),
@@ -194,28 +200,119 @@ pub(crate) fn nonlinear() -> Vec<(&'static str, AnyOperator, [usize; 4])> {
     ]
 }
 
-#[test]
-fn no_operator_is_forgotten() {
-    let found: Vec<&str> = linear().iter().map(|case| case.operator.kind()).collect();
-    for kind in AnyLinear::KINDS {
-        assert!(found.contains(kind), "no law is tested on {kind}");
-    }
-    let found: Vec<&str> = nonlinear()
-        .iter()
-        .map(|(_, operator, _)| operator.kind())
-        .collect();
-    for kind in AnyOperator::KINDS {
-        let tested = *kind == "Linear" || found.contains(kind);
-        assert!(tested, "no law is tested on {kind}");
-    }
-    let all = linear()
-        .into_iter()
-        .map(|case| (case.operator.into(), case.shape));
-    let others = nonlinear()
-        .into_iter()
-        .map(|(_, operator, shape)| (operator, shape));
-    for (operator, shape) in all.chain(others) {
-        let operator: AnyOperator = operator;
-        assert!(operator.output_shape(shape).is_ok(), "{}", operator.kind());
-    }
+/// The operators on colour images, then those on grey and on complex ones.
+///
+/// `size` is the height and width of the photograph.
+///
+/// # Errors
+/// [`OperatorError`] unless both are powers of two, at least 128.
+pub fn photo_operators(
+    size: [usize; 2],
+) -> Result<Vec<(&'static str, AnyOperator)>, OperatorError> {
+    let motion = PointSpread::motion(25, 0.5, 4)?;
+    let blur = |kernel, padding| AnyOperator::from(Blur::new(kernel, padding));
+    let decimate = |taps| Separable::decimate(taps, 4, size, Padding::Circular);
+    let small = size.map(|n| n * 2 / 7);
+    let resize = Resize::new(Interpolation::Bicubic).with_antialias(true);
+    let kernels = (0..9).map(|i| PointSpread::motion(15, 0.3, i));
+    let kernels = kernels.collect::<Result<Vec<_>, _>>()?;
+    let camera = Blur::new(PointSpread::gaussian(1.5)?, Padding::Reflect);
+    let camera = camera.then(Mask::bayer(size, Bayer::Rggb));
+    let random = Mask::random(size, 0.3, 1)?;
+    let scan = Mask::cartesian(size, 3.0, 0.1, 2)?;
+    Ok(vec![
+        ("denoising", Identity.into()),
+        ("box", Mask::missing_box(size, [30, 40], [50, 50])?.into()),
+        ("random pixels", random.clone().into()),
+        ("half", Mask::missing_half(size, Side::Right).into()),
+        ("lines", Mask::lines(size, 3)?.into()),
+        ("mosaic", Mask::bayer(size, Bayer::Rggb).into()),
+        ("grey", ChannelMix::grey().into()),
+        ("one channel", Channels::new(0, 1, 3)?.into()),
+        (
+            "Gaussian blur",
+            CircularBlur::new(PointSpread::gaussian(2.0)?, size)?.into(),
+        ),
+        (
+            "motion, circular",
+            CircularBlur::new(motion.clone(), size)?.into(),
+        ),
+        ("motion, reflect", blur(motion, Padding::Reflect)),
+        (
+            "anisotropic, valid",
+            blur(PointSpread::anisotropic([3.0, 1.0], 30.0)?, Padding::Valid),
+        ),
+        (
+            "defocus, replicate",
+            blur(PointSpread::disc(3.5)?, Padding::Replicate),
+        ),
+        (
+            "uniform, zero",
+            blur(PointSpread::uniform([5, 9])?, Padding::Zero),
+        ),
+        (
+            "varying blur",
+            VaryingBlur::tiles(kernels, [3, 3], size, Padding::Reflect)?.into(),
+        ),
+        ("average of 4×4", AveragePool::new(4)?.into()),
+        ("bicubic ÷ 4", decimate(Taps::Bicubic)?.into()),
+        ("bilinear ÷ 4", decimate(Taps::Bilinear)?.into()),
+        ("sinc ÷ 4", decimate(Taps::Sinc)?.into()),
+        (
+            "Gaussian ÷ 4",
+            decimate(Taps::Gaussian { sigma: 2.0 })?.into(),
+        ),
+        (
+            "bicubic ÷ 3.5",
+            Separable::resize(resize, size, small)?.into(),
+        ),
+        ("MATLAB ÷ 3.5", Separable::imresize(size, small)?.into()),
+        (
+            "bicubic × 1.5",
+            Separable::imresize(size, size.map(|n| n * 3 / 2))?.into(),
+        ),
+        ("blur, mosaic", camera.into()),
+        ("pansharpening", pansharpen(size, 4)?.into()),
+        (
+            "cosine transform",
+            Transform::new(Basis::Cosine, size)?.into(),
+        ),
+        (
+            "single pixel, 1/4",
+            Sampled::single_pixel(size, size[0] * size[1] / 4)?.into(),
+        ),
+        (
+            "random cosines, 1/3",
+            Sampled::new(Basis::Cosine, random.clone(), size)?
+                .with_random_signs(3)
+                .into(),
+        ),
+        (
+            "random sines, 1/3",
+            Sampled::new(Basis::Sine, random, size)?
+                .with_random_signs(3)
+                .into(),
+        ),
+        (
+            "Gaussian matrix",
+            Matrix::gaussian([1, 32, 32], 512, 1)?.into(),
+        ),
+        ("tomography", Tomography::half_turn(size, 60)?.into()),
+        (
+            "resonance ÷ 3",
+            Sampled::new(Basis::Fourier, scan.clone(), size)?.into(),
+        ),
+        ("four coils ÷ 3", MultiCoil::ring(4, scan, size)?.into()),
+        ("Fourier amplitudes", FourierPhase::new(size, 2.0)?.into()),
+        (
+            "random intensities",
+            RandomPhase::gaussian(1024, 4096, 1)?.into(),
+        ),
+        (
+            "saturated × 2",
+            Saturation::new(2.0, ValueRange::Signed)?.into(),
+        ),
+        ("γ = 2.2", Gamma::new(2.2, ValueRange::Signed)?.into()),
+        ("JPEG 5", Jpeg::new(5, ValueRange::Signed)?.into()),
+    ])
 }

@@ -1,0 +1,244 @@
+//! What a posterior method is built from, and what it becomes.
+
+use burn::tensor::Tensor;
+use std::fmt;
+use tweedie_core::Denoiser;
+use tweedie_math::{Level, LevelPath};
+use tweedie_samplers::{AnyStep, Ddim};
+
+/// Why a method could not be built.
+pub type Failure = Box<dyn std::error::Error>;
+
+/// What a method wraps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The denoiser: any sampler moves.
+    Guidance,
+    /// The kernel of an ancestral step.
+    Correction,
+    /// Nothing: the method makes its own moves.
+    Chain,
+}
+
+/// The moves that a method leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moves {
+    /// Those of any sampler.
+    AnySampler,
+    /// Those of a kernel, with noise or without.
+    AnyKernel,
+    /// None: they are the method's own.
+    Own,
+}
+
+/// The path that a method takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Route {
+    /// Down to clean data.
+    Down,
+    /// The same, with each stretch of `length` moves travelled `repeats` times.
+    Travelling {
+        /// The number of moves of a stretch.
+        length: usize,
+        /// How often each stretch is travelled.
+        repeats: usize,
+    },
+    /// At one level.
+    Staying(Level),
+    /// DPIR's: down to the noise of the measurement.
+    ToTheMeasurement,
+}
+
+/// What a method is built from.
+#[derive(Clone)]
+pub struct Setup<'a, const D: usize, P> {
+    /// The denoiser.
+    pub prior: &'a dyn Denoiser<D>,
+    /// The measurement, repeated for each draw.
+    pub problem: &'a P,
+    /// The measurement, once; for ensembles.
+    pub once: &'a P,
+    /// The path down to clean data.
+    pub path: LevelPath,
+    /// Whether kernels that a method wraps add noise.
+    pub is_noisy: bool,
+    /// The method's strength (ζ, `w` or λ) instead of its default.
+    pub strength: Option<f64>,
+    /// The standard deviation of a value of the signal.
+    pub data_std: f64,
+    /// `(‖A‖/σ_y)²`, the curvature of the likelihood.
+    pub curvature: f64,
+    /// Conjugate-gradient iterations instead of the default.
+    pub iterations: Option<usize>,
+    /// Langevin steps of DAPS instead of the default.
+    pub inner_steps: Option<usize>,
+    /// RePaint's time travel: the moves of a stretch, and how often each is travelled.
+    pub travel: Option<[usize; 2]>,
+    /// The step size of PnP-ULA.
+    pub step_size: f64,
+    /// The number of particles of an ensemble.
+    pub particles: usize,
+    /// Where RED-diff starts if the operator has no pseudo-inverse.
+    pub start: Option<Tensor<D>>,
+}
+
+impl<const D: usize, P> fmt::Debug for Setup<'_, D, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a, const D: usize, P> Setup<'a, D, P> {
+    /// The defaults of every method, for signals of unit variance.
+    pub fn new(prior: &'a dyn Denoiser<D>, problem: &'a P, path: LevelPath) -> Self {
+        Self {
+            prior,
+            problem,
+            once: problem,
+            path,
+            is_noisy: true,
+            strength: None,
+            data_std: 1.0,
+            curvature: 1.0,
+            iterations: None,
+            inner_steps: None,
+            travel: None,
+            step_size: 0.005,
+            particles: 2,
+            start: None,
+        }
+    }
+
+    pub(crate) fn kernel(&self) -> Ddim {
+        match self.is_noisy {
+            true => Ddim::ancestral(),
+            false => Ddim::deterministic(),
+        }
+    }
+}
+
+/// A method, ready to run.
+pub struct Parts<'a, const D: usize> {
+    /// The denoiser, guided or not.
+    pub denoiser: Box<dyn Denoiser<D> + 'a>,
+    /// The step; `None` for any.
+    pub step: Option<AnyStep<D>>,
+    /// The path.
+    pub route: Route,
+}
+
+impl<const D: usize> fmt::Debug for Parts<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("step", &self.step)
+            .field("route", &self.route)
+            .finish_non_exhaustive()
+    }
+}
+
+type Build<const D: usize, P> = for<'a> fn(&Setup<'a, D, P>) -> Result<Parts<'a, D>, Failure>;
+
+/// A posterior method, and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Method<const D: usize, P> {
+    /// The name in files and on command lines.
+    pub id: &'static str,
+    /// The published name.
+    pub name: &'static str,
+    /// What the method wraps.
+    pub kind: Kind,
+    /// The moves that it leaves open.
+    pub moves: Moves,
+    /// Whether [`Setup::strength`] changes it.
+    pub has_strength: bool,
+    /// Whether its law is affine on a Gaussian prior.
+    pub is_affine: bool,
+    /// Whether the result is a point estimate instead of draws.
+    pub is_point: bool,
+    /// Whether the samples of a batch interact.
+    pub is_ensemble: bool,
+    /// Whether the number of evaluations depends on rounding, because iterations stop early.
+    pub iterates: bool,
+    /// The factor by which the method needs more moves than others.
+    pub patience: usize,
+    build: Build<D, P>,
+}
+
+impl<const D: usize, P> Method<D, P> {
+    pub(crate) fn new(
+        id: &'static str,
+        name: &'static str,
+        kind: Kind,
+        build: Build<D, P>,
+    ) -> Self {
+        Self {
+            id,
+            name,
+            kind,
+            moves: match kind {
+                Kind::Guidance => Moves::AnySampler,
+                Kind::Correction => Moves::AnyKernel,
+                Kind::Chain => Moves::Own,
+            },
+            has_strength: false,
+            is_affine: true,
+            is_point: false,
+            is_ensemble: false,
+            iterates: false,
+            patience: 1,
+            build,
+        }
+    }
+
+    /// A norm's gradient, a root or a mean of exponentials is not affine.
+    pub(crate) fn curved(mut self) -> Self {
+        self.is_affine = false;
+        self
+    }
+
+    /// Marks a method whose strength can be set.
+    pub(crate) fn tunable(mut self) -> Self {
+        self.has_strength = true;
+        self
+    }
+
+    pub(crate) fn moving(mut self, moves: Moves) -> Self {
+        self.moves = moves;
+        self
+    }
+
+    pub(crate) fn point(mut self) -> Self {
+        self.is_point = true;
+        self
+    }
+
+    pub(crate) fn ensemble(mut self) -> Self {
+        self.is_ensemble = true;
+        self.curved()
+    }
+
+    pub(crate) fn iterating(mut self) -> Self {
+        self.iterates = true;
+        self
+    }
+
+    pub(crate) fn patient(mut self, patience: usize) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Builds the method.
+    ///
+    /// # Errors
+    /// If a parameter of `setup` is out of range.
+    pub fn build<'a>(&self, setup: &Setup<'a, D, P>) -> Result<Parts<'a, D>, Failure> {
+        (self.build)(setup)
+    }
+}
+
+/// A measurement that a method can own.
+pub trait Owned: Clone + Send + Sync + 'static {}
+
+impl<P: Clone + Send + Sync + 'static> Owned for P {}
