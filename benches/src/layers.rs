@@ -3,8 +3,8 @@
 use crate::CaseError;
 use tweedie::burn::tensor::ops::ConvOptions;
 use tweedie::burn::tensor::{DType, module};
-use tweedie::kernels::{ConvGeometry, GroupNormalisation, attention, conv2d};
-use tweedie::kernels::{group_norm, silu};
+use tweedie::ops::{ConvGeometry, GroupNormalisation, attention, conv2d};
+use tweedie::ops::{group_norm, silu};
 use tweedie::prelude::*;
 
 /// A layer as a function of its tensors: the input first, then parameters or further inputs.

@@ -37,3 +37,9 @@ pub fn finish<E: Display>(result: Result<ExitCode, E>) -> ExitCode {
         }
     }
 }
+
+/// Runs the examples of the README as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[derive(Debug)]
+pub struct Readme;

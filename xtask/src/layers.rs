@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// The allowed dependencies of every crate, and whether it may depend on burn.
 const LAYERS: [(&str, &[&str], bool); 9] = [
-    ("tweedie-kernels", &[], true),
+    ("tweedie-ops", &[], true),
     ("tweedie-math", &[], false),
     ("tweedie-core", &["tweedie-math"], true),
     ("tweedie-samplers", &["tweedie-core", "tweedie-math"], true),
@@ -13,7 +13,7 @@ const LAYERS: [(&str, &[&str], bool); 9] = [
         "tweedie-inverse",
         &[
             "tweedie-core",
-            "tweedie-kernels",
+            "tweedie-ops",
             "tweedie-math",
             "tweedie-samplers",
         ],
@@ -21,12 +21,12 @@ const LAYERS: [(&str, &[&str], bool); 9] = [
     ),
     (
         "tweedie-models",
-        &["tweedie-core", "tweedie-kernels", "tweedie-math"],
+        &["tweedie-core", "tweedie-ops", "tweedie-math"],
         true,
     ),
     (
         "tweedie-train",
-        &["tweedie-core", "tweedie-kernels", "tweedie-math"],
+        &["tweedie-core", "tweedie-ops", "tweedie-math"],
         true,
     ),
     ("tweedie-metrics", &["tweedie-core", "tweedie-math"], true),

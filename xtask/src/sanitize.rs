@@ -11,12 +11,11 @@ use crate::{Done, cargo, root};
 /// library's unchecked functions.
 pub(crate) fn check() -> Done {
     let target = root().join("target/sanitize").display().to_string();
-    let mut words =
-        vec!["test --package tweedie-kernels --features flex --lib --target".to_owned()];
+    let mut words = vec!["test --package tweedie-ops --features flex --lib --target".to_owned()];
     words.push(format!("{}-unknown-linux-gnu", std::env::consts::ARCH));
     for setting in [
-        "profile.dev.package.tweedie-kernels.overflow-checks=true",
-        "profile.dev.package.tweedie-kernels.debug-assertions=true",
+        "profile.dev.package.tweedie-ops.overflow-checks=true",
+        "profile.dev.package.tweedie-ops.debug-assertions=true",
         // burn's backend in several codegen units, which compile faster: speed does not matter
         // here.
         "profile.dev.package.burn-flex.codegen-units=16",

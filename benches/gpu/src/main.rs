@@ -5,6 +5,7 @@
 //! layers. Built without the feature of a GPU backend, it only offers the CPU.
 
 mod check;
+mod seam;
 mod seams;
 
 use clap::{Parser, Subcommand, ValueEnum};

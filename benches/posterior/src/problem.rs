@@ -10,7 +10,7 @@ use tweedie::inverse::measurement::Measurement;
 use tweedie::inverse::noise::GaussianNoise;
 use tweedie::inverse::operator::{AveragePool, CircularBlur, Identity, Mask, Matrix};
 use tweedie::inverse::operator::{Operator, PointSpread, Spectral};
-use tweedie::kernels::Constant;
+use tweedie::ops::Constant;
 use tweedie::prelude::*;
 
 /// A prior in closed form.

@@ -3,7 +3,7 @@
 //! difference with `benches/instructions.json`.
 
 use std::error::Error;
-use tweedie::kernels::{ConvGeometry, GroupNormalisation, conv2d, group_norm};
+use tweedie::ops::{ConvGeometry, GroupNormalisation, conv2d, group_norm};
 use tweedie::prelude::*;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -14,7 +14,15 @@ const MOST_BYTES: u64 = 1 << 28;
 
 /// Reads an image file and applies its Exif orientation.
 pub(crate) fn decode(path: &Path) -> Result<DynamicImage, ImageError> {
-    decode_bytes(path, &crate::files::read(path, MOST_BYTES)?)
+    decode_bytes(path, &read(path, MOST_BYTES)?)
+}
+
+/// Reads a regular file of at most `limit` bytes.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ImageError> {
+    tweedie_core::read_file(path, limit).map_err(|source| ImageError::File {
+        path: path.into(),
+        source,
+    })
 }
 
 pub(crate) fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<DynamicImage, ImageError> {

@@ -40,14 +40,6 @@ fn planes(raw: &[u16], channels: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Reads a regular file of at most `limit` bytes.
-pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ImageError> {
-    tweedie_core::read_file(path, limit).map_err(|source| ImageError::File {
-        path: path.into(),
-        source,
-    })
-}
-
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ImageError> {
     tweedie_core::replace_file(path, bytes).map_err(|source| ImageError::File {
         path: path.into(),

@@ -7,7 +7,8 @@
 //! "NumPy Enhancement Proposal 1: a simple file format for NumPy arrays".
 
 use crate::ImageError;
-use crate::files::{expect_extension, read, write};
+use crate::decode::read;
+use crate::files::{expect_extension, write};
 use burn::tensor::{DType, Device, Element, Tensor, TensorData};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use ndarray_npy::{ViewNpyError, ViewNpyExt, WriteNpyExt};

@@ -94,3 +94,4 @@ pub mod noise;
 pub mod operator;
 pub mod posterior;
 pub mod solver;
+mod values;

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, activation};
 use serde::{Deserialize, Serialize};
-use tweedie_kernels::silu;
+use tweedie_ops::silu;
 
 /// A nonlinearity, applied elementwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! Attention, between tokens and between the pixels of a feature map.
 //!
 //! `A(x, c) = W_o softmax(q kᵀ/√d) v + b_o` with `q = W_q x`, `k = W_k c`, `v = W_v c`, in several
-//! heads of `d` features each. `W_o` is initialised to zero. [`tweedie_kernels::attention`]
+//! heads of `d` features each. `W_o` is initialised to zero. [`tweedie_ops::attention`]
 //! computes the attention, unless the scores have a bias.
 //!
 //! # Reference
@@ -15,7 +15,7 @@ use burn::nn::{GroupNorm, Initializer, Linear, LinearConfig};
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Device, Tensor, module};
 use serde::{Deserialize, Serialize};
-use tweedie_kernels::{attention, has_kernel};
+use tweedie_ops::{attention, has_kernel};
 
 /// How the channels are divided among heads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

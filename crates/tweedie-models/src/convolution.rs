@@ -1,10 +1,10 @@
-//! The convolution layer of all networks: burn's parameters and [`tweedie_kernels::conv2d`].
+//! The convolution layer of all networks: burn's parameters and [`tweedie_ops::conv2d`].
 
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, conv};
 use burn::tensor::{Device, Tensor};
-use tweedie_kernels::{ConvGeometry, conv2d};
+use tweedie_ops::{ConvGeometry, conv2d};
 
 /// Configuration of a [`Conv2d`].
 #[derive(Config, Debug)]
@@ -93,5 +93,5 @@ pub(crate) fn pointwise(layer: &Linear, x: Tensor<4>) -> Tensor<4> {
 /// Applies a linear layer to a small number of rows.
 pub(crate) fn linear(layer: &Linear, x: Tensor<2>) -> Tensor<2> {
     let bias = layer.bias.as_ref().map(Param::val);
-    tweedie_kernels::linear(x, layer.weight.val(), bias)
+    tweedie_ops::linear(x, layer.weight.val(), bias)
 }

@@ -1,9 +1,9 @@
-//! Group normalisation fused with modulation and SiLU, by [`tweedie_kernels::group_norm`].
+//! Group normalisation fused with modulation and SiLU, by [`tweedie_ops::group_norm`].
 
 use crate::Activation;
 use burn::nn::{GroupNorm, GroupNormConfig};
 use burn::tensor::{Device, Tensor};
-use tweedie_kernels::{GroupNormalisation, group_norm as kernel};
+use tweedie_ops::{GroupNormalisation, group_norm as kernel};
 
 /// How the embedding of level and class is injected into a block.
 #[derive(Debug)]

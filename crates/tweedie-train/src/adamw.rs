@@ -1,4 +1,4 @@
-//! AdamW with one pass per parameter: keeps the moments and calls [`tweedie_kernels::adamw`].
+//! AdamW with one pass per parameter: keeps the moments and calls [`tweedie_ops::adamw`].
 //!
 //! # Reference
 //! Loshchilov & Hutter 2019, algorithm 2, arXiv:1711.05101.
@@ -9,7 +9,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use std::any::Any;
 use std::collections::HashMap;
-use tweedie_kernels::{AdamWStep, adamw};
+use tweedie_ops::{AdamWStep, adamw};
 
 /// The decay rates β₁ and β₂ of the two moments.
 const KEEP: [f64; 2] = [0.9, 0.999];

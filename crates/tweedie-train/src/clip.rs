@@ -6,7 +6,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Tensor};
-use tweedie_kernels::{add_squares, scaled};
+use tweedie_ops::{add_squares, scaled};
 
 /// Scales all gradients together so that their global norm is at most `max`.
 ///

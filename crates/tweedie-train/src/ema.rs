@@ -8,7 +8,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
 use std::any::Any;
 use std::collections::HashMap;
-use tweedie_kernels::average;
+use tweedie_ops::average;
 
 /// The running average of a module's parameters, on the device without autodiff.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@
 //! | [`core`] | denoisers, reproducible noise, priors with closed forms | |
 //! | [`samplers`] | samplers, likelihoods | |
 //! | [`inverse`] | measurement operators, noise models, posterior methods | |
-//! | [`kernels`] | Fourier transforms, convolution, normalisation, attention, AdamW | |
+//! | [`ops`] | Fourier transforms, convolution, normalisation, attention, AdamW | |
 //! | [`models`] | networks, checkpoints | `models` |
 //! | [`train`] | the loss, the trainer, running averages, resumption | `train` |
 //! | [`image`] | reading, writing and plotting images | `image` |
@@ -44,12 +44,12 @@ pub use tweedie_core as core;
 #[cfg(feature = "image")]
 pub use tweedie_image as image;
 pub use tweedie_inverse as inverse;
-pub use tweedie_kernels as kernels;
 pub use tweedie_math as math;
 #[cfg(feature = "metrics")]
 pub use tweedie_metrics as metrics;
 #[cfg(feature = "models")]
 pub use tweedie_models as models;
+pub use tweedie_ops as ops;
 pub use tweedie_samplers as samplers;
 #[cfg(feature = "train")]
 pub use tweedie_train as train;
@@ -63,6 +63,7 @@ pub mod prelude {
     };
     #[cfg(feature = "image")]
     pub use tweedie_image::{Images, Sheet};
+    pub use tweedie_inverse::{measurement::Measurement, noise::GaussianNoise};
     pub use tweedie_math::{
         Ancestral, Chain, Cosine, Ddim, Edm, Kernel, Level, LevelPath, Prediction, RectifiedFlow,
         Schedule, Spacing, Span, VariancePreserving, Weighting,
@@ -78,15 +79,3 @@ pub mod prelude {
     #[cfg(feature = "train")]
     pub use tweedie_train::{Objective, Settings, Trainer};
 }
-
-/// Runs the examples of the README as documentation tests.
-#[cfg(all(
-    doctest,
-    feature = "image",
-    feature = "metrics",
-    feature = "models",
-    feature = "train"
-))]
-#[doc = include_str!("../README.md")]
-#[derive(Debug)]
-pub struct Readme;

@@ -10,8 +10,8 @@ use tweedie::inverse::measurement::Measurement;
 use tweedie::inverse::noise::GaussianNoise;
 use tweedie::inverse::operator::Matrix;
 use tweedie::inverse::posterior::{DiffPir, DpsStep, Mmps, PigdmStep, Tmpd};
-use tweedie::kernels::Constant;
 use tweedie::math::{Ddim, Level, LevelPath};
+use tweedie::ops::Constant;
 use tweedie::prelude::{Denoiser, Sampler};
 use tweedie::samplers::AnyStep;
 

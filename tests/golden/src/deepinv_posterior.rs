@@ -16,11 +16,11 @@ use tweedie::inverse::operator::{
 use tweedie::inverse::posterior::{
     Annealed, DiffPir, Dps, Mmps, Pigdm, ResidualNorm, ScoreGuidance,
 };
-use tweedie::kernels::Constant;
 use tweedie::math::{
     Chain, EulerMaruyama, Level, LevelPath, Renoise, Schedule, Span, VarianceExploding,
     VariancePreserving,
 };
+use tweedie::ops::Constant;
 use tweedie::prelude::{Ancestral, Ddim, Denoiser, Sampler};
 use tweedie::samplers::AnyStep;
 

@@ -12,8 +12,8 @@ use tweedie::burn::tensor::ops::{
 };
 use tweedie::burn::tensor::{DType, Device, Gradients, Tensor};
 use tweedie::inverse::operator::{Basis, Operator, Transform};
-use tweedie::kernels::{Sign, fft2};
 use tweedie::models::{Activation, Filter};
+use tweedie::ops::{Sign, fft2};
 
 const DOUBLE: f64 = 1e-10;
 

@@ -10,8 +10,8 @@ use tweedie::inverse::measurement::Measurement;
 use tweedie::inverse::noise::GaussianNoise;
 use tweedie::inverse::operator::Matrix;
 use tweedie::inverse::posterior::{Dps, Mmps, Pigdm, ResidualNorm};
-use tweedie::kernels::Constant;
 use tweedie::math::Level;
+use tweedie::ops::Constant;
 use tweedie::prelude::Denoiser;
 
 /// Compares DPS, ΠGDM and moment matching under the measurement `name`.

@@ -8,7 +8,7 @@ use tweedie::inverse::operator::{
     Operator, Padding, PointSpread, Sampled, Separable, Spectral, Taps, Tomography, pansharpen,
 };
 use tweedie::inverse::solver::ConjugateGradient;
-use tweedie::kernels::Constant;
+use tweedie::ops::Constant;
 
 /// Returns whether a case is of this kind.
 pub(crate) fn knows(file: &File, case: &Case) -> bool {

@@ -5,7 +5,7 @@ use crate::compare::{Comparison, Outcome};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::vjp;
 use tweedie::inverse::operator::{Operator, RandomPhase};
-use tweedie::kernels::Constant;
+use tweedie::ops::Constant;
 
 /// Runs the case: a complex image, with intensities recorded in `f32`.
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {

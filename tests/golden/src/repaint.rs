@@ -10,8 +10,8 @@ use tweedie::inverse::measurement::Measurement;
 use tweedie::inverse::noise::GaussianNoise;
 use tweedie::inverse::operator::Mask;
 use tweedie::inverse::posterior::RePaint;
-use tweedie::kernels::Constant;
 use tweedie::math::{Chain, Ddim, Kernel, Level, LevelPath, Move, Spacing};
+use tweedie::ops::Constant;
 use tweedie::prelude::{Denoiser, State, Step};
 use tweedie::samplers::{StepContext, StepError};
 

@@ -1,7 +1,7 @@
 //! Every sampler, and likelihoods, with an exact prior.
 
 use super::normal;
-use crate::check::{Seam, numbers};
+use crate::seam::{Seam, numbers};
 use tweedie::prelude::*;
 use tweedie::samplers::{Tolerance, likelihood::FlowLikelihood};
 use tweedie_catalogue::featured_steps;

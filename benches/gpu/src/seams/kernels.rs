@@ -1,8 +1,8 @@
 //! All kernels with their gradients, or the tensor operations that replace them on a backend.
 
 use super::normal;
-use crate::check::{Seam, numbers};
-use tweedie::kernels::{
+use crate::seam::{Seam, numbers};
+use tweedie::ops::{
     AdamWStep, CircularFilter, ConvGeometry, GroupNormalisation, Projector, Sign, adamw,
     add_squares, attention, average, concat_channels, conv2d, fft2, group_norm, linear, scaled,
     silu,

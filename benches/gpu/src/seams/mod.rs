@@ -8,7 +8,7 @@ mod posterior;
 
 pub(crate) use networks::half_precision;
 
-use crate::check::Seam;
+use crate::seam::Seam;
 use tweedie::prelude::*;
 
 pub(crate) fn all() -> Vec<Seam> {

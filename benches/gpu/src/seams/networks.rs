@@ -1,7 +1,7 @@
 //! Networks with random weights: outputs, gradients by the input, training losses.
 
 use super::normal;
-use crate::check::{Seam, numbers};
+use crate::seam::{Seam, numbers};
 use tweedie::burn::module::{Module, ModuleMapper, Param};
 use tweedie::burn::tensor::DType;
 use tweedie::core::{Levels, vjp};

@@ -1,7 +1,7 @@
 //! Every operator: `A x`, `Aᵀ y`, and `A⁺ y` or `A A⁺ y`.
 
 use super::normal;
-use crate::check::{Seam, numbers};
+use crate::seam::{Seam, numbers};
 use tweedie::inverse::operator::{Linear, Operator};
 use tweedie_catalogue::{linear_operators, nonlinear_operators};
 

@@ -1,6 +1,6 @@
 //! Every posterior method, with a known prior.
 
-use crate::check::{Seam, numbers};
+use crate::seam::{Seam, numbers};
 use tweedie::core::oracle::Gaussian;
 use tweedie::inverse::measurement::Measurement;
 use tweedie::inverse::noise::GaussianNoise;

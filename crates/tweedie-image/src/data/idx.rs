@@ -2,7 +2,7 @@
 
 use super::Images;
 use crate::ImageError;
-use crate::files::read;
+use crate::decode::read;
 use flate2::read::MultiGzDecoder;
 use std::io::Read;
 use std::path::Path;

@@ -11,7 +11,7 @@ use crate::measurement::LinearGaussian;
 use crate::operator::error::require;
 use crate::solver::{ConjugateGradient, SolveError};
 use burn::tensor::Tensor;
-use tweedie_kernels::CircularFilter;
+use tweedie_ops::CircularFilter;
 
 /// Returns the posterior mean of images `[b, c, h, w]` with power spectrum `S(f) ∝ 1/|f|²`.
 ///

@@ -7,7 +7,8 @@ use crate::noise::{GaussianNoise, NoiseModel};
 use crate::operator::adjoint::check_adjoint;
 use crate::operator::error::fits;
 use crate::operator::{Linear, Operator, OperatorError, Spectral};
-use burn::tensor::{DType, Tensor};
+use crate::values::{finite_values, widened};
+use burn::tensor::Tensor;
 use tweedie_core::{InputError, Noise};
 
 pub use any::{AnyMeasurement, MeasurementError};
@@ -114,30 +115,6 @@ pub(crate) fn check_measured<const D: usize>(
     finite_values("a measurement", y)
 }
 
-/// Checks that `x` is not empty and every value is finite.
-pub(crate) fn finite_values<const D: usize>(
-    name: &'static str,
-    x: &Tensor<D>,
-) -> Result<(), OperatorError> {
-    if x.shape().num_elements() == 0 {
-        return Err(OperatorError::Length {
-            values: name,
-            found: 0,
-            expected: 1,
-        });
-    }
-    // The sum is 0, unless a value is infinite or NaN.
-    let zero = (x.clone() * 0.0).sum().into_scalar::<f64>();
-    match zero == 0.0 {
-        true => Ok(()),
-        false => Err(OperatorError::Value {
-            noise: name,
-            value: zero,
-            expected: "that are finite",
-        }),
-    }
-}
-
 impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Likelihood<D> for Measurement<D, A, N> {
     fn log_likelihood(&self, clean: Tensor<D>) -> Tensor<1> {
         let mean = self.operator.apply(clean);
@@ -158,14 +135,6 @@ pub(crate) fn accepts_linear<const D: usize>(
 ) -> Result<(), InputError> {
     problem.accepts(signal)?;
     Ok(check_adjoint(problem.linear(), &problem.y(), signal)?)
-}
-
-/// Casts half precision to single precision, for sums over an image that exceed half precision.
-pub(crate) fn widened<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    match x.dtype() {
-        DType::F16 | DType::BF16 => x.cast(DType::F32),
-        _ => x,
-    }
 }
 
 /// A measurement with any operator and any noise, for methods that use `y − A x`.

@@ -18,8 +18,8 @@ mod shot;
 mod special;
 mod uniform;
 
-use crate::measurement::finite_values;
 use crate::operator::OperatorError;
+use crate::values::finite_values;
 use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 use tweedie_core::Noise;

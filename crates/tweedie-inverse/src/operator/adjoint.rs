@@ -1,8 +1,8 @@
 //! The adjoint test: `⟨A x, y⟩ = ⟨x, Aᵀ y⟩`.
 
-use crate::measurement::widened;
 use crate::operator::error::fits;
 use crate::operator::{Linear, OperatorError};
+use crate::values::widened;
 use burn::tensor::{DType, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::operator::{Blur, Identity, Mask, Matrix, Operator, Padding, PointSpread};
     use burn::tensor::Device;
-    use tweedie_kernels::Constant;
+    use tweedie_ops::Constant;
 
     fn like(dtype: DType) -> Tensor<4> {
         Tensor::zeros([1, 1, 1, 1], (&Device::flex(), dtype))

@@ -9,7 +9,7 @@ use super::{Linear, Operator, OperatorError, Padding, PointSpread};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;
-use tweedie_kernels::CircularFilter;
+use tweedie_ops::CircularFilter;
 
 /// A convolution of images with a kernel.
 ///

@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
 use tweedie_core::LUMA;
-use tweedie_kernels::Constant;
+use tweedie_ops::Constant;
 
 /// A linear mix of channels: `[b, c, h, w]` to `[b, k, h, w]`.
 ///

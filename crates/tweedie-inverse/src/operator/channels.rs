@@ -5,7 +5,7 @@ use super::spectral::{Spectral, closed_form};
 use super::{Linear, Operator, Solution, SolveError};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use tweedie_kernels::Constant;
+use tweedie_ops::Constant;
 
 /// Keeps channels `first … first + count − 1` of `of`: `[b, of, h, w]` to `[b, count, h, w]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use super::{
 use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
-use tweedie_kernels::{CircularFilter, Constant, Sign, fft2};
+use tweedie_ops::{CircularFilter, Constant, Sign, fft2};
 
 /// A blur of images of one size with circular padding.
 ///

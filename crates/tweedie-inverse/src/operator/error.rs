@@ -123,7 +123,7 @@ pub(crate) fn require(
 /// `Ok` if an array is not empty and all values are finite.
 pub(crate) fn finite<const D: usize>(
     parameter: &'static str,
-    array: &tweedie_kernels::Constant<D>,
+    array: &tweedie_ops::Constant<D>,
 ) -> Result<(), OperatorError> {
     if array.values().is_empty() {
         return Err(OperatorError::Length {
@@ -140,7 +140,7 @@ pub(crate) fn finite<const D: usize>(
 pub(crate) fn matrix(
     row: &'static str,
     rows: &[Vec<f64>],
-) -> Result<tweedie_kernels::Constant<2>, OperatorError> {
+) -> Result<tweedie_ops::Constant<2>, OperatorError> {
     let expected = rows.first().map_or(0, Vec::len);
     if let Some(other) = rows.iter().find(|other| other.len() != expected) {
         return Err(OperatorError::Length {
@@ -149,7 +149,7 @@ pub(crate) fn matrix(
             expected,
         });
     }
-    Ok(tweedie_kernels::Constant::new(
+    Ok(tweedie_ops::Constant::new(
         rows.concat(),
         [rows.len(), expected],
     ))

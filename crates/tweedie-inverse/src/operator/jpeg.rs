@@ -16,7 +16,7 @@ use super::{Basis, Linear, Operator, Transform};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_core::{LUMA, ValueRange};
-use tweedie_kernels::Constant;
+use tweedie_ops::Constant;
 
 /// JPEG compression at a given quality.
 ///

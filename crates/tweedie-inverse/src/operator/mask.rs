@@ -9,7 +9,7 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
-use tweedie_kernels::Constant;
+use tweedie_ops::Constant;
 
 /// A mask: keeps values where it is true and sets all others to 0.
 ///

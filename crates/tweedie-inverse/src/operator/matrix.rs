@@ -11,7 +11,7 @@ use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
-use tweedie_kernels::Constant;
+use tweedie_ops::Constant;
 
 /// `y = M x` with `x` in row-major order: `[b, c, h, w]` to `[b, 1, 1, m]`.
 ///

@@ -11,7 +11,7 @@ use super::{Linear, Mask, Operator};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
-use tweedie_kernels::{Constant, Sign};
+use tweedie_ops::{Constant, Sign};
 
 /// A multi-coil scan: complex images `[b, 2, h, w]` to measurements `[b, 2 n, h, w]`.
 ///

@@ -11,7 +11,7 @@ use super::transform::centred;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use tweedie_kernels::{Constant, Sign};
+use tweedie_ops::{Constant, Sign};
 
 /// The quantity that is measured of a complex number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

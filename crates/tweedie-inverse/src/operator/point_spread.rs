@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
-use tweedie_kernels::Constant;
+use tweedie_ops::Constant;
 
 /// A point spread function, the kernel of a blur.
 ///

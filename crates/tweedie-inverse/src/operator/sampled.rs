@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
-use tweedie_kernels::Constant;
+use tweedie_ops::Constant;
 
 /// The coefficients of an orthogonal transform where a mask is true, and 0 elsewhere.
 ///

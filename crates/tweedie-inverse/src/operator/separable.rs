@@ -13,7 +13,7 @@ use super::{Linear, Operator};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
-use tweedie_kernels::Constant;
+use tweedie_ops::Constant;
 
 /// A separable operator on images of one size.
 ///

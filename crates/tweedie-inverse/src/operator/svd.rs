@@ -1,7 +1,7 @@
 //! The singular value decomposition of a small matrix, on the host.
 
 use nalgebra::DMatrix;
-use tweedie_kernels::Constant;
+use tweedie_ops::Constant;
 
 /// `R = U Σ Vᵀ` for a matrix of `m` rows and `n` columns, with all of `V`.
 #[derive(Clone, Debug)]

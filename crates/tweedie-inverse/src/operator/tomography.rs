@@ -12,7 +12,7 @@ use super::{Linear, Mask, Operator};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
-use tweedie_kernels::{CircularFilter, Projector};
+use tweedie_ops::{CircularFilter, Projector};
 
 /// Parallel-beam projections: images `[b, c, h, w]` to sinograms `[b, c, detectors, angles]`.
 ///

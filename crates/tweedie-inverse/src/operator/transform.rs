@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 use std::sync::{Arc, OnceLock};
-use tweedie_kernels::{Constant, Sign, fft2_centred};
+use tweedie_ops::{Constant, Sign, fft2_centred};
 
 /// The basis of an orthogonal transform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

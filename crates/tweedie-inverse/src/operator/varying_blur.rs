@@ -9,7 +9,7 @@ use super::error::{OperatorError, checked, pixels, require, sized};
 use super::{Blur, Linear, Operator, Padding, PointSpread};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use tweedie_kernels::Constant;
+use tweedie_ops::Constant;
 
 /// A blur of images of one size by a grid of kernels.
 ///

@@ -1,8 +1,8 @@
 //! The negative residual norm as a log-likelihood of clean signals.
 
 use super::residual;
-use crate::measurement::widened;
 use crate::measurement::{Likelihood, Measured};
+use crate::values::widened;
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, per_sample_sum};
 

@@ -5,9 +5,9 @@
 //! least-squares form is theirs too (CGLS, Björck 1996, algorithm 7.4.1).
 
 use super::{Solution, SolveError};
-use crate::measurement::finite_values;
 use crate::operator::Linear;
 use crate::operator::error::require;
+use crate::values::finite_values;
 use burn::tensor::{Bool, DType, Tensor};
 use tweedie_core::{column, per_sample_sum};
 

@@ -9,7 +9,7 @@ use tweedie_inverse::operator::{
     MultiCoil, Operator, OperatorError, Padding, PointSpread, Sampled, Saturation, Separable,
     Stack, Taps, Tomography, Transform, VaryingBlur,
 };
-use tweedie_kernels::Constant;
+use tweedie_ops::Constant;
 
 #[test]
 fn a_wrong_shape_is_said_before_work_starts() {

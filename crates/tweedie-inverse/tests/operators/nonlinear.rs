@@ -5,7 +5,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie_catalogue::nonlinear_operators;
 use tweedie_core::{ValueRange, vjp};
 use tweedie_inverse::operator::{FourierPhase, Gamma, Jpeg, Operator, RandomPhase, Saturation};
-use tweedie_kernels::Constant;
+use tweedie_ops::Constant;
 
 #[test]
 fn gradients_are_those_of_differences() {

@@ -10,15 +10,26 @@ use crate::convolution::{Conv2d, Conv2dConfig};
 use crate::norm::group_norm;
 use crate::resblock::conv3x3;
 use crate::{
-    BlockResize, ClassEmbedding, Downsample, Filter, ResBlock, ResBlockConfig, SelfAttention,
-    SpatialTransformer, TimeEmbedding, Upsample,
+    BlockResize, ClassEmbedding, Downsample, Filter, NetworkError, ResBlock, ResBlockConfig,
+    SelfAttention, SpatialTransformer, TimeEmbedding, Upsample,
 };
 use burn::nn::Initializer;
 use burn::tensor::Device;
 use std::f64::consts::SQRT_2;
 
+impl UnetConfig {
+    /// Initialises the network on `device`.
+    ///
+    /// # Errors
+    /// [`NetworkError`] for an invalid configuration.
+    pub fn init(&self, device: &Device) -> Result<Unet, NetworkError> {
+        self.check()?;
+        Ok(build(self, device))
+    }
+}
+
 /// Builds the network of a checked configuration.
-pub(super) fn build(config: &UnetConfig, device: &Device) -> Unet {
+fn build(config: &UnetConfig, device: &Device) -> Unet {
     let build = Builder { config, device };
     let levels = &config.levels;
     let last = levels.len() - 1;

@@ -1,9 +1,8 @@
 //! The configuration of a U-Net.
 
-use super::{Attend, ContextInput, Resampling, Unet, UnetLevel};
+use super::{Attend, ContextInput, Resampling, UnetLevel};
 use crate::{Activation, ClassInput, Conditioning, Heads, NetworkError, TimeEncoding};
 use burn::config::Config;
-use burn::tensor::Device;
 use tweedie_math::ParameterError;
 
 /// Configuration of a [`Unet`].
@@ -347,15 +346,6 @@ impl UnetConfig {
             }
         }
         Ok(())
-    }
-
-    /// Initialises the network on `device`.
-    ///
-    /// # Errors
-    /// [`NetworkError`] for an invalid configuration.
-    pub fn init(&self, device: &Device) -> Result<Unet, NetworkError> {
-        self.check()?;
-        Ok(super::build::build(self, device))
     }
 }
 

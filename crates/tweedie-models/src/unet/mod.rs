@@ -40,7 +40,7 @@ use crate::{
 use burn::module::Module;
 use burn::nn::GroupNorm;
 use burn::tensor::Tensor;
-use tweedie_kernels::concat_channels;
+use tweedie_ops::concat_channels;
 
 /// A U-Net: `[b, c, h, w]` and `[b]` to `[b, c', h, w]`.
 ///

@@ -6,7 +6,7 @@ use crate::{Activation, Filter, ResBlock, Upsample};
 use burn::module::Module;
 use burn::nn::GroupNorm;
 use burn::tensor::Tensor;
-use tweedie_kernels::concat_channels;
+use tweedie_ops::concat_channels;
 
 /// The blocks of a level on the up path.
 #[derive(Module, Debug)]

@@ -26,8 +26,8 @@ use tweedie::inverse::posterior::{
     ResidualNorm, ScoreGuidance, Tmpd, TwistByVariance, TwistedSmc,
 };
 use tweedie::inverse::solver::ConjugateGradient;
-use tweedie::kernels::Constant;
 use tweedie::math::{Ancestral, Ddim, Level, LevelPath, Renoise, Span, VariancePreserving};
+use tweedie::ops::Constant;
 use tweedie::samplers::{SampleError, Sampler, Step};
 
 type Seen = Measurement<4, Identity, GaussianNoise>;

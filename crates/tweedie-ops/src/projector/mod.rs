@@ -1,0 +1,160 @@
+//! Parallel projections of an image by rotation and bilinear interpolation, and their transpose.
+
+#[cfg(feature = "flex")]
+mod host;
+mod select;
+
+use crate::Constant;
+use burn::tensor::Tensor;
+use std::sync::{Arc, OnceLock};
+
+/// Sums along parallel rays. Detector `s` at angle `θ` sums the image at
+///
+/// `row = −sin θ (s − c) + cos θ (t − c) + centre_row`,
+/// `column = cos θ (s − c) + sin θ (t − c) + centre_column`
+///
+/// for `t = 0 … n − 1` with `c = (n − 1)/2`, interpolated bilinearly, 0 outside of the image. At
+/// `θ = 0` a detector sums a column.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_ops::Projector;
+///
+/// let x = Tensor::<4>::from_floats([[[[1.0, 2.0], [3.0, 4.0]]]], &Device::flex());
+/// let sums = Projector::new([2, 2], &[0.0], 2, [0.5, 0.5]).forward(x);
+/// assert_eq!(sums.into_data().iter::<f32>().collect::<Vec<_>>(), [4.0, 6.0]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Projector(Arc<Geometry>);
+
+#[derive(Debug)]
+struct Geometry {
+    size: [usize; 2],
+    /// `(cos θ, sin θ)` of each angle.
+    directions: Vec<(f64, f64)>,
+    detectors: usize,
+    centre: [f64; 2],
+    /// `s − c` and `t − c` of every sample, for devices without a host kernel.
+    grid: OnceLock<[Constant<2>; 2]>,
+}
+
+impl Geometry {
+    fn grid(&self) -> &[Constant<2>; 2] {
+        self.grid.get_or_init(|| {
+            let n = self.detectors;
+            let shift = (n as f64 - 1.0) / 2.0;
+            let grid = |place: fn(usize, usize) -> usize| {
+                let values = (0..n * n).map(|i| place(i, n) as f64 - shift);
+                Constant::new(values.collect(), [1, n * n])
+            };
+            [grid(|i, n| i / n), grid(|i, n| i % n)]
+        })
+    }
+}
+
+impl Projector {
+    /// Creates projections of images of `size` (height, width) along `angles` in radians.
+    ///
+    /// There are `detectors` detectors, spaced by one pixel. The image rotates around `centre`
+    /// (row, column), in pixels.
+    ///
+    /// # Panics
+    /// If there are no pixels, angles or detectors, or if an angle or the centre is not finite.
+    #[must_use]
+    pub fn new(size: [usize; 2], angles: &[f64], detectors: usize, centre: [f64; 2]) -> Self {
+        assert!(
+            !size.contains(&0) && detectors > 0 && !angles.is_empty(),
+            "projector: {} angles of {detectors} detectors for {size:?} pixels",
+            angles.len()
+        );
+        assert!(
+            angles
+                .iter()
+                .chain(&centre)
+                .all(|number| number.is_finite()),
+            "projector: an angle or a centre that is not finite"
+        );
+        Self(Arc::new(Geometry {
+            size,
+            directions: angles
+                .iter()
+                .map(|angle| (angle.cos(), angle.sin()))
+                .collect(),
+            detectors,
+            centre,
+            grid: OnceLock::new(),
+        }))
+    }
+
+    /// Projects `[b, c, h, w]` to `[b, c, detectors, angles]`.
+    ///
+    /// # Panics
+    /// If height and width are not those of the projector.
+    #[must_use]
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        assert_eq!(
+            x.dims()[2..],
+            self.0.size,
+            "height and width of the projector"
+        );
+        #[cfg(feature = "flex")]
+        if crate::host::is_host(&x) {
+            return crate::host::run(self.0.clone(), x, crate::host::Direction::Forward);
+        }
+        self.0.project(x)
+    }
+
+    /// Applies the transpose: `[b, c, detectors, angles]` to `[b, c, h, w]`.
+    ///
+    /// # Panics
+    /// If detectors and angles are not those of the projector.
+    #[must_use]
+    pub fn adjoint(&self, y: Tensor<4>) -> Tensor<4> {
+        let shape = [self.0.detectors, self.0.directions.len()];
+        assert_eq!(
+            y.dims()[2..],
+            shape,
+            "detectors and angles of the projector"
+        );
+        #[cfg(feature = "flex")]
+        if crate::host::is_host(&y) {
+            return crate::host::run(self.0.clone(), y, crate::host::Direction::Transposed);
+        }
+        self.0.backproject(y)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draw;
+    use burn::tensor::DType;
+
+    #[test]
+    fn the_host_and_every_other_device_agree() {
+        let random = |shape: [usize; 4], dtype| draw::normal(shape, 0.0, 1.0, dtype);
+        for (size, n) in [([8, 8], 12), ([5, 9], 11), ([1, 1], 2), ([7, 3], 3)] {
+            for (dtype, tolerance) in [(DType::F32, 1e-4), (DType::F64, 1e-12)] {
+                let angles = [0.0, 0.3, 1.2, std::f64::consts::FRAC_PI_2, 2.5, -0.7];
+                let centre = size.map(|n| (n as f64 - 1.0) / 2.0);
+                let projector = Projector::new(size, &angles, n, centre);
+                let x = random([2, 3, size[0], size[1]], dtype);
+                let y = random([2, 3, n, angles.len()], dtype);
+                let far = |a: Tensor<4>, b: Tensor<4>| (a - b).abs().max().into_scalar::<f64>();
+                let found = far(projector.forward(x.clone()), projector.0.project(x.clone()));
+                assert!(found < tolerance, "{size:?} forward: {found}");
+                let found = far(
+                    projector.adjoint(y.clone()),
+                    projector.0.backproject(y.clone()),
+                );
+                assert!(found < tolerance, "{size:?} adjoint: {found}");
+                let dot = |a: Tensor<4>, b: Tensor<4>| (a * b).sum().into_scalar::<f64>();
+                let (left, right) = (
+                    dot(projector.forward(x.clone()), y.clone()),
+                    dot(x, projector.adjoint(y)),
+                );
+                assert!((left - right).abs() < tolerance * left.abs().max(1.0));
+            }
+        }
+    }
+}
