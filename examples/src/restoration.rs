@@ -136,13 +136,13 @@ impl Settings {
     ) -> Result<Tensor<4>, Box<dyn Error>> {
         match measured {
             Measured::Linear(Linear4(m)) => {
-                self.by(&posterior_methods(), model, m, None, shape, noise)
+                self.by(&posterior_methods(), model, m, (shape, None), noise)
             }
             Measured::Phase(m) => {
                 // A magnitude has no pseudo-inverse to begin with.
                 let start = noise.clone().normal(shape, &m.y().device());
                 let all = methods_of_any_operator();
-                self.by(&all, model, m, Some(start), shape, noise)
+                self.by(&all, model, m, (shape, Some(start)), noise)
             }
         }
     }
@@ -152,8 +152,7 @@ impl Settings {
         methods: &[Method<4, Measurement<4, A, GaussianNoise>>],
         model: &Model,
         once: &Measurement<4, A, GaussianNoise>,
-        start: Option<Tensor<4>>,
-        shape: [usize; 4],
+        (shape, start): ([usize; 4], Option<Tensor<4>>),
         noise: &mut HostNoise,
     ) -> Result<Tensor<4>, Box<dyn Error>> {
         let method = methods.iter().find(|method| method.id == self.method);

@@ -108,7 +108,7 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
     /// Starts a run from the model's present parameters.
     ///
     /// # Errors
-    /// * [`TrainError::Setting`] if a setting is outside its range.
+    /// * [`TrainError::Parameter`] if a setting is outside its range.
     /// * [`TrainError::Objective`] if a parameter of the objective or the prediction is outside its
     ///   range.
     /// * [`TrainError::Undetermined`] if the prediction does not determine `x₀` at the noisiest

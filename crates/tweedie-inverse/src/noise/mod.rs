@@ -1,4 +1,12 @@
 //! Noise models: the distribution of a measurement around `A x₀`. One model per file.
+//!
+//! | noise | law |
+//! |---|---|
+//! | [`GaussianNoise`], [`UniformNoise`], [`LaplaceNoise`] | additive |
+//! | [`PoissonNoise`], [`ShotNoise`], [`PoissonGaussianNoise`], [`LogPoissonNoise`] | photon counts; their normal approximation; with electronic noise; behind an absorber |
+//! | [`GammaNoise`], [`RicianNoise`] | speckle; magnitudes of complex values |
+//! | [`SaltAndPepper`], [`QuantisationNoise`] | impulses; rounding |
+//! | [`InRange`] | any of them, with parameters stated in another range of values |
 
 #[macro_use]
 mod any;

@@ -1,4 +1,22 @@
 //! Measurement operators: maps from signals to measurements. One operator per file.
+//!
+//! | operator | what is measured | `A⁺`, `solve` |
+//! |---|---|---|
+//! | [`Identity`] | every value: denoising | closed form |
+//! | [`Mask`] | some pixels: all but a box or a half, lines, random, a mosaic | closed form |
+//! | [`ChannelMix`], [`Channels`] | mixed or selected channels | closed form |
+//! | [`CircularBlur`] | a circular convolution | closed form |
+//! | [`Blur`], [`VaryingBlur`] | a convolution with any padding; a varying one | iterative |
+//! | [`Separable`], [`AveragePool`] | a smaller or larger image, with any filter | closed form |
+//! | [`Transform`] | Hadamard, cosine, sine or Fourier coefficients | closed form |
+//! | [`Sampled`] | a subset of such coefficients | closed form |
+//! | [`MultiCoil`] | some Fourier coefficients of several coils | iterative |
+//! | [`Tomography`] | sums along rays | iterative; filtered back-projection |
+//! | [`Matrix`] | products with a matrix | closed form up to 1,024 values; then iterative |
+//! | [`Compose`], [`Stack`] | compositions; [`pansharpen`] is one | iterative |
+//! | [`Scaled`] | a multiple of an operator | as that operator |
+//! | [`FourierPhase`], [`RandomPhase`] | magnitudes of complex coefficients | not linear |
+//! | [`Saturation`], [`Gamma`], [`Jpeg`] | saturation, gamma correction, compression | not linear |
 
 #[macro_use]
 mod any;

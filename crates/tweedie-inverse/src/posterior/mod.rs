@@ -1,8 +1,35 @@
 //! Posterior methods: draws from `p(x₀ | y)` and point estimates, with a denoiser as the prior.
 //!
-//! * [`guidance`]: methods that wrap the denoiser. Each works with any sampler.
-//! * [`correction`]: methods that wrap a step or a kernel. Each works with any step or kernel.
-//! * [`chain`]: methods that make their own moves.
+//! Methods that wrap the denoiser work with every sampler:
+//!
+//! | [`guidance`] | estimate |
+//! |---|---|
+//! | [`Dps`] | `x̂₀ + (σ²/α) ∇ log p(y ∣ x̂₀(x_t))`; with [`ResidualNorm`] the norm's gradient |
+//! | [`Pigdm`], [`Mmps`], [`Tmpd`] | the same, with the variance of `x₀` given `x_t` |
+//! | [`Lgd`] | the same by Monte Carlo, for any likelihood |
+//! | [`Ddnm`] | `x̂₀ + A⁺ (y − A x̂₀)` |
+//! | [`DiffPir`] | the proximal step of the data term |
+//! | [`ScoreGuidance`] | the same with a [`NoisyLikelihood`]: [`Classifier`], [`Annealed`] |
+//!
+//! Corrections wrap a step or a kernel and correct its moves. Chains make their own moves:
+//!
+//! | [`correction`] | around |
+//! |---|---|
+//! | [`DpsStep`], [`PigdmStep`], [`Mcg`]: as published | a kernel |
+//! | [`RePaint`]: replacement; [`Ilvr`]: low frequencies of a reference | any step |
+//! | [`DdnmPlus`]: in the operator's spectrum | a kernel |
+//! | [`EnKg`]: ensembles, without derivatives | a kernel |
+//! | [`TwistedSmc`]: particles weighted by a [`Twist`] | a kernel |
+//!
+//! | [`chain`] | result |
+//! |---|---|
+//! | [`Ddrm`]: in the operator's spectrum | posterior draws |
+//! | [`Daps`], [`PnpDm`]: alternate between prior and measurement | posterior draws |
+//! | [`PnpUla`]: Langevin dynamics with a denoiser | posterior draws |
+//! | [`RedDiff`], [`Dpir`], [`Red`] | point estimates |
+//!
+//! For denoising, [`Measurement::reverse`](crate::measurement::Measurement::reverse) starts the
+//! reverse process at the measurement.
 //!
 //! The constructor of a method takes the denoiser, step or kernel that it wraps, if any, and a
 //! measurement; `with_*` methods set options. A run checks the measurement against the operator,

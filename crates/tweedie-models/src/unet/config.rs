@@ -5,7 +5,7 @@ use crate::{Activation, ClassInput, Conditioning, Heads, NetworkError, TimeEncod
 use burn::config::Config;
 use tweedie_math::ParameterError;
 
-/// Configuration of a [`Unet`].
+/// Configuration of a [`Unet`](super::Unet).
 #[derive(Config, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UnetConfig {

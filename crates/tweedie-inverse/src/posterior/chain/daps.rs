@@ -20,7 +20,7 @@ use tweedie_samplers::{State, Step, StepContext, StepError};
 /// DAPS with any [`Couple`].
 ///
 /// A linear measurement with Gaussian noise implements [`Couple`]. For any other likelihood, use
-/// [`LangevinCoupling`](crate::LangevinCoupling).
+/// [`LangevinCoupling`](crate::posterior::LangevinCoupling).
 #[derive(Clone, Debug)]
 pub struct Daps<C> {
     coupling: C,

@@ -17,7 +17,7 @@ use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, per_sample_sum};
 use tweedie_math::{Level, ParameterError};
 
-/// The annealed likelihood of noisy states, for [`ScoreGuidance`](crate::ScoreGuidance).
+/// The annealed likelihood of noisy states, for [`ScoreGuidance`](crate::posterior::ScoreGuidance).
 ///
 /// It needs a linear measurement with Gaussian noise.
 #[derive(Clone, Debug)]
