@@ -2,49 +2,50 @@
 
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use tweedie::burn::tensor::{Bytes, DType, Device, Tensor, TensorData};
 
 /// Why a golden file could not be read, or a case could not be run as described.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum GoldenError {
     /// A file or folder that could not be read.
-    #[error("{path}: {source}", path = .0.display(), source = .1)]
     Io(PathBuf, std::io::Error),
     /// A file with a wrong format.
-    #[error("{path}: {message}", path = .0.display(), message = .1)]
     Format(PathBuf, String),
     /// A folder without cases.
-    #[error("{path}: no pairs of .json and .safetensors files here", path = .0.display())]
     Empty(PathBuf),
     /// A tensor or a setting that is missing or has another type.
-    #[error("the case lacks {0}")]
     Lacks(String),
     /// Settings that the library rejects.
-    #[error("{0}")]
     Refused(String),
 }
 
-/// Converts errors of the library to [`GoldenError::Refused`].
-macro_rules! from {
-    ($($error:ty),* $(,)?) => {$(
-        impl From<$error> for GoldenError {
-            fn from(error: $error) -> Self {
-                refused(error)
-            }
+impl fmt::Display for GoldenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(path, source) => write!(f, "{}: {source}", path.display()),
+            Self::Format(path, message) => write!(f, "{}: {message}", path.display()),
+            Self::Empty(path) => write!(
+                f,
+                "{}: no pairs of .json and .safetensors files here",
+                path.display()
+            ),
+            Self::Lacks(what) => write!(f, "the case lacks {what}"),
+            Self::Refused(message) => f.write_str(message),
         }
-    )*};
+    }
 }
 
-from!(
-    tweedie::core::DenoiseError,
-    tweedie::math::MoveError,
-    tweedie::math::ParameterError,
-    tweedie::samplers::SampleError,
-    tweedie::samplers::StepError,
-);
+/// Every error of the library is one about recorded settings.
+impl<E: std::error::Error> From<E> for GoldenError {
+    fn from(error: E) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
 
 /// One recorded tensor.
 #[derive(Clone, Debug)]
@@ -73,7 +74,12 @@ pub(crate) struct Case {
     /// The name of the case.
     pub(crate) id: String,
     settings: Value,
+    /// The fields that were read.
+    read: RefCell<BTreeSet<String>>,
 }
+
+/// Fields that describe a case or its record, and that no replay needs.
+const DESCRIPTIONS: [&str; 4] = ["id", "kind", "note", "what"];
 
 impl File {
     /// Reads a sidecar and its `.safetensors` file.
@@ -89,7 +95,7 @@ impl File {
             serde_json::from_slice(&read(sidecar)?).map_err(|error| format(error.to_string()))?;
         // Files of other kinds have no list of cases and count as one case.
         let listed = meta["cases"].as_array().cloned();
-        let single = || vec![serde_json::json!({ "id": "io" })];
+        let single = || vec![serde_json::json!({ "id": "io", "kind": meta["kind"] })];
         let mut listed = listed.unwrap_or_else(single);
         // Values outside the list of cases form cases of their own.
         for (key, id) in [
@@ -102,7 +108,11 @@ impl File {
         }
         let cases = listed.into_iter().map(|settings| {
             let id = settings["id"].as_str().unwrap_or("?").to_owned();
-            Case { id, settings }
+            Case {
+                id,
+                settings,
+                read: RefCell::default(),
+            }
         });
         let beside = sidecar.with_extension("safetensors");
         let bytes = read(&beside)?;
@@ -126,6 +136,11 @@ impl File {
         self.tensors.get(name)
     }
 
+    /// Returns whether a case has a tensor.
+    pub(crate) fn holds(&self, case: &Case, name: &str) -> bool {
+        self.find(&format!("{}/{name}", case.id)).is_some()
+    }
+
     /// Returns a tensor of a case, `<id>/<name>`.
     pub(crate) fn tensor(&self, case: &Case, name: &str) -> Result<&Recorded, GoldenError> {
         self.shared(&format!("{}/{name}", case.id))
@@ -135,6 +150,35 @@ impl File {
     pub(crate) fn shared(&self, name: &str) -> Result<&Recorded, GoldenError> {
         let lacks = || GoldenError::Lacks(format!("tensor {name}"));
         self.find(name).ok_or_else(lacks)
+    }
+
+    /// Returns a setting of the case, or else of the file, if it exists and is not null. Dots
+    /// separate the names of nested fields.
+    pub(crate) fn setting<'a>(&'a self, case: &'a Case, path: &str) -> Option<&'a Value> {
+        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+        let nested = |value: &'a Value| {
+            let keys = rest.split('.').filter(|key| !key.is_empty());
+            let mut keys = keys;
+            keys.try_fold(value, |value, key| value.get(key))
+        };
+        let own = case.get(first).and_then(nested);
+        own.or_else(|| self.meta.get(first).and_then(nested))
+            .filter(|value| !value.is_null())
+    }
+
+    /// Returns a number of the case, or else of the file, or else what the visible data mean.
+    pub(crate) fn number(&self, case: &Case, path: &str, otherwise: f64) -> f64 {
+        let found = self.setting(case, path).and_then(Value::as_f64);
+        found.unwrap_or(otherwise)
+    }
+
+    /// Returns the first tensor of a case whose name starts with `prefix`: the names spell settings.
+    pub(crate) fn spelled(&self, case: &Case, prefix: &str) -> Result<&Recorded, GoldenError> {
+        let prefix = format!("{}/{prefix}", case.id);
+        match self.names(&prefix).first() {
+            Some(name) => self.shared(name),
+            None => Err(GoldenError::Lacks(format!("tensor {prefix}…"))),
+        }
     }
 
     /// Returns the names of the tensors that start with `prefix`.
@@ -149,14 +193,34 @@ impl File {
 impl Case {
     /// Returns a setting, if it exists and is not null.
     pub(crate) fn get(&self, key: &str) -> Option<&Value> {
+        self.read.borrow_mut().insert(key.to_owned());
         self.settings.get(key).filter(|value| !value.is_null())
+    }
+
+    /// Returns whether the case has a setting. It is not read thereby.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.settings.get(key).is_some_and(|value| !value.is_null())
     }
 
     /// Returns a setting of the case's `config`, if it exists and is not null.
     pub(crate) fn config(&self, key: &str) -> Option<&Value> {
-        self.get("config")?
-            .get(key)
-            .filter(|value| !value.is_null())
+        self.read.borrow_mut().insert(format!("config.{key}"));
+        let config = self.get("config")?;
+        config.get(key).filter(|value| !value.is_null())
+    }
+
+    /// Returns the fields that were not read, except for descriptions and fields without a value.
+    pub(crate) fn unread(&self) -> Vec<String> {
+        let read = self.read.borrow();
+        let fields = |value: &Value, prefix: &str| -> Vec<String> {
+            let fields = value.as_object().into_iter().flatten();
+            let fields = fields.filter(|(_, value)| !value.is_null());
+            fields.map(|(key, _)| format!("{prefix}{key}")).collect()
+        };
+        let mut all = fields(&self.settings, "");
+        all.extend(fields(&self.settings["config"], "config."));
+        all.retain(|key| !read.contains(key) && !DESCRIPTIONS.contains(&key.as_str()));
+        all
     }
 
     /// Returns a number.
@@ -168,6 +232,13 @@ impl Case {
     /// Returns a count.
     pub(crate) fn count(&self, key: &str) -> Result<usize, GoldenError> {
         self.number(key).map(|number| number as usize)
+    }
+
+    /// Returns a list of numbers.
+    pub(crate) fn numbers(&self, key: &str) -> Result<Vec<f64>, GoldenError> {
+        let lacks = || GoldenError::Lacks(format!("numbers {key}"));
+        let list = self.get(key).and_then(Value::as_array).ok_or_else(lacks)?;
+        Ok(list.iter().filter_map(Value::as_f64).collect())
     }
 
     /// Returns a text, or an empty one if it is missing.
@@ -206,9 +277,9 @@ impl Recorded {
     }
 }
 
-/// Wraps an error of the library about recorded settings.
-pub(crate) fn refused(error: impl std::fmt::Display) -> GoldenError {
-    GoldenError::Refused(error.to_string())
+/// Returns an error with a message.
+pub(crate) fn refused(message: impl fmt::Display) -> GoldenError {
+    GoldenError::Refused(message.to_string())
 }
 
 fn values(dtype: Dtype, data: &[u8], length: usize) -> Option<Vec<f64>> {

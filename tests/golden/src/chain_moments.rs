@@ -1,6 +1,6 @@
 //! Mean and variance of a chain on one-dimensional Gaussian data, in closed form.
 
-use crate::case::{Case, File, GoldenError, refused};
+use crate::case::{Case, File, GoldenError};
 use crate::compare::{Comparison, DOUBLE, Outcome};
 use crate::settings::chain;
 use tweedie::math::{Ddim, Kernel, LevelPath, Spacing};
@@ -8,9 +8,9 @@ use tweedie::math::{Ddim, Kernel, LevelPath, Spacing};
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let prior = &file.shared("mu_s")?.values;
     let (mu, s2) = (prior[0], prior[1].powi(2));
-    let chain = chain(|key| case.config(key))?;
+    let chain = chain(|key| file.setting(case, &format!("config.{key}")))?;
     let spacing = Spacing::Leading { offset: 0 };
-    let path = LevelPath::respaced(&chain, spacing, case.count("N")?).map_err(refused)?;
+    let path = LevelPath::respaced(&chain, spacing, case.count("N")?)?;
     let kernel = Ddim::new(case.number("eta")?)?;
     let (mut mean, mut variance) = (0.0, 1.0);
     for mv in path.moves() {

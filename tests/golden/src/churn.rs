@@ -2,8 +2,9 @@
 
 use crate::case::{Case, File, GoldenError};
 use crate::compare::Outcome;
+use crate::levels::moves;
 use crate::model::recorded;
-use crate::trajectory::{kwarg, moved, moves_through, open_loop, walk_by};
+use crate::trajectory::{kwarg, moved, open_loop, walk_by};
 use serde_json::Value;
 use tweedie::math::{Ddim, Prediction};
 use tweedie::samplers::Churn;
@@ -11,7 +12,7 @@ use tweedie::samplers::Churn;
 /// The peer evaluates its network before the churn, and reads the output at the raised level. It
 /// reads a velocity at the level before the churn (a documented bug).
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    let moves = moves_through(case, &file.tensor(case, "sigmas")?.values)?;
+    let moves = moves(file, case)?;
     let number = |key: &str, default: f64| {
         let value = kwarg(case, key).and_then(Value::as_f64);
         value.unwrap_or(default)
@@ -19,9 +20,13 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let churn = Churn::new(Ddim::deterministic(), number("s_churn", 0.0), moves.len())?
         .within(number("s_tmin", 0.0), number("s_tmax", f64::INFINITY))?
         .with_noise_scale(number("s_noise", 1.0))?;
+    let sigma_data = case
+        .config("sigma_data")
+        .and_then(Value::as_f64)
+        .unwrap_or(0.5);
     let before: Vec<_> = moves.iter().map(|mv| mv.from).collect();
     let prediction = match (case.text("model_kind"), case.text("prediction_type")) {
-        ("edm", _) => Prediction::Edm { sigma_data: 0.5 },
+        ("edm", _) => Prediction::Edm { sigma_data },
         (_, "v_prediction") => Prediction::Velocity,
         _ => Prediction::Noise,
     };

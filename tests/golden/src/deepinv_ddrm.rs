@@ -24,7 +24,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         operator: physics(file, case)?,
         least: sigma_y,
     };
-    let noise = GaussianNoise::new(sigma_y).map_err(refused)?;
+    let noise = GaussianNoise::new(sigma_y)?;
     let measured = Measurement::new(operator, noise, y.clone());
     let step = Ddrm::new(&measured)
         .with_eta(case.number("eta")?)?
@@ -32,7 +32,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let sigmas = &file.tensor(case, "sigmas")?.values;
     let level = |sigma: &f64| Level::variance_exploding(*sigma).map_err(refused);
     let levels = sigmas.iter().map(level).collect::<Result<_, _>>()?;
-    let path = LevelPath::through(levels).map_err(refused)?;
+    let path = LevelPath::through(levels)?;
     let mut draws = Replay::new(draws(file, case)?);
     let sampler = Sampler::new(step, path);
     let x = sampler.start([1, 3, 12, 12], &y.device(), &mut draws)?;
@@ -40,7 +40,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let x = sampler.sample(&prior, x, &mut draws);
     let mut comparison = Comparison::default();
     let out = file.tensor(case, "out")?;
-    comparison.tensor("out", x.map_err(refused)?, out, 1e-5);
+    comparison.tensor("out", x?, out, 1e-5);
     Ok(Outcome::Ran(comparison))
 }
 

@@ -4,7 +4,7 @@
 //! in `[−1, 1]`, except for DDRM, which the peer runs in `[0, 1]`. The peer's denoiser computes in
 //! `f32`.
 
-use crate::case::{Case, File, GoldenError, refused};
+use crate::case::{Case, File, GoldenError};
 use crate::compare::{Comparison, Outcome};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{DenoiseError, InputError, Replay, StaticClip, from_fn, try_from_fn};
@@ -27,10 +27,6 @@ use tweedie::samplers::AnyStep;
 /// The tolerance for the peer's denoiser, which computes in `f32` whatever the dtype of the state.
 pub(crate) const ROUNDED: f64 = 2e-6;
 
-pub(crate) fn knows(case: &Case) -> bool {
-    case.get("alg").is_some() && case.get("physics").is_some()
-}
-
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     match case.text("alg") {
         "ddrm" => crate::deepinv_ddrm::run(file, case),
@@ -48,7 +44,7 @@ pub(crate) fn physics(file: &File, case: &Case) -> Result<Physics, GoldenError> 
         "inpainting" => {
             let mask = file.shared("mask")?;
             let kept = Constant::new(mask.values.clone(), [1, 3, 12, 12]);
-            Box::new(Mask::try_from(kept).map_err(refused)?)
+            Box::new(Mask::try_from(kept)?)
         }
         "blurfft" => {
             let filter = file.shared("blurfft/filter")?;
@@ -56,11 +52,11 @@ pub(crate) fn physics(file: &File, case: &Case) -> Result<Physics, GoldenError> 
             let count = filter.shape[2] * filter.shape[3];
             let values = filter.values[..count].to_vec();
             let spread = PointSpread::new(values, [filter.shape[2], filter.shape[3]]);
-            Box::new(CircularBlur::new(spread.map_err(refused)?, size).map_err(refused)?)
+            Box::new(CircularBlur::new(spread?, size)?)
         }
         "down2" => {
             let operator = Separable::decimate(Taps::Bicubic, 2, size, Padding::Circular);
-            Box::new(operator.map_err(refused)?)
+            Box::new(operator?)
         }
         other => return Err(GoldenError::Lacks(format!("a known operator: {other}"))),
     })
@@ -95,7 +91,7 @@ fn signed(
     let name = format!("{}/y", case.text("physics"));
     let y: Tensor<4> = file.shared(&name)?.tensor(DType::F64)?;
     let ones = operator.apply(Tensor::ones([1, 3, 12, 12], (&y.device(), DType::F64)));
-    let noise = GaussianNoise::new(2.0 * sigma).map_err(refused)?;
+    let noise = GaussianNoise::new(2.0 * sigma)?;
     Ok(Measurement::new(operator, noise, y * 2.0 - ones))
 }
 
@@ -177,14 +173,14 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let end = if solver == "euler" { 1e-3 } else { 0.0 };
     let span = Span::new(1.0, end);
     let vp = VariancePreserving::default();
-    let ve = VarianceExploding::new(0.005, 5.0).map_err(refused)?;
+    let ve = VarianceExploding::new(0.005, 5.0)?;
     let (schedule, step): (Box<dyn Schedule>, AnyStep<4>) = match (case.text("sde"), solver) {
         ("vp", "ddpm") => (Box::new(vp), AnyStep::new(Ancestral::default())),
         ("vp", "ddim") => (Box::new(vp), AnyStep::new(Ddim::deterministic())),
         ("vp", _) => (Box::new(vp), AnyStep::new(EulerMaruyama::new(vp))),
         _ => (Box::new(ve), AnyStep::new(EulerMaruyama::new(ve))),
     };
-    let path = LevelPath::uniform(&*schedule, span, steps).map_err(refused)?;
+    let path = LevelPath::uniform(&*schedule, span, steps)?;
     let mut comparison = Comparison::default();
     let alphas: Vec<f64> = path.levels().iter().map(|level| level.alpha()).collect();
     let scale = file.tensor(case, "scale_t")?;
@@ -202,7 +198,7 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let sampler = Sampler::new(step, path.clone());
     let states = sampler.trajectory(&*denoiser, x.clone(), &mut noise);
     let mut last = x;
-    for (k, state) in states.map_err(refused)?.enumerate() {
+    for (k, state) in states?.enumerate() {
         last = state?.x;
         let name = format!("trajectory[{}]", k + 1);
         comparison.tensor(&name, unit(last.clone()), &recorded[k + 1], tolerance);
@@ -216,7 +212,7 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         );
         let t = t.max(end + dt);
         let noise = (schedule.rates(t).g2 * dt).sqrt();
-        let level = Level::new(before.alpha(), noise).map_err(refused)?;
+        let level = Level::new(before.alpha(), noise)?;
         last = prior(file, [-1.0, 2.0])?.denoise(last, level)? * before.alpha();
     }
     comparison.tensor("out", unit(last), file.tensor(case, "out")?, tolerance);
@@ -226,12 +222,12 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 /// Runs DiffPIR on a chain of 1,000 nodes. The peer's λ refers to twice the variance.
 fn diffpir(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let sigma = case.number("sigma")?;
-    let chain = Chain::linear(1000, 1e-4, 0.02).map_err(refused)?;
+    let chain = Chain::linear(1000, 1e-4, 0.02)?;
     let table = file.tensor(case, "seq")?.values.clone();
     let mut nodes: Vec<usize> = table.iter().map(|i| 999 - *i as usize).collect();
     nodes.sort_unstable_by(|a, b| b.cmp(a));
     let levels = nodes.iter().map(|&i| chain.node(i)).collect();
-    let path = LevelPath::through(levels).map_err(refused)?;
+    let path = LevelPath::through(levels)?;
     let m = signed(file, case, sigma)?;
     let clipped = StaticClip::new(prior(file, [-1.0, 2.0])?, -1.0, 1.0)?;
     let guided = DiffPir::new(clipped, &m).with_lambda(0.5 * case.number("lambda_")?)?;
@@ -250,7 +246,7 @@ fn diffpir(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         _ => 5e-4,
     };
     let mut comparison = Comparison::default();
-    let out = unit(x.map_err(refused)?);
+    let out = unit(x?);
     comparison.tensor("out", out, file.tensor(case, "out")?, tolerance);
     Ok(Outcome::Ran(comparison))
 }

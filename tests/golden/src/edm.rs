@@ -23,7 +23,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         "sigmas" => {
             for name in file.names("sigmas_N") {
                 let recorded = &file.shared(name)?.values;
-                let found: Vec<f64> = named_path(name)?
+                let found: Vec<f64> = named_path(file, case, name)?
                     .levels()
                     .iter()
                     .map(|l| l.sigma())
@@ -34,7 +34,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         "precond" => precondition(file, case, &mut comparison)?,
         "sde" => schedules(file, case, &mut comparison)?,
         id if id.starts_with("heun_N") => {
-            let path = path(case.count("N")?, 0.002, 80.0, 7.0)?;
+            let path = path(file, case, case.count("N")? as f64)?;
             let states = file.tensor(case, "xs")?;
             let found = walk(file, RungeKutta::heun(), &path, &states.part(0))?;
             for (k, x) in found.into_iter().enumerate() {
@@ -53,29 +53,25 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 }
 
 /// Returns `N` levels from `σ_max` to `σ_min`, followed by clean data.
-fn path(n: usize, min: f64, max: f64, rho: f64) -> Result<LevelPath, GoldenError> {
-    let edm = Edm::new(max).map_err(refused)?;
-    let path = LevelPath::karras(edm, Span::new(1.0, min / max), n - 1, rho).map_err(refused)?;
-    Ok(path.then_clean())
+fn path(file: &File, case: &Case, steps: f64) -> Result<LevelPath, GoldenError> {
+    named_path(file, case, &format!("sigmas_N{steps}"))
 }
 
-/// Parses a name such as `sigmas_N10_smin.01_smax50_rho3`. Missing fields take EDM's values.
-fn named_path(name: &str) -> Result<LevelPath, GoldenError> {
-    let field = |prefix: &str, default: f64| {
-        let fields = name
-            .split('_')
-            .filter_map(|field| field.strip_prefix(prefix));
-        fields
-            .filter_map(|value| value.parse().ok())
-            .next()
-            .unwrap_or(default)
+/// Parses a name such as `sigmas_N10_smin.01_smax50_rho3`. Missing fields are those of the case, or
+/// of EDM.
+fn named_path(file: &File, case: &Case, name: &str) -> Result<LevelPath, GoldenError> {
+    let field = |prefix: &str, key: &str, otherwise: f64| {
+        let mut fields = name.split('_');
+        let spelled = fields.find_map(|field| field.strip_prefix(prefix)?.parse().ok());
+        spelled.unwrap_or_else(|| file.number(case, key, otherwise))
     };
-    path(
-        field("N", 18.0) as usize,
-        field("smin", 0.002),
-        field("smax", 80.0),
-        field("rho", 7.0),
-    )
+    let (least, most) = (
+        field("smin", "sigma_min", 0.002),
+        field("smax", "sigma_max", 80.0),
+    );
+    let (steps, rho) = (field("N", "N", 18.0) as usize, field("rho", "rho", 7.0));
+    let span = Span::new(1.0, least / most);
+    Ok(LevelPath::karras(Edm::new(most)?, span, steps - 1, rho)?.then_clean())
 }
 
 fn walk(
@@ -103,20 +99,14 @@ fn walk_with(
             .reshape(shape)
     });
     let sampler = Sampler::new(step, path.clone());
-    let states = sampler
-        .trajectory(&denoiser, x, &mut noise)
-        .map_err(refused)?;
+    let states = sampler.trajectory(&denoiser, x, &mut noise)?;
     states.map(|state| Ok(state?.x)).collect()
 }
 
 /// Algorithm 2 of EDM, with recorded noise.
 fn stochastic(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
-    let steps: usize = case
-        .id
-        .trim_start_matches("stoch_N")
-        .parse()
-        .map_err(refused)?;
-    let path = path(steps, 0.002, 80.0, 7.0)?;
+    let steps: usize = case.id.trim_start_matches("stoch_N").parse()?;
+    let path = path(file, case, steps as f64)?;
     let churn = Churn::new(RungeKutta::heun(), case.number("S_churn")?, steps)?
         .within(case.number("S_min")?, case.number("S_max")?)?
         .with_noise_scale(case.number("S_noise")?)?;
@@ -139,7 +129,7 @@ fn precondition(file: &File, case: &Case, comparison: &mut Comparison) -> Result
     let karras = Prediction::Edm { sigma_data };
     let weighting = Weighting::Edm { sigma_data };
     let sigmas = &file.tensor(case, "sigma")?.values;
-    let edm = Edm::new(1e4).map_err(refused)?;
+    let edm = Edm::new(1e4)?;
     let mut each = |name: &str, f: &dyn Fn(Level) -> f64| -> Result<(), GoldenError> {
         let levels = sigmas
             .iter()
@@ -160,24 +150,23 @@ fn precondition(file: &File, case: &Case, comparison: &mut Comparison) -> Result
 }
 
 fn schedules(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
-    let (vp, sub) = (
-        VariancePreserving::default(),
-        SubVariancePreserving::default(),
-    );
-    let (ve, cosine) = (VarianceExploding::default(), Cosine::default());
+    let number = |key, otherwise| file.number(case, key, otherwise);
+    let betas = [number("beta_min", 0.1), number("beta_max", 20.0)];
+    let vp = VariancePreserving::new(betas[0], betas[1])?;
+    let sub = SubVariancePreserving::new(betas[0], betas[1])?;
+    let ve = VarianceExploding::new(number("sigma_min", 0.01), number("sigma_max", 50.0))?;
+    let cosine = Cosine::new(number("cosine_s", 0.008))?;
     let times = &file.tensor(case, "t")?.values;
     let mut each = |name: &str, f: &dyn Fn(f64) -> f64| -> Result<(), GoldenError> {
         let found: Vec<f64> = times.iter().map(|&t| f(t)).collect();
-        comparison.values(name, &found, &file.tensor(case, name)?.values, DOUBLE);
+        comparison.values(name, &found, &file.spelled(case, name)?.values, DOUBLE);
         Ok(())
     };
     each("vp_alpha", &|t| vp.level(t).alpha())?;
     each("vp_sigma", &|t| vp.level(t).sigma())?;
     each("vp_beta", &|t| vp.rates(t).g2)?;
     each("subvp_sigma", &|t| sub.level(t).sigma())?;
-    each("ve_sigma_smin.01_smax50", &|t| ve.level(t).sigma())?;
-    each("ve_g_smin.01_smax50", &|t| ve.rates(t).g2.sqrt())?;
-    each("cosine_alpha_bar_s.008", &|t| {
-        cosine.level(t).alpha().powi(2)
-    })
+    each("ve_sigma", &|t| ve.level(t).sigma())?;
+    each("ve_g", &|t| ve.rates(t).g2.sqrt())?;
+    each("cosine_alpha_bar", &|t| cosine.level(t).alpha().powi(2))
 }

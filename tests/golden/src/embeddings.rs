@@ -6,11 +6,6 @@ use tweedie::burn::module::{Module, ModuleMapper, Param};
 use tweedie::burn::tensor::{DType, Device, Tensor};
 use tweedie::models::{Activation, TimeEmbedding, TimeEncoding};
 
-/// Returns whether a file holds cases of this kind.
-pub(crate) fn knows(file: &File) -> bool {
-    file.find("gfp/weight").is_some()
-}
-
 /// Runs one case: sinusoids such as `dim32_flip0_shift1_scale1`, or random frequencies.
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let embedding =
@@ -29,10 +24,14 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         comparison.scaled("waves", found, file.tensor(case, "out_log_flip")?, 1e-4);
         return Ok(Outcome::Ran(comparison));
     }
+    // The name spells the settings that are not fields: `dim32_flip0_shift1_scale1`.
     let setting = |name: &str| {
         let mut parts = case.id.split('_');
-        let number = parts.find_map(|part| part.strip_prefix(name)?.parse::<f64>().ok());
-        number.ok_or_else(|| GoldenError::Lacks(format!("{name} in {}", case.id)))
+        let spelled = || parts.find_map(|part| part.strip_prefix(name)?.parse::<f64>().ok());
+        let field = case.get(name);
+        let field = field.and_then(|it| it.as_f64().or(it.as_bool().map(f64::from)));
+        let lacks = || GoldenError::Lacks(format!("{name} of the encoding"));
+        field.or_else(spelled).ok_or_else(lacks)
     };
     let waves = TimeEncoding::Sinusoidal {
         width: setting("dim")? as usize,

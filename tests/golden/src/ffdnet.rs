@@ -1,16 +1,11 @@
 //! FFDNet: one recorded output, and the PSNR on photographs.
 
-use crate::case::{Case, File, GoldenError, refused};
+use crate::case::{Case, File, GoldenError};
 use crate::compare::{Comparison, Outcome};
 use tweedie::burn::tensor::{DType, Device, Tensor};
 use tweedie::image::{Images, PHOTOS, ValueRange};
 use tweedie::metrics::psnr;
 use tweedie::models::Ffdnet;
-
-/// Returns whether a file holds cases of this kind.
-pub(crate) fn knows(file: &File) -> bool {
-    file.meta["network"] == "ffdnet"
-}
 
 /// Runs one case, with the weights in the same folder if there are any, otherwise with the shipped
 /// ones.
@@ -18,7 +13,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let device = Device::flex();
     let weights = file.folder.join("ffdnet_color.safetensors");
     let network = if weights.is_file() {
-        Ffdnet::open(weights, &device).map_err(refused)?
+        Ffdnet::open(weights, &device)?
     } else {
         Ffdnet::colour(&device)
     };
@@ -30,7 +25,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             let lacks = || GoldenError::Lacks(key.into());
             numbers.map(Iterator::collect::<Vec<f64>>).ok_or_else(lacks)
         };
-        let clean = Images::photos().map_err(refused)?;
+        let clean = Images::photos()?;
         let clean = clean.select(&[i], ValueRange::Unit, &device);
         let noise: Tensor<4> = file.shared("noise")?.tensor(DType::F32)?;
         let clean = clean.repeat_dim(0, noise.dims()[0]);

@@ -5,11 +5,6 @@ use crate::compare::{Comparison, Outcome};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{Interpolation, Resize};
 
-/// Returns whether a case is of this kind.
-pub(crate) fn knows(case: &Case) -> bool {
-    case.id.starts_with("in_") && case.id.contains("_ac")
-}
-
 /// Runs one case.
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let lacks = |what: &str| GoldenError::Lacks(format!("{what} in {}", case.id));

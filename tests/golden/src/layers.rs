@@ -1,6 +1,6 @@
 //! Single layers: outputs and the gradients of `Σ out·cot`.
 
-use crate::case::{Case, File, GoldenError, refused};
+use crate::case::{Case, File, GoldenError};
 use crate::compare::{Comparison, Outcome};
 use std::cell::RefCell;
 use tweedie::burn::module::Param;
@@ -16,11 +16,6 @@ use tweedie::models::{Activation, Filter};
 use tweedie::ops::{Sign, fft2};
 
 const DOUBLE: f64 = 1e-10;
-
-/// Returns whether a file holds cases of this kind.
-pub(crate) fn knows(file: &File) -> bool {
-    file.find("conv_c3/x").is_some()
-}
 
 type Check = Box<dyn FnOnce(&Gradients, &mut Comparison) -> Result<(), GoldenError>>;
 
@@ -201,7 +196,7 @@ fn fourier(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let half = plain.clone().narrow(2, 0, w / 2 + 1);
     comparison.scaled("fft2", plain, file.tensor(case, "fft2")?, DOUBLE);
     comparison.scaled("rfft2", half, file.tensor(case, "rfft2")?, DOUBLE);
-    let centred = Transform::new(Basis::Fourier, [h, w]).map_err(refused)?;
+    let centred = Transform::new(Basis::Fourier, [h, w])?;
     let centred = last(centred.apply(z));
     let recorded = file.tensor(case, "fft2_ortho_centered")?;
     comparison.scaled("centred", centred, recorded, DOUBLE);

@@ -1,6 +1,6 @@
 //! Metrics of images and of samples, densities, and data terms with their gradients.
 
-use crate::case::{Case, File, GoldenError, Recorded, refused};
+use crate::case::{Case, File, GoldenError, Recorded};
 use crate::compare::{Comparison, DOUBLE, Outcome};
 use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie::core::{HostNoise, vjp};
@@ -198,7 +198,7 @@ fn image_values(file: &File, comparison: &mut Comparison) -> Result<(), GoldenEr
 fn blur(file: &File) -> Result<Blur, GoldenError> {
     let filter = file.shared("datafid/filter")?;
     let kernel = PointSpread::new(filter.values.clone(), [filter.shape[2], filter.shape[3]]);
-    Ok(Blur::new(kernel.map_err(refused)?, Padding::Circular))
+    Ok(Blur::new(kernel?, Padding::Circular))
 }
 
 /// Compares `‖A u − y‖²/(2σ²)`, its gradient, and its proximal step.
@@ -207,7 +207,7 @@ fn data_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result<()
     let (u, y, blur) = (tensor("u")?, tensor("y")?, blur(file)?);
     let [b, c, h, w] = u.dims();
     let sigma = 0.2_f64;
-    let noise = GaussianNoise::new(sigma).map_err(refused)?;
+    let noise = GaussianNoise::new(sigma)?;
     let measured = Measurement::new(&blur, noise, y.clone());
     let (value, pullback) = vjp(u.clone(), |u| measured.log_likelihood(u));
     let pixels = (c * h * w) as f64;
@@ -220,9 +220,7 @@ fn data_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result<()
     let gamma = 0.3 / (sigma * sigma);
     let tight = ConjugateGradient::default().with_tolerance(1e-12);
     let right = blur.adjoint(y) + u / gamma;
-    let found = tight
-        .solve(&blur, right.clone(), 1.0 / gamma)
-        .map_err(refused)?;
+    let found = tight.solve(&blur, right.clone(), 1.0 / gamma)?;
     let left = blur.adjoint(blur.apply(found.x.clone())) + found.x.clone() / gamma - right;
     let left = left.abs().max().into_scalar::<f64>();
     comparison.values("the equation", &[left], &[0.0], 1e-10);
@@ -242,7 +240,7 @@ fn poisson_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result
     let u: Tensor<4> = file.shared("datafid/u")?.tensor(DType::F64)?;
     let y: Tensor<4> = file.shared("datafid/poisson_y")?.tensor(DType::F64)?;
     let blur = blur(file)?;
-    let noise = PoissonNoise::new(gain).map_err(refused)?;
+    let noise = PoissonNoise::new(gain)?;
     let measured = Measurement::new(&blur, noise, y.clone());
     let (value, pullback) = vjp(u.narrow(0, 0, 1), |u| measured.log_likelihood(u));
     // The recorded value is Σ z − Y − Y ln z.
@@ -273,14 +271,14 @@ fn poisson_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result
 /// Compares log-densities with scipy's.
 fn densities(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
     let z = file.tensor(case, "z")?;
-    let noise = GaussianNoise::new(0.7).map_err(refused)?;
+    let noise = GaussianNoise::new(0.7)?;
     let y = column(&z.values, 1);
     let found = NoiseModel::log_likelihood(&noise, y.clone(), y.full_like(0.3));
     let recorded = file.tensor(case, "normal_logpdf_mu0.3_s0.7")?;
     comparison.tensor("normal", found, recorded, 1e-12);
     let (k, rates) = (file.tensor(case, "k")?, file.tensor(case, "lam")?);
     let recorded = file.tensor(case, "poisson_logpmf")?;
-    let photons = PoissonNoise::new(1.0).map_err(refused)?;
+    let photons = PoissonNoise::new(1.0)?;
     let y = column(&k.values, 1);
     for (rate, recorded) in rates.values.iter().zip(recorded.parts()) {
         let found = NoiseModel::log_likelihood(&photons, y.clone(), y.full_like(*rate));
@@ -294,37 +292,23 @@ fn densities(file: &File, case: &Case, comparison: &mut Comparison) -> Result<()
 fn noise_moments(file: &File, comparison: &mut Comparison) -> Result<(), GoldenError> {
     const COUNT: usize = 100_000;
     let noises: [(&str, AnyNoise, f64); 6] = [
-        (
-            "Gaussian sigma=.1",
-            GaussianNoise::new(0.1).map_err(refused)?.into(),
-            1.0,
-        ),
-        (
-            "Poisson gain=.1",
-            PoissonNoise::new(0.1).map_err(refused)?.into(),
-            1.0,
-        ),
+        ("Gaussian sigma=.1", GaussianNoise::new(0.1)?.into(), 1.0),
+        ("Poisson gain=.1", PoissonNoise::new(0.1)?.into(), 1.0),
         // In counts, not in units of the image.
         (
             "Poisson gain=.1 not normalized",
-            PoissonNoise::new(0.1).map_err(refused)?.into(),
+            PoissonNoise::new(0.1)?.into(),
             10.0,
         ),
         (
             "PoissonGaussian gain=.1 sigma=.05",
-            PoissonGaussianNoise::new(0.1, 0.05)
-                .map_err(refused)?
-                .into(),
+            PoissonGaussianNoise::new(0.1, 0.05)?.into(),
             1.0,
         ),
-        (
-            "Uniform a=.2",
-            UniformNoise::new(0.2).map_err(refused)?.into(),
-            1.0,
-        ),
+        ("Uniform a=.2", UniformNoise::new(0.2)?.into(), 1.0),
         (
             "LogPoisson N0=1024 mu=.02",
-            LogPoissonNoise::new(1024.0, 0.02).map_err(refused)?.into(),
+            LogPoissonNoise::new(1024.0, 0.02)?.into(),
             1.0,
         ),
     ];

@@ -1,7 +1,7 @@
 //! Guidance terms of a mixture, computed from the guided denoisers: `∇ log p̃(y | x_t)` is
 //! `(α/σ²)(x̂₀′ − x̂₀)`.
 
-use crate::case::{Case, File, GoldenError, refused};
+use crate::case::{Case, File, GoldenError};
 use crate::compare::{Comparison, DOUBLE};
 use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie::core::from_fn;
@@ -25,10 +25,10 @@ pub(crate) fn compare(
 ) -> Result<(), GoldenError> {
     let dim = mixture.dim();
     let matrix = Constant::new(a.concat(), [a.len(), dim]);
-    let operator = Matrix::new(matrix, [1, 1, dim]).map_err(refused)?;
+    let operator = Matrix::new(matrix, [1, 1, dim])?;
     let y = TensorData::new(y.to_vec(), [1, 1, 1, y.len()]);
     let y = Tensor::<4>::from_data(y, (&Device::flex(), DType::F64));
-    let noise = GaussianNoise::new(sigma).map_err(refused)?;
+    let noise = GaussianNoise::new(sigma)?;
     let m = Measurement::new(operator, noise, y);
     let prior = from_fn(|x: Tensor<4>, level: Level| {
         let shape = x.dims();

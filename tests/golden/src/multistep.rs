@@ -2,8 +2,9 @@
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Outcome, SINGLE};
+use crate::levels::moves;
 use crate::model::{clipped, model};
-use crate::trajectory::{moved, moves_through, walk_by};
+use crate::trajectory::{moved, walk_by};
 use serde_json::Value;
 use std::cell::RefCell;
 use tweedie::math::interpolation::exponential;
@@ -74,7 +75,7 @@ fn solver_order(case: &Case) -> usize {
 }
 
 pub(crate) fn dpm_solver(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    let moves = moves_through(case, &file.tensor(case, "sigmas")?.values)?;
+    let moves = moves(file, case)?;
     let text = |key: &str, default| case.config(key).and_then(Value::as_str).unwrap_or(default);
     let flag = |key: &str, default| case.config(key).and_then(Value::as_bool).unwrap_or(default);
     let algorithm = text("algorithm_type", "dpmsolver++");
@@ -126,7 +127,7 @@ pub(crate) fn dpm_solver(file: &File, case: &Case) -> Result<Outcome, GoldenErro
 }
 
 pub(crate) fn uni_pc(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    let moves = moves_through(case, &file.tensor(case, "sigmas")?.values)?;
+    let moves = moves(file, case)?;
     let order = solver_order(case);
     let rule = match case.config("solver_type").and_then(Value::as_str) {
         Some("bh1") => UniPcRule::Bh1,

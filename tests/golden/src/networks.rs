@@ -4,7 +4,7 @@
 //! `f64` with the peer's `f32` sinusoids (`output`) and without them (`output_emb64`), and the
 //! outputs of the modules by name (`act/…`).
 
-use crate::case::{File, GoldenError, Recorded, refused};
+use crate::case::{File, GoldenError, Recorded};
 use crate::compare::{Comparison, Outcome, SINGLE};
 use tweedie::burn::module::{Module, ModuleMapper, Param};
 use tweedie::burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
@@ -26,21 +26,19 @@ pub(crate) fn knows(file: &File) -> bool {
 /// Runs the network in both precisions.
 pub(crate) fn run(file: &File) -> Result<Outcome, GoldenError> {
     let device = Device::flex();
-    let mut checkpoint = Checkpoint::open(&file.folder).map_err(refused)?;
+    let mut checkpoint = Checkpoint::open(&file.folder)?;
     if let (Layout::GuidedDiffusion, Some(config)) =
         (checkpoint.layout(), file.meta["config"].as_object())
     {
-        checkpoint = checkpoint
-            .with_guided_config(config.clone())
-            .map_err(refused)?;
+        checkpoint = checkpoint.with_guided_config(config.clone())?;
     }
     let mut comparison = Comparison::default();
     if checkpoint.architecture().is_none() {
-        let network = checkpoint.autoencoder(&device).map_err(refused)?;
+        let network = checkpoint.autoencoder(&device)?;
         autoencoder(file, network, &mut comparison)?;
         return Ok(Outcome::Ran(comparison));
     }
-    let network = checkpoint.network(&device).map_err(refused)?;
+    let network = checkpoint.network(&device)?;
     single(file, &network, &mut comparison)?;
     let exact = match file.find("output_emb64") {
         None if checkpoint.layout() == Layout::GuidedDiffusion => file.find("output"),

@@ -81,14 +81,14 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     if file.find(&format!("{}/prox_l2", case.id)).is_some() {
         let gamma = case.number("prox_gamma")?;
         let x = operator.proximal(tensor("prox_z")?, tensor("y")?, gamma);
-        compare("prox", x.map_err(refused)?.x, "prox_l2", tolerance.inverse)?;
+        compare("prox", x?.x, "prox_l2", tolerance.inverse)?;
     }
     if file.find(&format!("{}/dagger", case.id)).is_some() {
         let y = tensor("y")?;
         // deepinv takes spectral values below 10⁻⁵ as 0.
         let found = match circular(file, case, size)? {
             Some(blur) => blur.truncated_pinv(y.clone(), 1e-5),
-            None => operator.pinv(y.clone()).map_err(refused)?.x,
+            None => operator.pinv(y.clone())?.x,
         };
         if case.id.starts_with("down_") {
             // The recorded iteration was stopped early, so it is only compared up to its own
@@ -118,7 +118,7 @@ fn circular(
     if !case.id.starts_with("blurfft") {
         return Ok(None);
     }
-    let blur = CircularBlur::new(kernel(file, case)?, size).map_err(refused)?;
+    let blur = CircularBlur::new(kernel(file, case)?, size)?;
     Ok(Some(blur))
 }
 
@@ -166,25 +166,25 @@ fn build(
             // Gaussian and sinc filters were rounded to f32.
             let rounded = id.contains("gaussian") || id.contains("sinc");
             let tolerance = if rounded { ROUNDED } else { EXACT };
-            return Ok(Some((operator.map_err(refused)?.into(), tolerance)));
+            return Ok(Some((operator?.into(), tolerance)));
         }
         "DownsamplingMatlab" => {
             let factor = if id.ends_with("x4") { 4 } else { 2 };
             let small = size.map(|n| n / factor);
-            Separable::imresize(size, small).map_err(refused)?.into()
+            Separable::imresize(size, small)?.into()
         }
         "Upsampling" => {
             // deepinv's operator is the bare transpose, without the factor that keeps a constant.
             let large = size.map(|n| 2 * n);
             let shrink = Separable::decimate(Taps::Bicubic, 2, large, Padding::Circular);
-            shrink.map_err(refused)?.transposed().into()
+            shrink?.transposed().into()
         }
         "Decolorize" => {
             let weights = match id {
                 "decolorize" => vec![0.4472 * 0.66851, 0.8781 * 0.66851, 0.1706 * 0.66851],
                 _ => vec![1.0 / 3.0; 3],
             };
-            let mix = ChannelMix::new(&[weights]).map_err(refused)?;
+            let mix = ChannelMix::new(&[weights])?;
             let tolerance = Tolerance {
                 y: 2e-7,
                 inverse: 4e-7,
@@ -202,14 +202,14 @@ fn build(
             };
             let rounded = case.text("x_dtype").ends_with("32");
             let matrix = Constant::new(recorded, [96, 192]);
-            let dense = Matrix::new(matrix, [signal[0], signal[1], signal[2]]).map_err(refused)?;
+            let dense = Matrix::new(matrix, [signal[0], signal[1], signal[2]])?;
             return Ok(Some((dense.into(), if rounded { ROUNDED } else { EXACT })));
         }
         "SinglePixelCamera" => {
-            let sampled = Sampled::new(Basis::Hadamard, mask()?, size).map_err(refused)?;
+            let sampled = Sampled::new(Basis::Hadamard, mask()?, size)?;
             // The mask must be that of the sequency order.
             let count = file.tensor(case, "mask")?.values.iter().sum::<f64>() as usize;
-            let own = Sampled::single_pixel(size, count).map_err(refused)?;
+            let own = Sampled::single_pixel(size, count)?;
             if own != sampled {
                 return Err(GoldenError::Refused(
                     "another mask in sequency order".into(),
@@ -217,9 +217,7 @@ fn build(
             }
             return Ok(Some((sampled.into(), ROUNDED)));
         }
-        "MRI" => Sampled::new(Basis::Fourier, mask()?, size)
-            .map_err(refused)?
-            .into(),
+        "MRI" => Sampled::new(Basis::Fourier, mask()?, size)?.into(),
         "MultiCoilMRI" => {
             let (re, im) = (
                 file.tensor(case, "coil_maps_re")?,
@@ -227,7 +225,7 @@ fn build(
             );
             let maps = [re.values.clone(), im.values.clone()].concat();
             let maps = Constant::new(maps, [2, re.shape[1], re.shape[2], re.shape[3]]);
-            MultiCoil::new(maps, mask()?).map_err(refused)?.into()
+            MultiCoil::new(maps, mask()?)?.into()
         }
         "Tomography" => {
             let scan = scan(file, case, size)?;
@@ -249,13 +247,11 @@ fn scan(file: &File, case: &Case, size: [usize; 2]) -> Result<Tomography, Golden
         Ok(angles) => angles,
         Err(_) => file.shared("tomo_circle0/angles")?,
     };
-    let scan = Tomography::new(size, &angles.values).map_err(refused)?;
+    let scan = Tomography::new(size, &angles.values)?;
     if case.id.ends_with("circle1") {
         return scan.with_disc().map_err(refused);
     }
-    let detectors = scan
-        .output_shape([1, 1, size[0], size[1]])
-        .map_err(refused)?[2];
+    let detectors = scan.output_shape([1, 1, size[0], size[1]])?[2];
     let before = detectors / 2 - size[0] / 2;
     let centre = (detectors as f64 - 1.0) / 2.0 - before as f64;
     scan.with_centre([centre; 2]).map_err(refused)
@@ -280,7 +276,7 @@ fn back_projection(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let recorded = left(theirs);
     comparison.values("its residual", &[recorded], &[0.00842], 1e-4);
     let settings = ConjugateGradient::default().with_tolerance(1e-4);
-    let ours = settings.pinv(&scan, y.clone()).map_err(refused)?;
+    let ours = settings.pinv(&scan, y.clone())?;
     let worse = (left(ours.x) - recorded).max(0.0);
     comparison.values("how much worse A⁺ y meets y", &[worse], &[0.0], 1e-12);
     Ok(Outcome::Ran(comparison))
@@ -288,7 +284,7 @@ fn back_projection(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 
 fn two_images(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let x = file.tensor(case, "x")?;
-    let stack = pansharpen([x.shape[2], x.shape[3]], 4).map_err(refused)?;
+    let stack = pansharpen([x.shape[2], x.shape[3]], 4)?;
     let mut comparison = Comparison::default();
     let y = stack.apply(x.tensor(DType::F64)?);
     for (found, name) in stack.split(y).into_iter().zip(["y0", "y1"]) {
@@ -328,7 +324,7 @@ fn filters(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             }
             other => return Ok(Outcome::skipped(format!("no filter {other}"))),
         };
-        let spread = spread.map_err(refused)?;
+        let spread = spread?;
         // Rounded to f32; sinc's constants have seven digits.
         comparison.values(name, spread.values(), &recorded.values, 5e-8);
     }

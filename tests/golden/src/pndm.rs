@@ -19,7 +19,7 @@ pub(crate) fn visited(
     steps: usize,
     start: PndmStart,
 ) -> Result<Vec<usize>, GoldenError> {
-    let nodes = spacing.indices(chain.len(), steps).map_err(refused)?;
+    let nodes = spacing.indices(chain.len(), steps)?;
     if start == PndmStart::ImprovedEuler {
         // The second node is visited twice.
         let again = nodes.get(1).copied().unwrap_or(nodes[0]);

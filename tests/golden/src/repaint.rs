@@ -1,40 +1,34 @@
 //! RePaint: its path up and down the chain, and its replacement step.
 
-use crate::case::{Case, File, GoldenError, refused};
+use crate::case::{Case, File, GoldenError};
 use crate::compare::{Comparison, DOUBLE, Outcome};
 use crate::model::clipped;
-use crate::settings::gaussian;
+use crate::settings::{chain, gaussian};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{Advance, DenoiseError, Replay, from_fn};
 use tweedie::inverse::measurement::Measurement;
 use tweedie::inverse::noise::GaussianNoise;
 use tweedie::inverse::operator::Mask;
 use tweedie::inverse::posterior::RePaint;
-use tweedie::math::{Chain, Ddim, Kernel, Level, LevelPath, Move, Spacing};
+use tweedie::math::{Ddim, Kernel, Level, LevelPath, Move, Spacing};
 use tweedie::ops::Constant;
 use tweedie::prelude::{Denoiser, State, Step};
 use tweedie::samplers::{StepContext, StepError};
 
-/// Runs a case such as `jump_N50_j10_n10`: 50 of 1000 nodes, jumps of 10 moves, 10 times.
+/// Runs a case: so many nodes of a chain, with jumps of so many moves, so many times.
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     if case.get("config").is_some() {
         return replacement(file, case);
     }
-    let field = |prefix: char| {
-        let fields = case.id.split('_').skip(1);
-        let field = fields.filter_map(|field| field.strip_prefix(prefix)).next();
-        field.and_then(|value| value.parse::<usize>().ok())
-    };
-    let (Some(steps), Some(jump), Some(repeats)) = (field('N'), field('j'), field('n')) else {
-        return Err(GoldenError::Lacks("an id like jump_N50_j10_n10".into()));
-    };
-    let chain = Chain::linear(1000, 1e-4, 0.02).map_err(refused)?;
+    let [steps, jump, repeats] = ["N", "jump_length", "jump_n_sample"].map(|key| case.count(key));
+    let (steps, jump, repeats) = (steps?, jump?, repeats?);
+    let chain = chain(|key| file.setting(case, &format!("config.{key}")))?;
     let spacing = Spacing::Leading { offset: 0 };
-    let nodes = spacing.indices(chain.len(), steps).map_err(refused)?;
+    let nodes = spacing.indices(chain.len(), steps)?;
     let levels: Vec<Level> = nodes.iter().map(|&i| chain.node(i)).collect();
-    // The peer passes the first `jump − 1` nodes once and repeats the rest.
-    let (once, again) = levels.split_at(jump - 1);
-    let again = LevelPath::through(again.to_vec()).map_err(refused)?;
+    // The peer passes the first nodes once, up to a multiple of the jump, and repeats the rest.
+    let (once, again) = levels.split_at((steps - 1) % jump);
+    let again = LevelPath::through(again.to_vec())?;
     let travel = again.with_time_travel(jump, repeats);
     let visited = once.iter().chain(travel.levels());
     let index = |level: &Level| chain.index(*level).round();
@@ -61,10 +55,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let lacks = |name: &str| GoldenError::Lacks(format!("{name} of the case"));
     let config = |name: &str| case.config(name).and_then(serde_json::Value::as_f64);
-    let train = config("num_train_timesteps").ok_or_else(|| lacks("num_train_timesteps"))?;
-    let betas = ["beta_start", "beta_end"].map(|name| config(name).ok_or_else(|| lacks(name)));
-    let [first, last] = betas;
-    let chain = Chain::linear(train as usize, first?, last?).map_err(refused)?;
+    let chain = chain(|key| case.config(key))?;
     let stride = chain.len() / case.count("N")?;
     let states = file.tensor(case, "xs")?.parts();
     let draws = file.tensor(case, "noises")?.parts();
@@ -86,7 +77,7 @@ fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         .flat_map(|part| part.values.repeat(channels))
         .collect();
     let shape = [mask.shape[0], channels, h, w];
-    let mask = Mask::try_from(Constant::new(known, shape)).map_err(refused)?;
+    let mask = Mask::try_from(Constant::new(known, shape))?;
     let original: Tensor<4> = file.tensor(case, "original_image")?.tensor(DType::F64)?;
     let prior = gaussian(file, &states[0].tensor::<4>(DType::F64)?.dims())?;
     let model = from_fn(move |x: Tensor<4>, level: Level| {
@@ -100,7 +91,7 @@ fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         case,
     };
     // RePaint assumes a measurement without noise.
-    let noise = GaussianNoise::new(1e-3).map_err(refused)?;
+    let noise = GaussianNoise::new(1e-3)?;
     let step = RePaint::new(moves, Measurement::new(mask, noise, original));
     let mut comparison = Comparison::default();
     for (k, kind) in kinds.iter().enumerate() {

@@ -91,7 +91,7 @@ fn variance_exploding(file: &File, case: &Case) -> Result<Outcome, GoldenError> 
             }
         }
         if dtype == DType::F32 {
-            let top = Level::variance_exploding(sigmas[sigmas.len() - 1]).map_err(refused)?;
+            let top = Level::variance_exploding(sigmas[sigmas.len() - 1])?;
             let single = open_loop(file, case, std::iter::repeat(top))?;
             let last = file.tensor(case, "x_final_f32")?;
             comparison.tensor("x_final_f32", x, last, single);
@@ -107,8 +107,7 @@ fn variance_preserving(file: &File, case: &Case) -> Result<Outcome, GoldenError>
     let schedule = VariancePreserving::new(
         number("beta_min").unwrap_or(0.1),
         number("beta_max").unwrap_or(20.0),
-    )
-    .map_err(refused)?;
+    )?;
     let kernel = EulerMaruyama::new(schedule);
     let dt = 1.0 / case.count("N")? as f64;
     let parts = |name: &str| Ok::<_, GoldenError>(file.tensor(case, name)?.parts());

@@ -7,9 +7,17 @@ use tweedie::math::{Chain, Prediction, Spacing};
 
 /// Returns the chain that a peer's settings describe; `get` looks up a setting.
 pub(crate) fn chain<'a>(get: impl Fn(&str) -> Option<&'a Value>) -> Result<Chain, GoldenError> {
+    chain_by_default(get, [1e-4, 0.02])
+}
+
+/// Like [`chain`], with the first and the last β that a class has by default.
+pub(crate) fn chain_by_default<'a>(
+    get: impl Fn(&str) -> Option<&'a Value>,
+    [first, last]: [f64; 2],
+) -> Result<Chain, GoldenError> {
     let number = |key: &str, default: f64| get(key).and_then(Value::as_f64).unwrap_or(default);
     let steps = number("num_train_timesteps", 1000.0) as usize;
-    let (first, last) = (number("beta_start", 1e-4), number("beta_end", 0.02));
+    let (first, last) = (number("beta_start", first), number("beta_end", last));
     let chain = match get("beta_schedule")
         .and_then(Value::as_str)
         .unwrap_or("linear")
@@ -24,7 +32,7 @@ pub(crate) fn chain<'a>(get: impl Fn(&str) -> Option<&'a Value>) -> Result<Chain
             )));
         }
     };
-    let chain = chain.map_err(refused)?;
+    let chain = chain?;
     if get("rescale_betas_zero_snr").and_then(Value::as_bool) == Some(true) {
         return chain.with_zero_terminal_snr().map_err(refused);
     }

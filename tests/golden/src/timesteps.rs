@@ -1,6 +1,6 @@
 //! The nodes of a chain that a sampler visits.
 
-use crate::case::{Case, File, GoldenError, refused};
+use crate::case::{Case, File, GoldenError};
 use crate::compare::{Comparison, DOUBLE, Outcome};
 use crate::pndm;
 use crate::settings::{chain, spacing};
@@ -53,7 +53,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         }
         _ => return Ok(Outcome::skipped(format!("{class} is not implemented yet"))),
     };
-    let found = found.map_err(refused)?;
+    let found = found?;
     let mut comparison = Comparison::default();
     // Nodes between those of the chain are recorded in f32.
     let tolerance = if found.iter().all(|t| t.fract() == 0.0) {

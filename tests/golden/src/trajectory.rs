@@ -2,6 +2,7 @@
 
 use crate::case::{Case, File, GoldenError, Recorded, refused};
 use crate::compare::{Comparison, DOUBLE, Outcome, SINGLE};
+use crate::levels::moves;
 use crate::model::{clipped, model};
 use crate::settings::{chain, indices, spacing};
 use crate::{churn, multistep, pndm};
@@ -174,7 +175,7 @@ pub(crate) fn moved<S: Step<4>>(
 fn ddpm(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let chain = chain(|key| case.config(key))?;
     let nodes = visited(file, case)?.into_iter().map(|i| chain.node(i));
-    let path = LevelPath::through(nodes.chain([Level::CLEAN]).collect()).map_err(refused)?;
+    let path = LevelPath::through(nodes.chain([Level::CLEAN]).collect())?;
     let moves: Vec<Move> = path.moves().collect();
     let draws: Vec<usize> = case
         .get("noise_used_at_step")
@@ -283,11 +284,8 @@ fn ddim(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 }
 
 fn heun(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    // All levels and states except the first and last are recorded twice, once for each evaluation.
-    let recorded = file.tensor(case, "sigmas")?;
-    let mut sigmas = recorded.values.clone();
-    sigmas.dedup();
-    let moves = moves_through(case, &sigmas)?;
+    // All states except the first and last are recorded twice, once for each evaluation.
+    let moves = moves(file, case)?;
     let states = file.tensor(case, "xs")?;
     let evaluations = states.shape[0] - 1;
     let mut comparison = Comparison::default();
@@ -310,28 +308,11 @@ fn heun(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     Ok(Outcome::Ran(comparison))
 }
 
-/// Runs through recorded noise levels.
+/// Runs through the noise levels of the configuration.
 fn by_sigmas(file: &File, case: &Case, kernel: Ddim) -> Result<Outcome, GoldenError> {
-    let states = file.tensor(case, "xs")?.shape[0];
-    let sigmas = &file.tensor(case, "sigmas")?.values;
-    // A peer may record one level more than it visits.
-    let moves = moves_through(case, &sigmas[..states.min(sigmas.len())])?;
-    walk(file, case, &moves, |model, x, mv, noise, _| {
+    walk(file, case, &moves(file, case)?, |model, x, mv, noise, _| {
         by_kernel(&kernel, model, x, mv, noise)
     })
-}
-
-pub(crate) fn moves_through(case: &Case, sigmas: &[f64]) -> Result<Vec<Move>, GoldenError> {
-    let level = |&sigma: &f64| match case.text("model_kind") {
-        "flow" => Level::new(1.0 - sigma, sigma).map_err(refused),
-        "vps" => Ok(Level::variance_preserving(-2.0 * sigma.ln())),
-        _ => Level::variance_exploding(sigma).map_err(refused),
-    };
-    let levels = sigmas.iter().map(level).collect::<Result<Vec<_>, _>>()?;
-    Ok(LevelPath::through(levels)
-        .map_err(refused)?
-        .moves()
-        .collect())
 }
 
 /// Returns the nodes of a run. With a spacing they come from the library and must agree with the
@@ -342,9 +323,7 @@ fn visited(file: &File, case: &Case) -> Result<Vec<usize>, GoldenError> {
         return Ok(recorded);
     };
     let nodes = chain(|key| case.config(key))?.len();
-    let found = spacing(case, "leading")?
-        .indices(nodes, steps)
-        .map_err(refused)?;
+    let found = spacing(case, "leading")?.indices(nodes, steps)?;
     if found != recorded {
         return Err(refused(format!("nodes {found:?} instead of {recorded:?}")));
     }

@@ -1,4 +1,5 @@
-//! Replays golden cases: `cargo xtask golden DIR`.
+//! Replays golden cases: `cargo xtask golden DIR`. With `--strict`, a field of a case that no code
+//! reads is a failure.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,11 +9,13 @@ use tweedie_golden::{Outcome, replay};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let Some(folder) = std::env::args_os().nth(1) else {
-        eprintln!("error: name the folder of golden cases: cargo xtask golden DIR");
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let strict = arguments.iter().any(|argument| argument == "--strict");
+    let Some(folder) = arguments.iter().find(|argument| *argument != "--strict") else {
+        eprintln!("error: name the folder of golden cases: cargo xtask golden DIR [--strict]");
         return ExitCode::from(2);
     };
-    let lines = match replay(Path::new(&folder)) {
+    let lines = match replay(Path::new(folder), strict) {
         Ok(lines) => lines,
         Err(error) => {
             eprintln!("error: {error}");
@@ -21,7 +24,7 @@ fn main() -> ExitCode {
     };
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for line in lines {
-        let name = format!("{} {}", line.file, line.id);
+        let name = format!("{} {} ({})", line.file, line.id, line.kind);
         match line.outcome {
             Outcome::Ran(c) => {
                 let errors = format!(
