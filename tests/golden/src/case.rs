@@ -234,6 +234,17 @@ impl Case {
         self.number(key).map(|number| number as usize)
     }
 
+    /// Returns a number from its field, or from the part of the case's name that starts with
+    /// `prefix`, such as `N50`.
+    pub(crate) fn spelled(&self, key: &str, prefix: &str) -> Result<f64, GoldenError> {
+        let lacks = || GoldenError::Lacks(format!("{key}, as a field or in the name {}", self.id));
+        let mut parts = self.id.split('_');
+        let named = || parts.find_map(|part| part.strip_prefix(prefix)?.parse().ok());
+        let field = self.get(key);
+        let field = field.and_then(|it| it.as_f64().or(it.as_bool().map(f64::from)));
+        field.or_else(named).ok_or_else(lacks)
+    }
+
     /// Returns a list of numbers.
     pub(crate) fn numbers(&self, key: &str) -> Result<Vec<f64>, GoldenError> {
         let lacks = || GoldenError::Lacks(format!("numbers {key}"));

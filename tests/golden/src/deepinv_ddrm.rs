@@ -5,7 +5,7 @@
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, Outcome};
-use crate::deepinv_posterior::{Physics, physics, prior};
+use crate::deepinv_posterior::{Physics, physics, prior, shape};
 use std::f64::consts::TAU;
 use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie::core::Replay;
@@ -35,7 +35,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let path = LevelPath::through(levels)?;
     let mut draws = Replay::new(draws(file, case)?);
     let sampler = Sampler::new(step, path);
-    let x = sampler.start([1, 3, 12, 12], &y.device(), &mut draws)?;
+    let x = sampler.start(shape(file, case)?, &y.device(), &mut draws)?;
     let prior = prior(file, [0.0, 1.0])?;
     let x = sampler.sample(&prior, x, &mut draws);
     let mut comparison = Comparison::default();
@@ -46,44 +46,49 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 
 /// Returns the draws as images, `V z/√2`.
 fn draws(file: &File, case: &Case) -> Result<Vec<Tensor<4>>, GoldenError> {
+    let shape = shape(file, case)?;
+    let [.., h, w] = shape;
     let draws = file.tensor(case, "noises")?.parts().into_iter();
     let image = |values: Vec<f64>| {
         let values: Vec<f64> = values.iter().map(|z| z / 2_f64.sqrt()).collect();
-        let data = TensorData::new(values, [1, 3, 12, 12]);
+        let data = TensorData::new(values, shape);
         Tensor::from_data(data, (&Device::flex(), DType::F64))
     };
     let spectral = case.text("physics") == "blurfft";
     Ok(draws
         .map(|z| match spectral {
-            true => image(z.values.chunks(12 * 7 * 2).flat_map(inverse).collect()),
+            true => {
+                let planes = z.values.chunks(h * (w / 2 + 1) * 2);
+                image(planes.flat_map(|pairs| inverse(pairs, [h, w])).collect())
+            }
             false => image(z.values),
         })
         .collect())
 }
 
-/// Returns the unitary inverse of a real Fourier transform `[12, 7]` of pairs: complex along the
-/// rows, then real along the columns. In the second step, the first and the last column have no
-/// imaginary part.
-fn inverse(pairs: &[f64]) -> Vec<f64> {
-    const N: usize = 12;
-    let mut image = vec![0.0; N * N];
+/// Returns the unitary inverse of a real Fourier transform `[h, w/2 + 1]` of pairs: complex along the
+/// rows, then real along the columns. In the second step, the first column has no imaginary part,
+/// nor has the last one of an even width.
+fn inverse(pairs: &[f64], [h, w]: [usize; 2]) -> Vec<f64> {
+    let half = w / 2 + 1;
+    let mut image = vec![0.0; h * w];
     for (i, pixel) in image.iter_mut().enumerate() {
-        let (row, column) = (i / N, i % N);
-        for l in 0..=N / 2 {
+        let (row, column) = (i / w, i % w);
+        for l in 0..half {
             // The transform along the rows.
             let (mut re, mut im) = (0.0, 0.0);
-            for k in 0..N {
-                let (a, b) = (pairs[2 * (k * 7 + l)], pairs[2 * (k * 7 + l) + 1]);
-                let (sin, cos) = (TAU * (k * row) as f64 / N as f64).sin_cos();
+            for k in 0..h {
+                let (a, b) = (pairs[2 * (k * half + l)], pairs[2 * (k * half + l) + 1]);
+                let (sin, cos) = (TAU * (k * row) as f64 / h as f64).sin_cos();
                 re += a * cos - b * sin;
                 im += a * sin + b * cos;
             }
-            let (sin, cos) = (TAU * (l * column) as f64 / N as f64).sin_cos();
+            let (sin, cos) = (TAU * (l * column) as f64 / w as f64).sin_cos();
             *pixel += match l {
                 0 => re,
-                l if 2 * l == N => re * cos,
+                l if 2 * l == w => re * cos,
                 _ => 2.0 * (re * cos - im * sin),
-            } / N as f64;
+            } / ((h * w) as f64).sqrt();
         }
     }
     image

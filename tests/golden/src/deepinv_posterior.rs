@@ -6,6 +6,7 @@
 
 use crate::case::{Case, File, GoldenError};
 use crate::compare::{Comparison, Outcome};
+use crate::settings::chain as chain_of;
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{DenoiseError, InputError, Replay, StaticClip, from_fn, try_from_fn};
 use tweedie::inverse::measurement::Measurement;
@@ -17,8 +18,7 @@ use tweedie::inverse::posterior::{
     Annealed, DiffPir, Dps, Mmps, Pigdm, ResidualNorm, ScoreGuidance,
 };
 use tweedie::math::{
-    Chain, EulerMaruyama, Level, LevelPath, Renoise, Schedule, Span, VarianceExploding,
-    VariancePreserving,
+    EulerMaruyama, Level, LevelPath, Renoise, Schedule, Span, VarianceExploding, VariancePreserving,
 };
 use tweedie::ops::Constant;
 use tweedie::prelude::{Ancestral, Ddim, Denoiser, Sampler};
@@ -39,11 +39,12 @@ pub(crate) type Physics = Box<dyn Spectral<4> + Send + Sync>;
 
 /// Returns the operator of a case.
 pub(crate) fn physics(file: &File, case: &Case) -> Result<Physics, GoldenError> {
-    let size = [12, 12];
+    let [_, channels, h, w] = shape(file, case)?;
+    let size = [h, w];
     Ok(match case.text("physics") {
         "inpainting" => {
             let mask = file.shared("mask")?;
-            let kept = Constant::new(mask.values.clone(), [1, 3, 12, 12]);
+            let kept = Constant::new(mask.values.clone(), [1, channels, h, w]);
             Box::new(Mask::try_from(kept)?)
         }
         "blurfft" => {
@@ -62,6 +63,13 @@ pub(crate) fn physics(file: &File, case: &Case) -> Result<Physics, GoldenError> 
     })
 }
 
+/// The shape of a signal.
+pub(crate) fn shape(file: &File, case: &Case) -> Result<[usize; 4], GoldenError> {
+    let out = file.tensor(case, "out")?.shape.clone();
+    out.try_into()
+        .map_err(|_| GoldenError::Lacks("an image".into()))
+}
+
 /// Returns `E[x₀ | x_t]` for images in `[low, low + length]`; the prior is given in `[0, 1]`.
 pub(crate) fn prior(
     file: &File,
@@ -72,7 +80,7 @@ pub(crate) fn prior(
     let mu: Vec<f64> = mu.iter().filter_map(|mu| mu.as_f64()).collect();
     let std = file.meta["s"].as_f64().ok_or_else(|| lacks("s"))? * length;
     let mu: Vec<f64> = mu.iter().map(|mu| low + length * mu).collect();
-    let mu = Constant::new(mu, [1, 3, 1, 1]);
+    let mu = Constant::new(mu.clone(), [1, mu.len(), 1, 1]);
     Ok(from_fn(move |x: Tensor<4>, level: Level| {
         let (a, s2) = (level.alpha(), level.sigma().powi(2));
         let all = a * a * std * std + s2;
@@ -90,7 +98,7 @@ fn signed(
     let operator = physics(file, case)?;
     let name = format!("{}/y", case.text("physics"));
     let y: Tensor<4> = file.shared(&name)?.tensor(DType::F64)?;
-    let ones = operator.apply(Tensor::ones([1, 3, 12, 12], (&y.device(), DType::F64)));
+    let ones = operator.apply(Tensor::ones(shape(file, case)?, (&y.device(), DType::F64)));
     let noise = GaussianNoise::new(2.0 * sigma)?;
     Ok(Measurement::new(operator, noise, y * 2.0 - ones))
 }
@@ -114,12 +122,22 @@ fn noises(file: &File, case: &Case) -> Result<Vec<Tensor<4>>, GoldenError> {
 fn guided(file: &File, case: &Case) -> Result<Box<dyn Denoiser<4>>, GoldenError> {
     let prior = prior(file, [-1.0, 2.0])?;
     let m = signed(file, case, case.number("sigma_y")?)?;
+    let iterations = file.number(case, "cg_max_iter", 3.0) as usize;
     Ok(match case.text("alg") {
         // In the peer's units the norm is half as long.
-        "dps" => Box::new(Dps::new(prior, ResidualNorm::new(m)).with_strength(0.5)?),
-        "dps_w0.3_clip" => {
-            let clipped = StaticClip::new(prior, -1.0, 1.0)?;
-            Box::new(Dps::new(clipped, ResidualNorm::new(m)).with_strength(0.15)?)
+        name if name.starts_with("dps") && name != "dps_annealed" => {
+            let clip = file
+                .setting(case, "clip")
+                .and_then(serde_json::Value::as_bool);
+            let prior: Box<dyn Denoiser<4>> = match clip.unwrap_or(name.ends_with("clip")) {
+                true => Box::new(StaticClip::new(prior, -1.0, 1.0)?),
+                false => Box::new(prior),
+            };
+            let weight = name
+                .split('_')
+                .find_map(|part| part.strip_prefix('w')?.parse().ok());
+            let weight = file.number(case, "weight", weight.unwrap_or(1.0));
+            Box::new(Dps::new(prior, ResidualNorm::new(m)).with_strength(0.5 * weight)?)
         }
         "dps_annealed" => Box::new(try_from_fn(move |x: Tensor<4>, level: Level| {
             let sigma = m.noise.sigma().hypot(level.noise_to_signal());
@@ -130,24 +148,25 @@ fn guided(file: &File, case: &Case) -> Result<Box<dyn Denoiser<4>>, GoldenError>
         // Unit variance in [0, 1] is a standard deviation of 2 here.
         "pigdm" if case.text("physics") == "down2" => {
             Box::new(try_from_fn(move |x: Tensor<4>, level: Level| {
-                three_iterations(&prior, &m, x, level)
+                stopped(&prior, &m, x, level, iterations)
             }))
         }
         "pigdm" => Box::new(Pigdm::new(prior, m).with_data_std(2.0)?),
-        "mmps" => Box::new(Mmps::new(prior, m).with_iterations(3)?),
+        "mmps" => Box::new(Mmps::new(prior, m).with_iterations(iterations)?),
         "ald" => Box::new(ScoreGuidance::new(prior, Annealed::new(m))),
         other => return Err(GoldenError::Lacks(format!("a known method: {other}"))),
     })
 }
 
-/// The peer's ΠGDM stops after three iterations of conjugate gradients in measurement space.
+/// The peer's ΠGDM stops after so many iterations of conjugate gradients in measurement space.
 /// [`Mmps`] iterates likewise, here with an isotropic prior of covariance `r² I`. Afterwards the
 /// change is multiplied by the true gradient's factor, which is a scalar for this prior.
-fn three_iterations(
+fn stopped(
     prior: &impl Denoiser<4>,
     m: &Measurement<4, Physics, GaussianNoise>,
     x: Tensor<4>,
     level: Level,
+    iterations: usize,
 ) -> Result<Tensor<4>, DenoiseError> {
     let (a, s2) = (level.alpha(), level.sigma().powi(2));
     let r2 = s2 / (a * a + s2 / 4.0);
@@ -156,7 +175,7 @@ fn three_iterations(
     let isotropic =
         from_fn(move |x: Tensor<4>, _| (x - at.clone()) * (r2 * a / s2) + value.clone());
     let change = Mmps::new(isotropic, m)
-        .with_iterations(3)
+        .with_iterations(iterations)
         .map_err(InputError::from)?
         .denoise(x.clone(), level)?
         - clean.clone();
@@ -172,11 +191,18 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let solver = case.text("solver");
     let end = if solver == "euler" { 1e-3 } else { 0.0 };
     let span = Span::new(1.0, end);
-    let vp = VariancePreserving::default();
-    let ve = VarianceExploding::new(0.005, 5.0)?;
+    let number = |kind: &str, key: &str, otherwise| {
+        let general = file.number(case, &format!("{kind}.{key}"), otherwise);
+        file.number(case, &format!("sde_params.{key}"), general)
+    };
+    let betas = [("beta_min", 0.1), ("beta_max", 20.0)].map(|(key, it)| number("vp", key, it));
+    let sigmas = [("sigma_min", 0.005), ("sigma_max", 5.0)].map(|(key, it)| number("ve", key, it));
+    let vp = VariancePreserving::new(betas[0], betas[1])?;
+    let ve = VarianceExploding::new(sigmas[0], sigmas[1])?;
+    let ddim = Ddim::new(file.number(case, "eta", 0.0))?;
     let (schedule, step): (Box<dyn Schedule>, AnyStep<4>) = match (case.text("sde"), solver) {
         ("vp", "ddpm") => (Box::new(vp), AnyStep::new(Ancestral::default())),
-        ("vp", "ddim") => (Box::new(vp), AnyStep::new(Ddim::deterministic())),
+        ("vp", "ddim") => (Box::new(vp), AnyStep::new(ddim)),
         ("vp", _) => (Box::new(vp), AnyStep::new(EulerMaruyama::new(vp))),
         _ => (Box::new(ve), AnyStep::new(EulerMaruyama::new(ve))),
     };
@@ -222,9 +248,12 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 /// Runs DiffPIR on a chain of 1,000 nodes. The peer's λ refers to twice the variance.
 fn diffpir(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let sigma = case.number("sigma")?;
-    let chain = Chain::linear(1000, 1e-4, 0.02)?;
+    let chain = chain_of(|key| file.setting(case, &format!("config.{key}")))?;
     let table = file.tensor(case, "seq")?.values.clone();
-    let mut nodes: Vec<usize> = table.iter().map(|i| 999 - *i as usize).collect();
+    let mut nodes: Vec<usize> = table
+        .iter()
+        .map(|i| chain.len() - 1 - *i as usize)
+        .collect();
     nodes.sort_unstable_by(|a, b| b.cmp(a));
     let levels = nodes.iter().map(|&i| chain.node(i)).collect();
     let path = LevelPath::through(levels)?;

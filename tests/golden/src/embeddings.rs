@@ -24,15 +24,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         comparison.scaled("waves", found, file.tensor(case, "out_log_flip")?, 1e-4);
         return Ok(Outcome::Ran(comparison));
     }
-    // The name spells the settings that are not fields: `dim32_flip0_shift1_scale1`.
-    let setting = |name: &str| {
-        let mut parts = case.id.split('_');
-        let spelled = || parts.find_map(|part| part.strip_prefix(name)?.parse::<f64>().ok());
-        let field = case.get(name);
-        let field = field.and_then(|it| it.as_f64().or(it.as_bool().map(f64::from)));
-        let lacks = || GoldenError::Lacks(format!("{name} of the encoding"));
-        field.or_else(spelled).ok_or_else(lacks)
-    };
+    let setting = |name: &str| case.spelled(name, name);
     let waves = TimeEncoding::Sinusoidal {
         width: setting("dim")? as usize,
         cosine_first: setting("flip")? > 0.0,

@@ -20,8 +20,9 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     if case.get("config").is_some() {
         return replacement(file, case);
     }
-    let [steps, jump, repeats] = ["N", "jump_length", "jump_n_sample"].map(|key| case.count(key));
-    let (steps, jump, repeats) = (steps?, jump?, repeats?);
+    let number = |key, prefix| case.spelled(key, prefix).map(|number| number as usize);
+    let (steps, jump) = (number("N", "N")?, number("jump_length", "j")?);
+    let repeats = number("jump_n_sample", "n")?;
     let chain = chain(|key| file.setting(case, &format!("config.{key}")))?;
     let spacing = Spacing::Leading { offset: 0 };
     let nodes = spacing.indices(chain.len(), steps)?;
