@@ -83,7 +83,7 @@ fn check() -> Done {
         // The README's command: unit tests, laws, oracles, golden cases, documentation.
         ("tests", || cargo("test --workspace").run()),
         ("golden cases", || {
-            cargo("run --quiet --bin golden -- tests/golden/data").run()
+            cargo("run --quiet --bin golden -- tests/golden/data --strict").run()
         }),
         ("examples", examples::run),
         // A user's crate outside the workspace, with its own network.

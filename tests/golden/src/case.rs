@@ -1,7 +1,7 @@
 //! Golden files: a JSON sidecar and its tensors.
 
 use safetensors::{Dtype, SafeTensors};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -78,8 +78,53 @@ pub(crate) struct Case {
     read: RefCell<BTreeSet<String>>,
 }
 
-/// Fields that describe a case or its record, and that no replay needs.
-const DESCRIPTIONS: [&str; 4] = ["id", "kind", "note", "what"];
+/// Fields that describe a case, or that its record implies, and that no replay needs.
+const DESCRIPTIONS: &[&str] = &[
+    "adjoint_err",
+    "attrs",
+    "config.num_train_timesteps",
+    "config.prediction_type",
+    "config.sampling_eps",
+    "config.sigma_max",
+    "count",
+    "dagger_resid",
+    "data_mean",
+    "data_var",
+    "defaults",
+    "discrete_index_used_f32",
+    "discrete_index_used_f64",
+    "eps",
+    "err",
+    "err_to_exact_ode_at_0",
+    "euler_err",
+    "euler_nfe",
+    "f32_vs_f64_max_abs",
+    "finite",
+    "first",
+    "id",
+    "init_noise_sigma",
+    "kind",
+    "last",
+    "lhs",
+    "max_iter",
+    "max_logp_diff",
+    "max_rel_f32_err_alphas_cumprod",
+    "n",
+    "n_noises",
+    "nfe",
+    "noise_shape",
+    "noise_used_at_step",
+    "note",
+    "out_scale",
+    "sde",
+    "steps_run",
+    "t",
+    "timesteps_f32_equal_f64",
+    "training",
+    "what",
+    "x_dtype",
+    "y_shape",
+];
 
 impl File {
     /// Reads a sidecar and its `.safetensors` file.
@@ -95,7 +140,7 @@ impl File {
             serde_json::from_slice(&read(sidecar)?).map_err(|error| format(error.to_string()))?;
         // Files of other kinds have no list of cases and count as one case.
         let listed = meta["cases"].as_array().cloned();
-        let single = || vec![serde_json::json!({ "id": "io", "kind": meta["kind"] })];
+        let single = || vec![json!({ "id": "io", "kind": meta["kind"] })];
         let mut listed = listed.unwrap_or_else(single);
         // Values outside the list of cases form cases of their own.
         for (key, id) in [
@@ -103,7 +148,7 @@ impl File {
             ("noise_moments_100k", "noise_moments"),
         ] {
             if meta[key].is_object() {
-                listed.push(serde_json::json!({ "id": id }));
+                listed.push(json!({ "id": id, "kind": "metric" }));
             }
         }
         let cases = listed.into_iter().map(|settings| {
@@ -209,12 +254,19 @@ impl Case {
         config.get(key).filter(|value| !value.is_null())
     }
 
+    /// Marks fields whose values the record implies.
+    pub(crate) fn implied(&self, keys: &[&str]) {
+        let keys = keys.iter().map(|key| (*key).to_owned());
+        self.read.borrow_mut().extend(keys);
+    }
+
     /// Returns the fields that were not read, except for descriptions and fields without a value.
     pub(crate) fn unread(&self) -> Vec<String> {
         let read = self.read.borrow();
         let fields = |value: &Value, prefix: &str| -> Vec<String> {
             let fields = value.as_object().into_iter().flatten();
-            let fields = fields.filter(|(_, value)| !value.is_null());
+            let empty = |value: &Value| value.is_null() || *value == json!({});
+            let fields = fields.filter(|(_, value)| !empty(value));
             fields.map(|(key, _)| format!("{prefix}{key}")).collect()
         };
         let mut all = fields(&self.settings, "");

@@ -12,6 +12,8 @@ use tweedie::samplers::Churn;
 /// The peer evaluates its network before the churn, and reads the output at the raised level. It
 /// reads a velocity at the level before the churn (a documented bug).
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    // The outputs are recorded.
+    case.implied(&["model"]);
     let moves = moves(file, case)?;
     let number = |key: &str, default: f64| {
         let value = kwarg(case, key).and_then(Value::as_f64);

@@ -19,17 +19,15 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     };
     let mut comparison = Comparison::default();
     if let Some(i) = PHOTOS.iter().position(|name| *name == case.id) {
-        let list = |key: &str| {
-            let list = case.get(key).and_then(serde_json::Value::as_array);
-            let numbers = list.map(|list| list.iter().filter_map(serde_json::Value::as_f64));
-            let lacks = || GoldenError::Lacks(key.into());
-            numbers.map(Iterator::collect::<Vec<f64>>).ok_or_else(lacks)
-        };
         let clean = Images::photos()?;
         let clean = clean.select(&[i], ValueRange::Unit, &device);
         let noise: Tensor<4> = file.shared("noise")?.tensor(DType::F32)?;
         let clean = clean.repeat_dim(0, noise.dims()[0]);
-        for (sigma, recorded) in list("sigma_of_255")?.into_iter().zip(list("psnr")?) {
+        for (sigma, recorded) in case
+            .numbers("sigma_of_255")?
+            .into_iter()
+            .zip(case.numbers("psnr")?)
+        {
             let noisy = clean.clone() + noise.clone() * (sigma / 255.0);
             let found = network.restore(noisy, sigma / 255.0).clamp(0.0, 1.0);
             let found = psnr(found, clean.clone(), 1.0);

@@ -2,6 +2,7 @@
 
 use crate::case::{Case, File, GoldenError, Recorded};
 use crate::compare::{Comparison, DOUBLE, Outcome};
+use serde_json::Value;
 use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie::core::{HostNoise, vjp};
 use tweedie::inverse::measurement::{Likelihood, Measurement};
@@ -34,7 +35,7 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         "datafid" => data_term(file, case, &mut comparison)?,
         "poisson" => poisson_term(file, case, &mut comparison)?,
         "density" => densities(file, case, &mut comparison)?,
-        "values" => image_values(file, &mut comparison)?,
+        "values" => image_values(file, case, &mut comparison)?,
         "noise_moments" => noise_moments(file, &mut comparison)?,
         "nd" => clouds(file, case, &mut comparison)?,
         _ if case.get("wasserstein").is_some() => line(file, case, &mut comparison)?,
@@ -77,6 +78,7 @@ fn clouds(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), G
     let cloud = |name: &str| file.tensor(case, name)?.tensor::<2>(DType::F64);
     let (a, b) = (cloud("a")?, cloud("b")?);
     let directions = file.tensor(case, "theta")?.rows();
+    let h = file.number(case, "mmd_h", 1.0);
     let sliced = |p: f64| sliced_wasserstein_along(&a, &b, p, &directions);
     let found = [
         // This name is the peer's; the cost is the Euclidean distance.
@@ -85,11 +87,11 @@ fn clouds(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), G
         ("w2_squared", wasserstein(&a, &b, 2.0).powi(2)),
         (
             "mmd2_rbf_h1_biased",
-            mmd_squared(&a, &b, 1.0, Estimate::Biased),
+            mmd_squared(&a, &b, h, Estimate::Biased),
         ),
         (
             "mmd2_rbf_h1_unbiased",
-            mmd_squared(&a, &b, 1.0, Estimate::Unbiased),
+            mmd_squared(&a, &b, h, Estimate::Unbiased),
         ),
         ("frechet_gauss", frechet_distance(&a, &b)),
         ("sliced_w1", sliced(1.0)),
@@ -160,7 +162,7 @@ fn photograph(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(
 }
 
 /// Compares metrics with deepinv's, which are in `f32`.
-fn image_values(file: &File, comparison: &mut Comparison) -> Result<(), GoldenError> {
+fn image_values(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
     let image = |name: &str| file.shared(name)?.tensor::<4>(DType::F64);
     let (found, clean) = (image("x_hat")?, image("x")?);
     let reflect = Ssim::new(1.0).with_border(Border::Reflect);
@@ -168,9 +170,10 @@ fn image_values(file: &File, comparison: &mut Comparison) -> Result<(), GoldenEr
     let both = || (found.clone(), clean.clone());
     let (x, y) = both();
     let squared = mse(x, y);
+    let largest = file.number(case, "max_pixel", 2.0);
     let rows: [(&str, Vec<f64>, f64); 8] = [
         ("PSNR", psnr(both().0, both().1, 1.0), 1e-6),
-        ("PSNR_maxpixel2", psnr(both().0, both().1, 2.0), 2e-6),
+        ("PSNR_maxpixel", psnr(both().0, both().1, largest), 2e-6),
         ("SSIM", reflect.of(both().0, both().1), 5e-6),
         ("MSE", squared.clone(), 1e-8),
         ("MAE", mae(both().0, both().1), 1e-7),
@@ -184,13 +187,15 @@ fn image_values(file: &File, comparison: &mut Comparison) -> Result<(), GoldenEr
         ),
     ];
     for (name, found, tolerance) in rows {
-        let recorded = file.meta["values"][name].as_array();
+        // A name may spell a setting.
+        let mut values = file.meta["values"].as_object().into_iter().flatten();
+        let exact = &file.meta["values"][name];
+        let named = values
+            .find(|(key, _)| key.starts_with(name))
+            .map(|(_, list)| list);
+        let recorded = Some(exact).filter(|list| list.is_array()).or(named);
         let recorded = recorded.ok_or_else(|| GoldenError::Lacks(name.into()))?;
-        let recorded: Vec<f64> = recorded
-            .iter()
-            .filter_map(serde_json::Value::as_f64)
-            .collect();
-        comparison.values(name, &found, &recorded, tolerance);
+        comparison.values(name, &found, &numbers(recorded), tolerance);
     }
     Ok(())
 }
@@ -206,7 +211,7 @@ fn data_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result<()
     let tensor = |name: &str| file.tensor(case, name)?.tensor::<4>(DType::F64);
     let (u, y, blur) = (tensor("u")?, tensor("y")?, blur(file)?);
     let [b, c, h, w] = u.dims();
-    let sigma = 0.2_f64;
+    let sigma = file.number(case, "sigma", 0.2);
     let noise = GaussianNoise::new(sigma)?;
     let measured = Measurement::new(&blur, noise, y.clone());
     let (value, pullback) = vjp(u.clone(), |u| measured.log_likelihood(u));
@@ -217,7 +222,7 @@ fn data_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result<()
     comparison.tensor("gradient", gradient, file.tensor(case, "l2_grad")?, 1e-11);
     // The recorded iteration stopped 1.9e-4 short of the solution, so ours is also compared with
     // the equation.
-    let gamma = 0.3 / (sigma * sigma);
+    let gamma = file.number(case, "prox_gamma", 0.3) / (sigma * sigma);
     let tight = ConjugateGradient::default().with_tolerance(1e-12);
     let right = blur.adjoint(y) + u / gamma;
     let found = tight.solve(&blur, right.clone(), 1.0 / gamma)?;
@@ -227,7 +232,7 @@ fn data_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result<()
     comparison.tensor(
         "proximal step",
         found.x,
-        file.tensor(case, "l2_prox_g0.3")?,
+        file.spelled(case, "l2_prox")?,
         3e-4,
     );
     Ok(())
@@ -236,7 +241,7 @@ fn data_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result<()
 /// Compares the Poisson data term. The peer's gradient is off by the square of the gain, as its
 /// notes say.
 fn poisson_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
-    let gain = 0.05;
+    let gain = file.number(case, "gain", 0.05);
     let u: Tensor<4> = file.shared("datafid/u")?.tensor(DType::F64)?;
     let y: Tensor<4> = file.shared("datafid/poisson_y")?.tensor(DType::F64)?;
     let blur = blur(file)?;
@@ -271,10 +276,10 @@ fn poisson_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result
 /// Compares log-densities with scipy's.
 fn densities(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
     let z = file.tensor(case, "z")?;
-    let noise = GaussianNoise::new(0.7)?;
-    let y = column(&z.values, 1);
-    let found = NoiseModel::log_likelihood(&noise, y.clone(), y.full_like(0.3));
-    let recorded = file.tensor(case, "normal_logpdf_mu0.3_s0.7")?;
+    let noise = GaussianNoise::new(file.number(case, "std", 0.7))?;
+    let (y, mean) = (column(&z.values, 1), file.number(case, "mean", 0.3));
+    let found = NoiseModel::log_likelihood(&noise, y.clone(), y.full_like(mean));
+    let recorded = file.spelled(case, "normal_logpdf")?;
     comparison.tensor("normal", found, recorded, 1e-12);
     let (k, rates) = (file.tensor(case, "k")?, file.tensor(case, "lam")?);
     let recorded = file.tensor(case, "poisson_logpmf")?;
@@ -287,43 +292,47 @@ fn densities(file: &File, case: &Case, comparison: &mut Comparison) -> Result<()
     Ok(())
 }
 
+/// The noise that a name spells, such as `PoissonGaussian gain=.1 sigma=.05`, and the factor of its
+/// draws: some are in counts, not in units of the image.
+fn noise(name: &str) -> Result<(AnyNoise, f64), GoldenError> {
+    let lacks = |what: &str| GoldenError::Lacks(format!("{what} in {name}"));
+    let setting = |key: &str| {
+        let mut parts = name.split(' ');
+        let value = parts.find_map(|part| part.strip_prefix(key)?.strip_prefix('=')?.parse().ok());
+        value.ok_or_else(|| lacks(key))
+    };
+    let scale = match name.ends_with("not normalized") {
+        true => 1.0 / setting("gain")?,
+        false => 1.0,
+    };
+    let noise = match name.split(' ').next().unwrap_or_default() {
+        "Gaussian" => GaussianNoise::new(setting("sigma")?)?.into(),
+        "Poisson" => PoissonNoise::new(setting("gain")?)?.into(),
+        "PoissonGaussian" => PoissonGaussianNoise::new(setting("gain")?, setting("sigma")?)?.into(),
+        "Uniform" => UniformNoise::new(setting("a")?)?.into(),
+        "LogPoisson" => LogPoissonNoise::new(setting("N0")?, setting("mu")?)?.into(),
+        _ => return Err(lacks("a known noise")),
+    };
+    Ok((noise, scale))
+}
+
+fn numbers(list: &Value) -> Vec<f64> {
+    let list = list.as_array().into_iter().flatten();
+    list.filter_map(Value::as_f64).collect()
+}
+
 /// Compares means and variances of 100,000 draws with those of 100,000 draws of the peer. They must
 /// agree within five standard errors of the difference.
 fn noise_moments(file: &File, comparison: &mut Comparison) -> Result<(), GoldenError> {
     const COUNT: usize = 100_000;
-    let noises: [(&str, AnyNoise, f64); 6] = [
-        ("Gaussian sigma=.1", GaussianNoise::new(0.1)?.into(), 1.0),
-        ("Poisson gain=.1", PoissonNoise::new(0.1)?.into(), 1.0),
-        // In counts, not in units of the image.
-        (
-            "Poisson gain=.1 not normalized",
-            PoissonNoise::new(0.1)?.into(),
-            10.0,
-        ),
-        (
-            "PoissonGaussian gain=.1 sigma=.05",
-            PoissonGaussianNoise::new(0.1, 0.05)?.into(),
-            1.0,
-        ),
-        ("Uniform a=.2", UniformNoise::new(0.2)?.into(), 1.0),
-        (
-            "LogPoisson N0=1024 mu=.02",
-            LogPoissonNoise::new(1024.0, 0.02)?.into(),
-            1.0,
-        ),
-    ];
-    for (name, noise, scale) in noises {
-        let moments = &file.meta["noise_moments_100k"][name];
-        let list = |key: &str| -> Vec<f64> {
-            let values = moments[key].as_array();
-            values
-                .map(|list| list.iter().filter_map(serde_json::Value::as_f64).collect())
-                .unwrap_or_default()
-        };
+    for (name, moments) in file.meta["noise_moments_100k"]
+        .as_object()
+        .into_iter()
+        .flatten()
+    {
+        let (noise, scale) = noise(name)?;
+        let list = |key: &str| numbers(&moments[key]);
         let (means, variances) = (list("mean"), list("var"));
-        if means.len() != 3 || variances.len() != 3 {
-            return Err(GoldenError::Lacks(name.into()));
-        }
         for (i, x) in list("x").into_iter().enumerate() {
             let clean = Tensor::<2>::full([1, COUNT], x, (&Device::flex(), DType::F64));
             let drawn = noise.corrupt(clean, &mut HostNoise::seeded(i as u64)) * scale;

@@ -137,11 +137,12 @@ pub(crate) fn uni_pc(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         Some(false) => Variable::Noise,
         _ => Variable::Clean,
     };
-    let disabled: Vec<u64> = case
-        .config("disable_corrector")
-        .and_then(Value::as_array)
-        .map(|steps| steps.iter().filter_map(Value::as_u64).collect())
-        .unwrap_or_default();
+    let disabled = case.config("disable_corrector").and_then(Value::as_array);
+    let disabled: Vec<u64> = disabled
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_u64)
+        .collect();
     let memory = RefCell::new(Correctable::default());
     let bounded = |dtype| clipped(case, model(file, case, dtype)?);
     walk_by(

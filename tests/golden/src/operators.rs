@@ -2,6 +2,7 @@
 
 use crate::case::{Case, File, GoldenError, refused};
 use crate::compare::{Comparison, Outcome};
+use serde_json::Value;
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::inverse::operator::{
     AnyLinear, Basis, Bayer, Blur, ChannelMix, CircularBlur, Linear, Mask, Matrix, MultiCoil,
@@ -122,7 +123,12 @@ fn circular(
     Ok(Some(blur))
 }
 
-fn padding(id: &str) -> Padding {
+/// The padding of a case, which its name may spell.
+fn padding(case: &Case) -> Padding {
+    let id = case
+        .get("padding")
+        .and_then(Value::as_str)
+        .unwrap_or(&case.id);
     let pairs = [
         ("valid", Padding::Valid),
         ("circular", Padding::Circular),
@@ -145,15 +151,30 @@ fn build(
     };
     let operator: AnyLinear = match case.text("cls") {
         "Inpainting" => mask()?.into(),
-        "Demosaicing" => Mask::bayer(size, Bayer::Bggr).into(),
-        "Blur" => Blur::new(kernel(file, case)?, padding(id)).into(),
+        "Demosaicing" => {
+            let pattern = case.get("pattern").and_then(Value::as_str);
+            let pattern = match pattern.unwrap_or("bggr") {
+                "bggr" => Bayer::Bggr,
+                "rggb" => Bayer::Rggb,
+                "grbg" => Bayer::Grbg,
+                "gbrg" => Bayer::Gbrg,
+                other => return Err(GoldenError::Lacks(format!("a known mosaic: {other}"))),
+            };
+            Mask::bayer(size, pattern).into()
+        }
+        "Blur" => Blur::new(kernel(file, case)?, padding(case)).into(),
         "BlurFFT" => match circular(file, case, size)? {
             Some(blur) => blur.into(),
             None => return Ok(None),
         },
         "Downsampling" => {
-            let factor = if id.contains("_x4") { 4 } else { 2 };
-            let taps = match id.split('_').nth(1).unwrap_or_default() {
+            let factor = case.spelled("factor", "x")? as usize;
+            let spelled = id.split('_').nth(1).unwrap_or_default();
+            let filter = case
+                .get("filter")
+                .and_then(Value::as_str)
+                .unwrap_or(spelled);
+            let taps = match filter {
                 "none" => Taps::None,
                 "bilinear" => Taps::Bilinear,
                 "bicubic" => Taps::Bicubic,
@@ -162,21 +183,22 @@ fn build(
                     sigma: factor as f64,
                 },
             };
-            let operator = Separable::decimate(taps, factor, size, padding(id));
+            let operator = Separable::decimate(taps, factor, size, padding(case));
             // Gaussian and sinc filters were rounded to f32.
-            let rounded = id.contains("gaussian") || id.contains("sinc");
+            let rounded = ["gaussian", "sinc"].contains(&filter);
             let tolerance = if rounded { ROUNDED } else { EXACT };
             return Ok(Some((operator?.into(), tolerance)));
         }
         "DownsamplingMatlab" => {
-            let factor = if id.ends_with("x4") { 4 } else { 2 };
+            let factor = case.spelled("factor", "x")? as usize;
             let small = size.map(|n| n / factor);
             Separable::imresize(size, small)?.into()
         }
         "Upsampling" => {
             // deepinv's operator is the bare transpose, without the factor that keeps a constant.
-            let large = size.map(|n| 2 * n);
-            let shrink = Separable::decimate(Taps::Bicubic, 2, large, Padding::Circular);
+            let factor = case.spelled("factor", "x")? as usize;
+            let large = size.map(|n| factor * n);
+            let shrink = Separable::decimate(Taps::Bicubic, factor, large, Padding::Circular);
             shrink?.transposed().into()
         }
         "Decolorize" => {
@@ -193,15 +215,16 @@ fn build(
         }
         "CompressedSensing" => {
             let signal = file.tensor(case, "x")?.shape[1..].to_vec();
+            let shape = [file.tensor(case, "y")?.shape[1], signal.iter().product()];
             let recorded = match file.tensor(case, "matrix") {
                 Ok(matrix) => matrix.values.clone(),
                 // The matrix is not recorded; it comes from PyTorch's generator at seed 0.
-                Err(_) => mersenne_normals(96 * 192)
-                    .map(|z| z / 96_f64.sqrt())
+                Err(_) => mersenne_normals(shape[0] * shape[1])
+                    .map(|z| z / (shape[0] as f64).sqrt())
                     .collect(),
             };
             let rounded = case.text("x_dtype").ends_with("32");
-            let matrix = Constant::new(recorded, [96, 192]);
+            let matrix = Constant::new(recorded, shape);
             let dense = Matrix::new(matrix, [signal[0], signal[1], signal[2]])?;
             return Ok(Some((dense.into(), if rounded { ROUNDED } else { EXACT })));
         }
@@ -284,7 +307,8 @@ fn back_projection(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 
 fn two_images(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let x = file.tensor(case, "x")?;
-    let stack = pansharpen([x.shape[2], x.shape[3]], 4)?;
+    let factor = file.number(case, "factor", 4.0) as usize;
+    let stack = pansharpen([x.shape[2], x.shape[3]], factor)?;
     let mut comparison = Comparison::default();
     let y = stack.apply(x.tensor(DType::F64)?);
     for (found, name) in stack.split(y).into_iter().zip(["y0", "y1"]) {
@@ -333,20 +357,31 @@ fn filters(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 }
 
 /// Returns PyTorch's normal values in `f32` on a CPU at seed 0: the Mersenne Twister, and the
-/// Box–Muller transform in blocks of 16.
+/// Box–Muller transform in blocks of 16. If 16 does not divide the count, the last 16 values are
+/// drawn again.
 fn mersenne_normals(count: usize) -> impl Iterator<Item = f64> {
     let mut twister = Twister::seeded(0);
-    let mut values = Vec::with_capacity(count);
-    while values.len() < count {
-        let uniform: Vec<f64> = (0..16)
-            .map(|_| f64::from(twister.next() & 0x00ff_ffff) / f64::from(1 << 24))
-            .collect();
-        let radius = |i: usize| (-2.0 * (1.0 - uniform[i]).ln()).sqrt();
-        let angle = |i: usize| std::f64::consts::TAU * uniform[i + 8];
-        values.extend((0..8).map(|i| radius(i) * angle(i).cos()));
-        values.extend((0..8).map(|i| radius(i) * angle(i).sin()));
+    let mut draw = |count: usize| -> Vec<f64> {
+        let uniform = |_| f64::from(twister.next() & 0x00ff_ffff) / f64::from(1 << 24);
+        (0..count).map(uniform).collect()
+    };
+    let mut values = draw(count);
+    let transform = |block: &mut [f64]| {
+        for i in 0..8 {
+            let radius = (-2.0 * (1.0 - block[i]).ln()).sqrt();
+            let (sin, cos) = (std::f64::consts::TAU * block[i + 8]).sin_cos();
+            (block[i], block[i + 8]) = (radius * cos, radius * sin);
+        }
+    };
+    for block in values.chunks_exact_mut(16) {
+        transform(block);
     }
-    values.into_iter().take(count)
+    if count > 16 && !count.is_multiple_of(16) {
+        let mut last = draw(16);
+        transform(&mut last);
+        values.splice(count - 16.., last);
+    }
+    values.into_iter()
 }
 
 /// MT19937 (Matsumoto and Nishimura 1998).

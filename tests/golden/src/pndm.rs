@@ -41,6 +41,8 @@ pub(crate) fn visited(
 }
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    // The outputs are recorded.
+    case.implied(&["model"]);
     let chain = chain(|key| case.config(key))?;
     let flag = |key: &str| case.config(key).and_then(Value::as_bool) == Some(true);
     let (start, calls) = if flag("skip_prk_steps") {

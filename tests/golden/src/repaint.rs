@@ -54,6 +54,8 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 /// out: on a respaced chain the peer adds noise with the wrong β, `β[t..t+n]` instead of
 /// `β[t−n+1..=t]`.
 fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    // The kinds of the moves are recorded.
+    case.implied(&["jump_length", "jump_n_sample"]);
     let lacks = |name: &str| GoldenError::Lacks(format!("{name} of the case"));
     let config = |name: &str| case.config(name).and_then(serde_json::Value::as_f64);
     let chain = chain(|key| case.config(key))?;
@@ -63,14 +65,7 @@ fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let times = &file.tensor(case, "timesteps")?.values;
     let kinds = case.get("kinds").and_then(|kinds| kinds.as_array());
     let kinds = kinds.ok_or_else(|| lacks("kinds"))?;
-    let used = case
-        .get("noise_used_at_step")
-        .and_then(|used| used.as_array());
-    let used: Vec<u64> = used
-        .ok_or_else(|| lacks("noise_used_at_step"))?
-        .iter()
-        .filter_map(serde_json::Value::as_u64)
-        .collect();
+    let used = case.numbers("noise_used_at_step")?;
     let mask = file.tensor(case, "mask")?;
     let [_, channels, h, w] = states[0].tensor::<4>(DType::F64)?.dims();
     let parts = mask.parts().into_iter();
@@ -108,7 +103,7 @@ fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             from: chain.node(from),
             to,
         };
-        let place = used.iter().position(|step| *step == k as u64);
+        let place = used.iter().position(|step| *step == k as f64);
         let z: Tensor<4> = draws[place.ok_or_else(|| lacks("noise"))?].tensor(DType::F64)?;
         // The peer uses one draw for both the known and the unknown pixels.
         let mut noise = Replay::new(vec![z.clone(), z]);

@@ -32,6 +32,8 @@ fn output(value: Tensor<4>, prediction: Prediction) -> impl Denoiser<4> {
 
 /// Replays `correct_steps` moves of the corrector for each level, then one of the predictor.
 fn variance_exploding(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    // The number of levels is that of the recorded ones.
+    case.implied(&["N"]);
     let snr = case.config("snr").and_then(serde_json::Value::as_f64);
     let (corrections, snr) = (case.count("correct_steps")?, snr.unwrap_or(0.15));
     let sigmas = &file.tensor(case, "discrete_sigmas")?.values;

@@ -22,6 +22,10 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             case.text("note")
         )));
     }
+    let levels = case.text("model_kind");
+    if !["vp", "ve", "vps", "edm", "flow"].contains(&levels) {
+        return Err(GoldenError::Lacks(format!("a known model_kind: {levels}")));
+    }
     let class = case.text("cls").trim_end_matches("Scheduler");
     match class {
         "DDPM" => ddpm(file, case),
@@ -177,21 +181,11 @@ fn ddpm(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let nodes = visited(file, case)?.into_iter().map(|i| chain.node(i));
     let path = LevelPath::through(nodes.chain([Level::CLEAN]).collect())?;
     let moves: Vec<Move> = path.moves().collect();
-    let draws: Vec<usize> = case
-        .get("noise_used_at_step")
-        .and_then(Value::as_array)
-        .map(|steps| {
-            steps
-                .iter()
-                .filter_map(Value::as_u64)
-                .map(|k| k as usize)
-                .collect()
-        })
-        .unwrap_or_default();
+    let draws = case.numbers("noise_used_at_step").unwrap_or_default();
     // The peer's variance has a floor of 1e-20, and the peer draws noise in a last step from a node
     // above 0.
     let floored = move |transition: Transition, k: usize| Transition {
-        noise: if draws.contains(&k) {
+        noise: if draws.contains(&(k as f64)) {
             transition.noise.max(1e-10)
         } else {
             0.0
@@ -320,7 +314,14 @@ fn by_sigmas(file: &File, case: &Case, kernel: Ddim) -> Result<Outcome, GoldenEr
 fn visited(file: &File, case: &Case) -> Result<Vec<usize>, GoldenError> {
     let recorded = indices(file.tensor(case, "timesteps")?);
     let Ok(steps) = case.count("num_inference_steps") else {
-        return Ok(recorded);
+        let given = case.get("set_timesteps_kwargs");
+        let given = given.and_then(|given| given["timesteps"].as_array());
+        let given = given.into_iter().flatten().filter_map(Value::as_u64);
+        let given: Vec<usize> = given.map(|t| t as usize).collect();
+        return match given == recorded {
+            true => Ok(given),
+            false => Err(refused(format!("nodes {given:?} instead of {recorded:?}"))),
+        };
     };
     let nodes = chain(|key| case.config(key))?.len();
     let found = spacing(case, "leading")?.indices(nodes, steps)?;

@@ -13,7 +13,7 @@ use tweedie_golden::{GoldenError, Outcome, replay};
 fn every_bundled_case_passes_or_says_why_it_was_not_run() -> Result<(), GoldenError> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
     let (mut passed, mut skipped, mut failed) = (0, 0, Vec::new());
-    for line in replay(&folder, false)? {
+    for line in replay(&folder, true)? {
         match line.outcome {
             Outcome::Ran(comparison) if comparison.passed() => passed += 1,
             Outcome::Skipped(_) => skipped += 1,
@@ -29,6 +29,6 @@ fn every_bundled_case_passes_or_says_why_it_was_not_run() -> Result<(), GoldenEr
 #[test]
 fn a_folder_without_cases_is_an_error() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    assert!(matches!(replay(&folder, false), Err(GoldenError::Empty(_))));
+    assert!(matches!(replay(&folder, true), Err(GoldenError::Empty(_))));
     assert!(replay(Path::new("no such folder"), false).is_err());
 }
