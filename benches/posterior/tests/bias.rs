@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
+use approx::abs_diff_eq;
 use tweedie_posterior::{Prior, Problem, Row, Scores, Task, bar, floor};
 
 /// Measured by `cargo run --bin posterior -- --prior plane --measurements 8 --nudged`.
@@ -81,17 +82,18 @@ fn exact_draws_are_exact() {
     let draws = floor(&problem, 256);
     let scores = Scores::of(&problem, &draws).expect("scores");
     assert!(
-        scores.mean < 0.1 && (scores.variance - 1.0).abs() < 0.1,
+        scores.mean < 0.1 && abs_diff_eq!(scores.variance, 1.0, epsilon = 0.1),
         "{scores:?}"
     );
     assert!(
-        (scores.half - 0.5).abs() < 0.05 && (scores.ninety - 0.9).abs() < 0.04,
+        abs_diff_eq!(scores.half, 0.5, epsilon = 0.05)
+            && abs_diff_eq!(scores.ninety, 0.9, epsilon = 0.04),
         "{scores:?}"
     );
     assert!(scores.ranks < 0.05, "{scores:?}");
     let narrow = Scores::of(&problem, &(draws.clone() * 0.5)).expect("scores");
     assert!(
-        (narrow.variance - 0.25).abs() < 0.05 && narrow.mean > 0.3,
+        abs_diff_eq!(narrow.variance, 0.25, epsilon = 0.05) && narrow.mean > 0.3,
         "{narrow:?}"
     );
     assert!(Scores::of(&problem, &(draws / 0.0)).is_none());

@@ -198,6 +198,7 @@ impl<const D: usize> Noise<D> for BrownianTree<D> {
 #[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
+    use approx::{abs_diff_eq, assert_abs_diff_eq};
     use burn::tensor::{DType, Device};
 
     fn increments(seed: u64, log_snrs: &[f64], like: &Tensor<2>) -> Vec<Tensor<2>> {
@@ -233,7 +234,7 @@ mod tests {
             .reduce(|a, b| a + b)
             .unwrap_or_else(|| like(5));
         for (a, b) in values(&sum).iter().zip(values(&coarse[0])) {
-            assert!((a - b).abs() < 1e-9, "{a} instead of {b}");
+            assert!(abs_diff_eq!(*a, b, epsilon = 1e-9), "{a} instead of {b}");
         }
         // Each sample has its own path, independent of the batch.
         assert_eq!(
@@ -281,7 +282,7 @@ mod tests {
         for (i, a) in parts.iter().enumerate() {
             // Five standard errors of mean, variance and correlation.
             assert!(mean(&|k| a[k]).abs() < 0.036);
-            assert!((mean(&|k| a[k] * a[k]) - 1.0).abs() < 0.05);
+            assert_abs_diff_eq!(mean(&|k| a[k] * a[k]), 1.0, epsilon = 0.05);
             for b in &parts[..i] {
                 assert!(mean(&|k| a[k] * b[k]).abs() < 0.036);
             }

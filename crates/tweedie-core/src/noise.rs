@@ -180,6 +180,7 @@ impl<const D: usize> Noise<D> for Replay<D> {
 #[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
+    use approx::abs_diff_eq;
 
     fn values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
         x.into_data().iter::<f32>().collect()
@@ -223,7 +224,7 @@ mod tests {
             (4, 3.0, 0.11),
         ] {
             assert!(
-                (moment(k) - expected).abs() < bound,
+                abs_diff_eq!(moment(k), expected, epsilon = bound),
                 "moment {k}: {}",
                 moment(k)
             );

@@ -181,6 +181,7 @@ fn cubic(x: f64, a: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::abs_diff_eq;
 
     #[test]
     fn constants_stay_constant() {
@@ -199,7 +200,10 @@ mod tests {
                 for (from, to) in [(8, 32), (32, 8), (7, 5), (1, 3), (3, 1), (6, 6)] {
                     for row in resize.weights(from, to) {
                         let sum: f64 = row.iter().sum();
-                        assert!((sum - 1.0).abs() < 1e-12, "{resize:?} {from} {to}: {sum}");
+                        assert!(
+                            abs_diff_eq!(sum, 1.0, epsilon = 1e-12),
+                            "{resize:?} {from} {to}: {sum}"
+                        );
                     }
                 }
             }

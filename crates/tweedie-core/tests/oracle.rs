@@ -6,6 +6,7 @@
     reason = "a test may stop at once, and compares exactly where it means to"
 )]
 
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_core::oracle::{Gaussian, GaussianMixture, OracleError};
@@ -28,7 +29,7 @@ fn values<const D: usize>(x: Tensor<D>) -> Vec<f64> {
 fn close(found: Tensor<2>, expected: Tensor<2>, tolerance: f64) {
     for (a, b) in values(found).into_iter().zip(values(expected)) {
         assert!(
-            (a - b).abs() < tolerance * (1.0 + b.abs()),
+            abs_diff_eq!(a, b, epsilon = tolerance * (1.0 + b.abs())),
             "{a} instead of {b}"
         );
     }
@@ -120,8 +121,16 @@ fn samples_have_the_moments_of_the_law() {
     for i in 0..2 {
         let exact = mixture().covariance()[i][i];
         // Five standard errors of the mean and of the variance.
-        assert!((mean[i] - mixture().mean()[i]).abs() < 5.0 * (exact / 2e5).sqrt());
-        assert!((variance[i] - exact).abs() < 5.0 * exact * (3.0 / 2e5_f64).sqrt());
+        assert_abs_diff_eq!(
+            mean[i],
+            mixture().mean()[i],
+            epsilon = 5.0 * (exact / 2e5).sqrt()
+        );
+        assert_abs_diff_eq!(
+            variance[i],
+            exact,
+            epsilon = 5.0 * exact * (3.0 / 2e5_f64).sqrt()
+        );
     }
 }
 
@@ -136,7 +145,7 @@ fn the_flow_carries_one_marginal_to_another() {
     assert!(
         change
             .windows(2)
-            .all(|pair| (pair[0] - pair[1]).abs() < 1e-9)
+            .all(|pair| abs_diff_eq!(pair[0], pair[1], epsilon = 1e-9))
     );
     close(prior.flow(moved, to, from), points(), 1e-9);
 }

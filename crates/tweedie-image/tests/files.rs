@@ -6,6 +6,7 @@
     reason = "a test may stop at once, and compares exactly where it means to"
 )]
 
+use approx::abs_diff_eq;
 use burn::data::dataset::Dataset;
 use burn::tensor::{Device, Tensor};
 use std::fs;
@@ -38,14 +39,14 @@ fn what_is_saved_is_loaded_in_either_range() -> Result<(), ImageError> {
         values(back)
             .iter()
             .zip(values(x.clone()))
-            .all(|(a, b)| (a - b).abs() < 1e-6)
+            .all(|(a, b)| abs_diff_eq!(*a, b, epsilon = 1e-6))
     );
     let signed = load(&path, ValueRange::Signed, &device())?;
     assert!(
         values(signed)
             .iter()
             .zip(values(x * 2.0 - 1.0))
-            .all(|(a, b)| (a - b).abs() < 1e-6)
+            .all(|(a, b)| abs_diff_eq!(*a, b, epsilon = 1e-6))
     );
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
     // Grey stays grey.
@@ -166,7 +167,7 @@ fn a_folder_is_read_in_the_order_of_its_names() -> Result<(), ImageError> {
         first
             .iter()
             .zip([0.0, 1.0, 0.5])
-            .all(|(a, b)| (a - b).abs() < 0.003),
+            .all(|(a, b)| abs_diff_eq!(*a, b, epsilon = 0.003)),
         "{first:?}"
     );
     let scaled = Images::folder(folder.path(), 3, Some([2, 2]))?;

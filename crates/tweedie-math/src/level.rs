@@ -209,6 +209,7 @@ pub(crate) fn logistic(x: f64) -> f64 {
 #[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     #[test]
     fn nonsense_is_refused_with_its_numbers() {
@@ -222,7 +223,7 @@ mod tests {
     #[test]
     fn the_ends_are_levels_like_others() {
         let level = Level::new(0.6, 0.8).expect("a level");
-        assert!((level.log_snr() - (0.36_f64 / 0.64).ln()).abs() < 1e-12);
+        assert_abs_diff_eq!(level.log_snr(), (0.36_f64 / 0.64).ln(), epsilon = 1e-12);
         assert_eq!(Level::CLEAN.log_snr(), f64::INFINITY);
         assert_eq!(Level::PURE_NOISE.log_snr(), f64::NEG_INFINITY);
         assert_eq!(Level::variance_preserving(f64::INFINITY), Level::CLEAN);

@@ -56,6 +56,7 @@ pub(crate) fn least_cost(cost: &[f64], n: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     #[test]
     fn it_is_the_best_of_all_pairings() {
@@ -71,7 +72,7 @@ mod tests {
             free.map(|j| cost[row * n + j] + best(cost, n, row + 1, used | 1 << j))
                 .fold(f64::INFINITY, f64::min)
         }
-        assert!((least_cost(&cost, n) - best(&cost, n, 0, 0)).abs() < 1e-12);
+        assert_abs_diff_eq!(least_cost(&cost, n), best(&cost, n, 0, 0), epsilon = 1e-12);
         assert!(least_cost(&[f64::NAN, 1.0, 2.0, f64::INFINITY], 2).is_nan());
     }
 }

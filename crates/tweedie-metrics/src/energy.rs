@@ -39,6 +39,7 @@ fn mean_distance(a: &[f64], b: &[f64], dim: usize) -> f64 {
 #[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
     use burn::tensor::Device;
 
     #[test]
@@ -46,7 +47,7 @@ mod tests {
         let device = Device::flex();
         let point = |x: f32, y: f32| Tensor::<2>::from_floats([[x, y]], &device);
         let distance = energy_distance(&point(0.0, 0.0), &point(3.0, 4.0));
-        assert!((distance - 10.0_f64.sqrt()).abs() < 1e-12);
+        assert_abs_diff_eq!(distance, 10.0_f64.sqrt(), epsilon = 1e-12);
         assert_eq!(energy_distance(&point(1.0, 2.0), &point(1.0, 2.0)), 0.0);
     }
 }

@@ -70,6 +70,7 @@ fn each<const D: usize>(x: Tensor<D>, of: impl Fn(f64) -> f64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::abs_diff_eq;
     use burn::tensor::Device;
 
     #[test]
@@ -78,7 +79,12 @@ mod tests {
         let x = Tensor::<2>::from_floats([[1.0, 3.0], [2.0, 0.0]], &device);
         let y = Tensor::<2>::from_floats([[2.0, 1.0], [2.0, 0.0]], &device);
         let close = |a: Vec<f64>, b: [f64; 2]| {
-            assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6), "{a:?}");
+            assert!(
+                a.iter()
+                    .zip(b)
+                    .all(|(a, b)| abs_diff_eq!(*a, b, epsilon = 1e-6)),
+                "{a:?}"
+            );
         };
         close(mse(x.clone(), y.clone()), [2.5, 0.0]);
         close(mae(x.clone(), y.clone()), [1.5, 0.0]);

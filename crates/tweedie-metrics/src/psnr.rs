@@ -25,6 +25,7 @@ pub fn psnr<const D: usize>(x: Tensor<D>, reference: Tensor<D>, length: f64) -> 
 #[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
     use burn::tensor::Device;
 
     #[test]
@@ -32,7 +33,7 @@ mod tests {
         let device = Device::flex();
         let x = Tensor::<2>::from_floats([[0.2, -0.2], [0.0, 0.0]], &device);
         let db = psnr(x, Tensor::zeros([2, 2], &device), 2.0);
-        assert!((db[0] - 20.0).abs() < 1e-5);
+        assert_abs_diff_eq!(db[0], 20.0, epsilon = 1e-5);
         assert_eq!(db[1], f64::INFINITY);
     }
 }

@@ -252,6 +252,7 @@ fn halve(x: Tensor<4>) -> Tensor<4> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
     use burn::tensor::{Device, Distribution};
 
     #[test]
@@ -261,7 +262,7 @@ mod tests {
         let ssim = Ssim::new(1.0);
         assert_eq!(ssim.multi_scale(-x.clone() + 1.0, x.clone()), [0.0]);
         assert!(ssim.of(-x.clone() + 1.0, x.clone())[0] < 0.0);
-        assert!((ssim.multi_scale(x.clone(), x)[0] - 1.0).abs() < 1e-12);
+        assert_abs_diff_eq!(ssim.multi_scale(x.clone(), x)[0], 1.0, epsilon = 1e-12);
     }
 
     #[test]
@@ -290,6 +291,6 @@ mod tests {
         let ssim = Ssim::new(1.0)
             .with_window(Window::Uniform { size: 7 })
             .with_sample_covariance(true);
-        assert!((ssim.of(x, y)[0] - expected).abs() < 1e-12);
+        assert_abs_diff_eq!(ssim.of(x, y)[0], expected, epsilon = 1e-12);
     }
 }

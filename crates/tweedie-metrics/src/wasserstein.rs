@@ -217,14 +217,23 @@ pub(crate) fn points(x: &Tensor<2>) -> Vec<f64> {
 #[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
+    use approx::{abs_diff_eq, assert_abs_diff_eq};
     use burn::tensor::Device;
 
     #[test]
     fn sets_of_different_sizes_are_compared_by_their_quantiles() {
         // Half of the mass at 0 moves to 1: W₁ = ½, W₂ = √½.
         assert_eq!(wasserstein_1d(&[0.0], &[1.0, 0.0], 1.0), 0.5);
-        assert!((wasserstein_1d(&[0.0], &[1.0, 0.0], 2.0) - 0.5_f64.sqrt()).abs() < 1e-12);
-        assert!((wasserstein_1d(&[0.0, 3.0], &[0.0, 3.0, 3.0], 1.0) - 0.5).abs() < 1e-12);
+        assert_abs_diff_eq!(
+            wasserstein_1d(&[0.0], &[1.0, 0.0], 2.0),
+            0.5_f64.sqrt(),
+            epsilon = 1e-12
+        );
+        assert_abs_diff_eq!(
+            wasserstein_1d(&[0.0, 3.0], &[0.0, 3.0, 3.0], 1.0),
+            0.5,
+            epsilon = 1e-12
+        );
     }
 
     #[test]
@@ -234,6 +243,9 @@ mod tests {
         let b = a.clone() + Tensor::from_floats([[3.0, 0.0, 4.0]], &device);
         // E⟨shift, u⟩² = |shift|²/dim.
         let distance = sliced_wasserstein(&a, &b, 2.0, 20_000, 0);
-        assert!((distance - 5.0 / 3.0_f64.sqrt()).abs() < 0.03, "{distance}");
+        assert!(
+            abs_diff_eq!(distance, 5.0 / 3.0_f64.sqrt(), epsilon = 0.03),
+            "{distance}"
+        );
     }
 }

@@ -6,6 +6,7 @@
     reason = "a test may stop at once, and compares exactly where it means to"
 )]
 
+use approx::abs_diff_eq;
 use burn::tensor::{Device, Distribution, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
 use std::path::Path;
@@ -66,7 +67,11 @@ fn it_is_a_distance_of_each_image_with_a_gradient() {
     // A sample does not depend on the other one in its batch.
     let second = |x: &Tensor<4>| x.clone().narrow(0, 1, 1);
     let alone = host(lpips.distance(second(&x), second(&y)))[0];
-    assert!((alone - found[1]).abs() < 1e-6, "{alone} and {}", found[1]);
+    assert!(
+        abs_diff_eq!(alone, found[1], epsilon = 1e-6),
+        "{alone} and {}",
+        found[1]
+    );
     // A closer image has a smaller distance.
     let near = host(lpips.distance(x.clone(), x.clone() * 0.9 + y.clone() * 0.1));
     assert!(
@@ -87,7 +92,7 @@ fn it_is_a_distance_of_each_image_with_a_gradient() {
     };
     let (difference, slope) = ((at(1e-2) - at(-1e-2)) / 2e-2, slope.into_scalar::<f64>());
     assert!(
-        (difference - slope).abs() < 0.05 * slope,
+        abs_diff_eq!(difference, slope, epsilon = 0.05 * slope),
         "{difference} and {slope}"
     );
 }

@@ -217,6 +217,7 @@ fn both(angles: Tensor<2>, cosine_first: bool) -> Tensor<2> {
 #[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
     use burn::module::ModuleMapper;
     use burn::tensor::DType;
 
@@ -230,8 +231,16 @@ mod tests {
         let expected = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0];
         assert_eq!(waves[..6], expected);
         for (k, frequency) in [1.0_f64, 0.01, 0.0001].into_iter().enumerate() {
-            assert!((f64::from(waves[6 + k]) - (1.5 * frequency).sin()).abs() < 1e-6);
-            assert!((f64::from(waves[9 + k]) - (1.5 * frequency).cos()).abs() < 1e-6);
+            assert_abs_diff_eq!(
+                f64::from(waves[6 + k]),
+                (1.5 * frequency).sin(),
+                epsilon = 1e-6
+            );
+            assert_abs_diff_eq!(
+                f64::from(waves[9 + k]),
+                (1.5 * frequency).cos(),
+                epsilon = 1e-6
+            );
         }
     }
 
@@ -269,7 +278,7 @@ mod tests {
             .into_data()
             .iter::<f64>()
             .next();
-        assert!((first.expect("a wave") - 997.0_f64.sin()).abs() < 1e-4);
+        assert_abs_diff_eq!(first.expect("a wave"), 997.0_f64.sin(), epsilon = 1e-4);
         assert_eq!(embedding.forward(told).dtype(), DType::BF16);
     }
 }

@@ -6,6 +6,7 @@
     reason = "a test may stop at once, and compares exactly where it means to"
 )]
 
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use burn::module::Module;
 use burn::nn::LinearConfig;
 use burn::optim::GradientsParams;
@@ -176,7 +177,7 @@ fn an_average_follows_its_formula() {
     let ema = ema.update(&moved, 0).update(&moved, 8);
     // 0 → 0.9 → 0.5·0.9 + 0.5.
     let weight = ema.average().weight.val().into_scalar::<f32>();
-    assert!((weight - 0.95).abs() < 1e-6, "{weight}");
+    assert!(abs_diff_eq!(weight, 0.95, epsilon = 1e-6), "{weight}");
 }
 
 #[test]
@@ -192,9 +193,9 @@ fn clipping_bounds_the_norm_of_all_gradients_together() {
     for (max, expected) in [(1.0, 2.0 / exact), (100.0, 2.0)] {
         let (clipped, norm) = clip_global_norm(&linear, gradients(), max);
         let norm = norm.expect("gradients");
-        assert!((norm - exact).abs() < 1e-5);
+        assert_abs_diff_eq!(norm, exact, epsilon = 1e-5);
         let weight = clipped.get::<2>(linear.weight.id).expect("a gradient");
-        assert!((weight.max().into_scalar::<f64>() - expected).abs() < 1e-6);
+        assert_abs_diff_eq!(weight.max().into_scalar::<f64>(), expected, epsilon = 1e-6);
     }
 }
 
@@ -291,7 +292,7 @@ fn recomputing_changes_memory_and_not_the_run() -> Result<(), TrainError> {
     let (kept, recomputed) = (run(false)?, run(true)?);
     assert_eq!(kept.len(), 6);
     for (a, b) in kept.into_iter().zip(recomputed) {
-        assert!((a - b).abs() < 1e-5 * a.abs(), "{a} {b}");
+        assert!(abs_diff_eq!(a, b, epsilon = 1e-5 * a.abs()), "{a} {b}");
     }
     Ok(())
 }

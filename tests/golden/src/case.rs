@@ -217,7 +217,7 @@ impl File {
         found.unwrap_or(otherwise)
     }
 
-    /// Returns the first tensor of a case whose name starts with `prefix`: the names spell settings.
+    /// Returns the first tensor of a case whose name starts with `prefix`. Names spell settings.
     pub(crate) fn spelled(&self, case: &Case, prefix: &str) -> Result<&Recorded, GoldenError> {
         let prefix = format!("{}/{prefix}", case.id);
         match self.names(&prefix).first() {

@@ -66,9 +66,9 @@ fn draws(file: &File, case: &Case) -> Result<Vec<Tensor<4>>, GoldenError> {
         .collect())
 }
 
-/// Returns the unitary inverse of a real Fourier transform `[h, w/2 + 1]` of pairs: complex along the
-/// rows, then real along the columns. In the second step, the first column has no imaginary part,
-/// nor has the last one of an even width.
+/// Returns the unitary inverse of a real Fourier transform `[h, w/2 + 1]` of pairs: complex along
+/// the rows, then real along the columns. In the second step, the first column has no imaginary
+/// part, nor has the last one of an even width.
 fn inverse(pairs: &[f64], [h, w]: [usize; 2]) -> Vec<f64> {
     let half = w / 2 + 1;
     let mut image = vec![0.0; h * w];

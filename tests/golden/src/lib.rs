@@ -21,6 +21,7 @@ mod interpolate;
 mod layers;
 mod levels;
 mod lpips;
+mod mersenne;
 mod metrics;
 mod mixture;
 mod mixture_guidance;

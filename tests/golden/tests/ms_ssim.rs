@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
+use approx::abs_diff_eq;
 use tweedie::burn::tensor::{DType, TensorData};
 use tweedie::inverse::operator::{Blur, Operator, Padding, PointSpread};
 use tweedie::metrics::{Border, Ssim};
@@ -32,7 +33,7 @@ fn a_photograph_has_the_values_of_pytorch_msssim_and_torchmetrics() {
     let paper = Ssim::new(1.0);
     let close = |found: Vec<f64>, recorded: f64, what: &str| {
         assert!(
-            (found[0] - recorded).abs() < 1e-9,
+            abs_diff_eq!(found[0], recorded, epsilon = 1e-9),
             "{what}: {} instead of {recorded}",
             found[0]
         );

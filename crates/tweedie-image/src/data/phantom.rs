@@ -166,6 +166,7 @@ fn head(random: &mut ChaCha8Rng) -> Vec<Ellipse> {
 #[allow(clippy::expect_used, reason = "a test may stop at once")]
 mod tests {
     use super::*;
+    use approx::abs_diff_eq;
 
     /// Points of the phantom, with values computed by hand from the table.
     #[test]
@@ -187,7 +188,11 @@ mod tests {
             (-0.34, 0.38, 0.0),  // left ventricle, which leans outwards at the top
             (-0.34, -0.38, 0.2), // not at the bottom
         ] {
-            assert!((at(x, y) - value).abs() < 0.003, "({x}, {y}): {}", at(x, y));
+            assert!(
+                abs_diff_eq!(at(x, y), value, epsilon = 0.003),
+                "({x}, {y}): {}",
+                at(x, y)
+            );
         }
     }
 

@@ -136,6 +136,7 @@ mod tests {
     use crate::measurement::Measurement;
     use crate::noise::GaussianNoise;
     use crate::operator::Identity;
+    use approx::abs_diff_eq;
     use burn::tensor::Device;
 
     /// For eight zeros and eight ones, each half moves by `λ/8` towards the other, along either
@@ -151,7 +152,10 @@ mod tests {
             let x: Vec<f64> = x.expect("an image").into_data().iter::<f64>().collect();
             for (i, x) in x.into_iter().enumerate() {
                 let expected = if i < 8 { 0.025 } else { 0.975 };
-                assert!((x - expected).abs() < 1e-3, "{shape:?}, pixel {i}: {x}");
+                assert!(
+                    abs_diff_eq!(x, expected, epsilon = 1e-3),
+                    "{shape:?}, pixel {i}: {x}"
+                );
             }
         }
     }

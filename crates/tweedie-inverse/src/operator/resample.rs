@@ -323,6 +323,7 @@ fn sides(sizes: [[usize; 2]; 2]) -> Result<(), OperatorError> {
 #[allow(clippy::expect_used, reason = "a test may stop at once")]
 mod tests {
     use super::*;
+    use approx::abs_diff_eq;
 
     #[test]
     fn a_constant_stays_constant() {
@@ -345,13 +346,14 @@ mod tests {
                     let shrink = Separable::decimate(taps, factor, [n, n], padding);
                     let [rows, _] = shrink.expect("an operator").matrices();
                     assert_eq!(rows.len(), n.div_ceil(factor));
-                    for row in rows {
-                        assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{taps:?}");
+                    for sum in rows.iter().map(|row| row.iter().sum::<f64>()) {
+                        assert!(abs_diff_eq!(sum, 1.0, epsilon = 1e-12), "{taps:?}");
                     }
                     let enlarge = Separable::enlarge(taps, factor, [n, n], padding);
                     let [rows, _] = enlarge.expect("an operator").matrices();
-                    for row in rows.iter().filter(|_| taps != Taps::None) {
-                        assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{taps:?}");
+                    let rows = rows.iter().filter(|_| taps != Taps::None);
+                    for sum in rows.map(|row| row.iter().sum::<f64>()) {
+                        assert!(abs_diff_eq!(sum, 1.0, epsilon = 1e-9), "{taps:?}");
                     }
                 }
             }
@@ -360,7 +362,10 @@ mod tests {
             for taps in taps {
                 for row in resampling(taps, from, to, Padding::Symmetric) {
                     let sum: f64 = row.iter().sum();
-                    assert!((sum - 1.0).abs() < 1e-12, "{taps:?}, {from} to {to}");
+                    assert!(
+                        abs_diff_eq!(sum, 1.0, epsilon = 1e-12),
+                        "{taps:?}, {from} to {to}"
+                    );
                 }
             }
         }
@@ -382,7 +387,10 @@ mod tests {
                 let expected: Vec<f64> = weights.into_iter().filter(|w| w.abs() > 1e-15).collect();
                 assert_eq!(found.len(), expected.len(), "{taps:?}");
                 for (found, expected) in found.iter().zip(expected) {
-                    assert!((found - expected).abs() < 1e-12, "{taps:?} {factor}");
+                    assert!(
+                        abs_diff_eq!(*found, expected, epsilon = 1e-12),
+                        "{taps:?} {factor}"
+                    );
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Densities: sums, moments, gradients, and values far from the mean.
 
 use super::{log_density, ok, row};
+use approx::abs_diff_eq;
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_catalogue::{Exact, NoiseCase, noise_models};
 use tweedie_core::{HostNoise, ValueRange, vjp};
@@ -31,12 +32,15 @@ fn densities_sum_to_one_and_have_the_moments_of_the_draws() {
                 .sum()
         };
         let total = sum(&|_| 1.0);
-        assert!((total - 1.0).abs() < 2e-4, "{name}: {total}");
+        assert!(abs_diff_eq!(total, 1.0, epsilon = 2e-4), "{name}: {total}");
         let first = sum(&|y| y);
         let second = sum(&|y| (y - first).powi(2));
-        assert!((first - moments.0).abs() < 2e-4, "{name}: mean {first}");
         assert!(
-            (second - moments.1).abs() < 3e-4,
+            abs_diff_eq!(first, moments.0, epsilon = 2e-4),
+            "{name}: mean {first}"
+        );
+        assert!(
+            abs_diff_eq!(second, moments.1, epsilon = 3e-4),
             "{name}: variance {second}"
         );
         let fourth = sum(&|y| (y - first).powi(4));
@@ -49,12 +53,12 @@ fn densities_sum_to_one_and_have_the_moments_of_the_draws() {
         let n = n as f64;
         let error = 5.0 * (moments.1 / n).sqrt();
         assert!(
-            (average - moments.0).abs() < error,
+            abs_diff_eq!(average, moments.0, epsilon = error),
             "{name}: mean of draws {average}"
         );
         let error = 5.0 * ((fourth - second * second) / n).sqrt();
         assert!(
-            (variance - moments.1).abs() < error + 1e-9,
+            abs_diff_eq!(variance, moments.1, epsilon = error + 1e-9),
             "{name}: variance of draws {variance}"
         );
     }
@@ -81,7 +85,11 @@ fn gradients_are_those_of_differences() {
             - log_density(&noise, y, mean - step))
             / (2.0 * step);
         assert!(
-            (gradient - difference).abs() <= 1e-5 * difference.abs().max(1.0),
+            abs_diff_eq!(
+                gradient,
+                difference,
+                epsilon = 1e-5 * difference.abs().max(1.0)
+            ),
             "{name} at {y} around {mean}: {gradient} and {difference}"
         );
         assert!(gradient.is_finite(), "{name}");
@@ -127,7 +135,7 @@ fn photons_with_electronics_are_exact_however_far_the_mean_is() {
             let exact = photons_and_electronics(y, mean, gain, sigma);
             let found = log_density(&noise.into(), y, mean);
             assert!(
-                (found - exact).abs() < 1e-7 * exact.abs().max(1.0),
+                abs_diff_eq!(found, exact, epsilon = 1e-7 * exact.abs().max(1.0)),
                 "gain {gain}, σ {sigma}: {found} instead of {exact} at {y} around {mean}"
             );
         }
@@ -142,7 +150,10 @@ fn single_precision_is_precise_where_it_could_cancel() {
     let found = noise
         .log_likelihood(single(0.8), single(0.79))
         .into_scalar::<f64>();
-    assert!((found - exact).abs() < 1e-4, "{found} instead of {exact}");
+    assert!(
+        abs_diff_eq!(found, exact, epsilon = 1e-4),
+        "{found} instead of {exact}"
+    );
     let noise: AnyNoise = ok(UniformNoise::new(0.2)).into();
     let found = noise
         .log_likelihood(single(0.5), single(f32::NAN))

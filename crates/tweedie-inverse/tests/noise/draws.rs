@@ -1,6 +1,7 @@
 //! Draws: batches, seeds, ranges, levels and invalid input.
 
 use super::{ok, row};
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_catalogue::noise_models;
 use tweedie_core::{HostNoise, ValueRange, vjp};
@@ -60,15 +61,15 @@ fn impulses_say_nothing_of_the_mean() {
         let hits = y.clone().equal_elem(value).float().mean();
         hits.into_scalar::<f64>()
     };
-    assert!((share(1.0) - 0.2).abs() < 5.0 * (0.16_f64 / 1e5).sqrt());
-    assert!((share(0.0) - 0.1).abs() < 5.0 * (0.09_f64 / 1e5).sqrt());
+    assert_abs_diff_eq!(share(1.0), 0.2, epsilon = 5.0 * (0.16_f64 / 1e5).sqrt());
+    assert_abs_diff_eq!(share(0.0), 0.1, epsilon = 5.0 * (0.09_f64 / 1e5).sqrt());
     let (value, pullback) = vjp(row(&[0.3, 0.3, 0.3]), |mean| {
         noise.log_likelihood(row(&[1.0, 0.0, 0.29]), mean)
     });
     let expected = 0.2_f64.ln() + 0.1_f64.ln() + 0.7_f64.ln()
         - 0.5
         - 0.5 * (std::f64::consts::TAU * 1e-4).ln();
-    assert!((value.clone().into_scalar::<f64>() - expected).abs() < 1e-9);
+    assert_abs_diff_eq!(value.clone().into_scalar::<f64>(), expected, epsilon = 1e-9);
     let gradient: Vec<f64> = pullback
         .apply(value.ones_like())
         .into_data()
@@ -136,7 +137,7 @@ fn converting_the_range_converts_what_is_stated_in_it() {
     let stated = NoiseModel::log_likelihood(&unit, y.clone(), mean.clone()).into_scalar::<f64>();
     let found = NoiseModel::log_likelihood(&signed, convert(y), convert(mean)).into_scalar::<f64>();
     // Doubling the width of a variable halves its density in each of the two dimensions.
-    assert!((found - (stated - 2.0 * 2.0_f64.ln())).abs() < 1e-12);
+    assert_abs_diff_eq!(found, (stated - 2.0 * 2.0_f64.ln()), epsilon = 1e-12);
 }
 
 #[test]
@@ -153,7 +154,7 @@ fn a_converter_of_some_bits_has_that_many_levels() {
                     .into_scalar::<f64>();
                 let cell = (y - low) / step;
                 assert!(
-                    (cell - cell.round()).abs() < 1e-9,
+                    abs_diff_eq!(cell, cell.round(), epsilon = 1e-9),
                     "{bits} bits: {y} in {range:?}"
                 );
             }

@@ -1,6 +1,7 @@
 //! Invalid input and its errors.
 
 use super::random;
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use burn::tensor::DType;
 use tweedie_catalogue::{LinearCase, linear_operators, nonlinear_operators};
 use tweedie_core::{Interpolation, Resize, ValueRange};
@@ -174,7 +175,7 @@ fn masks_are_what_they_say() {
     };
     let missing = Mask::missing_box([3, 4], [1, 1], [1, 2]).expect("a mask");
     assert_eq!(rows(&missing), ["xxxx", "x..x", "xxxx"]);
-    assert!((missing.fraction() - 10.0 / 12.0).abs() < 1e-12);
+    assert_abs_diff_eq!(missing.fraction(), 10.0 / 12.0, epsilon = 1e-12);
     use tweedie_inverse::operator::{Bayer, Side};
     assert_eq!(rows(&Mask::missing_half([1, 5], Side::Left)), ["..xxx"]);
     assert_eq!(rows(&Mask::missing_half([1, 5], Side::Right)), ["xxx.."]);
@@ -194,12 +195,16 @@ fn masks_are_what_they_say() {
     assert_eq!(mosaic, ["x.", "..", ".x", "x.", "..", ".x"]);
     let share = Mask::random([100, 100], 0.3, 1).expect("a mask").fraction();
     assert!(
-        (share - 0.3).abs() < 5.0 * (0.21_f64 / 1e4).sqrt(),
+        abs_diff_eq!(share, 0.3, epsilon = 5.0 * (0.21_f64 / 1e4).sqrt()),
         "{share}"
     );
     let scan = Mask::cartesian([4, 200], 4.0, 0.08, 1).expect("a mask");
     let lines = rows(&scan);
     assert!(lines.iter().all(|line| line == &lines[0]));
     assert_eq!(&lines[0][92..108], "x".repeat(16));
-    assert!((scan.fraction() - 0.25).abs() < 0.1, "{}", scan.fraction());
+    assert!(
+        abs_diff_eq!(scan.fraction(), 0.25, epsilon = 0.1),
+        "{}",
+        scan.fraction()
+    );
 }

@@ -1,6 +1,7 @@
 //! Nonlinear operators: gradients, batches, closed forms.
 
 use super::{norm, random};
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie_catalogue::nonlinear_operators;
 use tweedie_core::{ValueRange, vjp};
@@ -26,7 +27,11 @@ fn gradients_are_those_of_differences() {
         let difference = dot((ahead - behind) / (2.0 * step), v.clone());
         let gradient = dot(pullback.apply(v), u);
         assert!(
-            (gradient - difference).abs() < 1e-5 * difference.abs().max(1.0),
+            abs_diff_eq!(
+                gradient,
+                difference,
+                epsilon = 1e-5 * difference.abs().max(1.0)
+            ),
             "{name}: {gradient} and {difference}"
         );
     }
@@ -64,7 +69,7 @@ fn clip_and_gamma_are_their_curves() {
         .iter()
         .zip([0.01, 0.25, 1.0, 1.0])
     {
-        assert!((found - expected).abs() < 1e-12, "{found}");
+        assert!(abs_diff_eq!(*found, expected, epsilon = 1e-12), "{found}");
     }
 }
 
@@ -76,13 +81,17 @@ fn phase_is_lost_and_magnitude_kept() {
     let turned = x.clone().flip([2, 3]);
     let y = phase.apply(x.clone());
     assert!(norm(phase.apply(turned) - y.clone()) < 1e-12);
-    assert!((norm(y) - norm(x)).abs() < 1e-12);
+    assert_abs_diff_eq!(norm(y), norm(x), epsilon = 1e-12);
     // |(1 + 2i) · 3|² and |(1 + 2i)(3 − i)|².
     let [re, im] = [1.0, 2.0].map(|z| Constant::new(vec![z], [1, 1]));
     let random = RandomPhase::new(re, im).expect("an operator");
     let one = |x: &[f64]| row(x).reshape([1, x.len(), 1, 1]);
-    assert!((host(random.apply(one(&[3.0])))[0] - 45.0).abs() < 1e-12);
-    assert!((host(random.apply(one(&[3.0, -1.0])))[0] - 50.0).abs() < 1e-12);
+    assert_abs_diff_eq!(host(random.apply(one(&[3.0])))[0], 45.0, epsilon = 1e-12);
+    assert_abs_diff_eq!(
+        host(random.apply(one(&[3.0, -1.0])))[0],
+        50.0,
+        epsilon = 1e-12
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Laws of every spectral operator.
 
 use super::{norm, random};
+use approx::abs_diff_eq;
 use burn::tensor::{DType, Device};
 use tweedie_catalogue::spectral_operators;
 use tweedie_inverse::operator::{adjoint_gap, operator_norm};
@@ -24,7 +25,7 @@ fn the_decomposition_is_one() {
             // V is orthogonal.
             close("V Vᵀ", a.spectrum_to_signal(c.clone()), x.clone());
             assert!(
-                (norm(c.clone()) / norm(x.clone()) - 1.0).abs() < tolerance,
+                abs_diff_eq!(norm(c.clone()) / norm(x.clone()), 1.0, epsilon = tolerance),
                 "{name}"
             );
             // A = U Σ Vᵀ, and its transpose.
@@ -54,7 +55,7 @@ fn the_largest_singular_value_is_the_norm() {
             .value;
         // Power iteration approaches from below, and slowly if two singular values are close.
         assert!(
-            (found - largest).abs() <= 2e-3 * largest,
+            abs_diff_eq!(found, largest, epsilon = 2e-3 * largest),
             "{name}: {found} and {largest}"
         );
         assert!(

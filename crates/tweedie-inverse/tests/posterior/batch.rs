@@ -1,6 +1,7 @@
 //! Each sample of a batch of measurements gets the same result as alone.
 
 use crate::{device, inpainting, runs};
+use approx::abs_diff_eq;
 use burn::tensor::Tensor;
 use tweedie_core::{HostNoise, from_fn};
 use tweedie_inverse::measurement::Measurement;
@@ -55,6 +56,6 @@ fn an_ensemble_does_not_see_its_neighbours() {
     let both = run(y.clone(), 0);
     let second = run(y.narrow(0, 1, 1), 8);
     for (a, b) in both[16..].iter().zip(&second) {
-        assert!((a - b).abs() < 1e-5, "{a} {b}");
+        assert!(abs_diff_eq!(a, b, epsilon = 1e-5), "{a} {b}");
     }
 }

@@ -1,6 +1,7 @@
 //! The bias of each method on a Gaussian prior, compared with recorded values.
 
 use crate::{correlated, device, gap, inpainting, posterior, runs};
+use approx::abs_diff_eq;
 use tweedie_core::oracle::Gaussian;
 use tweedie_samplers::{Coupling, affine_law};
 
@@ -29,7 +30,7 @@ fn the_bias_of_every_method_is_what_was_recorded() {
         println!("(\"{}\", {found:.5?}),", entry.name);
         let (name, expected) = recorded.next().unwrap_or(&("nothing", [f64::NAN; 5]));
         let mut pairs = found.iter().zip(expected);
-        let holds = pairs.all(|(found, expected)| (found - expected).abs() < 1.5e-5);
+        let holds = pairs.all(|(found, expected)| abs_diff_eq!(found, expected, epsilon = 1.5e-5));
         if !holds || *name != entry.name {
             wrong.push((entry.name, found, expected));
         }

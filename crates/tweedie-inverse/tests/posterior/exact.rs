@@ -1,6 +1,7 @@
 //! Methods are exact where theory says so.
 
 use crate::{correlated, device, gap, inpainting, path, posterior};
+use approx::abs_diff_eq;
 use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{DenoiseError, Denoiser, HostNoise};
@@ -142,8 +143,11 @@ fn split_gibbs_keeps_the_posterior() {
     let (m, v) = (exact.mean()[0], exact.covariance()[0][0]);
     // Four standard errors, and the bias of 40 moves.
     let bound = 4.0 * (v / 20_000.0).sqrt();
-    assert!((mean - m).abs() < bound + 0.01, "{mean} {m}");
-    assert!((variance / v - 1.0).abs() < 0.08, "{variance} {v}");
+    assert!(abs_diff_eq!(mean, m, epsilon = bound + 0.01), "{mean} {m}");
+    assert!(
+        abs_diff_eq!(variance / v, 1.0, epsilon = 0.08),
+        "{variance} {v}"
+    );
 }
 
 /// A Gaussian measurement coupled to a point is a Gaussian in closed form.
@@ -184,13 +188,16 @@ fn perturb_and_solve_draws_the_gaussian() {
         let (variance, found) = x.var_mean(0);
         let host = |x: Tensor<2>| x.into_data().iter::<f64>().collect::<Vec<_>>();
         let (found, variance) = (host(found), host(variance));
-        assert!((found[0] - mean).abs() < bound && (found[1] - 2.0).abs() < bound);
         assert!(
-            (variance[0] * precision - 1.0).abs() < 4.0 * bound,
+            abs_diff_eq!(found[0], mean, epsilon = bound)
+                && abs_diff_eq!(found[1], 2.0, epsilon = bound)
+        );
+        assert!(
+            abs_diff_eq!(variance[0] * precision, 1.0, epsilon = 4.0 * bound),
             "{variance:?}"
         );
         assert!(
-            (variance[1] / (r * r) - 1.0).abs() < 4.0 * bound,
+            abs_diff_eq!(variance[1] / (r * r), 1.0, epsilon = 4.0 * bound),
             "{variance:?}"
         );
     }

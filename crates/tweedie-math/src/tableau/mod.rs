@@ -135,6 +135,7 @@ pub const ALL: [Tableau; 7] = [
 #[allow(clippy::float_cmp, reason = "exact by construction")]
 mod tests {
     use super::*;
+    use approx::abs_diff_eq;
 
     /// Pairs `Σ_i b_i Φ_i(tree)` with the required `1/γ(tree)`, for trees up to size `order ≤ 5`.
     fn conditions(tableau: &Tableau, b: &[f64], order: usize) -> Vec<(f64, f64)> {
@@ -181,7 +182,7 @@ mod tests {
             assert_eq!(tableau.a.len(), tableau.stages(), "{}", tableau.name);
             for (sum, value) in conditions(tableau, tableau.b, tableau.order) {
                 assert!(
-                    (sum - value).abs() < 1e-13,
+                    abs_diff_eq!(sum, value, epsilon = 1e-13),
                     "{}: {sum} ≠ {value}",
                     tableau.name
                 );
@@ -193,7 +194,7 @@ mod tests {
             if let Some(embedded) = tableau.embedded {
                 for (sum, value) in conditions(tableau, embedded, tableau.order - 1) {
                     assert!(
-                        (sum - value).abs() < 1e-13,
+                        abs_diff_eq!(sum, value, epsilon = 1e-13),
                         "{}: {sum} ≠ {value}",
                         tableau.name
                     );
@@ -214,14 +215,17 @@ mod tests {
                 for ((sum, value), size) in sums.into_iter().zip(sizes) {
                     let value = value * f64::powi(theta, size);
                     assert!(
-                        (sum - value).abs() < 1e-12,
+                        abs_diff_eq!(sum, value, epsilon = 1e-12),
                         "{name}, θ = {theta}: {sum} ≠ {value}"
                     );
                 }
             }
             let end = tableau.dense_weights(1.0).expect("an interpolant");
             for (found, b) in end.iter().zip(tableau.b) {
-                assert!((found - b).abs() < 1e-12, "{name}: {found} ≠ {b}");
+                assert!(
+                    abs_diff_eq!(found, b, epsilon = 1e-12),
+                    "{name}: {found} ≠ {b}"
+                );
             }
         }
         assert!(RK4.dense_weights(0.5).is_none());

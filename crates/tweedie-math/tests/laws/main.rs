@@ -15,13 +15,14 @@ mod schedules;
 mod serialisation;
 mod training;
 
+use approx::abs_diff_eq;
 use tweedie_catalogue::schedules;
 
 #[track_caller]
 fn close(name: &str, found: f64, expected: f64, tolerance: f64) {
     let scale = 1.0 + expected.abs();
     assert!(
-        (found - expected).abs() <= tolerance * scale,
+        abs_diff_eq!(found, expected, epsilon = tolerance * scale),
         "{name}: {found} instead of {expected}"
     );
 }

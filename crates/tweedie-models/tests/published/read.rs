@@ -1,6 +1,7 @@
 //! Checkpoints that are read, and checkpoints that are rejected.
 
 use crate::{WEIGHTS, copy, device, edit, golden, output, refusal};
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use std::fs;
@@ -136,11 +137,11 @@ fn a_scheduler_says_which_levels_and_what_the_output_means() -> Result<(), Check
         (first + (last - first) * f64::from(i) / 999.0).powi(2)
     });
     let alpha_bar: f64 = betas.map(|beta| 1.0 - beta).product();
-    assert!((path.start().alpha().powi(2) - alpha_bar).abs() < 1e-12);
+    assert_abs_diff_eq!(path.start().alpha().powi(2), alpha_bar, epsilon = 1e-12);
     // The last move ends at the first node, whose noise remains.
     assert_eq!((path.len(), path.end()), (10, chain.node(0)));
     // Every hundredth node from the last.
-    assert!((chain.index(path.levels()[1]) - 899.0).abs() < 1e-6);
+    assert_abs_diff_eq!(chain.index(path.levels()[1]), 899.0, epsilon = 1e-6);
     for (text, says) in [
         (r#"{"_class_name": "KarrasVeScheduler"}"#, "_class_name"),
         (
@@ -287,7 +288,10 @@ fn the_table_adds_up() -> Result<(), CheckpointError> {
         .init(&device())
         .expect("a network");
     let gigaflops = cifar.describe([32, 32]).flops() / 1e9;
-    assert!((gigaflops - 12.44).abs() < 0.01, "{gigaflops}");
+    assert!(
+        abs_diff_eq!(gigaflops, 12.44, epsilon = 0.01),
+        "{gigaflops}"
+    );
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Levels that schedulers visit, against the formulas of their authors.
 
 use crate::{copy, device, refusal};
+use approx::abs_diff_eq;
 use std::fs;
 use tweedie_core::TimeInput;
 use tweedie_math::{Chain, Level, LevelPath};
@@ -69,7 +70,7 @@ fn multistep_solvers_stop_before_the_first_node() -> Result<(), CheckpointError>
         let expected = (0..STEPS).map(|i| (999.0 - 99.9 * i as f64).round());
         for (found, expected) in indices(&chain, &path).into_iter().zip(expected) {
             assert!(
-                (found - expected).abs() < 1e-6,
+                abs_diff_eq!(found, expected, epsilon = 1e-6),
                 "{class}: {found}, {expected}"
             );
         }
@@ -87,7 +88,10 @@ fn noise_levels_are_spaced_in_their_seventh_root() -> Result<(), CheckpointError
     for (i, level) in path.levels()[..STEPS].iter().enumerate() {
         let expected = (most + i as f64 / 9.0 * (least - most)).powi(7);
         let found = level.noise_to_signal();
-        assert!((found / expected - 1.0).abs() < 1e-9, "{found}, {expected}");
+        assert!(
+            abs_diff_eq!(found / expected, 1.0, epsilon = 1e-9),
+            "{found}, {expected}"
+        );
     }
     Ok(())
 }

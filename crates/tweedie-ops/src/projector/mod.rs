@@ -128,6 +128,7 @@ impl Projector {
 mod tests {
     use super::*;
     use crate::draw;
+    use approx::assert_abs_diff_eq;
     use burn::tensor::DType;
 
     #[test]
@@ -153,7 +154,7 @@ mod tests {
                     dot(projector.forward(x.clone()), y.clone()),
                     dot(x, projector.adjoint(y)),
                 );
-                assert!((left - right).abs() < tolerance * left.abs().max(1.0));
+                assert_abs_diff_eq!(left, right, epsilon = tolerance * left.abs().max(1.0));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Adaptive solvers.
 
 use crate::{device, mixture, values};
+use approx::abs_diff_eq;
 use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{BrownianTree, HostNoise, Noise, from_fn};
@@ -135,7 +136,7 @@ fn what_cannot_be_solved_says_so() {
         panic!("{error:?}")
     };
     assert!(
-        (level.sigma() - 0.6).abs() < 0.01,
+        abs_diff_eq!(level.sigma(), 0.6, epsilon = 0.01),
         "stuck at σ = {}",
         level.sigma()
     );
@@ -149,7 +150,10 @@ fn what_cannot_be_solved_says_so() {
     else {
         panic!("{run:?}")
     };
-    assert!((reached.sigma() - 0.6).abs() < 0.01, "{reached:?}");
+    assert!(
+        abs_diff_eq!(reached.sigma(), 0.6, epsilon = 0.01),
+        "{reached:?}"
+    );
 }
 
 #[test]
@@ -213,7 +217,10 @@ fn a_neighbour_changes_a_sample_within_the_tolerance_only() {
     for i in 0..3 {
         let alone = end(start().narrow(0, i, 1));
         for (a, b) in alone.iter().zip(&both[2 * i..]) {
-            assert!((a - b).abs() < 1e-4, "{a} alone, {b} in a batch");
+            assert!(
+                abs_diff_eq!(a, b, epsilon = 1e-4),
+                "{a} alone, {b} in a batch"
+            );
         }
     }
 }

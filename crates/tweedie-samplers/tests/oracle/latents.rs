@@ -1,6 +1,7 @@
 //! Encoding data to latents and decoding them.
 
 use crate::{device, values};
+use approx::abs_diff_eq;
 use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{HostNoise, Noise, Replay};
@@ -74,7 +75,7 @@ fn a_spherical_mean_keeps_the_length() {
         .map(|((a, b), m)| (*a, b, m))
     {
         assert!(
-            (lm / (0.5 * (la + lb)) - 1.0).abs() < 0.01,
+            abs_diff_eq!(lm / (0.5 * (la + lb)), 1.0, epsilon = 0.01),
             "{lm} between {la} and {lb}"
         );
     }

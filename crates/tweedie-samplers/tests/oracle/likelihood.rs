@@ -1,6 +1,7 @@
 //! Likelihoods against the exact log-density of a mixture.
 
 use crate::{device, mixture, values};
+use approx::abs_diff_eq;
 use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::{Gaussian, GaussianMixture};
 use tweedie_core::{DenoiseError, Denoiser, HostNoise, Noise, Posterior, from_fn, try_from_fn};
@@ -53,13 +54,16 @@ fn the_flow_has_the_exact_density() {
         let found = found.expect("a density");
         assert!(found.standard_error.is_none() && found.evaluations > 20);
         for (a, b) in values(found.log_density).iter().zip(&exact) {
-            assert!((a - b).abs() < 0.01, "{name}: {a} instead of {b}");
+            assert!(
+                abs_diff_eq!(a, b, epsilon = 0.01),
+                "{name}: {a} instead of {b}"
+            );
         }
         // The spread of the latent is that of the noise.
         let latent = values(found.latent);
         let spread = latent.iter().map(|z| z * z).sum::<f64>() / latent.len() as f64;
         assert!(
-            (spread.sqrt() / noisy.sigma() - 1.0).abs() < 0.3,
+            abs_diff_eq!(spread.sqrt() / noisy.sigma(), 1.0, epsilon = 0.3),
             "{name}: {spread}"
         );
     }
@@ -243,7 +247,10 @@ fn a_learned_variance_at_either_end_is_that_variance() {
             &Says(mixture(), place),
         );
         for (a, b) in learned.iter().zip(total(bound(variance), &mixture())) {
-            assert!((a - b).abs() < 1e-9, "{place}: {a} instead of {b}");
+            assert!(
+                abs_diff_eq!(*a, b, epsilon = 1e-9),
+                "{place}: {a} instead of {b}"
+            );
         }
     }
 }
@@ -274,7 +281,10 @@ fn the_bins_of_a_decoder_hold_all_probability() {
             .terms(&constant, x, &mut HostNoise::seeded(0))
             .expect("a bound");
         let total: f64 = values(terms.decoder).iter().map(|cost| (-cost).exp()).sum();
-        assert!((total - 1.0).abs() < 1e-9, "{estimate}: {total}");
+        assert!(
+            abs_diff_eq!(total, 1.0, epsilon = 1e-9),
+            "{estimate}: {total}"
+        );
     }
 }
 

@@ -8,6 +8,7 @@
 //! prior, which [`affine_law`] computes without sampling.
 
 use crate::{device, mixture};
+use approx::abs_diff_eq;
 use burn::tensor::{DType, Tensor};
 use tweedie_catalogue::{Criterion, NamedStep, converging_steps};
 use tweedie_core::oracle::Gaussian;
@@ -219,10 +220,10 @@ fn the_published_third_order_is_a_second_one() {
         refined: 8,
     };
     let (published, line) = measured(&entry("published 3M", AnyStep::new(Published)));
-    assert!((published - 2.0).abs() < 0.15, "{line}");
+    assert!(abs_diff_eq!(published, 2.0, epsilon = 0.15), "{line}");
     let ours = AnyStep::new(DpmSolverMultistep::plus_plus(Order::Third));
     let (ours, line) = measured(&entry("3M", ours));
-    assert!((ours - 3.0).abs() < 0.15, "{line}");
+    assert!(abs_diff_eq!(ours, 3.0, epsilon = 0.15), "{line}");
 }
 
 #[test]
@@ -239,7 +240,7 @@ fn overlapping_moves_need_one_path() {
         ((steps as f64).ln(), error.ln())
     };
     let fresh = fitted(&STEPS.map(point));
-    assert!((fresh - 1.0).abs() < 0.15, "{fresh}");
+    assert!(abs_diff_eq!(fresh, 1.0, epsilon = 0.15), "{fresh}");
 }
 
 #[test]
@@ -255,5 +256,5 @@ fn churn_keeps_the_order_of_its_step() {
         ((steps as f64).ln(), error(&entry, steps).ln())
     };
     let found = fitted(&STEPS.map(point));
-    assert!((found - 2.0).abs() < 0.15, "{found}");
+    assert!(abs_diff_eq!(found, 2.0, epsilon = 0.15), "{found}");
 }

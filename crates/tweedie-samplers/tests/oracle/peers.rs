@@ -2,6 +2,7 @@
 //! written out here only.
 
 use crate::order::fitted;
+use approx::abs_diff_eq;
 use tweedie_math::{Chain, Ddim, Kernel, Level, LevelPath, Spacing, Span, VariancePreserving};
 
 const MEAN: f64 = 2.0;
@@ -63,8 +64,8 @@ fn azulas_rosenbrock_method_as_written_is_of_first_order() {
     };
     let (written, corrected) = (order(true), order(false));
     println!("as written {written:.2}, with σ_s {corrected:.2}");
-    assert!((written - 1.0).abs() < 0.15, "{written}");
-    assert!((corrected - 2.0).abs() < 0.15, "{corrected}");
+    assert!(abs_diff_eq!(written, 1.0, epsilon = 0.15), "{written}");
+    assert!(abs_diff_eq!(corrected, 2.0, epsilon = 0.15), "{corrected}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Published algorithms, written out.
 
 use crate::{device, mixture, values};
+use approx::abs_diff_eq;
 use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::{Gaussian, GaussianMixture};
 use tweedie_core::{DenoiseError, Denoiser};
@@ -61,7 +62,10 @@ fn learned_variance_lies_between_the_two_bounds() {
     ));
     let half = step(PosteriorVariance::Interpolated(0.5), 1.3);
     let large = step(PosteriorVariance::Large, 1.3);
-    assert!((learned[0] - half[0]).abs() < 1e-12 && (learned[1] - large[1]).abs() < 1e-12);
+    assert!(
+        abs_diff_eq!(learned[0], half[0], epsilon = 1e-12)
+            && abs_diff_eq!(learned[1], large[1], epsilon = 1e-12)
+    );
     assert!((half[0] - large[0]).abs() > 1e-5, "the two differ");
 }
 
@@ -88,7 +92,7 @@ fn the_published_predictor_and_corrector_are_special_cases() {
     };
     let same = |found: Vec<f64>, expected: Tensor<2>| {
         for (a, b) in found.iter().zip(values(expected)) {
-            assert!((a - b).abs() < 1e-12, "{a} instead of {b}");
+            assert!(abs_diff_eq!(*a, b, epsilon = 1e-12), "{a} instead of {b}");
         }
     };
     // VE: σ_{i+1} to σ_i.

@@ -1,6 +1,7 @@
 //! Properties of every run: invariance, reproducibility and evaluation counts.
 
 use crate::{device, mixture, values};
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use burn::tensor::{DType, Tensor};
 use tweedie_catalogue::{converging_steps, steps};
 use tweedie_core::oracle::GaussianMixture;
@@ -54,7 +55,7 @@ fn the_flow_does_not_depend_on_how_it_is_parametrised() {
         ] {
             for (a, b) in end(schedule).iter().zip(&reference) {
                 assert!(
-                    (a - b).abs() < 5e-4,
+                    abs_diff_eq!(a, b, epsilon = 5e-4),
                     "{step_name}, {name}: {a} instead of {b}"
                 );
             }
@@ -181,7 +182,10 @@ fn what_is_done_between_moves_stays() {
         ("Heun", AnyStep::new(RungeKutta::heun())),
     ] {
         for (a, b) in end(step).iter().zip(&reference) {
-            assert!((a - b).abs() < 1e-9, "{name}: {a} instead of {b}");
+            assert!(
+                abs_diff_eq!(a, b, epsilon = 1e-9),
+                "{name}: {a} instead of {b}"
+            );
         }
     }
 }
@@ -266,7 +270,7 @@ fn a_forward_move_adds_the_noise_between_its_levels() {
     let state = run.next().expect("one move").expect("a state");
     let up = forward::conditional(from, to);
     let expected = up.state + 0.5 * up.noise;
-    assert!((values(state.x.clone())[0] - expected).abs() < 1e-6);
+    assert_abs_diff_eq!(values(state.x.clone())[0], expected, epsilon = 1e-6);
     assert!(state.clean.is_none() && state.level == to && state.evaluations == 0);
 }
 

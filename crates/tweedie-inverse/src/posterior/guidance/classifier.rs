@@ -10,7 +10,8 @@ use burn::tensor::{Int, Tensor};
 use tweedie_core::{DenoiseError, InputError};
 use tweedie_math::{Level, ParameterError};
 
-/// The likelihood of a class under a classifier, for [`ScoreGuidance`](crate::posterior::ScoreGuidance).
+/// The likelihood of a class under a classifier, for
+/// [`ScoreGuidance`](crate::posterior::ScoreGuidance).
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
