@@ -2,7 +2,7 @@
 //! null-space component is kept.
 //!
 //! This is for noiseless measurements: the result reproduces a noisy one with its noise. For noisy
-//! measurements, use [`DdnmPlus`](crate::DdnmPlus). For time travel, use
+//! measurements, use [`DdnmPlus`](crate::posterior::DdnmPlus). For time travel, use
 //! [`LevelPath::with_time_travel`](tweedie_math::LevelPath).
 //!
 //! # Reference
