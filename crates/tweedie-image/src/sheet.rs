@@ -26,18 +26,18 @@ pub struct Sheet {
     scale: u32,
     panels: usize,
     columns: Vec<String>,
-    rows: Vec<Row>,
+    rows: Vec<SheetRow>,
 }
 
 #[derive(Clone, Debug)]
-struct Row {
+struct SheetRow {
     label: String,
     pictures: Vec<Picture>,
     /// A line of text below each picture; empty without captions.
     captions: Vec<String>,
 }
 
-impl Row {
+impl SheetRow {
     fn height(&self, scale: u32) -> u32 {
         let tallest = self.pictures.iter().map(|p| p.height() * scale).max();
         let captions = if self.captions.is_empty() { 0 } else { LINE };
@@ -96,7 +96,7 @@ impl Sheet {
         images: Tensor<4>,
         range: ValueRange,
     ) -> Result<Self, ImageError> {
-        self.rows.push(Row {
+        self.rows.push(SheetRow {
             label: label.into(),
             pictures: pictures(images, range)?,
             captions: Vec::new(),
@@ -186,7 +186,7 @@ impl Sheet {
     }
 
     fn draw_panels(&self) -> Result<Picture, ImageError> {
-        let panel = |rows: &[Row]| {
+        let panel = |rows: &[SheetRow]| {
             let part = Self {
                 panels: 1,
                 columns: self.columns.clone(),
@@ -227,7 +227,7 @@ pub fn grid(images: Tensor<4>, range: ValueRange, columns: usize) -> Result<Shee
     let rows = pictures.chunks(columns.max(1));
     Ok(Sheet {
         rows: rows
-            .map(|row| Row {
+            .map(|row| SheetRow {
                 label: String::new(),
                 pictures: row.to_vec(),
                 captions: Vec::new(),

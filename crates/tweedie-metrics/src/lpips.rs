@@ -21,11 +21,11 @@ const MOST_BYTES: u64 = 1 << 28;
 /// The perceptual distance between images in `[−1, 1]`, with AlexNet.
 #[derive(Clone, Debug)]
 pub struct Lpips {
-    layers: Vec<Layer>,
+    layers: Vec<LpipsLayer>,
 }
 
 #[derive(Clone, Debug)]
-struct Layer {
+struct LpipsLayer {
     weight: Tensor<4>,
     bias: Tensor<1>,
     /// The learned weights `w` of the distance, `[1, channels, 1, 1]`.
@@ -108,7 +108,7 @@ impl Lpips {
             };
             let linear = read(format!("NetLinLayer_{l}.Conv_0.kernel"), &[1, out, 1, 1])?;
             let bias = read(format!("AlexNet_0.Conv_{l}.bias"), &[out])?;
-            Ok(Layer {
+            Ok(LpipsLayer {
                 weight: place(read(format!("AlexNet_0.Conv_{l}.kernel"), shape)?, *shape),
                 bias: Tensor::from_data(TensorData::new(bias, [out]), device),
                 linear: place(linear, [1, out, 1, 1]),

@@ -9,7 +9,7 @@ use crate::convolution::{Conv2d, Conv2dConfig};
 use crate::norm::group_norm;
 use crate::probe::Probe;
 use crate::resblock::conv3x3;
-use crate::unet::{BlockAttention, MidBlock, Shared, counted, plain};
+use crate::unet::{BlockAttention, BlockInputs, MidBlock, counted, plain};
 use crate::{
     Activation, Downsample, NetworkError, ResBlock, ResBlockConfig, SelfAttention, Upsample,
 };
@@ -63,7 +63,7 @@ pub struct AutoencoderConfig {
 #[derive(Module, Debug)]
 pub struct Autoencoder {
     encoder: Encoder,
-    decoder: Decoder,
+    decoder: LatentDecoder,
     quant_conv: Option<Conv2d>,
     post_quant_conv: Option<Conv2d>,
     #[module(skip)]
@@ -86,7 +86,7 @@ pub(crate) struct EncoderBlock {
 }
 
 #[derive(Module, Debug)]
-pub(crate) struct Decoder {
+pub(crate) struct LatentDecoder {
     pub(crate) conv_in: Conv2d,
     pub(crate) mid_block: MidBlock,
     pub(crate) up_blocks: Vec<DecoderBlock>,
@@ -238,7 +238,7 @@ impl AutoencoderConfig {
             let grow = (index > 0).then(|| Upsample::new(to, device));
             up_blocks.push(DecoderBlock { resnets, grow });
         }
-        let decoder = Decoder {
+        let decoder = LatentDecoder {
             conv_in: conv(self.latent, coarsest),
             mid_block: self.middle(device),
             up_blocks,
@@ -269,7 +269,7 @@ impl Autoencoder {
         (self.quant_conv.as_ref(), self.post_quant_conv.as_ref())
     }
 
-    pub(crate) fn parts(&self) -> (&Encoder, &Decoder) {
+    pub(crate) fn parts(&self) -> (&Encoder, &LatentDecoder) {
         (&self.encoder, &self.decoder)
     }
 
@@ -278,7 +278,7 @@ impl Autoencoder {
     /// Heights and widths should be multiples of `2ᵏ`, for `k + 1` resolutions.
     #[must_use]
     pub fn encode(&self, images: Tensor<4>) -> LatentGaussian {
-        let shared = Shared::nothing();
+        let shared = BlockInputs::nothing();
         let encoder = &self.encoder;
         let mut h = encoder.conv_in.forward(images);
         for block in &encoder.down_blocks {
@@ -311,7 +311,7 @@ impl Autoencoder {
 
     /// Like [`decode`](Self::decode), passing the outputs of the parts to `probe`.
     pub fn decode_probed(&self, latents: Tensor<4>, probe: &mut dyn Probe) -> Tensor<4> {
-        let shared = Shared::nothing();
+        let shared = BlockInputs::nothing();
         let decoder = &self.decoder;
         let mut h = match &self.post_quant_conv {
             Some(conv) => conv.forward(latents),

@@ -34,12 +34,12 @@ pub struct MlpConfig {
 pub struct Mlp {
     time: TimeEmbedding,
     input: Linear,
-    layers: Vec<Layer>,
+    layers: Vec<MlpLayer>,
     output: Linear,
 }
 
 #[derive(Module, Debug)]
-struct Layer {
+struct MlpLayer {
     hidden: Linear,
     time: Linear,
     back: Linear,
@@ -73,7 +73,7 @@ impl MlpConfig {
             time: TimeEmbedding::new(waves, width, scale, silu, device),
             input: linear(self.dim, self.width),
             layers: (0..self.depth)
-                .map(|_| Layer {
+                .map(|_| MlpLayer {
                     hidden: linear(self.width, self.width),
                     time: linear(self.width, self.width),
                     back: linear(self.width, self.width),

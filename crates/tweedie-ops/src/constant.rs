@@ -37,7 +37,7 @@ impl<const D: usize> PartialEq for Constant<D> {
 
 /// The serialised form of a constant.
 #[derive(Serialize, Deserialize)]
-struct Written {
+struct WrittenConstant {
     shape: Vec<usize>,
     values: Vec<f64>,
 }
@@ -45,13 +45,13 @@ struct Written {
 impl<const D: usize> Serialize for Constant<D> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (shape, values) = (self.shape.to_vec(), self.values.clone());
-        Written { shape, values }.serialize(serializer)
+        WrittenConstant { shape, values }.serialize(serializer)
     }
 }
 
 impl<'de, const D: usize> Deserialize<'de> for Constant<D> {
     fn deserialize<S: Deserializer<'de>>(deserializer: S) -> Result<Self, S::Error> {
-        let Written { shape, values } = Written::deserialize(deserializer)?;
+        let WrittenConstant { shape, values } = WrittenConstant::deserialize(deserializer)?;
         let found: Result<[usize; D], _> = shape.try_into();
         let shape =
             found.map_err(|shape| S::Error::custom(format!("{shape:?} has not {D} dimensions")))?;

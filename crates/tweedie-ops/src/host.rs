@@ -1,4 +1,4 @@
-//! Linear maps of host memory as differentiable operations on tensors of the CPU backend.
+//! LinearBackward maps of host memory as differentiable operations on tensors of the CPU backend.
 //!
 //! In burn, a custom operation gets a gradient only through a backend extension. One extension
 //! suffices for all linear maps, because the gradient of a linear map is its transpose.
@@ -86,8 +86,8 @@ impl HostLinear for Flex {
 impl<B: Backend + HostLinear, C: CheckpointStrategy> HostLinear for Autodiff<B, C> {
     fn host_linear(x: FloatTensor<Self>, map: Map, transposed: bool) -> FloatTensor<Self> {
         #[derive(Debug)]
-        struct Linear;
-        impl<B: Backend + HostLinear> Backward<B, 1> for Linear {
+        struct LinearBackward;
+        impl<B: Backend + HostLinear> Backward<B, 1> for LinearBackward {
             type State = (Map, bool);
 
             fn backward(
@@ -104,7 +104,11 @@ impl<B: Backend + HostLinear, C: CheckpointStrategy> HostLinear for Autodiff<B, 
         }
         let node = x.node();
         let y = B::host_linear(x.into_primitive(), map.clone(), transposed);
-        match Linear.prepare::<C>([node]).compute_bound().stateful() {
+        match LinearBackward
+            .prepare::<C>([node])
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(tape) => tape.finish((map, transposed), y),
             OpsKind::UnTracked(tape) => tape.finish(y),
         }

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 /// The place of an image within a larger one that is 0 elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Place {
+pub(crate) struct Placement {
     /// Height and width of the larger image.
     pub(crate) size: [usize; 2],
     /// Row and column of the first pixel.
@@ -15,9 +15,14 @@ pub(crate) struct Place {
 
 /// Copies `[n, c, h, w]` to `[n, place.size, depth]`. Channels from `c` on are 0, and pixels
 /// outside the larger image are dropped.
-pub(crate) fn channels_last(x: &[f32], shape: [usize; 4], place: Place, depth: usize) -> Scratch {
+pub(crate) fn channels_last(
+    x: &[f32],
+    shape: [usize; 4],
+    place: Placement,
+    depth: usize,
+) -> Scratch {
     let [n, c, h, w] = shape;
-    let Place {
+    let Placement {
         size: [height, width],
         offset: [top, left],
     } = place;
@@ -39,7 +44,7 @@ pub(crate) fn channels_last(x: &[f32], shape: [usize; 4], place: Place, depth: u
         }
         out[..left.min(width) * depth].fill(0.0);
         out[(left + columns).min(width) * depth..].fill(0.0);
-        arch.dispatch(Line {
+        arch.dispatch(LayoutLine {
             x: &x[(image * c * h + row - top) * w..],
             plane: h * w,
             channels: c,
@@ -52,7 +57,7 @@ pub(crate) fn channels_last(x: &[f32], shape: [usize; 4], place: Place, depth: u
 }
 
 /// One line of an image, in all channels.
-struct Line<'a> {
+struct LayoutLine<'a> {
     x: &'a [f32],
     /// The stride between channels.
     plane: usize,
@@ -62,7 +67,7 @@ struct Line<'a> {
     depth: usize,
 }
 
-impl WithSimd for Line<'_> {
+impl WithSimd for LayoutLine<'_> {
     type Output = ();
 
     #[inline(always)]

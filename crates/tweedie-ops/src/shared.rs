@@ -5,18 +5,18 @@ use std::mem::MaybeUninit;
 
 /// The values to be written.
 #[derive(Debug)]
-pub(crate) struct Shared<'a> {
+pub(crate) struct SharedSlice<'a> {
     start: *mut f32,
     length: usize,
     lent: PhantomData<&'a mut [MaybeUninit<f32>]>,
 }
 
-// SAFETY: `Shared` never reads, and callers of `write` guarantee that no two tasks write to the
+// SAFETY: `SharedSlice` never reads, and callers of `write` guarantee that no two tasks write to the
 // same index.
 #[allow(unsafe_code, reason = "rows of one image are made by several tasks")]
-unsafe impl Sync for Shared<'_> {}
+unsafe impl Sync for SharedSlice<'_> {}
 
-impl<'a> Shared<'a> {
+impl<'a> SharedSlice<'a> {
     pub(crate) fn new(numbers: &'a mut [MaybeUninit<f32>]) -> Self {
         Self {
             start: numbers.as_mut_ptr().cast(),

@@ -14,7 +14,7 @@ use tweedie_math::{Level, Move};
 #[derive(Clone, Debug)]
 pub struct History<const D: usize> {
     visited: Vec<Level>,
-    estimates: Vec<Scaled<D>>,
+    estimates: Vec<ScaledEstimate<D>>,
 }
 
 impl<const D: usize> Default for History<D> {
@@ -34,7 +34,7 @@ impl<const D: usize> History<D> {
     }
 
     /// Adds the estimate at `level` and forgets all but the last `most`.
-    pub(crate) fn remember(&mut self, level: Level, estimate: Scaled<D>, most: usize) {
+    pub(crate) fn remember(&mut self, level: Level, estimate: ScaledEstimate<D>, most: usize) {
         self.visited.insert(0, level);
         self.visited.truncate(most);
         self.estimates.insert(0, estimate);
@@ -51,12 +51,12 @@ impl<const D: usize> History<D> {
 
 /// An estimate `scale·tensor`. The scale is multiplied into a weight, which saves a pass.
 #[derive(Clone, Debug)]
-pub(crate) struct Scaled<const D: usize> {
+pub(crate) struct ScaledEstimate<const D: usize> {
     tensor: Tensor<D>,
     scale: f64,
 }
 
-impl<const D: usize> From<Tensor<D>> for Scaled<D> {
+impl<const D: usize> From<Tensor<D>> for ScaledEstimate<D> {
     fn from(tensor: Tensor<D>) -> Self {
         Self { tensor, scale: 1.0 }
     }
@@ -68,11 +68,11 @@ pub(crate) fn estimate<const D: usize>(
     x: &Tensor<D>,
     clean: &Tensor<D>,
     level: Level,
-) -> Scaled<D> {
+) -> ScaledEstimate<D> {
     match variable {
         Variable::Clean => clean.clone().into(),
         // ε̂ = (x − α x̂₀)/σ
-        Variable::Noise => Scaled {
+        Variable::Noise => ScaledEstimate {
             tensor: x.clone() - clean.clone() * level.alpha(),
             scale: 1.0 / level.sigma(),
         },

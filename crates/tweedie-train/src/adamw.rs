@@ -58,7 +58,7 @@ impl AdamW {
 
     /// The moments as two modules with the structure of `model`; 0 where a parameter has none.
     pub(crate) fn modules<M: Module>(&self, model: &M) -> [M; 2] {
-        let written = |moments| model.valid().map(&mut Written { moments });
+        let written = |moments| model.valid().map(&mut StateWriter { moments });
         [&self.moments[0], &self.moments[1]].map(written)
     }
 
@@ -109,11 +109,11 @@ impl ModuleMapper for Update<'_> {
     }
 }
 
-struct Written<'a> {
+struct StateWriter<'a> {
     moments: &'a Tensors,
 }
 
-impl ModuleMapper for Written<'_> {
+impl ModuleMapper for StateWriter<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let moment = self.moments.get(&param.id);
         let moment = moment.and_then(|moment| moment.downcast_ref::<Tensor<D>>());

@@ -58,7 +58,7 @@ const FORMAT: &str = "tweedie-run-1";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Run {
+struct StoredRun {
     format: String,
     /// The `G` of the files that hold the tensors.
     generation: u8,
@@ -85,7 +85,7 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
     ) -> Result<(), RunError> {
         let directory = directory.as_ref();
         let path = directory.join(RUN);
-        let mut run = Run {
+        let mut run = StoredRun {
             format: FORMAT.into(),
             generation: 0,
             done: self.done,
@@ -191,7 +191,7 @@ pub fn has_checkpoint(directory: impl AsRef<Path>) -> bool {
 }
 
 /// The run in a folder; `None` if the folder is empty or does not exist.
-fn existing(directory: &Path) -> Result<Option<Run>, RunError> {
+fn existing(directory: &Path) -> Result<Option<StoredRun>, RunError> {
     let path = directory.join(RUN);
     let foreign = |_| RunError::Foreign {
         path: directory.into(),
@@ -226,9 +226,9 @@ fn is_cut_off(directory: &Path) -> bool {
     names.all(|name| name.is_ok_and(|name| ours(&name)))
 }
 
-fn read(path: &Path) -> Result<Run, RunError> {
+fn read(path: &Path) -> Result<StoredRun, RunError> {
     let text = read_text(path, MOST_BYTES).map_err(file(path))?;
-    let run: Run = serde_json::from_str(&text).map_err(file(path))?;
+    let run: StoredRun = serde_json::from_str(&text).map_err(file(path))?;
     match run.format == FORMAT && run.generation < 2 && run.examples != Some(0) {
         true => Ok(run),
         false => Err(file(path)(format!("not a run of the format {FORMAT}"))),

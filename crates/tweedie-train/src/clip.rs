@@ -21,7 +21,7 @@ pub fn clip_global_norm<M: Module>(
     max: f64,
 ) -> (GradientsParams, Option<f64>) {
     assert!(max > 0.0, "the clipping norm has to be above 0, got {max}");
-    let mut squares = Squares {
+    let mut squares = SquaredNorm {
         gradients: &gradients,
         sum: None,
     };
@@ -39,12 +39,12 @@ pub fn clip_global_norm<M: Module>(
     (scale.gradients, Some(norm))
 }
 
-struct Squares<'a> {
+struct SquaredNorm<'a> {
     gradients: &'a GradientsParams,
     sum: Option<Tensor<1>>,
 }
 
-impl ModuleVisitor for Squares<'_> {
+impl ModuleVisitor for SquaredNorm<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
             let sum = self.sum.take().unwrap_or_else(|| {

@@ -41,7 +41,7 @@ pub enum MeasurementError {
 
 /// The JSON description in the metadata.
 #[derive(Serialize, Deserialize)]
-struct Description {
+struct StoredMeasurement {
     operator: AnyOperator,
     noise: AnyNoise,
 }
@@ -87,7 +87,7 @@ impl<A: Clone + Into<AnyOperator>, N: Clone + Into<AnyNoise>> Measurement<4, A, 
             path: path.into(),
             message,
         };
-        let description = Description {
+        let description = StoredMeasurement {
             operator: self.operator.clone().into(),
             noise: self.noise.clone().into(),
         };
@@ -155,7 +155,7 @@ impl AnyMeasurement {
             return Err(format(message));
         }
         put_arrays(&mut written, &stored, &mut HashSet::new()).map_err(format)?;
-        let description: Description =
+        let description: StoredMeasurement =
             serde_json::from_value(written).map_err(|error| format(error.to_string()))?;
         let (shape, values, dtype) = array(&stored, "y").map_err(format)?;
         let shape: [usize; 4] = shape

@@ -31,7 +31,7 @@ use tweedie_ops::{CircularFilter, Constant, Sign, fft2};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "Recipe", into = "Recipe")]
+#[serde(try_from = "BlurRecipe", into = "BlurRecipe")]
 pub struct CircularBlur {
     kernel: PointSpread,
     filter: CircularFilter,
@@ -43,20 +43,20 @@ pub struct CircularBlur {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Recipe {
+struct BlurRecipe {
     kernel: PointSpread,
     size: [usize; 2],
 }
 
-impl TryFrom<Recipe> for CircularBlur {
+impl TryFrom<BlurRecipe> for CircularBlur {
     type Error = OperatorError;
 
-    fn try_from(recipe: Recipe) -> Result<Self, OperatorError> {
+    fn try_from(recipe: BlurRecipe) -> Result<Self, OperatorError> {
         Self::new(recipe.kernel, recipe.size)
     }
 }
 
-impl From<CircularBlur> for Recipe {
+impl From<CircularBlur> for BlurRecipe {
     fn from(blur: CircularBlur) -> Self {
         let size = blur.filter.size();
         let kernel = blur.kernel;

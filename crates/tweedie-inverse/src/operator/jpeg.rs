@@ -23,29 +23,29 @@ use tweedie_ops::Constant;
 /// Images are grey (1 channel) or red, green, blue (3 channels). Height and width are multiples of
 /// 8.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "Recipe", into = "Recipe")]
+#[serde(try_from = "JpegRecipe", into = "JpegRecipe")]
 pub struct Jpeg {
-    recipe: Recipe,
+    recipe: JpegRecipe,
     blocks: Transform,
     /// The quantisation steps of luma, then of chroma, `[1, 1, 8, 8]`.
     steps: [Constant<4>; 2],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Recipe {
+struct JpegRecipe {
     quality: u8,
     range: ValueRange,
 }
 
-impl TryFrom<Recipe> for Jpeg {
+impl TryFrom<JpegRecipe> for Jpeg {
     type Error = OperatorError;
 
-    fn try_from(recipe: Recipe) -> Result<Self, OperatorError> {
+    fn try_from(recipe: JpegRecipe) -> Result<Self, OperatorError> {
         Self::new(recipe.quality, recipe.range)
     }
 }
 
-impl From<Jpeg> for Recipe {
+impl From<Jpeg> for JpegRecipe {
     fn from(jpeg: Jpeg) -> Self {
         jpeg.recipe
     }
@@ -89,7 +89,7 @@ impl Jpeg {
         let luma: Vec<f64> = LUMA_STEPS.iter().map(|&entry| step(entry)).collect();
         let chroma = (0..64).map(|i| step(chroma(i))).collect();
         Ok(Self {
-            recipe: Recipe { quality, range },
+            recipe: JpegRecipe { quality, range },
             blocks: Transform::new(Basis::Cosine, [8, 8])?,
             steps: [luma, chroma].map(|steps| Constant::new(steps, [1, 1, 8, 8])),
         })

@@ -27,7 +27,7 @@ use tweedie_ops::Constant;
 /// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "Recipe", into = "Recipe")]
+#[serde(try_from = "MatrixRecipe", into = "MatrixRecipe")]
 pub struct Matrix {
     matrix: Arc<Constant<2>>,
     signal: [usize; 3],
@@ -35,20 +35,20 @@ pub struct Matrix {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Recipe {
+struct MatrixRecipe {
     matrix: Constant<2>,
     signal: [usize; 3],
 }
 
-impl TryFrom<Recipe> for Matrix {
+impl TryFrom<MatrixRecipe> for Matrix {
     type Error = OperatorError;
 
-    fn try_from(recipe: Recipe) -> Result<Self, OperatorError> {
+    fn try_from(recipe: MatrixRecipe) -> Result<Self, OperatorError> {
         Self::new(recipe.matrix, recipe.signal)
     }
 }
 
-impl From<Matrix> for Recipe {
+impl From<Matrix> for MatrixRecipe {
     fn from(dense: Matrix) -> Self {
         Self {
             matrix: (*dense.matrix).clone(),

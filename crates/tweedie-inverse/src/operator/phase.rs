@@ -126,7 +126,7 @@ impl Operator<4> for FourierPhase {
 /// An image of two channels is complex, real part first; all others are real.
 /// [`with_reading`](Self::with_reading) selects the magnitude.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "Recipe", into = "Recipe")]
+#[serde(try_from = "PhaseRecipe", into = "PhaseRecipe")]
 pub struct RandomPhase {
     /// Real and imaginary part, each `m × n`.
     matrix: Arc<[Constant<2>; 2]>,
@@ -134,21 +134,21 @@ pub struct RandomPhase {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Recipe {
+struct PhaseRecipe {
     re: Constant<2>,
     im: Constant<2>,
     reading: Reading,
 }
 
-impl TryFrom<Recipe> for RandomPhase {
+impl TryFrom<PhaseRecipe> for RandomPhase {
     type Error = OperatorError;
 
-    fn try_from(recipe: Recipe) -> Result<Self, OperatorError> {
+    fn try_from(recipe: PhaseRecipe) -> Result<Self, OperatorError> {
         Ok(Self::new(recipe.re, recipe.im)?.with_reading(recipe.reading))
     }
 }
 
-impl From<RandomPhase> for Recipe {
+impl From<RandomPhase> for PhaseRecipe {
     fn from(phase: RandomPhase) -> Self {
         let [re, im] = (*phase.matrix).clone();
         let reading = phase.reading;

@@ -43,11 +43,11 @@ pub struct Separable {
 #[serde(try_from = "Constant<2>", into = "Constant<2>")]
 struct Factor {
     matrix: Constant<2>,
-    known: Arc<OnceLock<Known>>,
+    known: Arc<OnceLock<Decomposition>>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct Decomposition {
     factors: Factors,
     inverse: Constant<2>,
     /// The smallest nonzero singular value, relative to the largest.
@@ -77,12 +77,12 @@ impl PartialEq for Separable {
 }
 
 impl Factor {
-    fn known(&self) -> &Known {
+    fn known(&self) -> &Decomposition {
         self.known.get_or_init(|| {
             let factors = Factors::of(&self.matrix);
             let kept = factors.values.iter().filter(|value| **value > 0.0);
             let least = kept.fold(f64::INFINITY, |a: f64, &b| a.min(b));
-            Known {
+            Decomposition {
                 inverse: factors.pseudo_inverse(),
                 least: least / factors.values.first().map_or(1.0, |&largest| largest),
                 factors,

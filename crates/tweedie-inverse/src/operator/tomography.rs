@@ -30,9 +30,9 @@ use tweedie_ops::{CircularFilter, Projector};
 /// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "Recipe", into = "Recipe")]
+#[serde(try_from = "TomographyRecipe", into = "TomographyRecipe")]
 pub struct Tomography {
-    recipe: Recipe,
+    recipe: TomographyRecipe,
     projector: Projector,
     /// The disc that is scanned; `None` for the whole image.
     disc: Option<Mask<4>>,
@@ -40,7 +40,7 @@ pub struct Tomography {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Recipe {
+struct TomographyRecipe {
     size: [usize; 2],
     angles: Vec<f64>,
     detectors: usize,
@@ -48,15 +48,15 @@ struct Recipe {
     disc: bool,
 }
 
-impl TryFrom<Recipe> for Tomography {
+impl TryFrom<TomographyRecipe> for Tomography {
     type Error = OperatorError;
 
-    fn try_from(recipe: Recipe) -> Result<Self, OperatorError> {
+    fn try_from(recipe: TomographyRecipe) -> Result<Self, OperatorError> {
         Self::of(recipe)
     }
 }
 
-impl From<Tomography> for Recipe {
+impl From<Tomography> for TomographyRecipe {
     fn from(scan: Tomography) -> Self {
         scan.recipe
     }
@@ -77,7 +77,7 @@ impl Tomography {
     /// [`OperatorError::Parameter`] for an empty image, a diagonal above 8,192 pixels, no angles,
     /// or an angle that is not finite.
     pub fn new(size: [usize; 2], degrees: &[f64]) -> Result<Self, OperatorError> {
-        Self::of(Recipe {
+        Self::of(TomographyRecipe {
             size,
             angles: degrees.iter().map(|angle| angle.to_radians()).collect(),
             detectors: (size[0] as f64).hypot(size[1] as f64).ceil() as usize,
@@ -102,7 +102,7 @@ impl Tomography {
     /// # Errors
     /// [`OperatorError::Parameter`] for images that are not square.
     pub fn with_disc(self) -> Result<Self, OperatorError> {
-        Self::of(Recipe {
+        Self::of(TomographyRecipe {
             detectors: self.recipe.size[1],
             disc: true,
             ..self.recipe
@@ -117,13 +117,13 @@ impl Tomography {
     /// # Errors
     /// [`OperatorError::Parameter`] for a centre that is not finite.
     pub fn with_centre(self, centre: [f64; 2]) -> Result<Self, OperatorError> {
-        Self::of(Recipe {
+        Self::of(TomographyRecipe {
             centre,
             ..self.recipe
         })
     }
 
-    fn of(recipe: Recipe) -> Result<Self, OperatorError> {
+    fn of(recipe: TomographyRecipe) -> Result<Self, OperatorError> {
         let ([h, w], count) = (recipe.size, recipe.angles.len());
         pixels([h, w])?;
         if recipe.disc {

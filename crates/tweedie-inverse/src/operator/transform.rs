@@ -43,7 +43,7 @@ pub enum Basis {
 /// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "Recipe", into = "Recipe")]
+#[serde(try_from = "TransformRecipe", into = "TransformRecipe")]
 pub struct Transform {
     basis: Basis,
     size: [usize; 2],
@@ -52,20 +52,20 @@ pub struct Transform {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Recipe {
+struct TransformRecipe {
     basis: Basis,
     size: [usize; 2],
 }
 
-impl TryFrom<Recipe> for Transform {
+impl TryFrom<TransformRecipe> for Transform {
     type Error = OperatorError;
 
-    fn try_from(recipe: Recipe) -> Result<Self, OperatorError> {
+    fn try_from(recipe: TransformRecipe) -> Result<Self, OperatorError> {
         Self::new(recipe.basis, recipe.size)
     }
 }
 
-impl From<Transform> for Recipe {
+impl From<Transform> for TransformRecipe {
     fn from(transform: Transform) -> Self {
         let Transform { basis, size, .. } = transform;
         Self { basis, size }

@@ -115,7 +115,7 @@ impl ConjugateGradient {
     ) -> Result<Solution<D>, E> {
         let (b, dtype) = widened(b);
         let scale = norms(&b);
-        let mut run = Run::new(self, &b, scale.clone(), [1e-5, 1e-10])?;
+        let mut run = Iterations::new(self, &b, scale.clone(), [1e-5, 1e-10])?;
         let (mut x, mut r, mut p) = (b.zeros_like(), b.clone(), b.clone());
         let mut before = f64::INFINITY;
         loop {
@@ -159,7 +159,7 @@ impl ConjugateGradient {
         a.input_shape(y.dims())?;
         let (y, dtype) = widened(y);
         let scale = norms(&y);
-        let mut run = Run::new(self, &y, scale.clone(), [1e-4, 1e-6])?;
+        let mut run = Iterations::new(self, &y, scale.clone(), [1e-4, 1e-6])?;
         // A lower bound of ‖A‖ for every sample.
         let mut size = vec![0.0; scale.len()];
         let left = |r: &Tensor<D>, s: &Tensor<D>, size: &[f64]| -> Vec<f64> {
@@ -206,7 +206,7 @@ impl ConjugateGradient {
 }
 
 /// The state of a run: which samples have not converged.
-struct Run<const D: usize> {
+struct Iterations<const D: usize> {
     settings: ConjugateGradient,
     tolerance: f64,
     scale: Vec<f64>,
@@ -215,7 +215,7 @@ struct Run<const D: usize> {
     like: Tensor<D>,
 }
 
-impl<const D: usize> Run<D> {
+impl<const D: usize> Iterations<D> {
     /// `single` and `double` are the default tolerances for `f32` and `f64`.
     fn new(
         settings: ConjugateGradient,

@@ -81,6 +81,12 @@ pub trait Schedule {
     /// Returns the time at which the log-SNR is `log_snr`, or the nearer end if it is out of range.
     fn time(&self, log_snr: f64) -> f64 {
         let (mut low, mut high) = (0.0, 1.0);
+        if log_snr >= self.level(low).log_snr() {
+            return low;
+        }
+        if log_snr <= self.level(high).log_snr() {
+            return high;
+        }
         for _ in 0..64 {
             let middle = 0.5 * (low + high);
             if self.level(middle).log_snr() > log_snr {

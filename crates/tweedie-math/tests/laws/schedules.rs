@@ -88,8 +88,11 @@ fn both_ends_are_levels() {
             !noisy.log_snr().is_nan() && !clean.log_snr().is_nan(),
             "{name}"
         );
-        close(name, schedule.time(f64::INFINITY), 0.0, 0.0);
-        close(name, schedule.time(f64::NEG_INFINITY), 1.0, 0.0);
+        let numeric = LevelOnly(&schedule);
+        for schedule in [&schedule as &dyn Schedule, &numeric] {
+            close(name, schedule.time(f64::INFINITY), 0.0, 0.0);
+            close(name, schedule.time(f64::NEG_INFINITY), 1.0, 0.0);
+        }
         close(name, schedule.time(clean.log_snr()), 0.0, 1e-9);
         close(name, schedule.time(noisy.log_snr()), 1.0, 1e-9);
     }

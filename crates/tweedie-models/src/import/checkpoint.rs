@@ -46,8 +46,8 @@ use std::path::{Path, PathBuf};
 pub struct Checkpoint {
     pub(super) path: PathBuf,
     pub(super) layout: Layout,
-    pub(super) network: Option<Part<Denoising>>,
-    pub(super) autoencoder: Option<Part<AutoencoderConfig>>,
+    pub(super) network: Option<CheckpointPart<Denoising>>,
+    pub(super) autoencoder: Option<CheckpointPart<AutoencoderConfig>>,
     pub(super) sampling: Option<Sampling>,
     /// Height and width, if the caller set them.
     pub(super) size: Option<[usize; 2]>,
@@ -70,7 +70,7 @@ pub enum Layout {
 
 /// The configuration of a part, and the file of its tensors.
 #[derive(Clone, Debug)]
-pub(super) struct Part<C> {
+pub(super) struct CheckpointPart<C> {
     pub(super) config: C,
     pub(super) weights: PathBuf,
 }
@@ -316,9 +316,9 @@ impl Checkpoint {
 
     fn part<'a, C>(
         &self,
-        part: Option<&'a Part<C>>,
+        part: Option<&'a CheckpointPart<C>>,
         what: &str,
-    ) -> Result<&'a Part<C>, CheckpointError> {
+    ) -> Result<&'a CheckpointPart<C>, CheckpointError> {
         part.ok_or_else(|| CheckpointError::Unknown {
             path: self.path.clone(),
             message: format!("a checkpoint without {what}"),

@@ -31,7 +31,7 @@ pub(crate) fn tensors<M: Module>(
     let stored = stored.filter_map(|tensor| {
         let target = targets.get(&tensor.name)?;
         let place = layout.place(target);
-        let stored = Stored {
+        let stored = StoredView {
             dtype: precision.of(tensor.dtype),
             flipped: target.linear.then(|| [target.shape[0], target.shape[1]]),
             shape: place.shape,
@@ -62,7 +62,7 @@ pub(crate) fn tensors<M: Module>(
 pub(super) const MOST_HALF: f32 = 65504.0;
 
 /// A parameter to be written.
-struct Stored {
+struct StoredView {
     tensor: Packed,
     dtype: DType,
     /// The shape in the network, for a weight that is stored transposed.
@@ -73,7 +73,7 @@ struct Stored {
     lost: Arc<AtomicBool>,
 }
 
-impl Stored {
+impl StoredView {
     fn bytes(&self) -> Option<Vec<u8>> {
         let bytes = self.tensor.to_bytes().ok()?;
         let data = TensorData::try_from_bytes(bytes, self.tensor.shape.clone(), self.tensor.dtype);
@@ -95,7 +95,7 @@ impl Stored {
     }
 }
 
-impl View for Stored {
+impl View for StoredView {
     fn dtype(&self) -> Dtype {
         match self.dtype {
             DType::F64 => Dtype::F64,

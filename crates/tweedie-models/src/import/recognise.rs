@@ -1,6 +1,6 @@
 //! Recognising the layout of a checkpoint and locating its parts.
 
-use super::checkpoint::{Checkpoint, Denoising, Layout, Names, Part};
+use super::checkpoint::{Checkpoint, CheckpointPart, Denoising, Layout, Names};
 use super::diffusers::{autoencoder, dit, scheduler, unet};
 use super::fields::Fields;
 use super::guided_diffusion::FIRST;
@@ -65,7 +65,7 @@ impl Checkpoint {
         } = Own::<AnyArchitecture>::open(path)?;
         let mut checkpoint = Self::empty(path, Layout::Tweedie);
         checkpoint.sampling.clone_from(&model.sampling);
-        checkpoint.network = Some(Part {
+        checkpoint.network = Some(CheckpointPart {
             config: Denoising {
                 network: model.network.clone(),
                 size: Some(model.size),
@@ -93,7 +93,7 @@ impl Checkpoint {
         };
         let mut checkpoint = Self::empty(path, Layout::GuidedDiffusion);
         checkpoint.sampling.clone_from(&guided.sampling);
-        checkpoint.network = Some(Part {
+        checkpoint.network = Some(CheckpointPart {
             config: Denoising {
                 network: guided.network.clone().into(),
                 size: guided.size.map(|side| [side, side]),
@@ -142,7 +142,7 @@ impl Checkpoint {
         }
         if class == "AutoencoderKL" {
             let (config, _) = autoencoder::read(fields)?;
-            self.autoencoder = Some(Part { config, weights });
+            self.autoencoder = Some(CheckpointPart { config, weights });
             return Ok(());
         }
         let denoising = |network: AnyArchitecture, size, names| Denoising {
@@ -174,7 +174,7 @@ impl Checkpoint {
                 return Err(fields.wrong("_class_name", format!("{other:?} is not {known}")));
             }
         };
-        self.network = Some(Part { config, weights });
+        self.network = Some(CheckpointPart { config, weights });
         Ok(())
     }
 }

@@ -24,7 +24,7 @@ use tweedie_core::open_file;
 const MOST: u64 = 25_000_000;
 
 /// Fills a buffer with the bytes at an offset.
-type Source = Arc<dyn Fn(u64, &mut [u8]) -> std::io::Result<()> + Send + Sync>;
+type ReadAt = Arc<dyn Fn(u64, &mut [u8]) -> std::io::Result<()> + Send + Sync>;
 
 /// Opens the tensors of a file without reading them.
 pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
@@ -35,7 +35,7 @@ pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
     let file = open_file(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     let file = Mutex::new(file);
-    let source: Source = Arc::new(move |place, data| {
+    let source: ReadAt = Arc::new(move |place, data| {
         // A lock poisoned by a panic in another thread still guards a valid file.
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(place))?;
@@ -46,7 +46,7 @@ pub(super) fn open(path: &Path) -> Result<Vec<Packed>, CheckpointError> {
 
 /// Opens the tensors of a file in memory.
 pub(super) fn bytes(bytes: &'static [u8]) -> Result<Vec<Packed>, CheckpointError> {
-    let source: Source = Arc::new(move |place, data| {
+    let source: ReadAt = Arc::new(move |place, data| {
         let start = place as usize;
         let part = bytes.get(start..start + data.len());
         data.copy_from_slice(part.ok_or(ErrorKind::UnexpectedEof)?);
@@ -55,7 +55,7 @@ pub(super) fn bytes(bytes: &'static [u8]) -> Result<Vec<Packed>, CheckpointError
     tensors(&source, bytes.len() as u64, Path::new("memory"))
 }
 
-fn tensors(source: &Source, length: u64, path: &Path) -> Result<Vec<Packed>, CheckpointError> {
+fn tensors(source: &ReadAt, length: u64, path: &Path) -> Result<Vec<Packed>, CheckpointError> {
     let broken = |message: String| CheckpointError::Broken {
         path: path.to_owned(),
         message,

@@ -1,6 +1,6 @@
 //! The down path: the blocks of one level, and the downsampling to the next coarser one.
 
-use super::{BlockAttention, Shared};
+use super::{BlockAttention, BlockInputs};
 use crate::convolution::Conv2d;
 use crate::{Downsample, Filter, ResBlock};
 use burn::module::Module;
@@ -38,7 +38,7 @@ impl DownBlock {
     pub(crate) fn forward(
         &self,
         mut h: Tensor<4>,
-        shared: &Shared<'_>,
+        shared: &BlockInputs<'_>,
         skips: &mut Vec<Tensor<4>>,
         image: &mut Tensor<4>,
     ) -> Tensor<4> {

@@ -1,6 +1,6 @@
 //! The coarsest part: block, attention, block.
 
-use super::{BlockAttention, Shared};
+use super::{BlockAttention, BlockInputs};
 use crate::ResBlock;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -13,7 +13,7 @@ pub struct MidBlock {
 }
 
 impl MidBlock {
-    pub(crate) fn forward(&self, h: Tensor<4>, shared: &Shared<'_>) -> Tensor<4> {
+    pub(crate) fn forward(&self, h: Tensor<4>, shared: &BlockInputs<'_>) -> Tensor<4> {
         let time = shared.time.as_ref();
         let h = self.resnets[0].forward(h, time, None);
         let h = match &self.attentions {

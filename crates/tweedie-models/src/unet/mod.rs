@@ -61,14 +61,14 @@ pub struct Unet {
 }
 
 /// The inputs that the blocks of one forward pass share.
-pub(crate) struct Shared<'a> {
+pub(crate) struct BlockInputs<'a> {
     /// The embedding of level and class.
     pub(crate) time: Option<Tensor<2>>,
     /// The context of the cross-attention.
     pub(crate) context: Option<&'a Context>,
 }
 
-impl Shared<'_> {
+impl BlockInputs<'_> {
     /// Neither level nor context, as in an autoencoder.
     pub(crate) fn nothing() -> Self {
         Self {
@@ -90,7 +90,7 @@ pub enum BlockAttention {
 }
 
 impl BlockAttention {
-    fn forward(&self, x: Tensor<4>, shared: &Shared<'_>) -> Tensor<4> {
+    fn forward(&self, x: Tensor<4>, shared: &BlockInputs<'_>) -> Tensor<4> {
         match (self, shared.context) {
             (Self::Pixels(attention), _) => attention.forward(x),
             (Self::Context(transformer), Some(context)) => transformer.forward(x, context),
@@ -145,7 +145,7 @@ impl Probed for Unet {
         let x = fold(x, self.config.patch);
         let x = if self.config.center { x * 2.0 - 1.0 } else { x };
         let activation = self.config.activation;
-        let shared = Shared {
+        let shared = BlockInputs {
             time: Some(activation.forward(self.embed(time.clone(), conditions, probe))),
             context: conditions.context.as_ref(),
         };

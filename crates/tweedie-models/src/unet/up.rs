@@ -1,6 +1,6 @@
 //! The up path: the blocks of one level with their skips, and the upsampling to the next finer one.
 
-use super::{BlockAttention, Shared, plain};
+use super::{BlockAttention, BlockInputs, plain};
 use crate::convolution::Conv2d;
 use crate::{Activation, Filter, ResBlock, Upsample};
 use burn::module::Module;
@@ -44,7 +44,7 @@ impl UpBlock {
     pub(crate) fn forward(
         &self,
         mut h: Tensor<4>,
-        shared: &Shared<'_>,
+        shared: &BlockInputs<'_>,
         skips: &mut Vec<Tensor<4>>,
         image: &mut Option<Tensor<4>>,
     ) -> Tensor<4> {

@@ -65,9 +65,9 @@ where
         v: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
         #[derive(Debug)]
-        struct Attention;
+        struct AttentionBackward;
 
-        impl<B: AttendGradient> Backward<B, 3> for Attention {
+        impl<B: AttendGradient> Backward<B, 3> for AttentionBackward {
             type State = [NodeId; 3];
 
             fn backward(
@@ -88,7 +88,7 @@ where
         }
 
         let given = [q, k, v];
-        let prepared = Attention.prepare::<C>(given.each_ref().map(|tensor| tensor.node()));
+        let prepared = AttentionBackward.prepare::<C>(given.each_ref().map(|tensor| tensor.node()));
         let run = |given: [FloatTensor<Self>; 3]| {
             let [q, k, v] = given.map(|tensor| tensor.into_primitive());
             B::attend(q, k, v)

@@ -2,12 +2,12 @@
 //! gradients of all keys and values.
 
 use super::extension::AttendGradient;
-use super::host::{Given, Lanes, exponentials, panel, part, put, rows, turned, with};
+use super::host::{Inputs, Lanes, exponentials, panel, part, put, rows, turned, with};
 use crate::host::{Floats, tensor, written};
 use crate::layout::turn;
 use crate::product::{Left, PANEL, Right, product};
 use crate::scratch::Scratch;
-use crate::shared::Shared;
+use crate::shared::SharedSlice;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
 use pulp::{Arch, Simd, WithSimd};
@@ -24,7 +24,7 @@ const PANELS: usize = 4;
 /// `∂s = p ⊙ (∂p − Σ_j p ∂p)`, `∂q = k ∂s/√d`, `∂k = q ∂sᵀ/√d`, `∂v = ∂o pᵀ`. The last two are sums
 /// over all queries. They are added block by block in a fixed order, so that their bits do not
 /// depend on the number of threads.
-fn backward(given: Given<'_>, dy: &[f32]) -> [Vec<f32>; 3] {
+fn backward(given: Inputs<'_>, dy: &[f32]) -> [Vec<f32>; 3] {
     let ([d, e], [n, m], pairs) = (given.features, given.tokens, given.pairs);
     let wide = [d, e].map(|features| features.next_multiple_of(PANEL));
     let long = n.next_multiple_of(PANEL);
@@ -46,7 +46,7 @@ fn backward(given: Given<'_>, dy: &[f32]) -> [Vec<f32>; 3] {
     let mut sums = Scratch::take(pairs * strands * of_pair);
     let arch = Arch::new();
     let by_q = |out: &mut [MaybeUninit<f32>]| {
-        let out = &Shared::new(out);
+        let out = &SharedSlice::new(out);
         for start in (0..blocks).step_by(strands * run) {
             let tasks = sums.par_chunks_mut(of_pair).enumerate();
             tasks.for_each(|(task, sums)| {
@@ -104,7 +104,7 @@ fn add_strands(sums: &mut [f32], of_pair: usize, strands: usize) {
 /// The arguments of the forward pass, also with features last, and the gradient of the output.
 #[derive(Clone, Copy)]
 struct Tape<'a> {
-    given: Given<'a>,
+    given: Inputs<'a>,
     dy: &'a [f32],
     /// `[pairs, m, d]` and `[pairs, m, e]`.
     keys: &'a [f32],
@@ -126,7 +126,7 @@ struct Strand<'a> {
     /// Whether to add to the contents of `sums`.
     add: bool,
     /// The gradient by the queries.
-    out: &'a Shared<'a>,
+    out: &'a SharedSlice<'a>,
 }
 
 impl WithSimd for Strand<'_> {
@@ -207,7 +207,7 @@ impl Queries<'_> {
         x: &mut [f32],
         p: &mut [f32],
         ds: &mut [f32],
-        out: &Shared<'_>,
+        out: &SharedSlice<'_>,
     ) {
         let Self { tape, pair, first } = *self;
         let given = tape.given;

@@ -2,10 +2,10 @@
 
 use super::extension::AttentionBackend;
 use crate::host::{Floats, tensor, written};
-use crate::layout::{Place, channels_last};
+use crate::layout::{Placement, channels_last};
 use crate::product::{Left, PANEL, Right, load, product, store};
 use crate::scratch::Scratch;
-use crate::shared::Shared;
+use crate::shared::SharedSlice;
 use crate::silu::host::exp;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
@@ -16,7 +16,7 @@ use std::mem::MaybeUninit;
 /// Queries `[pairs, d, n]`, keys `[pairs, d, m]` and values `[pairs, e, m]`. A pair is one head of
 /// one image.
 #[derive(Clone, Copy)]
-pub(super) struct Given<'a> {
+pub(super) struct Inputs<'a> {
     pub(super) q: &'a [f32],
     pub(super) k: &'a [f32],
     pub(super) v: &'a [f32],
@@ -27,7 +27,7 @@ pub(super) struct Given<'a> {
     pub(super) tokens: [usize; 2],
 }
 
-impl Given<'_> {
+impl Inputs<'_> {
     /// Returns the factor of the scores, `1/√d`.
     pub(super) fn scale(&self) -> f32 {
         (1.0 / (self.features[0] as f64).sqrt()) as f32
@@ -45,7 +45,7 @@ pub(super) fn turned(
     [features, tokens]: [usize; 2],
     [wide, long]: [usize; 2],
 ) -> Scratch {
-    let place = Place {
+    let place = Placement {
         size: [1, long],
         offset: [0, 0],
     };
@@ -99,7 +99,7 @@ pub(super) fn put(
     factor: f32,
     columns: usize,
     first: usize,
-    (out, start): (&Shared<'_>, usize),
+    (out, start): (&SharedSlice<'_>, usize),
 ) {
     let count = PANEL.min(columns - first);
     for (row, x) in x.chunks_exact(PANEL).enumerate() {
@@ -136,15 +136,15 @@ pub(super) fn exponentials<S: Simd>(simd: S, x: &mut [f32]) -> (Lanes, Lanes) {
 }
 
 /// Computes `o`, `[pairs, e, n]`.
-fn forward(given: Given<'_>) -> Vec<f32> {
+fn forward(given: Inputs<'_>) -> Vec<f32> {
     let ([d, e], [n, m], pairs) = (given.features, given.tokens, given.pairs);
     let keys = turned(given.k, pairs, [d, m], [d, m]);
     let panels = n.div_ceil(PANEL);
     let arch = Arch::new();
     let write = |out: &mut [MaybeUninit<f32>]| {
-        let out = &Shared::new(out);
+        let out = &SharedSlice::new(out);
         (0..pairs * panels).into_par_iter().for_each(|task| {
-            arch.dispatch(Forward {
+            arch.dispatch(AttendPanel {
                 given,
                 keys: &keys,
                 pair: task / panels,
@@ -161,16 +161,16 @@ fn forward(given: Given<'_>) -> Vec<f32> {
 }
 
 /// A panel of 16 queries of one pair.
-struct Forward<'a> {
-    given: Given<'a>,
+struct AttendPanel<'a> {
+    given: Inputs<'a>,
     /// `[pairs, m, d]`.
     keys: &'a [f32],
     pair: usize,
     first: usize,
-    out: &'a Shared<'a>,
+    out: &'a SharedSlice<'a>,
 }
 
-impl WithSimd for Forward<'_> {
+impl WithSimd for AttendPanel<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -194,10 +194,10 @@ impl WithSimd for Forward<'_> {
 }
 
 /// Calls `f` with the values of queries, keys and values, and their sizes.
-pub(super) fn with<R>(given: &[FloatTensor<Flex>; 3], f: impl FnOnce(Given<'_>) -> R) -> R {
+pub(super) fn with<R>(given: &[FloatTensor<Flex>; 3], f: impl FnOnce(Inputs<'_>) -> R) -> R {
     let [q, k, v] = given.each_ref().map(Floats::of);
     let ([b, h, d, n], [.., m], [_, _, e, _]) = (q.shape(), k.shape::<4>(), v.shape::<4>());
-    f(Given {
+    f(Inputs {
         q: &q,
         k: &k,
         v: &v,

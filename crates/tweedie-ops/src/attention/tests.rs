@@ -22,10 +22,10 @@ fn random([b, h, d, e, n, m]: [usize; 6], spread: f64) -> [Tensor<4>; 4] {
         .map(|shape| draw::normal(shape, 0.2, spread, DType::F32))
 }
 
-type Attention = fn(Tensor<4>, Tensor<4>, Tensor<4>) -> Tensor<4>;
+type AttentionFn = fn(Tensor<4>, Tensor<4>, Tensor<4>) -> Tensor<4>;
 
 /// Output and gradients.
-fn run(attention: Attention, given: &[Tensor<4>; 4], dtype: DType) -> [Tensor<4>; 4] {
+fn run(attention: AttentionFn, given: &[Tensor<4>; 4], dtype: DType) -> [Tensor<4>; 4] {
     let [q, k, v, dy] = given.clone().map(|tensor| tensor.cast(dtype));
     let [q, k, v] = [q, k, v].map(|tensor| tensor.autodiff().require_grad());
     let o = attention(q.clone(), k.clone(), v.clone());

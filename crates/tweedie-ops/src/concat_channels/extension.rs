@@ -43,9 +43,9 @@ where
 {
     fn joined(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         #[derive(Debug)]
-        struct Part;
+        struct ConcatBackward;
 
-        impl<B: ConcatChannels> Backward<B, 2> for Part {
+        impl<B: ConcatChannels> Backward<B, 2> for ConcatBackward {
             /// The numbers of channels of `a` and `b`.
             type State = [usize; 2];
 
@@ -66,7 +66,7 @@ where
         }
 
         let channels = [&a, &b].map(|x| x.shape().dims::<4>()[1]);
-        let prepared = Part.prepare::<C>([a.node(), b.node()]);
+        let prepared = ConcatBackward.prepare::<C>([a.node(), b.node()]);
         let y = B::joined(a.into_primitive(), b.into_primitive());
         match prepared.compute_bound().stateful() {
             OpsKind::Tracked(tape) => tape.finish(channels, y),

@@ -69,7 +69,7 @@ const NUMBERS: usize = 1 << 16;
 
 /// Weights of the forward convolution, with the taps of each filter contiguous.
 #[derive(Clone, Copy)]
-pub(super) struct Filters<'a> {
+pub(super) struct DirectFilters<'a> {
     pub(super) values: &'a [f32],
     /// The stride between output channels, and between input channels.
     pub(super) apart: [usize; 2],
@@ -79,7 +79,7 @@ pub(super) struct Filters<'a> {
 pub(super) fn convolve(
     x: &[f32],
     [n, from, to]: [usize; 3],
-    filters: Filters<'_>,
+    filters: DirectFilters<'_>,
     bias: Option<&[f32]>,
     reach: Reach,
 ) -> Vec<f32> {
@@ -122,7 +122,7 @@ pub(super) fn convolve(
         let tasks = y.par_chunks_mut(images * channels * pixels).enumerate();
         tasks.for_each(|(task, y)| {
             let (image, part) = (task / parts * images, task % parts);
-            arch.dispatch(Images {
+            arch.dispatch(ImageRows {
                 x: &x[image * from * reach.seen[0] * reach.seen[1]..],
                 from,
                 weights,
@@ -150,7 +150,7 @@ pub(super) fn convolve(
 pub(super) fn by_steps(
     dy: &[f32],
     [n, from, to]: [usize; 3],
-    filters: Filters<'_>,
+    filters: DirectFilters<'_>,
     reach: Reach,
 ) -> Vec<f32> {
     let (stride, [kh, kw]) = (reach.stride, reach.kernel);
@@ -184,7 +184,7 @@ pub(super) fn by_steps(
             made,
             ..reach
         };
-        let filters = Filters {
+        let filters = DirectFilters {
             values: &values,
             apart: [to * taps.len(), taps.len()],
         };
@@ -203,7 +203,7 @@ pub(super) fn by_steps(
 }
 
 /// A group of images, or a part of the channels of one image.
-struct Images<'a> {
+struct ImageRows<'a> {
     x: &'a [f32],
     from: usize,
     weights: &'a [f32],
@@ -217,7 +217,7 @@ struct Images<'a> {
     y: &'a mut [MaybeUninit<f32>],
 }
 
-impl WithSimd for Images<'_> {
+impl WithSimd for ImageRows<'_> {
     type Output = ();
 
     #[inline(always)]

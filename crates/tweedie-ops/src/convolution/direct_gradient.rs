@@ -2,7 +2,7 @@
 //! `∂/∂w[o, i, tap] = Σ_p x[i, s·p + tap] ∂/∂y[o, p]`.
 
 use crate::host::written;
-use crate::layout::{Place, channels_last};
+use crate::layout::{Placement, channels_last};
 use crate::product::{Left, PANEL, Right, product};
 use crate::scratch::Scratch;
 use pulp::{Arch, Simd, WithSimd};
@@ -13,13 +13,13 @@ use std::mem::MaybeUninit;
 pub(super) fn by_weights(
     (x, shape): (&[f32], [usize; 4]),
     (dy, [n, o, h, w]): (&[f32], [usize; 4]),
-    place: Place,
+    place: Placement,
     (kernel, stride): ([usize; 2], [usize; 2]),
 ) -> Vec<f32> {
     let [kh, kw] = kernel;
     let (depth, width) = (shape[1], o.next_multiple_of(PANEL));
     let x = channels_last(x, shape, place, depth);
-    let flat = Place {
+    let flat = Placement {
         size: [h, w],
         offset: [0, 0],
     };
@@ -33,7 +33,7 @@ pub(super) fn by_weights(
     let arch = Arch::new();
     let parts = sums.par_chunks_mut((kw * depth * PANEL).max(1)).enumerate();
     parts.for_each(|(part, sums)| {
-        arch.dispatch(Taps {
+        arch.dispatch(TapSums {
             x: &x,
             dy: &dy[part / kh * PANEL..],
             place,
@@ -64,10 +64,10 @@ pub(super) fn by_weights(
 }
 
 /// The sums for one row of the kernel and one panel of output channels: `[kw·depth][16]`.
-struct Taps<'a> {
+struct TapSums<'a> {
     x: &'a [f32],
     dy: &'a [f32],
-    place: Place,
+    place: Placement,
     size: [usize; 3],
     stride: [usize; 2],
     down: usize,
@@ -76,7 +76,7 @@ struct Taps<'a> {
     sums: &'a mut [f32],
 }
 
-impl WithSimd for Taps<'_> {
+impl WithSimd for TapSums<'_> {
     type Output = ();
 
     #[inline(always)]

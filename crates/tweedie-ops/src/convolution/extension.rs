@@ -129,7 +129,7 @@ where
 
         /// Each factor is kept only if the gradient by the other one is needed.
         #[derive(Clone, Debug)]
-        struct State {
+        struct Saved {
             x: Option<NodeId>,
             w: Option<NodeId>,
             window: ConvGeometry,
@@ -138,7 +138,7 @@ where
         }
 
         impl<B: ConvolutionGradients> Backward<B, 3> for Convolve {
-            type State = State;
+            type State = Saved;
 
             fn backward(
                 self,
@@ -146,7 +146,7 @@ where
                 gradients: &mut Gradients,
                 kept: &mut Checkpointer,
             ) {
-                let State {
+                let Saved {
                     x,
                     w,
                     window,
@@ -181,7 +181,7 @@ where
         };
         match prepared.compute_bound().stateful() {
             OpsKind::Tracked(mut tape) => {
-                let state = State {
+                let state = Saved {
                     x: seeks_w.then(|| tape.checkpoint(&x)),
                     w: seeks_x.then(|| tape.checkpoint(&w)),
                     window,

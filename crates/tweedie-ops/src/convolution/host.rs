@@ -1,6 +1,6 @@
 //! Convolution on the CPU: chooses between Winograd's algorithm and the direct one.
 
-use super::direct::{Filters, Reach, Way};
+use super::direct::{DirectFilters, Reach, Way};
 use super::extension::{Convolution, ConvolutionGradients};
 use super::tiles::Tiles;
 use super::transform::POSITIONS;
@@ -8,7 +8,7 @@ use super::weights::Weights;
 use super::{ConvGeometry, direct, direct_gradient, winograd, winograd_gradient};
 use crate::group_norm::total;
 use crate::host::{Floats, tensor};
-use crate::layout::Place;
+use crate::layout::Placement;
 use crate::product::PANEL;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
@@ -20,8 +20,8 @@ impl ConvGeometry {
     }
 
     /// Returns the part of the padded image that the outputs read.
-    fn place(self, size: [usize; 2], kernel: [usize; 2]) -> Place {
-        Place {
+    fn place(self, size: [usize; 2], kernel: [usize; 2]) -> Placement {
+        Placement {
             size: [0, 1].map(|i| (size[i] - 1) * self.stride[i] + kernel[i]),
             offset: self.before(),
         }
@@ -91,7 +91,7 @@ impl Convolution for Flex {
             false => {
                 let reach = window.reach(way, kernel, seen, size);
                 let (w, apart) = filters(w);
-                let filters = Filters { values: &w, apart };
+                let filters = DirectFilters { values: &w, apart };
                 direct::convolve(&x, [n, i, o], filters, bias, reach)
             }
         };
@@ -124,7 +124,7 @@ impl ConvolutionGradients for Flex {
             false => {
                 let reach = window.reach(way, [kh, kw], [rows, columns], size);
                 let (w, apart) = filters(w);
-                let filters = Filters { values: &w, apart };
+                let filters = DirectFilters { values: &w, apart };
                 match reach.stride {
                     1 => direct::convolve(&dy, [n, o, i], filters, None, reach),
                     _ => direct::by_steps(&dy, [n, o, i], filters, reach),

@@ -2,7 +2,7 @@
 
 use crate::layout::{SIDE, transpose, turn};
 use crate::product::PANEL;
-use crate::shared::Shared;
+use crate::shared::SharedSlice;
 use std::ops::Range;
 
 /// Rows and columns of a tile of the output.
@@ -32,12 +32,12 @@ impl Tiles {
     }
 
     /// Splits `range` into runs of tiles in the same row.
-    pub(super) fn runs(self, range: Range<usize>) -> impl Iterator<Item = Run> {
+    pub(super) fn runs(self, range: Range<usize>) -> impl Iterator<Item = TileRun> {
         let [down, across] = self.grid;
         let rows = range.start / across..range.end.div_ceil(across);
         rows.map(move |row| {
             let tiles = range.start.max(row * across)..range.end.min((row + 1) * across);
-            Run {
+            TileRun {
                 image: row / down,
                 at: [row % down * TILE, tiles.start % across * TILE],
                 first: tiles.start - range.start,
@@ -49,7 +49,7 @@ impl Tiles {
 
 /// Neighbouring tiles in one row.
 #[derive(Clone, Copy)]
-pub(super) struct Run {
+pub(super) struct TileRun {
     image: usize,
     /// Row and column of its first pixel.
     at: [usize; 2],
@@ -71,7 +71,7 @@ impl Seen<'_> {
     /// Copies rows of `across` pixels from the start of a run of tiles, for 16 channels from
     /// `channel` on: `[row][column][16]`.
     #[inline(always)]
-    pub(super) fn gather(&self, run: Run, channel: usize, out: &mut [f32], across: usize) {
+    pub(super) fn gather(&self, run: TileRun, channel: usize, out: &mut [f32], across: usize) {
         let [_, channels, h, w] = self.shape;
         let c = PANEL.min(channels - channel);
         // Columns of the run that are inside the image.
@@ -101,7 +101,7 @@ impl Seen<'_> {
 /// The image that is written, `[n, channels, size]`.
 #[derive(Clone, Copy)]
 pub(super) struct Made<'a> {
-    pub(super) out: &'a Shared<'a>,
+    pub(super) out: &'a SharedSlice<'a>,
     pub(super) bias: Option<&'a [f32]>,
     pub(super) channels: usize,
     pub(super) size: [usize; 2],
@@ -111,7 +111,7 @@ impl Made<'_> {
     /// Scatters four rows of at most 16 channels, `[row][column][16]`, and adds the bias. Each pair
     /// of run and channel must be written by one task only.
     #[inline(always)]
-    pub(super) fn scatter(&self, run: Run, y: &[f32], channels: Range<usize>) {
+    pub(super) fn scatter(&self, run: TileRun, y: &[f32], channels: Range<usize>) {
         let ([h, w], first) = (self.size, run.at[1]);
         let columns = (run.count * TILE).min(w - first);
         let rows = y.chunks_exact(run.count * TILE * PANEL);

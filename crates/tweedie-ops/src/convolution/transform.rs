@@ -13,7 +13,7 @@ use pulp::Simd;
 pub(super) const POSITIONS: usize = 36;
 
 /// A linear map of a column or a row.
-pub(super) trait Line<const N: usize, const M: usize>: Copy {
+pub(super) trait LineTransform<const N: usize, const M: usize>: Copy {
     fn of<S: Simd>(self, s: S, x: [S::f32s; N]) -> [S::f32s; M];
 }
 
@@ -21,7 +21,7 @@ pub(super) trait Line<const N: usize, const M: usize>: Copy {
 #[inline(always)]
 pub(super) fn both_ways<S: Simd, const N: usize, const M: usize>(
     s: S,
-    line: impl Line<N, M>,
+    line: impl LineTransform<N, M>,
     x: impl Fn(usize, usize) -> S::f32s,
     mut y: impl FnMut(usize, usize, S::f32s),
 ) {
@@ -49,7 +49,7 @@ pub(super) fn both_ways<S: Simd, const N: usize, const M: usize>(
 #[derive(Clone, Copy)]
 pub(super) struct Input;
 
-impl Line<6, 6> for Input {
+impl LineTransform<6, 6> for Input {
     #[inline(always)]
     fn of<S: Simd>(self, s: S, [x0, x1, x2, x3, x4, x5]: [S::f32s; 6]) -> [S::f32s; 6] {
         let scaled = |factor: f32, x, y| s.mul_add_e_f32s(s.splat_f32s(factor), x, y);
@@ -71,7 +71,7 @@ impl Line<6, 6> for Input {
 #[derive(Clone, Copy)]
 pub(super) struct Output;
 
-impl Line<6, 4> for Output {
+impl LineTransform<6, 4> for Output {
     #[inline(always)]
     fn of<S: Simd>(self, s: S, [m0, m1, m2, m3, m4, m5]: [S::f32s; 6]) -> [S::f32s; 4] {
         let scaled = |factor: f32, x, y| s.mul_add_e_f32s(s.splat_f32s(factor), x, y);
@@ -90,7 +90,7 @@ impl Line<6, 4> for Output {
 #[derive(Clone, Copy)]
 pub(super) struct OutputTransposed;
 
-impl Line<4, 6> for OutputTransposed {
+impl LineTransform<4, 6> for OutputTransposed {
     #[inline(always)]
     fn of<S: Simd>(self, s: S, [y0, y1, y2, y3]: [S::f32s; 4]) -> [S::f32s; 6] {
         let scaled = |factor: f32, x, y| s.mul_add_e_f32s(s.splat_f32s(factor), x, y);
@@ -110,9 +110,9 @@ impl Line<4, 6> for OutputTransposed {
 
 /// `G g`.
 #[derive(Clone, Copy)]
-pub(super) struct Filter;
+pub(super) struct FilterTransform;
 
-impl Line<3, 6> for Filter {
+impl LineTransform<3, 6> for FilterTransform {
     #[inline(always)]
     fn of<S: Simd>(self, s: S, [g0, g1, g2]: [S::f32s; 3]) -> [S::f32s; 6] {
         let scaled = |factor: f32, x, y| s.mul_add_e_f32s(s.splat_f32s(factor), x, y);
@@ -134,7 +134,7 @@ impl Line<3, 6> for Filter {
 #[derive(Clone, Copy)]
 pub(super) struct FilterTransposed;
 
-impl Line<6, 3> for FilterTransposed {
+impl LineTransform<6, 3> for FilterTransposed {
     #[inline(always)]
     fn of<S: Simd>(self, s: S, u: [S::f32s; 6]) -> [S::f32s; 3] {
         let scaled = |factor: f32, x, y| s.mul_add_e_f32s(s.splat_f32s(factor), x, y);

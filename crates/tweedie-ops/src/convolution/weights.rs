@@ -1,7 +1,7 @@
 //! Transforms of the weights of 3×3 kernels, for 16 output channels at a time.
 
 use super::direct::Way;
-use super::transform::{Filter, POSITIONS, both_ways};
+use super::transform::{FilterTransform, POSITIONS, both_ways};
 use crate::layout::turn;
 use crate::product::{PANEL, load, store};
 use pulp::Simd;
@@ -35,14 +35,14 @@ impl<'a> Weights<'a> {
     }
 
     /// Returns the filters for a panel of 16 output channels.
-    pub(super) fn filters(self, panel: usize) -> Filters<'a> {
+    pub(super) fn filters(self, panel: usize) -> TransformedFilters<'a> {
         let (filter, row) = (TAPS, TAPS * self.channels[1]);
         let (to, from) = match self.way {
             Way::Forward => (row, filter),
             Way::Backward => (filter, row),
         };
         let [made, summed] = self.to_from();
-        Filters {
+        TransformedFilters {
             weights: self,
             to: panel * PANEL..made.min((panel + 1) * PANEL),
             summed,
@@ -52,7 +52,7 @@ impl<'a> Weights<'a> {
 }
 
 /// The filters from all input channels to at most 16 output channels.
-pub(super) struct Filters<'a> {
+pub(super) struct TransformedFilters<'a> {
     weights: Weights<'a>,
     pub(super) to: Range<usize>,
     summed: usize,
@@ -60,7 +60,7 @@ pub(super) struct Filters<'a> {
     apart: [usize; 2],
 }
 
-impl Filters<'_> {
+impl TransformedFilters<'_> {
     /// Transforms the filters of the channels `from` to `[position][channel][16]`; missing channels
     /// become 0.
     #[inline(always)]
@@ -93,7 +93,7 @@ impl Filters<'_> {
                     let y = |i, j, value| {
                         store::<S>(&mut out[(6 * i + j) * apart + lane..], value);
                     };
-                    both_ways(simd, Filter, x, y);
+                    both_ways(simd, FilterTransform, x, y);
                 }
             }
         }

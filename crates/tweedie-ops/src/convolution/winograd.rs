@@ -8,11 +8,11 @@
 
 use super::tiles::{Made, Seen, TILE, Tiles};
 use super::transform::{Input, Output, OutputTransposed, POSITIONS, both_ways};
-use super::weights::{Filters, Weights};
+use super::weights::{TransformedFilters, Weights};
 use crate::host::written;
 use crate::product::{Left, PANEL, Right, load, product, store};
 use crate::scratch::Scratch;
-use crate::shared::Shared;
+use crate::shared::SharedSlice;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
@@ -59,7 +59,7 @@ pub(super) fn convolve(
     let parts = rayon::current_num_threads().div_ceil(panels).min(blocks);
     let arch = Arch::new();
     let write = |out: &mut [MaybeUninit<f32>]| {
-        let out = &Shared::new(out);
+        let out = &SharedSlice::new(out);
         let made = Made {
             out,
             bias,
@@ -73,7 +73,7 @@ pub(super) fn convolve(
                 let of_groups = seen.par_chunks_mut(length).enumerate();
                 of_groups.for_each(|(group, out)| {
                     arch.dispatch(Transforms {
-                        side: Side::Seen,
+                        side: TransformedSide::Seen,
                         seen: Seen { x, shape, offset },
                         tiles,
                         range: range.clone(),
@@ -82,7 +82,7 @@ pub(super) fn convolve(
                     });
                 });
                 (0..panels).into_par_iter().for_each(|panel| {
-                    arch.dispatch(Panel {
+                    arch.dispatch(TilePanel {
                         seen: &seen,
                         groups,
                         tiles,
@@ -103,7 +103,7 @@ pub(super) fn convolve(
 
 /// Which side of the convolution is transformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum TransformedSide {
     /// The input of a tile: `Bᵀ x B`.
     Seen,
     /// The gradient by the output of a tile: `A ∂y Aᵀ`.
@@ -112,7 +112,7 @@ pub(super) enum Side {
 
 /// Transforms a block of tiles in 16 channels: `[position][tile][16]`.
 pub(super) struct Transforms<'a> {
-    pub(super) side: Side,
+    pub(super) side: TransformedSide,
     pub(super) seen: Seen<'a>,
     pub(super) tiles: Tiles,
     pub(super) range: Range<usize>,
@@ -127,8 +127,8 @@ impl WithSimd for Transforms<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let apart = self.out.len() / POSITIONS;
         let edge = match self.side {
-            Side::Seen => 2,
-            Side::Made => 0,
+            TransformedSide::Seen => 2,
+            TransformedSide::Made => 0,
         };
         // Buffer for the longest run.
         let longest = self.tiles.across(self.range.len()) * TILE + edge;
@@ -146,8 +146,8 @@ impl WithSimd for Transforms<'_> {
                         store::<S>(&mut out[at..], value);
                     };
                     match self.side {
-                        Side::Seen => both_ways(simd, Input, x, y),
-                        Side::Made => both_ways(simd, OutputTransposed, x, y),
+                        TransformedSide::Seen => both_ways(simd, Input, x, y),
+                        TransformedSide::Made => both_ways(simd, OutputTransposed, x, y),
                     }
                 }
             }
@@ -156,17 +156,17 @@ impl WithSimd for Transforms<'_> {
 }
 
 /// Computes a block of tiles in up to 16 output channels.
-struct Panel<'a> {
+struct TilePanel<'a> {
     /// `[group of 16 channels][position][tile][16]`.
     seen: &'a [f32],
     groups: usize,
     tiles: Tiles,
     range: Range<usize>,
-    filters: Filters<'a>,
+    filters: TransformedFilters<'a>,
     made: Made<'a>,
 }
 
-impl WithSimd for Panel<'_> {
+impl WithSimd for TilePanel<'_> {
     type Output = ();
 
     #[inline(always)]

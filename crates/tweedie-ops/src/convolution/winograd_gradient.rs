@@ -5,7 +5,7 @@ use super::tiles::{Seen, Tiles};
 use super::transform::POSITIONS;
 use super::transform::{FilterTransposed, both_ways};
 use super::weights::TAPS;
-use super::winograd::{Side, Transforms, apart};
+use super::winograd::{TransformedSide, Transforms, apart};
 use crate::host::written;
 use crate::product::{Left, PANEL, Right, load, product, store};
 use crate::scratch::{AT_REST, Scratch};
@@ -53,9 +53,9 @@ pub(super) fn by_weights(
             });
         };
         let of_seen = seen.par_chunks_mut(length).enumerate();
-        of_seen.for_each(|group| transform(Side::Seen, x, offset, group));
+        of_seen.for_each(|group| transform(TransformedSide::Seen, x, offset, group));
         let of_wanted = wanted.par_chunks_mut(length).enumerate();
-        of_wanted.for_each(|panel| transform(Side::Made, dy, [0, 0], panel));
+        of_wanted.for_each(|panel| transform(TransformedSide::Made, dy, [0, 0], panel));
         // The data of one position stays in the cache from panel to panel.
         let positions = sums.par_chunks_mut(of_position).enumerate();
         positions.for_each(|(position, sums)| {

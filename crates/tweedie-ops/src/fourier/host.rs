@@ -13,7 +13,7 @@ const BLOCK: usize = 16;
 
 /// A circular filter of real planes, `y = F⁻¹ (H ∘ F x)`.
 #[derive(Debug)]
-pub(crate) struct Filter {
+pub(crate) struct SpectralFilter {
     /// Height and width.
     size: [usize; 2],
     /// Planes of the spectrum: samples and channels.
@@ -23,7 +23,7 @@ pub(crate) struct Filter {
     single: Vec<Complex<f32>>,
 }
 
-impl Filter {
+impl SpectralFilter {
     /// Creates the filter from `H`, stored by columns.
     pub(crate) fn new(spectrum: &[Complex<f64>], planes: [usize; 2], size: [usize; 2]) -> Self {
         let scale = 1.0 / (size[0] * size[1]) as f64;
@@ -46,7 +46,7 @@ impl Filter {
     }
 }
 
-impl HostMap for Filter {
+impl HostMap for SpectralFilter {
     fn shape(&self, input: &[usize], _: Direction) -> Vec<usize> {
         input.to_vec()
     }

@@ -113,7 +113,7 @@ pub struct CircularFilter {
     /// The whole spectrum, `[sample, channel, 2, h, w]`, for devices without a host kernel.
     whole: Arc<OnceLock<Constant<5>>>,
     #[cfg(feature = "flex")]
-    host: Arc<host::Filter>,
+    host: Arc<host::SpectralFilter>,
 }
 
 fn all_finite(values: &[f64]) -> bool {
@@ -171,7 +171,7 @@ impl CircularFilter {
             planes,
             whole: Arc::default(),
             #[cfg(feature = "flex")]
-            host: Arc::new(host::Filter::new(&spectrum, planes, size)),
+            host: Arc::new(host::SpectralFilter::new(&spectrum, planes, size)),
             spectrum: Arc::new(spectrum),
         }
     }

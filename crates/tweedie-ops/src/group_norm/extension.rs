@@ -92,9 +92,9 @@ where
         how: How,
     ) -> FloatTensor<Self> {
         #[derive(Debug)]
-        struct Norm;
+        struct NormBackward;
 
-        impl<B: NormaliseGradient> Backward<B, 4> for Norm {
+        impl<B: NormaliseGradient> Backward<B, 4> for NormBackward {
             type State = ([NodeId; 4], How);
 
             fn backward(
@@ -116,12 +116,12 @@ where
         }
 
         let given = [x, a, b, d];
-        let again = Again::<B> {
+        let again = RecomputedNorm::<B> {
             given: given.each_ref().map(Source::of::<C>),
             how,
         };
         let tracked: Vec<_> = given.iter().filter(|tensor| tensor.is_tracked()).collect();
-        let prepared = Norm.prepare::<C>(given.each_ref().map(|tensor| tensor.node()));
+        let prepared = NormBackward.prepare::<C>(given.each_ref().map(|tensor| tensor.node()));
         let prepared = match tracked.is_empty() {
             true => prepared.compute_bound(),
             false => prepared
@@ -145,12 +145,12 @@ where
 
 /// Recomputes the output in the backward pass, where that is cheaper than keeping it.
 #[derive(Debug)]
-struct Again<B: Backend> {
+struct RecomputedNorm<B: Backend> {
     given: [Source<B>; 4],
     how: How,
 }
 
-impl<B: Normalise> RetroForward for Again<B> {
+impl<B: Normalise> RetroForward for RecomputedNorm<B> {
     fn forward(&self, states: &mut BackwardStates, node: NodeId) {
         let [x, a, b, d] = self.given.each_ref().map(|source| source.get(states));
         states.save(node, B::normalise(x, a, b, d, self.how));

@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 
 /// The arguments: `x` `[n, c, pixels]`, and `a`, `b`, `d` `[n, c]`.
 #[derive(Clone, Copy)]
-struct Given<'a> {
+struct GroupInputs<'a> {
     x: &'a [f32],
     a: &'a [f32],
     b: Option<&'a [f32]>,
@@ -22,7 +22,7 @@ struct Given<'a> {
     how: GroupNormalisation,
 }
 
-impl Given<'_> {
+impl GroupInputs<'_> {
     fn of_group(&self) -> usize {
         self.channels / self.how.groups
     }
@@ -76,7 +76,7 @@ pub(crate) fn total(x: &[f32]) -> f64 {
 
 /// Returns `Σ x²`.
 pub(crate) fn squares(x: &[f32]) -> f64 {
-    Arch::new().dispatch(Squares(x))
+    Arch::new().dispatch(SumOfSquares(x))
 }
 
 struct Total<'a>(&'a [f32]);
@@ -90,9 +90,9 @@ impl WithSimd for Total<'_> {
     }
 }
 
-struct Squares<'a>(&'a [f32]);
+struct SumOfSquares<'a>(&'a [f32]);
 
-impl WithSimd for Squares<'_> {
+impl WithSimd for SumOfSquares<'_> {
     type Output = f64;
 
     #[inline(always)]
@@ -129,13 +129,13 @@ fn product(g: &[f32], x: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
 }
 
 /// Computes `y`, of the shape of `x`.
-fn forward(given: Given<'_>) -> Vec<f32> {
+fn forward(given: GroupInputs<'_>) -> Vec<f32> {
     let group = (given.of_group() * given.pixels).max(1);
     let arch = Arch::new();
     let write = |y: &mut [MaybeUninit<f32>]| {
         y.par_chunks_mut(group).enumerate().for_each(|(index, y)| {
             let given = given.group(index);
-            arch.dispatch(Forward { given, y });
+            arch.dispatch(NormaliseGroup { given, y });
         });
     };
     // SAFETY: every group is one chunk, and the closure writes each of its channels completely.
@@ -145,12 +145,12 @@ fn forward(given: Given<'_>) -> Vec<f32> {
     }
 }
 
-struct Forward<'a> {
-    given: Given<'a>,
+struct NormaliseGroup<'a> {
+    given: GroupInputs<'a>,
     y: &'a mut [MaybeUninit<f32>],
 }
 
-impl WithSimd for Forward<'_> {
+impl WithSimd for NormaliseGroup<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -176,7 +176,7 @@ impl WithSimd for Forward<'_> {
 }
 
 /// Computes `∂/∂x`, and `∂/∂a`, `∂/∂b`, `∂/∂d`, from `∂/∂y`.
-fn backward(given: Given<'_>, dy: &[f32]) -> (Vec<f32>, [Vec<f32>; 3]) {
+fn backward(given: GroupInputs<'_>, dy: &[f32]) -> (Vec<f32>, [Vec<f32>; 3]) {
     assert_eq!(dy.len(), given.x.len(), "a gradient of the output's size");
     let mut vectors = vec![[0.0; 3]; given.a.len()];
     let group = (given.of_group() * given.pixels).max(1);
@@ -206,7 +206,7 @@ fn backward(given: Given<'_>, dy: &[f32]) -> (Vec<f32>, [Vec<f32>; 3]) {
 }
 
 struct Backward<'a> {
-    given: Given<'a>,
+    given: GroupInputs<'a>,
     dy: &'a [f32],
     dx: &'a mut [MaybeUninit<f32>],
     /// The gradients of every channel by `a`, `b` and `d`.
@@ -269,12 +269,12 @@ impl WithSimd for Backward<'_> {
 fn with<R>(
     given: &[FloatTensor<Flex>; 4],
     How { norm, shifted }: How,
-    f: impl FnOnce(Given<'_>) -> R,
+    f: impl FnOnce(GroupInputs<'_>) -> R,
 ) -> R {
     let [x, a, d] = [0, 1, 3].map(|i| Floats::of(&given[i]));
     let b = shifted.then(|| Floats::of(&given[2]));
     let [_, channels, h, w] = x.shape();
-    f(Given {
+    f(GroupInputs {
         x: &x,
         a: &a,
         b: b.as_deref(),

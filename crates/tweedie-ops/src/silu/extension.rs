@@ -64,7 +64,7 @@ impl<B: Silu + SiluGradient, C: CheckpointStrategy> Silu for Autodiff<B, C> {
         let prepared = match x.is_tracked() {
             true => prepared
                 .memory_bound()
-                .retro_forward(Again::<B>(Source::of::<C>(&x)))
+                .retro_forward(RecomputedSilu::<B>(Source::of::<C>(&x)))
                 .parents([&x]),
             false => prepared.compute_bound(),
         };
@@ -80,9 +80,9 @@ impl<B: Silu + SiluGradient, C: CheckpointStrategy> Silu for Autodiff<B, C> {
 
 /// Recomputes the output in the backward pass.
 #[derive(Debug)]
-struct Again<B: Backend>(Source<B>);
+struct RecomputedSilu<B: Backend>(Source<B>);
 
-impl<B: Silu> RetroForward for Again<B> {
+impl<B: Silu> RetroForward for RecomputedSilu<B> {
     fn forward(&self, states: &mut BackwardStates, node: NodeId) {
         let x = self.0.get(states);
         states.save(node, B::silu_of(x));

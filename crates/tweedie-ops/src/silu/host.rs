@@ -54,9 +54,9 @@ pub(crate) fn derivative(x: f32) -> f32 {
     s * (1.0 + x * (e * s))
 }
 
-struct Forward<'a>(&'a [f32], &'a mut [MaybeUninit<f32>]);
+struct SiluPart<'a>(&'a [f32], &'a mut [MaybeUninit<f32>]);
 
-impl WithSimd for Forward<'_> {
+impl WithSimd for SiluPart<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -85,7 +85,7 @@ impl Silu for Flex {
         let (shape, x, arch) = (x.shape(), Floats::of(&x), Arch::new());
         let write = |y: &mut [MaybeUninit<f32>]| {
             let chunks = y.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
-            chunks.for_each(|(y, x)| arch.dispatch(Forward(x, y)));
+            chunks.for_each(|(y, x)| arch.dispatch(SiluPart(x, y)));
         };
         // SAFETY: the closure writes every chunk completely.
         #[allow(unsafe_code, reason = "the output is not cleared first")]

@@ -24,7 +24,7 @@ fn numbers(tensor: &mut FloatTensor<Flex>) -> &mut [f32] {
     &mut tensor.storage_mut::<f32>()[start..start + length]
 }
 
-struct Step<'a> {
+struct AdamWPart<'a> {
     parameter: &'a mut [f32],
     gradient: &'a [f32],
     m: &'a mut [f32],
@@ -32,7 +32,7 @@ struct Step<'a> {
     step: AdamWStep,
 }
 
-impl WithSimd for Step<'_> {
+impl WithSimd for AdamWPart<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -90,7 +90,7 @@ impl Vectors for Flex {
         let moments = moments.zip(numbers(&mut v).par_chunks_mut(CHUNK));
         let all = chunks.zip(gradient.par_chunks(CHUNK)).zip(moments);
         all.for_each(|((parameter, gradient), (m, v))| {
-            arch.dispatch(Step {
+            arch.dispatch(AdamWPart {
                 parameter,
                 gradient,
                 m,

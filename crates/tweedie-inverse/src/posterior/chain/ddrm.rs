@@ -81,7 +81,7 @@ impl<P> Ddrm<P> {
     }
 
     /// Returns `ȳ`, its noise `σ_y/s_i`, and a mask of the coordinates that are not measured.
-    fn known<const D: usize>(&self, like: &Tensor<D>) -> Known<D>
+    fn known<const D: usize>(&self, like: &Tensor<D>) -> KnownSpectrum<D>
     where
         P: SpectralGaussian<D>,
     {
@@ -92,7 +92,7 @@ impl<P> Ddrm<P> {
         let y = a.measured_to_spectrum(self.problem.y());
         let y = y * inverse.clone();
         let shape = like.dims();
-        Known {
+        KnownSpectrum {
             y: y.expand(shape),
             noise: (inverse * self.problem.sigma()).expand(shape),
             unseen: unseen.expand(shape),
@@ -100,7 +100,7 @@ impl<P> Ddrm<P> {
     }
 }
 
-struct Known<const D: usize> {
+struct KnownSpectrum<const D: usize> {
     y: Tensor<D>,
     noise: Tensor<D>,
     unseen: Tensor<D, burn::tensor::Bool>,
@@ -120,7 +120,7 @@ impl<const D: usize, P: SpectralGaussian<D>> Step<D> for Ddrm<P> {
         let clean = context.denoise(x.clone(), mv.from)?;
         let c = a.signal_to_spectrum(clean.clone());
         let (from, to) = (mv.from.noise_to_signal(), mv.to.noise_to_signal());
-        let Known {
+        let KnownSpectrum {
             y,
             noise: seen,
             unseen,
