@@ -11,8 +11,8 @@ pub(crate) struct SharedSlice<'a> {
     lent: PhantomData<&'a mut [MaybeUninit<f32>]>,
 }
 
-// SAFETY: `SharedSlice` never reads, and callers of `write` guarantee that no two tasks write to the
-// same index.
+// SAFETY: `SharedSlice` never reads, and callers of `write` guarantee that no two tasks write to
+// the same index.
 #[allow(unsafe_code, reason = "rows of one image are made by several tasks")]
 unsafe impl Sync for SharedSlice<'_> {}
 
