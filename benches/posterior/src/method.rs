@@ -114,7 +114,12 @@ impl Method {
     /// Whether the method can solve the task.
     #[must_use]
     pub fn allows(self, task: Task) -> bool {
-        self.0 != Which::ReverseVe || task == Task::Denoising
+        let keeps_shape = self.listed().is_some_and(|method| method.keeps_shape);
+        match task {
+            Task::Denoising => true,
+            Task::Blur => self.0 != Which::ReverseVe,
+            _ => self.0 != Which::ReverseVe && !keeps_shape,
+        }
     }
 
     /// Whether the result is a point estimate instead of draws.

@@ -212,7 +212,8 @@ pub fn linear_methods<const D: usize, P: LinearGaussian<D> + Owned>() -> Vec<Met
         .curved(),
         new("ilvr", "ILVR", Correction, |it| {
             stepped(it, Ilvr::new(it.kernel(), it.problem.clone()))
-        }),
+        })
+        .keeping_shape(),
         new("smc", "twisted SMC", Correction, |it| {
             let twist = TwistByVariance::new(it.problem.clone()).with_data_std(it.data_std)?;
             let smc = TwistedSmc::new(Ddim::ancestral(), twist);

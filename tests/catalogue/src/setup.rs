@@ -159,6 +159,8 @@ pub struct Method<const D: usize, P> {
     pub is_point: bool,
     /// Whether the samples of a batch interact.
     pub is_ensemble: bool,
+    /// Whether a measurement has to have the signal's shape.
+    pub keeps_shape: bool,
     /// Whether the number of evaluations depends on rounding, because iterations stop early.
     pub iterates: bool,
     /// The factor by which the method needs more moves than others.
@@ -186,6 +188,7 @@ impl<const D: usize, P> Method<D, P> {
             is_affine: true,
             is_point: false,
             is_ensemble: false,
+            keeps_shape: false,
             iterates: false,
             patience: 1,
             build,
@@ -217,6 +220,11 @@ impl<const D: usize, P> Method<D, P> {
     pub(crate) fn ensemble(mut self) -> Self {
         self.is_ensemble = true;
         self.curved()
+    }
+
+    pub(crate) fn keeping_shape(mut self) -> Self {
+        self.keeps_shape = true;
+        self
     }
 
     pub(crate) fn iterating(mut self) -> Self {
