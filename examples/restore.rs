@@ -39,8 +39,7 @@ struct Arguments {
     /// Steps of each chain
     #[arg(long, default_value_t = 80)]
     steps: usize,
-    /// The strength of the method: ζ of dps and mcg, w of dps-score, pigdm and lgd, λ of diffpir
-    /// and red-diff
+    /// The strength of the method: ζ of dps and mcg, λ of diffpir and red-diff, w of guided methods
     #[arg(long, allow_negative_numbers = true)]
     strength: Option<f64>,
     /// Standard deviation of the measurement's noise, on [−1, 1]

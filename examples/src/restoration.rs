@@ -1,14 +1,16 @@
 //! Methods and samplers of the `restore` example, and what combines.
+//!
+//! `tests/catalogue/src/posterior_methods.rs` has the constructor of every method.
 
 mod task;
 
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use indicatif::ProgressBar;
 use std::error::Error;
 use tweedie::inverse::measurement::{Measured as _, Measurement};
 use tweedie::inverse::noise::GaussianNoise;
 use tweedie::inverse::operator::{FourierPhase, Operator};
-use tweedie::inverse::posterior::Dpir;
 use tweedie::prelude::*;
 use tweedie::samplers::AnyStep;
 use tweedie_catalogue::{Method, Moves, Route, Setup, methods_of_any_operator, posterior_methods};
@@ -31,11 +33,12 @@ pub enum Walk {
     Dpmpp,
 }
 
-/// The names of all methods.
+/// Every method as a value of the command line.
 #[must_use]
-pub fn methods() -> Vec<&'static str> {
+pub fn methods() -> Vec<PossibleValue> {
     let all: Vec<Linear> = posterior_methods();
-    all.iter().map(|method| method.id).collect()
+    let value = |method: &Linear| PossibleValue::new(method.id).help(method.name);
+    all.iter().map(value).collect()
 }
 
 /// Which methods work with which samplers and tasks, for `--help`.
@@ -48,9 +51,14 @@ pub fn combinations() -> String {
     };
     let any: Vec<Nonlinear> = methods_of_any_operator();
     let any: Vec<&str> = any.iter().map(|method| method.id).collect();
+    let names = |holds: fn(&Linear) -> bool| {
+        let of = all.iter().filter(|method| holds(method));
+        of.map(|method| method.id).collect::<Vec<_>>().join(" ")
+    };
+    let (strong, same) = (names(|it| it.has_strength), names(|it| it.keeps_shape));
     format!(
         "What combines:\n  any --sampler:          {}\n  --sampler ddpm or ddim: {}\n  their own moves:        {}\n  \
-         --task phase:           {}\n  all other tasks:        every method",
+         --task phase:           {}\n  not --task sr2, sr4:    {same}\n  --strength:             {strong}",
         of(Moves::AnySampler),
         of(Moves::AnyKernel),
         of(Moves::Own),
@@ -98,6 +106,9 @@ impl Settings {
         let all: Vec<Linear> = posterior_methods();
         let method = all.iter().find(|method| method.id == name);
         let method = method.ok_or_else(|| format!("no method {name}"))?;
+        if method.keeps_shape && [Task::Sr2, Task::Sr4].contains(&task) {
+            return Err(format!("--method {name} takes measurements of the image's size").into());
+        }
         let allowed: &[Walk] = match method.moves {
             Moves::AnySampler => &[Walk::Ddpm, Walk::Ddim, Walk::Heun, Walk::Dpmpp],
             Moves::AnyKernel => &[Walk::Ddpm, Walk::Ddim],
@@ -140,9 +151,10 @@ impl Settings {
             }
             Measured::Phase(m) => {
                 // A magnitude has no pseudo-inverse to begin with.
-                let start = noise.clone().normal(shape, &m.y().device());
+                let start =
+                    (self.method == "red-diff").then(|| noise.normal(shape, &m.y().device()));
                 let all = methods_of_any_operator();
-                self.by(&all, model, m, (shape, Some(start)), noise)
+                self.by(&all, model, m, (shape, start), noise)
             }
         }
     }
@@ -171,21 +183,18 @@ impl Settings {
             curvature,
             iterations: Some(3),
             travel: Some([10, 3]),
-            step_size: 0.2 / (curvature + 100.0),
             particles: self.guesses,
             start,
             ..Setup::new(model, &m, path)
         };
         let parts = method.build(&setup)?;
-        let moves = method.patience * self.steps;
-        let path = match parts.route {
-            Route::Down => setup.path.clone(),
-            Route::Travelling { length, repeats } => {
-                setup.path.clone().with_time_travel(length, repeats)
-            }
-            Route::Staying(level) => LevelPath::staying(level, moves)?,
-            Route::ToTheMeasurement => Dpir::<()>::path(1.0, m.noise.sigma().min(0.9), self.steps)?,
+        let moves = match parts.route {
+            Route::Staying(_) => method.patience * self.steps,
+            _ => self.steps,
         };
+        let path = parts
+            .route
+            .path(setup.path.clone(), moves, m.noise.sigma())?;
         let step = parts.step.unwrap_or_else(|| self.step());
         let sampler = Sampler::new(step, path).checking_each();
         let x = sampler.start(shape, &Device::default(), noise)?;

@@ -125,6 +125,8 @@ fn the_other_examples_refuse_before_they_write() {
         ("restore", "--sigma -1", "above 0"),
         ("restore", "--strength nan", "--strength"),
         ("restore", "--task phase --method pigdm", "not linear"),
+        ("restore", "--task phase --method daps", "daps-langevin"),
+        ("restore", "--task sr2 --method ilvr", "of the image's size"),
         (
             "restore",
             "--method ddnm-plus --sampler heun",

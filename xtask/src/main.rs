@@ -28,7 +28,8 @@ fn main() -> ExitCode {
         ["lengths"] => lengths::check(),
         ["lists"] => lists::check(),
         ["outside"] => outside(),
-        ["golden", folder] => return golden(folder),
+        ["golden", folder] => return golden(folder, &[]),
+        ["golden", folder, "--strict"] => return golden(folder, &["--strict"]),
         ["posterior"] => posterior(),
         ["gpu"] => gpu::run(None),
         ["gpu", "build"] => gpu::build().map(drop),
@@ -140,10 +141,10 @@ fn development() -> std::io::Result<String> {
 }
 
 /// Replays the golden cases of a folder and returns the exit status of the replay.
-fn golden(folder: &str) -> ExitCode {
+fn golden(folder: &str, options: &[&str]) -> ExitCode {
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.into());
     let Cargo(mut command, _) = cargo("run --quiet --bin golden --");
-    match command.arg(folder).status() {
+    match command.arg(folder).args(options).status() {
         Ok(status) => ExitCode::from(status.code().unwrap_or(1).clamp(0, 255) as u8),
         Err(error) => {
             eprintln!("error: {error}");

@@ -2,14 +2,13 @@
 
 use crate::problem::Problem;
 use crate::study::Study;
-use crate::{Failure, Task};
+use crate::{Failure, Prior, Task};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use tweedie::core::{Counting, DenoiseError};
 use tweedie::inverse::measurement::Measurement;
 use tweedie::inverse::noise::GaussianNoise;
 use tweedie::inverse::operator::Matrix;
-use tweedie::inverse::posterior::Dpir;
 use tweedie::prelude::*;
 use tweedie::samplers::{SampleError, StepError};
 use tweedie_catalogue::{Moves, Route, Setup, posterior_methods};
@@ -57,6 +56,7 @@ pub struct Run {
 type Problem4 = Measurement<4, Matrix, GaussianNoise>;
 type Listed = tweedie_catalogue::Method<4, Problem4>;
 
+/// Every reference: its name in files, itself, and its name in tables.
 const REFERENCES: [(&str, Which, &str); 3] = [
     ("exact", Which::Exact, "exact posterior"),
     ("reverse-ve", Which::ReverseVe, "reverse VE process"),
@@ -64,17 +64,13 @@ const REFERENCES: [(&str, Which, &str); 3] = [
 ];
 
 impl Method {
-    /// Every method: the exact posterior, those of the catalogue, the other references.
+    /// Every method: those of the catalogue and the references.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let listed = posterior_methods::<4, Problem4>().into_iter();
         let listed = listed.map(|method| Self(Which::Listed(method.id)));
-        let others = [Which::ReverseVe, Which::Tikhonov].map(Self);
-        [Self(Which::Exact)]
-            .into_iter()
-            .chain(listed)
-            .chain(others)
-            .collect()
+        let references = REFERENCES.map(|(_, which, _)| Self(which));
+        references.into_iter().chain(listed).collect()
     }
 
     /// The entry of the catalogue; `None` for a reference.
@@ -112,14 +108,15 @@ impl Method {
     }
 
     /// Whether the method can solve the task.
+    ///
+    /// Measurements are products with a matrix, so only those of the plane can have the shape of
+    /// the signal.
     #[must_use]
-    pub fn allows(self, task: Task) -> bool {
+    pub fn allows(self, prior: Prior, task: Task) -> bool {
+        let denoising = task == Task::Denoising;
+        let square = prior == Prior::Plane && (denoising || task == Task::Blur);
         let keeps_shape = self.listed().is_some_and(|method| method.keeps_shape);
-        match task {
-            Task::Denoising => true,
-            Task::Blur => self.0 != Which::ReverseVe,
-            _ => self.0 != Which::ReverseVe && !keeps_shape,
-        }
+        (self.0 != Which::ReverseVe || denoising) && (!keeps_shape || square)
     }
 
     /// Whether the result is a point estimate instead of draws.
@@ -196,7 +193,6 @@ fn follow(
     let zeta = ["dps", "mcg"]
         .contains(&method.id)
         .then(|| problem.task.dps_zeta());
-    let still = Level::variance_exploding(0.1)?;
     let setup = Setup {
         once: &problem.measured,
         is_noisy: walk != Walk::Flow,
@@ -204,17 +200,15 @@ fn follow(
         data_std: problem.data_std(),
         curvature,
         iterations: Some(10),
-        step_size: 0.2 / (curvature + still.snr()),
         particles: count,
         ..Setup::new(&study.prior, &study.measured, study.path(study.moves)?)
     };
     let parts = method.build(&setup)?;
-    let moves = method.patience * study.moves;
-    let path = match parts.route {
-        Route::Down | Route::Travelling { .. } => study.path(moves)?,
-        Route::Staying(level) => LevelPath::staying(level, moves)?,
-        Route::ToTheMeasurement => Dpir::<()>::path(1.0, problem.sigma.min(0.9), 20)?,
+    let moves = match parts.route {
+        Route::ToTheMeasurement => 20,
+        _ => method.patience * study.moves,
     };
+    let path = parts.route.path(study.path(moves)?, moves, problem.sigma)?;
     match parts.step {
         None => study.wrapped(&*parts.denoiser, walk),
         // Langevin dynamics starts at the pseudo-inverse.

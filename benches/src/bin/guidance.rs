@@ -83,17 +83,19 @@ fn one(network: &str, method: &str) -> Result<(), Box<dyn Error>> {
     let particles = if is_ensemble { batch.max(2) } else { batch };
     let setup = Setup {
         once: &once,
+        curvature: 100.0,
         iterations: Some(3),
         particles,
         ..Setup::new(&prior, &m, path.clone())
     };
     let ddpm = AnyStep::new(Ancestral::default());
-    let (denoiser, step): (Box<dyn Denoiser<4> + '_>, _) = match all.first() {
+    let (denoiser, step, path): (Box<dyn Denoiser<4> + '_>, _, _) = match all.first() {
         Some(method) => {
             let parts = method.build(&setup)?;
-            (parts.denoiser, parts.step.unwrap_or(ddpm))
+            let step = parts.step_or_ddpm();
+            (parts.denoiser, step, parts.route.path(path, 1, 0.1)?)
         }
-        None if method == UNGUIDED => (Box::new(&prior), ddpm),
+        None if method == UNGUIDED => (Box::new(&prior), ddpm, path),
         None => return Err(format!("no method {method}").into()),
     };
     let x = noise.normal([particles, shape[1], shape[2], shape[3]], &device);

@@ -9,8 +9,6 @@
 //! Hairer, Nørsett & Wanner 1993, section III.5; Zhang & Chen 2023, "DEIS", eq. 14,
 //! arXiv:2204.13902; Lu et al. 2022, "DPM-Solver++", arXiv:2211.01095.
 
-pub use crate::multistep::exponential::{exponential, midpoint};
-
 /// Returns the Adams–Bashforth weights `w_j = ∫_a^b ℓ_j(τ) dτ` for the given nodes.
 ///
 /// The weights are exact for polynomials of degree below `nodes.len()`. The nodes must be distinct.

@@ -51,6 +51,7 @@ pub use level::{Level, LevelError};
 pub use level_path::{LevelPath, PathError, Span};
 pub use moves::{Move, MoveError};
 pub use multistep::Multistep;
+pub use multistep::exponential::{exponential_move, midpoint_move};
 pub use parameter::ParameterError;
 pub use prediction::{Affine, Prediction};
 pub use schedule::*;

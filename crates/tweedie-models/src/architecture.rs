@@ -116,7 +116,7 @@ pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned
     /// Checks that the network supports an encoding of the noise level.
     ///
     /// # Errors
-    /// [`CheckpointError::Told`] with the reason.
+    /// [`CheckpointError::Sampling`] with the reason.
     fn check_time(&self, time: &TimeInput) -> Result<(), CheckpointError> {
         let _ = time;
         Ok(())

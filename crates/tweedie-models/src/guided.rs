@@ -19,7 +19,7 @@ use tweedie_math::{Level, ParameterError};
 #[derive(Clone, Debug)]
 pub struct Guided<A: Architecture = AnyArchitecture> {
     model: Model<A>,
-    told: [A::Condition; 2],
+    conditions: [A::Condition; 2],
     scale: f64,
 }
 
@@ -51,8 +51,8 @@ impl<A: Architecture> Model<A> {
     /// let (x, level) = (Tensor::ones([2, 3, 8, 8], &device), Level::new(0.6, 0.8)?);
     /// let one = guided.denoise(x.clone(), level)?;
     ///
-    /// let told = model.with_condition(third)?;
-    /// let two = ClassifierFree::new(&told, &model, 4.0)?.denoise(x, level)?;
+    /// let conditioned = model.with_condition(third)?;
+    /// let two = ClassifierFree::new(&conditioned, &model, 4.0)?.denoise(x, level)?;
     /// assert!((one - two).abs().max().into_scalar::<f32>() < 1e-5);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -69,12 +69,13 @@ impl<A: Architecture> Model<A> {
         }
         let device = self.network().devices().into_iter().next();
         let device = device.unwrap_or_default();
-        let told = [condition, other].map(|told| config.network.completed(told, &device));
-        let [c, u] = told.clone();
+        let complete = |condition| config.network.completed(condition, &device);
+        let conditions = [condition, other].map(complete);
+        let [c, u] = conditions.clone();
         A::Condition::join(c, u)?;
         Ok(Guided {
             model: self.clone(),
-            told,
+            conditions,
             scale,
         })
     }
@@ -84,9 +85,9 @@ impl<A: Architecture> Guided<A> {
     /// The model under both conditions, and the batch `x` repeated twice.
     fn both(&self, x: &Tensor<4>) -> Result<(Model<A>, Tensor<4>), InputError> {
         let batch = x.dims()[0];
-        let [c, u] = self.told.each_ref().map(|told| told.for_batch(batch));
-        let told = self.model.told(A::Condition::join(c, u)?);
-        Ok((told, Tensor::cat(vec![x.clone(), x.clone()], 0)))
+        let [c, u] = self.conditions.each_ref().map(|it| it.for_batch(batch));
+        let both = self.model.conditioned_on(A::Condition::join(c, u)?);
+        Ok((both, Tensor::cat(vec![x.clone(), x.clone()], 0)))
     }
 
     /// Combines the two halves of the batch: `u + s (c − u)`.
@@ -123,7 +124,7 @@ impl<A: Architecture> Denoiser<4> for Guided<A> {
 
     fn accepts(&self, shape: [usize; 4]) -> Result<(), InputError> {
         self.model.accepts_images(shape)?;
-        let mut told = self.told.iter();
-        Ok(told.try_for_each(|condition| condition.check(&shape))?)
+        let mut conditions = self.conditions.iter();
+        Ok(conditions.try_for_each(|condition| condition.check(&shape))?)
     }
 }

@@ -278,11 +278,11 @@ impl<A: Architecture> Model<A> {
     pub fn with_condition(&self, condition: A::Condition) -> Result<Self, ConditionError> {
         let (network, channels) = (&self.config.network, self.config.channels);
         network.check_condition(channels, &condition)?;
-        Ok(self.told(condition))
+        Ok(self.conditioned_on(condition))
     }
 
     /// Like `with_condition`, without checking the condition.
-    pub(crate) fn told(&self, condition: A::Condition) -> Self {
+    pub(crate) fn conditioned_on(&self, condition: A::Condition) -> Self {
         let (config, network) = (self.config.clone(), self.network().clone());
         Self::conditional(config, network, condition)
     }

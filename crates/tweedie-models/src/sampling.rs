@@ -184,7 +184,7 @@ impl Clip {
             }
             _ => return Ok(()),
         };
-        Err(CheckpointError::Told { message })
+        Err(CheckpointError::Sampling { message })
     }
 
     /// Wraps a denoiser so that its estimates are clipped.

@@ -272,13 +272,13 @@ mod tests {
             shift: 0.0,
         };
         let embedding = TimeEmbedding::new(waves, 4, 1.0, Activation::Silu, &device).map(&mut Half);
-        let told = Tensor::from_floats([997.0], &device);
+        let time = Tensor::from_floats([997.0], &device);
         let first = embedding
-            .waves(told.clone())
+            .waves(time.clone())
             .into_data()
             .iter::<f64>()
             .next();
         assert_abs_diff_eq!(first.expect("a wave"), 997.0_f64.sin(), epsilon = 1e-4);
-        assert_eq!(embedding.forward(told).dtype(), DType::BF16);
+        assert_eq!(embedding.forward(time).dtype(), DType::BF16);
     }
 }

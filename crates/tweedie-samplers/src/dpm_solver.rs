@@ -16,9 +16,9 @@
 use crate::history::{History, estimate};
 use crate::{Convergence, State, Step, StepContext, StepError};
 use burn::tensor::Tensor;
-use tweedie_math::interpolation::{exponential, midpoint};
 use tweedie_math::multistep::{Combination, Variable};
 use tweedie_math::{Level, Move, MoveError};
+use tweedie_math::{exponential_move, midpoint_move};
 
 /// DPM-Solver (on the noise) or DPM-Solver++ (on the clean signal) of order 2 or 3.
 ///
@@ -87,7 +87,8 @@ impl<const D: usize> Step<D> for DpmSolver {
             known.remember(level, estimate(self.variable, &x, &clean, level), 2);
             Ok::<_, StepError>(())
         };
-        let line = |nodes: &[Level], to: Level| exponential(self.variable, 0.0, nodes, from, to);
+        let line =
+            |nodes: &[Level], to: Level| exponential_move(self.variable, 0.0, nodes, from, to);
         let x = match (
             self.stages,
             mv.log_linear(1.0 / 3.0),
@@ -99,7 +100,7 @@ impl<const D: usize> Step<D> for DpmSolver {
                 look(&mut known, there, middle)?;
                 moved(
                     &known,
-                    midpoint(self.variable, 0.0, [middle, from], from, to),
+                    midpoint_move(self.variable, 0.0, [middle, from], from, to),
                 )?
             }
             (Stages::Three, Some(third), Some(two_thirds)) => {
@@ -118,7 +119,7 @@ impl<const D: usize> Step<D> for DpmSolver {
 
     fn check(&self, mv: Move) -> Result<(), StepError> {
         mv.from.require_noise()?;
-        exponential(self.variable, 0.0, &[mv.from], mv.from, mv.to)?;
+        exponential_move(self.variable, 0.0, &[mv.from], mv.from, mv.to)?;
         Ok(())
     }
 }

@@ -48,8 +48,8 @@ fn maybe<T, O>(
 }
 
 /// The level at which methods without a path stay.
-fn still() -> Result<Route, Failure> {
-    Ok(Route::Staying(Level::variance_exploding(0.1)?))
+fn still() -> Result<Level, Failure> {
+    Ok(Level::variance_exploding(0.1)?)
 }
 
 /// Every method.
@@ -125,15 +125,15 @@ fn of_any_operator<const D: usize, P: Measured<D> + Owned>() -> Vec<Method<D, P>
         .ensemble(),
         new("daps-langevin", "DAPS (Langevin)", Chain, |it| {
             let coupling = LangevinCoupling::new(it.problem.clone(), it.curvature)?;
-            {
-                let coupling = maybe(coupling, it.inner_steps, |it, steps| it.with_steps(steps))?;
-                stepped(it, Daps::new(coupling))
-            }
+            let coupling = maybe(coupling, it.inner_steps, |it, steps| it.with_steps(steps))?;
+            stepped(it, Daps::new(coupling))
         }),
         new("pnp-ula", "PnP-ULA", Chain, |it| {
-            let step = PnpUla::new(it.problem.clone()).with_step_size(it.step_size)?;
+            let delta = 0.2 / (it.curvature + still()?.snr());
+            let step = PnpUla::new(it.problem.clone());
+            let step = step.with_step_size(it.step_size.unwrap_or(delta))?;
             Ok(Parts {
-                route: still()?,
+                route: Route::Staying(still()?),
                 ..stepped(it, step)?
             })
         })
@@ -247,7 +247,7 @@ pub fn linear_methods<const D: usize, P: LinearGaussian<D> + Owned>() -> Vec<Met
         .point(),
         new("red", "RED", Chain, |it| {
             Ok(Parts {
-                route: still()?,
+                route: Route::Staying(still()?),
                 ..stepped(it, Red::new(it.problem.clone()))?
             })
         })

@@ -3,7 +3,8 @@
 use burn::tensor::Tensor;
 use std::fmt;
 use tweedie_core::Denoiser;
-use tweedie_math::{Level, LevelPath};
+use tweedie_inverse::posterior::Dpir;
+use tweedie_math::{Ancestral, Level, LevelPath, PathError};
 use tweedie_samplers::{AnyStep, Ddim};
 
 /// Why a method could not be built.
@@ -49,6 +50,22 @@ pub enum Route {
     ToTheMeasurement,
 }
 
+impl Route {
+    /// Returns the path of a method: `down` to clean data, or `moves` moves of its own for a
+    /// measurement with noise of standard deviation `sigma`.
+    ///
+    /// # Errors
+    /// [`PathError`] if there are no moves.
+    pub fn path(self, down: LevelPath, moves: usize, sigma: f64) -> Result<LevelPath, PathError> {
+        match self {
+            Self::Down => Ok(down),
+            Self::Travelling { length, repeats } => Ok(down.with_time_travel(length, repeats)),
+            Self::Staying(level) => LevelPath::staying(level, moves),
+            Self::ToTheMeasurement => Dpir::<()>::path(1.0, sigma.min(0.9), moves),
+        }
+    }
+}
+
 /// What a method is built from.
 #[derive(Clone)]
 pub struct Setup<'a, const D: usize, P> {
@@ -74,8 +91,8 @@ pub struct Setup<'a, const D: usize, P> {
     pub inner_steps: Option<usize>,
     /// RePaint's time travel: the moves of a stretch, and how often each is travelled.
     pub travel: Option<[usize; 2]>,
-    /// The step size of PnP-ULA.
-    pub step_size: f64,
+    /// The step size of PnP-ULA instead of one that suits the curvature.
+    pub step_size: Option<f64>,
     /// The number of particles of an ensemble.
     pub particles: usize,
     /// Where RED-diff starts if the operator has no pseudo-inverse.
@@ -105,7 +122,7 @@ impl<'a, const D: usize, P> Setup<'a, D, P> {
             iterations: None,
             inner_steps: None,
             travel: None,
-            step_size: 0.005,
+            step_size: None,
             particles: 2,
             start: None,
         }
@@ -127,6 +144,15 @@ pub struct Parts<'a, const D: usize> {
     pub step: Option<AnyStep<D>>,
     /// The path.
     pub route: Route,
+}
+
+impl<const D: usize> Parts<'_, D> {
+    /// Returns the step of the method, or DDPM's if the method takes any.
+    #[must_use]
+    pub fn step_or_ddpm(&self) -> AnyStep<D> {
+        let step = self.step.clone();
+        step.unwrap_or_else(|| AnyStep::new(Ancestral::default()))
+    }
 }
 
 impl<const D: usize> fmt::Debug for Parts<'_, D> {
@@ -163,7 +189,8 @@ pub struct Method<const D: usize, P> {
     pub keeps_shape: bool,
     /// Whether the number of evaluations depends on rounding, because iterations stop early.
     pub iterates: bool,
-    /// The factor by which the method needs more moves than others.
+    /// The number of moves of its path, relative to that of a path down to clean data, with which
+    /// the method is compared.
     pub patience: usize,
     build: Build<D, P>,
 }

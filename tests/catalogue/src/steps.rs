@@ -39,7 +39,7 @@ pub struct NamedStep<const D: usize> {
     pub name: &'static str,
     /// The step.
     pub step: AnyStep<D>,
-    /// The declared order.
+    /// The declared order; 1 for a step without a criterion.
     pub order: usize,
     /// How the order is measured; `None` if the error does not fall with the number of moves.
     pub criterion: Option<Criterion>,
@@ -224,7 +224,8 @@ fn deterministic<const D: usize>() -> Vec<NamedStep<D>> {
             "exponential Adams–Bashforth 2, noise",
             Flow,
             exponential(Second, Noise),
-        ),
+        )
+        .featured(),
         of(
             "exponential Adams–Bashforth 3, noise",
             Flow,
@@ -328,7 +329,7 @@ fn stochastic<const D: usize>() -> Vec<NamedStep<D>> {
         of("DDPM, large variance", Law, Ancestral::large()).featured(),
         of("DDPM, learned variance", Law, LearnedAncestral),
         of("DDIM η = 0.5", Law, ok(Ddim::new(0.5))).featured(),
-        of("DDIM η = 1", Law, Ddim::ancestral()),
+        of("DDIM η = 1", Law, Ddim::ancestral()).featured(),
         of("Euler–Maruyama", LawInTime, EulerMaruyama::new(VP())).featured(),
         of("reverse diffusion", Law, ReverseDiffusion).featured(),
         of("DPM++ 2S ancestral", Law, FreshNoise::new(two))
@@ -368,8 +369,8 @@ fn stochastic<const D: usize>() -> Vec<NamedStep<D>> {
 
 /// Steps with an error of their own, and steps that stay at their level.
 fn others<const D: usize>() -> Vec<NamedStep<D>> {
-    let langevin = || ok(Langevin::signal_to_noise(0.16));
     let annealed = ok(Langevin::annealed(0.05, 1.0));
+    let churn = ok(Churn::new(RungeKutta::heun(), 4.0, 10));
     let end = VP().level(0.01);
     vec![
         without_limit(
@@ -378,16 +379,14 @@ fn others<const D: usize>() -> Vec<NamedStep<D>> {
         )
         .evaluating(2)
         .featured(),
-        without_limit(
-            "Heun with churn",
-            ok(Churn::new(RungeKutta::heun(), 4.0, 10)),
-        )
-        .evaluating(2),
+        without_limit("Heun with churn", churn)
+            .evaluating(2)
+            .featured(),
         without_limit("renoising, ζ = 0.3", ok(Renoise::new(0.3))),
         without_limit("annealed Langevin", ok(AnnealedLangevin::new(5, 1e-4, end))).evaluating(5),
         without_limit("Tsitouras, adaptive", Adaptive::tsitouras()).adaptive(false),
         without_limit("adaptive SDE", AdaptiveSde::new(VP())).adaptive(true),
-        without_limit("Langevin", langevin()).staying(),
+        without_limit("Langevin", ok(Langevin::signal_to_noise(0.16))).staying(),
         without_limit("MALA", ok(Mala::new(0.1, normal)))
             .evaluating(2)
             .staying(),

@@ -82,10 +82,6 @@ pub(crate) struct Case {
 const DESCRIPTIONS: &[&str] = &[
     "adjoint_err",
     "attrs",
-    "config.num_train_timesteps",
-    "config.prediction_type",
-    "config.sampling_eps",
-    "config.sigma_max",
     "count",
     "dagger_resid",
     "data_mean",
@@ -93,7 +89,6 @@ const DESCRIPTIONS: &[&str] = &[
     "defaults",
     "discrete_index_used_f32",
     "discrete_index_used_f64",
-    "eps",
     "err",
     "err_to_exact_ode_at_0",
     "euler_err",
@@ -106,19 +101,15 @@ const DESCRIPTIONS: &[&str] = &[
     "kind",
     "last",
     "lhs",
-    "max_iter",
     "max_logp_diff",
     "max_rel_f32_err_alphas_cumprod",
-    "n",
     "n_noises",
     "nfe",
     "noise_shape",
     "noise_used_at_step",
     "note",
     "out_scale",
-    "sde",
     "steps_run",
-    "t",
     "timesteps_f32_equal_f64",
     "training",
     "what",
@@ -211,7 +202,7 @@ impl File {
             .filter(|value| !value.is_null())
     }
 
-    /// Returns a number of the case, or else of the file, or else what the visible data mean.
+    /// Returns a number of the case, or else of the file, or else `otherwise`.
     pub(crate) fn number(&self, case: &Case, path: &str, otherwise: f64) -> f64 {
         let found = self.setting(case, path).and_then(Value::as_f64);
         found.unwrap_or(otherwise)

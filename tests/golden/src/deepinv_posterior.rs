@@ -247,6 +247,8 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 
 /// Runs DiffPIR on a chain of 1,000 nodes. The peer's λ refers to twice the variance.
 fn diffpir(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    // The nodes are recorded.
+    case.implied(&["max_iter"]);
     let sigma = case.number("sigma")?;
     let chain = chain_of(|key| file.setting(case, &format!("config.{key}")))?;
     let table = file.tensor(case, "seq")?.values.clone();

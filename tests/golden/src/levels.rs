@@ -58,9 +58,8 @@ pub(crate) fn moves_through(case: &Case, sigmas: &[f64]) -> Result<Vec<Move>, Go
 fn built(case: &Case) -> Result<Option<Vec<f64>>, GoldenError> {
     let text = |key: &str| case.config(key).and_then(Value::as_str);
     let flag = |key: &str| case.config(key).and_then(Value::as_bool) == Some(true);
-    case.get("num_inference_steps");
-    case.config("timestep_spacing");
     if flag("use_beta_sigmas") || flag("rescale_betas_zero_snr") {
+        case.implied(&["num_inference_steps", "config.timestep_spacing"]);
         return Ok(None);
     }
     let class = case.text("cls").trim_end_matches("Scheduler");

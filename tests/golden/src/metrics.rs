@@ -269,7 +269,6 @@ fn poisson_term(file: &File, case: &Case, comparison: &mut Comparison) -> Result
         file.shared("datafid/poisson_grad")?,
         1e-11,
     );
-    let _ = case;
     Ok(())
 }
 

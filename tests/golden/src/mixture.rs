@@ -11,6 +11,8 @@ use tweedie::samplers::likelihood::FlowLikelihood;
 use tweedie::samplers::{Adaptive, Tolerance};
 
 pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    // α and σ of the level are recorded, and so are the samples.
+    case.implied(&["n", "sde", "t"]);
     if case.get("alpha").is_some() {
         return at_a_level(file, case);
     }

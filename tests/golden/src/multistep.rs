@@ -7,7 +7,7 @@ use crate::model::{clipped, model};
 use crate::trajectory::{moved, walk_by};
 use serde_json::Value;
 use std::cell::RefCell;
-use tweedie::math::interpolation::exponential;
+use tweedie::math::exponential_move;
 use tweedie::math::multistep::{
     Combination, DpmSolverMultistep, Multistep, Order, UniPcRule, Variable,
 };
@@ -28,7 +28,9 @@ impl Multistep for Peer {
         let nodes = &visited[..visited.len().min(self.order)];
         match *nodes {
             // "heun": linear extrapolation instead of the midpoint rule.
-            [here, _] if !self.midpoint => exponential(self.variable, self.eta, nodes, here, to),
+            [here, _] if !self.midpoint => {
+                exponential_move(self.variable, self.eta, nodes, here, to)
+            }
             [here, before, first] if to.sigma() > 0.0 => {
                 let exact = self.solver.combination(nodes, to)?;
                 halved(self.variable, exact, [here, before, first], to).checked()

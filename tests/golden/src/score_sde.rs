@@ -32,8 +32,13 @@ fn output(value: Tensor<4>, prediction: Prediction) -> impl Denoiser<4> {
 
 /// Replays `correct_steps` moves of the corrector for each level, then one of the predictor.
 fn variance_exploding(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    // The number of levels is that of the recorded ones.
-    case.implied(&["N"]);
+    // The levels are recorded.
+    case.implied(&[
+        "N",
+        "config.num_train_timesteps",
+        "config.sigma_max",
+        "config.sampling_eps",
+    ]);
     let snr = case.config("snr").and_then(serde_json::Value::as_f64);
     let (corrections, snr) = (case.count("correct_steps")?, snr.unwrap_or(0.15));
     let sigmas = &file.tensor(case, "discrete_sigmas")?.values;
@@ -105,6 +110,8 @@ fn variance_exploding(file: &File, case: &Case) -> Result<Outcome, GoldenError> 
 /// Replays Euler–Maruyama with steps of −1/N between times that are (1 − ε)/(N − 1) apart (a
 /// documented bug). The peer's score is in fact the noise.
 fn variance_preserving(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+    // The times are recorded.
+    case.implied(&["config.sampling_eps", "config.num_train_timesteps"]);
     let number = |key: &str| case.config(key).and_then(serde_json::Value::as_f64);
     let schedule = VariancePreserving::new(
         number("beta_min").unwrap_or(0.1),

@@ -22,6 +22,8 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             case.text("note")
         )));
     }
+    // It is a copy of `prediction_type`.
+    case.implied(&["config.prediction_type"]);
     let levels = case.text("model_kind");
     if !["vp", "ve", "vps", "edm", "flow"].contains(&levels) {
         return Err(GoldenError::Lacks(format!("a known model_kind: {levels}")));

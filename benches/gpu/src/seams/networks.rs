@@ -32,7 +32,7 @@ fn weights<N: Module>(
 
 /// Compares bf16 on a device with `f32` on the CPU: the output of a network, and its loss.
 pub(crate) fn half_precision() -> Seam {
-    let config = UnetConfig::new(3).with_blocks(1).with_widths([32, 64]);
+    let config = architectures().swap_remove(0).config;
     Seam::new("U-Net and its loss in bf16", 0.1, move |device| {
         narrow(&config, device)
     })
@@ -103,7 +103,7 @@ fn training(name: String, config: AnyArchitecture) -> Seam {
 }
 
 /// The output of a network in bf16, or in `f32` on the CPU, and its loss.
-fn narrow(config: &UnetConfig, device: &Device) -> Result<Vec<f32>, CaseError> {
+fn narrow(config: &AnyArchitecture, device: &Device) -> Result<Vec<f32>, CaseError> {
     let dtype = match *device == Device::flex() {
         true => DType::F32,
         false => DType::BF16,

@@ -5,11 +5,9 @@ use tweedie::core::oracle::Gaussian;
 use tweedie::inverse::measurement::Measurement;
 use tweedie::inverse::noise::GaussianNoise;
 use tweedie::inverse::operator::Mask;
-use tweedie::inverse::posterior::Dpir;
 use tweedie::prelude::*;
-use tweedie::samplers::AnyStep;
 use tweedie_benches::CaseError;
-use tweedie_catalogue::{Method, Route, Setup, posterior_methods};
+use tweedie_catalogue::{Method, Setup, posterior_methods};
 
 type Inpainting = Measurement<2, Mask<2>, GaussianNoise>;
 
@@ -57,17 +55,8 @@ fn draw(method: &Method<2, Inpainting>, device: &Device) -> Result<Vec<f32>, Cas
         ..Setup::new(&prior, &repeated, path()?)
     };
     let parts = method.build(&setup)?;
-    let path = match parts.route {
-        Route::Down => setup.path.clone(),
-        Route::Travelling { length, repeats } => {
-            setup.path.clone().with_time_travel(length, repeats)
-        }
-        Route::Staying(level) => LevelPath::staying(level, MOVES)?,
-        Route::ToTheMeasurement => Dpir::<()>::path(1.0, SIGMA, MOVES)?,
-    };
-    let step = parts.step;
-    let step = step.unwrap_or_else(|| AnyStep::new(Ancestral::default()));
-    let sampler = Sampler::new(step, path);
+    let path = parts.route.path(setup.path.clone(), MOVES, SIGMA)?;
+    let sampler = Sampler::new(parts.step_or_ddpm(), path);
     let mut noise = HostNoise::seeded(1);
     let x = sampler.start([16, 2], device, &mut noise)?;
     Ok(numbers(sampler.sample(&*parts.denoiser, x, &mut noise)?))

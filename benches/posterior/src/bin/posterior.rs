@@ -119,7 +119,7 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         let draws = floor(&problem, count);
         add(None, Walk::Own, &draws, 0, 0.0)?;
         for method in Method::all() {
-            if !method.allows(task) {
+            if !method.allows(prior, task) {
                 continue;
             }
             for &walk in method.walks() {

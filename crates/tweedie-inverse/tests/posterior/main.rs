@@ -14,14 +14,13 @@ mod particles;
 mod refusals;
 
 use burn::tensor::{DType, Device, Tensor};
-use tweedie_catalogue::{Method, Route, Setup, posterior_methods};
+use tweedie_catalogue::{Method, Setup, posterior_methods};
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{Denoiser, Noise};
 use tweedie_inverse::measurement::Measurement;
 use tweedie_inverse::noise::GaussianNoise;
 use tweedie_inverse::operator::Mask;
-use tweedie_inverse::posterior::Dpir;
-use tweedie_math::{Ancestral, LevelPath, Span, VariancePreserving};
+use tweedie_math::{LevelPath, Span, VariancePreserving};
 use tweedie_samplers::{AnyStep, Sampler};
 
 fn device() -> Device {
@@ -79,6 +78,7 @@ fn runs<'a>(prior: &'a dyn Denoiser<2>, m: &'a Inpainting, moves: usize) -> Vec<
         curvature: 25.0,
         inner_steps: Some(20),
         travel: Some([5, 2]),
+        step_size: Some(0.005),
         ..Setup::new(prior, m, path(moves))
     };
     let all = posterior_methods().into_iter();
@@ -98,15 +98,8 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new<P>(method: &Method<2, P>, setup: &Setup<'a, 2, P>, moves: usize) -> Self {
         let parts = method.build(setup).expect("a method");
-        let down = setup.path.clone();
-        let path = match parts.route {
-            Route::Down => down,
-            Route::Travelling { length, repeats } => down.with_time_travel(length, repeats),
-            Route::Staying(level) => LevelPath::staying(level, moves).expect("a path"),
-            Route::ToTheMeasurement => Dpir::<()>::path(1.0, SIGMA, moves).expect("a path"),
-        };
-        let step = parts.step;
-        let step = step.unwrap_or_else(|| AnyStep::new(Ancestral::default()));
+        let path = parts.route.path(setup.path.clone(), moves, SIGMA);
+        let (path, step) = (path.expect("a path"), parts.step_or_ddpm());
         Self {
             name: method.name,
             is_affine: method.is_affine,

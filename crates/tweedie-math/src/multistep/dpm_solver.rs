@@ -16,7 +16,7 @@
 //! Lu et al. 2022, "DPM-Solver++", algorithm 2 and appendix (SDE), arXiv:2211.01095; Lu et al.
 //! 2022, "DPM-Solver", arXiv:2206.00927.
 
-use super::exponential::{exponential, midpoint};
+use super::exponential::{exponential_move, midpoint_move};
 use super::{Combination, Multistep, Order, Variable};
 use crate::{Level, MoveError, ParameterError};
 use serde::{Deserialize, Serialize};
@@ -113,8 +113,8 @@ impl Multistep for DpmSolverMultistep {
     fn combination(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError> {
         let nodes = &visited[..visited.len().min(self.order.get())];
         match *nodes {
-            [here, before] => midpoint(self.variable, self.eta, [here, before], here, to),
-            _ => exponential(self.variable, self.eta, nodes, visited[0], to),
+            [here, before] => midpoint_move(self.variable, self.eta, [here, before], here, to),
+            _ => exponential_move(self.variable, self.eta, nodes, visited[0], to),
         }
     }
 

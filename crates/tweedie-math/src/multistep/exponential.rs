@@ -52,7 +52,7 @@ impl ExponentialAdamsBashforth {
 impl Multistep for ExponentialAdamsBashforth {
     fn combination(&self, visited: &[Level], to: Level) -> Result<Combination, MoveError> {
         let nodes = &visited[..visited.len().min(self.order.get())];
-        exponential(self.variable, 0.0, nodes, visited[0], to)
+        exponential_move(self.variable, 0.0, nodes, visited[0], to)
     }
 
     fn lookback(&self) -> usize {
@@ -75,7 +75,7 @@ impl Multistep for ExponentialAdamsBashforth {
 /// # Errors
 /// [`MoveError::Singular`] if a coefficient is not finite, [`MoveError::Uphill`] if `eta > 0` and
 /// the move adds noise.
-pub fn exponential(
+pub fn exponential_move(
     variable: Variable,
     eta: f64,
     nodes: &[Level],
@@ -111,7 +111,7 @@ pub fn exponential(
 /// # Errors
 /// [`MoveError::Singular`] if a coefficient is not finite, [`MoveError::Uphill`] if `eta > 0` and
 /// the move adds noise.
-pub fn midpoint(
+pub fn midpoint_move(
     variable: Variable,
     eta: f64,
     nodes: [Level; 2],

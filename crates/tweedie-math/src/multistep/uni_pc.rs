@@ -9,7 +9,7 @@
 //! # Reference
 //! Zhao et al. 2023, "UniPC", algorithms 1 and 2, section 3.4, arXiv:2302.04867.
 
-use super::exponential::{exponential, midpoint};
+use super::exponential::{exponential_move, midpoint_move};
 use super::{Combination, Order, Variable, half_log_snr};
 use crate::{Level, MoveError};
 use serde::{Deserialize, Serialize};
@@ -46,12 +46,12 @@ impl UniPcWeights {
         let nodes = &visited[..visited.len().min(self.order.get())];
         match *nodes {
             [here, before] => {
-                let rule = midpoint(self.variable, 0.0, [here, before], here, to)?;
-                let first = exponential(self.variable, 0.0, &[here], here, to)?;
+                let rule = midpoint_move(self.variable, 0.0, [here, before], here, to)?;
+                let first = exponential_move(self.variable, 0.0, &[here], here, to)?;
                 let scale = self.scale(here, to);
                 blend(first, &rule, scale).checked()
             }
-            _ => exponential(self.variable, 0.0, nodes, visited[0], to),
+            _ => exponential_move(self.variable, 0.0, nodes, visited[0], to),
         }
     }
 
@@ -66,9 +66,9 @@ impl UniPcWeights {
         let from = nodes[0];
         let known: Vec<Level> = [to].iter().chain(nodes).copied().collect();
         if nodes.len() > 1 {
-            return exponential(self.variable, 0.0, &known, from, to);
+            return exponential_move(self.variable, 0.0, &known, from, to);
         }
-        let mut first = exponential(self.variable, 0.0, nodes, from, to)?;
+        let mut first = exponential_move(self.variable, 0.0, nodes, from, to)?;
         let half = 0.5 * self.scale(from, to) * first.past[0];
         first.past = vec![half, first.past[0] - half];
         first.checked()

@@ -110,7 +110,7 @@ pub enum CheckpointError {
     },
     /// A time input that the network does not support, or an invalid clip.
     #[error("{message}")]
-    Told {
+    Sampling {
         /// What is wrong.
         message: String,
     },

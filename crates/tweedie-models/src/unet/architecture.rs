@@ -60,16 +60,16 @@ impl Architecture for UnetConfig {
     /// of its time input, or divides by it, needs the noise level, for which both are finite
     /// everywhere.
     fn check_time(&self, time: &TimeInput) -> Result<(), CheckpointError> {
-        let told = |message: String| Err(CheckpointError::Told { message });
+        let refused = |message: String| Err(CheckpointError::Sampling { message });
         let waves = self.time_encoding();
         if let TimeEncoding::Learned { count, .. } = waves {
             return match time {
                 TimeInput::Index(chain) if chain.len() <= count => Ok(()),
-                TimeInput::Index(chain) => told(format!(
+                TimeInput::Index(chain) => refused(format!(
                     "a table of {count} steps, for a chain of {}",
                     chain.len()
                 )),
-                _ => told(format!(
+                _ => refused(format!(
                     "a table of {count} steps takes the index of a chain"
                 )),
             };
@@ -77,7 +77,7 @@ impl Architecture for UnetConfig {
         let logarithm = matches!(waves, TimeEncoding::Fourier { log: true, .. });
         let positive = matches!(time, TimeInput::NoiseLevel);
         match (logarithm || self.divide_by_condition) && !positive {
-            true => told(
+            true => refused(
                 "the network takes the logarithm of the level, or divides by it: only of \
                  the noise level is it finite everywhere"
                     .into(),

@@ -2,7 +2,9 @@
 //! gradients of all keys and values.
 
 use super::extension::AttendGradient;
-use super::host::{Inputs, Lanes, exponentials, panel, part, put, rows, turned, with};
+use super::host::{
+    Inputs, Lanes, exponentials, panel, part, rows, tokens_first, with, write_columns,
+};
 use crate::host::{Floats, tensor, written};
 use crate::layout::turn;
 use crate::product::{Left, PANEL, Right, product};
@@ -31,10 +33,10 @@ fn backward(given: Inputs<'_>, dy: &[f32]) -> [Vec<f32>; 3] {
     let tape = Tape {
         given,
         dy,
-        keys: &turned(given.k, pairs, [d, m], [d, m]),
-        values: &turned(given.v, pairs, [e, m], [e, m]),
-        queries: &turned(given.q, pairs, [d, n], [wide[0], long]),
-        wanted: &turned(dy, pairs, [e, n], [wide[1], long]),
+        keys: &tokens_first(given.k, pairs, [d, m], [d, m]),
+        values: &tokens_first(given.v, pairs, [e, m], [e, m]),
+        queries: &tokens_first(given.q, pairs, [d, n], [wide[0], long]),
+        wanted: &tokens_first(dy, pairs, [e, n], [wide[1], long]),
         wide,
         long,
     };
@@ -233,7 +235,7 @@ impl Queries<'_> {
         through_softmax(p, &sum, ds);
         let dq = &mut x[..d * PANEL];
         rows(simd, part(given.k, pair, d * m), ds, dq);
-        put(dq, scale, n, first, (out, pair * d * n));
+        write_columns(dq, scale, n, first, (out, pair * d * n));
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) type Lanes = [f32; PANEL];
 
 /// Rearranges `[pairs, features, tokens]` to `[pairs, long, wide]`, tokens by features, padded with
 /// zeros.
-pub(super) fn turned(
+pub(super) fn tokens_first(
     x: &[f32],
     pairs: usize,
     [features, tokens]: [usize; 2],
@@ -94,7 +94,7 @@ pub(super) fn rows<S: Simd>(simd: S, a: &[f32], b: &[f32], c: &mut [f32]) {
 /// Writes the 16 columns of a panel, times `factor`, to columns `first…` of a matrix
 /// `[rows, columns]` that starts at index `start` of `out`.
 #[inline(always)]
-pub(super) fn put(
+pub(super) fn write_columns(
     x: &[f32],
     factor: f32,
     columns: usize,
@@ -138,7 +138,7 @@ pub(super) fn exponentials<S: Simd>(simd: S, x: &mut [f32]) -> (Lanes, Lanes) {
 /// Computes `o`, `[pairs, e, n]`.
 fn forward(given: Inputs<'_>) -> Vec<f32> {
     let ([d, e], [n, m], pairs) = (given.features, given.tokens, given.pairs);
-    let keys = turned(given.k, pairs, [d, m], [d, m]);
+    let keys = tokens_first(given.k, pairs, [d, m], [d, m]);
     let panels = n.div_ceil(PANEL);
     let arch = Arch::new();
     let write = |out: &mut [MaybeUninit<f32>]| {
@@ -189,7 +189,7 @@ impl WithSimd for AttendPanel<'_> {
         for o in o.chunks_exact_mut(PANEL) {
             o.iter_mut().zip(&sum).for_each(|(o, sum)| *o /= sum);
         }
-        put(o, 1.0, n, first, (self.out, pair * e * n));
+        write_columns(o, 1.0, n, first, (self.out, pair * e * n));
     }
 }
 

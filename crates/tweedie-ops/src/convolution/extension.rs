@@ -59,7 +59,7 @@ pub(super) fn convolve(
 
 /// The shape of `y`.
 #[cfg(all(feature = "cube", feature = "fusion"))]
-fn made(x: &Shape, w: &Shape, window: &ConvGeometry) -> Shape {
+fn output_shape(x: &Shape, w: &Shape, window: &ConvGeometry) -> Shape {
     let ([n, _, rows, columns], [o, _, kh, kw]) = (x.dims(), w.dims());
     let [h, w] = window.size([rows, columns], [kh, kw]);
     [n, o, h, w].into()
@@ -74,7 +74,7 @@ fn made(x: &Shape, w: &Shape, window: &ConvGeometry) -> Shape {
 )]
 pub(crate) trait Convolution: Backend {
     /// Computes `y`.
-    #[fusion(dtype = x, shape = made(x, w, window))]
+    #[fusion(dtype = x, shape = output_shape(x, w, window))]
     fn convolution(
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,

@@ -30,7 +30,7 @@ impl<'a> Weights<'a> {
         }
     }
 
-    pub(super) fn made(self) -> usize {
+    pub(super) fn outputs(self) -> usize {
         self.to_from()[0]
     }
 

@@ -45,7 +45,7 @@ pub(super) fn convolve(
     size: [usize; 2],
 ) -> Vec<f32> {
     let [n, from, ..] = shape;
-    let to = weights.made();
+    let to = weights.outputs();
     let tiles = Tiles::of(n, size);
     if tiles.count * to == 0 {
         return Vec::new();
