@@ -33,7 +33,7 @@ const KINDS: [Kind; 9] = [
     Kind::new("Architecture", "tweedie-models/src", "architectures"),
 ];
 
-/// The enums of all members of a kind, and what hides a type.
+/// The enums of all members of a kind, and types that hide a member.
 const WRAPPERS: [&str; 5] = [
     "AnyLinear",
     "AnyOperator",

@@ -11,6 +11,7 @@
 //! | how does a reverse step move? | [`Kernel`]: [`Ancestral`], [`Ddim`], [`EulerOde`], [`EulerMaruyama`], [`ReverseDiffusion`], [`Renoise`] |
 //! | which levels does a sampler visit, in which order? | [`LevelPath`], [`Move`] |
 //! | how does a multistep method combine past estimates? | [`multistep`]: Adams–Bashforth, DEIS, DPM-Solver++, UniPC, iPNDM |
+//! | which weights integrate an interpolating polynomial? | [`interpolation`] |
 //! | how does a Runge–Kutta method weight its slopes? | [`tableau`] |
 //! | which times does training draw, and how are they weighted? | [`TimeDensity`], [`Weighting`] |
 //! | which quantities have a closed form? | [`gaussian`] |

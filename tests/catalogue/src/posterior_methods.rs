@@ -1,6 +1,6 @@
 //! Posterior methods.
 
-use crate::setup::{Failure, Kind, Method, Moves, Owned, Parts, Route, Setup};
+use crate::setup::{Build, Failure, Kind, Method, Moves, Owned, Parts, Route, Setup};
 use tweedie_core::Denoiser;
 use tweedie_inverse::measurement::{LinearGaussian, Measured, SpectralGaussian};
 use tweedie_inverse::posterior::{
@@ -47,6 +47,23 @@ fn maybe<T, O>(
     }
 }
 
+/// RED-diff, from either start.
+fn red_diff<const D: usize, P>(build: Build<D, P>) -> Method<D, P> {
+    let method = Method::new("red-diff", "RED-diff", Kind::Chain, build);
+    method.tunable().curved().point().patient(2)
+}
+
+/// RED-diff with the weight of the setup.
+fn regularised<'a, const D: usize, P: Measured<D> + Owned>(
+    setup: &Setup<'a, D, P>,
+    step: RedDiff<D, P>,
+) -> Result<Parts<'a, D>, Failure> {
+    let step = maybe(step, setup.strength, |step, lambda| {
+        step.with_lambda(lambda)
+    })?;
+    stepped(setup, step)
+}
+
 /// The level at which methods without a path stay.
 fn still() -> Result<Level, Failure> {
     Ok(Level::variance_exploding(0.1)?)
@@ -76,18 +93,12 @@ pub fn posterior_methods<const D: usize, P: SpectralGaussian<D> + Owned>() -> Ve
 /// The methods for any differentiable operator, linear or not.
 #[must_use]
 pub fn methods_of_any_operator<const D: usize, P: Measured<D> + Owned>() -> Vec<Method<D, P>> {
-    let new = Method::<D, P>::new;
     let mut all = of_any_operator();
     // Without a pseudo-inverse to begin with.
-    let from_noise = new("red-diff", "RED-diff", Kind::Chain, |it| {
+    all.push(red_diff(|it: &Setup<'_, D, P>| {
         let start = it.start.clone().ok_or("RED-diff needs a start")?;
-        let step = RedDiff::starting_at(it.problem.clone(), start);
-        stepped(
-            it,
-            maybe(step, it.strength, |it, lambda| it.with_lambda(lambda))?,
-        )
-    });
-    all.push(from_noise.tunable().curved().point().patient(2));
+        regularised(it, RedDiff::starting_at(it.problem.clone(), start))
+    }));
     all
 }
 
@@ -227,17 +238,7 @@ pub fn linear_methods<const D: usize, P: LinearGaussian<D> + Owned>() -> Vec<Met
         new("pnp-dm", "PnP-DM", Chain, |it| {
             stepped(it, PnpDm::new(it.problem.clone()))
         }),
-        new("red-diff", "RED-diff", Chain, |it| {
-            let step = RedDiff::new(it.problem.clone());
-            stepped(
-                it,
-                maybe(step, it.strength, |it, lambda| it.with_lambda(lambda))?,
-            )
-        })
-        .tunable()
-        .curved()
-        .point()
-        .patient(2),
+        red_diff(|it| regularised(it, RedDiff::new(it.problem.clone()))),
         new("dpir", "DPIR", Chain, |it| {
             Ok(Parts {
                 route: Route::ToTheMeasurement,

@@ -164,7 +164,8 @@ impl<const D: usize> fmt::Debug for Parts<'_, D> {
     }
 }
 
-type Build<const D: usize, P> = for<'a> fn(&Setup<'a, D, P>) -> Result<Parts<'a, D>, Failure>;
+pub(crate) type Build<const D: usize, P> =
+    for<'a> fn(&Setup<'a, D, P>) -> Result<Parts<'a, D>, Failure>;
 
 /// A posterior method, and what is known of it.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@
 //! | [`Lgd`] | the same by Monte Carlo, for any likelihood |
 //! | [`Ddnm`] | `x̂₀ + A⁺ (y − A x̂₀)` |
 //! | [`DiffPir`] | the proximal step of the data term |
-//! | [`ScoreGuidance`] | the same with a [`NoisyLikelihood`]: [`Classifier`], [`Annealed`] |
+//! | [`ScoreGuidance`] | `x̂₀ + (σ²/α) ∇ log p(y \| x_t)`, with a [`NoisyLikelihood`]: [`Classifier`], [`Annealed`] |
 //!
 //! Corrections wrap a step or a kernel and correct its moves. Chains make their own moves:
 //!

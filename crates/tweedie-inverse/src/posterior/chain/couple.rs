@@ -1,7 +1,6 @@
 //! Draws from `p(y | x) N(x; c, r² I)`: the measurement half of split Gibbs samplers.
 
-use crate::measurement::accepts_linear;
-use crate::measurement::{Likelihood, LinearGaussian};
+use crate::measurement::{Likelihood, LinearGaussian, accepts_linear};
 use crate::posterior::solve_shifted;
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, Noise, vjp};

@@ -16,8 +16,7 @@
 //! Kawar, Elad, Ermon & Song 2022, "Denoising Diffusion Restoration Models",
 //! arXiv:2201.11793.
 
-use crate::measurement::SpectralGaussian;
-use crate::measurement::accepts_linear;
+use crate::measurement::{SpectralGaussian, accepts_linear};
 use crate::operator::spectral::negligible;
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{InputError, Noise};

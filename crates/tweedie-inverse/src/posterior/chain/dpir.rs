@@ -8,8 +8,7 @@
 //! Zhang et al. 2021, "Plug-and-Play Image Restoration with Deep Denoiser Prior",
 //! arXiv:2008.13751.
 
-use crate::measurement::LinearGaussian;
-use crate::measurement::accepts_linear;
+use crate::measurement::{LinearGaussian, accepts_linear};
 use crate::posterior::{proximal_step, start_at_pseudo_inverse};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{InputError, Noise};

@@ -9,8 +9,7 @@
 //! Romano, Elad & Milanfar 2017, "The Little Engine that Could: Regularization by Denoising",
 //! arXiv:1611.02862.
 
-use crate::measurement::LinearGaussian;
-use crate::measurement::accepts_linear;
+use crate::measurement::{LinearGaussian, accepts_linear};
 use crate::posterior::{proximal_step, start_at_pseudo_inverse};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{InputError, Noise};

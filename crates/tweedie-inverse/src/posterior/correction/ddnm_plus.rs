@@ -13,8 +13,7 @@
 //! Wang, Yu & Zhang 2023, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",
 //! arXiv:2212.00490.
 
-use crate::measurement::SpectralGaussian;
-use crate::measurement::accepts_linear;
+use crate::measurement::{SpectralGaussian, accepts_linear};
 use crate::operator::spectral::negligible;
 use crate::posterior::chain::CUTOFF;
 use burn::tensor::Tensor;

@@ -23,7 +23,8 @@ pub struct DpsStep<K, P> {
 }
 
 impl<K, P> DpsStep<K, P> {
-    /// Corrects the moves of `kernel` with step size ζ = 0.3, the paper's value for inpainting.
+    /// Corrects the moves of `kernel` with step size ζ = 0.3, the paper's value for
+    /// super-resolution.
     pub fn new(kernel: K, problem: P) -> Self {
         Self {
             kernel,

@@ -7,8 +7,7 @@
 //! Choi et al. 2021, "ILVR: Conditioning Method for Denoising Diffusion Probabilistic Models",
 //! algorithm 1, arXiv:2108.02938.
 
-use crate::measurement::LinearMeasured;
-use crate::measurement::accepts_linear;
+use crate::measurement::{LinearMeasured, accepts_linear};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{DenoiseError, InputError, Noise};
 use tweedie_math::{Level, Move};

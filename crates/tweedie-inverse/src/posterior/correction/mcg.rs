@@ -6,8 +6,7 @@
 
 use super::DpsStep;
 use super::repaint::replace;
-use crate::measurement::LinearMeasured;
-use crate::measurement::accepts_linear;
+use crate::measurement::{LinearMeasured, accepts_linear};
 use burn::tensor::Tensor;
 use tweedie_core::InputError;
 use tweedie_math::{Kernel, Move, ParameterError};

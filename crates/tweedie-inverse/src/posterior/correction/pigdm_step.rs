@@ -8,8 +8,7 @@
 //! Song, Vahdat, Mardani & Kautz 2023, "Pseudoinverse-Guided Diffusion Models for Inverse
 //! Problems", ICLR; its code in NVlabs/RED-diff (`pgdm.py`).
 
-use crate::measurement::LinearMeasured;
-use crate::measurement::accepts_linear;
+use crate::measurement::{LinearMeasured, accepts_linear};
 use crate::posterior::{pseudo_inverse, residual};
 use burn::tensor::Tensor;
 use tweedie_core::{Advance, InputError, linearised};

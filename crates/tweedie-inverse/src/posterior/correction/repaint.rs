@@ -10,8 +10,7 @@
 //! Lugmayr et al. 2022, "RePaint", algorithm 1, arXiv:2201.09865; Song et al. 2021, appendix I.2
 //! and I.3, arXiv:2011.13456; Chung et al. 2022 (MCG), algorithms 1 and 2, arXiv:2206.00941.
 
-use crate::measurement::LinearMeasured;
-use crate::measurement::accepts_linear;
+use crate::measurement::{LinearMeasured, accepts_linear};
 use crate::posterior::pseudo_inverse;
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{DenoiseError, InputError, Noise};

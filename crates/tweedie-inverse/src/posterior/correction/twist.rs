@@ -3,8 +3,7 @@
 //! # Reference
 //! Wu et al. 2023, arXiv:2306.17775.
 
-use crate::measurement::accepts_linear;
-use crate::measurement::{Likelihood, LinearGaussian};
+use crate::measurement::{Likelihood, LinearGaussian, accepts_linear};
 use crate::posterior::{posterior_variance, residual, solve_shifted};
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, per_sample_sum, vjp};

@@ -10,8 +10,7 @@
 //! arXiv:2108.01368; Song et al. 2021, appendix I.4, arXiv:2011.13456.
 
 use super::NoisyLikelihood;
-use crate::measurement::LinearGaussian;
-use crate::measurement::accepts_linear;
+use crate::measurement::{LinearGaussian, accepts_linear};
 use crate::posterior::residual;
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, per_sample_sum};

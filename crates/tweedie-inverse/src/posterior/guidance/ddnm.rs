@@ -9,8 +9,7 @@
 //! Wang, Yu & Zhang 2023, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",
 //! algorithm 1, arXiv:2212.00490.
 
-use crate::measurement::LinearMeasured;
-use crate::measurement::accepts_linear;
+use crate::measurement::{LinearMeasured, accepts_linear};
 use crate::posterior::{pseudo_inverse, residual};
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, Denoiser, InputError};

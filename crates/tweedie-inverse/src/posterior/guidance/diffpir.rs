@@ -8,8 +8,7 @@
 //! Zhu et al. 2023, "Denoising Diffusion Models for Plug-and-Play Image Restoration",
 //! algorithm 1, arXiv:2305.08995.
 
-use crate::measurement::LinearGaussian;
-use crate::measurement::accepts_linear;
+use crate::measurement::{LinearGaussian, accepts_linear};
 use crate::posterior::proximal_step;
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, Denoiser, InputError};

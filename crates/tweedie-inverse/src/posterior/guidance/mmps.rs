@@ -10,8 +10,7 @@
 //! Maximization", arXiv:2405.13712; Finzi et al. 2023 (by finite differences),
 //! arXiv:2306.07526.
 
-use crate::measurement::LinearGaussian;
-use crate::measurement::accepts_linear;
+use crate::measurement::{LinearGaussian, accepts_linear};
 use crate::posterior::{accepted, residual};
 use crate::solver::conjugate_gradient::ConjugateGradient;
 use burn::tensor::Tensor;

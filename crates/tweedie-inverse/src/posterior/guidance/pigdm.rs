@@ -8,8 +8,7 @@
 //! Song, Vahdat, Mardani & Kautz 2023, "Pseudoinverse-Guided Diffusion Models for Inverse
 //! Problems", ICLR.
 
-use crate::measurement::LinearGaussian;
-use crate::measurement::accepts_linear;
+use crate::measurement::{LinearGaussian, accepts_linear};
 use crate::posterior::{posterior_variance, residual, solve_shifted};
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, Denoiser, InputError, linearised};

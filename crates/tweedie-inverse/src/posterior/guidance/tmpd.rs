@@ -8,8 +8,7 @@
 //! Boys et al. 2023, "Tweedie Moment Projected Diffusions for Inverse Problems",
 //! arXiv:2310.06721.
 
-use crate::measurement::LinearGaussian;
-use crate::measurement::accepts_linear;
+use crate::measurement::{LinearGaussian, accepts_linear};
 use crate::posterior::residual;
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, Denoiser, InputError, linearised};
