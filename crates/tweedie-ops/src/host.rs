@@ -1,4 +1,4 @@
-//! LinearBackward maps of host memory as differentiable operations on tensors of the CPU backend.
+//! Linear maps of host memory as differentiable operations on tensors of the CPU backend.
 //!
 //! In burn, a custom operation gets a gradient only through a backend extension. One extension
 //! suffices for all linear maps, because the gradient of a linear map is its transpose.

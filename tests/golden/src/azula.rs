@@ -1,8 +1,10 @@
 //! Samplers of azula on an exact Gaussian.
 
 use crate::azula_posterior;
-use crate::case::{Case, File, GoldenError, refused};
-use crate::compare::{Comparison, DOUBLE, Outcome};
+use crate::case::{Case, Done, GoldenError, lacks, refused};
+use crate::compare::DOUBLE;
+use crate::levels::agreed;
+use crate::trajectory::check_state;
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::Replay;
 use tweedie::core::oracle::Gaussian;
@@ -12,115 +14,93 @@ use tweedie::math::multistep::{
 use tweedie::math::{Ddim, Kernel, Level, LevelPath, MoveError, Transition};
 use tweedie::samplers::{AnyStep, PredictorCorrector, RungeKutta, Sampler};
 
-pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+pub(crate) fn run(case: &Case) -> Done {
     if case.id == "schedules" {
-        return schedules(file, case);
+        return schedules(case);
     }
     if azula_posterior::knows(case) {
-        return azula_posterior::run(file, case);
+        return azula_posterior::run(case);
     }
-    let noise = |order| ExponentialAdamsBashforth::new(order, Variable::Noise);
-    let clean = |order| ExponentialAdamsBashforth::new(order, Variable::Clean);
-    let step = match case.text("sampler") {
+    let noise = |order| AnyStep::new(ExponentialAdamsBashforth::new(order, Variable::Noise));
+    let clean = |order| AnyStep::new(ExponentialAdamsBashforth::new(order, Variable::Clean));
+    let name = case.text("sampler");
+    let step = match name {
         "ddpm" => AnyStep::new(Ddim::ancestral()),
         "ddim_eta0" | "euler" => AnyStep::new(Ddim::deterministic()),
         // The peer's η scales the variance; in the paper and here it scales the standard deviation.
-        name if name.starts_with("ddim") => AnyStep::new(Ddim::new(eta(file, case).sqrt())?),
+        _ if name.starts_with("ddim") => AnyStep::new(Ddim::new(eta(case).sqrt())?),
         "heun" => AnyStep::new(RungeKutta::heun()),
         "zAB2" => AnyStep::new(AdamsBashforth::new(Order::Second)),
         "zAB3" => AnyStep::new(AdamsBashforth::new(Order::Third)),
-        "zEAB2" => AnyStep::new(noise(Order::Second)),
-        "xEAB2" => AnyStep::new(clean(Order::Second)),
-        "xEAB3" => AnyStep::new(clean(Order::Third)),
+        "zEAB2" => noise(Order::Second),
+        "xEAB2" => clean(Order::Second),
+        "xEAB3" => clean(Order::Third),
         "pc" => {
             let corrector = Renewal { part: 0.01 };
             let step = PredictorCorrector::new(Ddim::deterministic(), corrector);
             AnyStep::new(step.correcting_first())
         }
         // Here the peer's η scales the standard deviation, and ours the variance.
-        name if name.starts_with("ito") => {
+        _ if name.starts_with("ito") => {
             let solver = DpmSolverMultistep::on_noise(Order::First);
-            AnyStep::new(solver.with_eta(eta(file, case).powi(2))?)
+            AnyStep::new(solver.with_eta(eta(case).powi(2))?)
         }
-        other => return Err(GoldenError::Lacks(format!("a known sampler: {other}"))),
+        other => return Err(lacks(format!("a known sampler: {other}"))),
     };
-    let prior = prior(file)?;
-    let times = times(file, case)?;
-    let path = path(file, case, &times)?;
     // The peer's Heun solver works on x/α.
-    let path = match case.text("sampler") {
-        "heun" => path.without_scaling()?,
-        _ => path,
+    let path = path(case)?;
+    let (path, scales): (_, Vec<f64>) = match name {
+        "heun" => {
+            let scales = path.levels().iter().map(|level| level.alpha()).collect();
+            (path.without_scaling()?, scales)
+        }
+        _ => (path.clone(), vec![1.0; path.levels().len()]),
     };
-    let states = file.tensor(case, "xs")?.parts();
-    let draws = file.tensor(case, "noises").ok();
-    let draws = draws.map(|noises| noises.parts()).unwrap_or_default();
-    let draws = draws.iter().map(|z| z.tensor::<2>(DType::F64));
+    let states = case.parts::<2>("xs", DType::F64)?;
     // With η = 0 the peer still draws noise, and multiplies it by 0.
-    let mut draws = Replay::new(draws.collect::<Result<_, _>>()?);
-    let scale = |t: f64| -> Result<f64, GoldenError> {
-        let scaled = case.text("sampler") == "heun";
-        Ok(if scaled {
-            level(file, case, case.text("schedule"), t)?.alpha()
-        } else {
-            1.0
-        })
-    };
-    let x = states[0].tensor::<2>(DType::F64)? / scale(times[0])?;
+    let mut draws = Replay::new(case.parts("noises", DType::F64)?);
+    let x = states[0].clone() / scales[0];
     let sampler = Sampler::new(step, path);
-    let run = sampler.trajectory(&prior, x, &mut draws)?;
-    let found: Vec<Tensor<2>> = run
-        .map(|state| Ok(state?.x))
-        .collect::<Result<_, GoldenError>>()?;
-    let mut comparison = Comparison::default();
     // Some runs are recorded only at their ends.
-    let every = found.len() / (states.len() - 1);
-    for (k, state) in states.iter().enumerate().skip(1) {
-        let x = found[k * every - 1].clone() * scale(times[k * every])?;
-        comparison.tensor(&format!("xs[{k}]"), x, state, DOUBLE);
+    let every = (scales.len() - 1) / (states.len() - 1);
+    for (k, state) in sampler
+        .trajectory(&prior(case)?, x, &mut draws)?
+        .enumerate()
+    {
+        let x: Tensor<2> = state?.x * scales[k + 1];
+        if (k + 1) % every == 0 {
+            check_state(case, (k + 1) / every, &x)?;
+        }
     }
-    Ok(Outcome::Ran(comparison))
+    Ok(())
 }
 
-pub(crate) fn prior(file: &File) -> Result<Gaussian, GoldenError> {
-    let variance = &file.shared("var")?.values;
+pub(crate) fn prior(case: &Case) -> Result<Gaussian, GoldenError> {
+    let variance = &case.record("var")?.values;
     let stds: Vec<f64> = variance.iter().map(|v| v.sqrt()).collect();
-    Gaussian::diagonal(&file.shared("mean")?.values, &stds).map_err(refused)
+    Gaussian::diagonal(&case.record("mean")?.values, &stds).map_err(refused)
 }
 
 /// Returns the η that the sampler's name spells, or that of the parameters.
-fn eta(file: &File, case: &Case) -> f64 {
+fn eta(case: &Case) -> f64 {
     let spelled = case.text("sampler").split_once("eta");
     let spelled = spelled.and_then(|(_, number)| number.parse().ok());
-    spelled.unwrap_or_else(|| file.number(case, "params.eta", 1.0))
+    spelled.unwrap_or_else(|| case.number_or("params.eta", 1.0))
 }
 
-/// Returns the times of a run, from 1 to 0, which must be the recorded ones.
-pub(crate) fn times(file: &File, case: &Case) -> Result<Vec<f64>, GoldenError> {
-    let recorded = &file.tensor(case, "timesteps")?.values;
-    let steps = file.number(case, "steps", (recorded.len() - 1) as f64);
-    let times: Vec<f64> = (0..=steps as usize)
-        .map(|k| 1.0 - k as f64 / steps)
-        .collect();
-    let apart = |(a, b): (&f64, &f64)| (a - b).abs() > DOUBLE;
-    match times.len() == recorded.len() && !times.iter().zip(recorded).any(apart) {
-        true => Ok(times),
-        false => Err(refused(format!("times {times:?} instead of {recorded:?}"))),
-    }
-}
-
-/// Returns the path of a run.
-pub(crate) fn path(file: &File, case: &Case, times: &[f64]) -> Result<LevelPath, GoldenError> {
-    let levels = times
-        .iter()
-        .map(|&t| level(file, case, case.text("schedule"), t));
+/// Returns the path of a run, through times from 1 to 0, which must be the recorded ones.
+pub(crate) fn path(case: &Case) -> Result<LevelPath, GoldenError> {
+    let recorded = &case.record("timesteps")?.values;
+    let steps = case.number_or("steps", (recorded.len() - 1) as f64);
+    let times = (0..=steps as usize).map(|k| 1.0 - k as f64 / steps);
+    let times = agreed(times.collect(), recorded)?;
+    let levels = times.iter().map(|&t| level(case, case.text("schedule"), t));
     Ok(LevelPath::through(levels.collect::<Result<_, _>>()?)?)
 }
 
 /// Returns the peer's level, which stays away from both ends.
-fn level(file: &File, case: &Case, schedule: &str, t: f64) -> Result<Level, GoldenError> {
-    let number =
-        |key: &str, otherwise| file.number(case, &format!("schedule_params.{key}"), otherwise);
+fn level(case: &Case, schedule: &str, t: f64) -> Result<Level, GoldenError> {
+    let number = |key: &str, default| case.number_or(&format!("schedule_params.{key}"), default);
     let (alpha_min, sigma_min) = (number("alpha_min", 1e-3), number("sigma_min", 1e-3));
     let above = |alpha: f64| (alpha, (1.0 - alpha * alpha + sigma_min * sigma_min).sqrt());
     let line = |t: f64| (1.0 - t + t * alpha_min, t + (1.0 - t) * sigma_min);
@@ -133,28 +113,22 @@ fn level(file: &File, case: &Case, schedule: &str, t: f64) -> Result<Level, Gold
         "Cosine" => above((t * alpha_min.acos()).cos()),
         "Rectified" => line(t),
         "Decay" => line((1.0 - gamma.powf(t)) / (1.0 - gamma)),
-        other => return Err(GoldenError::Lacks(format!("a known schedule: {other}"))),
+        other => return Err(lacks(format!("a known schedule: {other}"))),
     };
     Ok(Level::new(alpha, sigma)?)
 }
 
-fn schedules(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    let times = &file.shared("schedule_t")?.values;
-    let mut comparison = Comparison::default();
+fn schedules(case: &Case) -> Done {
+    let times = &case.record("schedule_t")?.values;
     for name in ["VP", "VE", "Cosine", "Rectified", "Decay"] {
         let kind = if name == "VE" { "VE by default" } else { name };
-        let levels = times.iter().map(|&t| level(file, case, kind, t));
+        let levels = times.iter().map(|&t| level(case, kind, t));
         let levels = levels.collect::<Result<Vec<_>, _>>()?;
-        for (field, part) in [
-            ("alpha", Level::alpha as fn(Level) -> f64),
-            ("sigma", Level::sigma),
-        ] {
-            let found: Vec<f64> = levels.iter().map(|&level| part(level)).collect();
-            let recorded = file.shared(&format!("schedule_{name}/{field}"))?;
-            comparison.values(name, &found, &recorded.values, DOUBLE);
-        }
+        let of = |part: fn(Level) -> f64| levels.iter().copied().map(part).collect::<Vec<_>>();
+        case.check_values(&format!("schedule_{name}/alpha"), &of(Level::alpha), DOUBLE)?;
+        case.check_values(&format!("schedule_{name}/sigma"), &of(Level::sigma), DOUBLE)?;
     }
-    Ok(Outcome::Ran(comparison))
+    Ok(())
 }
 
 /// The peer's corrector: it replaces a part of the noise, as a variance, by a fresh draw.

@@ -1,11 +1,13 @@
 //! Golden files: a JSON sidecar and its tensors.
 
+use crate::compare::Comparison;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use tweedie::burn::tensor::{Bytes, DType, Device, Tensor, TensorData};
 
 /// Why a golden file could not be read, or a case could not be run as described.
@@ -22,6 +24,8 @@ pub enum GoldenError {
     Lacks(String),
     /// Settings that the library rejects.
     Refused(String),
+    /// A case that is not replayed, with the reason.
+    Skipped(String),
 }
 
 impl fmt::Display for GoldenError {
@@ -35,7 +39,7 @@ impl fmt::Display for GoldenError {
                 path.display()
             ),
             Self::Lacks(what) => write!(f, "the case lacks {what}"),
-            Self::Refused(message) => f.write_str(message),
+            Self::Refused(message) | Self::Skipped(message) => f.write_str(message),
         }
     }
 }
@@ -63,16 +67,18 @@ pub(crate) struct File {
     pub(crate) folder: PathBuf,
     /// The settings that apply to all cases.
     pub(crate) meta: Value,
-    /// The cases, in order.
-    pub(crate) cases: Vec<Case>,
     tensors: HashMap<String, Recorded>,
 }
 
-/// One case of a sidecar.
-#[derive(Clone, Debug)]
+/// One case of a sidecar, and how far its replay is from its record.
+#[derive(Debug)]
 pub(crate) struct Case {
     /// The name of the case.
     pub(crate) id: String,
+    /// The file of the case.
+    pub(crate) file: Rc<File>,
+    /// The comparisons so far.
+    pub(crate) comparison: RefCell<Comparison>,
     settings: Value,
     /// The fields that were read.
     read: RefCell<BTreeSet<String>>,
@@ -117,12 +123,12 @@ const DESCRIPTIONS: &[&str] = &[
     "y_shape",
 ];
 
-impl File {
-    /// Reads a sidecar and its `.safetensors` file.
+impl Case {
+    /// Reads the cases of a sidecar and its `.safetensors` file.
     ///
     /// # Errors
     /// Returns a [`GoldenError`] that names the file and the fault.
-    pub(crate) fn open(sidecar: &Path) -> Result<Self, GoldenError> {
+    pub(crate) fn open(sidecar: &Path) -> Result<Vec<Self>, GoldenError> {
         let read = |path: &Path| {
             std::fs::read(path).map_err(|source| GoldenError::Io(path.into(), source))
         };
@@ -142,14 +148,6 @@ impl File {
                 listed.push(json!({ "id": id, "kind": "metric" }));
             }
         }
-        let cases = listed.into_iter().map(|settings| {
-            let id = settings["id"].as_str().unwrap_or("?").to_owned();
-            Case {
-                id,
-                settings,
-                read: RefCell::default(),
-            }
-        });
         let beside = sidecar.with_extension("safetensors");
         let bytes = read(&beside)?;
         let stored = SafeTensors::deserialize(&bytes)
@@ -159,90 +157,84 @@ impl File {
             let shape = view.shape().to_vec();
             Some((name, Recorded { shape, values }))
         });
-        Ok(Self {
+        let file = Rc::new(File {
             folder: sidecar.parent().unwrap_or(sidecar).into(),
-            cases: cases.collect(),
             tensors: tensors.collect(),
             meta,
-        })
-    }
-
-    /// Returns a tensor of the file, if it exists.
-    pub(crate) fn find(&self, name: &str) -> Option<&Recorded> {
-        self.tensors.get(name)
-    }
-
-    /// Returns whether a case has a tensor.
-    pub(crate) fn holds(&self, case: &Case, name: &str) -> bool {
-        self.find(&format!("{}/{name}", case.id)).is_some()
-    }
-
-    /// Returns a tensor of a case, `<id>/<name>`.
-    pub(crate) fn tensor(&self, case: &Case, name: &str) -> Result<&Recorded, GoldenError> {
-        self.shared(&format!("{}/{name}", case.id))
-    }
-
-    /// Returns a tensor of the file, by its full name.
-    pub(crate) fn shared(&self, name: &str) -> Result<&Recorded, GoldenError> {
-        let lacks = || GoldenError::Lacks(format!("tensor {name}"));
-        self.find(name).ok_or_else(lacks)
-    }
-
-    /// Returns a setting of the case, or else of the file, if it exists and is not null. Dots
-    /// separate the names of nested fields.
-    pub(crate) fn setting<'a>(&'a self, case: &'a Case, path: &str) -> Option<&'a Value> {
-        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-        let nested = |value: &'a Value| {
-            let keys = rest.split('.').filter(|key| !key.is_empty());
-            let mut keys = keys;
-            keys.try_fold(value, |value, key| value.get(key))
+        });
+        let case = |settings: Value| Self {
+            id: settings["id"].as_str().unwrap_or("?").to_owned(),
+            file: Rc::clone(&file),
+            comparison: RefCell::default(),
+            settings,
+            read: RefCell::default(),
         };
-        let own = case.get(first).and_then(nested);
-        own.or_else(|| self.meta.get(first).and_then(nested))
-            .filter(|value| !value.is_null())
+        Ok(listed.into_iter().map(case).collect())
     }
 
-    /// Returns a number of the case, or else of the file, or else `otherwise`.
-    pub(crate) fn number(&self, case: &Case, path: &str, otherwise: f64) -> f64 {
-        let found = self.setting(case, path).and_then(Value::as_f64);
-        found.unwrap_or(otherwise)
+    /// Returns a tensor of the case, `<id>/<name>`, or else of the file, if it exists.
+    pub(crate) fn find(&self, name: &str) -> Option<&Recorded> {
+        let own = self.file.tensors.get(&format!("{}/{name}", self.id));
+        own.or_else(|| self.file.tensors.get(name))
     }
 
-    /// Returns the first tensor of a case whose name starts with `prefix`. Names spell settings.
-    pub(crate) fn spelled(&self, case: &Case, prefix: &str) -> Result<&Recorded, GoldenError> {
-        let prefix = format!("{}/{prefix}", case.id);
-        match self.names(&prefix).first() {
-            Some(name) => self.shared(name),
-            None => Err(GoldenError::Lacks(format!("tensor {prefix}…"))),
-        }
+    /// Returns a tensor of the case, or else of the file.
+    pub(crate) fn record(&self, name: &str) -> Result<&Recorded, GoldenError> {
+        self.find(name)
+            .ok_or_else(|| lacks(format!("tensor {name}")))
     }
 
-    /// Returns the names of the tensors that start with `prefix`.
+    /// Returns a tensor of the file.
+    pub(crate) fn shared(&self, name: &str) -> Result<&Recorded, GoldenError> {
+        let found = self.file.tensors.get(name);
+        found.ok_or_else(|| lacks(format!("tensor {name}")))
+    }
+
+    /// Returns a record in `f64`.
+    pub(crate) fn tensor<const D: usize>(&self, name: &str) -> Result<Tensor<D>, GoldenError> {
+        self.record(name)?.tensor(DType::F64)
+    }
+
+    /// Returns a record by its parts along the first dimension; none if it does not exist.
+    pub(crate) fn parts<const D: usize>(
+        &self,
+        name: &str,
+        dtype: DType,
+    ) -> Result<Vec<Tensor<D>>, GoldenError> {
+        let parts = self.find(name).map(Recorded::parts).unwrap_or_default();
+        parts.iter().map(|part| part.tensor(dtype)).collect()
+    }
+
+    /// Returns the names of the file's tensors that start with `prefix`.
     pub(crate) fn names(&self, prefix: &str) -> Vec<&str> {
-        let names = self.tensors.keys().map(String::as_str);
+        let names = self.file.tensors.keys().map(String::as_str);
         let mut names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();
         names.sort_unstable();
         names
     }
-}
 
-impl Case {
-    /// Returns a setting, if it exists and is not null.
-    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
-        self.read.borrow_mut().insert(key.to_owned());
-        self.settings.get(key).filter(|value| !value.is_null())
+    /// Returns the first tensor of the case whose name starts with `prefix`. Names spell settings.
+    pub(crate) fn spelled_record(&self, prefix: &str) -> Result<&Recorded, GoldenError> {
+        match self.names(&format!("{}/{prefix}", self.id)).first() {
+            Some(name) => self.record(name),
+            None => Err(lacks(format!("tensor {prefix}…"))),
+        }
     }
 
-    /// Returns whether the case has a setting. It is not read thereby.
+    /// Returns a setting of the case, or else of the file, if it exists and is not null. Dots
+    /// separate the names of nested fields.
+    pub(crate) fn get(&self, path: &str) -> Option<&Value> {
+        let ends = path.match_indices('.').map(|(end, _)| end);
+        let read = ends.chain([path.len()]).map(|end| path[..end].to_owned());
+        self.read.borrow_mut().extend(read);
+        let nested = |value| path.split('.').try_fold(value, Value::get);
+        let found = |value| nested(value).filter(|value: &&Value| !value.is_null());
+        found(&self.settings).or_else(|| found(&self.file.meta))
+    }
+
+    /// Returns whether the case itself has a setting. It is not read thereby.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.settings.get(key).is_some_and(|value| !value.is_null())
-    }
-
-    /// Returns a setting of the case's `config`, if it exists and is not null.
-    pub(crate) fn config(&self, key: &str) -> Option<&Value> {
-        self.read.borrow_mut().insert(format!("config.{key}"));
-        let config = self.get("config")?;
-        config.get(key).filter(|value| !value.is_null())
     }
 
     /// Marks fields whose values the record implies.
@@ -266,38 +258,58 @@ impl Case {
         all
     }
 
+    /// Returns a number, if the setting exists.
+    pub(crate) fn maybe(&self, path: &str) -> Option<f64> {
+        self.get(path).and_then(Value::as_f64)
+    }
+
     /// Returns a number.
-    pub(crate) fn number(&self, key: &str) -> Result<f64, GoldenError> {
-        let lacks = || GoldenError::Lacks(format!("number {key}"));
-        self.get(key).and_then(Value::as_f64).ok_or_else(lacks)
+    pub(crate) fn number(&self, path: &str) -> Result<f64, GoldenError> {
+        self.maybe(path)
+            .ok_or_else(|| lacks(format!("number {path}")))
+    }
+
+    /// Returns a number, or `otherwise`.
+    pub(crate) fn number_or(&self, path: &str, otherwise: f64) -> f64 {
+        self.maybe(path).unwrap_or(otherwise)
     }
 
     /// Returns a count.
-    pub(crate) fn count(&self, key: &str) -> Result<usize, GoldenError> {
-        self.number(key).map(|number| number as usize)
+    pub(crate) fn count(&self, path: &str) -> Result<usize, GoldenError> {
+        self.number(path).map(|number| number as usize)
     }
 
     /// Returns a number from its field, or from the part of the case's name that starts with
     /// `prefix`, such as `N50`.
-    pub(crate) fn spelled(&self, key: &str, prefix: &str) -> Result<f64, GoldenError> {
-        let lacks = || GoldenError::Lacks(format!("{key}, as a field or in the name {}", self.id));
+    pub(crate) fn spelled(&self, path: &str, prefix: &str) -> Result<f64, GoldenError> {
+        let lacks = || lacks(format!("{path}, as a field or in the name {}", self.id));
         let mut parts = self.id.split('_');
         let named = || parts.find_map(|part| part.strip_prefix(prefix)?.parse().ok());
-        let field = self.get(key);
+        let field = self.get(path);
         let field = field.and_then(|it| it.as_f64().or(it.as_bool().map(f64::from)));
         field.or_else(named).ok_or_else(lacks)
     }
 
     /// Returns a list of numbers.
-    pub(crate) fn numbers(&self, key: &str) -> Result<Vec<f64>, GoldenError> {
-        let lacks = || GoldenError::Lacks(format!("numbers {key}"));
-        let list = self.get(key).and_then(Value::as_array).ok_or_else(lacks)?;
+    pub(crate) fn numbers(&self, path: &str) -> Result<Vec<f64>, GoldenError> {
+        let list = self.get(path).and_then(Value::as_array);
+        let list = list.ok_or_else(|| lacks(format!("numbers {path}")))?;
         Ok(list.iter().filter_map(Value::as_f64).collect())
     }
 
     /// Returns a text, or an empty one if it is missing.
-    pub(crate) fn text(&self, key: &str) -> &str {
-        self.get(key).and_then(Value::as_str).unwrap_or_default()
+    pub(crate) fn text(&self, path: &str) -> &str {
+        self.get(path).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Returns a text, or `otherwise`.
+    pub(crate) fn text_or<'a>(&'a self, path: &str, otherwise: &'a str) -> &'a str {
+        self.get(path).and_then(Value::as_str).unwrap_or(otherwise)
+    }
+
+    /// Returns a flag, or `otherwise`.
+    pub(crate) fn flag(&self, path: &str, otherwise: bool) -> bool {
+        self.get(path).and_then(Value::as_bool).unwrap_or(otherwise)
     }
 }
 
@@ -305,10 +317,17 @@ impl Recorded {
     /// Returns the tensor in a dtype of the library.
     pub(crate) fn tensor<const D: usize>(&self, dtype: DType) -> Result<Tensor<D>, GoldenError> {
         let shape: [usize; D] = self.shape.clone().try_into().map_err(|shape: Vec<usize>| {
-            GoldenError::Lacks(format!("{D} dimensions in a tensor of shape {shape:?}"))
+            lacks(format!("{D} dimensions in a tensor of shape {shape:?}"))
         })?;
         let data = TensorData::new(self.values.clone(), shape);
         Ok(Tensor::from_data(data, (&Device::flex(), dtype)))
+    }
+
+    /// Returns the largest size of a value.
+    pub(crate) fn largest(&self) -> f64 {
+        self.values
+            .iter()
+            .fold(0.0, |most: f64, x| most.max(x.abs()))
     }
 
     /// Returns part `i` along the first dimension.
@@ -331,9 +350,22 @@ impl Recorded {
     }
 }
 
+/// The end of a replay.
+pub(crate) type Done = Result<(), GoldenError>;
+
 /// Returns an error with a message.
 pub(crate) fn refused(message: impl fmt::Display) -> GoldenError {
     GoldenError::Refused(message.to_string())
+}
+
+/// Returns the error of a missing part.
+pub(crate) fn lacks(what: impl Into<String>) -> GoldenError {
+    GoldenError::Lacks(what.into())
+}
+
+/// Ends a case that is not replayed.
+pub(crate) fn skip<T>(reason: impl Into<String>) -> Result<T, GoldenError> {
+    Err(GoldenError::Skipped(reason.into()))
 }
 
 fn values(dtype: Dtype, data: &[u8], length: usize) -> Option<Vec<f64>> {

@@ -1,14 +1,14 @@
 //! Mean and variance of a chain on one-dimensional Gaussian data, in closed form.
 
-use crate::case::{Case, File, GoldenError};
-use crate::compare::{Comparison, DOUBLE, Outcome};
+use crate::case::{Case, Done};
+use crate::compare::DOUBLE;
 use crate::settings::chain;
 use tweedie::math::{Ddim, Kernel, LevelPath, Spacing};
 
-pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    let prior = &file.shared("mu_s")?.values;
+pub(crate) fn run(case: &Case) -> Done {
+    let prior = &case.record("mu_s")?.values;
     let (mu, s2) = (prior[0], prior[1].powi(2));
-    let chain = chain(|key| file.setting(case, &format!("config.{key}")))?;
+    let chain = chain(case)?;
     let spacing = Spacing::Leading { offset: 0 };
     let path = LevelPath::respaced(&chain, spacing, case.count("N")?)?;
     let kernel = Ddim::new(case.number("eta")?)?;
@@ -22,13 +22,6 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         mean = slope * mean + step.clean * (mu - g * alpha * mu);
         variance = slope * slope * variance + step.noise.powi(2);
     }
-    let mut comparison = Comparison::default();
-    comparison.values("mean", &[mean], &[case.number("final_mean")?], DOUBLE);
-    comparison.values(
-        "variance",
-        &[variance],
-        &[case.number("final_var")?],
-        DOUBLE,
-    );
-    Ok(Outcome::Ran(comparison))
+    case.check_number("final_mean", mean, DOUBLE)?;
+    case.check_number("final_var", variance, DOUBLE)
 }

@@ -1,31 +1,23 @@
 //! Euler's method with churn.
 
-use crate::case::{Case, File, GoldenError};
-use crate::compare::Outcome;
+use crate::case::{Case, Done};
 use crate::levels::moves;
 use crate::model::recorded;
-use crate::trajectory::{kwarg, moved, open_loop, walk_by};
-use serde_json::Value;
+use crate::trajectory::{moved, open_loop, walk_by};
 use tweedie::math::{Ddim, Prediction};
 use tweedie::samplers::Churn;
 
 /// The peer evaluates its network before the churn, and reads the output at the raised level. It
 /// reads a velocity at the level before the churn (a documented bug).
-pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+pub(crate) fn run(case: &Case) -> Done {
     // The outputs are recorded.
     case.implied(&["model"]);
-    let moves = moves(file, case)?;
-    let number = |key: &str, default: f64| {
-        let value = kwarg(case, key).and_then(Value::as_f64);
-        value.unwrap_or(default)
-    };
+    let moves = moves(case)?;
+    let number = |key: &str, default| case.number_or(&format!("step_kwargs.{key}"), default);
     let churn = Churn::new(Ddim::deterministic(), number("s_churn", 0.0), moves.len())?
         .within(number("s_tmin", 0.0), number("s_tmax", f64::INFINITY))?
         .with_noise_scale(number("s_noise", 1.0))?;
-    let sigma_data = case
-        .config("sigma_data")
-        .and_then(Value::as_f64)
-        .unwrap_or(0.5);
+    let sigma_data = case.number_or("config.sigma_data", 0.5);
     let before: Vec<_> = moves.iter().map(|mv| mv.from).collect();
     let prediction = match (case.text("model_kind"), case.text("prediction_type")) {
         ("edm", _) => Prediction::Edm { sigma_data },
@@ -34,18 +26,13 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     };
     let model = |dtype| {
         let before = before.clone();
-        recorded(file, case, dtype, move |k, raised| match prediction {
+        recorded(case, dtype, move |k, raised| match prediction {
             Prediction::Velocity => prediction.to_clean(before[k]),
             _ => prediction.to_clean(raised),
         })
     };
-    let single = open_loop(file, case, before.iter().copied())?;
-    walk_by(
-        file,
-        case,
-        &moves,
-        single,
-        model,
-        |model, x, mv, noise, _| moved(&churn, model, x, mv, noise, &mut ()),
-    )
+    let single = open_loop(case, before.iter().copied())?;
+    walk_by(case, &moves, single, model, |model, x, mv, noise, _| {
+        moved(&churn, model, x, mv, noise, &mut ())
+    })
 }

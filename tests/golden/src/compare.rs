@@ -1,6 +1,6 @@
 //! Comparison of computed with recorded values.
 
-use crate::case::Recorded;
+use crate::case::{Case, Done, Recorded};
 use tweedie::burn::tensor::Tensor;
 
 /// The tolerance for arithmetic in `f64`.
@@ -17,13 +17,6 @@ pub enum Outcome {
     Skipped(String),
     /// The case could not run as described.
     Broken(String),
-}
-
-impl Outcome {
-    /// Returns the outcome of a skipped case.
-    pub(crate) fn skipped(reason: impl Into<String>) -> Self {
-        Self::Skipped(reason.into())
-    }
 }
 
 /// The largest errors of a case.
@@ -64,7 +57,7 @@ impl Comparison {
     }
 
     /// Compares values.
-    pub(crate) fn values(&mut self, what: &str, found: &[f64], recorded: &[f64], tolerance: f64) {
+    fn add(&mut self, what: &str, found: &[f64], recorded: &[f64], tolerance: f64) {
         if found.len() != recorded.len() {
             let message = format!(
                 "{what}: {} values instead of {}",
@@ -93,30 +86,72 @@ impl Comparison {
             }
         }
     }
+}
 
-    /// Compares a tensor, with errors relative to its largest value, or to 1 if that is larger.
+impl Case {
+    /// Compares values.
+    pub(crate) fn values(&self, what: &str, found: &[f64], recorded: &[f64], tolerance: f64) {
+        let mut comparison = self.comparison.borrow_mut();
+        comparison.add(what, found, recorded, tolerance);
+    }
+
+    /// Compares a number with the setting of this name.
+    pub(crate) fn check_number(&self, name: &str, found: f64, tolerance: f64) -> Done {
+        self.values(name, &[found], &[self.number(name)?], tolerance);
+        Ok(())
+    }
+
+    /// Compares values with the record of this name.
+    pub(crate) fn check_values(&self, name: &str, found: &[f64], tolerance: f64) -> Done {
+        self.values(name, found, &self.record(name)?.values, tolerance);
+        Ok(())
+    }
+
+    /// Compares a tensor with the record of this name.
+    pub(crate) fn check<const D: usize>(
+        &self,
+        name: &str,
+        found: Tensor<D>,
+        tolerance: f64,
+    ) -> Done {
+        self.compare(name, found, self.record(name)?, tolerance);
+        Ok(())
+    }
+
+    /// Like `check`, with errors relative to the largest recorded value, or to 1 if that is larger.
+    pub(crate) fn check_scaled<const D: usize>(
+        &self,
+        name: &str,
+        found: Tensor<D>,
+        tolerance: f64,
+    ) -> Done {
+        self.scaled(name, found, self.record(name)?, tolerance);
+        Ok(())
+    }
+
+    /// Compares a tensor, with errors relative to its largest recorded value, or to 1 if that is
+    /// larger.
     pub(crate) fn scaled<const D: usize>(
-        &mut self,
+        &self,
         what: &str,
         found: Tensor<D>,
         recorded: &Recorded,
         tolerance: f64,
     ) {
-        let largest = recorded
-            .values
-            .iter()
-            .fold(1.0, |most: f64, x| most.max(x.abs()));
-        let values = recorded.values.iter().map(|x| x / largest);
-        let recorded = Recorded {
-            shape: recorded.shape.clone(),
-            values: values.collect(),
-        };
-        self.tensor(what, found / largest, &recorded, tolerance);
+        let largest = recorded.largest().max(1.0);
+        let values = recorded.values.iter().map(|x| x / largest).collect();
+        let shape = recorded.shape.clone();
+        self.compare(
+            what,
+            found / largest,
+            &Recorded { shape, values },
+            tolerance,
+        );
     }
 
     /// Compares a tensor.
-    pub(crate) fn tensor<const D: usize>(
-        &mut self,
+    pub(crate) fn compare<const D: usize>(
+        &self,
         what: &str,
         found: Tensor<D>,
         recorded: &Recorded,
@@ -124,9 +159,13 @@ impl Comparison {
     ) {
         if found.dims()[..] != recorded.shape[..] {
             let message = format!("{what}: {:?} instead of {:?}", found.dims(), recorded.shape);
-            self.broken.get_or_insert(message);
+            self.comparison.borrow_mut().broken.get_or_insert(message);
         }
-        let found: Vec<f64> = found.into_data().iter::<f64>().collect();
-        self.values(what, &found, &recorded.values, tolerance);
+        self.values(what, &numbers(found), &recorded.values, tolerance);
     }
+}
+
+/// Returns the values of a tensor.
+pub(crate) fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f64> {
+    x.into_data().iter::<f64>().collect()
 }

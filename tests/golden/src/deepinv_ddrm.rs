@@ -3,8 +3,7 @@
 //! Its noise has half the variance (every draw is divided by √2). It treats singular values up to
 //! σ_y as not measured, and adds 10⁻⁶ to denominators.
 
-use crate::case::{Case, File, GoldenError, refused};
-use crate::compare::{Comparison, Outcome};
+use crate::case::{Case, Done, GoldenError, refused};
 use crate::deepinv_posterior::{Physics, physics, prior, shape};
 use std::f64::consts::TAU;
 use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
@@ -16,14 +15,14 @@ use tweedie::inverse::posterior::Ddrm;
 use tweedie::math::{Level, LevelPath};
 use tweedie::prelude::Sampler;
 
-pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+pub(crate) fn run(case: &Case) -> Done {
     // 10⁻⁶ in denominators makes no difference here.
     case.implied(&["eps"]);
     let sigma_y = case.number("sigma_y")?;
     let name = format!("{}/y", case.text("physics"));
-    let y: Tensor<4> = file.shared(&name)?.tensor(DType::F64)?;
+    let y: Tensor<4> = case.tensor(&name)?;
     let operator = Truncated {
-        operator: physics(file, case)?,
+        operator: physics(case)?,
         least: sigma_y,
     };
     let noise = GaussianNoise::new(sigma_y)?;
@@ -31,26 +30,22 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
     let step = Ddrm::new(&measured)
         .with_eta(case.number("eta")?)?
         .with_eta_b(case.number("etab")?)?;
-    let sigmas = &file.tensor(case, "sigmas")?.values;
+    let sigmas = &case.record("sigmas")?.values;
     let level = |sigma: &f64| Level::variance_exploding(*sigma).map_err(refused);
     let levels = sigmas.iter().map(level).collect::<Result<_, _>>()?;
     let path = LevelPath::through(levels)?;
-    let mut draws = Replay::new(draws(file, case)?);
+    let mut draws = Replay::new(draws(case)?);
     let sampler = Sampler::new(step, path);
-    let x = sampler.start(shape(file, case)?, &y.device(), &mut draws)?;
-    let prior = prior(file, [0.0, 1.0])?;
-    let x = sampler.sample(&prior, x, &mut draws);
-    let mut comparison = Comparison::default();
-    let out = file.tensor(case, "out")?;
-    comparison.tensor("out", x?, out, 1e-5);
-    Ok(Outcome::Ran(comparison))
+    let x = sampler.start(shape(case)?, &y.device(), &mut draws)?;
+    let prior = prior(case, [0.0, 1.0])?;
+    case.check("out", sampler.sample(&prior, x, &mut draws)?, 1e-5)
 }
 
 /// Returns the draws as images, `V z/√2`.
-fn draws(file: &File, case: &Case) -> Result<Vec<Tensor<4>>, GoldenError> {
-    let shape = shape(file, case)?;
+fn draws(case: &Case) -> Result<Vec<Tensor<4>>, GoldenError> {
+    let shape = shape(case)?;
     let [.., h, w] = shape;
-    let draws = file.tensor(case, "noises")?.parts().into_iter();
+    let draws = case.record("noises")?.parts().into_iter();
     let image = |values: Vec<f64>| {
         let values: Vec<f64> = values.iter().map(|z| z / 2_f64.sqrt()).collect();
         let data = TensorData::new(values, shape);

@@ -4,9 +4,8 @@
 //! in `[−1, 1]`, except for DDRM, which the peer runs in `[0, 1]`. The peer's denoiser computes in
 //! `f32`.
 
-use crate::case::{Case, File, GoldenError};
-use crate::compare::{Comparison, Outcome};
-use crate::settings::chain as chain_of;
+use crate::case::{Case, Done, GoldenError, lacks};
+use crate::settings::{chain as chain_of, indices, list};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{DenoiseError, InputError, Replay, StaticClip, from_fn, try_from_fn};
 use tweedie::inverse::measurement::Measurement;
@@ -27,59 +26,56 @@ use tweedie::samplers::AnyStep;
 /// The tolerance for the peer's denoiser, which computes in `f32` whatever the dtype of the state.
 pub(crate) const ROUNDED: f64 = 2e-6;
 
-pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+pub(crate) fn run(case: &Case) -> Done {
     match case.text("alg") {
-        "ddrm" => crate::deepinv_ddrm::run(file, case),
-        "diffpir" => diffpir(file, case),
-        _ => chain(file, case),
+        "ddrm" => crate::deepinv_ddrm::run(case),
+        "diffpir" => diffpir(case),
+        _ => chain(case),
     }
 }
 
 pub(crate) type Physics = Box<dyn Spectral<4> + Send + Sync>;
 
 /// Returns the operator of a case.
-pub(crate) fn physics(file: &File, case: &Case) -> Result<Physics, GoldenError> {
-    let [_, channels, h, w] = shape(file, case)?;
+pub(crate) fn physics(case: &Case) -> Result<Physics, GoldenError> {
+    let [_, channels, h, w] = shape(case)?;
     let size = [h, w];
     Ok(match case.text("physics") {
         "inpainting" => {
-            let mask = file.shared("mask")?;
+            let mask = case.record("mask")?;
             let kept = Constant::new(mask.values.clone(), [1, channels, h, w]);
             Box::new(Mask::try_from(kept)?)
         }
         "blurfft" => {
-            let filter = file.shared("blurfft/filter")?;
             // One filter for all channels.
-            let count = filter.shape[2] * filter.shape[3];
-            let values = filter.values[..count].to_vec();
-            let spread = PointSpread::new(values, [filter.shape[2], filter.shape[3]]);
+            let filter = case.record("blurfft/filter")?.part(0).part(0);
+            let spread = PointSpread::new(filter.values, [filter.shape[0], filter.shape[1]]);
             Box::new(CircularBlur::new(spread?, size)?)
         }
         "down2" => {
             let operator = Separable::decimate(Taps::Bicubic, 2, size, Padding::Circular);
             Box::new(operator?)
         }
-        other => return Err(GoldenError::Lacks(format!("a known operator: {other}"))),
+        other => return Err(lacks(format!("a known operator: {other}"))),
     })
 }
 
 /// The shape of a signal.
-pub(crate) fn shape(file: &File, case: &Case) -> Result<[usize; 4], GoldenError> {
-    let out = file.tensor(case, "out")?.shape.clone();
-    out.try_into()
-        .map_err(|_| GoldenError::Lacks("an image".into()))
+pub(crate) fn shape(case: &Case) -> Result<[usize; 4], GoldenError> {
+    let out = case.record("out")?.shape.clone();
+    out.try_into().map_err(|_| lacks("an image"))
 }
 
 /// Returns `E[x₀ | x_t]` for images in `[low, low + length]`; the prior is given in `[0, 1]`.
 pub(crate) fn prior(
-    file: &File,
+    case: &Case,
     [low, length]: [f64; 2],
 ) -> Result<impl Denoiser<4> + Clone + use<>, GoldenError> {
-    let lacks = |name: &str| GoldenError::Lacks(format!("the prior's {name}"));
-    let mu = file.meta["mu"].as_array().ok_or_else(|| lacks("mu"))?;
-    let mu: Vec<f64> = mu.iter().filter_map(|mu| mu.as_f64()).collect();
-    let std = file.meta["s"].as_f64().ok_or_else(|| lacks("s"))? * length;
-    let mu: Vec<f64> = mu.iter().map(|mu| low + length * mu).collect();
+    let std = case.number("s")? * length;
+    let mu: Vec<f64> = list(&case.file.meta["mu"])
+        .iter()
+        .map(|mu| low + length * mu)
+        .collect();
     let mu = Constant::new(mu.clone(), [1, mu.len(), 1, 1]);
     Ok(from_fn(move |x: Tensor<4>, level: Level| {
         let (a, s2) = (level.alpha(), level.sigma().powi(2));
@@ -90,15 +86,10 @@ pub(crate) fn prior(
 }
 
 /// Returns the measurement and its noise in `[−1, 1]`.
-fn signed(
-    file: &File,
-    case: &Case,
-    sigma: f64,
-) -> Result<Measurement<4, Physics, GaussianNoise>, GoldenError> {
-    let operator = physics(file, case)?;
-    let name = format!("{}/y", case.text("physics"));
-    let y: Tensor<4> = file.shared(&name)?.tensor(DType::F64)?;
-    let ones = operator.apply(Tensor::ones(shape(file, case)?, (&y.device(), DType::F64)));
+fn signed(case: &Case, sigma: f64) -> Result<Measurement<4, Physics, GaussianNoise>, GoldenError> {
+    let operator = physics(case)?;
+    let y: Tensor<4> = case.tensor(&format!("{}/y", case.text("physics")))?;
+    let ones = operator.apply(Tensor::ones(shape(case)?, (&y.device(), DType::F64)));
     let noise = GaussianNoise::new(2.0 * sigma)?;
     Ok(Measurement::new(operator, noise, y * 2.0 - ones))
 }
@@ -107,36 +98,21 @@ fn unit(x: Tensor<4>) -> Tensor<4> {
     (x + 1.0) * 0.5
 }
 
-fn noises(file: &File, case: &Case) -> Result<Vec<Tensor<4>>, GoldenError> {
-    match file.tensor(case, "noises") {
-        Ok(noises) => noises
-            .parts()
-            .iter()
-            .map(|z| z.tensor(DType::F64))
-            .collect(),
-        Err(_) => Ok(Vec::new()),
-    }
-}
-
 /// Returns the guided denoiser of a case.
-fn guided(file: &File, case: &Case) -> Result<Box<dyn Denoiser<4>>, GoldenError> {
-    let prior = prior(file, [-1.0, 2.0])?;
-    let m = signed(file, case, case.number("sigma_y")?)?;
-    let iterations = file.number(case, "cg_max_iter", 3.0) as usize;
+fn guided(case: &Case) -> Result<Box<dyn Denoiser<4>>, GoldenError> {
+    let prior = prior(case, [-1.0, 2.0])?;
+    let m = signed(case, case.number("sigma_y")?)?;
+    let iterations = case.number_or("cg_max_iter", 3.0) as usize;
     Ok(match case.text("alg") {
         // In the peer's units the norm is half as long.
         name if name.starts_with("dps") && name != "dps_annealed" => {
-            let clip = file
-                .setting(case, "clip")
-                .and_then(serde_json::Value::as_bool);
-            let prior: Box<dyn Denoiser<4>> = match clip.unwrap_or(name.ends_with("clip")) {
+            let prior: Box<dyn Denoiser<4>> = match case.flag("clip", name.ends_with("clip")) {
                 true => Box::new(StaticClip::new(prior, -1.0, 1.0)?),
                 false => Box::new(prior),
             };
-            let weight = name
-                .split('_')
-                .find_map(|part| part.strip_prefix('w')?.parse().ok());
-            let weight = file.number(case, "weight", weight.unwrap_or(1.0));
+            let mut parts = name.split('_');
+            let weight = parts.find_map(|part| part.strip_prefix('w')?.parse().ok());
+            let weight = case.number_or("weight", weight.unwrap_or(1.0));
             Box::new(Dps::new(prior, ResidualNorm::new(m)).with_strength(0.5 * weight)?)
         }
         "dps_annealed" => Box::new(try_from_fn(move |x: Tensor<4>, level: Level| {
@@ -154,7 +130,7 @@ fn guided(file: &File, case: &Case) -> Result<Box<dyn Denoiser<4>>, GoldenError>
         "pigdm" => Box::new(Pigdm::new(prior, m).with_data_std(2.0)?),
         "mmps" => Box::new(Mmps::new(prior, m).with_iterations(iterations)?),
         "ald" => Box::new(ScoreGuidance::new(prior, Annealed::new(m))),
-        other => return Err(GoldenError::Lacks(format!("a known method: {other}"))),
+        other => return Err(lacks(format!("a known method: {other}"))),
     })
 }
 
@@ -186,20 +162,20 @@ fn stopped(
 }
 
 /// Runs the schedules and solvers of the peer's SDE framework.
-fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+fn chain(case: &Case) -> Done {
     let steps = case.count("N_timesteps")? - 1;
     let solver = case.text("solver");
     let end = if solver == "euler" { 1e-3 } else { 0.0 };
     let span = Span::new(1.0, end);
     let number = |kind: &str, key: &str, otherwise| {
-        let general = file.number(case, &format!("{kind}.{key}"), otherwise);
-        file.number(case, &format!("sde_params.{key}"), general)
+        let general = case.number_or(&format!("{kind}.{key}"), otherwise);
+        case.number_or(&format!("sde_params.{key}"), general)
     };
     let betas = [("beta_min", 0.1), ("beta_max", 20.0)].map(|(key, it)| number("vp", key, it));
     let sigmas = [("sigma_min", 0.005), ("sigma_max", 5.0)].map(|(key, it)| number("ve", key, it));
     let vp = VariancePreserving::new(betas[0], betas[1])?;
     let ve = VarianceExploding::new(sigmas[0], sigmas[1])?;
-    let ddim = Ddim::new(file.number(case, "eta", 0.0))?;
+    let ddim = Ddim::new(case.number_or("eta", 0.0))?;
     let (schedule, step): (Box<dyn Schedule>, AnyStep<4>) = match (case.text("sde"), solver) {
         ("vp", "ddpm") => (Box::new(vp), AnyStep::new(Ancestral::default())),
         ("vp", "ddim") => (Box::new(vp), AnyStep::new(ddim)),
@@ -207,27 +183,28 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         _ => (Box::new(ve), AnyStep::new(EulerMaruyama::new(ve))),
     };
     let path = LevelPath::uniform(&*schedule, span, steps)?;
-    let mut comparison = Comparison::default();
     let alphas: Vec<f64> = path.levels().iter().map(|level| level.alpha()).collect();
-    let scale = file.tensor(case, "scale_t")?;
-    comparison.values("scale_t", &alphas, &scale.values, 1e-12);
-    let denoiser = guided(file, case)?;
-    let x: Tensor<4> = file.tensor(case, "x_init")?.tensor(DType::F64)?;
-    let mut noise = Replay::new(noises(file, case)?);
-    let recorded = file.tensor(case, "trajectory")?.parts();
-    comparison.tensor("trajectory[0]", unit(x.clone()), &recorded[0], ROUNDED);
+    case.check_values("scale_t", &alphas, 1e-12)?;
+    let denoiser = guided(case)?;
+    let mut last: Tensor<4> = case.tensor("x_init")?;
+    let mut noise = Replay::new(case.parts("noises", DType::F64)?);
+    let recorded = case.record("trajectory")?.parts();
+    case.compare("trajectory[0]", unit(last.clone()), &recorded[0], ROUNDED);
     // After three iterations the results differ by the peer's ε of 10⁻⁸.
     let tolerance = match (case.text("alg"), case.text("physics")) {
         ("pigdm", "down2") => 2e-5,
         _ => ROUNDED,
     };
     let sampler = Sampler::new(step, path.clone());
-    let states = sampler.trajectory(&*denoiser, x.clone(), &mut noise);
-    let mut last = x;
-    for (k, state) in states?.enumerate() {
+    let states = sampler.trajectory(&*denoiser, last.clone(), &mut noise)?;
+    for (k, state) in (1..).zip(states) {
         last = state?.x;
-        let name = format!("trajectory[{}]", k + 1);
-        comparison.tensor(&name, unit(last.clone()), &recorded[k + 1], tolerance);
+        case.compare(
+            &format!("trajectory[{k}]"),
+            unit(last.clone()),
+            &recorded[k],
+            tolerance,
+        );
     }
     if solver == "euler" {
         // The peer denoises once more, unguided, at its own choice of level, and keeps its scale.
@@ -239,33 +216,28 @@ fn chain(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         let t = t.max(end + dt);
         let noise = (schedule.rates(t).g2 * dt).sqrt();
         let level = Level::new(before.alpha(), noise)?;
-        last = prior(file, [-1.0, 2.0])?.denoise(last, level)? * before.alpha();
+        last = prior(case, [-1.0, 2.0])?.denoise(last, level)? * before.alpha();
     }
-    comparison.tensor("out", unit(last), file.tensor(case, "out")?, tolerance);
-    Ok(Outcome::Ran(comparison))
+    case.check("out", unit(last), tolerance)
 }
 
 /// Runs DiffPIR on a chain of 1,000 nodes. The peer's λ refers to twice the variance.
-fn diffpir(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+fn diffpir(case: &Case) -> Done {
     // The nodes are recorded.
     case.implied(&["max_iter"]);
     let sigma = case.number("sigma")?;
-    let chain = chain_of(|key| file.setting(case, &format!("config.{key}")))?;
-    let table = file.tensor(case, "seq")?.values.clone();
-    let mut nodes: Vec<usize> = table
-        .iter()
-        .map(|i| chain.len() - 1 - *i as usize)
-        .collect();
-    nodes.sort_unstable_by(|a, b| b.cmp(a));
-    let levels = nodes.iter().map(|&i| chain.node(i)).collect();
-    let path = LevelPath::through(levels)?;
-    let m = signed(file, case, sigma)?;
-    let clipped = StaticClip::new(prior(file, [-1.0, 2.0])?, -1.0, 1.0)?;
+    let chain = chain_of(case)?;
+    let mut nodes = indices(case.record("seq")?);
+    nodes.sort_unstable();
+    let nodes = nodes.into_iter().map(|i| chain.len() - 1 - i);
+    let path = LevelPath::through(nodes.map(|i| chain.node(i)).collect())?;
+    let m = signed(case, sigma)?;
+    let clipped = StaticClip::new(prior(case, [-1.0, 2.0])?, -1.0, 1.0)?;
     let guided = DiffPir::new(clipped, &m).with_lambda(0.5 * case.number("lambda_")?)?;
-    let mut draws = noises(file, case)?;
+    let mut draws = case.parts("noises", DType::F64)?;
     let start = path.start();
     let first = draws.remove(0);
-    let init: Tensor<4> = file.tensor(case, "x_init")?.tensor(DType::F64)?;
+    let init: Tensor<4> = case.tensor("x_init")?;
     let added = (start.noise_to_signal().powi(2) - (2.0 * sigma).powi(2)).sqrt();
     let x = (init * 2.0 - 1.0 + first * added) * start.alpha();
     let sampler = Sampler::new(Renoise::new(case.number("zeta")?)?, path);
@@ -276,8 +248,5 @@ fn diffpir(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         "blurfft" => 3e-4,
         _ => 5e-4,
     };
-    let mut comparison = Comparison::default();
-    let out = unit(x?);
-    comparison.tensor("out", out, file.tensor(case, "out")?, tolerance);
-    Ok(Outcome::Ran(comparison))
+    case.check("out", unit(x?), tolerance)
 }

@@ -1,10 +1,12 @@
 //! EDM: noise levels, Heun's and Euler's trajectories, preconditioning; schedules of the SDEs.
 
-use crate::case::{Case, File, GoldenError, Recorded, refused};
-use crate::compare::{Comparison, DOUBLE, Outcome};
+use crate::case::{Case, Done, GoldenError, refused, skip};
+use crate::compare::DOUBLE;
+use crate::model::of_images;
 use crate::settings::gaussian;
+use crate::trajectory::check_state;
 use tweedie::burn::tensor::{DType, Tensor};
-use tweedie::core::{Replay, from_fn};
+use tweedie::core::Replay;
 use tweedie::math::{
     Cosine, Ddim, Edm, Level, LevelPath, Prediction, Schedule, Span, SubVariancePreserving,
     VarianceExploding, VariancePreserving, Weighting,
@@ -17,53 +19,33 @@ pub(crate) fn knows(id: &str) -> bool {
     whole || id.starts_with("heun_N") || id.starts_with("stoch_N")
 }
 
-pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    let mut comparison = Comparison::default();
+pub(crate) fn run(case: &Case) -> Done {
     match case.id.as_str() {
-        "sigmas" => {
-            for name in file.names("sigmas_N") {
-                let recorded = &file.shared(name)?.values;
-                let found: Vec<f64> = named_path(file, case, name)?
-                    .levels()
-                    .iter()
-                    .map(|l| l.sigma())
-                    .collect();
-                comparison.values(name, &found, recorded, DOUBLE);
-            }
-        }
-        "precond" => precondition(file, case, &mut comparison)?,
-        "sde" => schedules(file, case, &mut comparison)?,
-        id if id.starts_with("heun_N") => {
-            let path = path(file, case, case.count("N")? as f64)?;
-            let states = file.tensor(case, "xs")?;
-            let found = walk(file, RungeKutta::heun(), &path, &states.part(0))?;
-            for (k, x) in found.into_iter().enumerate() {
-                comparison.tensor(&format!("xs[{}]", k + 1), x, &states.part(k + 1), DOUBLE);
-            }
-            let euler = walk(file, Ddim::deterministic(), &path, &states.part(0))?;
-            let name = format!("{}/x_final", id.replace("heun", "euler"));
-            if let (Some(x), Some(recorded)) = (euler.into_iter().last(), file.find(&name)) {
-                comparison.tensor("Euler", x, recorded, DOUBLE);
-            }
-        }
-        id if id.starts_with("stoch_N") => stochastic(file, case, &mut comparison)?,
-        _ => return Ok(Outcome::skipped("this kind of case is not implemented yet")),
+        "sigmas" => case.names("sigmas_N").into_iter().try_for_each(|name| {
+            let path = named_path(case, name)?;
+            let found: Vec<f64> = path.levels().iter().map(|level| level.sigma()).collect();
+            case.check_values(name, &found, DOUBLE)
+        }),
+        "precond" => precondition(case),
+        "sde" => schedules(case),
+        id if id.starts_with("heun_N") => deterministic(case),
+        id if id.starts_with("stoch_N") => stochastic(case),
+        _ => skip("this kind of case is not implemented yet"),
     }
-    Ok(Outcome::Ran(comparison))
 }
 
 /// Returns `N` levels from `σ_max` to `σ_min`, followed by clean data.
-fn path(file: &File, case: &Case, steps: f64) -> Result<LevelPath, GoldenError> {
-    named_path(file, case, &format!("sigmas_N{steps}"))
+fn path(case: &Case, steps: f64) -> Result<LevelPath, GoldenError> {
+    named_path(case, &format!("sigmas_N{steps}"))
 }
 
 /// Parses a name such as `sigmas_N10_smin.01_smax50_rho3`. Missing fields are those of the case, or
 /// of EDM.
-fn named_path(file: &File, case: &Case, name: &str) -> Result<LevelPath, GoldenError> {
+fn named_path(case: &Case, name: &str) -> Result<LevelPath, GoldenError> {
     let field = |prefix: &str, key: &str, otherwise: f64| {
         let mut fields = name.split('_');
         let spelled = fields.find_map(|field| field.strip_prefix(prefix)?.parse().ok());
-        spelled.unwrap_or_else(|| file.number(case, key, otherwise))
+        spelled.unwrap_or_else(|| case.number_or(key, otherwise))
     };
     let (least, most) = (
         field("smin", "sigma_min", 0.002),
@@ -74,71 +56,62 @@ fn named_path(file: &File, case: &Case, name: &str) -> Result<LevelPath, GoldenE
     Ok(LevelPath::karras(Edm::new(most)?, span, steps - 1, rho)?.then_clean())
 }
 
+/// Returns the states of a run.
 fn walk(
-    file: &File,
+    case: &Case,
     step: impl Step<4>,
     path: &LevelPath,
-    start: &Recorded,
+    noise: Vec<Tensor<4>>,
 ) -> Result<Vec<Tensor<4>>, GoldenError> {
-    walk_with(file, step, path, start, Replay::new(Vec::new()))
-}
-
-fn walk_with(
-    file: &File,
-    step: impl Step<4>,
-    path: &LevelPath,
-    start: &Recorded,
-    mut noise: Replay<4>,
-) -> Result<Vec<Tensor<4>>, GoldenError> {
-    let x = start.tensor::<4>(DType::F64)?;
-    let shape = x.dims();
-    let prior = gaussian(file, &shape)?;
-    let denoiser = from_fn(|x: Tensor<4>, level: Level| {
-        prior
-            .posterior_mean(x.reshape([shape[0], prior.dim()]), level)
-            .reshape(shape)
-    });
-    let sampler = Sampler::new(step, path.clone());
-    let states = sampler.trajectory(&denoiser, x, &mut noise)?;
+    let start = case.record("xs")?.part(0);
+    let prior = of_images(gaussian(case, &start.shape)?);
+    let (sampler, mut noise) = (Sampler::new(step, path.clone()), Replay::new(noise));
+    let states = sampler.trajectory(&prior, start.tensor(DType::F64)?, &mut noise)?;
     states.map(|state| Ok(state?.x)).collect()
 }
 
+/// Heun's and Euler's method.
+fn deterministic(case: &Case) -> Done {
+    let path = path(case, case.count("N")? as f64)?;
+    let found = walk(case, RungeKutta::heun(), &path, Vec::new())?;
+    (1..)
+        .zip(&found)
+        .try_for_each(|(k, x)| check_state(case, k, x))?;
+    let euler = walk(case, Ddim::deterministic(), &path, Vec::new())?;
+    let name = format!("{}/x_final", case.id.replace("heun", "euler"));
+    match (euler.last(), case.find(&name)) {
+        (Some(x), Some(_)) => case.check(&name, x.clone(), DOUBLE),
+        _ => Ok(()),
+    }
+}
+
 /// Algorithm 2 of EDM, with recorded noise.
-fn stochastic(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
+fn stochastic(case: &Case) -> Done {
     let steps: usize = case.id.trim_start_matches("stoch_N").parse()?;
-    let path = path(file, case, steps as f64)?;
+    let path = path(case, steps as f64)?;
     let churn = Churn::new(RungeKutta::heun(), case.number("S_churn")?, steps)?
         .within(case.number("S_min")?, case.number("S_max")?)?
         .with_noise_scale(case.number("S_noise")?)?;
     // Noise is recorded for every step, but only used where γ > 0.
-    let gamma = &file.tensor(case, "gamma")?.values;
-    let draws = file.tensor(case, "noises")?.parts();
-    let used = draws.iter().zip(gamma).filter(|(_, gamma)| **gamma > 0.0);
-    let used = used.map(|(z, _)| z.tensor(DType::F64));
-    let noise = Replay::new(used.collect::<Result<_, _>>()?);
-    let states = file.tensor(case, "xs")?.parts();
-    let found = walk_with(file, churn, &path, &states[0], noise)?;
-    for (k, (x, state)) in found.into_iter().zip(&states[1..]).enumerate() {
-        comparison.tensor(&format!("xs[{}]", k + 1), x, state, DOUBLE);
-    }
-    Ok(())
+    let gamma = &case.record("gamma")?.values;
+    let draws = case.parts("noises", DType::F64)?.into_iter().zip(gamma);
+    let used = draws.filter(|(_, gamma)| **gamma > 0.0).map(|(z, _)| z);
+    let found = walk(case, churn, &path, used.collect())?;
+    (1..)
+        .zip(&found)
+        .try_for_each(|(k, x)| check_state(case, k, x))
 }
 
-fn precondition(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
+fn precondition(case: &Case) -> Done {
     let sigma_data = case.number("sigma_data")?;
     let karras = Prediction::Edm { sigma_data };
     let weighting = Weighting::Edm { sigma_data };
-    let sigmas = &file.tensor(case, "sigma")?.values;
+    let sigmas = &case.record("sigma")?.values;
     let edm = Edm::new(1e4)?;
-    let mut each = |name: &str, f: &dyn Fn(Level) -> f64| -> Result<(), GoldenError> {
-        let levels = sigmas
-            .iter()
-            .map(|&sigma| Level::variance_exploding(sigma).map_err(refused));
-        let found = levels
-            .map(|level| level.map(f))
-            .collect::<Result<Vec<_>, _>>()?;
-        comparison.values(name, &found, &file.tensor(case, name)?.values, DOUBLE);
-        Ok(())
+    let each = |name: &str, f: &dyn Fn(Level) -> f64| -> Done {
+        let level = |&sigma: &f64| Level::variance_exploding(sigma).map(f).map_err(refused);
+        let found = sigmas.iter().map(level).collect::<Result<Vec<_>, _>>()?;
+        case.check_values(name, &found, DOUBLE)
     };
     each("c_skip", &|level| karras.to_clean(level).skip)?;
     each("c_out", &|level| karras.to_clean(level).out)?;
@@ -149,17 +122,17 @@ fn precondition(file: &File, case: &Case, comparison: &mut Comparison) -> Result
     })
 }
 
-fn schedules(file: &File, case: &Case, comparison: &mut Comparison) -> Result<(), GoldenError> {
-    let number = |key, otherwise| file.number(case, key, otherwise);
+fn schedules(case: &Case) -> Done {
+    let number = |key, otherwise| case.number_or(key, otherwise);
     let betas = [number("beta_min", 0.1), number("beta_max", 20.0)];
     let vp = VariancePreserving::new(betas[0], betas[1])?;
     let sub = SubVariancePreserving::new(betas[0], betas[1])?;
     let ve = VarianceExploding::new(number("sigma_min", 0.01), number("sigma_max", 50.0))?;
     let cosine = Cosine::new(number("cosine_s", 0.008))?;
-    let times = &file.tensor(case, "t")?.values;
-    let mut each = |name: &str, f: &dyn Fn(f64) -> f64| -> Result<(), GoldenError> {
+    let times = &case.record("t")?.values;
+    let each = |name: &str, f: &dyn Fn(f64) -> f64| -> Done {
         let found: Vec<f64> = times.iter().map(|&t| f(t)).collect();
-        comparison.values(name, &found, &file.spelled(case, name)?.values, DOUBLE);
+        case.values(name, &found, &case.spelled_record(name)?.values, DOUBLE);
         Ok(())
     };
     each("vp_alpha", &|t| vp.level(t).alpha())?;

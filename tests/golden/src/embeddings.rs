@@ -1,18 +1,17 @@
 //! Encodings of the level: sinusoids and random frequencies.
 
-use crate::case::{Case, File, GoldenError};
-use crate::compare::{Comparison, Outcome};
+use crate::case::{Case, Done, GoldenError};
+use crate::compare::DOUBLE;
 use tweedie::burn::module::{Module, ModuleMapper, Param};
 use tweedie::burn::tensor::{DType, Device, Tensor};
 use tweedie::models::{Activation, TimeEmbedding, TimeEncoding};
 
 /// Runs one case: sinusoids such as `dim32_flip0_shift1_scale1`, or random frequencies.
-pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+pub(crate) fn run(case: &Case) -> Done {
     let embedding =
         |waves, scale| TimeEmbedding::new(waves, 1, scale, Activation::Silu, &Device::flex());
-    let mut comparison = Comparison::default();
     if case.id == "gfp" {
-        let frequencies = file.tensor(case, "weight")?;
+        let frequencies = case.record("weight")?;
         let waves = TimeEncoding::Fourier {
             width: 2 * frequencies.shape[0],
             cosine_first: true,
@@ -20,9 +19,8 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         };
         let frequencies = frequencies.tensor(DType::F32)?;
         let embedding = embedding(waves, 1.0).map(&mut Frequencies(frequencies));
-        let found = embedding.waves(file.tensor(case, "sigma")?.tensor(DType::F32)?);
-        comparison.scaled("waves", found, file.tensor(case, "out_log_flip")?, 1e-4);
-        return Ok(Outcome::Ran(comparison));
+        let found = embedding.waves(case.record("sigma")?.tensor(DType::F32)?);
+        return case.check_scaled("out_log_flip", found, 1e-4);
     }
     let setting = |name: &str| case.spelled(name, name);
     let waves = TimeEncoding::Sinusoidal {
@@ -31,14 +29,16 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         shift: setting("shift")?,
     };
     let embedding = embedding(waves, setting("scale")?);
-    let found = embedding.waves(file.shared("t")?.tensor(DType::F64)?);
-    let recorded = file.shared(&format!("{}_f64", case.id))?;
-    comparison.tensor("waves in f64", found, recorded, 1e-10);
-    let found = embedding.waves(file.shared("t")?.tensor(DType::F32)?);
-    let rounding = case.number("max_f32_err")?;
+    let found = |dtype| -> Result<Tensor<2>, GoldenError> {
+        Ok(embedding.waves(case.record("t")?.tensor(dtype)?))
+    };
+    case.check(&format!("{}_f64", case.id), found(DType::F64)?, DOUBLE)?;
     // In f32 both sides are off by the rounding of their angles.
-    comparison.tensor("waves", found, file.shared(&case.id)?, 2.0 * rounding);
-    Ok(Outcome::Ran(comparison))
+    case.check(
+        &case.id,
+        found(DType::F32)?,
+        2.0 * case.number("max_f32_err")?,
+    )
 }
 
 /// Replaces the random frequencies of an embedding.

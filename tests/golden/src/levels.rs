@@ -1,8 +1,7 @@
 //! The noise levels of a peer's run, built from its configuration.
 
-use crate::case::{Case, File, GoldenError};
-use crate::settings::{chain_by_default, spacing};
-use serde_json::Value;
+use crate::case::{Case, GoldenError, refused};
+use crate::settings::{chain_by_default, list, spacing};
 use tweedie::math::{Edm, Level, LevelPath, Move, Spacing, Span};
 
 /// Returns the moves of a run.
@@ -10,40 +9,22 @@ use tweedie::math::{Edm, Level, LevelPath, Move, Spacing, Span};
 /// The levels come from the configuration and must agree with the recorded ones. For options that
 /// the library does not have (scheduler `beta` levels, rescaled chains in `f32`), they are the
 /// recorded ones.
-pub(crate) fn moves(file: &File, case: &Case) -> Result<Vec<Move>, GoldenError> {
-    let recorded = &file.tensor(case, "sigmas")?.values;
-    let mut recorded = recorded.clone();
+pub(crate) fn moves(case: &Case) -> Result<Vec<Move>, GoldenError> {
     // Heun's method records the levels between its two evaluations twice, and a run that ends at
     // its last level records that one twice.
-    recorded.dedup_by(|b, a| (*b - *a).abs() <= 1e-12 * *a);
+    let once = |mut levels: Vec<f64>| {
+        levels.dedup_by(|b, a| (*b - *a).abs() <= 1e-12 * *a);
+        levels
+    };
+    let recorded = once(case.record("sigmas")?.values.clone());
     let mut sigmas = match built(case)? {
+        Some(built) => agreed(once(built), &recorded)?,
         None => recorded,
-        Some(mut built) => {
-            built.dedup_by(|b, a| (*b - *a).abs() <= 1e-12 * *a);
-            agree(&built, &recorded)?;
-            built
-        }
     };
     // A peer may record one level more than it visits.
-    let states = file.tensor(case, "xs")?.shape[0];
     if !case.text("cls").starts_with("Heun") {
-        sigmas.truncate(states);
+        sigmas.truncate(case.record("xs")?.shape[0]);
     }
-    moves_through(case, &sigmas)
-}
-
-fn agree(built: &[f64], recorded: &[f64]) -> Result<(), GoldenError> {
-    let apart = |(a, b): (&f64, &f64)| (a - b).abs() > 1e-10 * b.abs().max(1.0);
-    match built.len() == recorded.len() && !built.iter().zip(recorded).any(apart) {
-        true => Ok(()),
-        false => Err(GoldenError::Refused(format!(
-            "noise levels {built:?} instead of {recorded:?}"
-        ))),
-    }
-}
-
-/// Returns the moves through noise levels of the case's kind.
-pub(crate) fn moves_through(case: &Case, sigmas: &[f64]) -> Result<Vec<Move>, GoldenError> {
     let level = |&sigma: &f64| match case.text("model_kind") {
         "flow" => Level::new(1.0 - sigma, sigma),
         "vps" => Ok(Level::variance_preserving(-2.0 * sigma.ln())),
@@ -53,23 +34,32 @@ pub(crate) fn moves_through(case: &Case, sigmas: &[f64]) -> Result<Vec<Move>, Go
     Ok(LevelPath::through(levels)?.moves().collect())
 }
 
+/// Returns numbers if they are the recorded ones.
+pub(crate) fn agreed(built: Vec<f64>, recorded: &[f64]) -> Result<Vec<f64>, GoldenError> {
+    let apart = |(a, b): (&f64, &f64)| (a - b).abs() > 1e-10 * b.abs().max(1.0);
+    match built.len() == recorded.len() && !built.iter().zip(recorded).any(apart) {
+        true => Ok(built),
+        false => Err(refused(format!(
+            "{built:?} instead of the recorded {recorded:?}"
+        ))),
+    }
+}
+
 /// Returns the noise levels that a configuration describes; `None` if the library has no such
 /// option.
 fn built(case: &Case) -> Result<Option<Vec<f64>>, GoldenError> {
-    let text = |key: &str| case.config(key).and_then(Value::as_str);
-    let flag = |key: &str| case.config(key).and_then(Value::as_bool) == Some(true);
+    let flag = |key: &str| case.flag(&format!("config.{key}"), false);
     if flag("use_beta_sigmas") || flag("rescale_betas_zero_snr") {
         case.implied(&["num_inference_steps", "config.timestep_spacing"]);
         return Ok(None);
     }
-    let class = case.text("cls").trim_end_matches("Scheduler");
-    let (mut sigmas, least) = match class {
+    let (mut sigmas, least) = match case.text("cls").trim_end_matches("Scheduler") {
         "EDMEuler" => edm(case)?,
         "FlowMatchEulerDiscrete" => (flow(case)?, 0.0),
-        _ => on_chain(case, class)?,
+        class => on_chain(case, class)?,
     };
-    sigmas.push(match text("final_sigmas_type") {
-        Some("sigma_min") => least,
+    sigmas.push(match case.text("config.final_sigmas_type") {
+        "sigma_min" => least,
         _ => 0.0,
     });
     Ok(Some(sigmas))
@@ -77,22 +67,21 @@ fn built(case: &Case) -> Result<Option<Vec<f64>>, GoldenError> {
 
 /// Levels of a chain, and the level of its first node.
 fn on_chain(case: &Case, class: &str) -> Result<(Vec<f64>, f64), GoldenError> {
-    let text = |key: &str| case.config(key).and_then(Value::as_str);
-    let flag = |key: &str| case.config(key).and_then(Value::as_bool) == Some(true);
+    let flag = |key: &str| case.flag(&format!("config.{key}"), false);
     // The defaults of the peer's Heun sampler are those of Stable Diffusion.
     let defaults = match class {
         "HeunDiscrete" => [0.00085, 0.012],
         _ => [1e-4, 0.02],
     };
-    let chain = chain_by_default(|key| case.config(key), defaults)?;
+    let chain = chain_by_default(case, "config.", defaults)?;
     let steps = case.count("num_inference_steps")?;
     let sigma = |level: Level| level.noise_to_signal();
     let table: Vec<f64> = (0..chain.len()).map(|i| sigma(chain.node(i))).collect();
     let spacing = spacing(case, "linspace")?;
     let multistep = ["DPMSolverMultistep", "UniPCMultistep"].contains(&class);
     // Nodes at which the log-SNR is above a bound.
-    let clip = case.config("lambda_min_clipped").and_then(Value::as_f64);
-    let above = |sigma: &&f64| -sigma.ln() >= clip.unwrap_or(f64::NEG_INFINITY);
+    let clip = case.number_or("config.lambda_min_clipped", f64::NEG_INFINITY);
+    let above = |sigma: &&f64| -sigma.ln() >= clip;
     let usable = table.iter().filter(above).count();
     let positions: Vec<f64> = match spacing {
         Spacing::Trailing => whole(spacing.indices(usable, steps)?),
@@ -120,7 +109,7 @@ fn on_chain(case: &Case, class: &str) -> Result<(Vec<f64>, f64), GoldenError> {
         rooted(first, last, steps, 7.0)?
     } else if flag("use_exponential_sigmas") || flag("use_lu_lambdas") {
         geometric(first, last, steps)
-    } else if text("interpolation_type") == Some("log_linear") {
+    } else if case.text("config.interpolation_type") == "log_linear" {
         geometric(table[chain.len() - 1], table[0], steps + 1)
     } else {
         visited
@@ -134,13 +123,12 @@ fn whole(indices: Vec<usize>) -> Vec<f64> {
 
 /// Levels of EDM, and the last of them.
 fn edm(case: &Case) -> Result<(Vec<f64>, f64), GoldenError> {
-    let number = |key: &str, default| case.config(key).and_then(Value::as_f64).unwrap_or(default);
+    let number = |key: &str, default| case.number_or(&format!("config.{key}"), default);
     let (least, most) = (number("sigma_min", 0.002), number("sigma_max", 80.0));
     let steps = case.count("num_inference_steps")?;
-    let exponential = case.config("sigma_schedule").and_then(Value::as_str) == Some("exponential");
-    let sigmas = match exponential {
-        true => geometric(most, least, steps),
-        false => rooted(most, least, steps, number("rho", 7.0))?,
+    let sigmas = match case.text("config.sigma_schedule") {
+        "exponential" => geometric(most, least, steps),
+        _ => rooted(most, least, steps, number("rho", 7.0))?,
     };
     let last = sigmas[steps - 1];
     Ok((sigmas, last))
@@ -148,22 +136,17 @@ fn edm(case: &Case) -> Result<(Vec<f64>, f64), GoldenError> {
 
 /// Levels of the rectified flow, shifted.
 fn flow(case: &Case) -> Result<Vec<f64>, GoldenError> {
-    let number = |key: &str| case.config(key).and_then(Value::as_f64);
-    let flag = |key: &str| case.config(key).and_then(Value::as_bool) == Some(true);
-    let nodes = number("num_train_timesteps").unwrap_or(1000.0);
-    let shift = number("shift").unwrap_or(1.0);
-    let arguments = case.get("set_timesteps_kwargs");
-    let argument = |key: &str| arguments.and_then(|arguments| arguments.get(key));
-    let dynamic = flag("use_dynamic_shifting");
+    let shift = case.number_or("config.shift", 1.0);
+    let nodes = case.number_or("config.num_train_timesteps", 1000.0);
+    let dynamic = case.flag("config.use_dynamic_shifting", false);
     // A time shift by μ is a shift by e^μ.
-    let factor = match (dynamic, argument("mu").and_then(Value::as_f64)) {
+    let factor = match (dynamic, case.maybe("set_timesteps_kwargs.mu")) {
         (true, Some(mu)) => mu.exp(),
         _ => shift,
     };
     let shifted = |by: f64, sigma: f64| by * sigma / (1.0 + (by - 1.0) * sigma);
-    let list = argument("sigmas").and_then(Value::as_array);
-    let mut sigmas: Vec<f64> = match list {
-        Some(list) => list.iter().filter_map(Value::as_f64).collect(),
+    let mut sigmas = match case.get("set_timesteps_kwargs.sigmas") {
+        Some(sigmas) => list(sigmas),
         None => {
             // The peer shifts the ends once before it shifts every level.
             let once = if dynamic { 1.0 } else { shift };
@@ -174,14 +157,14 @@ fn flow(case: &Case) -> Result<Vec<f64>, GoldenError> {
     for sigma in &mut sigmas {
         *sigma = shifted(factor, *sigma);
     }
-    if let Some(terminal) = number("shift_terminal") {
+    if let Some(terminal) = case.maybe("config.shift_terminal") {
         let last = sigmas[sigmas.len() - 1];
         let scale = (1.0 - last) / (1.0 - terminal);
         for sigma in &mut sigmas {
             *sigma = 1.0 - (1.0 - *sigma) / scale;
         }
     }
-    match flag("use_karras_sigmas") {
+    match case.flag("config.use_karras_sigmas", false) {
         true => rooted(sigmas[0], sigmas[sigmas.len() - 1], sigmas.len(), 7.0),
         false => Ok(sigmas),
     }

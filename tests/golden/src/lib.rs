@@ -40,7 +40,7 @@ mod trajectory;
 pub use case::GoldenError;
 pub use compare::{Comparison, Outcome};
 
-use case::{Case, File};
+use case::{Case, Done};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -72,11 +72,10 @@ pub fn replay(folder: &Path, strict: bool) -> Result<Vec<Line>, GoldenError> {
     let mut lines = Vec::new();
     for sidecar in sidecars {
         let name = sidecar.strip_prefix(folder).unwrap_or(&sidecar);
-        let file = File::open(&sidecar)?;
-        for case in &file.cases {
+        for case in Case::open(&sidecar)? {
             lines.push(Line {
                 file: name.with_extension("").display().to_string(),
-                ..run(&file, case, strict)
+                ..run(&case, strict)
             });
         }
     }
@@ -87,40 +86,40 @@ pub fn replay(folder: &Path, strict: bool) -> Result<Vec<Line>, GoldenError> {
 struct Kind {
     name: &'static str,
     /// Whether a case without a name in the data is of this kind.
-    knows: fn(&File, &Case) -> bool,
-    run: fn(&File, &Case) -> Result<Outcome, GoldenError>,
+    knows: fn(&Case) -> bool,
+    run: fn(&Case) -> Done,
 }
 
 /// All kinds. Of those that know a case, the first one counts.
 const KINDS: &[Kind] = &[
     Kind {
         name: "ffdnet",
-        knows: |file, _| file.meta["network"] == "ffdnet",
+        knows: |case| case.file.meta["network"] == "ffdnet",
         run: ffdnet::run,
     },
     Kind {
         name: "lpips",
-        knows: |file, _| file.meta["network"] == "lpips",
+        knows: |case| case.file.meta["network"] == "lpips",
         run: lpips::run,
     },
     Kind {
         name: "network",
-        knows: |file, _| networks::knows(file),
-        run: |file, _| networks::run(file),
+        knows: networks::knows,
+        run: networks::run,
     },
     Kind {
         name: "layer",
-        knows: |file, _| file.find("conv_c3/x").is_some(),
+        knows: |case| case.find("conv_c3/x").is_some(),
         run: layers::run,
     },
     Kind {
         name: "embedding",
-        knows: |file, _| file.find("gfp/weight").is_some(),
+        knows: |case| case.find("gfp/weight").is_some(),
         run: embeddings::run,
     },
     Kind {
         name: "resize",
-        knows: |_, case| case.id.starts_with("in_"),
+        knows: |case| case.id.starts_with("in_"),
         run: interpolate::run,
     },
     Kind {
@@ -135,78 +134,82 @@ const KINDS: &[Kind] = &[
     },
     Kind {
         name: "deepinv_sampler",
-        knows: |_, case| case.has("alg") && case.has("physics"),
+        knows: |case| case.has("alg") && case.has("physics"),
         run: deepinv_posterior::run,
     },
     Kind {
         name: "betas",
-        knows: |_, case| case.has("beta_schedule"),
+        knows: |case| case.has("beta_schedule"),
         run: betas::run,
     },
     Kind {
         name: "trajectory",
-        knows: |_, case| case.has("cls") && case.has("steps_run"),
+        knows: |case| case.has("cls") && case.has("steps_run"),
         run: trajectory::run,
     },
     Kind {
         name: "timesteps",
-        knows: |_, case| case.has("cls") && case.has("count"),
+        knows: |case| case.has("cls") && case.has("count"),
         run: timesteps::run,
     },
     Kind {
         name: "score_sde",
-        knows: |file, case| {
-            case.has("cls") && file.holds(case, "means") || file.holds(case, "index")
+        knows: |case| {
+            case.has("cls") && case.find("means").is_some() || case.find("index").is_some()
         },
         run: score_sde::run,
     },
     Kind {
         name: "azula",
-        knows: |file, case| case.has("sampler") || file.find("schedule_t").is_some(),
+        knows: |case| case.has("sampler") || case.find("schedule_t").is_some(),
         run: azula::run,
     },
     Kind {
         name: "repaint",
-        knows: |_, case| case.has("jump_length") || case.id.starts_with("jump_N"),
+        knows: |case| case.has("jump_length") || case.id.starts_with("jump_N"),
         run: repaint::run,
     },
     Kind {
         name: "chain_moments",
-        knows: |_, case| case.has("final_mean"),
+        knows: |case| case.has("final_mean"),
         run: chain_moments::run,
     },
     Kind {
         name: "noising",
-        knows: |file, case| file.holds(case, "variance") || file.holds(case, "x0"),
+        knows: |case| case.find("variance").is_some() || case.find("x0").is_some(),
         run: forward::run,
     },
     Kind {
         name: "mixture",
-        knows: |file, _| file.find("covs").is_some(),
+        knows: |case| case.find("covs").is_some(),
         run: mixture::run,
     },
     Kind {
         name: "edm",
-        knows: |_, case| edm::knows(&case.id),
+        knows: |case| edm::knows(&case.id),
         run: edm::run,
     },
 ];
 
 /// Replays a case. A panic is the case's failure.
-fn run(file: &File, case: &Case, strict: bool) -> Line {
+fn run(case: &Case, strict: bool) -> Line {
     let named = |kind: &&Kind| kind.name == case.text("kind");
     let kind = KINDS.iter().find(named);
-    let kind = kind.or_else(|| KINDS.iter().find(|kind| (kind.knows)(file, case)));
-    let outcome = match kind {
-        None => Ok(Outcome::skipped("this kind of case is not implemented yet")),
-        Some(kind) => catch_unwind(AssertUnwindSafe(|| (kind.run)(file, case)))
+    let kind = kind.or_else(|| KINDS.iter().find(|kind| (kind.knows)(case)));
+    let replayed = match kind {
+        None => case::skip("this kind of case is not implemented yet"),
+        Some(kind) => catch_unwind(AssertUnwindSafe(|| (kind.run)(case)))
             .unwrap_or_else(|panic| Err(GoldenError::Refused(message(&*panic)))),
     };
-    let mut outcome = outcome.unwrap_or_else(|error| Outcome::Broken(error.to_string()));
     let unread = case.unread();
-    if strict && matches!(outcome, Outcome::Ran(_)) && !unread.is_empty() {
-        outcome = Outcome::Broken(format!("fields that no code reads: {}", unread.join(", ")));
-    }
+    let outcome = match replayed {
+        Err(GoldenError::Skipped(reason)) => Outcome::Skipped(reason),
+        Err(error) => Outcome::Broken(error.to_string()),
+        Ok(()) if strict && !unread.is_empty() => {
+            Outcome::Broken(format!("fields that no code reads: {}", unread.join(", ")))
+        }
+        Ok(()) => Outcome::Ran(case.comparison.take()),
+    };
     Line {
         file: String::new(),
         id: case.id.clone(),

@@ -1,8 +1,8 @@
 //! Guidance terms of a mixture, computed from the guided denoisers: `∇ log p̃(y | x_t)` is
 //! `(α/σ²)(x̂₀′ − x̂₀)`.
 
-use crate::case::{Case, File, GoldenError};
-use crate::compare::{Comparison, DOUBLE};
+use crate::case::{Case, Done};
+use crate::compare::DOUBLE;
 use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie::core::from_fn;
 use tweedie::core::oracle::GaussianMixture;
@@ -16,45 +16,35 @@ use tweedie::prelude::Denoiser;
 
 /// Compares DPS, ΠGDM and moment matching under the measurement `name`.
 pub(crate) fn compare(
-    file: &File,
     case: &Case,
     name: &str,
     (a, y, sigma): (&[Vec<f64>], &[f64], f64),
     (mixture, level): (&GaussianMixture, Level),
-    c: &mut Comparison,
-) -> Result<(), GoldenError> {
+) -> Done {
     let dim = mixture.dim();
     let matrix = Constant::new(a.concat(), [a.len(), dim]);
     let operator = Matrix::new(matrix, [1, 1, dim])?;
     let y = TensorData::new(y.to_vec(), [1, 1, 1, y.len()]);
     let y = Tensor::<4>::from_data(y, (&Device::flex(), DType::F64));
-    let noise = GaussianNoise::new(sigma)?;
-    let m = Measurement::new(operator, noise, y);
+    let m = Measurement::new(operator, GaussianNoise::new(sigma)?, y);
     let prior = from_fn(|x: Tensor<4>, level: Level| {
-        let shape = x.dims();
-        mixture
-            .posterior_mean(x.reshape([-1, dim as i32]), level)
-            .reshape(shape)
+        let flat = x.clone().reshape([-1, dim as i32]);
+        mixture.posterior_mean(flat, level).reshape(x.dims())
     });
-    let x: Tensor<2> = file.tensor(case, "x")?.tensor(DType::F64)?;
+    let x: Tensor<2> = case.tensor("x")?;
     let shape = x.dims();
     let x = x.reshape([shape[0], 1, 1, dim]);
     let clean = prior.denoise(x.clone(), level)?;
+    let moments = Mmps::new(&prior, &m).with_iterations(20)?;
     let methods: [(&str, f64, &dyn Denoiser<4>); 3] = [
         // The recorded gradient has the opposite sign.
         ("dps_grad", -1.0, &Dps::new(&prior, ResidualNorm::new(&m))),
         ("pigdm_guid", 1.0, &Pigdm::new(&prior, &m)),
-        (
-            "mmps_guid",
-            1.0,
-            &Mmps::new(&prior, &m).with_iterations(20)?,
-        ),
+        ("mmps_guid", 1.0, &moments),
     ];
-    for (field, sign, guided) in methods {
+    methods.into_iter().try_for_each(|(field, sign, guided)| {
         let change = guided.denoise(x.clone(), level)? - clean.clone();
         let score = change * (sign * level.alpha() / level.sigma().powi(2));
-        let recorded = file.tensor(case, &format!("{name}/{field}"))?;
-        c.scaled(field, score.reshape(shape), recorded, DOUBLE);
-    }
-    Ok(())
+        case.check_scaled(&format!("{name}/{field}"), score.reshape(shape), DOUBLE)
+    })
 }

@@ -1,11 +1,10 @@
 //! Multistep DPM-Solver and UniPC.
 
-use crate::case::{Case, File, GoldenError, refused};
-use crate::compare::{Outcome, SINGLE};
+use crate::case::{Case, Done, refused};
+use crate::compare::SINGLE;
 use crate::levels::moves;
 use crate::model::{clipped, model};
 use crate::trajectory::{moved, walk_by};
-use serde_json::Value;
 use std::cell::RefCell;
 use tweedie::math::exponential_move;
 use tweedie::math::multistep::{
@@ -71,102 +70,74 @@ fn halved(variable: Variable, exact: Combination, nodes: [Level; 3], to: Level) 
     }
 }
 
-fn solver_order(case: &Case) -> usize {
-    let order = case.config("solver_order").and_then(Value::as_u64);
-    order.unwrap_or(2) as usize
-}
-
-pub(crate) fn dpm_solver(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    let moves = moves(file, case)?;
-    let text = |key: &str, default| case.config(key).and_then(Value::as_str).unwrap_or(default);
-    let flag = |key: &str, default| case.config(key).and_then(Value::as_bool).unwrap_or(default);
-    let algorithm = text("algorithm_type", "dpmsolver++");
-    let variable = if algorithm.ends_with("++") {
-        Variable::Clean
-    } else {
-        Variable::Noise
+pub(crate) fn dpm_solver(case: &Case) -> Done {
+    let moves = moves(case)?;
+    let algorithm = case.text_or("config.algorithm_type", "dpmsolver++");
+    let (variable, solver) = match algorithm.ends_with("++") {
+        true => (Variable::Clean, DpmSolverMultistep::plus_plus(Order::Third)),
+        false => (Variable::Noise, DpmSolverMultistep::on_noise(Order::Third)),
     };
     let eta = if algorithm.starts_with("sde") {
         1.0
     } else {
         0.0
     };
-    let solver = match variable {
-        Variable::Clean => DpmSolverMultistep::plus_plus(Order::Third),
-        Variable::Noise => DpmSolverMultistep::on_noise(Order::Third),
-    };
-    let solver = solver.with_eta(eta)?;
-    let order = solver_order(case);
+    let order = case.number_or("config.solver_order", 2.0) as usize;
     let count = moves.len();
-    let few = flag("lower_order_final", true) && count < 15;
+    let few = case.flag("config.lower_order_final", true) && count < 15;
     let order_at = |k: usize| match count - 1 - k {
-        0 if few || flag("euler_at_final", false) => 1,
+        0 if few || case.flag("config.euler_at_final", false) => 1,
         1 if few => order.min(2),
         _ => order,
     };
+    let peer = Peer {
+        solver: solver.with_eta(eta)?,
+        variable,
+        eta,
+        midpoint: case.text_or("config.solver_type", "midpoint") == "midpoint",
+        order,
+    };
     let memory = RefCell::new(History::default());
-    let bounded = |dtype| clipped(case, model(file, case, dtype)?);
-    walk_by(
-        file,
-        case,
-        &moves,
-        SINGLE,
-        bounded,
-        |model, x, mv, noise, k| {
-            if k == 0 {
-                memory.take();
-            }
-            let method = Peer {
-                solver,
-                variable,
-                eta,
-                midpoint: text("solver_type", "midpoint") == "midpoint",
-                order: order_at(k),
-            };
-            moved(&method, model, x, mv, noise, &mut memory.borrow_mut())
-        },
-    )
+    let bounded = |dtype| clipped(case, model(case, dtype)?);
+    walk_by(case, &moves, SINGLE, bounded, |model, x, mv, noise, k| {
+        if k == 0 {
+            memory.take();
+        }
+        let method = Peer {
+            order: order_at(k),
+            ..peer
+        };
+        moved(&method, model, x, mv, noise, &mut memory.borrow_mut())
+    })
 }
 
-pub(crate) fn uni_pc(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    let moves = moves(file, case)?;
-    let order = solver_order(case);
-    let rule = match case.config("solver_type").and_then(Value::as_str) {
-        Some("bh1") => UniPcRule::Bh1,
+pub(crate) fn uni_pc(case: &Case) -> Done {
+    let moves = moves(case)?;
+    let order = case.number_or("config.solver_order", 2.0) as usize;
+    let rule = match case.text("config.solver_type") {
+        "bh1" => UniPcRule::Bh1,
         _ => UniPcRule::Bh2,
     };
-    let variable = match case.config("predict_x0").and_then(Value::as_bool) {
-        Some(false) => Variable::Noise,
-        _ => Variable::Clean,
+    let variable = match case.flag("config.predict_x0", true) {
+        true => Variable::Clean,
+        false => Variable::Noise,
     };
-    let disabled = case.config("disable_corrector").and_then(Value::as_array);
-    let disabled: Vec<u64> = disabled
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_u64)
-        .collect();
+    let disabled = case.numbers("config.disable_corrector").unwrap_or_default();
     let memory = RefCell::new(Correctable::default());
-    let bounded = |dtype| clipped(case, model(file, case, dtype)?);
-    walk_by(
-        file,
-        case,
-        &moves,
-        SINGLE,
-        bounded,
-        |model, x, mv, noise, k| {
-            if k == 0 {
-                memory.take();
-            }
-            // The peer lowers the order towards the end, and its settings name the moves without a
-            // corrector.
-            let order = Order::ALL.get(order.min(moves.len() - k) - 1).copied();
-            let order = order.ok_or_else(|| refused("UniPC of an order above 4"))?;
-            let method = UniPc::new(order).with_rule(rule).with_variable(variable);
-            let method = match k.checked_sub(1) {
-                Some(before) if disabled.contains(&(before as u64)) => method.predicting_only(),
-                _ => method,
-            };
-            moved(&method, model, x, mv, noise, &mut memory.borrow_mut())
-        },
-    )
+    let bounded = |dtype| clipped(case, model(case, dtype)?);
+    walk_by(case, &moves, SINGLE, bounded, |model, x, mv, noise, k| {
+        if k == 0 {
+            memory.take();
+        }
+        // The peer lowers the order towards the end, and its settings name the moves without a
+        // corrector.
+        let order = Order::ALL.get(order.min(moves.len() - k) - 1).copied();
+        let order = order.ok_or_else(|| refused("UniPC of an order above 4"))?;
+        let method = UniPc::new(order).with_rule(rule).with_variable(variable);
+        let method = match disabled.contains(&(k as f64 - 1.0)) {
+            true => method.predicting_only(),
+            false => method,
+        };
+        moved(&method, model, x, mv, noise, &mut memory.borrow_mut())
+    })
 }

@@ -4,10 +4,11 @@
 //! `f64` with the peer's `f32` sinusoids (`output`) and without them (`output_emb64`), and the
 //! outputs of the modules by name (`act/…`).
 
-use crate::case::{File, GoldenError, Recorded};
-use crate::compare::{Comparison, Outcome, SINGLE};
+use crate::case::{Case, Done, GoldenError, Recorded, lacks};
+use crate::compare::SINGLE;
 use tweedie::burn::module::{Module, ModuleMapper, Param};
 use tweedie::burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
+use tweedie::core::Replay;
 use tweedie::models::{
     AnyNetwork, Autoencoder, Checkpoint, ClassInput, Conditions, Context, Layout, Probe, Probed,
 };
@@ -18,120 +19,97 @@ const DOUBLE: f64 = 1e-9;
 const GRADIENT: f64 = 1e-4;
 
 /// Returns whether a file is in the folder of a checkpoint.
-pub(crate) fn knows(file: &File) -> bool {
-    let holds = |name: &str| file.folder.join(name).is_file();
-    file.find("input").is_some() && (holds("config.json") || holds("model.safetensors"))
+pub(crate) fn knows(case: &Case) -> bool {
+    let holds = |name: &str| case.file.folder.join(name).is_file();
+    case.find("input").is_some() && (holds("config.json") || holds("model.safetensors"))
 }
 
 /// Runs the network in both precisions.
-pub(crate) fn run(file: &File) -> Result<Outcome, GoldenError> {
+pub(crate) fn run(case: &Case) -> Done {
     let device = Device::flex();
-    let mut checkpoint = Checkpoint::open(&file.folder)?;
+    let mut checkpoint = Checkpoint::open(&case.file.folder)?;
     if let (Layout::GuidedDiffusion, Some(config)) =
-        (checkpoint.layout(), file.meta["config"].as_object())
+        (checkpoint.layout(), case.file.meta["config"].as_object())
     {
         checkpoint = checkpoint.with_guided_config(config.clone())?;
     }
-    let mut comparison = Comparison::default();
     if checkpoint.architecture().is_none() {
-        let network = checkpoint.autoencoder(&device)?;
-        autoencoder(file, network, &mut comparison)?;
-        return Ok(Outcome::Ran(comparison));
+        return autoencoder(case, checkpoint.autoencoder(&device)?);
     }
     let network = checkpoint.network(&device)?;
-    single(file, &network, &mut comparison)?;
-    let exact = match file.find("output_emb64") {
-        None if checkpoint.layout() == Layout::GuidedDiffusion => file.find("output"),
+    single(case, &network)?;
+    let exact = match case.find("output_emb64") {
+        None if checkpoint.layout() == Layout::GuidedDiffusion => case.find("output"),
         found => found,
     };
     if let Some(exact) = exact {
-        let found = forward(file, &network.map(&mut ToDouble), DType::F64, None, &mut ())?;
-        comparison.scaled("output in f64", found, exact, DOUBLE);
+        let found = forward(case, &network.map(&mut ToDouble), DType::F64, None, &mut ())?;
+        case.scaled("output in f64", found, exact, DOUBLE);
     }
-    Ok(Outcome::Ran(comparison))
+    Ok(())
 }
 
 /// Compares everything in `f32`: modules first, so that the first one that differs is named.
-fn single(
-    file: &File,
-    network: &AnyNetwork,
-    comparison: &mut Comparison,
-) -> Result<(), GoldenError> {
+fn single(case: &Case, network: &AnyNetwork) -> Done {
     let class_waves = matches!(
         network,
         AnyNetwork::Unet(unet) if unet.config().class == Some(ClassInput::Timestep)
     );
-    let mut parts = Parts {
-        file,
-        comparison,
-        class_waves,
-    };
-    let found = forward(file, network, DType::F32, None, &mut parts)?;
-    comparison.scaled("output", found, file.shared("output")?, SINGLE);
-    if let Some(masked) = file.find("output_masked") {
-        let mask = file.shared("encoder_attention_mask")?.tensor(DType::F32)?;
-        let found = forward(file, network, DType::F32, Some(mask), &mut ())?;
-        comparison.scaled("output with a mask", found, masked, SINGLE);
+    let mut parts = Parts { case, class_waves };
+    let found = forward(case, network, DType::F32, None, &mut parts)?;
+    case.check_scaled("output", found, SINGLE)?;
+    if case.find("output_masked").is_some() {
+        let mask = case.record("encoder_attention_mask")?.tensor(DType::F32)?;
+        let found = forward(case, network, DType::F32, Some(mask), &mut ())?;
+        case.check_scaled("output_masked", found, SINGLE)?;
     }
-    if let Some(gradient) = file.find("grad_input") {
-        let cotangent: Tensor<4> = file.shared("grad_cotangent")?.tensor(DType::F32)?;
-        let x: Tensor<4> = file.shared("input")?.tensor(DType::F32)?;
+    if let Some(gradient) = case.find("grad_input") {
+        let cotangent: Tensor<4> = case.record("grad_cotangent")?.tensor(DType::F32)?;
+        let x: Tensor<4> = case.record("input")?.tensor(DType::F32)?;
         let x = x.autodiff().require_grad();
-        let output = forward_of(file, network, x.clone(), None, &mut ())?;
-        let mut gradients = (output * cotangent).sum().backward();
-        let found = x.grad_remove(&mut gradients);
-        let found = found.ok_or_else(|| GoldenError::Lacks("a gradient".into()))?;
-        let largest = gradient
-            .values
-            .iter()
-            .fold(0.0, |most: f64, g| most.max(g.abs()));
+        let output = forward_of(case, network, x.clone(), None, &mut ())?;
+        let found = x.grad_remove(&mut (output * cotangent).sum().backward());
+        let found = found.ok_or_else(|| lacks("a gradient"))?;
+        // Relative to the largest value, even below 1.
+        let largest = gradient.largest();
+        let values = gradient.values.iter().map(|g| g / largest).collect();
         let recorded = Recorded {
-            shape: gradient.shape.clone(),
-            values: gradient.values.iter().map(|g| g / largest).collect(),
+            values,
+            ..gradient.clone()
         };
-        comparison.tensor(
-            "gradient of the input",
-            found / largest,
-            &recorded,
-            GRADIENT,
-        );
+        case.compare("grad_input", found / largest, &recorded, GRADIENT);
     }
     Ok(())
 }
 
 fn forward(
-    file: &File,
+    case: &Case,
     network: &AnyNetwork,
     dtype: DType,
     mask: Option<Tensor<2>>,
     probe: &mut dyn Probe,
 ) -> Result<Tensor<4>, GoldenError> {
-    let x = file.shared("input")?.tensor(dtype)?;
-    forward_of(file, network, x, mask, probe)
+    let x = case.record("input")?.tensor(dtype)?;
+    forward_of(case, network, x, mask, probe)
 }
 
 fn forward_of(
-    file: &File,
+    case: &Case,
     network: &AnyNetwork,
     x: Tensor<4>,
     mask: Option<Tensor<2>>,
     probe: &mut dyn Probe,
 ) -> Result<Tensor<4>, GoldenError> {
     let dtype = x.dtype();
-    let time = file.shared("timestep")?;
+    // One time may apply to the whole batch.
+    let (time, batch) = (&case.record("timestep")?.values, x.dims()[0]);
+    let values = time.iter().copied().cycle().take(batch).collect();
     let time = Recorded {
-        // One time may apply to the whole batch.
-        shape: vec![x.dims()[0]],
-        values: time
-            .values
-            .iter()
-            .copied()
-            .cycle()
-            .take(x.dims()[0])
-            .collect(),
+        shape: vec![batch],
+        values,
     };
     let mut conditions = Conditions::none();
-    if let Some(class) = file.find("class_labels").or(file.find("y")) {
+    if let Some(class) = case.find("class_labels").or(case.find("y")) {
         conditions = match class.shape.len() {
             1 => {
                 let labels: Vec<i64> = class.values.iter().map(|&label| label as i64).collect();
@@ -141,7 +119,7 @@ fn forward_of(
             _ => conditions.with_class_vectors(class.tensor(dtype)?),
         };
     }
-    if let Some(tokens) = file.find("encoder_hidden_states") {
+    if let Some(tokens) = case.find("encoder_hidden_states") {
         let context = Context::new(tokens.tensor(dtype)?);
         conditions = conditions.with_context(match mask {
             Some(mask) => context.with_mask(mask),
@@ -152,52 +130,36 @@ fn forward_of(
 }
 
 /// Compares the moments, a draw with the recorded noise, and decoded images.
-fn autoencoder(
-    file: &File,
-    network: Autoencoder,
-    comparison: &mut Comparison,
-) -> Result<(), GoldenError> {
+fn autoencoder(case: &Case, network: Autoencoder) -> Done {
     let double = network.clone().map(&mut ToDouble);
     for (network, dtype, tolerance) in [(network, DType::F32, SINGLE), (double, DType::F64, DOUBLE)]
     {
-        let posterior = network.encode(file.shared("input")?.tensor(dtype)?);
-        let (mean, variance) = (posterior.mean.clone(), posterior.log_variance.clone());
-        comparison.scaled(
-            "mean",
-            mean.clone(),
-            file.shared("posterior_mean")?,
+        let record = |name: &str| case.record(name)?.tensor::<4>(dtype);
+        let posterior = network.encode(record("input")?);
+        case.check_scaled("posterior_mean", posterior.mean.clone(), tolerance)?;
+        case.check_scaled(
+            "posterior_logvar",
+            posterior.log_variance.clone(),
             tolerance,
-        );
-        let recorded = file.shared("posterior_logvar")?;
-        comparison.scaled("log-variance", variance, recorded, tolerance);
-        comparison.scaled("divergence", posterior.kl(), file.shared("kl")?, tolerance);
-        let noise: Tensor<4> = file.shared("noise")?.tensor(dtype)?;
-        let z = posterior.sample(&mut tweedie::core::Replay::new(vec![noise]));
-        comparison.scaled("draw", z, file.shared("z")?, tolerance);
-        let z = file.shared("z")?.tensor(dtype)?;
-        let recorded = file.shared("decoded")?;
-        comparison.scaled("image of the draw", network.decode(z), recorded, tolerance);
-        let recorded = file.shared("decoded_mode")?;
-        comparison.scaled(
-            "image of the mean",
-            network.decode(mean),
-            recorded,
-            tolerance,
-        );
+        )?;
+        case.check_scaled("kl", posterior.kl(), tolerance)?;
+        let z = posterior.sample(&mut Replay::new(vec![record("noise")?]));
+        case.check_scaled("z", z, tolerance)?;
+        case.check_scaled("decoded", network.decode(record("z")?), tolerance)?;
+        case.check_scaled("decoded_mode", network.decode(posterior.mean), tolerance)?;
     }
     Ok(())
 }
 
 /// Compares the outputs of modules as the probe receives them.
 struct Parts<'a> {
-    file: &'a File,
-    comparison: &'a mut Comparison,
+    case: &'a Case,
     class_waves: bool,
 }
 
 impl Parts<'_> {
     fn compare<const D: usize>(&mut self, name: &str, x: &Tensor<D>) {
-        if let Some(recorded) = self.file.find(&format!("act/{name}")) {
+        if let Some(recorded) = self.case.find(&format!("act/{name}")) {
             // In f32, sinusoids at t = 1000 are off by 6e-5, in the peer too. If the class has its
             // own sinusoids, the record of this name holds those.
             if name == "time_proj" && self.class_waves {
@@ -208,7 +170,7 @@ impl Parts<'_> {
             } else {
                 2.0 * SINGLE
             };
-            self.comparison.scaled(name, x.clone(), recorded, tolerance);
+            self.case.scaled(name, x.clone(), recorded, tolerance);
         }
     }
 }

@@ -1,11 +1,9 @@
 //! PNDM, with states recorded after each evaluation.
 
-use crate::case::{Case, File, GoldenError, refused};
-use crate::compare::{Comparison, DOUBLE, Outcome};
+use crate::case::{Case, Done, GoldenError};
 use crate::model::recorded;
-use crate::settings::{chain, indices, spacing};
-use crate::trajectory::{moved, open_loop, single_precision};
-use serde_json::Value;
+use crate::settings::{chain, spacing};
+use crate::trajectory::{agreed, check_state, moved, open_loop, single_precision};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::Replay;
 use tweedie::math::multistep::{Ipndm, Multistep};
@@ -22,12 +20,8 @@ pub(crate) fn visited(
     let nodes = spacing.indices(chain.len(), steps)?;
     if start == PndmStart::ImprovedEuler {
         // The second node is visited twice.
-        let again = nodes.get(1).copied().unwrap_or(nodes[0]);
-        let head = nodes.iter().take(2).copied();
-        return Ok(head
-            .chain([again])
-            .chain(nodes.iter().skip(2).copied())
-            .collect());
+        let (head, tail) = nodes.split_at(2.min(steps));
+        return Ok([head, &head[head.len() - 1..], tail].concat());
     }
     // Each interval between the first four nodes is visited at its start, twice half-way, and at
     // its end.
@@ -40,45 +34,33 @@ pub(crate) fn visited(
     Ok(list)
 }
 
-pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+pub(crate) fn run(case: &Case) -> Done {
     // The outputs are recorded.
     case.implied(&["model"]);
-    let chain = chain(|key| case.config(key))?;
-    let flag = |key: &str| case.config(key).and_then(Value::as_bool) == Some(true);
-    let (start, calls) = if flag("skip_prk_steps") {
-        (PndmStart::ImprovedEuler, [2].as_slice())
-    } else {
-        (PndmStart::RungeKutta, [4, 4, 4].as_slice())
+    let chain = chain(case)?;
+    let (start, calls) = match case.flag("config.skip_prk_steps", false) {
+        true => (PndmStart::ImprovedEuler, [2].as_slice()),
+        false => (PndmStart::RungeKutta, [4, 4, 4].as_slice()),
     };
     let steps = case.count("num_inference_steps")?;
-    let recorded_nodes = indices(file.tensor(case, "timesteps")?);
     let nodes = visited(&chain, spacing(case, "leading")?, steps, start)?;
-    if nodes != recorded_nodes {
-        return Err(refused(format!(
-            "nodes {nodes:?} instead of {recorded_nodes:?}"
-        )));
-    }
-    let last = if flag("set_alpha_to_one") {
-        Level::CLEAN
-    } else {
-        chain.node(0)
+    let nodes = agreed(nodes, case.record("timesteps")?)?;
+    let last = match case.flag("config.set_alpha_to_one", false) {
+        true => Level::CLEAN,
+        false => chain.node(0),
     };
     // The peer's moves go down by `stride` nodes, whatever the next node of its list is. The move
     // of an improved Euler start is computed from its second evaluation. A Runge–Kutta move ends at
     // the node of its last evaluation.
     let stride = chain.len() / steps;
-    let states = file.tensor(case, "xs")?;
     if case.text("prediction_type") == "v_prediction" {
-        return velocities(file, case, &chain, &nodes, last);
+        return velocities(case, &chain, &nodes, last);
     }
-    let mut comparison = Comparison::default();
     for dtype in [DType::F64, DType::F32] {
-        let model = recorded(file, case, dtype, |_, level| {
-            Prediction::Noise.to_clean(level)
-        })?;
+        let model = recorded(case, dtype, |_, level| Prediction::Noise.to_clean(level))?;
         let method = Pndm::new(&chain).with_start(start);
         let mut memory = History::default();
-        let mut x = states.part(0).tensor::<4>(dtype)?;
+        let mut x = case.record("xs")?.part(0).tensor::<4>(dtype)?;
         let (mut call, mut calls) = (0, calls.iter());
         while call < nodes.len() {
             let evaluations = *calls.next().unwrap_or(&1);
@@ -96,20 +78,18 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
                 to,
             };
             let mut nothing = Replay::new(Vec::new());
-            (x, _) = moved(&method, &*model, x, mv, &mut nothing, &mut memory)?;
+            x = moved(&method, &*model, x, mv, &mut nothing, &mut memory)?.x;
             call += evaluations;
             if dtype == DType::F64 {
-                let name = format!("xs[{call}]");
-                comparison.tensor(&name, x.clone(), &states.part(call), DOUBLE);
+                check_state(case, call, &x)?;
             }
         }
         if dtype == DType::F32 {
             let levels = nodes.iter().map(|&i| chain.node(i));
-            let tolerance = open_loop(file, case, levels)?;
-            single_precision(file, case, x, tolerance, &mut comparison)?;
+            single_precision(case, x, open_loop(case, levels)?)?;
         }
     }
-    Ok(Outcome::Ran(comparison))
+    Ok(())
 }
 
 /// Replays the peer's runs with velocities.
@@ -117,19 +97,10 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
 /// The peer extrapolates the velocity where the paper extrapolates the noise. It then reads the
 /// result as a noise at the present state (a documented bug, ten times less exact here). With
 /// `ε̂ = α v + σ x`, DDIM's move is `(state + w σ) x + α Σ_j w c_j v_j`.
-fn velocities(
-    file: &File,
-    case: &Case,
-    chain: &Chain,
-    nodes: &[usize],
-    last: Level,
-) -> Result<Outcome, GoldenError> {
-    let (states, outputs) = (
-        file.tensor(case, "xs")?,
-        file.tensor(case, "model_outputs")?,
-    );
+fn velocities(case: &Case, chain: &Chain, nodes: &[usize], last: Level) -> Done {
+    let (states, outputs) = (case.record("xs")?, case.record("model_outputs")?);
     let stride = chain.len() / case.count("num_inference_steps")?;
-    let (method, mut comparison) = (Ipndm::default(), Comparison::default());
+    let method = Ipndm::default();
     let mut known: Vec<Tensor<4>> = Vec::new();
     let v = |call: usize| outputs.part(call).tensor::<4>(DType::F64);
     for call in 0..nodes.len() {
@@ -153,8 +124,7 @@ fn velocities(
         let start = x * (rule.state + weight * from.sigma());
         let terms = rule.past.iter().zip(used);
         let x = terms.fold(start, |x, (w, v)| x + v * (from.alpha() * w));
-        let name = format!("xs[{}]", call + 1);
-        comparison.tensor(&name, x, &states.part(call + 1), DOUBLE);
+        check_state(case, call + 1, &x)?;
     }
-    Ok(Outcome::Ran(comparison))
+    Ok(())
 }

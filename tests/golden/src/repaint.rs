@@ -1,29 +1,30 @@
 //! RePaint: its path up and down the chain, and its replacement step.
 
-use crate::case::{Case, File, GoldenError};
-use crate::compare::{Comparison, DOUBLE, Outcome};
-use crate::model::clipped;
+use crate::case::{Case, Done, GoldenError, lacks};
+use crate::compare::DOUBLE;
+use crate::model::{clipped_late, of_images};
 use crate::settings::{chain, gaussian};
+use crate::trajectory::check_state;
 use tweedie::burn::tensor::{DType, Tensor};
-use tweedie::core::{Advance, DenoiseError, Replay, from_fn};
+use tweedie::core::{Advance, DenoiseError, Replay};
 use tweedie::inverse::measurement::Measurement;
 use tweedie::inverse::noise::GaussianNoise;
 use tweedie::inverse::operator::Mask;
 use tweedie::inverse::posterior::RePaint;
 use tweedie::math::{Ddim, Kernel, Level, LevelPath, Move, Spacing};
 use tweedie::ops::Constant;
-use tweedie::prelude::{Denoiser, State, Step};
+use tweedie::prelude::{State, Step};
 use tweedie::samplers::{StepContext, StepError};
 
 /// Runs a case: so many nodes of a chain, with jumps of so many moves, so many times.
-pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    if case.get("config").is_some() {
-        return replacement(file, case);
+pub(crate) fn run(case: &Case) -> Done {
+    if case.has("config") {
+        return replacement(case);
     }
     let number = |key, prefix| case.spelled(key, prefix).map(|number| number as usize);
     let (steps, jump) = (number("N", "N")?, number("jump_length", "j")?);
     let repeats = number("jump_n_sample", "n")?;
-    let chain = chain(|key| file.setting(case, &format!("config.{key}")))?;
+    let chain = chain(case)?;
     let spacing = Spacing::Leading { offset: 0 };
     let nodes = spacing.indices(chain.len(), steps)?;
     let levels: Vec<Level> = nodes.iter().map(|&i| chain.node(i)).collect();
@@ -44,76 +45,59 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         }
         found.push(node);
     }
-    let mut comparison = Comparison::default();
-    let recorded = file.tensor(case, "timesteps")?;
-    comparison.values("timesteps", &found, &recorded.values, DOUBLE);
-    Ok(Outcome::Ran(comparison))
+    case.check_values("timesteps", &found, DOUBLE)
 }
 
 /// Compares every step down of a run, each from the recorded state before it. The steps up are left
 /// out: on a respaced chain the peer adds noise with the wrong β, `β[t..t+n]` instead of
 /// `β[t−n+1..=t]`.
-fn replacement(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
+fn replacement(case: &Case) -> Done {
     // The kinds of the moves are recorded.
     case.implied(&["jump_length", "jump_n_sample"]);
-    let lacks = |name: &str| GoldenError::Lacks(format!("{name} of the case"));
-    let config = |name: &str| case.config(name).and_then(serde_json::Value::as_f64);
-    let chain = chain(|key| case.config(key))?;
+    let chain = chain(case)?;
     let stride = chain.len() / case.count("N")?;
-    let states = file.tensor(case, "xs")?.parts();
-    let draws = file.tensor(case, "noises")?.parts();
-    let times = &file.tensor(case, "timesteps")?.values;
+    let states = case.parts("xs", DType::F64)?;
+    let draws = case.parts("noises", DType::F64)?;
+    let times = &case.record("timesteps")?.values;
     let kinds = case.get("kinds").and_then(|kinds| kinds.as_array());
-    let kinds = kinds.ok_or_else(|| lacks("kinds"))?;
+    let kinds = kinds.ok_or_else(|| lacks("kinds of the moves"))?;
     let used = case.numbers("noise_used_at_step")?;
-    let mask = file.tensor(case, "mask")?;
-    let [_, channels, h, w] = states[0].tensor::<4>(DType::F64)?.dims();
+    // One mask for all channels.
+    let mask = case.record("mask")?;
+    let shape = case.record("xs")?.part(0).shape;
     let parts = mask.parts().into_iter();
     let known: Vec<f64> = parts
-        .flat_map(|part| part.values.repeat(channels))
+        .flat_map(|part| part.values.repeat(shape[1]))
         .collect();
-    let shape = [mask.shape[0], channels, h, w];
+    let shape = [mask.shape[0], shape[1], shape[2], shape[3]];
     let mask = Mask::try_from(Constant::new(known, shape))?;
-    let original: Tensor<4> = file.tensor(case, "original_image")?.tensor(DType::F64)?;
-    let prior = gaussian(file, &states[0].tensor::<4>(DType::F64)?.dims())?;
-    let model = from_fn(move |x: Tensor<4>, level: Level| {
-        let shape = x.dims();
-        prior
-            .posterior_mean(x.reshape([shape[0] as i32, -1]), level)
-            .reshape(shape)
-    });
-    let moves = RawNoise {
-        kernel: Ddim::new(config("eta").unwrap_or(0.0))?,
-        case,
-    };
+    let model = of_images(gaussian(case, &shape)?);
+    let kernel = Ddim::new(case.number_or("config.eta", 0.0))?;
     // RePaint assumes a measurement without noise.
     let noise = GaussianNoise::new(1e-3)?;
-    let step = RePaint::new(moves, Measurement::new(mask, noise, original));
-    let mut comparison = Comparison::default();
+    let measured = Measurement::new(mask, noise, case.tensor("original_image")?);
+    let step = RePaint::new(RawNoise { kernel, case }, measured);
     for (k, kind) in kinds.iter().enumerate() {
         if kind.as_str() != Some("step") {
             continue;
         }
-        let from = times[k] as usize;
-        let to = match from.checked_sub(stride) {
-            Some(node) => chain.node(node),
-            None => Level::CLEAN,
-        };
+        let node = times[k] as usize;
+        let to = node
+            .checked_sub(stride)
+            .map_or(Level::CLEAN, |to| chain.node(to));
         let mv = Move {
-            from: chain.node(from),
+            from: chain.node(node),
             to,
         };
-        let place = used.iter().position(|step| *step == k as f64);
-        let z: Tensor<4> = draws[place.ok_or_else(|| lacks("noise"))?].tensor(DType::F64)?;
+        let place = used.iter().position(|step| *step as usize == k);
+        let z: &Tensor<4> = &draws[place.ok_or_else(|| lacks("noise of a move"))?];
         // The peer uses one draw for both the known and the unknown pixels.
-        let mut noise = Replay::new(vec![z.clone(), z]);
-        let x = states[k].tensor::<4>(DType::F64)?;
+        let mut noise = Replay::new(vec![z.clone(), z.clone()]);
         let mut context = StepContext::new(&model, &mut noise);
-        let state = step.step(x, mv, &mut context, &mut ())?;
-        let name = format!("xs[{}]", k + 1);
-        comparison.tensor(&name, state.x, &states[k + 1], DOUBLE);
+        let state = step.step(states[k].clone(), mv, &mut context, &mut ())?;
+        check_state(case, k + 1, &state.x)?;
     }
-    Ok(Outcome::Ran(comparison))
+    Ok(())
 }
 
 /// The peer moves with the noise of the unclipped estimate; only `α_s x̂₀` is clipped.
@@ -133,16 +117,10 @@ impl Step<4> for RawNoise<'_> {
         (): &mut (),
     ) -> Result<State<4>, StepError> {
         let raw = context.denoise(x.clone(), mv.from)?;
-        let constant = from_fn({
-            let raw = raw.clone();
-            move |_: Tensor<4>, _| raw.clone()
-        });
-        let failed = |error: GoldenError| DenoiseError::Failed(error.to_string());
-        let clipped = clipped(self.case, Box::new(constant)).map_err(failed)?;
-        let clean = clipped.denoise(x.clone(), mv.from)?;
         let step = self.kernel.transition(mv.from, mv.to)?;
         let moved = step.advance(mv, x, raw.clone(), context.noise);
-        let moved = moved + (clean.clone() - raw) * mv.to.alpha();
-        Ok(State::new(mv.to, moved, Some(clean)))
+        let failed = |error: GoldenError| DenoiseError::Failed(error.to_string());
+        let late = clipped_late(self.case, (moved, raw), (mv.from, mv.to)).map_err(failed)?;
+        Ok(State::new(mv.to, late.0, Some(late.1)))
     }
 }

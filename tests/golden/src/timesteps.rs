@@ -1,19 +1,17 @@
 //! The nodes of a chain that a sampler visits.
 
-use crate::case::{Case, File, GoldenError};
-use crate::compare::{Comparison, DOUBLE, Outcome};
+use crate::case::{Case, Done, skip};
+use crate::compare::DOUBLE;
 use crate::pndm;
 use crate::settings::{chain, spacing};
-use serde_json::Value;
 use tweedie::math::Spacing;
 use tweedie::samplers::PndmStart;
 
-pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
-    let nodes = chain(|key| case.config(key))?.len();
+pub(crate) fn run(case: &Case) -> Done {
+    let nodes = chain(case)?.len();
     let steps = case.count("N")?;
     let spacing = spacing(case, "leading")?;
     let class = case.text("cls").trim_end_matches("Scheduler");
-    let recorded = file.tensor(case, "timesteps")?;
     let whole = |indices: Vec<usize>| indices.into_iter().map(|i| i as f64).collect();
     let twice = |nodes: Vec<f64>| {
         let pairs = nodes.into_iter().flat_map(|node| [node, node]);
@@ -32,9 +30,9 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
         "DPMSolverMultistep" | "UniPCMultistep" => match spacing {
             Spacing::Trailing => spacing.indices(nodes, steps).map(whole),
             _ if steps == nodes => {
-                return Ok(Outcome::skipped(
+                return skip(
                     "the peer visits a node twice: it spaces one step more than the chain has",
-                ));
+                );
             }
             // These peers space one more step and drop the last node.
             _ => spacing.indices(nodes, steps + 1).map(|mut indices| {
@@ -43,24 +41,19 @@ pub(crate) fn run(file: &File, case: &Case) -> Result<Outcome, GoldenError> {
             }),
         },
         "PNDM" => {
-            let flag = case.config("skip_prk_steps").and_then(Value::as_bool);
-            let start = match flag {
-                Some(true) => PndmStart::ImprovedEuler,
-                _ => PndmStart::RungeKutta,
+            let start = match case.flag("config.skip_prk_steps", false) {
+                true => PndmStart::ImprovedEuler,
+                false => PndmStart::RungeKutta,
             };
-            let chain = chain(|key| case.config(key))?;
-            Ok(whole(pndm::visited(&chain, spacing, steps, start)?))
+            Ok(whole(pndm::visited(&chain(case)?, spacing, steps, start)?))
         }
-        _ => return Ok(Outcome::skipped(format!("{class} is not implemented yet"))),
+        _ => return skip(format!("{class} is not implemented yet")),
     };
     let found = found?;
-    let mut comparison = Comparison::default();
     // Nodes between those of the chain are recorded in f32.
-    let tolerance = if found.iter().all(|t| t.fract() == 0.0) {
-        DOUBLE
-    } else {
-        f64::from(f32::EPSILON)
+    let tolerance = match found.iter().all(|t| t.fract() == 0.0) {
+        true => DOUBLE,
+        false => f64::from(f32::EPSILON),
     };
-    comparison.values("timesteps", &found, &recorded.values, tolerance);
-    Ok(Outcome::Ran(comparison))
+    case.check_values("timesteps", &found, tolerance)
 }
