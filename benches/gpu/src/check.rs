@@ -86,6 +86,7 @@ mod tests {
     #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     /// Every seam runs, and gives the same values twice.
     #[test]
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn what_is_apart_is_seen() {
-        assert!((apart(&[1.0, 2.0], &[1.0, 1.0]) - 1.0).abs() < 1e-12);
+        assert_abs_diff_eq!(apart(&[1.0, 2.0], &[1.0, 1.0]), 1.0, epsilon = 1e-12);
         assert!(apart(&[1.0], &[1.0, 1.0]).is_infinite());
         assert!(apart(&[f32::NAN, 1.0], &[1.0, 1.0]).is_infinite());
         let error = caught(|| -> Result<(), CaseError> { panic!("no {}", "luck") });

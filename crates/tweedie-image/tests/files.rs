@@ -6,7 +6,7 @@
     reason = "a test may stop at once, and compares exactly where it means to"
 )]
 
-use approx::abs_diff_eq;
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use burn::data::dataset::Dataset;
 use burn::tensor::{Device, Tensor};
 use std::fs;
@@ -54,7 +54,11 @@ fn what_is_saved_is_loaded_in_either_range() -> Result<(), ImageError> {
     save(&path, grey.clone(), ValueRange::Unit)?;
     let back = load(&path, ValueRange::Unit, &device())?;
     assert_eq!(back.dims(), [1, 1, 4, 5]);
-    assert!((back - grey).abs().max().into_scalar::<f32>() < 1e-6);
+    assert_abs_diff_eq!(
+        (back - grey).abs().max().into_scalar::<f32>(),
+        0.0,
+        epsilon = 1e-6
+    );
     Ok(())
 }
 

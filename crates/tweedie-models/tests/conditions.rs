@@ -6,6 +6,7 @@
     reason = "a test may stop at once, and compares exactly where it means to"
 )]
 
+use approx::assert_abs_diff_eq;
 use burn::tensor::{Device, Tensor};
 use std::path::{Path, PathBuf};
 use tweedie_core::{
@@ -118,7 +119,8 @@ fn guidance_takes_one_network_twice() -> Result<(), CheckpointError> {
         nothing.denoise(x.clone(), level()).expect("an estimate"),
     );
     assert!(largest(c.clone() - u.clone()) > 1e-3, "the context counts");
-    assert!(largest(guided.clone() - (u.clone() + (c - u) * 3.0)) < 1e-4);
+    let gap = largest(guided.clone() - (u.clone() + (c - u) * 3.0));
+    assert_abs_diff_eq!(gap, 0.0, epsilon = 1e-4);
     // Both conditions in one pass, one of them masked.
     let told = |seed, tokens| Context::new(normal(seed, [1, tokens, 24]));
     let both = |first, second| {
@@ -127,7 +129,8 @@ fn guidance_takes_one_network_twice() -> Result<(), CheckpointError> {
     };
     let masked = told(6, 5).with_mask(Tensor::ones([1, 5], &device));
     let one = both(told(5, 5), masked).expect("guidance");
-    assert!(largest(one.denoise(x, level()).expect("an estimate") - guided) < 1e-4);
+    let gap = largest(one.denoise(x, level()).expect("an estimate") - guided);
+    assert_abs_diff_eq!(gap, 0.0, epsilon = 1e-4);
     assert!(both(told(5, 5), told(6, 4)).is_err(), "unequal lengths");
     assert!(
         model
@@ -192,7 +195,8 @@ fn any_network_can_be_preconditioned_as_edm() -> Result<(), CheckpointError> {
         [8, 8],
     );
     let found = Model::new(config, dit).expect("a model").denoise(x, level);
-    assert!(largest(found.expect("an estimate") - expected) < 1e-4);
+    let gap = largest(found.expect("an estimate") - expected);
+    assert_abs_diff_eq!(gap, 0.0, epsilon = 1e-4);
     Ok(())
 }
 

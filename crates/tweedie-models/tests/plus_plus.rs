@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
+use approx::assert_abs_diff_eq;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{HostNoise, Network, Noise};
@@ -18,7 +19,7 @@ fn a_rescaled_block_keeps_the_variance_of_two_equal_parts() {
     let x = HostNoise::seeded(0).normal([1, 8, 6, 6], &device);
     let expected = x.clone() / std::f64::consts::SQRT_2;
     let error = (block.forward(x, None, None) - expected).abs().max();
-    assert!(error.into_scalar::<f32>() < 1e-6);
+    assert_abs_diff_eq!(error.into_scalar::<f32>(), 0.0, epsilon = 1e-6);
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn impulses_say_nothing_of_the_mean() {
         .iter::<f64>()
         .collect();
     assert_eq!(gradient[..2], [0.0, 0.0]);
-    assert!((gradient[2] + 100.0).abs() < 1e-6);
+    assert_abs_diff_eq!(gradient[2], -100.0, epsilon = 1e-6);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The hole of a mask: it has no noise, and its values do not affect the likelihood.
 
 use super::ok;
+use approx::assert_abs_diff_eq;
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_catalogue::noise_models;
 use tweedie_core::HostNoise;
@@ -51,7 +52,7 @@ fn what_stands_there_changes_no_score() {
     };
     // 56 pixels of each image are measured, each off by 0.05.
     for found in [norm(junk(0.0)), norm(junk(7.0))].concat() {
-        assert!((found + 0.05 * 56.0_f64.sqrt()).abs() < 1e-12, "{found}");
+        assert_abs_diff_eq!(found, -0.05 * 56.0_f64.sqrt(), epsilon = 1e-12);
     }
     // A missing pixel may be NaN.
     let measured = Measurement::new(mask(), ok(GaussianNoise::new(0.1)), junk(f64::NAN));

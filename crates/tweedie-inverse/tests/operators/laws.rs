@@ -1,6 +1,7 @@
 //! Laws of every linear operator.
 
 use super::{each, norm, random};
+use approx::assert_abs_diff_eq;
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_catalogue::{LinearCase, linear_operators, nonlinear_operators};
 use tweedie_core::vjp;
@@ -133,7 +134,8 @@ fn what_is_composed_is_what_it_says() {
             "{name}"
         );
         let scaled = a.clone().scaled(2.5);
-        assert!(norm(scaled.apply(x.clone()) - y.clone() * 2.5) <= 1e-12 * (1.0 + norm(y.clone())));
+        let gap = norm(scaled.apply(x.clone()) - y.clone() * 2.5);
+        assert_abs_diff_eq!(gap, 0.0, epsilon = 1e-12 * (1.0 + norm(y.clone())));
         let stack = tweedie_inverse::operator::Stack::new(
             vec![a.clone(), a.clone()],
             [shape[1], shape[2], shape[3]],

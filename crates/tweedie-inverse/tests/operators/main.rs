@@ -12,6 +12,7 @@ mod nonlinear;
 mod solutions;
 mod spectral;
 
+use approx::abs_diff_eq;
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_catalogue::{LinearCase, linear_operators};
 use tweedie_core::{HostNoise, Noise};
@@ -51,5 +52,8 @@ fn assert_together(what: &str, kind: &str, whole: Tensor<4>, parts: Tensor<4>) {
         return;
     }
     let gap = norm(whole.clone() - parts);
-    assert!(gap <= 1e-5 * norm(whole), "{what}: {gap:e}");
+    assert!(
+        abs_diff_eq!(gap, 0.0, epsilon = 1e-5 * norm(whole)),
+        "{what}: {gap:e}"
+    );
 }

@@ -1,6 +1,7 @@
 //! Laws of the solutions of equations with every linear operator.
 
 use super::{each, norm, random};
+use approx::abs_diff_eq;
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_catalogue::{LinearCase, linear_operators};
 use tweedie_inverse::operator::{AnyLinear, Linear, Operator, operator_norm};
@@ -88,7 +89,10 @@ fn the_pseudo_inverse_is_the_least_solution_of_least_squares() {
         let dot = (found.clone() * unseen.clone()).sum().into_scalar::<f64>();
         // If the null space is trivial, `unseen` is rounding error.
         let scale = norm(found) * norm(unseen).max(1e-3 * norm(z));
-        assert!(dot.abs() <= 1e-4 * scale, "{name}: {dot:e} of {scale:e}");
+        assert!(
+            abs_diff_eq!(dot, 0.0, epsilon = 1e-4 * scale),
+            "{name}: {dot:e} of {scale:e}"
+        );
     }
 }
 

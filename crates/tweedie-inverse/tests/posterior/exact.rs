@@ -1,7 +1,7 @@
 //! Methods are exact where theory says so.
 
 use crate::{correlated, device, gap, inpainting, path, posterior};
-use approx::abs_diff_eq;
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{DenoiseError, Denoiser, HostNoise};
@@ -39,24 +39,20 @@ fn moment_matching_is_exact_on_gaussian_priors() {
         let sampler = Sampler::new(Ancestral::default(), path(30));
         let exact = law(&sampler, &posterior(&prior));
         let found = law(&sampler, &Mmps::new(&prior, &measured));
-        assert!(
-            largest(gap(&found, &exact)) < 1e-9,
-            "{:?}",
-            gap(&found, &exact)
-        );
+        assert_abs_diff_eq!(largest(gap(&found, &exact)), 0.0, epsilon = 1e-9);
     }
     let sampler = Sampler::new(Ancestral::default(), path(30));
     let exact = law(&sampler, &posterior(&isotropic));
     let pigdm = Pigdm::new(&isotropic, &measured)
         .with_data_std(0.7)
         .expect("a deviation");
-    assert!(largest(gap(&law(&sampler, &pigdm), &exact)) < 1e-9);
-    assert!(
-        largest(gap(
-            &law(&sampler, &Tmpd::new(&isotropic, &measured)),
-            &exact
-        )) < 1e-9
-    );
+    let difference = largest(gap(&law(&sampler, &pigdm), &exact));
+    assert_abs_diff_eq!(difference, 0.0, epsilon = 1e-9);
+    let difference = largest(gap(
+        &law(&sampler, &Tmpd::new(&isotropic, &measured)),
+        &exact,
+    ));
+    assert_abs_diff_eq!(difference, 0.0, epsilon = 1e-9);
     // ΠGDM is not exact for correlated priors.
     let exact = law(&sampler, &posterior(&correlated()));
     let prior = correlated();
@@ -83,7 +79,7 @@ fn a_known_likelihood_of_noisy_states_is_exact() {
     let x = Tensor::from_data([[0.4, 1.1], [-2.0, 0.3]], (&device(), DType::F64));
     let off =
         guided.denoise(x.clone(), level).expect("an estimate") - exact.posterior_mean(x, level);
-    assert!(off.abs().max().into_scalar::<f64>() < 1e-7);
+    assert_abs_diff_eq!(off.abs().max().into_scalar::<f64>(), 0.0, epsilon = 1e-7);
 }
 
 /// The reverse VE process from the measurement converges to the posterior at the order of its

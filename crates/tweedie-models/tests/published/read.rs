@@ -236,7 +236,7 @@ fn dropout_is_off_where_a_gradient_flows() -> Result<(), CheckpointError> {
         .inner();
     // Attention rounds differently under autodiff; dropout would change the first digit.
     let error = (plain - tracked).abs().max().into_scalar::<f32>();
-    assert!(error < 1e-4, "{error}");
+    assert_abs_diff_eq!(error, 0.0, epsilon = 1e-4);
     // The same for a network alone, and for a model of a network in training mode.
     let x = HostNoise::seeded(6).normal(model.shape(1), &device());
     let difference = |network: &AnyNetwork| {
@@ -251,7 +251,7 @@ fn dropout_is_off_where_a_gradient_flows() -> Result<(), CheckpointError> {
         difference.abs().max().into_scalar::<f32>()
     };
     let network = Checkpoint::open(golden("class_timestep_mish"))?.network(&device())?;
-    assert!(difference(&network) < 1e-4);
+    assert_abs_diff_eq!(difference(&network), 0.0, epsilon = 1e-4);
     // With dropout switched on again, the outputs differ.
     let trained = network.train();
     assert!(difference(&trained) > 1e-3);
@@ -263,7 +263,7 @@ fn dropout_is_off_where_a_gradient_flows() -> Result<(), CheckpointError> {
     let tracked = model.denoise(x.clone().autodiff().require_grad(), level);
     let plain = model.denoise(x, level).expect("an estimate");
     let error = (plain - tracked.expect("an estimate").inner()).abs().max();
-    assert!(error.into_scalar::<f32>() < 1e-4);
+    assert_abs_diff_eq!(error.into_scalar::<f32>(), 0.0, epsilon = 1e-4);
     Ok(())
 }
 

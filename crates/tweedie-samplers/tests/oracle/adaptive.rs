@@ -1,7 +1,7 @@
 //! Adaptive solvers.
 
 use crate::{device, mixture, values};
-use approx::abs_diff_eq;
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{BrownianTree, HostNoise, Noise, from_fn};
@@ -85,7 +85,11 @@ fn it_goes_up_as_well_as_down() {
     let x = x.states.last().cloned().expect("a state");
     let back = solver.solve(&prior(), x, &down.reversed()).expect("a flow");
     let back = back.states.last().cloned().expect("a state");
-    assert!((back - start()).abs().max().into_scalar::<f64>() < 1e-6);
+    assert_abs_diff_eq!(
+        (back - start()).abs().max().into_scalar::<f64>(),
+        0.0,
+        epsilon = 1e-6
+    );
 }
 
 #[test]
@@ -192,7 +196,7 @@ fn a_start_at_zero_and_a_move_of_no_length_are_no_trap() {
         let exact = prior().flow(zero.clone(), path.start(), path.end());
         let end = solution.states[1].clone();
         let gap = (end - exact).abs().max().into_scalar::<f64>();
-        assert!(gap < 1e-3, "{name}: {gap}");
+        assert!(abs_diff_eq!(gap, 0.0, epsilon = 1e-3), "{name}: {gap}");
         // A repeated level, and the same log-SNR at another scale.
         let [a, b] = [path.start(), path.end()];
         let scaled = Level::variance_exploding(a.noise_to_signal()).expect("a level");
@@ -201,7 +205,7 @@ fn a_start_at_zero_and_a_move_of_no_length_are_no_trap() {
         let x = sampler.sample(&prior(), start(), &mut HostNoise::seeded(0));
         let exact = prior().flow(start(), a, b);
         let gap = (x.expect("a run") - exact).abs().max().into_scalar::<f64>();
-        assert!(gap < 1e-3, "{name}: {gap}");
+        assert!(abs_diff_eq!(gap, 0.0, epsilon = 1e-3), "{name}: {gap}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Encoding data to latents and decoding them.
 
 use crate::{device, values};
-use approx::abs_diff_eq;
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::Gaussian;
 use tweedie_core::{HostNoise, Noise, Replay};
@@ -82,10 +82,14 @@ fn a_spherical_mean_keeps_the_length() {
     let ends = [(0.0, a.clone()), (1.0, b.clone())];
     for (weight, end) in ends {
         let gap = (slerp(a.clone(), b.clone(), weight) - end).abs().max();
-        assert!(gap.into_scalar::<f64>() < 1e-6);
+        assert_abs_diff_eq!(gap.into_scalar::<f64>(), 0.0, epsilon = 1e-6);
     }
     let same = slerp(a.clone(), a.clone(), 0.3) - a.clone();
-    assert!(same.abs().max().into_scalar::<f64>() < 1e-6);
+    assert_abs_diff_eq!(same.abs().max().into_scalar::<f64>(), 0.0, epsilon = 1e-6);
     let opposite = slerp(a.clone(), -a.clone(), 0.25) - a * 0.5;
-    assert!(opposite.abs().max().into_scalar::<f64>() < 1e-6);
+    assert_abs_diff_eq!(
+        opposite.abs().max().into_scalar::<f64>(),
+        0.0,
+        epsilon = 1e-6
+    );
 }

@@ -8,7 +8,7 @@
 //! prior, which [`affine_law`] computes without sampling.
 
 use crate::{device, mixture};
-use approx::abs_diff_eq;
+use approx::{abs_diff_eq, abs_diff_ne};
 use burn::tensor::{DType, Tensor};
 use tweedie_catalogue::{Criterion, NamedStep, converging_steps};
 use tweedie_core::oracle::Gaussian;
@@ -165,7 +165,7 @@ fn every_step_converges_at_its_declared_order() {
         let declared = entry.order;
         let (found, line) = measured(&entry);
         println!("{declared} {line}");
-        if (found - declared as f64).abs() >= 0.15 {
+        if abs_diff_ne!(found, declared as f64, epsilon = 0.15) {
             wrong.push(format!("{line}, declared {declared}"));
         }
     }

@@ -147,7 +147,7 @@ fn annealed_langevin_dynamics_follows_the_scale_of_its_levels() {
     let sampler = Sampler::new(step, path);
     let end = sampler.sample(&mixture(), x.clone(), &mut HostNoise::seeded(0));
     let gap = end.expect("a run") - x * (to.alpha() / from.alpha());
-    assert!(gap.abs().max().into_scalar::<f64>() < 1e-8);
+    assert_abs_diff_eq!(gap.abs().max().into_scalar::<f64>(), 0.0, epsilon = 1e-8);
 }
 
 #[test]
