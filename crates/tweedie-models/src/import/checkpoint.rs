@@ -1,12 +1,10 @@
 //! Checkpoints in all supported layouts.
 
-use super::diffusers::names::{Diffusers, DiffusersDit, modernised};
-use super::fields::Fields;
-use super::guided_diffusion::{self, FIRST, GuidedCheckpoint, GuidedDiffusion};
+use super::diffusers::names::{Diffusers, modern};
 use super::load::load;
-use super::place::{Naming, Native};
+use super::place::Naming;
 use super::stored::Stored;
-use super::{CheckpointError, Precision};
+use super::{CheckpointError, Layout, Precision};
 use crate::sampling::Sampling;
 use crate::{
     AnyArchitecture, AnyNetwork, Architecture, Autoencoder, AutoencoderConfig, Latent, Model,
@@ -14,6 +12,7 @@ use crate::{
 };
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A checkpoint whose configuration has been read and whose weights have been located.
 ///
@@ -54,20 +53,6 @@ pub struct Checkpoint {
     pub(super) precision: Precision,
 }
 
-/// The layout of a checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Layout {
-    /// The layout of this library.
-    Tweedie,
-    /// A model of diffusers.
-    Diffusers,
-    /// A pipeline of diffusers.
-    Pipeline,
-    /// The weights of guided-diffusion.
-    GuidedDiffusion,
-}
-
 /// The configuration of a part, and the file of its tensors.
 #[derive(Clone, Debug)]
 pub(super) struct CheckpointPart<C> {
@@ -80,20 +65,50 @@ pub(super) struct CheckpointPart<C> {
 pub(super) struct Denoising {
     pub(super) network: AnyArchitecture,
     pub(super) size: Option<[usize; 2]>,
-    pub(super) names: Names,
+    names: Arc<dyn Naming + Send + Sync>,
+    /// Selects and renames the tensors of the file.
+    select: fn(Stored) -> Result<Stored, CheckpointError>,
+    /// What neither the weights nor a configuration determine, if anything.
+    pub(super) undetermined: Option<&'static str>,
     /// The whole configuration, for a model in the layout of this library.
     pub(super) model: Option<Box<ModelConfig>>,
 }
 
-#[derive(Clone, Debug)]
-pub(super) enum Names {
-    Native,
-    Diffusers { convolved: bool },
-    Dit,
-    Guided(Box<GuidedCheckpoint>),
+impl Denoising {
+    pub(super) fn new(
+        network: AnyArchitecture,
+        size: Option<[usize; 2]>,
+        names: impl Naming + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            network,
+            size,
+            names: Arc::new(names),
+            select: Ok,
+            undetermined: None,
+            model: None,
+        }
+    }
+
+    /// Sets how the tensors of the file are selected and renamed.
+    pub(super) fn selecting(self, select: fn(Stored) -> Result<Stored, CheckpointError>) -> Self {
+        Self { select, ..self }
+    }
 }
 
 impl Checkpoint {
+    pub(super) fn empty(path: &Path, layout: Layout) -> Self {
+        Self {
+            path: path.to_owned(),
+            layout,
+            network: None,
+            autoencoder: None,
+            sampling: None,
+            size: None,
+            precision: Precision::Full,
+        }
+    }
+
     /// The path of the checkpoint.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -148,54 +163,18 @@ impl Checkpoint {
         }
     }
 
-    /// Configures weights of guided-diffusion by arguments, instead of by names and shapes.
-    ///
-    /// # Errors
-    /// [`CheckpointError`] for unknown or invalid arguments, or for a checkpoint of another layout.
-    pub fn with_guided_config(
-        mut self,
-        arguments: serde_json::Map<String, serde_json::Value>,
-    ) -> Result<Self, CheckpointError> {
-        let guided = guided_diffusion::read(Fields::new(&self.path, arguments))?;
-        if self.layout != Layout::GuidedDiffusion {
-            return Err(CheckpointError::Unknown {
-                path: self.path.clone(),
-                message: "not weights of guided-diffusion".into(),
-            });
-        }
-        self.sampling.clone_from(&guided.sampling);
-        if let Some(part) = &mut self.network {
-            part.config.network = guided.network.clone().into();
-            part.config.size = guided.size.map(|side| [side, side]);
-            part.config.names = Names::Guided(Box::new(guided));
-        }
-        Ok(self)
-    }
-
     /// Loads the denoising network.
     ///
     /// # Errors
     /// [`CheckpointError`] if the checkpoint has none, or if its tensors do not match.
     pub fn network(&self, device: &Device) -> Result<AnyNetwork, CheckpointError> {
         let part = self.part(self.network.as_ref(), "a denoising network")?;
-        let stored = Stored::open(&part.weights)?;
-        let (stored, names): (_, Box<dyn Naming>) = match &part.config.names {
-            Names::Native => (stored, Box::new(Native)),
-            Names::Diffusers { convolved } => {
-                let convolved = *convolved;
-                (modern(stored), Box::new(Diffusers { convolved }))
-            }
-            Names::Dit => (stored, Box::new(DiffusersDit)),
-            Names::Guided(guided) => {
-                self.heads_known(guided)?;
-                let names = GuidedDiffusion::new(guided);
-                (stored.below(FIRST)?, Box::new(names))
-            }
-        };
+        self.determined(&part.config)?;
+        let stored = (part.config.select)(Stored::open(&part.weights)?)?;
         stored.may_hold(part.config.network.parts())?;
         let network = part.config.network.init(device);
         let network = network.map_err(|source| self.network_error(source))?;
-        load(network, &stored, &*names, self.precision)
+        load(network, &stored, &*part.config.names, self.precision)
     }
 
     /// Loads the autoencoder.
@@ -249,9 +228,7 @@ impl Checkpoint {
             model.check()?;
             return Ok(model);
         }
-        if let Names::Guided(guided) = &part.config.names {
-            self.heads_known(guided)?;
-        }
+        self.determined(&part.config)?;
         let [input, output] = part.config.network.channels();
         // As in diffusers, a variance is learned only if there are twice as many outputs as inputs.
         let learned = output == input.saturating_mul(2);
@@ -293,18 +270,15 @@ impl Checkpoint {
         Ok(Latent::new(self.autoencoder(device)?, self.model(device)?))
     }
 
-    /// Checks that the number of attention heads is known, which the weights do not determine.
-    fn heads_known(&self, guided: &GuidedCheckpoint) -> Result<(), CheckpointError> {
-        if guided.heads {
-            return Ok(());
+    /// Checks that the files determine the network.
+    fn determined(&self, config: &Denoising) -> Result<(), CheckpointError> {
+        match config.undetermined {
+            None => Ok(()),
+            Some(message) => Err(CheckpointError::Unknown {
+                path: self.path.clone(),
+                message: message.into(),
+            }),
         }
-        Err(CheckpointError::Unknown {
-            path: self.path.clone(),
-            message: "the heads of its attention do not follow from the weights: write the \
-                      arguments of its constructor, with num_heads or num_head_channels, to \
-                      config.json beside them"
-                .into(),
-        })
     }
 
     fn network_error(&self, source: NetworkError) -> CheckpointError {
@@ -324,9 +298,4 @@ impl Checkpoint {
             message: format!("a checkpoint without {what}"),
         })
     }
-}
-
-/// Renames tensors from their old names in diffusers to the current ones.
-fn modern(stored: Stored) -> Stored {
-    stored.renamed(|name| Some(modernised(name)))
 }

@@ -17,10 +17,11 @@ mod safetensors;
 mod stored;
 mod transpose;
 
-pub use checkpoint::{Checkpoint, Layout};
+pub use checkpoint::Checkpoint;
 pub use error::{CheckpointError, Mismatch, Misshapen};
 pub use load::Precision;
 pub use place::{Naming, Place, Target};
+pub use recognise::Layout;
 
 pub(crate) use diffusers::dit::write as dit_json;
 pub(crate) use diffusers::names::{Diffusers, DiffusersDit};

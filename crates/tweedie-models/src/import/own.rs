@@ -1,12 +1,13 @@
 //! The layout of this library: `config.json` and a file of weights.
 
-use super::fields::MOST_BYTES;
+use super::checkpoint::{Checkpoint, CheckpointPart, Denoising};
+use super::fields::{Fields, MOST_BYTES};
 use super::load::load;
 use super::place::Native;
 use super::stored::Stored;
-use super::{CheckpointError, Precision};
+use super::{CheckpointError, Layout, Precision};
 use crate::model::{CONFIG, WEIGHTS};
-use crate::{Architecture, ModelConfig};
+use crate::{AnyArchitecture, Architecture, ModelConfig};
 use burn::tensor::Device;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -63,6 +64,24 @@ impl<A: Architecture> Own<A> {
         let network = network.map_err(|source| self.config.network_error(source))?;
         load(network, &stored, &Native, Precision::Full)
     }
+}
+
+/// Opens a model of a network of this library.
+pub(crate) fn recognise(path: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
+    let config = path.join(CONFIG);
+    if !config.is_file() || !Fields::open(&config)?.has("network") {
+        return Ok(None);
+    }
+    let Own {
+        config: model,
+        weights,
+    } = Own::<AnyArchitecture>::open(path)?;
+    let mut checkpoint = Checkpoint::empty(path, Layout::Tweedie);
+    checkpoint.sampling.clone_from(&model.sampling);
+    let mut config = Denoising::new(model.network.clone(), Some(model.size), Native);
+    config.model = Some(Box::new(model));
+    checkpoint.network = Some(CheckpointPart { config, weights });
+    Ok(Some(checkpoint))
 }
 
 /// Collects the fields of `given`, with their values, that `known` does not have. Null fields are

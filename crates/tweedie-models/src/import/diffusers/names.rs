@@ -1,6 +1,7 @@
 //! Parameter names of diffusers.
 
 use crate::import::place::{Naming, Place, Target, pytorch};
+use crate::import::stored::Stored;
 
 /// The names of `UNet2DModel`, `UNet2DConditionModel` and `AutoencoderKL`.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +42,13 @@ impl Naming for Diffusers {
     }
 }
 
+/// Renames tensors from their names in older versions to the current ones.
+pub(crate) fn modern(stored: Stored) -> Stored {
+    stored.renamed(|name| Some(modernised(name)))
+}
+
 /// Maps a parameter name of older versions to the current one.
-pub(crate) fn modernised(name: &str) -> String {
+fn modernised(name: &str) -> String {
     // Older versions store random frequencies under this name, or under both.
     if name == "time_proj.W" {
         return "time_proj.weight".to_owned();

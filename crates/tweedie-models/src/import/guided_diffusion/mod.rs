@@ -7,42 +7,105 @@
 mod flags;
 mod names;
 
-pub(crate) use flags::{beside, read};
-pub(crate) use names::GuidedDiffusion;
+use names::GuidedDiffusion;
 
-use super::CheckpointError;
+use super::checkpoint::{Checkpoint, CheckpointPart, Denoising};
+use super::fields::Fields;
 use super::stored::Stored;
+use super::{CheckpointError, Layout};
 use crate::sampling::Sampling;
 use crate::{
     Attend, ClassInput, Conditioning, Heads, Resampling, TimeEncoding, UnetConfig, UnetLevel,
 };
+use std::path::{Path, PathBuf};
 use tweedie_math::Chain;
 
 /// A network of guided-diffusion, with the settings that its configuration does not hold.
 #[derive(Clone, Debug)]
-pub(crate) struct GuidedCheckpoint {
+struct GuidedCheckpoint {
     /// The network.
-    pub(crate) network: UnetConfig,
+    network: UnetConfig,
     /// Side of the images, if known.
-    pub(crate) size: Option<usize>,
+    size: Option<usize>,
     /// Whether the `qkv` rows are grouped by queries, keys and values first, instead of by heads.
-    pub(crate) new_order: bool,
+    new_order: bool,
     /// Whether the number of heads is known.
-    pub(crate) heads: bool,
+    heads: bool,
     /// The sampling settings, if known.
-    pub(crate) sampling: Option<Sampling>,
-}
-
-/// Whether the tensors have the names of this layout.
-pub(crate) fn knows(stored: &Stored) -> bool {
-    stored.tensors.contains_key(FIRST)
+    sampling: Option<Sampling>,
 }
 
 /// A tensor that every network of this layout has.
-pub(crate) const FIRST: &str = "input_blocks.0.0.weight";
+const FIRST: &str = "input_blocks.0.0.weight";
+
+/// Opens weights, which are a file or `model.safetensors` in a folder.
+pub(crate) fn recognise(path: &Path) -> Result<Option<Checkpoint>, CheckpointError> {
+    let weights = match path.is_file() {
+        true => path.to_owned(),
+        false => path.join("model.safetensors"),
+    };
+    if !weights.is_file() {
+        return Ok(None);
+    }
+    let stored = Stored::open(&weights)?.below(FIRST)?;
+    if !stored.tensors.contains_key(FIRST) {
+        return Err(CheckpointError::Unknown {
+            path: weights,
+            message: "no tensor input_blocks.0.0.weight, by which guided-diffusion is recognised; \
+                      a model of diffusers is a directory with config.json"
+                .into(),
+        });
+    }
+    let guided = match flags::beside(&weights)? {
+        Some(fields) => flags::read(fields)?,
+        None => infer(&stored)?,
+    };
+    let mut checkpoint = Checkpoint::empty(path, Layout::GuidedDiffusion);
+    checkpoint.set(guided, weights);
+    Ok(Some(checkpoint))
+}
+
+impl Checkpoint {
+    /// Configures weights of guided-diffusion by arguments, instead of by names and shapes.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] for unknown or invalid arguments, or for a checkpoint of another layout.
+    pub fn with_guided_config(
+        mut self,
+        arguments: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, CheckpointError> {
+        let guided = flags::read(Fields::new(&self.path, arguments))?;
+        match (self.layout, self.network.take()) {
+            (Layout::GuidedDiffusion, Some(part)) => self.set(guided, part.weights),
+            _ => {
+                return Err(CheckpointError::Unknown {
+                    path: self.path,
+                    message: "not weights of guided-diffusion".into(),
+                });
+            }
+        }
+        Ok(self)
+    }
+
+    fn set(&mut self, guided: GuidedCheckpoint, weights: PathBuf) {
+        let names = GuidedDiffusion::new(&guided);
+        let size = guided.size.map(|side| [side, side]);
+        let mut config = Denoising::new(guided.network.into(), size, names)
+            .selecting(|stored| stored.below(FIRST));
+        if !guided.heads {
+            config.undetermined = Some(
+                "the heads of its attention do not follow from the weights: write the arguments \
+                 of its constructor, with num_heads or num_head_channels, to config.json beside \
+                 them",
+            );
+        }
+        self.sampling = guided.sampling;
+        self.network = Some(CheckpointPart { config, weights });
+    }
+}
 
 /// Infers the configuration from names and shapes.
-pub(crate) fn infer(stored: &Stored) -> Result<GuidedCheckpoint, CheckpointError> {
+fn infer(stored: &Stored) -> Result<GuidedCheckpoint, CheckpointError> {
     let side = |name: String, side: usize| {
         let shape = stored.shape(&name).filter(|shape| shape.len() > side);
         shape
