@@ -16,8 +16,7 @@ use tweedie::burn::tensor::Int;
 use tweedie::image::grid;
 use tweedie::math::PathError;
 use tweedie::models::{
-    AnyArchitecture, Architecture, Checkpoint, Class, ClassInput, Clip, Conditions, Context,
-    Precision,
+    AnyArchitecture, Checkpoint, Class, ClassInput, Clip, Conditions, Context, Precision,
 };
 use tweedie::prelude::*;
 use tweedie_examples::finish;
@@ -73,13 +72,12 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     // Check the arguments before the weights are read.
+    let checkpoint = match arguments.size {
+        Some(side) => checkpoint.with_size([side, side]),
+        None => checkpoint,
+    };
     let config = checkpoint.model_config()?;
-    let size = arguments.size.map_or(config.size, |side| [side, side]);
-    let patch = config.network.patch();
-    let fits = |side: usize| side > 0 && side.is_multiple_of(patch);
-    if !size.into_iter().all(fits) {
-        return Err(format!("--size has to be a multiple of {patch}, and not 0").into());
-    }
+    let size = config.size;
     let path = path(&config, arguments.steps)?;
     let began = Instant::now();
     let model = checkpoint.model(&device)?;

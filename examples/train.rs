@@ -247,7 +247,7 @@ impl Arguments {
             .with_patch(self.patch)
             .with_time_scale(if self.diffusers { 1.0 } else { 1000.0 });
         if self.diffusers && self.patch > 1 {
-            return Err("--diffusers has no place for --patch".into());
+            return Err("--diffusers cannot represent --patch".into());
         }
         network.check()?;
         let [height, width] = images.size();

@@ -84,7 +84,7 @@ impl Move {
 #[non_exhaustive]
 pub enum MoveError {
     /// The move adds noise, and the method only removes it.
-    #[error("it goes up in noise, and the method only goes down")]
+    #[error("it raises the noise level, and the method can only lower it")]
     Uphill,
     /// The move changes the level, and the method stays at one level.
     #[error("the method stays at one level, and the move does not")]

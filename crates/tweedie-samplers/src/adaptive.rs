@@ -58,7 +58,7 @@ pub enum AdaptiveError {
     #[error("the flow has to be integrated between levels of some noise: end the path earlier")]
     Clean,
     /// The noise of the path's levels is not monotonic.
-    #[error("the levels of the path have to go one way, down or up in noise")]
+    #[error("the noise along the path has to fall or to rise throughout")]
     Turns,
     /// A parameter outside its range.
     #[error(transparent)]

@@ -196,7 +196,7 @@ pub enum StepError {
         error: f64,
     },
     /// The weights of a measurement's particles are all 0, or one is not finite.
-    #[error("no particle of measurement {measurement} has a weight that is a number above 0")]
+    #[error("no particle of measurement {measurement} has a finite weight above 0")]
     Weights {
         /// The index of the measurement in the batch.
         measurement: usize,

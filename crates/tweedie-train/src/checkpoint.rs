@@ -34,7 +34,7 @@ pub enum RunError {
         message: String,
     },
     /// The folder holds files but no run. Nothing was written.
-    #[error("{}: this folder holds files that are not a run of tweedie's, and is left alone", path.display())]
+    #[error("{}: the folder holds files that do not belong to a run of tweedie; nothing was written", path.display())]
     Foreign {
         /// The path of the folder.
         path: PathBuf,

@@ -50,7 +50,7 @@ pub enum TrainError {
         learning_rate: f64,
     },
     /// The number of examples has changed since the run began.
-    #[error("the run has {expected} examples, got {found}: other data are another run")]
+    #[error("the run began with {expected} examples, got {found}")]
     Examples {
         /// The number of examples when the run began.
         expected: usize,

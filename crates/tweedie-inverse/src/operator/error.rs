@@ -31,7 +31,7 @@ pub enum OperatorError {
         expected: String,
     },
     /// A padding that an operator does not support.
-    #[error("{operator} has no edge {found:?}")]
+    #[error("{operator} does not support the padding {found:?}")]
     Edge {
         /// The operator.
         operator: &'static str,

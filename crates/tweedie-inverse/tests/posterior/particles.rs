@@ -97,5 +97,5 @@ fn what_particles_cannot_do_is_refused() {
     assert!(still.contains("singular"), "{still}");
     // Added noise would invalidate the weights.
     let up = run(Ddim::ancestral(), 2, path(5).with_time_travel(2, 2), 2);
-    assert!(up.contains("goes up in noise"), "{up}");
+    assert!(up.contains("raises the noise level"), "{up}");
 }

@@ -95,7 +95,7 @@ pub enum CheckpointError {
     },
     /// A checkpoint that does not record the size of its training images.
     #[error(
-        "{}: the size of its images stands nowhere: say it by `Checkpoint::with_size`",
+        "{}: the checkpoint does not record the size of its images: set it with `Checkpoint::with_size`",
         path.display()
     )]
     NoSize {
@@ -141,7 +141,7 @@ pub enum CheckpointError {
         output: usize,
     },
     /// A model that a layout cannot represent.
-    #[error("{layout} has no place for {what}")]
+    #[error("{layout} cannot represent {what}")]
     Inexpressible {
         /// The layout.
         layout: &'static str,

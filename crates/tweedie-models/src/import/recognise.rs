@@ -22,7 +22,7 @@ pub enum Layout {
 type Recognise = fn(&Path) -> Result<Option<Checkpoint>, CheckpointError>;
 
 /// The layouts in order of precedence: a folder may have several.
-const LAYOUTS: [Recognise; 3] = [
+const LAYOUTS: &[Recognise] = &[
     own::recognise,
     diffusers::recognise_pipeline,
     guided_diffusion::recognise,

@@ -163,7 +163,7 @@ fn what_a_layout_cannot_hold_is_refused_before_anything_is_written() -> Result<(
         .expect_err("a refusal");
     assert_eq!(
         error.to_string(),
-        "diffusers' layout has no place for pixels folded into channels"
+        "diffusers' layout cannot represent pixels folded into channels"
     );
     assert!(!place.exists());
     Ok(())
