@@ -4,7 +4,7 @@ use crate::azula_posterior;
 use crate::case::{Case, Done, GoldenError, lacks, refused};
 use crate::compare::DOUBLE;
 use crate::levels::agreed;
-use crate::trajectory::check_state;
+use crate::trajectory::check_states;
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::Replay;
 use tweedie::core::oracle::Gaussian;
@@ -47,32 +47,32 @@ pub(crate) fn run(case: &Case) -> Done {
         }
         other => return Err(lacks(format!("a known sampler: {other}"))),
     };
-    // The peer's Heun solver works on x/α.
     let path = path(case)?;
+    // The peer's Heun solver works on x/α.
     let (path, scales): (_, Vec<f64>) = match name {
         "heun" => {
             let scales = path.levels().iter().map(|level| level.alpha()).collect();
             (path.without_scaling()?, scales)
         }
-        _ => (path.clone(), vec![1.0; path.levels().len()]),
-    };
-    let states = case.parts::<2>("xs", DType::F64)?;
-    // With η = 0 the peer still draws noise, and multiplies it by 0.
-    let mut draws = Replay::new(case.parts("noises", DType::F64)?);
-    let x = states[0].clone() / scales[0];
-    let sampler = Sampler::new(step, path);
-    // Some runs are recorded only at their ends.
-    let every = (scales.len() - 1) / (states.len() - 1);
-    for (k, state) in sampler
-        .trajectory(&prior(case)?, x, &mut draws)?
-        .enumerate()
-    {
-        let x: Tensor<2> = state?.x * scales[k + 1];
-        if (k + 1) % every == 0 {
-            check_state(case, (k + 1) / every, &x)?;
+        _ => {
+            let scales = vec![1.0; path.levels().len()];
+            (path, scales)
         }
-    }
-    Ok(())
+    };
+    let states = case.record("xs")?;
+    // With η = 0 the peer still draws noise, and multiplies it by 0.
+    let mut draws = Replay::new(case.parts_if_any("noises", DType::F64)?);
+    let x = states.part(0).tensor::<2>(DType::F64)? / scales[0];
+    let (sampler, prior) = (Sampler::new(step, path), prior(case)?);
+    let run = sampler.trajectory(&prior, x, &mut draws)?;
+    let run = run
+        .zip(&scales[1..])
+        .map(|(state, scale)| Ok(state?.x * *scale));
+    let found = run.collect::<Result<Vec<Tensor<2>>, GoldenError>>()?;
+    // Some runs are recorded only at their ends.
+    let every = found.len() / (states.shape[0] - 1);
+    let found: Vec<_> = found.into_iter().skip(every - 1).step_by(every).collect();
+    check_states(case, &found)
 }
 
 pub(crate) fn prior(case: &Case) -> Result<Gaussian, GoldenError> {

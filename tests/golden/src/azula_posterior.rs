@@ -1,10 +1,10 @@
 //! Posterior samplers of azula on an exact Gaussian, with a matrix as operator.
 
 use crate::azula::{path, prior};
-use crate::case::{Case, Done, Recorded};
+use crate::case::{Case, Done, refused};
 use crate::compare::{DOUBLE, numbers};
 use crate::model::of_images;
-use tweedie::burn::tensor::{DType, Tensor};
+use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie::core::Replay;
 use tweedie::core::oracle::Gaussian;
 use tweedie::inverse::measurement::Measurement;
@@ -26,11 +26,14 @@ pub(crate) fn run(case: &Case) -> Done {
     let name = case.text("sampler");
     let pooled = if name == "dps" { states[0].shape[0] } else { 1 };
     let number = |key: &str, default| case.number_or(&format!("params.{key}"), default);
-    let law = prior(case)?;
-    let (dim, rows) = (law.dim(), case.record("A")?.rows());
-    let width = dim * pooled;
-    let stds = &case.record("var")?.values;
-    let stds: Vec<f64> = stds.iter().map(|v| v.sqrt()).collect();
+    let (law, rows) = (prior(case)?, case.record("A")?.rows());
+    let (dim, width) = (law.dim(), law.dim() * pooled);
+    let stds: Vec<f64> = case
+        .record("var")?
+        .values
+        .iter()
+        .map(|v| v.sqrt())
+        .collect();
     let law = Gaussian::diagonal(&law.mean().repeat(pooled), &stds.repeat(pooled))?;
     let mut matrix = vec![0.0; rows.len() * pooled * width];
     for (m, row) in rows.iter().enumerate() {
@@ -40,22 +43,12 @@ pub(crate) fn run(case: &Case) -> Done {
         }
     }
     let matrix = Constant::new(matrix, [rows.len() * pooled, width]);
-    let shaped = |record: &Recorded, width: usize| -> Result<Tensor<4>, _> {
-        let shape = vec![record.values.len() / width, 1, 1, width];
-        Recorded {
-            shape,
-            ..record.clone()
-        }
-        .tensor(DType::F64)
+    let rows_of = |values: &[f64], width: usize| {
+        let data = TensorData::new(values.to_vec(), [values.len() / width, 1, 1, width]);
+        Tensor::<4>::from_data(data, (&Device::flex(), DType::F64))
     };
     let y = case.record("y")?.values.repeat(pooled);
-    let y = shaped(
-        &Recorded {
-            shape: Vec::new(),
-            values: y.clone(),
-        },
-        y.len(),
-    )?;
+    let y = rows_of(&y, y.len());
     let noise = GaussianNoise::new(number("var_y", 0.01).sqrt())?;
     let m = Measurement::new(Matrix::new(matrix, [1, 1, width])?, noise, y);
     let prior = of_images(law);
@@ -79,16 +72,24 @@ pub(crate) fn run(case: &Case) -> Done {
         _ => (Box::new(Tmpd::new(prior, m)), deterministic),
     };
     let draws = case.record("noises")?.parts();
-    let draws = draws.iter().map(|z| shaped(z, width));
-    let mut draws = Replay::new(draws.collect::<Result<_, _>>()?);
+    let draws = draws.iter().map(|z| rows_of(&z.values, width));
+    let mut draws = Replay::new(draws.collect());
     let sampler = Sampler::new(step, path(case)?);
-    let run = sampler.trajectory(&*denoiser, shaped(&states[0], width)?, &mut draws);
+    let run = sampler.trajectory(&*denoiser, rows_of(&states[0].values, width), &mut draws);
     // The proximal step divides rounding errors in the null space of A by λσ_y²α²/σ², down to 10⁻⁷.
     let tolerance = if name == "diffpir_ddim" { 1e-8 } else { DOUBLE };
-    for (k, state) in (1..).zip(run?) {
-        case.values(
+    let found = run?.collect::<Result<Vec<_>, _>>()?;
+    if found.len() + 1 != states.len() {
+        return Err(refused(format!(
+            "{} states of {}",
+            found.len() + 1,
+            states.len()
+        )));
+    }
+    for (k, state) in (1..).zip(found) {
+        case.compare_values(
             &format!("xs[{k}]"),
-            &numbers(state?.x),
+            &numbers(state.x),
             &states[k].values,
             tolerance,
         );

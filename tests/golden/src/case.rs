@@ -1,6 +1,7 @@
 //! Golden files: a JSON sidecar and its tensors.
 
 use crate::compare::Comparison;
+use crate::settings::list;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -195,14 +196,33 @@ impl Case {
         self.record(name)?.tensor(DType::F64)
     }
 
-    /// Returns a record by its parts along the first dimension; none if it does not exist.
+    /// Returns whether the case itself has a tensor.
+    pub(crate) fn has_record(&self, name: &str) -> bool {
+        self.file
+            .tensors
+            .contains_key(&format!("{}/{name}", self.id))
+    }
+
+    /// Returns a record by its parts along the first dimension.
     pub(crate) fn parts<const D: usize>(
         &self,
         name: &str,
         dtype: DType,
     ) -> Result<Vec<Tensor<D>>, GoldenError> {
-        let parts = self.find(name).map(Recorded::parts).unwrap_or_default();
+        let parts = self.record(name)?.parts();
         parts.iter().map(|part| part.tensor(dtype)).collect()
+    }
+
+    /// Like `parts`; empty if there is no such record.
+    pub(crate) fn parts_if_any<const D: usize>(
+        &self,
+        name: &str,
+        dtype: DType,
+    ) -> Result<Vec<Tensor<D>>, GoldenError> {
+        match self.find(name) {
+            Some(_) => self.parts(name, dtype),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Returns the names of the file's tensors that start with `prefix`.
@@ -216,7 +236,7 @@ impl Case {
     /// Returns the first tensor of the case whose name starts with `prefix`. Names spell settings.
     pub(crate) fn spelled_record(&self, prefix: &str) -> Result<&Recorded, GoldenError> {
         match self.names(&format!("{}/{prefix}", self.id)).first() {
-            Some(name) => self.record(name),
+            Some(name) => self.shared(name),
             None => Err(lacks(format!("tensor {prefix}…"))),
         }
     }
@@ -224,12 +244,25 @@ impl Case {
     /// Returns a setting of the case, or else of the file, if it exists and is not null. Dots
     /// separate the names of nested fields.
     pub(crate) fn get(&self, path: &str) -> Option<&Value> {
-        let ends = path.match_indices('.').map(|(end, _)| end);
-        let read = ends.chain([path.len()]).map(|end| path[..end].to_owned());
-        self.read.borrow_mut().extend(read);
-        let nested = |value| path.split('.').try_fold(value, Value::get);
-        let found = |value| nested(value).filter(|value: &&Value| !value.is_null());
-        found(&self.settings).or_else(|| found(&self.file.meta))
+        self.typed(path, Some)
+    }
+
+    /// Returns a setting of the case itself, if it exists and is not null.
+    pub(crate) fn own(&self, path: &str) -> Option<&Value> {
+        self.read.borrow_mut().insert(path.to_owned());
+        nested(&self.settings, path).filter(|value| !value.is_null())
+    }
+
+    /// Returns a setting by its type. A value of another type does not count as read.
+    fn typed<'a, T>(&'a self, path: &str, convert: impl Fn(&'a Value) -> Option<T>) -> Option<T> {
+        let own = nested(&self.settings, path);
+        let value = own.or_else(|| nested(&self.file.meta, path));
+        let value = value.filter(|value| !value.is_null());
+        let found = value.and_then(convert);
+        if found.is_some() || value.is_none() {
+            self.read.borrow_mut().insert(path.to_owned());
+        }
+        found
     }
 
     /// Returns whether the case itself has a setting. It is not read thereby.
@@ -245,22 +278,16 @@ impl Case {
 
     /// Returns the fields that were not read, except for descriptions and fields without a value.
     pub(crate) fn unread(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        leaves("", &self.settings, &mut found);
         let read = self.read.borrow();
-        let fields = |value: &Value, prefix: &str| -> Vec<String> {
-            let fields = value.as_object().into_iter().flatten();
-            let empty = |value: &Value| value.is_null() || *value == json!({});
-            let fields = fields.filter(|(_, value)| !empty(value));
-            fields.map(|(key, _)| format!("{prefix}{key}")).collect()
-        };
-        let mut all = fields(&self.settings, "");
-        all.extend(fields(&self.settings["config"], "config."));
-        all.retain(|key| !read.contains(key) && !DESCRIPTIONS.contains(&key.as_str()));
-        all
+        found.retain(|path| !read.contains(path));
+        found
     }
 
     /// Returns a number, if the setting exists.
     pub(crate) fn maybe(&self, path: &str) -> Option<f64> {
-        self.get(path).and_then(Value::as_f64)
+        self.typed(path, Value::as_f64)
     }
 
     /// Returns a number.
@@ -279,37 +306,42 @@ impl Case {
         self.number(path).map(|number| number as usize)
     }
 
-    /// Returns a number from its field, or from the part of the case's name that starts with
-    /// `prefix`, such as `N50`.
+    /// Returns a number from the case's field, or from the part of its name that starts with
+    /// `prefix`, such as `N50`, or from the file.
     pub(crate) fn spelled(&self, path: &str, prefix: &str) -> Result<f64, GoldenError> {
-        let lacks = || lacks(format!("{path}, as a field or in the name {}", self.id));
+        let number = |value: &Value| value.as_f64().or(value.as_bool().map(f64::from));
         let mut parts = self.id.split('_');
         let named = || parts.find_map(|part| part.strip_prefix(prefix)?.parse().ok());
-        let field = self.get(path);
-        let field = field.and_then(|it| it.as_f64().or(it.as_bool().map(f64::from)));
-        field.or_else(named).ok_or_else(lacks)
+        let found = self.own(path).and_then(number).or_else(named);
+        let found = found.or_else(|| self.typed(path, number));
+        found.ok_or_else(|| lacks(format!("{path}, as a field or in the name {}", self.id)))
+    }
+
+    /// Returns a text from the case's field, or else the one that its name spells.
+    pub(crate) fn text_or_spelled<'a>(&'a self, path: &str, spelled: &'a str) -> &'a str {
+        self.own(path).and_then(Value::as_str).unwrap_or(spelled)
     }
 
     /// Returns a list of numbers.
     pub(crate) fn numbers(&self, path: &str) -> Result<Vec<f64>, GoldenError> {
-        let list = self.get(path).and_then(Value::as_array);
-        let list = list.ok_or_else(|| lacks(format!("numbers {path}")))?;
-        Ok(list.iter().filter_map(Value::as_f64).collect())
+        let list = |value: &Value| value.is_array().then(|| list(value));
+        self.typed(path, list)
+            .ok_or_else(|| lacks(format!("numbers {path}")))
     }
 
     /// Returns a text, or an empty one if it is missing.
     pub(crate) fn text(&self, path: &str) -> &str {
-        self.get(path).and_then(Value::as_str).unwrap_or_default()
+        self.typed(path, Value::as_str).unwrap_or_default()
     }
 
     /// Returns a text, or `otherwise`.
     pub(crate) fn text_or<'a>(&'a self, path: &str, otherwise: &'a str) -> &'a str {
-        self.get(path).and_then(Value::as_str).unwrap_or(otherwise)
+        self.typed(path, Value::as_str).unwrap_or(otherwise)
     }
 
     /// Returns a flag, or `otherwise`.
     pub(crate) fn flag(&self, path: &str, otherwise: bool) -> bool {
-        self.get(path).and_then(Value::as_bool).unwrap_or(otherwise)
+        self.typed(path, Value::as_bool).unwrap_or(otherwise)
     }
 }
 
@@ -366,6 +398,30 @@ pub(crate) fn lacks(what: impl Into<String>) -> GoldenError {
 /// Ends a case that is not replayed.
 pub(crate) fn skip<T>(reason: impl Into<String>) -> Result<T, GoldenError> {
     Err(GoldenError::Skipped(reason.into()))
+}
+
+/// Returns the value at a path of names.
+fn nested<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(value, Value::get)
+}
+
+/// Collects the paths of all values below `value` that are not null.
+fn leaves(path: &str, value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Null => {}
+        _ if DESCRIPTIONS.contains(&path) => {}
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
+                leaves(&path, value, found);
+            }
+        }
+        _ => found.push(path.to_owned()),
+    }
 }
 
 fn values(dtype: Dtype, data: &[u8], length: usize) -> Option<Vec<f64>> {

@@ -1,6 +1,6 @@
 //! Comparison of computed with recorded values.
 
-use crate::case::{Case, Done, Recorded};
+use crate::case::{Case, Done, Recorded, lacks};
 use tweedie::burn::tensor::Tensor;
 
 /// The tolerance for arithmetic in `f64`.
@@ -33,6 +33,8 @@ pub struct Comparison {
     pub tolerance: f64,
     /// The largest error in units of its tolerance. A case passes up to 1.
     pub worst: f64,
+    /// The number of compared values.
+    pub compared: usize,
     /// The first comparison that failed, if any.
     pub broken: Option<String>,
 }
@@ -44,6 +46,7 @@ impl Default for Comparison {
             relative: 0.0,
             tolerance: DOUBLE,
             worst: 0.0,
+            compared: 0,
             broken: None,
         }
     }
@@ -66,12 +69,18 @@ impl Comparison {
             );
             self.broken.get_or_insert(message);
         }
+        self.compared += found.len();
         for (i, (&a, &b)) in found.iter().zip(recorded).enumerate() {
             // Equal infinities count as equal; any other infinity and any NaN is an error.
             let equal = a.to_bits() == b.to_bits() && !a.is_nan();
             let error = if equal { 0.0 } else { (a - b).abs() };
             let error = if error.is_nan() { f64::INFINITY } else { error };
-            let worst = error / (tolerance * b.abs().max(1.0));
+            let allowed = tolerance * b.abs().max(1.0);
+            let worst = if error.is_infinite() {
+                error
+            } else {
+                error / allowed
+            };
             self.absolute = self.absolute.max(error);
             self.relative = self
                 .relative
@@ -90,20 +99,28 @@ impl Comparison {
 
 impl Case {
     /// Compares values.
-    pub(crate) fn values(&self, what: &str, found: &[f64], recorded: &[f64], tolerance: f64) {
+    pub(crate) fn compare_values(
+        &self,
+        what: &str,
+        found: &[f64],
+        recorded: &[f64],
+        tolerance: f64,
+    ) {
         let mut comparison = self.comparison.borrow_mut();
         comparison.add(what, found, recorded, tolerance);
     }
 
     /// Compares a number with the setting of this name.
     pub(crate) fn check_number(&self, name: &str, found: f64, tolerance: f64) -> Done {
-        self.values(name, &[found], &[self.number(name)?], tolerance);
+        let recorded = self.own(name).and_then(serde_json::Value::as_f64);
+        let recorded = recorded.ok_or_else(|| lacks(format!("number {name}")))?;
+        self.compare_values(name, &[found], &[recorded], tolerance);
         Ok(())
     }
 
     /// Compares values with the record of this name.
     pub(crate) fn check_values(&self, name: &str, found: &[f64], tolerance: f64) -> Done {
-        self.values(name, found, &self.record(name)?.values, tolerance);
+        self.compare_values(name, found, &self.record(name)?.values, tolerance);
         Ok(())
     }
 
@@ -125,13 +142,13 @@ impl Case {
         found: Tensor<D>,
         tolerance: f64,
     ) -> Done {
-        self.scaled(name, found, self.record(name)?, tolerance);
+        self.compare_scaled(name, found, self.record(name)?, tolerance);
         Ok(())
     }
 
     /// Compares a tensor, with errors relative to its largest recorded value, or to 1 if that is
     /// larger.
-    pub(crate) fn scaled<const D: usize>(
+    pub(crate) fn compare_scaled<const D: usize>(
         &self,
         what: &str,
         found: Tensor<D>,
@@ -161,7 +178,7 @@ impl Case {
             let message = format!("{what}: {:?} instead of {:?}", found.dims(), recorded.shape);
             self.comparison.borrow_mut().broken.get_or_insert(message);
         }
-        self.values(what, &numbers(found), &recorded.values, tolerance);
+        self.compare_values(what, &numbers(found), &recorded.values, tolerance);
     }
 }
 

@@ -5,7 +5,7 @@
 //! `f32`.
 
 use crate::case::{Case, Done, GoldenError, lacks};
-use crate::settings::{chain as chain_of, indices, list};
+use crate::settings::{chain as chain_of, indices};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{DenoiseError, InputError, Replay, StaticClip, from_fn, try_from_fn};
 use tweedie::inverse::measurement::Measurement;
@@ -72,7 +72,8 @@ pub(crate) fn prior(
     [low, length]: [f64; 2],
 ) -> Result<impl Denoiser<4> + Clone + use<>, GoldenError> {
     let std = case.number("s")? * length;
-    let mu: Vec<f64> = list(&case.file.meta["mu"])
+    let mu: Vec<f64> = case
+        .numbers("mu")?
         .iter()
         .map(|mu| low + length * mu)
         .collect();
@@ -187,7 +188,7 @@ fn chain(case: &Case) -> Done {
     case.check_values("scale_t", &alphas, 1e-12)?;
     let denoiser = guided(case)?;
     let mut last: Tensor<4> = case.tensor("x_init")?;
-    let mut noise = Replay::new(case.parts("noises", DType::F64)?);
+    let mut noise = Replay::new(case.parts_if_any("noises", DType::F64)?);
     let recorded = case.record("trajectory")?.parts();
     case.compare("trajectory[0]", unit(last.clone()), &recorded[0], ROUNDED);
     // After three iterations the results differ by the peer's ε of 10⁻⁸.

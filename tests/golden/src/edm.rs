@@ -4,7 +4,7 @@ use crate::case::{Case, Done, GoldenError, refused, skip};
 use crate::compare::DOUBLE;
 use crate::model::of_images;
 use crate::settings::gaussian;
-use crate::trajectory::check_state;
+use crate::trajectory::check_states;
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::Replay;
 use tweedie::math::{
@@ -74,9 +74,7 @@ fn walk(
 fn deterministic(case: &Case) -> Done {
     let path = path(case, case.count("N")? as f64)?;
     let found = walk(case, RungeKutta::heun(), &path, Vec::new())?;
-    (1..)
-        .zip(&found)
-        .try_for_each(|(k, x)| check_state(case, k, x))?;
+    check_states(case, &found)?;
     let euler = walk(case, Ddim::deterministic(), &path, Vec::new())?;
     let name = format!("{}/x_final", case.id.replace("heun", "euler"));
     match (euler.last(), case.find(&name)) {
@@ -97,9 +95,7 @@ fn stochastic(case: &Case) -> Done {
     let draws = case.parts("noises", DType::F64)?.into_iter().zip(gamma);
     let used = draws.filter(|(_, gamma)| **gamma > 0.0).map(|(z, _)| z);
     let found = walk(case, churn, &path, used.collect())?;
-    (1..)
-        .zip(&found)
-        .try_for_each(|(k, x)| check_state(case, k, x))
+    check_states(case, &found)
 }
 
 fn precondition(case: &Case) -> Done {
@@ -123,7 +119,9 @@ fn precondition(case: &Case) -> Done {
 }
 
 fn schedules(case: &Case) -> Done {
-    let number = |key, otherwise| case.number_or(key, otherwise);
+    // The file's σ are those of EDM.
+    let own = |key| case.own(key).and_then(serde_json::Value::as_f64);
+    let number = |key, otherwise| own(key).unwrap_or(otherwise);
     let betas = [number("beta_min", 0.1), number("beta_max", 20.0)];
     let vp = VariancePreserving::new(betas[0], betas[1])?;
     let sub = SubVariancePreserving::new(betas[0], betas[1])?;
@@ -132,7 +130,7 @@ fn schedules(case: &Case) -> Done {
     let times = &case.record("t")?.values;
     let each = |name: &str, f: &dyn Fn(f64) -> f64| -> Done {
         let found: Vec<f64> = times.iter().map(|&t| f(t)).collect();
-        case.values(name, &found, &case.spelled_record(name)?.values, DOUBLE);
+        case.compare_values(name, &found, &case.spelled_record(name)?.values, DOUBLE);
         Ok(())
     };
     each("vp_alpha", &|t| vp.level(t).alpha())?;

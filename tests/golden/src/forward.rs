@@ -8,14 +8,14 @@ use tweedie::math::{Ancestral, Chain, Kernel, Level, PosteriorVariance, Predicti
 
 pub(crate) fn run(case: &Case) -> Done {
     let chain = chain(case)?;
-    if case.find("x0").is_some() {
+    if case.has_record("x0") {
         return noising(case, &chain);
     }
     // The name spells the settings that are not fields: `variance_fixed_small_N50`.
     let spelled = case.id.trim_start_matches("variance_");
     let (kind, steps) = spelled.rsplit_once("_N").unwrap_or((spelled, ""));
-    let kind = case.text_or("variance_type", kind);
-    let steps = case.count("N").or_else(|_| steps.parse())?;
+    let kind = case.text_or_spelled("variance_type", kind);
+    let steps = steps.parse().or_else(|_| case.count("N"))?;
     let variance = match kind {
         "fixed_small" | "fixed_small_log" => PosteriorVariance::Small,
         "fixed_large" | "fixed_large_log" => PosteriorVariance::Large,
@@ -30,16 +30,16 @@ pub(crate) fn run(case: &Case) -> Done {
             .map_or(Level::CLEAN, |s| chain.node(s));
         // The peer's table has a floor of 1e-20. For the large variance, its entry for the last
         // step is β₀, although that step draws no noise.
-        let variance = match (to == Level::CLEAN, variance) {
+        let entry = match (to == Level::CLEAN, variance) {
             (true, PosteriorVariance::Large) => chain.betas()[t],
             (true, _) => 0.0,
             (false, _) => kernel.transition(chain.node(t), to)?.noise.powi(2),
         };
-        let variance = variance.max(1e-20);
+        let entry = entry.max(1e-20);
         table.push(match kind {
-            "fixed_small_log" => variance.sqrt(),
-            "fixed_large_log" => variance.ln(),
-            _ => variance,
+            "fixed_small_log" => entry.sqrt(),
+            "fixed_large_log" => entry.ln(),
+            _ => entry,
         });
     }
     case.check_values("variance", &table, DOUBLE)

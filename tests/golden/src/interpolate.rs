@@ -33,7 +33,7 @@ pub(crate) fn run(case: &Case) -> Done {
     let resized = resize.forward(x.clone(), size);
     let record = case
         .find(&case.id)
-        .or(case.find("out"))
+        .or(case.find(&format!("{}/out", case.id)))
         .ok_or_else(|| lacks("a record"))?;
     case.compare("resized", resized.clone().inner(), record, DOUBLE);
     // The gradient is recorded for one case only.

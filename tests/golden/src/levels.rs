@@ -1,6 +1,7 @@
 //! The noise levels of a peer's run, built from its configuration.
 
 use crate::case::{Case, GoldenError, refused};
+use crate::compare::DOUBLE;
 use crate::settings::{chain_by_default, list, spacing};
 use tweedie::math::{Edm, Level, LevelPath, Move, Spacing, Span};
 
@@ -36,8 +37,8 @@ pub(crate) fn moves(case: &Case) -> Result<Vec<Move>, GoldenError> {
 
 /// Returns numbers if they are the recorded ones.
 pub(crate) fn agreed(built: Vec<f64>, recorded: &[f64]) -> Result<Vec<f64>, GoldenError> {
-    let apart = |(a, b): (&f64, &f64)| (a - b).abs() > 1e-10 * b.abs().max(1.0);
-    match built.len() == recorded.len() && !built.iter().zip(recorded).any(apart) {
+    let close = |(a, b): (&f64, &f64)| (a - b).abs() <= DOUBLE * b.abs().max(1.0);
+    match built.len() == recorded.len() && built.iter().zip(recorded).all(close) {
         true => Ok(built),
         false => Err(refused(format!(
             "{built:?} instead of the recorded {recorded:?}"

@@ -14,7 +14,7 @@ pub(crate) fn run(case: &Case) -> Done {
     let lpips = Lpips::open(weights, &Device::flex())?;
     let image = |name: &str| case.record(name)?.tensor::<4>(DType::F32);
     let found = lpips.distance(image("a")?, image(case.text("other"))?);
-    case.values(
+    case.compare_values(
         "distance",
         &numbers(found),
         &[case.number("distance")?],

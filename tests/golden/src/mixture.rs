@@ -3,6 +3,7 @@
 use crate::case::{Case, Done, GoldenError, lacks, refused, skip};
 use crate::compare::DOUBLE;
 use crate::mixture_guidance;
+use tweedie::burn::tensor::Tensor;
 use tweedie::core::HostNoise;
 use tweedie::core::oracle::{Gaussian, GaussianMixture};
 use tweedie::math::{Level, LevelPath, Schedule, VarianceExploding, VariancePreserving};
@@ -12,7 +13,7 @@ use tweedie::samplers::{Adaptive, Tolerance};
 pub(crate) fn run(case: &Case) -> Done {
     // α and σ of the level are recorded, and so are the samples.
     case.implied(&["n", "sde", "t"]);
-    if case.get("alpha").is_some() {
+    if case.has("alpha") {
         return at_a_level(case);
     }
     if let Some(name) = case.id.strip_prefix("posterior_") {
@@ -32,15 +33,15 @@ pub(crate) fn run(case: &Case) -> Done {
 /// Compares the end points of the probability flow and the densities there.
 fn flow(case: &Case) -> Done {
     let mixture = prior(case)?;
-    let pair = |[a, b]: [(&str, f64); 2]| (case.number_or(a.0, a.1), case.number_or(b.0, b.1));
+    let number = |key, default| case.number_or(key, default);
     let schedule: Box<dyn Schedule> = match case.id.trim_start_matches("pf_ode_") {
         "vp" => {
-            let (first, last) = pair([("vp.beta_min", 0.1), ("vp.beta_max", 20.0)]);
-            Box::new(VariancePreserving::new(first, last)?)
+            let ends = (number("vp.beta_min", 0.1), number("vp.beta_max", 20.0));
+            Box::new(VariancePreserving::new(ends.0, ends.1)?)
         }
         "ve" => {
-            let (first, last) = pair([("ve.sigma_min", 0.01), ("ve.sigma_max", 50.0)]);
-            Box::new(VarianceExploding::new(first, last)?)
+            let ends = (number("ve.sigma_min", 0.01), number("ve.sigma_max", 50.0));
+            Box::new(VarianceExploding::new(ends.0, ends.1)?)
         }
         other => return Err(lacks(format!("a known process: {other}"))),
     };
@@ -115,16 +116,16 @@ fn posterior(case: &Case, name: &str) -> Done {
 fn at_a_level(case: &Case) -> Done {
     let level = Level::new(case.number("alpha")?, case.number("sigma")?)?;
     let mixture = prior(case)?;
-    let x = || case.tensor::<2>("x");
-    let spread = mixture.conditional_covariance(x()?, level);
+    let x: Tensor<2> = case.tensor("x")?;
+    let spread = mixture.conditional_covariance(x.clone(), level);
     let jacobian = spread.clone() * (level.alpha() / level.sigma().powi(2));
     // Near σ = 0 the score is a difference of nearly equal numbers divided by σ², so f64 resolves
     // it only to the tolerance times 1/σ².
     let steep = DOUBLE / level.sigma().powi(2).min(1.0);
-    case.check("logp", mixture.log_density(x()?, level), DOUBLE)?;
-    case.check("score", mixture.score(x()?, level), DOUBLE)?;
-    case.check("denoised", mixture.posterior_mean(x()?, level), DOUBLE)?;
-    case.check("resp", mixture.responsibilities(&x()?, level), DOUBLE)?;
+    case.check("logp", mixture.log_density(x.clone(), level), DOUBLE)?;
+    case.check("score", mixture.score(x.clone(), level), DOUBLE)?;
+    case.check("denoised", mixture.posterior_mean(x.clone(), level), DOUBLE)?;
+    case.check("resp", mixture.responsibilities(&x, level), DOUBLE)?;
     case.check("cov", spread, DOUBLE)?;
     case.check("jac", jacobian, steep)?;
     let prefix = format!("{}/", case.id);
@@ -137,15 +138,15 @@ fn at_a_level(case: &Case) -> Done {
         let posterior = mixture.posterior(&a, &y, sigma)?;
         let field = |field: &str| format!("{name}/{field}");
         let (density, score) = (
-            posterior.log_density(x()?, level),
-            posterior.score(x()?, level),
+            posterior.log_density(x.clone(), level),
+            posterior.score(x.clone(), level),
         );
-        let guidance = score.clone() - mixture.score(x()?, level);
+        let guidance = score.clone() - mixture.score(x.clone(), level);
         case.check(&field("logp_cond"), density, DOUBLE)?;
         case.check(&field("score_cond"), score, DOUBLE)?;
         case.check(
             &field("denoised_cond"),
-            posterior.posterior_mean(x()?, level),
+            posterior.posterior_mean(x.clone(), level),
             DOUBLE,
         )?;
         case.check(&field("exact_guid"), guidance, steep)?;

@@ -44,7 +44,7 @@ pub(crate) fn run(case: &Case) -> Done {
     };
     if let Some(exact) = exact {
         let found = forward(case, &network.map(&mut ToDouble), DType::F64, None, &mut ())?;
-        case.scaled("output in f64", found, exact, DOUBLE);
+        case.compare_scaled("output in f64", found, exact, DOUBLE);
     }
     Ok(())
 }
@@ -158,7 +158,7 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn compare<const D: usize>(&mut self, name: &str, x: &Tensor<D>) {
+    fn compare<const D: usize>(&self, name: &str, x: &Tensor<D>) {
         if let Some(recorded) = self.case.find(&format!("act/{name}")) {
             // In f32, sinusoids at t = 1000 are off by 6e-5, in the peer too. If the class has its
             // own sinusoids, the record of this name holds those.
@@ -170,7 +170,8 @@ impl Parts<'_> {
             } else {
                 2.0 * SINGLE
             };
-            self.case.scaled(name, x.clone(), recorded, tolerance);
+            self.case
+                .compare_scaled(name, x.clone(), recorded, tolerance);
         }
     }
 }

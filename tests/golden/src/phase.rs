@@ -20,7 +20,7 @@ pub(crate) fn run(case: &Case) -> Done {
     let x: Tensor<4> = Tensor::cat(vec![case.tensor("x_re")?, case.tensor("x_im")?], 1);
     let (y, pullback) = vjp(x, |x| phase.apply(x));
     let shape = y.dims();
-    case.check_values("y", &numbers(y), 2e-6)?;
+    case.check("y", y.reshape([1, shape[3]]), 2e-6)?;
     let gradient = pullback.apply(case.tensor::<2>("v")?.reshape(shape));
     case.check_values("vjp_re", &numbers(gradient.clone().narrow(1, 0, 1)), 2e-6)?;
     case.check_values("vjp_im", &numbers(gradient.narrow(1, 1, 1)), 2e-6)

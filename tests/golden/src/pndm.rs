@@ -3,7 +3,7 @@
 use crate::case::{Case, Done, GoldenError};
 use crate::model::recorded;
 use crate::settings::{chain, spacing};
-use crate::trajectory::{agreed, check_state, moved, open_loop, single_precision};
+use crate::trajectory::{agreed_nodes, check_state, moved, open_loop, single_precision};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::Replay;
 use tweedie::math::multistep::{Ipndm, Multistep};
@@ -44,7 +44,7 @@ pub(crate) fn run(case: &Case) -> Done {
     };
     let steps = case.count("num_inference_steps")?;
     let nodes = visited(&chain, spacing(case, "leading")?, steps, start)?;
-    let nodes = agreed(nodes, case.record("timesteps")?)?;
+    let nodes = agreed_nodes(nodes, case.record("timesteps")?)?;
     let last = match case.flag("config.set_alpha_to_one", false) {
         true => Level::CLEAN,
         false => chain.node(0),

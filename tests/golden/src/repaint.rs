@@ -89,7 +89,7 @@ fn replacement(case: &Case) -> Done {
             from: chain.node(node),
             to,
         };
-        let place = used.iter().position(|step| *step as usize == k);
+        let place = used.iter().position(|step| (*step - k as f64).abs() < 0.5);
         let z: &Tensor<4> = &draws[place.ok_or_else(|| lacks("noise of a move"))?];
         // The peer uses one draw for both the known and the unknown pixels.
         let mut noise = Replay::new(vec![z.clone(), z.clone()]);
@@ -120,7 +120,7 @@ impl Step<4> for RawNoise<'_> {
         let step = self.kernel.transition(mv.from, mv.to)?;
         let moved = step.advance(mv, x, raw.clone(), context.noise);
         let failed = |error: GoldenError| DenoiseError::Failed(error.to_string());
-        let late = clipped_late(self.case, (moved, raw), (mv.from, mv.to)).map_err(failed)?;
-        Ok(State::new(mv.to, late.0, Some(late.1)))
+        let (x, clean) = clipped_late(self.case, (moved, raw), (mv.from, mv.to)).map_err(failed)?;
+        Ok(State::new(mv.to, x, Some(clean)))
     }
 }

@@ -59,13 +59,8 @@ pub(crate) fn prediction(case: &Case) -> Result<Prediction, GoldenError> {
 ///
 /// `mu` and `s` come from the file, or from the description of the format if the file lacks them.
 pub(crate) fn gaussian(case: &Case, shape: &[usize]) -> Result<Gaussian, GoldenError> {
-    let means = list(&case.file.meta["mu"]);
-    let means = if means.is_empty() {
-        vec![0.3, -0.2, 0.1]
-    } else {
-        means
-    };
-    let std = case.file.meta["s"].as_f64().unwrap_or(0.5);
+    let means = case.numbers("mu").unwrap_or_else(|_| vec![0.3, -0.2, 0.1]);
+    let std = case.number_or("s", 0.5);
     if shape.get(1) != Some(&means.len()) {
         return Err(lacks(format!("one mean a channel: {shape:?}")));
     }

@@ -4,7 +4,7 @@ use crate::case::{Case, Done, GoldenError, Recorded, lacks, refused, skip};
 use crate::compare::{DOUBLE, SINGLE};
 use crate::levels::moves;
 use crate::model::{clipped, clipped_late, model};
-use crate::settings::{chain, indices, list, spacing};
+use crate::settings::{chain, indices, spacing};
 use crate::{churn, multistep, pndm};
 use serde_json::Value;
 use tweedie::burn::tensor::{DType, Tensor};
@@ -16,7 +16,7 @@ use tweedie::prelude::{Denoiser, Noise, RungeKutta, Step};
 use tweedie::samplers::{History, LearnedAncestral, State, StepContext};
 
 pub(crate) fn run(case: &Case) -> Done {
-    if !case.flag("finite", true) {
+    if case.own("finite") == Some(&Value::Bool(false)) {
         return skip(format!("the peer is not finite: {}", case.text("note")));
     }
     // It is a copy of `prediction_type`.
@@ -35,7 +35,7 @@ pub(crate) fn run(case: &Case) -> Done {
         "EulerDiscrete" | "EDMEuler" => by_sigmas(case, Ddim::deterministic()),
         "EulerAncestralDiscrete" => by_sigmas(case, Ddim::ancestral()),
         // All noise is fresh: η is large enough to reach its upper bound.
-        "FlowMatchEulerDiscrete" if case.get("config.stochastic_sampling").is_some() => {
+        "FlowMatchEulerDiscrete" if case.flag("config.stochastic_sampling", false) => {
             by_sigmas(case, Ddim::new(1e9)?)
         }
         "FlowMatchEulerDiscrete" => by_sigmas(case, Ddim::deterministic()),
@@ -69,7 +69,7 @@ pub(crate) fn walk_by(
     let states = case.record("xs")?;
     let estimates = case.find("pred_original_sample");
     for dtype in [DType::F64, DType::F32] {
-        let mut noise = Replay::new(case.parts("noises", dtype)?);
+        let mut noise = Replay::new(case.parts_if_any("noises", dtype)?);
         let model = model(dtype)?;
         let mut x = states.part(0).tensor::<4>(dtype)?;
         for (k, &mv) in moves.iter().enumerate() {
@@ -97,13 +97,28 @@ pub(crate) fn check_state<const D: usize>(case: &Case, k: usize, x: &Tensor<D>) 
     Ok(())
 }
 
+/// Compares all states of a run after the first one.
+pub(crate) fn check_states<const D: usize>(case: &Case, states: &[Tensor<D>]) -> Done {
+    let expected = case.record("xs")?.shape[0] - 1;
+    if states.len() != expected {
+        return Err(refused(format!(
+            "{} states instead of {expected}",
+            states.len()
+        )));
+    }
+    (1..)
+        .zip(states)
+        .try_for_each(|(k, x)| check_state(case, k, x))
+}
+
 /// Compares the end of a run in `f32` with the recorded run in `f64`. Also compares it with the
 /// peer's run in `f32`, up to the recorded rounding error of the peer.
 pub(crate) fn single_precision(case: &Case, x: Tensor<4>, tolerance: f64) -> Done {
     let states = case.record("xs")?;
     let last = states.part(states.shape[0] - 1);
     case.compare("the last state in f32", x.clone(), &last, tolerance);
-    let peers = tolerance + case.number_or("f32_vs_f64_max_abs", 0.0);
+    let peer = case.own("f32_vs_f64_max_abs").and_then(Value::as_f64);
+    let peers = tolerance + peer.unwrap_or(0.0);
     case.check("x_final_f32", x, peers)
 }
 
@@ -272,24 +287,23 @@ fn by_sigmas(case: &Case, kernel: Ddim) -> Done {
     })
 }
 
-/// Returns the nodes of a run. With a spacing they come from the library and must agree with the
-/// recorded ones; otherwise they are the recorded list.
+/// Returns the nodes of a run, which must be the recorded ones: those of a spacing, or else a list.
 fn visited(case: &Case) -> Result<Vec<usize>, GoldenError> {
     let found = match case.count("num_inference_steps") {
         Ok(steps) => spacing(case, "leading")?.indices(chain(case)?.len(), steps)?,
         Err(_) => {
-            let given = list(
-                case.get("set_timesteps_kwargs.timesteps")
-                    .unwrap_or(&Value::Null),
-            );
+            let given = case.numbers("set_timesteps_kwargs.timesteps")?;
             given.into_iter().map(|t| t as usize).collect()
         }
     };
-    agreed(found, case.record("timesteps")?)
+    agreed_nodes(found, case.record("timesteps")?)
 }
 
 /// Returns the nodes if they are the recorded ones.
-pub(crate) fn agreed(nodes: Vec<usize>, recorded: &Recorded) -> Result<Vec<usize>, GoldenError> {
+pub(crate) fn agreed_nodes(
+    nodes: Vec<usize>,
+    recorded: &Recorded,
+) -> Result<Vec<usize>, GoldenError> {
     let recorded = indices(recorded);
     match nodes == recorded {
         true => Ok(nodes),
