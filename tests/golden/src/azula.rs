@@ -1,8 +1,9 @@
 //! Samplers of azula on an exact Gaussian.
 
 use crate::azula_posterior;
-use crate::case::{Case, Done, GoldenError, lacks, refused};
+use crate::case::Case;
 use crate::compare::DOUBLE;
+use crate::error::{Done, GoldenError, lacks, refused};
 use crate::levels::agreed;
 use crate::trajectory::check_states;
 use tweedie::burn::tensor::{DType, Tensor};

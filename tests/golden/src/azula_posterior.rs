@@ -1,8 +1,9 @@
 //! Posterior samplers of azula on an exact Gaussian, with a matrix as operator.
 
 use crate::azula::{path, prior};
-use crate::case::{Case, Done, refused};
+use crate::case::Case;
 use crate::compare::{DOUBLE, numbers};
+use crate::error::{Done, refused};
 use crate::model::of_images;
 use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie::core::Replay;

@@ -1,7 +1,8 @@
 //! `β` and `ᾱ` of discrete chains.
 
-use crate::case::{Case, Done};
+use crate::case::Case;
 use crate::compare::DOUBLE;
+use crate::error::Done;
 use crate::settings::chain_by_default;
 
 pub(crate) fn run(case: &Case) -> Done {

@@ -1,65 +1,15 @@
 //! Golden files: a JSON sidecar and its tensors.
 
 use crate::compare::Comparison;
-use crate::settings::list;
-use safetensors::{Dtype, SafeTensors};
+use crate::error::{GoldenError, lacks};
+use crate::record::{Recorded, values};
+use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use tweedie::burn::tensor::{Bytes, DType, Device, Tensor, TensorData};
-
-/// Why a golden file could not be read, or a case could not be run as described.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum GoldenError {
-    /// A file or folder that could not be read.
-    Io(PathBuf, std::io::Error),
-    /// A file with a wrong format.
-    Format(PathBuf, String),
-    /// A folder without cases.
-    Empty(PathBuf),
-    /// A tensor or a setting that is missing or has another type.
-    Lacks(String),
-    /// Settings that the library rejects.
-    Refused(String),
-    /// A case that is not replayed, with the reason.
-    Skipped(String),
-}
-
-impl fmt::Display for GoldenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(path, source) => write!(f, "{}: {source}", path.display()),
-            Self::Format(path, message) => write!(f, "{}: {message}", path.display()),
-            Self::Empty(path) => write!(
-                f,
-                "{}: no pairs of .json and .safetensors files here",
-                path.display()
-            ),
-            Self::Lacks(what) => write!(f, "the case lacks {what}"),
-            Self::Refused(message) | Self::Skipped(message) => f.write_str(message),
-        }
-    }
-}
-
-/// Every error of the library is one about recorded settings.
-impl<E: std::error::Error> From<E> for GoldenError {
-    fn from(error: E) -> Self {
-        Self::Refused(error.to_string())
-    }
-}
-
-/// One recorded tensor.
-#[derive(Clone, Debug)]
-pub(crate) struct Recorded {
-    /// The shape.
-    pub(crate) shape: Vec<usize>,
-    /// The values in row-major order.
-    pub(crate) values: Vec<f64>,
-}
+use tweedie::burn::tensor::{DType, Tensor};
 
 /// A sidecar with its tensors.
 #[derive(Debug)]
@@ -345,61 +295,6 @@ impl Case {
     }
 }
 
-impl Recorded {
-    /// Returns the tensor in a dtype of the library.
-    pub(crate) fn tensor<const D: usize>(&self, dtype: DType) -> Result<Tensor<D>, GoldenError> {
-        let shape: [usize; D] = self.shape.clone().try_into().map_err(|shape: Vec<usize>| {
-            lacks(format!("{D} dimensions in a tensor of shape {shape:?}"))
-        })?;
-        let data = TensorData::new(self.values.clone(), shape);
-        Ok(Tensor::from_data(data, (&Device::flex(), dtype)))
-    }
-
-    /// Returns the largest size of a value.
-    pub(crate) fn largest(&self) -> f64 {
-        self.values
-            .iter()
-            .fold(0.0, |most: f64, x| most.max(x.abs()))
-    }
-
-    /// Returns part `i` along the first dimension.
-    pub(crate) fn part(&self, i: usize) -> Self {
-        let length: usize = self.shape[1..].iter().product();
-        Self {
-            shape: self.shape[1..].to_vec(),
-            values: self.values[i * length..(i + 1) * length].to_vec(),
-        }
-    }
-
-    /// Returns all parts along the first dimension.
-    pub(crate) fn parts(&self) -> Vec<Self> {
-        (0..self.shape[0]).map(|i| self.part(i)).collect()
-    }
-
-    /// Returns a matrix by its rows.
-    pub(crate) fn rows(&self) -> Vec<Vec<f64>> {
-        self.parts().into_iter().map(|row| row.values).collect()
-    }
-}
-
-/// The end of a replay.
-pub(crate) type Done = Result<(), GoldenError>;
-
-/// Returns an error with a message.
-pub(crate) fn refused(message: impl fmt::Display) -> GoldenError {
-    GoldenError::Refused(message.to_string())
-}
-
-/// Returns the error of a missing part.
-pub(crate) fn lacks(what: impl Into<String>) -> GoldenError {
-    GoldenError::Lacks(what.into())
-}
-
-/// Ends a case that is not replayed.
-pub(crate) fn skip<T>(reason: impl Into<String>) -> Result<T, GoldenError> {
-    Err(GoldenError::Skipped(reason.into()))
-}
-
 /// Returns the value at a path of names.
 fn nested<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(value, Value::get)
@@ -424,24 +319,8 @@ fn leaves(path: &str, value: &Value, found: &mut Vec<String>) {
     }
 }
 
-fn values(dtype: Dtype, data: &[u8], length: usize) -> Option<Vec<f64>> {
-    fn each<const N: usize>(data: &[u8], read: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-        let chunks = data
-            .chunks_exact(N)
-            .filter_map(|chunk| chunk.try_into().ok());
-        chunks.map(read).collect()
-    }
-    Some(match dtype {
-        Dtype::F64 => each(data, f64::from_le_bytes),
-        Dtype::F32 => each(data, |bytes| f32::from_le_bytes(bytes).into()),
-        Dtype::I64 => each(data, |bytes| i64::from_le_bytes(bytes) as f64),
-        Dtype::I32 => each(data, |bytes| i32::from_le_bytes(bytes).into()),
-        Dtype::F16 => {
-            let data = Bytes::from_bytes_vec(data.to_vec());
-            let values = TensorData::try_from_bytes(data, [length], DType::F16).ok()?;
-            values.iter::<f64>().collect()
-        }
-        Dtype::U8 | Dtype::BOOL => data.iter().map(|&byte| byte.into()).collect(),
-        _ => return None,
-    })
+/// Returns the numbers of a list.
+pub(crate) fn list(value: &Value) -> Vec<f64> {
+    let list = value.as_array().into_iter().flatten();
+    list.filter_map(Value::as_f64).collect()
 }

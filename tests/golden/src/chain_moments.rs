@@ -1,7 +1,8 @@
 //! Mean and variance of a chain on one-dimensional Gaussian data, in closed form.
 
-use crate::case::{Case, Done};
+use crate::case::Case;
 use crate::compare::DOUBLE;
+use crate::error::Done;
 use crate::settings::chain;
 use tweedie::math::{Ddim, Kernel, LevelPath, Spacing};
 

@@ -1,6 +1,7 @@
 //! Euler's method with churn.
 
-use crate::case::{Case, Done};
+use crate::case::Case;
+use crate::error::Done;
 use crate::levels::moves;
 use crate::model::recorded;
 use crate::trajectory::{moved, open_loop, walk_by};

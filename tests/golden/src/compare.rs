@@ -1,6 +1,8 @@
 //! Comparison of computed with recorded values.
 
-use crate::case::{Case, Done, Recorded, lacks};
+use crate::case::Case;
+use crate::error::{Done, lacks};
+use crate::record::Recorded;
 use tweedie::burn::tensor::Tensor;
 
 /// The tolerance for arithmetic in `f64`.

@@ -3,8 +3,9 @@
 //! Its noise has half the variance (every draw is divided by √2). It treats singular values up to
 //! σ_y as not measured, and adds 10⁻⁶ to denominators.
 
-use crate::case::{Case, Done, GoldenError, refused};
+use crate::case::Case;
 use crate::deepinv_posterior::{Physics, physics, prior, shape};
+use crate::error::{Done, GoldenError, refused};
 use std::f64::consts::TAU;
 use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie::core::Replay;

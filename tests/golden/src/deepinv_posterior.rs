@@ -4,7 +4,8 @@
 //! in `[−1, 1]`, except for DDRM, which the peer runs in `[0, 1]`. The peer's denoiser computes in
 //! `f32`.
 
-use crate::case::{Case, Done, GoldenError, lacks};
+use crate::case::Case;
+use crate::error::{Done, GoldenError, lacks};
 use crate::settings::{chain as chain_of, indices};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{DenoiseError, InputError, Replay, StaticClip, from_fn, try_from_fn};

@@ -1,7 +1,8 @@
 //! EDM: noise levels, Heun's and Euler's trajectories, preconditioning; schedules of the SDEs.
 
-use crate::case::{Case, Done, GoldenError, refused, skip};
+use crate::case::Case;
 use crate::compare::DOUBLE;
+use crate::error::{Done, GoldenError, refused, skip};
 use crate::model::of_images;
 use crate::settings::gaussian;
 use crate::trajectory::check_states;

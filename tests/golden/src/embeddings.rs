@@ -1,7 +1,8 @@
 //! Encodings of the level: sinusoids and random frequencies.
 
-use crate::case::{Case, Done, GoldenError};
+use crate::case::Case;
 use crate::compare::DOUBLE;
+use crate::error::{Done, GoldenError};
 use tweedie::burn::module::{Module, ModuleMapper, Param};
 use tweedie::burn::tensor::{DType, Device, Tensor};
 use tweedie::models::{Activation, TimeEmbedding, TimeEncoding};

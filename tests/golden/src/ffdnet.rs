@@ -1,6 +1,7 @@
 //! FFDNet: one recorded output, and the PSNR on photographs.
 
-use crate::case::{Case, Done};
+use crate::case::Case;
+use crate::error::Done;
 use tweedie::burn::tensor::{DType, Device, Tensor};
 use tweedie::image::{Images, PHOTOS, ValueRange};
 use tweedie::metrics::psnr;

@@ -1,7 +1,8 @@
 //! Variance tables, noising and velocity targets of DDPM's chain with its default settings.
 
-use crate::case::{Case, Done, skip};
+use crate::case::Case;
 use crate::compare::DOUBLE;
+use crate::error::{Done, skip};
 use crate::settings::{chain, indices};
 use tweedie::core::Levels;
 use tweedie::math::{Ancestral, Chain, Kernel, Level, PosteriorVariance, Prediction};

@@ -1,7 +1,8 @@
 //! Resizing: `in_8__bicubic_acFalse_aaTrue__32x32`, by both matrices and in `f64`.
 
-use crate::case::{Case, Done, lacks, skip};
+use crate::case::Case;
 use crate::compare::DOUBLE;
+use crate::error::{Done, lacks, skip};
 use tweedie::core::{Interpolation, Resize};
 
 /// Runs one case.

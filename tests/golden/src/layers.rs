@@ -1,7 +1,8 @@
 //! Single layers: outputs and the gradients of `Σ out·cot`.
 
-use crate::case::{Case, Done, GoldenError, lacks, skip};
+use crate::case::Case;
 use crate::compare::{DOUBLE, numbers};
+use crate::error::{Done, GoldenError, lacks, skip};
 use std::cell::RefCell;
 use tweedie::burn::module::Param;
 use tweedie::burn::nn::{GroupNormConfig, LayerNormConfig};

@@ -1,8 +1,9 @@
 //! The noise levels of a peer's run, built from its configuration.
 
-use crate::case::{Case, GoldenError, refused};
+use crate::case::{Case, list};
 use crate::compare::DOUBLE;
-use crate::settings::{chain_by_default, list, spacing};
+use crate::error::{GoldenError, refused};
+use crate::settings::{chain_by_default, spacing};
 use tweedie::math::{Edm, Level, LevelPath, Move, Spacing, Span};
 
 /// Returns the moves of a run.

@@ -16,6 +16,7 @@ mod deepinv_ddrm;
 mod deepinv_posterior;
 mod edm;
 mod embeddings;
+mod error;
 mod ffdnet;
 mod forward;
 mod interpolate;
@@ -32,16 +33,18 @@ mod networks;
 mod operators;
 mod phase;
 mod pndm;
+mod record;
 mod repaint;
 mod score_sde;
 mod settings;
 mod timesteps;
 mod trajectory;
 
-pub use case::GoldenError;
 pub use compare::{Comparison, Outcome};
+pub use error::GoldenError;
 
-use case::{Case, Done};
+use case::Case;
+use error::Done;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -196,7 +199,7 @@ fn run(case: &Case, strict: bool) -> Line {
     let kind = KINDS.iter().find(named);
     let kind = kind.or_else(|| KINDS.iter().find(|kind| (kind.knows)(case)));
     let replayed = match kind {
-        None => case::skip("this kind of case is not implemented yet"),
+        None => error::skip("this kind of case is not implemented yet"),
         Some(kind) => catch_unwind(AssertUnwindSafe(|| (kind.run)(case)))
             .unwrap_or_else(|panic| Err(GoldenError::Refused(message(&*panic)))),
     };

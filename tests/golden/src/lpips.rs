@@ -1,7 +1,8 @@
 //! LPIPS: the perceptual distance of three pairs, with weights from the same folder as the record.
 
-use crate::case::{Case, Done, skip};
+use crate::case::Case;
 use crate::compare::numbers;
+use crate::error::{Done, skip};
 use tweedie::burn::tensor::{DType, Device};
 use tweedie::metrics::Lpips;
 

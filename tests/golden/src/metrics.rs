@@ -1,8 +1,9 @@
 //! Metrics of images and of samples, densities, and data terms with their gradients.
 
-use crate::case::{Case, Done, GoldenError, Recorded, lacks};
+use crate::case::{Case, list};
 use crate::compare::{DOUBLE, numbers};
-use crate::settings::list;
+use crate::error::{Done, GoldenError, lacks};
+use crate::record::Recorded;
 use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie::core::{HostNoise, vjp};
 use tweedie::inverse::measurement::{Likelihood, Measurement};

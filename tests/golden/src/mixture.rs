@@ -1,7 +1,8 @@
 //! A mixture of Gaussians and its posteriors.
 
-use crate::case::{Case, Done, GoldenError, lacks, refused, skip};
+use crate::case::Case;
 use crate::compare::DOUBLE;
+use crate::error::{Done, GoldenError, lacks, refused, skip};
 use crate::mixture_guidance;
 use tweedie::burn::tensor::Tensor;
 use tweedie::core::HostNoise;

@@ -1,8 +1,9 @@
 //! Guidance terms of a mixture, computed from the guided denoisers: `∇ log p̃(y | x_t)` is
 //! `(α/σ²)(x̂₀′ − x̂₀)`.
 
-use crate::case::{Case, Done};
+use crate::case::Case;
 use crate::compare::DOUBLE;
+use crate::error::Done;
 use tweedie::burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie::core::from_fn;
 use tweedie::core::oracle::GaussianMixture;

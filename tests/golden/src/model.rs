@@ -1,6 +1,8 @@
 //! The denoiser of a run: exact, or the recorded outputs of a network.
 
-use crate::case::{Case, GoldenError, Recorded};
+use crate::case::Case;
+use crate::error::GoldenError;
+use crate::record::Recorded;
 use crate::settings::{gaussian, prediction};
 use std::cell::Cell;
 use tweedie::burn::tensor::{DType, Tensor};

@@ -1,7 +1,8 @@
 //! Multistep DPM-Solver and UniPC.
 
-use crate::case::{Case, Done, refused};
+use crate::case::Case;
 use crate::compare::SINGLE;
+use crate::error::{Done, refused};
 use crate::levels::moves;
 use crate::model::{clipped, model};
 use crate::trajectory::{moved, walk_by};

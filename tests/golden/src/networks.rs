@@ -4,8 +4,10 @@
 //! `f64` with the peer's `f32` sinusoids (`output`) and without them (`output_emb64`), and the
 //! outputs of the modules by name (`act/…`).
 
-use crate::case::{Case, Done, GoldenError, Recorded, lacks};
+use crate::case::Case;
 use crate::compare::SINGLE;
+use crate::error::{Done, GoldenError, lacks};
+use crate::record::Recorded;
 use tweedie::burn::module::{Module, ModuleMapper, Param};
 use tweedie::burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 use tweedie::core::Replay;

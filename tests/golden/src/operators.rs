@@ -1,7 +1,8 @@
 //! Operators: `A x`, the adjoint, the pseudo-inverse and the proximal step of each.
 
-use crate::case::{Case, Done, GoldenError, lacks, refused, skip};
+use crate::case::Case;
 use crate::compare::numbers;
+use crate::error::{Done, GoldenError, lacks, refused, skip};
 use crate::mersenne::mersenne_normals;
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::inverse::operator::{

@@ -1,7 +1,8 @@
 //! Phase retrieval with a random matrix, and its gradient.
 
-use crate::case::{Case, Done, GoldenError};
+use crate::case::Case;
 use crate::compare::numbers;
+use crate::error::{Done, GoldenError};
 use tweedie::burn::tensor::Tensor;
 use tweedie::core::vjp;
 use tweedie::inverse::operator::{Operator, RandomPhase};

@@ -1,6 +1,7 @@
 //! PNDM, with states recorded after each evaluation.
 
-use crate::case::{Case, Done, GoldenError};
+use crate::case::Case;
+use crate::error::{Done, GoldenError};
 use crate::model::recorded;
 use crate::settings::{chain, spacing};
 use crate::trajectory::{agreed_nodes, check_state, moved, open_loop, single_precision};

@@ -1,7 +1,8 @@
 //! RePaint: its path up and down the chain, and its replacement step.
 
-use crate::case::{Case, Done, GoldenError, lacks};
+use crate::case::Case;
 use crate::compare::DOUBLE;
+use crate::error::{Done, GoldenError, lacks};
 use crate::model::{clipped_late, of_images};
 use crate::settings::{chain, gaussian};
 use crate::trajectory::check_state;

@@ -1,7 +1,8 @@
 //! Predictors and correctors of the score-SDE library, as diffusers implements them.
 
-use crate::case::{Case, Done, GoldenError, refused, skip};
+use crate::case::Case;
 use crate::compare::DOUBLE;
+use crate::error::{Done, GoldenError, refused, skip};
 use crate::trajectory::{check_state, moved, open_loop};
 use tweedie::burn::tensor::{DType, Tensor};
 use tweedie::core::{Replay, from_fn};

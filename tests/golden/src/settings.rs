@@ -1,7 +1,8 @@
 //! Settings of a peer, converted to values of the library.
 
-use crate::case::{Case, GoldenError, Recorded, lacks, refused};
-use serde_json::Value;
+use crate::case::Case;
+use crate::error::{GoldenError, lacks, refused};
+use crate::record::Recorded;
 use tweedie::core::oracle::Gaussian;
 use tweedie::math::{Chain, Prediction, Spacing};
 
@@ -67,12 +68,6 @@ pub(crate) fn gaussian(case: &Case, shape: &[usize]) -> Result<Gaussian, GoldenE
     let pixels: usize = shape[2..].iter().product();
     let mean: Vec<f64> = means.iter().flat_map(|&mean| vec![mean; pixels]).collect();
     Gaussian::isotropic(&mean, std).map_err(refused)
-}
-
-/// Returns the numbers of a list.
-pub(crate) fn list(value: &Value) -> Vec<f64> {
-    let list = value.as_array().into_iter().flatten();
-    list.filter_map(Value::as_f64).collect()
 }
 
 /// Returns recorded numbers as indices.

@@ -1,7 +1,8 @@
 //! The nodes of a chain that a sampler visits.
 
-use crate::case::{Case, Done, skip};
+use crate::case::Case;
 use crate::compare::DOUBLE;
+use crate::error::{Done, skip};
 use crate::pndm;
 use crate::settings::{chain, spacing};
 use tweedie::math::Spacing;

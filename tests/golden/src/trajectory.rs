@@ -1,9 +1,11 @@
 //! Whole runs of a peer's sampler, with its recorded noise.
 
-use crate::case::{Case, Done, GoldenError, Recorded, lacks, refused, skip};
+use crate::case::Case;
 use crate::compare::{DOUBLE, SINGLE};
+use crate::error::{Done, GoldenError, lacks, refused, skip};
 use crate::levels::moves;
 use crate::model::{clipped, clipped_late, model};
+use crate::record::Recorded;
 use crate::settings::{chain, indices, spacing};
 use crate::{churn, multistep, pndm};
 use serde_json::Value;
