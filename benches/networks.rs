@@ -33,7 +33,9 @@ fn forward(criterion: &mut Criterion, name: &str, config: &UnetConfig, batch: us
 
 fn training(criterion: &mut Criterion, name: &str, config: &UnetConfig, batch: usize) {
     let x = HostNoise::seeded(0).normal([batch, config.channels, 32, 32], &Device::flex());
-    let settings = Settings::default().with_batch(batch).with_steps(usize::MAX);
+    let settings = TrainSettings::default()
+        .with_batch(batch)
+        .with_steps(usize::MAX);
     let objective = Objective::new(VariancePreserving::default());
     let mut trainer = Trainer::new(model(config), objective, settings).expect("a run");
     criterion.bench_function(&format!("{name}/training step/{batch}"), |bencher| {

@@ -184,9 +184,9 @@ fn conditions(
             conditions.context = config
                 .context
                 .map(|context| Context::new(Tensor::zeros([1, 77, context.features], device)));
-            let beside = config.channels.saturating_sub(config.outputs());
-            if beside > 0 {
-                let shape = [batch, beside, size[0], size[1]];
+            let extra = config.channels.saturating_sub(config.outputs());
+            if extra > 0 {
+                let shape = [batch, extra, size[0], size[1]];
                 conditions.image = Some(Tensor::zeros(shape, device));
             }
         }

@@ -209,8 +209,8 @@ fn samples(
 }
 
 impl Arguments {
-    fn settings(&self) -> Settings {
-        Settings::default()
+    fn settings(&self) -> TrainSettings {
+        TrainSettings::default()
             .with_steps(self.steps)
             .with_batch(self.batch)
             .with_learning_rate(

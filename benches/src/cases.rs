@@ -80,7 +80,9 @@ pub fn measure(case: &str, seconds: f64, device: &Device, dtype: DType) -> Resul
             })
         }
         "training" => {
-            let settings = Settings::default().with_batch(batch).with_steps(usize::MAX);
+            let settings = TrainSettings::default()
+                .with_batch(batch)
+                .with_steps(usize::MAX);
             let mut trainer = Trainer::new(model, Objective::new(process), settings)?;
             least(seconds, || {
                 trainer.step(&x)?;

@@ -6,7 +6,7 @@ use tweedie::core::oracle::{Gaussian, GaussianMixture};
 use tweedie::core::{BrownianTree, Replay};
 use tweedie::metrics::sliced_wasserstein;
 use tweedie::prelude::*;
-use tweedie::samplers::{Adaptive, AnyStep, Coupling, Tolerance, affine_law};
+use tweedie::samplers::{Adaptive, AnyStep, OverlapNoise, Tolerance, affine_law};
 use tweedie_catalogue::NamedStep;
 
 use crate::three_clusters;
@@ -86,7 +86,7 @@ impl Bench {
             prior,
             [1, 2],
             prior,
-            Coupling::OnePath,
+            OverlapNoise::BrownianPath,
             &self.device,
         )?;
         let error = |k: usize| {

@@ -189,7 +189,7 @@ impl Settings {
         };
         let parts = method.build(&setup)?;
         let moves = match parts.route {
-            Route::Staying(_) => method.patience * self.steps,
+            Route::Staying(_) => method.path_factor * self.steps,
             _ => self.steps,
         };
         let path = parts

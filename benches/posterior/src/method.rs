@@ -206,7 +206,7 @@ fn follow(
     let parts = method.build(&setup)?;
     let moves = match parts.route {
         Route::ToTheMeasurement => 20,
-        _ => method.patience * study.moves,
+        _ => method.path_factor * study.moves,
     };
     let path = parts.route.path(study.path(moves)?, moves, problem.sigma)?;
     match parts.step {

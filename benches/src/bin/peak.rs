@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let batch = batch.parse()?;
             let network = UnetConfig::ddpm_cifar10().init(&device)?;
             let model = Preconditioned::new(network, Prediction::Noise, TimeInput::LogSnr);
-            let settings = Settings::default()
+            let settings = TrainSettings::default()
                 .with_batch(batch)
                 .with_recompute(words.len() == 3);
             let x = HostNoise::seeded(0).normal([batch, 3, 32, 32], &device);

@@ -32,9 +32,9 @@ const DEPTH: u32 = 30;
 /// last one draws up to 30 normal tensors, and up to 120 tensors of the batch's shape are alive
 /// meanwhile.
 ///
-/// Use an object for one trajectory only: a second trajectory has the same increments. Forward
-/// moves, as in time travel, need fresh noise. Between nodes, which are 10⁻⁷ apart in `ln τ`, the
-/// path is linear.
+/// Use one `BrownianTree` per trajectory; a second trajectory would get the same increments.
+/// Forward moves, as in time travel, need fresh noise. Between nodes, which are 10⁻⁷ apart in `ln
+/// τ`, the path is linear.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -125,7 +125,7 @@ impl<const D: usize, T: Denoiser<D> + ?Sized> DenoiserExt<D> for T {}
 ///
 /// # Errors
 /// [`DenoiseError`] of the denoiser, or [`DenoiseError::Untracked`] if the estimate has no
-/// gradient. A guided denoiser, for instance, detaches its estimate.
+/// gradient. A denoiser guided by a gradient, such as DPS, detaches its estimate.
 pub fn linearised<const D: usize>(
     denoiser: &(impl Denoiser<D> + ?Sized),
     x: Tensor<D>,

@@ -11,17 +11,17 @@ static TURN: Mutex<()> = Mutex::new(());
 ///
 /// ```
 /// use burn::tensor::{Device, Distribution, Tensor};
-/// use tweedie_core::own_generator;
+/// use tweedie_core::lock_generator;
 ///
 /// let device = Device::flex();
 /// let draw = || {
-///     let _turn = own_generator();
+///     let _turn = lock_generator();
 ///     device.seed(7);
 ///     Tensor::<1>::random([3], Distribution::Default, &device)
 /// };
 /// assert_eq!(draw().into_data(), draw().into_data());
 /// ```
-pub fn own_generator() -> MutexGuard<'static, ()> {
+pub fn lock_generator() -> MutexGuard<'static, ()> {
     // The mutex protects no data, so a panic in another thread cannot corrupt any.
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }

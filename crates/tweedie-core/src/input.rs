@@ -46,7 +46,9 @@ pub enum DenoiseError {
         expected: Vec<usize>,
     },
     /// The estimate has no gradient with respect to the state.
-    #[error("the estimate has no gradient: a guided denoiser cuts it off")]
+    #[error(
+        "the estimate has no gradient with respect to the state: the denoiser detaches it, as gradient guidance does"
+    )]
     Untracked,
     /// An iterative solver within the method did not converge.
     #[error(

@@ -56,13 +56,13 @@ pub use denoiser::{
 pub use files::{
     open_file, read_file, read_text, replace_file, replace_file_at, replace_file_with, sync_folder,
 };
-pub use generator::own_generator;
+pub use generator::lock_generator;
 pub use guidance::ClassifierFree;
 pub use input::{DenoiseError, InputError};
 pub use levels::Levels;
 pub use noise::{DeviceNoise, HostNoise, Noise, Replay};
 pub use precondition::{Network, Preconditioned, TimeInput};
 pub use resize::{Interpolation, Resize};
-pub use shape::{column, per_sample_sum, wide};
+pub use shape::{accumulation_dtype, column, per_sample_sum};
 pub use threshold::{DynamicThreshold, StaticClip};
 pub use value_range::{LUMA, ValueRange};

@@ -137,7 +137,7 @@ pub struct DeviceNoise;
 
 impl<const D: usize> Noise<D> for DeviceNoise {
     fn normal_like(&mut self, like: &Tensor<D>) -> Tensor<D> {
-        let _turn = crate::own_generator();
+        let _turn = crate::lock_generator();
         like.random_like(Distribution::Normal(0.0, 1.0))
     }
 }

@@ -1,6 +1,6 @@
 //! Networks as denoisers.
 
-use crate::{Conditioned, DenoiseError, Denoiser, InputError, Levels, wide};
+use crate::{Conditioned, DenoiseError, Denoiser, InputError, Levels, accumulation_dtype};
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -152,7 +152,7 @@ impl<N: Module> Preconditioned<N> {
     {
         let time: Vec<f64> = levels.as_slice().iter().map(|&l| self.time.of(l)).collect();
         let time = TensorData::new(time, [levels.as_slice().len()]);
-        let time = Tensor::from_data(time, (&x.device(), wide(x.dtype())));
+        let time = Tensor::from_data(time, (&x.device(), accumulation_dtype(x.dtype())));
         let scale = levels.column(&x, |level| self.prediction.input_scale(level));
         self.network.forward(x * scale, time, condition)
     }

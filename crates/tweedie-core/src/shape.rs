@@ -33,7 +33,7 @@ pub fn per_sample_sum<const D: usize>(x: Tensor<D>) -> Tensor<1> {
 
 /// The accumulation dtype for `dtype`: f32 for half precision.
 #[must_use]
-pub fn wide(dtype: DType) -> DType {
+pub fn accumulation_dtype(dtype: DType) -> DType {
     match dtype {
         DType::F16 | DType::BF16 => DType::F32,
         _ => dtype,

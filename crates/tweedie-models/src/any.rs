@@ -59,9 +59,9 @@ macro_rules! any {
                 }
             }
 
-            fn least_side(&self) -> usize {
+            fn min_side(&self) -> usize {
                 match self {
-                    $(Self::$variant(config) => config.least_side(),)*
+                    $(Self::$variant(config) => config.min_side(),)*
                 }
             }
 
@@ -77,21 +77,21 @@ macro_rules! any {
                 }
             }
 
-            fn completed(&self, condition: Conditions, device: &Device) -> Conditions {
+            fn with_defaults(&self, condition: Conditions, device: &Device) -> Conditions {
                 match self {
-                    $(Self::$variant(config) => config.completed(condition, device),)*
+                    $(Self::$variant(config) => config.with_defaults(condition, device),)*
                 }
             }
 
-            fn parts(&self) -> usize {
+            fn min_tensors(&self) -> usize {
                 match self {
-                    $(Self::$variant(config) => Architecture::parts(config),)*
+                    $(Self::$variant(config) => config.min_tensors(),)*
                 }
             }
 
-            fn usual_sampling(&self) -> Result<Sampling, ScheduleError> {
+            fn default_sampling(&self) -> Result<Sampling, ScheduleError> {
                 match self {
-                    $(Self::$variant(config) => config.usual_sampling(),)*
+                    $(Self::$variant(config) => config.default_sampling(),)*
                 }
             }
 

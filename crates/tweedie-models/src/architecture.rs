@@ -96,7 +96,7 @@ pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned
     }
 
     /// The smallest height and width.
-    fn least_side(&self) -> usize {
+    fn min_side(&self) -> usize {
         1
     }
 
@@ -126,7 +126,7 @@ pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned
     ///
     /// An example is the label of the row for no class. Both conditions of guidance then fit in one
     /// batch.
-    fn completed(&self, condition: Self::Condition, device: &Device) -> Self::Condition {
+    fn with_defaults(&self, condition: Self::Condition, device: &Device) -> Self::Condition {
         let _ = device;
         condition
     }
@@ -135,7 +135,7 @@ pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned
     ///
     /// A file with fewer tensors is rejected before the network is created, so that a malicious
     /// configuration cannot exhaust memory.
-    fn parts(&self) -> usize {
+    fn min_tensors(&self) -> usize {
         0
     }
 
@@ -143,7 +143,7 @@ pub trait Architecture: Clone + Debug + PartialEq + Serialize + DeserializeOwned
     ///
     /// # Errors
     /// [`ScheduleError`] for an invalid chain.
-    fn usual_sampling(&self) -> Result<Sampling, ScheduleError> {
+    fn default_sampling(&self) -> Result<Sampling, ScheduleError> {
         ddpm(1000)
     }
 

@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use tweedie_core::wide;
+use tweedie_core::accumulation_dtype;
 
 /// How a network embeds the class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +95,7 @@ impl ClassEmbedding {
             }
             (ClassInput::Timestep, Class::Labels(labels)) => {
                 let like = time.layers.linear_1.weight.val().dtype();
-                let waves = time.waves(labels.clone().float().cast(wide(like)));
+                let waves = time.waves(labels.clone().float().cast(accumulation_dtype(like)));
                 self.through(waves.cast(like))
             }
             (ClassInput::Identity, Class::Vectors(vectors)) => vectors.clone(),

@@ -230,9 +230,9 @@ impl Conditions {
             format!("{channels} channels of {h}×{w} pixels")
         });
         [
-            ("class beside another", class_of(self)),
-            ("context beside another", or_nothing(context)),
-            ("image beside another", or_nothing(image)),
+            ("second class", class_of(self)),
+            ("second context", or_nothing(context)),
+            ("second image", or_nothing(image)),
         ]
     }
 }

@@ -69,7 +69,7 @@ impl<A: Architecture> Model<A> {
         }
         let device = self.network().devices().into_iter().next();
         let device = device.unwrap_or_default();
-        let complete = |condition| config.network.completed(condition, &device);
+        let complete = |condition| config.network.with_defaults(condition, &device);
         let conditions = [condition, other].map(complete);
         let [c, u] = conditions.clone();
         A::Condition::join(c, u)?;

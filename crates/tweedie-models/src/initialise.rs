@@ -2,14 +2,14 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use tweedie_core::own_generator;
+use tweedie_core::lock_generator;
 
 /// Draws a module's initial parameters so that they depend on `seed` alone.
 ///
 /// burn initialises a parameter at its first use, from one global generator, so the values depend
 /// on the order of first uses. This function initialises all remaining parameters at once, in the
 /// module's order. The whole process shares the generator; see
-/// [`own_generator`](tweedie_core::own_generator).
+/// [`lock_generator`](tweedie_core::lock_generator).
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -26,7 +26,7 @@ pub fn seeded<M: Module>(seed: u64, device: &Device, module: M) -> M {
             let _ = param.val();
         }
     }
-    let _turn = own_generator();
+    let _turn = lock_generator();
     device.seed(seed);
     module.visit(&mut Touch);
     module

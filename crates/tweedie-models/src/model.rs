@@ -136,10 +136,7 @@ impl<A: Architecture> ModelConfig<A> {
 
     /// Checks that the network takes images of height and width `size`.
     fn check_size(&self, size: [usize; 2]) -> Result<(), CheckpointError> {
-        let (patch, least) = (
-            self.network.patch().max(1),
-            self.network.least_side().max(1),
-        );
+        let (patch, least) = (self.network.patch().max(1), self.network.min_side().max(1));
         let fits = |side: usize| side >= least && side.is_multiple_of(patch);
         match size.into_iter().all(fits) {
             true => Ok(()),

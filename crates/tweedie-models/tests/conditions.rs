@@ -102,13 +102,13 @@ fn a_masked_token_does_not_count() -> Result<(), CheckpointError> {
 fn guidance_takes_one_network_twice() -> Result<(), CheckpointError> {
     let device = Device::flex();
     let model = Model::open(golden("unet_cond"), &device)?;
-    let told = |seed| {
+    let conditioned = |seed| {
         let context = Context::new(normal(seed, [1, 5, 24]));
         model
             .with_condition(Conditions::none().with_context(context))
             .expect("conditions")
     };
-    let (text, nothing) = (told(5), told(6));
+    let (text, nothing) = (conditioned(5), conditioned(6));
     let x = normal(7, model.shape(2));
     let guided = ClassifierFree::new(&text, &nothing, 3.0)
         .expect("a parameter")
@@ -122,16 +122,19 @@ fn guidance_takes_one_network_twice() -> Result<(), CheckpointError> {
     let gap = largest(guided.clone() - (u.clone() + (c - u) * 3.0));
     assert_abs_diff_eq!(gap, 0.0, epsilon = 1e-4);
     // Both conditions in one pass, one of them masked.
-    let told = |seed, tokens| Context::new(normal(seed, [1, tokens, 24]));
+    let conditioned = |seed, tokens| Context::new(normal(seed, [1, tokens, 24]));
     let both = |first, second| {
         let [first, second] = [first, second].map(|c| Conditions::none().with_context(c));
         model.guided(first, second, 3.0)
     };
-    let masked = told(6, 5).with_mask(Tensor::ones([1, 5], &device));
-    let one = both(told(5, 5), masked).expect("guidance");
+    let masked = conditioned(6, 5).with_mask(Tensor::ones([1, 5], &device));
+    let one = both(conditioned(5, 5), masked).expect("guidance");
     let gap = largest(one.denoise(x, level()).expect("an estimate") - guided);
     assert_abs_diff_eq!(gap, 0.0, epsilon = 1e-4);
-    assert!(both(told(5, 5), told(6, 4)).is_err(), "unequal lengths");
+    assert!(
+        both(conditioned(5, 5), conditioned(6, 4)).is_err(),
+        "unequal lengths"
+    );
     assert!(
         model
             .guided(Conditions::none(), Conditions::none(), 1.0)

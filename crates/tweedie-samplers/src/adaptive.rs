@@ -5,8 +5,8 @@
 //! are multiples of these. An embedded Runge–Kutta pair integrates `v` and keeps the error of each
 //! step within a tolerance.
 //!
-//! The whole batch takes the same steps, as short as the worst sample needs. Within the tolerance,
-//! a sample therefore depends on the others in its batch.
+//! The whole batch takes the same steps; the sample with the largest error determines their length.
+//! Within the tolerance, a sample therefore depends on the others in its batch.
 //!
 //! [`Adaptive::solve`] walks a whole path with free steps and interpolates at its levels by the
 //! pair's dense output. As a [`Step`] the method stops at every level, which costs one evaluation
@@ -151,7 +151,7 @@ impl Adaptive {
 
     /// Sets the maximum number of steps, accepted and rejected; the default is 10,000.
     #[must_use]
-    pub fn with_most_steps(mut self, most_steps: usize) -> Self {
+    pub fn with_max_steps(mut self, most_steps: usize) -> Self {
         self.integrator.most_steps = most_steps;
         self
     }

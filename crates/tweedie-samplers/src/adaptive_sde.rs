@@ -7,12 +7,12 @@
 //!
 //! A step is accepted if `‖x′ − x″‖` is within the tolerance for every sample of the batch, and the
 //! state becomes `x″`. The next step is `0.9 e^{−0.9}` times as long, within `[0.1, 5]`; the first
-//! takes a hundredth of the way. The tolerance is `a + r max(|x′|, |x′ before|)`; the paper takes
+//! step covers 1/100 of the move. The tolerance is `a + r max(|x′|, |x′ before|)`; the paper takes
 //! the larger of the two terms. The whole batch takes the same steps.
 //!
 //! Use [`BrownianTree`](tweedie_core::BrownianTree) as the noise: a rejected step is then retried
 //! with parts of the same increment. With other noise a retry draws fresh numbers, which biases the
-//! samples against steps that fail.
+//! samples, since increments that fail are discarded.
 //!
 //! # Reference
 //! Jolicoeur-Martineau et al. 2021, "Gotta Go Fast When Generating Data with Score-Based Models",
@@ -65,7 +65,7 @@ impl<S: Schedule> AdaptiveSde<S> {
 
     /// Sets the maximum number of steps between two levels of the path; the default is 10,000.
     #[must_use]
-    pub fn with_most_steps(self, most_steps: usize) -> Self {
+    pub fn with_max_steps(self, most_steps: usize) -> Self {
         Self { most_steps, ..self }
     }
 

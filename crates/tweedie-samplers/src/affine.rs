@@ -5,7 +5,7 @@
 //! `x = m + Σ_k r_k z_k`. The `z_k` are independent standard normal, one for each coordinate of the
 //! start and of each noise increment. One batched run returns the mean (all `z = 0`) and every
 //! response `r_k` (one `z = 1`); the covariance is `Σ r_k r_kᵀ`. No sampling is involved, so the
-//! error of a stochastic method is known to the last digit.
+//! error of a stochastic method is known to rounding.
 
 use crate::{SampleError, Sampler, Step};
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -16,12 +16,12 @@ use tweedie_math::{Level, LevelPath, Move};
 /// How the noise of overlapping moves is correlated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Coupling {
+pub enum OverlapNoise {
     /// The increments of one Brownian path, as from [`BrownianTree`](tweedie_core::BrownianTree).
     #[default]
-    OnePath,
-    /// Fresh noise at every draw.
-    Fresh,
+    BrownianPath,
+    /// Independent noise for every draw.
+    Independent,
 }
 
 /// Why the distribution could not be computed.
@@ -38,8 +38,9 @@ pub enum AffineError {
 
 /// Computes the distribution at the end of `sampler`'s path, for an affine `denoiser`.
 ///
-/// `signal` is the shape of a signal, with the batch taken as 1. The chain starts from `start`,
-/// flowed to the path's first level: pass the prior itself, or `N(0, 0)` to start from pure noise.
+/// `signal` is the shape of a signal, with the batch taken as 1. The initial state has the
+/// distribution of `start`, transported by the forward process to the path's first level: pass the
+/// prior itself, or `N(0, 0)` to start from pure noise.
 ///
 /// Steps whose size depends on the state are not affine (adaptive ones, the signal-to-noise rule).
 /// The device must support `f64`. For `d` values and `k` noise increments, memory is `d² (k + 1)`
@@ -49,15 +50,14 @@ pub enum AffineError {
 /// use burn::tensor::Device;
 /// use tweedie_core::oracle::Gaussian;
 /// use tweedie_math::{Ancestral, LevelPath, Span, VariancePreserving};
-/// use tweedie_samplers::{Coupling, Sampler, affine_law};
+/// use tweedie_samplers::{OverlapNoise, Sampler, affine_law};
 ///
-/// let prior = Gaussian::isotropic(&[2.0], 0.5)?;
-/// let path = LevelPath::uniform(VariancePreserving::default(), Span::FULL, 200)?;
-/// let ddpm = Sampler::new(Ancestral::default(), path);
-/// let law = affine_law(&ddpm, &prior, [1, 1], &prior, Coupling::OnePath, &Device::flex())?;
-/// // DDPM's small variance loses some spread in 200 steps: 0.48 instead of 0.5.
-/// let std = law.covariance()[0][0].sqrt();
-/// assert!((law.mean()[0] - 2.0).abs() < 0.01 && (0.47..0.49).contains(&std));
+/// let prior = Gaussian::isotropic(&[2.0], 0.5)?; let path =
+/// LevelPath::uniform(VariancePreserving::default(), Span::FULL, 200)?; let ddpm =
+/// Sampler::new(Ancestral::default(), path); let law = affine_law(&ddpm, &prior, [1, 1], &prior,
+/// OverlapNoise::BrownianPath, &Device::flex())?; // DDPM's small variance loses some spread in 200
+/// steps: 0.48 instead of 0.5. let std = law.covariance()[0][0].sqrt(); assert!((law.mean()[0] -
+/// 2.0).abs() < 0.01 && (0.47..0.49).contains(&std));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -71,7 +71,7 @@ pub fn affine_law<const D: usize, S: Step<D>>(
     denoiser: &dyn Denoiser<D>,
     signal: [usize; D],
     start: &Gaussian,
-    coupling: Coupling,
+    coupling: OverlapNoise,
     device: &Device,
 ) -> Result<Gaussian, AffineError> {
     let dim: usize = signal[1..].iter().product();
@@ -113,22 +113,22 @@ pub fn affine_law<const D: usize, S: Step<D>>(
 /// The sources are first the segments of a Brownian path in the time `α²/σ²`, split at the path's
 /// levels and the midpoints of its moves. Then follow the draws that belong to no move.
 struct Impulse {
-    coupling: Coupling,
+    coupling: OverlapNoise,
     dim: usize,
     times: Vec<f64>,
     draws: usize,
 }
 
 impl Impulse {
-    fn along(path: &LevelPath, coupling: Coupling, dim: usize) -> Self {
+    fn along(path: &LevelPath, coupling: OverlapNoise, dim: usize) -> Self {
         let levels = path.moves().flat_map(|mv| {
             let half = mv.log_linear(0.5);
             [Some(mv.from), half].into_iter().flatten()
         });
         let levels = levels.chain([path.end()]);
         let mut times = match coupling {
-            Coupling::OnePath => levels.map(Level::snr).collect(),
-            Coupling::Fresh => vec![0.0],
+            OverlapNoise::BrownianPath => levels.map(Level::snr).collect(),
+            OverlapNoise::Independent => vec![0.0],
         };
         // A path that descends twice crosses the same segments twice.
         times.sort_by(f64::total_cmp);
@@ -174,7 +174,7 @@ impl<const D: usize> Noise<D> for Impulse {
     }
 
     fn increment(&mut self, mv: Move, like: &Tensor<D>) -> Tensor<D> {
-        if self.coupling == Coupling::Fresh {
+        if self.coupling == OverlapNoise::Independent {
             return self.normal_like(like);
         }
         let (from, to) = (mv.from.snr(), mv.to.snr());

@@ -9,9 +9,9 @@
 //! Karras et al. 2022, algorithm 2, arXiv:2206.00364.
 
 use crate::{Convergence, State, Step, StepContext, StepError};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use std::f64::consts::SQRT_2;
-use tweedie_core::InputError;
+use tweedie_core::{InputError, Noise};
 use tweedie_math::{Level, Move, ParameterError};
 
 /// Churn before every move of `step`; EDM uses [`RungeKutta::heun`](crate::RungeKutta::heun).
@@ -32,8 +32,8 @@ use tweedie_math::{Level, Move, ParameterError};
 pub struct Churn<S> {
     step: S,
     gamma: f64,
-    least: f64,
-    most: f64,
+    min: f64,
+    max: f64,
     scale: f64,
 }
 
@@ -49,23 +49,19 @@ impl<S> Churn<S> {
         Ok(Self {
             step,
             gamma: (churn / steps as f64).min(SQRT_2 - 1.0),
-            least: 0.0,
-            most: f64::INFINITY,
+            min: 0.0,
+            max: f64::INFINITY,
             scale: 1.0,
         })
     }
 
-    /// Churns only where `σ/α` is within `[least, most]`: `S_tmin` and `S_tmax`.
+    /// Churns only where `σ/α` is within `[min, max]`: `S_tmin` and `S_tmax`.
     ///
     /// # Errors
-    /// [`ParameterError`] unless `least ≤ most`.
-    pub fn within(self, least: f64, most: f64) -> Result<Self, ParameterError> {
-        ParameterError::require(least <= most, "S_tmax", "at least S_tmin", most)?;
-        Ok(Self {
-            least,
-            most,
-            ..self
-        })
+    /// [`ParameterError`] unless `min ≤ max`.
+    pub fn within(self, min: f64, max: f64) -> Result<Self, ParameterError> {
+        ParameterError::require(min <= max, "S_tmax", "at least S_tmin", max)?;
+        Ok(Self { min, max, ..self })
     }
 
     /// Multiplies the noise by `scale`, `S_noise`. A value slightly above 1 compensates for a
@@ -81,7 +77,7 @@ impl<S> Churn<S> {
     /// The level from which `step` moves.
     fn raised(&self, from: Level) -> Level {
         let ratio = from.noise_to_signal();
-        if self.gamma > 0.0 && (self.least..=self.most).contains(&ratio) {
+        if self.gamma > 0.0 && (self.min..=self.max).contains(&ratio) {
             let sigma = from.sigma() * (1.0 + self.gamma);
             return Level::new(from.alpha(), sigma).unwrap_or(from);
         }
@@ -118,8 +114,22 @@ impl<const D: usize, S: Step<D>> Step<D> for Churn<S> {
         self.step.check(Move { from, to: mv.to })
     }
 
+    fn check_forward(&self, mv: Move) -> Result<(), StepError> {
+        self.step.check_forward(mv)
+    }
+
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         self.step.accepts(shape)
+    }
+
+    fn start(
+        &self,
+        shape: [usize; D],
+        level: Level,
+        device: &Device,
+        noise: &mut dyn Noise<D>,
+    ) -> Result<Tensor<D>, StepError> {
+        self.step.start(shape, level, device, noise)
     }
 }
 

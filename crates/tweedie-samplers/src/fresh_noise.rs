@@ -15,8 +15,8 @@
 
 use crate::history::add_noise;
 use crate::{Convergence, State, Step, StepContext, StepError};
-use burn::tensor::Tensor;
-use tweedie_core::InputError;
+use burn::tensor::{Device, Tensor};
+use tweedie_core::{InputError, Noise};
 use tweedie_math::{Ddim, Kernel, Level, Move, MoveError, ParameterError};
 
 /// Applies `step` to a lower level, then adds fresh noise up to the requested level.
@@ -95,8 +95,22 @@ impl<const D: usize, S: Step<D>> Step<D> for FreshNoise<S> {
         self.step.check(Move { from: mv.from, to })
     }
 
+    fn check_forward(&self, mv: Move) -> Result<(), StepError> {
+        self.step.check_forward(mv)
+    }
+
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         self.step.accepts(shape)
+    }
+
+    fn start(
+        &self,
+        shape: [usize; D],
+        level: Level,
+        device: &Device,
+        noise: &mut dyn Noise<D>,
+    ) -> Result<Tensor<D>, StepError> {
+        self.step.start(shape, level, device, noise)
     }
 }
 

@@ -70,7 +70,7 @@ mod uni_pc;
 
 pub use adaptive::{Adaptive, AdaptiveError, DenseOutput};
 pub use adaptive_sde::AdaptiveSde;
-pub use affine::{AffineError, Coupling, affine_law};
+pub use affine::{AffineError, OverlapNoise, affine_law};
 pub use annealed::AnnealedLangevin;
 pub use any_step::AnyStep;
 pub use churn::Churn;

@@ -12,9 +12,9 @@
 //! Song et al. 2021, algorithms 1 to 3, arXiv:2011.13456.
 
 use crate::{Langevin, State, Step, StepContext, StepError};
-use burn::tensor::Tensor;
-use tweedie_core::InputError;
-use tweedie_math::Move;
+use burn::tensor::{Device, Tensor};
+use tweedie_core::{InputError, Noise};
+use tweedie_math::{Level, Move};
 
 /// A predictor followed by a corrector that works at one level.
 ///
@@ -109,8 +109,23 @@ impl<const D: usize, P: Step<D>, C: Step<D>> Step<D> for PredictorCorrector<P, C
         }
     }
 
+    fn check_forward(&self, mv: Move) -> Result<(), StepError> {
+        self.predictor.check_forward(mv)?;
+        self.corrector.check_forward(mv)
+    }
+
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         self.predictor.accepts(shape)?;
         self.corrector.accepts(shape)
+    }
+
+    fn start(
+        &self,
+        shape: [usize; D],
+        level: Level,
+        device: &Device,
+        noise: &mut dyn Noise<D>,
+    ) -> Result<Tensor<D>, StepError> {
+        self.predictor.start(shape, level, device, noise)
     }
 }

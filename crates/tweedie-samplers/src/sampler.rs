@@ -7,9 +7,10 @@ use tweedie_math::{Level, LevelPath, Move, ParameterError, forward};
 
 /// A step combined with the path that it walks.
 ///
-/// A path may go up in noise, as in RePaint's time travel. Such a forward move adds noise exactly
-/// and clears the step's memory, for any step. [`encode`](Self::encode) instead walks the path from
-/// its end to its start by the step itself.
+/// A path may go up in noise, as in RePaint's time travel. The sampler itself makes such a forward
+/// move: it adds noise exactly and clears the step's memory. A step may reject forward moves
+/// ([`Step::check_forward`]). [`encode`](Self::encode) instead walks the path from its end to its
+/// start by the step itself.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -72,8 +73,8 @@ pub enum SampleError {
     Start(#[source] StepError),
     /// A path along which the sampler cannot encode.
     #[error(
-        "to encode, every move has to go up in noise; from (α = {}, σ = {}) to (α = {}, σ = {}) does not",
-        mv.from.alpha(), mv.from.sigma(), mv.to.alpha(), mv.to.sigma()
+        "to encode, every move of the path has to lower the noise; from (α = {}, σ = {}) to (α = {}, σ = {}) does not",
+        mv.to.alpha(), mv.to.sigma(), mv.from.alpha(), mv.from.sigma()
     )]
     Encode {
         /// The move.
@@ -209,7 +210,8 @@ impl<S> Sampler<S> {
     /// the noise.
     ///
     /// # Errors
-    /// As [`sample`](Self::sample).
+    /// [`SampleError::Encode`] if a move of the path does not lower the noise,
+    /// [`SampleError::Step`] for a step that draws noise, otherwise as [`sample`](Self::sample).
     pub fn encode<const D: usize>(
         &self,
         denoiser: &dyn Denoiser<D>,
@@ -224,7 +226,7 @@ impl<S> Sampler<S> {
     /// Like [`encode`](Self::encode), but an iterator over the states.
     ///
     /// # Errors
-    /// As [`sample`](Self::sample).
+    /// As [`encode`](Self::encode).
     pub fn encoding<'a, const D: usize>(
         &'a self,
         denoiser: &'a dyn Denoiser<D>,

@@ -13,7 +13,7 @@
 use crate::adamw::AdamW;
 use crate::in_place::InPlace;
 use crate::trainer::trained;
-use crate::{Ema, Objective, Settings, Shuffle, TrainError, Trainer};
+use crate::{Ema, Objective, Shuffle, TrainError, TrainSettings, Trainer};
 use burn::module::{Module, ModuleDisplay, list_param_ids};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -137,7 +137,7 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
         directory: impl AsRef<Path>,
         fresh: Preconditioned<N>,
         objective: Objective<S>,
-        settings: Settings,
+        settings: TrainSettings,
         model: &impl Serialize,
     ) -> Result<Self, TrainError> {
         let directory = directory.as_ref();

@@ -18,7 +18,8 @@ pub struct Ema<M> {
 }
 
 impl<M: Module> Ema<M> {
-    /// Starts from `model`'s parameters. `decay` is the final decay.
+    /// Starts from `model`'s parameters. `decay` is the final decay, in `[0, 1)`; it is not
+    /// checked.
     #[must_use]
     pub fn new(model: &M, decay: f64) -> Self {
         Self {

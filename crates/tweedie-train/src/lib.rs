@@ -27,14 +27,14 @@
 //! use tweedie_core::{Preconditioned, TimeInput};
 //! use tweedie_math::{Prediction, VariancePreserving};
 //! use tweedie_models::{MlpConfig, seeded};
-//! use tweedie_train::{Objective, Settings, Trainer};
+//! use tweedie_train::{Objective, TrainSettings, Trainer};
 //!
 //! let device = Device::flex();
 //! let points = Tensor::<2>::from_floats([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]], &device);
 //! let network = seeded(0, &device, MlpConfig::new(2).with_width(16).init(&device)?);
 //! let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
 //!
-//! let settings = Settings::default().with_steps(20).with_batch(8);
+//! let settings = TrainSettings::default().with_steps(20).with_batch(8);
 //! let mut trainer = Trainer::new(model, Objective::new(VariancePreserving::default()), settings)?;
 //! while let Some(report) = trainer.step(&points)? {
 //!     assert!(report.loss.is_finite());
@@ -64,6 +64,6 @@ pub use ema::Ema;
 pub use learning_rate::{Decay, LearningRate};
 pub use objective::Objective;
 pub use progress::ProgressLine;
-pub use settings::Settings;
+pub use settings::TrainSettings;
 pub use shuffle::Shuffle;
 pub use trainer::{Report, TrainError, Trainer};

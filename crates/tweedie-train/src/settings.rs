@@ -7,29 +7,30 @@ use tweedie_math::ParameterError;
 /// The settings of a training run.
 ///
 /// ```
-/// use tweedie_train::Settings;
+/// use tweedie_train::TrainSettings;
 ///
-/// let settings = Settings::default().with_steps(2_000).with_batch(16);
+/// let settings = TrainSettings::default().with_steps(2_000).with_batch(16);
 /// assert!(settings.check().is_ok());
 /// assert!(settings.with_ema(1.0).check().is_err());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Settings {
-    /// Number of optimiser steps.
+pub struct TrainSettings {
+    /// Number of optimiser steps, at least 1; default 10,000.
     pub steps: usize,
-    /// Examples per step.
+    /// Examples per step, from 1 to 2²⁴; default 64.
     pub batch: usize,
-    /// The learning rate of each step.
+    /// Learning rate, above 0; by default 1e-3 with 100 steps of warm-up and cosine decay.
     pub learning_rate: LearningRate,
-    /// AdamW's weight decay.
+    /// AdamW's weight decay, at least 0; default 0.
     pub weight_decay: f64,
-    /// The largest norm of all gradients together; larger ones are scaled down to it.
+    /// Maximum global norm of the gradients (gradient clipping), above 0; default 1.
     pub clip: f64,
-    /// Decay of the exponential moving average of the parameters, per step.
+    /// Decay of the exponential moving average of the parameters per step, in `[0, 1)`; default
+    /// 0.999.
     pub ema: f64,
-    /// Seed of the noise, the times and the order of the examples.
+    /// Seed of the times, the noise, dropout and the order of the examples; default 0.
     pub seed: u64,
     /// Whether the backward pass recomputes cheap operations instead of storing their outputs.
     ///
@@ -38,7 +39,7 @@ pub struct Settings {
     pub recompute: bool,
 }
 
-impl Default for Settings {
+impl Default for TrainSettings {
     fn default() -> Self {
         Self {
             steps: 10_000,
@@ -55,7 +56,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl TrainSettings {
     /// Sets the number of optimiser steps.
     #[must_use]
     pub fn with_steps(self, steps: usize) -> Self {
@@ -86,7 +87,7 @@ impl Settings {
         }
     }
 
-    /// Sets the largest norm of all gradients together.
+    /// Sets the maximum global norm of the gradients.
     #[must_use]
     pub fn with_clip(self, clip: f64) -> Self {
         Self { clip, ..self }

@@ -2,14 +2,14 @@
 
 use crate::adamw::AdamW;
 use crate::in_place::InPlace;
-use crate::{Ema, Examples, Objective, RunError, Settings, Shuffle, clip_global_norm};
+use crate::{Ema, Examples, Objective, RunError, Shuffle, TrainSettings, clip_global_norm};
 use burn::module::{Module, ModuleDisplay, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tweedie_core::{
-    HostNoise, InputError, Network, Noise, Preconditioned, own_generator, per_sample_sum,
+    HostNoise, InputError, Network, Noise, Preconditioned, lock_generator, per_sample_sum,
 };
 use tweedie_math::{ParameterError, Schedule, stratified};
 
@@ -35,7 +35,7 @@ pub enum TrainError {
     #[error(transparent)]
     Parameter(#[from] ParameterError),
     /// No examples.
-    #[error("there is nothing to train on: 0 examples")]
+    #[error("no training examples")]
     NoExamples,
     /// The loss or the gradient norm is not finite.
     #[error(
@@ -71,8 +71,8 @@ pub enum TrainError {
     Objective(#[from] tweedie_math::ScheduleError),
     /// The prediction does not determine the clean signal at a time that the objective draws.
     #[error(
-        "the prediction says nothing of x₀ at time {time}, which the objective draws: narrow its \
-         times, or predict the velocity"
+        "the prediction does not determine x₀ at time {time}, which the objective can draw: \
+         narrow the range of times, or predict the velocity"
     )]
     Undetermined {
         /// The time.
@@ -85,7 +85,7 @@ pub enum TrainError {
 
 /// A run: model, running average, optimizer and the number of steps done.
 pub struct Trainer<N: Module, S> {
-    pub(crate) settings: Settings,
+    pub(crate) settings: TrainSettings,
     pub(crate) objective: Objective<S>,
     pub(crate) model: InPlace<Preconditioned<N>>,
     pub(crate) ema: InPlace<Ema<Preconditioned<N>>>,
@@ -116,7 +116,7 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
     pub fn new(
         model: Preconditioned<N>,
         objective: Objective<S>,
-        settings: Settings,
+        settings: TrainSettings,
     ) -> Result<Self, TrainError> {
         settings.check()?;
         objective.weighting.check()?;
@@ -145,7 +145,7 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
 
     /// The training settings.
     #[must_use]
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &TrainSettings {
         &self.settings
     }
 
@@ -222,7 +222,7 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
             .collect();
         let noise = HostNoise::seeded(rng.next_u64()).normal_like(&clean);
         // Dropout draws from burn's process-wide generator, even as late as in the backward pass.
-        let turn = own_generator();
+        let turn = lock_generator();
         device.seed(rng.next_u64());
         let loss = self
             .objective
@@ -271,7 +271,7 @@ fn not_finite<const D: usize>(x: &Tensor<D>) -> Option<usize> {
 }
 
 /// The model with autodiff, and with gradient checkpointing if the settings ask for it.
-pub(crate) fn trained<M: Module>(model: M, settings: &Settings) -> M {
+pub(crate) fn trained<M: Module>(model: M, settings: &TrainSettings) -> M {
     match settings.recompute {
         true => model.train().map(&mut Recomputed),
         false => model.train(),

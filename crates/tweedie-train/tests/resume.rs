@@ -3,10 +3,10 @@
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
 use burn::tensor::{Device, Tensor};
-use tweedie_core::{Denoiser, HostNoise, Noise, Preconditioned, TimeInput, own_generator};
+use tweedie_core::{Denoiser, HostNoise, Noise, Preconditioned, TimeInput, lock_generator};
 use tweedie_math::{Prediction, Schedule, VariancePreserving};
 use tweedie_models::{Unet, UnetConfig, seeded};
-use tweedie_train::{Objective, Settings, TrainError, Trainer};
+use tweedie_train::{Objective, TrainError, TrainSettings, Trainer};
 
 type Run = Trainer<Unet, VariancePreserving>;
 
@@ -26,8 +26,8 @@ fn fresh() -> Preconditioned<Unet> {
     Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr)
 }
 
-fn settings(steps: usize) -> Settings {
-    Settings::default().with_steps(steps).with_batch(4)
+fn settings(steps: usize) -> TrainSettings {
+    TrainSettings::default().with_steps(steps).with_batch(4)
 }
 
 fn images() -> Tensor<4> {
@@ -62,7 +62,7 @@ fn interrupted_and_resumed_is_uninterrupted_bit_for_bit() -> Result<(), TrainErr
     first.step(&images())?; // lost, as in a crash
     drop(first);
     // Draw other random numbers in between, as another process would.
-    let turn = own_generator();
+    let turn = lock_generator();
     let _ = Tensor::<1>::random([5], burn::tensor::Distribution::Default, &Device::flex());
     drop(turn);
     let mut second = Run::resume(&place, fresh(), objective(), settings(7), &"a U-Net")?;

@@ -17,7 +17,7 @@ use tweedie_core::{Denoiser, HostNoise, Noise, Preconditioned, TimeInput};
 use tweedie_math::{Prediction, Schedule, TimeDensity, VariancePreserving, Weighting};
 use tweedie_models::{Mlp, MlpConfig, Unet, UnetConfig, seeded};
 use tweedie_train::{
-    Ema, Examples, Objective, RunError, Settings, TrainError, Trainer, clip_global_norm,
+    Ema, Examples, Objective, RunError, TrainError, TrainSettings, Trainer, clip_global_norm,
     has_checkpoint,
 };
 
@@ -39,8 +39,8 @@ fn fresh(width: usize) -> Preconditioned<Unet> {
     Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr)
 }
 
-fn settings(steps: usize) -> Settings {
-    Settings::default().with_steps(steps).with_batch(4)
+fn settings(steps: usize) -> TrainSettings {
+    TrainSettings::default().with_steps(steps).with_batch(4)
 }
 
 fn images() -> Tensor<4> {
@@ -104,7 +104,7 @@ fn a_checkpoint_of_another_run_is_refused_by_name() -> Result<(), TrainError> {
 
 #[test]
 fn nonsense_is_refused_before_work() {
-    let refused = |settings: Settings| match Run::new(fresh(8), objective(), settings) {
+    let refused = |settings: TrainSettings| match Run::new(fresh(8), objective(), settings) {
         Err(TrainError::Parameter(error)) => error.name,
         other => panic!("{other:?}"),
     };
@@ -236,7 +236,7 @@ fn training_finds_the_exact_denoiser() -> Result<(), TrainError> {
         );
         let model = Preconditioned::new(network, prediction, TimeInput::LogSnr);
         let objective = objective().with_weighting(weighting).with_density(density);
-        let settings = Settings::default()
+        let settings = TrainSettings::default()
             .with_steps(1000)
             .with_batch(256)
             .with_ema(0.98);

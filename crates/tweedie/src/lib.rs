@@ -12,7 +12,7 @@
 //! | [`image`] | reading, writing and plotting images | `image` |
 //! | [`metrics`] | distances between images and between distributions | `metrics` |
 //!
-//! The four features are on by default, as is the backend `flex`; GPU backends are features too
+//! The four features, `npy` and the backend `flex` are on by default; GPU backends are features too
 //! (`vulkan`, `metal`, `cuda`, …). [`prelude`] exports what most programs need. [`Error`] converts
 //! from every error of these modules.
 //!
@@ -77,5 +77,5 @@ pub mod prelude {
         Adaptive, AnyStep, DpmSolver, RungeKutta, Sampler, State, Step, UniPc, likelihood,
     };
     #[cfg(feature = "train")]
-    pub use tweedie_train::{Objective, Settings, Trainer};
+    pub use tweedie_train::{Objective, TrainSettings, Trainer};
 }

@@ -51,8 +51,8 @@ fn network() -> Preconditioned<tweedie::models::Unet> {
     )
 }
 
-fn settings() -> Settings {
-    Settings::default().with_steps(100_000).with_batch(1)
+fn settings() -> TrainSettings {
+    TrainSettings::default().with_steps(100_000).with_batch(1)
 }
 
 fn images() -> Tensor<4> {

@@ -1,5 +1,5 @@
-//! Every implementation of the library's seams, once: what tests, benchmarks and examples iterate
-//! over.
+//! Lists every implementation of the library's traits once. Tests, benchmarks and examples iterate
+//! over these lists.
 //!
 //! | function | lists |
 //! |---|---|

@@ -4,12 +4,12 @@ use crate::ok;
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_core::ValueRange;
 use tweedie_inverse::noise::{
-    AnyNoise, GammaNoise, GaussianNoise, InRange, LaplaceNoise, LogPoissonNoise, NoiseModel,
-    PoissonGaussianNoise, PoissonNoise, QuantisationNoise, RicianNoise, SaltAndPepper, ShotNoise,
-    UniformNoise,
+    AnyNoise, ApproximatePoissonNoise, GammaNoise, GaussianNoise, InRange, LaplaceNoise,
+    LogPoissonNoise, NoiseModel, PoissonGaussianNoise, PoissonNoise, QuantisationNoise,
+    RicianNoise, SaltAndPepper, UniformNoise,
 };
 
-/// A noise model with a mean, and what is known of it there.
+/// A noise model with a mean, and reference values at that mean.
 #[derive(Clone, Debug)]
 pub struct NoiseCase {
     /// The model.
@@ -18,7 +18,7 @@ pub struct NoiseCase {
     pub mean: f64,
     /// A possible measurement away from the mean.
     pub y: f64,
-    /// The distribution, unless its density is no sum over a grid.
+    /// The exact moments and support; `None` if the density cannot be integrated on a grid.
     pub exact: Option<Exact>,
 }
 
@@ -148,7 +148,7 @@ pub fn noise_models() -> Vec<NoiseCase> {
             0.5,
             0.49,
         ),
-        of_density(ShotNoise::of(poisson), 0.5, 0.6),
+        of_density(ApproximatePoissonNoise::of(poisson), 0.5, 0.6),
     ]
 }
 

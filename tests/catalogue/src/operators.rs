@@ -12,7 +12,7 @@ use tweedie_inverse::operator::{
 /// A linear operator with the shape of its signals.
 #[derive(Clone, Debug)]
 pub struct LinearCase {
-    /// What is tried.
+    /// The name of the case.
     pub name: String,
     /// The operator.
     pub operator: AnyLinear,

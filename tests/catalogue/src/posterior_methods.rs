@@ -5,8 +5,8 @@ use tweedie_core::Denoiser;
 use tweedie_inverse::measurement::{LinearGaussian, Measured, SpectralGaussian};
 use tweedie_inverse::posterior::{
     Annealed, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, EnKg, Ilvr,
-    LangevinCoupling, Lgd, Mcg, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, RePaint, Red, RedDiff,
-    ResidualNorm, ScoreGuidance, Tmpd, TwistByVariance, TwistedSmc,
+    LangevinLikelihoodStep, Lgd, Mcg, Mmps, Pigdm, PigdmStep, PigdmTwist, PnpDm, PnpUla, RePaint,
+    Red, RedDiff, ResidualNorm, ScoreGuidance, Tmpd, TwistedSmc,
 };
 use tweedie_math::{Level, ParameterError};
 use tweedie_samplers::{AnnealedLangevin, AnyStep, Ddim, Renoise, Step};
@@ -50,7 +50,7 @@ fn maybe<T, O>(
 /// RED-diff, from either start.
 fn red_diff<const D: usize, P>(build: Build<D, P>) -> Method<D, P> {
     let method = Method::new("red-diff", "RED-diff", Kind::Chain, build);
-    method.tunable().curved().point().patient(2)
+    method.tunable().curved().point().lengthened(2)
 }
 
 /// RED-diff with the weight of the setup.
@@ -135,7 +135,7 @@ fn of_any_operator<const D: usize, P: Measured<D> + Owned>() -> Vec<Method<D, P>
         })
         .ensemble(),
         new("daps-langevin", "DAPS (Langevin)", Chain, |it| {
-            let coupling = LangevinCoupling::new(it.problem.clone(), it.curvature)?;
+            let coupling = LangevinLikelihoodStep::new(it.problem.clone(), it.curvature)?;
             let coupling = maybe(coupling, it.inner_steps, |it, steps| it.with_steps(steps))?;
             stepped(it, Daps::new(coupling))
         }),
@@ -148,7 +148,7 @@ fn of_any_operator<const D: usize, P: Measured<D> + Owned>() -> Vec<Method<D, P>
                 ..stepped(it, step)?
             })
         })
-        .patient(20),
+        .lengthened(20),
     ]
 }
 
@@ -226,7 +226,7 @@ pub fn linear_methods<const D: usize, P: LinearGaussian<D> + Owned>() -> Vec<Met
         })
         .keeping_shape(),
         new("smc", "twisted SMC", Correction, |it| {
-            let twist = TwistByVariance::new(it.problem.clone()).with_data_std(it.data_std)?;
+            let twist = PigdmTwist::new(it.problem.clone()).with_data_std(it.data_std)?;
             let smc = TwistedSmc::new(Ddim::ancestral(), twist);
             stepped(it, smc.with_particles(it.particles)?)
         })

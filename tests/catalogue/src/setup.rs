@@ -1,4 +1,4 @@
-//! What a posterior method is built from, and what it becomes.
+//! Inputs from which a posterior method is built, and the resulting denoiser, step and path.
 
 use burn::tensor::Tensor;
 use std::fmt;
@@ -21,14 +21,14 @@ pub enum Kind {
     Chain,
 }
 
-/// The moves that a method leaves open.
+/// Which moves the caller can choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moves {
     /// Those of any sampler.
     AnySampler,
     /// Those of a kernel, with noise or without.
     AnyKernel,
-    /// None: they are the method's own.
+    /// None; the method defines its moves.
     Own,
 }
 
@@ -73,7 +73,7 @@ pub struct Setup<'a, const D: usize, P> {
     pub prior: &'a dyn Denoiser<D>,
     /// The measurement, repeated for each draw.
     pub problem: &'a P,
-    /// The measurement, once; for ensembles.
+    /// The measurement without repetition, for ensemble methods.
     pub once: &'a P,
     /// The path down to clean data.
     pub path: LevelPath,
@@ -176,7 +176,7 @@ pub struct Method<const D: usize, P> {
     pub name: &'static str,
     /// What the method wraps.
     pub kind: Kind,
-    /// The moves that it leaves open.
+    /// Which moves the caller can choose.
     pub moves: Moves,
     /// Whether [`Setup::strength`] changes it.
     pub has_strength: bool,
@@ -190,9 +190,9 @@ pub struct Method<const D: usize, P> {
     pub keeps_shape: bool,
     /// Whether the number of evaluations depends on rounding, because iterations stop early.
     pub iterates: bool,
-    /// The number of moves of its path, relative to that of a path down to clean data, with which
-    /// the method is compared.
-    pub patience: usize,
+    /// The factor by which the method's path is longer than the usual one when methods are
+    /// compared.
+    pub path_factor: usize,
     build: Build<D, P>,
 }
 
@@ -218,12 +218,13 @@ impl<const D: usize, P> Method<D, P> {
             is_ensemble: false,
             keeps_shape: false,
             iterates: false,
-            patience: 1,
+            path_factor: 1,
             build,
         }
     }
 
-    /// A norm's gradient, a root or a mean of exponentials is not affine.
+    /// Marks a method that is not affine, because of a norm's gradient, a square root or a
+    /// log-mean-exp.
     pub(crate) fn curved(mut self) -> Self {
         self.is_affine = false;
         self
@@ -260,8 +261,8 @@ impl<const D: usize, P> Method<D, P> {
         self
     }
 
-    pub(crate) fn patient(mut self, patience: usize) -> Self {
-        self.patience = patience;
+    pub(crate) fn lengthened(mut self, path_factor: usize) -> Self {
+        self.path_factor = path_factor;
         self
     }
 

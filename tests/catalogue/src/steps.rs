@@ -43,7 +43,7 @@ pub struct NamedStep<const D: usize> {
     pub order: usize,
     /// How the order is measured; `None` if the error does not fall with the number of moves.
     pub criterion: Option<Criterion>,
-    /// The factor by which paths are longer than usual when the order is measured.
+    /// The factor by which the number of moves is increased when the order is measured.
     pub refined: usize,
     /// Evaluations of the denoiser per move, if the number is constant.
     pub evaluations: Option<usize>,
@@ -367,7 +367,7 @@ fn stochastic<const D: usize>() -> Vec<NamedStep<D>> {
     ]
 }
 
-/// Steps with an error of their own, and steps that stay at their level.
+/// Adaptive steps, steps without a convergence order, and steps that stay at one level.
 fn others<const D: usize>() -> Vec<NamedStep<D>> {
     let annealed = ok(Langevin::annealed(0.05, 1.0));
     let churn = ok(Churn::new(RungeKutta::heun(), 4.0, 10));

@@ -68,8 +68,8 @@ fn told(network: Mlp) -> Preconditioned<Mlp> {
     Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr)
 }
 
-fn settings() -> Settings {
-    Settings::default().with_steps(4).with_batch(2)
+fn settings() -> TrainSettings {
+    TrainSettings::default().with_steps(4).with_batch(2)
 }
 
 /// Opens a file in every way that fits its name, and returns whether one succeeds.

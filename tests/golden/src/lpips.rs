@@ -10,7 +10,7 @@ use tweedie::metrics::Lpips;
 pub(crate) fn run(case: &Case) -> Done {
     let weights = case.file.folder.join("alexnet.safetensors");
     if !weights.is_file() {
-        return skip("no alexnet.safetensors beside it");
+        return skip("no alexnet.safetensors in its folder");
     }
     let lpips = Lpips::open(weights, &Device::flex())?;
     let image = |name: &str| case.record(name)?.tensor::<4>(DType::F32);

@@ -33,7 +33,7 @@ pub(crate) fn run(case: &Case) -> Done {
     if let (Layout::GuidedDiffusion, Some(config)) =
         (checkpoint.layout(), case.file.meta["config"].as_object())
     {
-        checkpoint = checkpoint.with_guided_config(config.clone())?;
+        checkpoint = checkpoint.with_guided_diffusion_args(config.clone())?;
     }
     if checkpoint.architecture().is_none() {
         return autoencoder(case, checkpoint.autoencoder(&device)?);

@@ -37,7 +37,7 @@ fn main() -> Result<(), tweedie::Error> {
     let network = seeded(0, &device, network);
     let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
     let schedule = VariancePreserving::default();
-    let settings = Settings::default().with_steps(400).with_batch(128);
+    let settings = TrainSettings::default().with_steps(400).with_batch(128);
     let mut trainer = Trainer::new(model, Objective::new(schedule), settings)?;
     while trainer.step(&data)?.is_some() {}
 

@@ -124,7 +124,7 @@ impl Architecture for PixelsConfig {
         }
     }
 
-    fn completed(&self, Means(means): Means, _: &Device) -> Means {
+    fn with_defaults(&self, Means(means): Means, _: &Device) -> Means {
         Means(if means.is_empty() { vec![0.0] } else { means })
     }
 }
@@ -135,7 +135,7 @@ pub fn main() -> Result<(), tweedie::Error> {
     let data = Tensor::<4>::random([2000, 1, 2, 2], Distribution::Normal(0.0, 0.5), &device);
     let schedule = VarianceExploding::new(0.05, 20.0)?;
     let train = |network: Preconditioned<Pixels>, steps| -> Result<Pixels, tweedie::Error> {
-        let settings = Settings::default().with_steps(steps).with_batch(128);
+        let settings = TrainSettings::default().with_steps(steps).with_batch(128);
         let mut trainer = Trainer::new(network, Objective::new(schedule), settings)?;
         while trainer.step(&data)?.is_some() {}
         Ok(trainer.average().network().clone())
@@ -167,31 +167,31 @@ pub fn main() -> Result<(), tweedie::Error> {
             .mean()
             .into_scalar())
     };
-    let told = |mean| Means(vec![mean]);
+    let means = |mean| Means(vec![mean]);
     let answers = [
         ("none", mean(&model)?, 0.0),
-        ("1", mean(&model.with_condition(told(1.0))?)?, 1.0),
+        ("1", mean(&model.with_condition(means(1.0))?)?, 1.0),
         (
             "1, by a scale of 2",
-            mean(&model.guided(told(1.0), Means::default(), 2.0)?)?,
+            mean(&model.guided(means(1.0), Means::default(), 2.0)?)?,
             2.0,
         ),
     ];
     for (what, found, expected) in answers {
-        println!("told {what}: a mean of {found:.2}, expected {expected}");
+        println!("condition {what}: a mean of {found:.2}, expected {expected}");
         if (found - expected).abs() > 0.2 {
             return Err("the samples are not those of the condition".into());
         }
     }
     let nan = model
-        .with_condition(told(f64::NAN))
+        .with_condition(means(f64::NAN))
         .err()
         .ok_or("a mean of NaN was taken")?;
-    println!("told NaN: {nan}");
+    println!("condition NaN: {nan}");
     let two = model.with_condition(Means(vec![1.0, 2.0]))?;
     let error = mean(&two)
         .err()
         .ok_or("two rows were taken for a batch of 500")?;
-    println!("told two rows: {error}");
+    println!("condition of two rows: {error}");
     Ok(())
 }

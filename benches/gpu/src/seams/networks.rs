@@ -90,7 +90,7 @@ fn training(name: String, config: AnyArchitecture) -> Seam {
     Seam::new(name, 1e-2, move |device| {
         let network = weights(device, |host| Ok(config.init(host)?))?;
         let model = Preconditioned::new(network, Prediction::Noise, TimeInput::LogSnr);
-        let settings = Settings::default().with_batch(4).with_steps(3);
+        let settings = TrainSettings::default().with_batch(4).with_steps(3);
         let objective = Objective::new(VariancePreserving::default());
         let mut trainer = Trainer::new(model, objective, settings)?;
         let x = normal(0, [8, 3, 16, 16], device);

@@ -15,8 +15,11 @@ pub use any::{AnyMeasurement, MeasurementError};
 
 /// A log-likelihood of clean signals: a measurement, a classifier or a constraint.
 pub trait Likelihood<const D: usize> {
-    /// Returns `log p(y | x₀)` of each sample in nats, up to a constant: `[batch]`. The value of a
-    /// sample does not depend on the other samples.
+    /// Returns `log p(y | x₀)` of each sample in nats, up to a constant: `[batch, …]` to `[batch]`.
+    /// The value of a sample does not depend on the other samples.
+    ///
+    /// # Panics
+    /// May panic for a shape that [`accepts`](Self::accepts) rejects; [`Measurement`] does.
     fn log_likelihood(&self, clean: Tensor<D>) -> Tensor<1>;
 
     /// Checks that the likelihood accepts signals of shape `signal`. A run calls this before it

@@ -3,7 +3,9 @@
 //! | noise | law |
 //! |---|---|
 //! | [`GaussianNoise`], [`UniformNoise`], [`LaplaceNoise`] | additive |
-//! | [`PoissonNoise`], [`ShotNoise`], [`PoissonGaussianNoise`], [`LogPoissonNoise`] | photon counts; their normal approximation; with electronic noise; behind an absorber |
+//! | [`PoissonNoise`], [`ApproximatePoissonNoise`] | photon counts; the same with a Gaussian approximation of the likelihood |
+//! | [`PoissonGaussianNoise`] | photon counts plus read noise |
+//! | [`LogPoissonNoise`] | log-transformed photon counts (CT) |
 //! | [`GammaNoise`], [`RicianNoise`] | speckle; magnitudes of complex values |
 //! | [`SaltAndPepper`], [`QuantisationNoise`] | impulses; rounding |
 //! | [`InRange`] | any of them, with parameters stated in another range of values |
@@ -11,6 +13,7 @@
 #[macro_use]
 mod any;
 
+mod approximate_poisson;
 mod draw;
 mod gamma;
 mod gaussian;
@@ -22,7 +25,6 @@ mod poisson_gaussian;
 mod quantisation;
 mod rician;
 mod salt_and_pepper;
-mod shot;
 mod special;
 mod uniform;
 
@@ -32,6 +34,7 @@ use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 use tweedie_core::Noise;
 
+pub use approximate_poisson::ApproximatePoissonNoise;
 pub use gamma::GammaNoise;
 pub use gaussian::GaussianNoise;
 pub use in_range::InRange;
@@ -42,7 +45,6 @@ pub use poisson_gaussian::PoissonGaussianNoise;
 pub use quantisation::QuantisationNoise;
 pub use rician::RicianNoise;
 pub use salt_and_pepper::SaltAndPepper;
-pub use shot::ShotNoise;
 pub use uniform::UniformNoise;
 
 noise_models! {
@@ -51,7 +53,7 @@ noise_models! {
     /// Poisson noise of photon counts.
     Poisson(PoissonNoise),
     /// The normal approximation to Poisson noise.
-    Shot(ShotNoise),
+    ApproximatePoisson(ApproximatePoissonNoise),
     /// Poisson noise of photons plus normal noise of the electronics.
     PoissonGaussian(PoissonGaussianNoise),
     /// Additive uniform noise.
@@ -72,9 +74,11 @@ noise_models! {
     InRange(Box<InRange<AnyNoise>>),
 }
 
-/// The distribution of measurements around their noiseless value.
+/// The distribution `p(y | A x₀)` of a measurement given its noiseless value.
 ///
-/// Parameters are stated in the value range of the image.
+/// `mean` is that noiseless value, `A x₀`. It need not be the expectation of `y`: for
+/// [`RicianNoise`] it is the true magnitude, for [`LogPoissonNoise`] the attenuation. Parameters
+/// are in the value range of the image.
 pub trait NoiseModel<const D: usize> {
     /// Checks that the model is defined for `mean`.
     ///

@@ -2,7 +2,9 @@
 
 use super::gaussian::positive;
 use super::special::ln_factorial;
-use super::{NoiseModel, ShotNoise, assert_measured, draw, nonnegative, nonnegative_mean};
+use super::{
+    ApproximatePoissonNoise, NoiseModel, assert_measured, draw, nonnegative, nonnegative_mean,
+};
 use crate::operator::OperatorError;
 use crate::operator::error::checked;
 use burn::tensor::Tensor;
@@ -42,8 +44,8 @@ impl PoissonNoise {
 
     /// The normal approximation with a variance estimated from the measurement, as DPS uses it.
     #[must_use]
-    pub fn gaussian_approximation(self) -> ShotNoise {
-        ShotNoise::of(self)
+    pub fn gaussian_approximation(self) -> ApproximatePoissonNoise {
+        ApproximatePoissonNoise::of(self)
     }
 }
 

@@ -70,24 +70,24 @@ macro_rules! linear {
                 }
             }
 
-            fn solve_fitting(
+            fn solve_unchecked(
         &self,
         b: Tensor<4>,
         shift: f64,
         iterations: ConjugateGradient,
     ) -> Result<Solution<4>, SolveError> {
                 match self {
-                    $(Self::$variant(operator) => operator.solve_fitting(b, shift, iterations),)*
+                    $(Self::$variant(operator) => operator.solve_unchecked(b, shift, iterations),)*
                 }
             }
 
-            fn pinv_fitting(
+            fn pinv_unchecked(
         &self,
         y: Tensor<4>,
         iterations: ConjugateGradient,
     ) -> Result<Solution<4>, SolveError> {
                 match self {
-                    $(Self::$variant(operator) => operator.pinv_fitting(y, iterations),)*
+                    $(Self::$variant(operator) => operator.pinv_unchecked(y, iterations),)*
                 }
             }
         }

@@ -130,7 +130,7 @@ impl Linear<4> for CircularBlur {
     }
 
     /// One filter, `1/(|H|² + shift)`.
-    fn solve_fitting(
+    fn solve_unchecked(
         &self,
         b: Tensor<4>,
         shift: f64,
@@ -141,7 +141,11 @@ impl Linear<4> for CircularBlur {
     }
 
     /// One filter, `1/H`.
-    fn pinv_fitting(&self, y: Tensor<4>, _: ConjugateGradient) -> Result<Solution<4>, SolveError> {
+    fn pinv_unchecked(
+        &self,
+        y: Tensor<4>,
+        _: ConjugateGradient,
+    ) -> Result<Solution<4>, SolveError> {
         let [single, double] = &self.inverse;
         let known = if y.dtype() == DType::F64 {
             double

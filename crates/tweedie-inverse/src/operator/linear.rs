@@ -37,7 +37,7 @@ pub trait Linear<const D: usize>: Operator<D> {
     ///
     /// # Errors
     /// [`SolveError::NotConverged`].
-    fn solve_fitting(
+    fn solve_unchecked(
         &self,
         b: Tensor<D>,
         shift: f64,
@@ -51,7 +51,7 @@ pub trait Linear<const D: usize>: Operator<D> {
     ///
     /// # Errors
     /// [`SolveError::NotConverged`].
-    fn pinv_fitting(
+    fn pinv_unchecked(
         &self,
         y: Tensor<D>,
         iterations: ConjugateGradient,
@@ -68,7 +68,7 @@ pub trait Linear<const D: usize>: Operator<D> {
         positive(shift)?;
         self.output_shape(b.dims())?;
         finite(&b)?;
-        self.solve_fitting(b, shift, ConjugateGradient::default())
+        self.solve_unchecked(b, shift, ConjugateGradient::default())
     }
 
     /// `A⁺ y`, the least-squares solution of minimum norm.
@@ -79,7 +79,7 @@ pub trait Linear<const D: usize>: Operator<D> {
     fn pinv(&self, y: Tensor<D>) -> Result<Solution<D>, SolveError> {
         self.input_shape(y.dims())?;
         finite(&y)?;
-        self.pinv_fitting(y, ConjugateGradient::default())
+        self.pinv_unchecked(y, ConjugateGradient::default())
     }
 
     /// The proximal step of the data, `argmin_x γ/2 ‖A x − y‖² + ½ ‖x − z‖²`, which is
@@ -98,7 +98,7 @@ pub trait Linear<const D: usize>: Operator<D> {
         })?;
         let b = self.adjoint_unchecked(y - self.apply_unchecked(z.clone()));
         finite(&b)?;
-        let change = self.solve_fitting(b, 1.0 / gamma, ConjugateGradient::default())?;
+        let change = self.solve_unchecked(b, 1.0 / gamma, ConjugateGradient::default())?;
         Ok(Solution {
             x: z + change.x,
             ..change
@@ -115,20 +115,20 @@ macro_rules! pointer {
         fn adjoint_unchecked(&self, y: Tensor<D>) -> Tensor<D> {
             (**self).adjoint_unchecked(y)
         }
-        fn solve_fitting(
+        fn solve_unchecked(
             &self,
             b: Tensor<D>,
             shift: f64,
             iterations: ConjugateGradient,
         ) -> Result<Solution<D>, SolveError> {
-            (**self).solve_fitting(b, shift, iterations)
+            (**self).solve_unchecked(b, shift, iterations)
         }
-        fn pinv_fitting(
+        fn pinv_unchecked(
             &self,
             y: Tensor<D>,
             iterations: ConjugateGradient,
         ) -> Result<Solution<D>, SolveError> {
-            (**self).pinv_fitting(y, iterations)
+            (**self).pinv_unchecked(y, iterations)
         }
     };
 }

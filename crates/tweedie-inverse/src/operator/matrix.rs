@@ -159,7 +159,7 @@ impl Linear<4> for Matrix {
         rows(self.matrix.beside(&y).transpose(), y).reshape([b, c, h, w])
     }
 
-    fn solve_fitting(
+    fn solve_unchecked(
         &self,
         b: Tensor<4>,
         shift: f64,
@@ -171,7 +171,7 @@ impl Linear<4> for Matrix {
         }
     }
 
-    fn pinv_fitting(
+    fn pinv_unchecked(
         &self,
         y: Tensor<4>,
         iterations: ConjugateGradient,

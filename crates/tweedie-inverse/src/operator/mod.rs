@@ -3,7 +3,7 @@
 //! | operator | what is measured | `A⁺`, `solve` |
 //! |---|---|---|
 //! | [`Identity`] | every value: denoising | closed form |
-//! | [`Mask`] | some pixels: all but a box or a half, lines, random, a mosaic | closed form |
+//! | [`Mask`] | a subset of pixels: all but a box or a half, lines, random, Bayer | closed form |
 //! | [`ChannelMix`], [`Channels`] | mixed or selected channels | closed form |
 //! | [`CircularBlur`] | a circular convolution | closed form |
 //! | [`Blur`], [`VaryingBlur`] | a convolution with any padding; a varying one | iterative |
@@ -12,7 +12,7 @@
 //! | [`Sampled`] | a subset of such coefficients | closed form |
 //! | [`MultiCoil`] | some Fourier coefficients of several coils | iterative |
 //! | [`Tomography`] | sums along rays | iterative; filtered back-projection |
-//! | [`Matrix`] | products with a matrix | closed form up to 1,024 values; then iterative |
+//! | [`Matrix`] | products with a matrix | closed form up to 1,024 rows and columns; iterative above |
 //! | [`Compose`], [`Stack`] | compositions; [`pansharpen`] is one | iterative |
 //! | [`Scaled`] | a multiple of an operator | as that operator |
 //! | [`FourierPhase`], [`RandomPhase`] | magnitudes of complex coefficients | not linear |

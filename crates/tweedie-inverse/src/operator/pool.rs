@@ -76,7 +76,7 @@ impl Linear<4> for AveragePool {
             .reshape([b, c, h * f, w * f])
     }
 
-    fn solve_fitting(
+    fn solve_unchecked(
         &self,
         b: Tensor<4>,
         shift: f64,
@@ -86,7 +86,11 @@ impl Linear<4> for AveragePool {
         Ok(Solution::exact((b - range) / shift))
     }
 
-    fn pinv_fitting(&self, y: Tensor<4>, _: ConjugateGradient) -> Result<Solution<4>, SolveError> {
+    fn pinv_unchecked(
+        &self,
+        y: Tensor<4>,
+        _: ConjugateGradient,
+    ) -> Result<Solution<4>, SolveError> {
         Ok(Solution::exact(self.adjoint(y) * self.area()))
     }
 }

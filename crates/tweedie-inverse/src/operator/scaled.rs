@@ -80,7 +80,7 @@ impl<const D: usize, A: Linear<D>> Linear<D> for Scaled<A> {
     }
 
     /// `(f² AᵀA + s)⁻¹ = (AᵀA + s/f²)⁻¹/f²`.
-    fn solve_fitting(
+    fn solve_unchecked(
         &self,
         b: Tensor<D>,
         shift: f64,
@@ -91,10 +91,10 @@ impl<const D: usize, A: Linear<D>> Linear<D> for Scaled<A> {
             return Ok(Solution::exact(b / shift));
         }
         self.operator
-            .solve_fitting(b / square, shift / square, iterations)
+            .solve_unchecked(b / square, shift / square, iterations)
     }
 
-    fn pinv_fitting(
+    fn pinv_unchecked(
         &self,
         y: Tensor<D>,
         iterations: ConjugateGradient,
@@ -102,6 +102,6 @@ impl<const D: usize, A: Linear<D>> Linear<D> for Scaled<A> {
         if self.factor == 0.0 {
             return Ok(Solution::exact(self.adjoint_unchecked(y)));
         }
-        self.operator.pinv_fitting(y / self.factor, iterations)
+        self.operator.pinv_unchecked(y / self.factor, iterations)
     }
 }

@@ -178,7 +178,7 @@ impl Linear<4> for Separable {
         sandwich(left.transpose(), y, right.transpose())
     }
 
-    fn solve_fitting(
+    fn solve_unchecked(
         &self,
         b: Tensor<4>,
         shift: f64,
@@ -187,7 +187,11 @@ impl Linear<4> for Separable {
         spectral::solve(self, b, shift)
     }
 
-    fn pinv_fitting(&self, y: Tensor<4>, _: ConjugateGradient) -> Result<Solution<4>, SolveError> {
+    fn pinv_unchecked(
+        &self,
+        y: Tensor<4>,
+        _: ConjugateGradient,
+    ) -> Result<Solution<4>, SolveError> {
         // If no product of singular values is negligible, two small pseudo-inverses suffice.
         let least = self.rows.known().least * self.columns.known().least;
         if least <= cutoff(y.dtype()) {

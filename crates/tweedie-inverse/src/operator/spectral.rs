@@ -107,10 +107,10 @@ pub(crate) fn cutoff(dtype: DType) -> f64 {
     }
 }
 
-/// Implements `solve_fitting` and `pinv_fitting` for a [`Spectral`] operator.
+/// Implements `solve_unchecked` and `pinv_unchecked` for a [`Spectral`] operator.
 macro_rules! closed_form {
     ($rank:expr) => {
-        fn solve_fitting(
+        fn solve_unchecked(
             &self,
             b: Tensor<$rank>,
             shift: f64,
@@ -118,7 +118,7 @@ macro_rules! closed_form {
         ) -> Result<Solution<$rank>, SolveError> {
             $crate::operator::spectral::solve(self, b, shift)
         }
-        fn pinv_fitting(
+        fn pinv_unchecked(
             &self,
             y: Tensor<$rank>,
             _: $crate::solver::ConjugateGradient,

@@ -4,9 +4,9 @@
 //!
 //! | [`guidance`] | estimate |
 //! |---|---|
-//! | [`Dps`] | `x̂₀ + (σ²/α) ∇ log p(y ∣ x̂₀(x_t))`; with [`ResidualNorm`] the norm's gradient |
-//! | [`Pigdm`], [`Mmps`], [`Tmpd`] | the same, with the variance of `x₀` given `x_t` |
-//! | [`Lgd`] | the same by Monte Carlo, for any likelihood |
+//! | [`Dps`] | `x̂₀ + (σ²/α) ∇ log p(y ∣ x̂₀(x_t))`; with [`ResidualNorm`], the gradient of `−‖y − A x̂₀‖` instead |
+//! | [`Pigdm`], [`Mmps`], [`Tmpd`] | `p(y \| x_t)` with `Cov[x₀ \| x_t]` as `r² I`, exact, or with `A V Aᵀ` replaced by its row sums |
+//! | [`Lgd`] | `p(y \| x_t)` as a Monte Carlo mean over `N(x̂₀, r² I)`, for any likelihood |
 //! | [`Ddnm`] | `x̂₀ + A⁺ (y − A x̂₀)` |
 //! | [`DiffPir`] | the proximal step of the data term |
 //! | [`ScoreGuidance`] | `x̂₀ + (σ²/α) ∇ log p(y \| x_t)`, with a [`NoisyLikelihood`]: [`Classifier`], [`Annealed`] |
@@ -81,7 +81,7 @@ fn solve_shifted<const D: usize>(
     b: Tensor<D>,
     shift: f64,
 ) -> Result<Tensor<D>, DenoiseError> {
-    accepted(a.solve_fitting(b, shift, early_stopping()))
+    accepted(a.solve_unchecked(b, shift, early_stopping()))
 }
 
 /// `A⁺ y`, solved like `solve_shifted`.
@@ -89,7 +89,7 @@ fn pseudo_inverse<const D: usize>(
     a: &(impl Linear<D> + ?Sized),
     y: Tensor<D>,
 ) -> Result<Tensor<D>, DenoiseError> {
-    accepted(a.pinv_fitting(y, early_stopping()))
+    accepted(a.pinv_unchecked(y, early_stopping()))
 }
 
 /// Conjugate gradients that return their last iterate after 100 iterations.

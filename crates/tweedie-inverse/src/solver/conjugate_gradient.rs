@@ -64,7 +64,8 @@ impl Default for ConjugateGradient {
 }
 
 impl ConjugateGradient {
-    /// Sets the tolerance of the relative residual, above 0 and below 1.
+    /// Sets the tolerance of the relative residual. `solve` and `pinv` return an error unless it is
+    /// above 0 and below 1.
     #[must_use]
     pub fn with_tolerance(self, tolerance: f64) -> Self {
         Self {

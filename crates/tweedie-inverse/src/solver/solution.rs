@@ -31,7 +31,7 @@ impl<const D: usize> Solution<D> {
 impl From<SolveError> for DenoiseError {
     fn from(error: SolveError) -> Self {
         match error {
-            SolveError::Shape(error) => InputError::from(error).into(),
+            SolveError::Operator(error) => InputError::from(error).into(),
             SolveError::NotFinite => Self::NotFinite,
             SolveError::Shift { .. } => Self::Failed(error.to_string()),
             SolveError::NotConverged {
@@ -50,9 +50,9 @@ impl From<SolveError> for DenoiseError {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SolveError {
-    /// A right-hand side of a shape that the operator does not take.
+    /// A right-hand side of the wrong shape, or a parameter outside its range.
     #[error(transparent)]
-    Shape(#[from] OperatorError),
+    Operator(#[from] OperatorError),
     /// A right-hand side with a value or norm that is not finite.
     #[error("the right-hand side is not finite")]
     NotFinite,

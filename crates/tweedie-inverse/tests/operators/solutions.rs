@@ -217,7 +217,7 @@ fn equations_of_another_shape_are_refused() {
         }
         refused_shapes += 1;
         let wrong = random(wrong, 1, DType::F32);
-        let is_shape = |error: Option<SolveError>| matches!(error, Some(SolveError::Shape(_)));
+        let is_shape = |error: Option<SolveError>| matches!(error, Some(SolveError::Operator(_)));
         assert!(is_shape(a.solve(wrong.clone(), 0.1).err()), "{name}: solve");
         // Some operators take measurements of this shape, from signals of another.
         let refused = is_shape(a.pinv(wrong.clone()).err());

@@ -3,7 +3,7 @@
 use crate::{correlated, device, gap, inpainting, posterior, runs};
 use approx::abs_diff_eq;
 use tweedie_core::oracle::Gaussian;
-use tweedie_samplers::{Coupling, affine_law};
+use tweedie_samplers::{OverlapNoise, affine_law};
 
 /// The bias after 30 moves is computed without random draws, so a change of any method is visible.
 #[test]
@@ -23,7 +23,7 @@ fn the_bias_of_every_method_is_what_was_recorded() {
             denoiser,
             [1, 2],
             &start,
-            Coupling::Fresh,
+            OverlapNoise::Independent,
             &device(),
         );
         let found = gap(&law.expect("a law"), &truth);

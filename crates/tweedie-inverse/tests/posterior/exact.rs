@@ -10,7 +10,7 @@ use tweedie_inverse::noise::GaussianNoise;
 use tweedie_inverse::operator::Identity;
 use tweedie_inverse::posterior::{Mmps, NoisyLikelihood, Pigdm, PnpDm, ScoreGuidance, Tmpd};
 use tweedie_math::{Ancestral, Kernel, Level, LevelPath, VarianceExploding};
-use tweedie_samplers::{Coupling, Sampler, Step, affine_law};
+use tweedie_samplers::{OverlapNoise, Sampler, Step, affine_law};
 
 /// The exact law of a chain that starts from pure noise.
 fn law<S: Step<2>>(sampler: &Sampler<S>, denoiser: &dyn Denoiser<2>) -> Gaussian {
@@ -20,7 +20,7 @@ fn law<S: Step<2>>(sampler: &Sampler<S>, denoiser: &dyn Denoiser<2>) -> Gaussian
         denoiser,
         [1, 2],
         &start,
-        Coupling::OnePath,
+        OverlapNoise::BrownianPath,
         &device(),
     );
     law.expect("a law")
@@ -149,14 +149,14 @@ fn split_gibbs_keeps_the_posterior() {
 /// A Gaussian measurement coupled to a point is a Gaussian in closed form.
 #[test]
 fn perturb_and_solve_draws_the_gaussian() {
-    use tweedie_inverse::posterior::{Couple, LangevinCoupling};
+    use tweedie_inverse::posterior::{LangevinLikelihoodStep, LikelihoodStep};
     let measured = inpainting();
     let centre = Tensor::<2>::from_floats([[1.0, 2.0]], &device()).repeat_dim(0, 40_000);
     // The first coordinate has precision 1/σ_y² + 1/r²; the second keeps standard deviation r.
     let r: f64 = 0.4;
     let precision = 25.0 + r.powi(-2);
     let mean = (0.3 * 25.0 + r.powi(-2)) / precision;
-    let exact = LangevinCoupling::new(measured.clone(), 25.0)
+    let exact = LangevinLikelihoodStep::new(measured.clone(), 25.0)
         .expect("a parameter")
         .with_size(0.02)
         .expect("a parameter")

@@ -7,7 +7,7 @@ use tweedie_core::oracle::{Gaussian, GaussianMixture};
 use tweedie_inverse::measurement::Measurement;
 use tweedie_inverse::noise::GaussianNoise;
 use tweedie_inverse::operator::Mask;
-use tweedie_inverse::posterior::{Twist, TwistByVariance, TwistedSmc};
+use tweedie_inverse::posterior::{PigdmTwist, Twist, TwistedSmc};
 use tweedie_math::{Ddim, LevelPath};
 use tweedie_samplers::Sampler;
 
@@ -55,7 +55,7 @@ fn particles_correct_what_the_twist_gets_wrong() {
     let noise = GaussianNoise::new(0.5).expect("a noise");
     let measured = Measurement::new(Mask::new(kept), noise, y);
     let truth = exact.mean()[1];
-    let variance = TwistByVariance::new(&measured).with_data_std(0.6);
+    let variance = PigdmTwist::new(&measured).with_data_std(0.6);
     let variance = variance.expect("a deviation");
     let errors = |particles| {
         [

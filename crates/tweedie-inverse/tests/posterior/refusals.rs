@@ -11,7 +11,7 @@ use tweedie_inverse::measurement::Measurement;
 use tweedie_inverse::noise::GaussianNoise;
 use tweedie_inverse::operator::{Linear, Operator, OperatorError};
 use tweedie_inverse::posterior::{
-    Daps, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, LangevinCoupling, Mmps, Pigdm, PnpUla, Red,
+    Daps, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, LangevinLikelihoodStep, Mmps, Pigdm, PnpUla, Red,
 };
 use tweedie_math::{Ancestral, Ddim, Level, LevelPath, RectifiedFlow, Span};
 use tweedie_samplers::{SampleError, Sampler};
@@ -66,8 +66,8 @@ fn steps_refuse_moves_and_parameters() {
     assert!(Ddrm::new(m.clone()).with_eta(1.5).is_err());
     assert!(Dpir::new(m.clone()).with_lambda(0.0).is_err());
     assert!(Red::new(m.clone()).with_lambda(f64::NAN).is_err());
-    assert!(LangevinCoupling::new(m.clone(), f64::NAN).is_err());
-    let coupling = LangevinCoupling::new(m.clone(), 1.0).expect("a coupling");
+    assert!(LangevinLikelihoodStep::new(m.clone(), f64::NAN).is_err());
+    let coupling = LangevinLikelihoodStep::new(m.clone(), 1.0).expect("a coupling");
     assert!(coupling.with_steps(0).is_err());
     assert!(Daps::new(m.clone()).with_spread(f64::INFINITY).is_err());
     assert!(Sampler::new(Ddrm::new(m), up).encode(&prior, x()).is_err());

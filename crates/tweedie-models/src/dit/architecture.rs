@@ -24,7 +24,7 @@ impl Architecture for DitConfig {
         self.patch
     }
 
-    fn least_side(&self) -> usize {
+    fn min_side(&self) -> usize {
         self.patch
     }
 
@@ -43,14 +43,14 @@ impl Architecture for DitConfig {
     }
 
     /// Fills in the label of the row for no class.
-    fn completed(&self, conditions: Conditions, device: &Device) -> Conditions {
+    fn with_defaults(&self, conditions: Conditions, device: &Device) -> Conditions {
         match conditions.class {
             Some(_) => conditions,
             None => conditions.with_labels(Tensor::from_ints([self.classes as i32], device)),
         }
     }
 
-    fn parts(&self) -> usize {
+    fn min_tensors(&self) -> usize {
         self.layers
     }
 

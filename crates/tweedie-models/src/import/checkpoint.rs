@@ -171,7 +171,7 @@ impl Checkpoint {
         let part = self.part(self.network.as_ref(), "a denoising network")?;
         self.determined(&part.config)?;
         let stored = (part.config.select)(Stored::open(&part.weights)?)?;
-        stored.may_hold(part.config.network.parts())?;
+        stored.may_hold(part.config.network.min_tensors())?;
         let network = part.config.network.init(device);
         let network = network.map_err(|source| self.network_error(source))?;
         load(network, &stored, &*part.config.names, self.precision)
@@ -235,7 +235,7 @@ impl Checkpoint {
         let sampling = match &self.sampling {
             Some(sampling) => sampling.clone(),
             None => {
-                let usual = part.config.network.usual_sampling();
+                let usual = part.config.network.default_sampling();
                 let usual = usual.map_err(|source| CheckpointError::Schedule {
                     path: self.path.clone(),
                     source,

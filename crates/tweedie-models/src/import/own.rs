@@ -59,7 +59,7 @@ impl<A: Architecture> Own<A> {
     /// Loads the network.
     pub(crate) fn network(&self, device: &Device) -> Result<A::Network, CheckpointError> {
         let stored = Stored::open(&self.weights)?;
-        stored.may_hold(self.config.network.parts())?;
+        stored.may_hold(self.config.network.min_tensors())?;
         let network = self.config.network.init(device);
         let network = network.map_err(|source| self.config.network_error(source))?;
         load(network, &stored, &Native, Precision::Full)

@@ -144,7 +144,9 @@ fn sampling<A: Architecture>(config: &ModelConfig<A>) -> Result<Sampling, Checkp
         if !same {
             return Err(CheckpointError::Inexpressible {
                 layout: "diffusers' layout",
-                what: "a model that is not sampled from as it was trained".into(),
+                what:
+                    "sampling settings whose prediction type or time input differs from the model's"
+                        .into(),
             });
         }
         return Ok(sampling.clone());
@@ -152,7 +154,7 @@ fn sampling<A: Architecture>(config: &ModelConfig<A>) -> Result<Sampling, Checkp
     let TimeInput::Index(chain) = &config.time else {
         return Err(CheckpointError::Inexpressible {
             layout: "diffusers' layout",
-            what: format!("a level told as {:?}", config.time),
+            what: format!("the time input {:?}", config.time),
         });
     };
     let [_, outputs] = config.network.channels();

@@ -33,7 +33,7 @@ impl Architecture for UnetConfig {
     }
 
     /// The last level has to keep at least one pixel.
-    fn least_side(&self) -> usize {
+    fn min_side(&self) -> usize {
         self.patch.saturating_mul(self.shrinkage())
     }
 
@@ -76,7 +76,7 @@ impl Architecture for UnetConfig {
         }
         let logarithm = matches!(waves, TimeEncoding::Fourier { log: true, .. });
         let positive = matches!(time, TimeInput::NoiseLevel);
-        match (logarithm || self.divide_by_condition) && !positive {
+        match (logarithm || self.scale_by_sigma) && !positive {
             true => refused(
                 "the network takes the logarithm of the level, or divides by it: only of \
                  the noise level is it finite everywhere"
@@ -86,14 +86,14 @@ impl Architecture for UnetConfig {
         }
     }
 
-    fn parts(&self) -> usize {
+    fn min_tensors(&self) -> usize {
         Self::parts(self)
     }
 
     /// DDPM's settings, on a chain of 1000 steps or of as many as the table of steps has rows.
     /// NCSN++ predicts the score and takes the noise level.
-    fn usual_sampling(&self) -> Result<Sampling, ScheduleError> {
-        if !self.divide_by_condition {
+    fn default_sampling(&self) -> Result<Sampling, ScheduleError> {
+        if !self.scale_by_sigma {
             return ddpm(self.table().unwrap_or(1000));
         }
         Ok(Sampling {
@@ -113,7 +113,7 @@ impl Architecture for UnetConfig {
             folder: "unet",
             config: unet_json(self, size)?,
             naming: Box::new(Diffusers { convolved: false }),
-            pipeline: Some(match self.divide_by_condition {
+            pipeline: Some(match self.scale_by_sigma {
                 true => "ScoreSdeVePipeline",
                 false => "DDPMPipeline",
             }),

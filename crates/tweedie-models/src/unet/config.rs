@@ -56,7 +56,7 @@ pub struct UnetConfig {
     pub time_scale: f64,
     /// Whether the output is divided by the time input.
     #[config(default = false)]
-    pub divide_by_condition: bool,
+    pub scale_by_sigma: bool,
     /// How the class is embedded, if there is one.
     pub class: Option<ClassInput>,
     /// The context of the cross-attention, if there is one.
@@ -299,12 +299,12 @@ impl UnetConfig {
         if pyramid && self.outputs() != self.channels {
             return range(
                 "output",
-                "the image's channels, beside a pyramid",
+                "the image's channels for a pyramid",
                 self.outputs(),
             );
         }
         if pyramid && self.patch != 1 {
-            return range("patch", "1, beside a pyramid", self.patch);
+            return range("patch", "1 for a pyramid", self.patch);
         }
         let check = |level: usize, groups: usize, channels: usize| {
             let error = NetworkError::Divides {

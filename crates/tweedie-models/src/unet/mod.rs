@@ -175,7 +175,7 @@ impl Probed for Unet {
             h = h + image;
         }
         probe.images("conv_out", &h);
-        if self.config.divide_by_condition {
+        if self.config.scale_by_sigma {
             h = h.clone() / time.cast(h.dtype()).unsqueeze_dims::<4>(&[1, 2, 3]);
         }
         unfold(h, self.config.patch)

@@ -13,7 +13,7 @@ use tweedie_models::{
 fn guided(arguments: &str) -> Result<(UnetConfig, Checkpoint), CheckpointError> {
     let arguments = serde_json::from_str(arguments).expect("arguments");
     let checkpoint = Checkpoint::open(golden("adm_updown").join("model.safetensors"))?
-        .with_guided_config(arguments)?;
+        .with_guided_diffusion_args(arguments)?;
     match checkpoint.architecture() {
         Some(AnyArchitecture::Unet(config)) => Ok((config.clone(), checkpoint)),
         other => panic!("{other:?}"),
@@ -147,7 +147,7 @@ fn a_pyramid_that_cannot_be_is_refused() {
     assert!(refusal(folder.path()).contains("groups of a rescaled block = 8 has to divide the 34"));
     let folder = copy("unet_ncsnpp");
     edit(folder.path(), "\"out_channels\": 3", "\"out_channels\": 6");
-    assert!(refusal(folder.path()).contains("beside a pyramid"));
+    assert!(refusal(folder.path()).contains("for a pyramid"));
 }
 
 #[test]

@@ -75,11 +75,11 @@ fn weights_of_guided_diffusion_become_a_pipeline() -> Result<(), CheckpointError
         "attention_resolutions": [2], "num_head_channels": 16, "use_scale_shift_norm": true,
         "resblock_updown": true}"#;
     fs::write(folder.path().join("config.json"), arguments).expect("a file");
-    let told = Checkpoint::open(folder.path())?;
+    let guided = Checkpoint::open(folder.path())?;
     let show = |checkpoint: &Checkpoint| format!("{:?}", checkpoint.architecture());
     let without = |text: String| text.replace("Width(16)", "Count(1)");
-    assert_eq!(show(&inferred), without(show(&told)));
-    let model = told.model(&device())?;
+    assert_eq!(show(&inferred), without(show(&guided)));
+    let model = guided.model(&device())?;
     assert_eq!(
         model.config().channels,
         3,

@@ -26,15 +26,15 @@ pub enum Decoder {
     /// The density of the Gaussian, for continuous data.
     #[default]
     Density,
-    /// The Gaussian's integral over a bin, for quantised data. The bins at `least` and `most`
+    /// The Gaussian's integral over a bin, for quantised data. The bins at `min` and `max`
     /// extend to infinity (Ho et al., eq. 13). Probabilities are clamped to at least 10⁻¹².
     Discretised {
         /// The width of a bin.
         bin: f64,
         /// The smallest value of the data.
-        least: f64,
+        min: f64,
         /// The largest value of the data.
-        most: f64,
+        max: f64,
     },
 }
 
@@ -124,7 +124,7 @@ impl VariationalBound {
     /// Sets the decoder.
     ///
     /// # Errors
-    /// [`ParameterError`] unless a bin is finite and above 0, and `least < most`.
+    /// [`ParameterError`] unless a bin is finite and above 0, and `min < max`.
     pub fn with_decoder(self, decoder: Decoder) -> Result<Self, ParameterError> {
         decoder.check()?;
         Ok(Self { decoder, ..self })
@@ -213,9 +213,9 @@ impl VariationalBound {
 
 impl Decoder {
     fn check(self) -> Result<(), ParameterError> {
-        if let Self::Discretised { bin, least, most } = self {
+        if let Self::Discretised { bin, min, max } = self {
             ParameterError::require_positive("bin", bin)?;
-            ParameterError::require(least < most, "most", "above least", most)?;
+            ParameterError::require(min < max, "max", "above min", max)?;
         }
         Ok(())
     }
@@ -225,15 +225,15 @@ impl Decoder {
         let centred = (clean.clone() - estimate) / std;
         match self {
             Self::Density => per_sample_sum(centred.square() * 0.5 + (0.5 * TAU.ln() + std.ln())),
-            Self::Discretised { bin, least, most } => {
+            Self::Discretised { bin, min, max } => {
                 let half = 0.5 * bin / std;
                 let below = |x: Tensor<D>| ((x / SQRT_2).erf() + 1.0) * 0.5;
                 let upper = below(centred.clone() + half);
                 let lower = below(centred - half);
                 // The outermost bins extend to infinity.
                 let edge = 0.25 * bin;
-                let upper = upper.mask_fill(clean.clone().greater_scalar(most - edge), 1.0);
-                let lower = lower.mask_fill(clean.clone().lower_scalar(least + edge), 0.0);
+                let upper = upper.mask_fill(clean.clone().greater_scalar(max - edge), 1.0);
+                let lower = lower.mask_fill(clean.clone().lower_scalar(min + edge), 0.0);
                 per_sample_sum((upper - lower).clamp_min(1e-12).log() * -1.0)
             }
         }

@@ -119,7 +119,7 @@ fn a_kink_is_stepped_over_in_small_steps() {
 
 #[test]
 fn what_cannot_be_solved_says_so() {
-    let solver = Adaptive::tsitouras().with_most_steps(200);
+    let solver = Adaptive::tsitouras().with_max_steps(200);
     let path = LevelPath::uniform(VP(), Span::default(), 3).expect("a path");
     let solve = |path: &LevelPath| solver.solve(&prior(), start(), path).err();
     assert_eq!(
@@ -267,7 +267,7 @@ fn an_sde_that_breaks_is_given_up_soon() {
     );
     let whole = LevelPath::through(vec![VP().level(1.0), VP().level(1e-2)]).expect("a path");
     let counting = tweedie_core::Counting::new(&broken);
-    let step = AdaptiveSde::new(VP()).with_most_steps(300);
+    let step = AdaptiveSde::new(VP()).with_max_steps(300);
     let run = Sampler::new(step, whole).sample(&counting, start(), &mut BrownianTree::seeded(0));
     assert!(matches!(
         run,

@@ -166,8 +166,8 @@ fn quantised_data_have_bits() {
     let path = LevelPath::log_snr(VP(), Span::new(1.0, 1e-2), 3000).expect("a path");
     let decoder = Decoder::Discretised {
         bin,
-        least: -1.0,
-        most: 1.0,
+        min: -1.0,
+        max: 1.0,
     };
     let bound = VariationalBound::new(path, PosteriorVariance::Small)
         .expect("a variance")
@@ -263,8 +263,8 @@ fn the_bins_of_a_decoder_hold_all_probability() {
     let path = LevelPath::uniform(VP(), Span::new(0.4, 0.2), 1).expect("a path");
     let decoder = Decoder::Discretised {
         bin,
-        least: -1.0,
-        most: 1.0,
+        min: -1.0,
+        max: 1.0,
     };
     let bound = VariationalBound::new(path, PosteriorVariance::Large)
         .expect("a parameter")
@@ -317,8 +317,8 @@ fn what_has_no_likelihood_says_so() {
         let bound = VariationalBound::new(path.clone(), PosteriorVariance::Small);
         bound.expect("a variance")
     };
-    for (bin, least, most) in [(0.0, -1.0, 1.0), (0.1, 1.0, -1.0), (f64::NAN, -1.0, 1.0)] {
-        let decoder = Decoder::Discretised { bin, least, most };
+    for (bin, min, max) in [(0.0, -1.0, 1.0), (0.1, 1.0, -1.0), (f64::NAN, -1.0, 1.0)] {
+        let decoder = Decoder::Discretised { bin, min, max };
         assert!(bound(&path).with_decoder(decoder).is_err());
     }
     let up = bound(&path.with_time_travel(2, 2));

@@ -16,8 +16,8 @@ use tweedie_core::{Denoiser, Replay};
 use tweedie_math::multistep::{Combination, DpmSolverMultistep, Multistep, Order};
 use tweedie_math::{Level, LevelPath, MoveError, Span, VariancePreserving};
 use tweedie_samplers::{
-    Adaptive, AnyStep, Churn, Coupling, DpmSde, RungeKutta, Sampler, Step, StepContext, Tolerance,
-    affine_law,
+    Adaptive, AnyStep, Churn, DpmSde, OverlapNoise, RungeKutta, Sampler, Step, StepContext,
+    Tolerance, affine_law,
 };
 
 const STEPS: [usize; 5] = [16, 32, 64, 128, 256];
@@ -119,7 +119,7 @@ fn flow_error(entry: &Case, steps: usize) -> f64 {
 }
 
 /// The error of mean and standard deviation at the end of the path.
-fn law_error(entry: &Case, steps: usize, coupling: Coupling) -> f64 {
+fn law_error(entry: &Case, steps: usize, coupling: OverlapNoise) -> f64 {
     let path = path(entry.criterion, steps);
     let end = path.end();
     let sampler = Sampler::new(entry.step.clone(), path);
@@ -142,7 +142,9 @@ fn law_error(entry: &Case, steps: usize, coupling: Coupling) -> f64 {
 
 fn error(entry: &Case, steps: usize) -> f64 {
     match entry.criterion {
-        Criterion::Law | Criterion::LawInTime => law_error(entry, steps, Coupling::OnePath),
+        Criterion::Law | Criterion::LawInTime => {
+            law_error(entry, steps, OverlapNoise::BrownianPath)
+        }
         _ => flow_error(entry, steps),
     }
 }
@@ -236,7 +238,7 @@ fn overlapping_moves_need_one_path() {
         refined: 1,
     };
     let point = |steps: usize| {
-        let error = law_error(&entry, steps, Coupling::Fresh);
+        let error = law_error(&entry, steps, OverlapNoise::Independent);
         ((steps as f64).ln(), error.ln())
     };
     let fresh = fitted(&STEPS.map(point));

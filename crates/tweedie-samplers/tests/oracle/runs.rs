@@ -2,18 +2,18 @@
 
 use crate::{device, mixture, values};
 use approx::{abs_diff_eq, assert_abs_diff_eq};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use tweedie_catalogue::{converging_steps, steps};
 use tweedie_core::oracle::GaussianMixture;
 use tweedie_core::{BrownianTree, Counting, HostNoise, Noise, Replay, from_fn};
 use tweedie_math::multistep::{DpmSolverMultistep, Order};
 use tweedie_math::{
-    Ancestral, Cosine, Ddim, Edm, EulerMaruyama, Kernel, Level, LevelPath, MoveError,
+    Ancestral, Cosine, Ddim, Edm, EulerMaruyama, Kernel, Level, LevelPath, Move, MoveError,
     RectifiedFlow, Schedule, Span, Transition, VarianceExploding, VariancePreserving, forward,
 };
 use tweedie_samplers::{
-    Adaptive, AnnealedLangevin, AnyStep, Langevin, PredictorCorrector, RungeKutta, Sampler, State,
-    UniPc,
+    Adaptive, AnnealedLangevin, AnyStep, Churn, FreshNoise, Langevin, PredictorCorrector,
+    RungeKutta, Sampler, State, Step, StepContext, StepError, UniPc,
 };
 
 const VP: fn() -> VariancePreserving = VariancePreserving::default;
@@ -287,4 +287,62 @@ fn samplers_are_shared_between_threads() {
     shared::<GaussianMixture>();
     let transition = Ddim::deterministic().transition(Level::PURE_NOISE, Level::CLEAN);
     assert!(transition.is_ok());
+}
+
+/// A step that starts at ones and cannot resume after noise was added.
+#[derive(Clone, Copy)]
+struct Particular;
+
+impl Step<2> for Particular {
+    type Memory = ();
+
+    fn step(
+        &self,
+        x: Tensor<2>,
+        mv: Move,
+        _: &mut StepContext<'_, 2>,
+        (): &mut (),
+    ) -> Result<State<2>, StepError> {
+        Ok(State::new(mv.to, x, None))
+    }
+
+    fn check_forward(&self, _: Move) -> Result<(), StepError> {
+        Err(StepError::Weights { measurement: 0 })
+    }
+
+    fn start(
+        &self,
+        shape: [usize; 2],
+        _: Level,
+        device: &Device,
+        _: &mut dyn Noise<2>,
+    ) -> Result<Tensor<2>, StepError> {
+        Ok(Tensor::ones(shape, device))
+    }
+}
+
+#[test]
+fn a_wrapped_step_starts_and_refuses_as_by_itself() {
+    let langevin = Langevin::annealed(0.05, 1.0).expect("a step");
+    let churn = Churn::new(Particular, 1.0, 3).expect("a churn");
+    let wrapped: [(&str, AnyStep<2>); 3] = [
+        ("churn", AnyStep::new(churn)),
+        ("fresh noise", AnyStep::new(FreshNoise::new(Particular))),
+        (
+            "predictor",
+            AnyStep::new(PredictorCorrector::new(Particular, langevin)),
+        ),
+    ];
+    let travel = uniform(6).with_time_travel(2, 2);
+    for (name, step) in wrapped {
+        let sampler = Sampler::new(step, travel.clone());
+        let mut noise = HostNoise::seeded(0);
+        let x = sampler
+            .start([2, 2], &device(), &mut noise)
+            .expect("a start");
+        assert_eq!(values(x.clone()), vec![1.0; 4], "{name}");
+        let error = sampler.sample(&mixture(), x, &mut noise).err();
+        let error = error.map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("cannot move"), "{name}: {error}");
+    }
 }

@@ -140,7 +140,7 @@ pub(crate) fn cases() -> Cases {
     });
     all.error("AdaptiveSde", "a denoiser that gives NaN", || {
         let nan = from_fn(|x: Tensor<2>, _| x * f64::NAN);
-        let step = AdaptiveSde::new(VariancePreserving::default()).with_most_steps(usize::MAX);
+        let step = AdaptiveSde::new(VariancePreserving::default()).with_max_steps(usize::MAX);
         run(step, path(), &nan, [1, 2])
     });
     all.error("FlowLikelihood::log_density", "the levels swapped", || {

@@ -7,7 +7,7 @@ use tweedie::burn::tensor::{Device, Tensor};
 use tweedie::core::{Preconditioned, TimeInput};
 use tweedie::math::{Prediction, TimeDensity, VariancePreserving, Weighting};
 use tweedie::models::{Mlp, MlpConfig, seeded};
-use tweedie::train::{Examples, Objective, Settings, TrainError, Trainer, clip_global_norm};
+use tweedie::train::{Examples, Objective, TrainError, TrainSettings, Trainer, clip_global_norm};
 
 type Run = Trainer<Mlp, VariancePreserving>;
 
@@ -21,8 +21,8 @@ fn objective() -> Objective<VariancePreserving> {
     Objective::new(VariancePreserving::default())
 }
 
-fn settings() -> Settings {
-    Settings::default().with_steps(4).with_batch(2)
+fn settings() -> TrainSettings {
+    TrainSettings::default().with_steps(4).with_batch(2)
 }
 
 fn run() -> Run {
@@ -48,19 +48,19 @@ fn resume(place: &Path) -> Result<Run, TrainError> {
 
 pub(crate) fn cases(folder: &Path) -> Cases {
     let mut all = Cases::default();
-    all.error("Settings::check", "0 steps", || {
+    all.error("TrainSettings::check", "0 steps", || {
         settings().with_steps(0).check()
     });
-    all.error("Settings::check", "a batch of 2⁴⁰", || {
+    all.error("TrainSettings::check", "a batch of 2⁴⁰", || {
         settings().with_batch(1 << 40).check()
     });
-    all.error("Settings::check", "a clipping norm of NaN", || {
+    all.error("TrainSettings::check", "a clipping norm of NaN", || {
         settings().with_clip(f64::NAN).check()
     });
-    all.error("Settings::check", "an average that keeps all", || {
+    all.error("TrainSettings::check", "an average that keeps all", || {
         settings().with_ema(1.0).check()
     });
-    all.error("Settings::check", "a rate of −1", || {
+    all.error("TrainSettings::check", "a rate of −1", || {
         let learning_rate = settings().learning_rate.with_peak(-1.0);
         settings().with_learning_rate(learning_rate).check()
     });

@@ -11,16 +11,16 @@
 //! Zhang et al. 2024, "Improving Diffusion Inverse Problem Solving with Decoupled Noise Annealing",
 //! algorithm 1, arXiv:2407.01521.
 
-use super::{Couple, descend};
+use super::{LikelihoodStep, descend};
 use burn::tensor::Tensor;
 use tweedie_core::InputError;
 use tweedie_math::{Ddim, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// DAPS with any [`Couple`].
+/// DAPS with any [`LikelihoodStep`].
 ///
-/// A linear measurement with Gaussian noise implements [`Couple`]. For any other likelihood, use
-/// [`LangevinCoupling`](crate::posterior::LangevinCoupling).
+/// A linear measurement with Gaussian noise implements [`LikelihoodStep`]. For any other
+/// likelihood, use [`LangevinLikelihoodStep`](crate::posterior::LangevinLikelihoodStep).
 #[derive(Clone, Debug)]
 pub struct Daps<C> {
     coupling: C,
@@ -57,7 +57,7 @@ impl<C> Daps<C> {
     }
 }
 
-impl<const D: usize, C: Couple<D>> Step<D> for Daps<C> {
+impl<const D: usize, C: LikelihoodStep<D>> Step<D> for Daps<C> {
     type Memory = ();
 
     fn step(

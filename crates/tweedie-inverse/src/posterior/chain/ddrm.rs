@@ -9,8 +9,8 @@
 //! | below the measurement's noise, `σ̄_s < σ_y/s_i` | `x̄₀ + √(1−η²) σ̄_s (ȳ − x̄₀)/(σ_y/s_i)` | `η² σ̄_s²` |
 //! | at or above it, `σ̄_s ≥ σ_y/s_i` | `(1−η_b) x̄₀ + η_b ȳ` | `σ̄_s² − η_b² σ_y²/s_i²` |
 //!
-//! Singular values up to 0.03 of the largest count as 0, as in the authors' code. Their coordinates
-//! of `y` are mostly noise, which every move would add again.
+//! Singular values up to 0.03 of the largest count as 0, as in the authors' code. There `σ_y/s_i`
+//! is large, and reusing the same `ȳ_i` at every move would accumulate its noise.
 //!
 //! # Reference
 //! Kawar, Elad, Ermon & Song 2022, "Denoising Diffusion Restoration Models",
@@ -49,8 +49,8 @@ impl<P> Ddrm<P> {
         }
     }
 
-    /// Sets η, the fresh part of the noise as a standard deviation. It applies to coordinates that
-    /// are not measured, or measured with more noise than the next level has.
+    /// Sets η, the ratio of the fresh noise's standard deviation to `σ̄_s`. It applies to
+    /// coordinates that are not measured, or measured with more noise than the next level has.
     ///
     /// # Errors
     /// [`ParameterError`] unless `eta` is from 0 to 1.

@@ -1,10 +1,10 @@
 //! Methods that make their own moves.
 
-mod couple;
 mod daps;
 mod ddrm;
 mod descend;
 mod dpir;
+mod likelihood_step;
 mod pnp_dm;
 mod pnp_ula;
 mod red;
@@ -13,10 +13,10 @@ mod red_diff;
 pub(crate) use ddrm::CUTOFF;
 pub(crate) use descend::descend;
 
-pub use couple::{Couple, LangevinCoupling};
 pub use daps::Daps;
 pub use ddrm::Ddrm;
 pub use dpir::Dpir;
+pub use likelihood_step::{LangevinLikelihoodStep, LikelihoodStep};
 pub use pnp_dm::PnpDm;
 pub use pnp_ula::PnpUla;
 pub use red::Red;

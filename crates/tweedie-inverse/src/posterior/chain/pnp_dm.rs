@@ -12,14 +12,14 @@
 //! Wu et al. 2024, "Principled Probabilistic Imaging using Diffusion Models as Plug-and-Play
 //! Priors", algorithm 1, arXiv:2405.18782; Coeurdoux, Dobigeon & Chainais 2023, arXiv:2304.11134.
 
-use super::{Couple, descend};
+use super::{LikelihoodStep, descend};
 use burn::tensor::Tensor;
 use tweedie_core::InputError;
 use tweedie_math::multistep::{DpmSolverMultistep, Order};
 use tweedie_math::{Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
-/// PnP-DM, split Gibbs sampling with any [`Couple`].
+/// PnP-DM, split Gibbs sampling with any [`LikelihoodStep`].
 #[derive(Clone, Debug)]
 pub struct PnpDm<C> {
     coupling: C,
@@ -45,7 +45,7 @@ impl<C> PnpDm<C> {
     }
 }
 
-impl<const D: usize, C: Couple<D>> Step<D> for PnpDm<C> {
+impl<const D: usize, C: LikelihoodStep<D>> Step<D> for PnpDm<C> {
     type Memory = ();
 
     fn step(

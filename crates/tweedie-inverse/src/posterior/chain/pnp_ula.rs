@@ -35,7 +35,8 @@ impl<L> PnpUla<L> {
         }
     }
 
-    /// Sets the step size δ, which has to be below `2/(L + 1/σ²)` with `L = ‖A‖²/σ_y²`.
+    /// Sets the step size δ, in `(0, 2/(L + α²/σ²))` with `L` the largest eigenvalue of
+    /// `−∇² log p(y | x)`: `‖A‖²/σ_y²` for a linear operator with Gaussian noise.
     ///
     /// # Errors
     /// [`ParameterError`] unless δ is finite and above 0.
@@ -46,7 +47,10 @@ impl<L> PnpUla<L> {
 
     fn step_size(&self) -> Result<f64, ParameterError> {
         let delta = self.delta.unwrap_or(0.0);
-        ParameterError::require_positive("the step size δ, which has no default,", delta)
+        ParameterError::require_positive(
+            "the step size δ (set it with `PnpUla::with_step_size`)",
+            delta,
+        )
     }
 
     /// Clamps the state to `[min, max]`, as the projected variant of the paper does.

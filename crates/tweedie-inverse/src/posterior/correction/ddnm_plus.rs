@@ -5,9 +5,9 @@
 //! `x̂₀ ← x̂₀ + λ_i (ȳ_i − x̂₀)` with `ȳ = Σ⁺Uᵀ y` and `λ_i = min(1, σ̃ s_i/(a σ_y))`. The fresh
 //! noise has the variance `σ̃² − (a λ_i σ_y/s_i)²`, so that the total variance is the kernel's.
 //!
-//! Where `s_i` is tiny, every move would replace fresh noise by the same noise of the measurement,
-//! which adds up along the chain. Singular values up to 0.03 of the largest therefore count as 0,
-//! as in the authors' code.
+//! Where `s_i` is tiny, every move would add the same measurement noise instead of independent
+//! noise, so its variance would accumulate along the chain. Singular values up to 0.03 of the
+//! largest therefore count as 0, as in the authors' code.
 //!
 //! # Reference
 //! Wang, Yu & Zhang 2023, "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",
@@ -24,7 +24,7 @@ use tweedie_samplers::{State, Step, StepContext, StepError};
 /// DDNM+ with any kernel that adds noise.
 ///
 /// The operator's singular values have to be known, and the noise has to be Gaussian. A kernel
-/// without noise is rejected: its variance cannot hold that of the measurement.
+/// without noise is rejected: the measurement noise would exceed the move's variance.
 #[derive(Clone, Debug)]
 pub struct DdnmPlus<K, P> {
     kernel: K,

@@ -15,6 +15,9 @@ use tweedie_math::{Kernel, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// The update of DPS around any kernel; the paper uses [`Ancestral`](tweedie_math::Ancestral).
+///
+/// The prior has to be differentiable in its input. Otherwise a move fails with
+/// [`DenoiseError::Untracked`](tweedie_core::DenoiseError::Untracked).
 #[derive(Clone, Debug)]
 pub struct DpsStep<K, P> {
     kernel: K,

@@ -1,9 +1,10 @@
 //! EnKG: derivative-free guidance, by the covariances of an ensemble.
 //!
 //! After each move of a kernel, let `x̂ʲ` be the end of the prior's probability flow from particle
-//! `j`, and `ŷʲ = A x̂ʲ`. The particles take the Kalman step
-//! `xʲ ← xʲ + h Σ_k 1/K ⟨ŷᵏ − ȳ, y − ŷʲ⟩/σ_y² (xᵏ − x̄)`. With `D_jk` the matrix of the products,
-//! `h = size/‖D‖`. The operator may be any function; it is evaluated but never differentiated.
+//! `j`, `ŷʲ = A x̂ʲ`, and `x̄`, `ȳ` the ensemble means of `xᵏ` and `ŷᵏ`. With
+//! `D_jk = ⟨y − ŷʲ, ŷᵏ − ȳ⟩/K`, particle `j` moves by `xʲ ← xʲ + h Σ_k D_jk (xᵏ − x̄)`, with
+//! `h = size/‖D‖_F`. The paper divides `D` by `σ_y²`, which cancels, so the noise level is not
+//! used. The operator is evaluated and never differentiated.
 //!
 //! The authors' code skips the first and the last tenth of the moves and decreases the size. Here,
 //! every move except one to clean data is corrected, with a constant size.

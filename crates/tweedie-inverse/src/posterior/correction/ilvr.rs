@@ -86,7 +86,7 @@ impl<const D: usize, S: Step<D>, P: LinearMeasured<D>> Step<D> for Ilvr<S, P> {
         let filtered = self.problem.operator().output_shape(shape)?;
         if filtered != shape {
             return Err(InputError::Shape {
-                name: "what the low-pass filter lets through",
+                name: "the output of the low-pass filter",
                 found: filtered.to_vec(),
                 expected: format!("{shape:?}, that of the signals"),
             });

@@ -13,6 +13,9 @@ use tweedie_math::{Kernel, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// MCG around any kernel, for linear operators.
+///
+/// The prior has to be differentiable in its input. Otherwise a move fails with
+/// [`DenoiseError::Untracked`](tweedie_core::DenoiseError::Untracked).
 #[derive(Clone, Debug)]
 pub struct Mcg<K, P> {
     step: DpsStep<K, P>,

@@ -17,5 +17,5 @@ pub use ilvr::Ilvr;
 pub use mcg::Mcg;
 pub use pigdm_step::PigdmStep;
 pub use repaint::RePaint;
-pub use twist::{Twist, TwistByVariance};
+pub use twist::{PigdmTwist, Twist};
 pub use twisted_smc::{Particles, TwistedSmc};

@@ -16,6 +16,9 @@ use tweedie_math::{Kernel, Move};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// The update of ΠGDM around any kernel, for linear operators.
+///
+/// The prior has to be differentiable in its input. Otherwise a move fails with
+/// [`DenoiseError::Untracked`](tweedie_core::DenoiseError::Untracked).
 #[derive(Clone, Debug)]
 pub struct PigdmStep<K, P> {
     kernel: K,

@@ -48,12 +48,12 @@ impl<const D: usize, L: Likelihood<D>> Twist<D> for L {
 ///
 /// It needs a linear measurement with Gaussian noise.
 #[derive(Clone, Debug)]
-pub struct TwistByVariance<P> {
+pub struct PigdmTwist<P> {
     problem: P,
     data_std: f64,
 }
 
-impl<P> TwistByVariance<P> {
+impl<P> PigdmTwist<P> {
     /// Creates the twist for data of standard deviation 1.
     pub fn new(problem: P) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl<P> TwistByVariance<P> {
     }
 }
 
-impl<const D: usize, P: LinearGaussian<D>> Twist<D> for TwistByVariance<P> {
+impl<const D: usize, P: LinearGaussian<D>> Twist<D> for PigdmTwist<P> {
     fn twist(
         &self,
         clean: Tensor<D>,

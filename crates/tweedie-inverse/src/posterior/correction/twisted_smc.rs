@@ -33,14 +33,14 @@ use tweedie_samplers::{State, Step, StepContext, StepError};
 /// use tweedie_inverse::measurement::Measurement;
 /// use tweedie_inverse::noise::GaussianNoise;
 /// use tweedie_inverse::operator::Identity;
-/// use tweedie_inverse::posterior::{TwistByVariance, TwistedSmc};
+/// use tweedie_inverse::posterior::{PigdmTwist, TwistedSmc};
 /// use tweedie_math::{Ddim, LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::Sampler;
 ///
 /// let prior = Gaussian::isotropic(&[0.0], 1.0)?;
 /// let y = Tensor::<2>::full([1, 1], 1.0, &Device::flex());
 /// let measured = Measurement::new(Identity, GaussianNoise::new(1.0)?, y);
-/// let smc = TwistedSmc::new(Ddim::ancestral(), TwistByVariance::new(&measured));
+/// let smc = TwistedSmc::new(Ddim::ancestral(), PigdmTwist::new(&measured));
 /// let path = LevelPath::uniform(VariancePreserving::default(), Span::new(0.99, 0.0), 30)?;
 /// let sampler = Sampler::new(smc.with_particles(500)?, path);
 /// let mut noise = HostNoise::seeded(7);

@@ -65,7 +65,7 @@ impl<const D: usize, F: Fn(Tensor<D>, Level) -> Tensor<2>> NoisyLikelihood<D> fo
         let batch = x.dims()[0];
         let log = log_softmax((self.logits)(x, level), 1);
         let known = self.largest < log.dims()[1] as i64;
-        let expected = "one of those that the classifier tells apart";
+        let expected = "below the classifier's number of classes";
         ParameterError::require(known, "a class", expected, self.largest as f64)
             .map_err(InputError::from)?;
         let classes = self.classes.clone().unsqueeze_dim::<2>(1);

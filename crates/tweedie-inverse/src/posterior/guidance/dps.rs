@@ -16,6 +16,9 @@ use tweedie_math::{Level, ParameterError};
 /// The posterior denoiser of DPS, for any sampler.
 ///
 /// The gradient is taken through the prior's denoiser, with respect to its input alone.
+///
+/// The prior has to be differentiable in its input. Otherwise a move fails with
+/// [`DenoiseError::Untracked`](tweedie_core::DenoiseError::Untracked).
 #[derive(Clone, Debug)]
 pub struct Dps<M, L> {
     prior: M,

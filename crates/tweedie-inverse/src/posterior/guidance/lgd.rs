@@ -18,6 +18,9 @@ use tweedie_math::{Level, ParameterError};
 ///
 /// The draws depend on the seed and the level alone and are shared by the batch, so that the
 /// denoiser is a function of the state.
+///
+/// The prior has to be differentiable in its input. Otherwise a move fails with
+/// [`DenoiseError::Untracked`](tweedie_core::DenoiseError::Untracked).
 #[derive(Clone, Debug)]
 pub struct Lgd<M, L> {
     prior: M,

@@ -19,7 +19,11 @@ use tweedie_math::{Level, ParameterError};
 
 /// The posterior denoiser of moment matching, for linear operators and Gaussian noise.
 ///
-/// The cost is one denoising and its gradient for each iteration, and one more.
+/// Each estimate costs at most `iterations + 1` denoiser evaluations, each with one vector–Jacobian
+/// product.
+///
+/// The prior has to be differentiable in its input. Otherwise a move fails with
+/// [`DenoiseError::Untracked`](tweedie_core::DenoiseError::Untracked).
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

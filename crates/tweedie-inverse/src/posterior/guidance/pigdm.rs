@@ -1,4 +1,4 @@
-//! ΠGDM: `x̂₀ + (σ²/α) Jᵀ Aᵀ (r² A Aᵀ + σ_y² I)⁻¹ (y − A x̂₀)` with `J = ∂x̂₀/∂x_t`.
+//! ΠGDM: `x̂₀ + w (σ²/α) Jᵀ Aᵀ (r² A Aᵀ + σ_y² I)⁻¹ (y − A x̂₀)` with `J = ∂x̂₀/∂x_t`.
 //!
 //! Tweedie's formula with `p(x₀ | x_t) ≈ N(x̂₀, r² I)`, hence
 //! `p(y | x_t) ≈ N(A x̂₀, r² A Aᵀ + σ_y² I)`. The gradient is taken through the mean. This is exact
@@ -15,6 +15,9 @@ use tweedie_core::{DenoiseError, Denoiser, InputError, linearised};
 use tweedie_math::{Level, ParameterError};
 
 /// The posterior denoiser of ΠGDM, for linear operators and Gaussian noise.
+///
+/// The prior has to be differentiable in its input. Otherwise a move fails with
+/// [`DenoiseError::Untracked`](tweedie_core::DenoiseError::Untracked).
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -95,8 +98,8 @@ impl<M, P> Pigdm<M, P> {
         Ok(Self { data_std, ..self })
     }
 
-    /// Sets the strength of the guidance; 1 is the formula. The paper's samplers multiply it by
-    /// `r²`.
+    /// Sets the strength `w` of the guidance; 1 is Tweedie's formula. The paper's samplers multiply
+    /// the correction by a further `r²`, which varies with the level.
     ///
     /// # Errors
     /// [`ParameterError`] unless `strength` is finite.

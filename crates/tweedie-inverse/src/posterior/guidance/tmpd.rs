@@ -16,7 +16,10 @@ use tweedie_math::Level;
 
 /// The posterior denoiser of TMPD, for linear operators and Gaussian noise.
 ///
-/// The cost is two gradients of the prior.
+/// Each estimate costs two denoiser evaluations, each with one vector–Jacobian product.
+///
+/// The prior has to be differentiable in its input. Otherwise a move fails with
+/// [`DenoiseError::Untracked`](tweedie_core::DenoiseError::Untracked).
 #[derive(Clone, Debug)]
 pub struct Tmpd<M, P> {
     prior: M,

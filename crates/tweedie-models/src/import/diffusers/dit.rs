@@ -51,7 +51,7 @@ pub(crate) fn write(config: &DitConfig, size: [usize; 2]) -> Result<Value, Check
         return refuse("a transformer whose blocks share one embedding");
     }
     if size != [config.grid * config.patch; 2] {
-        return refuse("a transformer of images that are not its grid's");
+        return refuse("a transformer for image sizes other than `grid · patch`");
     }
     Ok(json!({
         "_class_name": "DiTTransformer2DModel",

@@ -40,15 +40,15 @@ fn sigma(end: End) -> &'static str {
 
 /// Returns the `scheduler_config.json` of sampling settings.
 pub(crate) fn write(sampling: &Sampling) -> Result<Value, CheckpointError> {
-    let told = match &sampling.grid {
+    let matches = match &sampling.grid {
         Grid::Chain { chain, .. } | Grid::Karras { chain, .. } => {
             sampling.time == TimeInput::Index(chain.clone())
         }
         Grid::Exploding { rho: None, .. } => sampling.time == TimeInput::NoiseLevel,
         Grid::Exploding { rho: Some(_), .. } => sampling.time == TimeInput::Edm,
     };
-    if !told {
-        return refuse("levels that are told in another way than they are visited");
+    if !matches {
+        return refuse("a time input that does not match the level grid");
     }
     let (chain, levels) = match &sampling.grid {
         Grid::Chain {
@@ -57,7 +57,7 @@ pub(crate) fn write(sampling: &Sampling) -> Result<Value, CheckpointError> {
             end,
         } => (chain, of_chain(*spacing, *end)?),
         Grid::Karras { rho, .. } if (*rho - 7.0).abs() > 1e-12 => {
-            return refuse(format!("levels spaced in their root of order {rho}"));
+            return refuse(format!("Karras levels with ρ = {rho} (only 7)"));
         }
         Grid::Karras { chain, end, .. } => {
             let levels = json!({
@@ -79,7 +79,7 @@ pub(crate) fn write(sampling: &Sampling) -> Result<Value, CheckpointError> {
         }
         Grid::Exploding { schedule, rho } => {
             let (Prediction::Edm { sigma_data }, Some(rho)) = (sampling.prediction, rho) else {
-                return refuse("noise levels of this kind");
+                return refuse("this combination of prediction and noise levels");
             };
             return Ok(json!({
                 "_class_name": "EDMEulerScheduler",
@@ -115,11 +115,11 @@ pub(crate) fn write(sampling: &Sampling) -> Result<Value, CheckpointError> {
         };
         extend(&mut fields, json!({ "variance_type": variance }));
     } else if sampling.learned_variance {
-        return refuse("a learned variance with such levels");
+        return refuse("a learned variance with a DPM-Solver level grid");
     }
     let is_solver = levels["_class_name"] == "DPMSolverMultistepScheduler";
     if is_solver && matches!(sampling.clip, Clip::Static { .. }) {
-        return refuse("estimates that are clipped, with such levels");
+        return refuse("static clipping with a DPM-Solver level grid");
     }
     extend(&mut fields, levels);
     let clip = match sampling.clip {

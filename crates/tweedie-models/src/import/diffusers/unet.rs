@@ -100,7 +100,7 @@ pub(crate) fn plain(mut fields: Fields) -> Result<PublishedUnet, CheckpointError
             return Err(fields.wrong("time_embedding_type", message));
         }
     });
-    network.divide_by_condition = kind == "fourier";
+    network.scale_by_sigma = kind == "fourier";
     network.class = class(&mut fields)?;
     // In this model, `act_fn` applies only to the blocks.
     network.outer_activation = Activation::Silu;
@@ -142,7 +142,7 @@ pub(crate) fn conditional(mut fields: Fields) -> Result<PublishedUnet, Checkpoin
     network.levels = levels(&fields, &network.levels, types, convolutions, &layers)?;
     let pixels = |level: &UnetLevel| [level.down, level.up].contains(&Attend::Pixels);
     if network.levels.iter().any(pixels) {
-        let message = "attention between pixels alone is not supported beside cross-attention";
+        let message = "attention between pixels alone cannot be combined with cross-attention";
         return Err(fields.wrong("down_block_types", message));
     }
     for (level, heads) in network.levels.iter_mut().zip(heads) {

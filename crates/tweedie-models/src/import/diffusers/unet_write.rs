@@ -101,7 +101,7 @@ fn plain(config: &UnetConfig, size: [usize; 2]) -> Result<Value, CheckpointError
         } if waves == width => ("learned", json!(true), json!(0), json!(count)),
         _ => return refuse("waves of another kind or number"),
     };
-    if config.divide_by_condition != (kind == "fourier") {
+    if config.scale_by_sigma != (kind == "fourier") {
         return refuse("an output divided by a condition that is not random frequencies'");
     }
     let groups = match (config.middle_groups, config.conditioning) {
@@ -143,11 +143,11 @@ fn conditional(config: &UnetConfig, size: [usize; 2]) -> Result<Value, Checkpoin
     if config.outer_activation != config.activation {
         return refuse("an output nonlinearity other than the blocks'");
     }
-    if config.divide_by_condition {
-        return refuse("an output divided by its condition, beside cross-attention");
+    if config.scale_by_sigma {
+        return refuse("an output divided by σ/α together with cross-attention");
     }
     if !config.without_middle && !matches!(config.middle, Attend::Context { .. }) {
-        return refuse("a middle without cross-attention beside levels with it");
+        return refuse("a middle without cross-attention and levels with it");
     }
     let levels = &config.levels;
     let mut layers = Vec::new();
@@ -173,7 +173,7 @@ fn conditional(config: &UnetConfig, size: [usize; 2]) -> Result<Value, Checkpoin
             level.shrink == Resampling::Convolution && level.grow == Resampling::Convolution;
         if kinds.contains(&Attend::Pixels) || !plain {
             return refuse(
-                "attention between pixels alone, or residual resampling, beside cross-attention",
+                "attention between pixels alone, or residual resampling, together with cross-attention",
             );
         }
     }

@@ -66,11 +66,17 @@ pub(crate) fn recognise(path: &Path) -> Result<Option<Checkpoint>, CheckpointErr
 }
 
 impl Checkpoint {
-    /// Configures weights of guided-diffusion by arguments, instead of by names and shapes.
+    /// Configures weights of guided-diffusion by the arguments of `UNetModel` or of the training
+    /// script.
+    ///
+    /// Keys are the Python names: `image_size`, `num_channels` or `model_channels`,
+    /// `num_res_blocks`, `channel_mult`, `attention_resolutions`, `num_heads`,
+    /// `num_head_channels`, `learn_sigma`, `class_cond`, `resblock_updown`,
+    /// `use_scale_shift_norm`, …. Missing keys have Python's defaults.
     ///
     /// # Errors
     /// [`CheckpointError`] for unknown or invalid arguments, or for a checkpoint of another layout.
-    pub fn with_guided_config(
+    pub fn with_guided_diffusion_args(
         mut self,
         arguments: serde_json::Map<String, serde_json::Value>,
     ) -> Result<Self, CheckpointError> {
@@ -94,9 +100,9 @@ impl Checkpoint {
             .selecting(|stored| stored.below(FIRST));
         if !guided.heads {
             config.undetermined = Some(
-                "the heads of its attention do not follow from the weights: write the arguments \
-                 of its constructor, with num_heads or num_head_channels, to config.json beside \
-                 them",
+                "the weights do not determine the number of attention heads: write the \
+                 constructor's arguments, with num_heads or num_head_channels, to config.json next \
+                 to them",
             );
         }
         self.sampling = guided.sampling;

@@ -169,8 +169,8 @@ pub(super) fn methods(all: &mut Cases) {
     all.error("Daps::with_moves", "0", || {
         Daps::new(seen([1, 3, 8, 8])).with_moves(0)
     });
-    all.error("LangevinCoupling::with_size", "0", || {
-        LangevinCoupling::new(seen([1, 3, 8, 8]), 1.0)?.with_size(0.0)
+    all.error("LangevinLikelihoodStep::with_size", "0", || {
+        LangevinLikelihoodStep::new(seen([1, 3, 8, 8]), 1.0)?.with_size(0.0)
     });
     all.error("PnpDm::new", GREY, || walk(PnpDm::new(grey()), &prior()));
     all.error("PnpDm::with_moves", "0", || {
@@ -235,8 +235,8 @@ pub(super) fn methods(all: &mut Cases) {
         let colour = TwistedSmc::new(Ddim::ancestral(), seen([1, 3, 8, 8]));
         along(path, colour.with_particles(1).unwrap(), &prior())
     });
-    all.error("TwistByVariance::with_data_std", "0", || {
-        TwistByVariance::new(grey()).with_data_std(0.0)
+    all.error("PigdmTwist::with_data_std", "0", || {
+        PigdmTwist::new(grey()).with_data_std(0.0)
     });
     all.error("Dps", "a prior that gives NaN", || {
         let nan = from_fn(|x: Tensor<4>, _| x * f64::NAN);

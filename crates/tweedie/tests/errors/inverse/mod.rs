@@ -22,8 +22,8 @@ use tweedie::inverse::operator::{
 };
 use tweedie::inverse::posterior::{
     Annealed, Classifier, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, EnKg, Ilvr,
-    LangevinCoupling, Lgd, Mcg, Mmps, Pigdm, PigdmStep, PnpDm, PnpUla, RePaint, Red, RedDiff,
-    ResidualNorm, ScoreGuidance, Tmpd, TwistByVariance, TwistedSmc,
+    LangevinLikelihoodStep, Lgd, Mcg, Mmps, Pigdm, PigdmStep, PigdmTwist, PnpDm, PnpUla, RePaint,
+    Red, RedDiff, ResidualNorm, ScoreGuidance, Tmpd, TwistedSmc,
 };
 use tweedie::inverse::solver::ConjugateGradient;
 use tweedie::math::{Ancestral, Ddim, Level, LevelPath, Renoise, Span, VariancePreserving};

@@ -173,8 +173,8 @@ fn conditions(all: &mut Cases) {
         classes().with_condition(labels(&[]))
     });
     all.error("Model::accepts", "three labels for a batch of two", || {
-        let told = classes().with_condition(labels(&[1, 2, 3])).unwrap();
-        told.accepts([2, 3, 8, 8])
+        let labelled = classes().with_condition(labels(&[1, 2, 3])).unwrap();
+        labelled.accepts([2, 3, 8, 8])
     });
     all.error("Model::with_condition", "a context of no tokens", || {
         let context = Context::new(zeros([1, 0, 8]));

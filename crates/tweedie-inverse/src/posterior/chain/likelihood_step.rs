@@ -6,8 +6,8 @@ use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, Noise, vjp};
 use tweedie_math::ParameterError;
 
-/// A sampler of a likelihood times a Gaussian around a point.
-pub trait Couple<const D: usize> {
+/// The likelihood step of split Gibbs sampling: draws from `p(y | x) N(x; centre, std² I)`.
+pub trait LikelihoodStep<const D: usize> {
     /// Returns an exact or approximate draw from `p(y | x) N(x; centre, std² I)`.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ pub trait Couple<const D: usize> {
 ///
 /// # Reference
 /// Papandreou & Yuille 2010, "Gaussian sampling by local perturbations".
-impl<const D: usize, P: LinearGaussian<D>> Couple<D> for P {
+impl<const D: usize, P: LinearGaussian<D>> LikelihoodStep<D> for P {
     fn draw(
         &self,
         centre: Tensor<D>,
@@ -62,14 +62,14 @@ impl<const D: usize, P: LinearGaussian<D>> Couple<D> for P {
 /// Langevin dynamics, for any other likelihood:
 /// `x ← x + ε (∇ log p(y | x) + (c − x)/r²) + √(2ε) z`, from `x = c`, with `ε = size/(L + 1/r²)`.
 #[derive(Clone, Debug)]
-pub struct LangevinCoupling<L> {
+pub struct LangevinLikelihoodStep<L> {
     likelihood: L,
     curvature: f64,
     steps: usize,
     size: f64,
 }
 
-impl<L> LangevinCoupling<L> {
+impl<L> LangevinLikelihoodStep<L> {
     /// Creates the dynamics with 100 steps of size 0.1.
     ///
     /// `curvature` is `L`, the largest eigenvalue of `−∇² log p(y | x)`. It is `‖A‖²/σ_y²` for a
@@ -105,7 +105,7 @@ impl<L> LangevinCoupling<L> {
     }
 }
 
-impl<const D: usize, L: Likelihood<D>> Couple<D> for LangevinCoupling<L> {
+impl<const D: usize, L: Likelihood<D>> LikelihoodStep<D> for LangevinLikelihoodStep<L> {
     fn draw(
         &self,
         centre: Tensor<D>,

@@ -1,4 +1,5 @@
-//! The normal approximation to photon noise: `y ~ N(mean, gain · y)`.
+//! Poisson noise with a Gaussian approximation of its likelihood: `p(y | mean) ≈ N(y; mean,
+//! gain·y)`.
 //!
 //! # Reference
 //! Chung et al. 2023 (DPS), arXiv:2209.14687: the likelihood of Poisson noise, where the gain is 1.
@@ -17,11 +18,11 @@ use tweedie_core::{Noise, per_sample_sum};
 /// without photons gets the variance of one photon. Draws are those of [`PoissonNoise`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ShotNoise {
+pub struct ApproximatePoissonNoise {
     photons: PoissonNoise,
 }
 
-impl ShotNoise {
+impl ApproximatePoissonNoise {
     /// The approximation to `photons`.
     #[must_use]
     pub fn of(photons: PoissonNoise) -> Self {
@@ -29,7 +30,7 @@ impl ShotNoise {
     }
 }
 
-impl<const D: usize> NoiseModel<D> for ShotNoise {
+impl<const D: usize> NoiseModel<D> for ApproximatePoissonNoise {
     fn check(&self, mean: &Tensor<D>) -> Result<(), OperatorError> {
         nonnegative_mean("Poisson noise", mean)
     }
