@@ -65,10 +65,13 @@ fn samplers(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             distances.push((last.evaluations as f64, bench.distance(&last.x, 1.0)));
             w2.push(format!("{:.3}", bench.distance(&last.x, 2.0)));
         }
-        let (declared, measured) = (entry.order, bench.order(entry)?);
+        let declared = entry
+            .criterion
+            .map_or("–".into(), |_| entry.order.to_string());
+        let measured = bench.order(entry)?;
         let (name, error) = (entry.name, errors[errors.len() - 3].1);
         lines.push(format!(
-            "{name:28} {evaluations} {declared:8} {measured:8.2}   {error:.1e}   {}",
+            "{name:36} {evaluations} {declared:>8} {measured:8.2}   {error:.1e}   {}",
             w2.join(" ")
         ));
         let curve = |points| Curve {
@@ -93,7 +96,7 @@ fn samplers(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let (floor, first) = (between(2, 1.0), draws.curves[0].points[0].1);
     for (name, points) in [
         ("other exact draws", [floor, floor]),
-        ("as the root of the steps", [first, first / 4.0]),
+        ("falling as steps^(−1/2)", [first, first / 4.0]),
     ] {
         draws.curves.push(Curve {
             name: name.to_owned(),
