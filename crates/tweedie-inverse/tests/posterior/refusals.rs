@@ -11,7 +11,8 @@ use tweedie_inverse::measurement::Measurement;
 use tweedie_inverse::noise::GaussianNoise;
 use tweedie_inverse::operator::{Linear, Operator, OperatorError};
 use tweedie_inverse::posterior::{
-    Daps, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, LangevinLikelihoodStep, Mmps, Pigdm, PnpUla, Red,
+    Annealed, Daps, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, LangevinLikelihoodStep, Mmps, Pigdm,
+    PnpUla, Red, ScoreGuidance,
 };
 use tweedie_math::{Ancestral, Ddim, Level, LevelPath, RectifiedFlow, Span};
 use tweedie_samplers::{SampleError, Sampler};
@@ -82,11 +83,16 @@ fn steps_refuse_moves_and_parameters() {
 fn guidance_does_not_nest() {
     let prior = Gaussian::isotropic(&[0.0, 0.0], 1.0).expect("a Gaussian");
     let measured = inpainting();
-    let inner = Dps::new(&prior, &measured);
-    let outer = Pigdm::new(&inner, &measured);
-    let x = Tensor::<2>::ones([1, 2], (&device(), burn::tensor::DType::F64));
-    let found = outer.denoise(x, Level::new(0.6, 0.8).expect("a level"));
-    assert_eq!(found.err(), Some(DenoiseError::Untracked));
+    let inner: [&dyn Denoiser<2>; 2] = [
+        &Dps::new(&prior, &measured),
+        &ScoreGuidance::new(&prior, Annealed::new(&measured)),
+    ];
+    for inner in inner {
+        let outer = Pigdm::new(inner, &measured);
+        let x = Tensor::<2>::ones([1, 2], (&device(), burn::tensor::DType::F64));
+        let found = outer.denoise(x, Level::new(0.6, 0.8).expect("a level"));
+        assert_eq!(found.err(), Some(DenoiseError::Untracked));
+    }
 }
 
 #[test]

@@ -84,7 +84,9 @@ impl<const D: usize, M: Denoiser<D>, L: NoisyLikelihood<D>> Denoiser<D> for Scor
     fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
         let clean = self.prior.denoise(x.clone(), level)?;
         let score = self.likelihood.score(x, level)?;
-        Ok(clean + score * (self.strength * level.sigma().powi(2) / level.alpha()))
+        let guided = clean + score * (self.strength * level.sigma().powi(2) / level.alpha());
+        // Through the prior alone, the gradient would lack the likelihood's part.
+        Ok(guided.detach())
     }
 
     /// Returns whether the level has signal and the prior supports it.
