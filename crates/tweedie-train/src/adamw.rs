@@ -7,35 +7,125 @@ use crate::ema::collect;
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::collections::HashMap;
+use tweedie_math::ParameterError;
 use tweedie_ops::{AdamWStep, adamw};
 
-/// The decay rates β₁ and β₂ of the two moments.
-const KEEP: [f64; 2] = [0.9, 0.999];
+/// The parameters of AdamW.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AdamWSettings {
+    /// The decay rates β₁ and β₂ of the two moments, in `[0, 1)`; default 0.9 and 0.999.
+    pub betas: [f64; 2],
+    /// ε, added to the square root of the second moment, at least 0; default 1e-8.
+    pub epsilon: f64,
+    /// The weight decay, at least 0; default 0.
+    pub weight_decay: f64,
+}
 
-/// Added to the square root of the second moment.
-const EPSILON: f64 = 1e-5;
+impl Default for AdamWSettings {
+    fn default() -> Self {
+        Self {
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+        }
+    }
+}
+
+impl AdamWSettings {
+    /// Sets β₁ and β₂.
+    #[must_use]
+    pub fn with_betas(self, betas: [f64; 2]) -> Self {
+        Self { betas, ..self }
+    }
+
+    /// Sets ε.
+    #[must_use]
+    pub fn with_epsilon(self, epsilon: f64) -> Self {
+        Self { epsilon, ..self }
+    }
+
+    /// Sets the weight decay.
+    #[must_use]
+    pub fn with_weight_decay(self, weight_decay: f64) -> Self {
+        Self {
+            weight_decay,
+            ..self
+        }
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ParameterError`] for the first that is outside its range.
+    pub fn check(&self) -> Result<(), ParameterError> {
+        for (name, beta) in ["β₁", "β₂"].into_iter().zip(self.betas) {
+            let fits = (0.0..1.0).contains(&beta);
+            ParameterError::require(fits, name, "within [0, 1)", beta)?;
+        }
+        ParameterError::require_non_negative("AdamW's ε", self.epsilon)?;
+        ParameterError::require_non_negative("the weight decay", self.weight_decay).map(drop)
+    }
+}
 
 /// One tensor of any rank for each parameter.
 type Tensors = HashMap<ParamId, Box<dyn Any>>;
 
-/// Both moments of every parameter that has had a gradient, on the device without autodiff.
-pub(crate) struct AdamW {
-    weight_decay: f64,
+/// AdamW: its parameters, and both moments of every parameter of a module that has had a gradient,
+/// on the device without autodiff.
+///
+/// A [`Trainer`](crate::Trainer) holds one. In a training loop of your own:
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::LinearConfig;
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_train::{AdamW, AdamWSettings};
+///
+/// let device = Device::flex();
+/// let mut model = LinearConfig::new(2, 1).init(&device).train();
+/// let mut optimizer = AdamW::new(AdamWSettings::default().with_weight_decay(0.01));
+/// let x = Tensor::<2>::ones([4, 2], &device.clone().autodiff());
+/// for number in 1..=3 {
+///     let loss = model.forward(x.clone()).square().mean();
+///     let gradients = GradientsParams::from_grads(loss.backward(), &model);
+///     model = optimizer.step(1e-2, number, model, gradients);
+/// }
+/// ```
+pub struct AdamW {
+    settings: AdamWSettings,
     moments: [Tensors; 2],
 }
 
+impl std::fmt::Debug for AdamW {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AdamW")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
 impl AdamW {
-    pub(crate) fn new(weight_decay: f64) -> Self {
+    /// Starts without moments. The settings are not checked.
+    #[must_use]
+    pub fn new(settings: AdamWSettings) -> Self {
         Self {
-            weight_decay,
+            settings,
             moments: [HashMap::new(), HashMap::new()],
         }
     }
 
     /// Makes step `number`, counted from 1, for every parameter that has a gradient.
-    pub(crate) fn step<M: Module>(
+    ///
+    /// # Panics
+    /// If `number` is 0, or if a gradient has another shape than its parameter.
+    #[must_use]
+    pub fn step<M: Module>(
         &mut self,
         learning_rate: f64,
         number: usize,
@@ -44,9 +134,9 @@ impl AdamW {
     ) -> M {
         let step = AdamWStep {
             learning_rate,
-            keep: KEEP,
-            epsilon: EPSILON,
-            weight_decay: self.weight_decay,
+            keep: self.settings.betas,
+            epsilon: self.settings.epsilon,
+            weight_decay: self.settings.weight_decay,
             number,
         };
         model.map(&mut Update {
@@ -63,9 +153,9 @@ impl AdamW {
     }
 
     /// Restores the moments from the output of [`modules`](Self::modules).
-    pub(crate) fn of_modules<M: Module>(weight_decay: f64, modules: [M; 2]) -> Self {
+    pub(crate) fn of_modules<M: Module>(settings: AdamWSettings, modules: [M; 2]) -> Self {
         Self {
-            weight_decay,
+            settings,
             moments: modules.map(|module| collect(&module)),
         }
     }

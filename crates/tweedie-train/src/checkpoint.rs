@@ -176,7 +176,7 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
         }
         trainer.model = InPlace::new(trained(model, &settings));
         trainer.ema = InPlace::new(Ema::from_average(average, settings.ema));
-        trainer.optimizer = AdamW::of_modules(settings.weight_decay, [first, second]);
+        trainer.optimizer = AdamW::of_modules(settings.adamw, [first, second]);
         trainer.done = run.done;
         let order = |examples| (examples, Shuffle::new(examples, settings.seed));
         trainer.order = run.examples.map(order);

@@ -1,43 +1,141 @@
 //! The exponential moving average of a module's parameters: `ā ← d ā + (1 − d) a`.
 //!
 //! # Reference
-//! Song & Ermon 2020, section 3.4, arXiv:2006.09011; the warm-up `d_k = min(d, (1 + k)/(10 + k))`
-//! is that of Abadi et al.'s TensorFlow.
+//! Song & Ermon 2020, section 3.4, arXiv:2006.09011. The warm-ups are those of Abadi et al.'s
+//! TensorFlow and of Katherine Crowson's k-diffusion.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::collections::HashMap;
+use tweedie_math::ParameterError;
 use tweedie_ops::average;
+
+/// How the decay of a running average grows over its first updates `k`, from 0.
+///
+/// Without a warm-up, an average forgets its first parameters only after about `1/(1 − decay)`
+/// updates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EmaWarmup {
+    /// The same decay at every update.
+    None,
+    /// `(1 + k)/(10 + k)`, up to the final decay.
+    #[default]
+    Ratio,
+    /// `1 − (1 + k/gamma)^−power`, up to the final decay.
+    Power {
+        /// The number of updates after which the decay begins to grow, above 0.
+        gamma: f64,
+        /// The exponent, above 0: 2/3 for a million updates or more, 3/4 for fewer.
+        power: f64,
+    },
+}
+
+/// The decay of a running average.
+///
+/// ```
+/// use tweedie_train::{EmaDecay, EmaWarmup};
+///
+/// let constant = EmaDecay::new(0.99).with_warmup(EmaWarmup::None);
+/// assert_eq!(constant.at(0), 0.99);
+/// // Half of an average over batches of 500 comes from the last 50,000 images.
+/// let half = EmaDecay::half_life(50_000.0, 500);
+/// assert!((half.limit.powi(100) - 0.5).abs() < 1e-12);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EmaDecay {
+    /// The final decay, in `[0, 1)`.
+    pub limit: f64,
+    /// How the decay grows to it.
+    pub warmup: EmaWarmup,
+}
+
+impl EmaDecay {
+    /// A final decay, with the warm-up [`EmaWarmup::Ratio`].
+    #[must_use]
+    pub fn new(limit: f64) -> Self {
+        Self {
+            limit,
+            warmup: EmaWarmup::default(),
+        }
+    }
+
+    /// The decay with which the weight of a batch halves every `images` images:
+    /// `2^(−batch/images)`.
+    #[must_use]
+    pub fn half_life(images: f64, batch: usize) -> Self {
+        Self::new((-(batch as f64) / images).exp2())
+    }
+
+    /// Sets how the decay grows.
+    #[must_use]
+    pub fn with_warmup(self, warmup: EmaWarmup) -> Self {
+        Self { warmup, ..self }
+    }
+
+    /// The decay at update `k`, from 0.
+    #[must_use]
+    pub fn at(&self, k: usize) -> f64 {
+        let k = k as f64;
+        self.limit.min(match self.warmup {
+            EmaWarmup::None => 1.0,
+            EmaWarmup::Ratio => (1.0 + k) / (10.0 + k),
+            EmaWarmup::Power { gamma, power } => 1.0 - (1.0 + k / gamma).powf(-power),
+        })
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`ParameterError`] for the first that is outside its range.
+    pub fn check(&self) -> Result<(), ParameterError> {
+        let (name, fits) = ("the decay of the average", (0.0..1.0).contains(&self.limit));
+        ParameterError::require(fits, name, "within [0, 1)", self.limit)?;
+        if let EmaWarmup::Power { gamma, power } = self.warmup {
+            ParameterError::require_positive("γ of the average's warm-up", gamma)?;
+            ParameterError::require_positive("the power of the average's warm-up", power)?;
+        }
+        Ok(())
+    }
+}
+
+impl From<f64> for EmaDecay {
+    fn from(limit: f64) -> Self {
+        Self::new(limit)
+    }
+}
 
 /// The running average of a module's parameters, on the device without autodiff.
 #[derive(Clone, Debug)]
 pub struct Ema<M> {
     average: M,
-    decay: f64,
+    decay: EmaDecay,
 }
 
 impl<M: Module> Ema<M> {
-    /// Starts from `model`'s parameters. `decay` is the final decay, in `[0, 1)`; it is not
-    /// checked.
+    /// Starts from `model`'s parameters. The decay is not checked.
     #[must_use]
-    pub fn new(model: &M, decay: f64) -> Self {
-        Self {
-            average: model.valid(),
-            decay,
-        }
+    pub fn new(model: &M, decay: impl Into<EmaDecay>) -> Self {
+        Self::from_average(model.valid(), decay)
     }
 
     /// Continues from a stored average.
     #[must_use]
-    pub fn from_average(average: M, decay: f64) -> Self {
-        Self { average, decay }
+    pub fn from_average(average: M, decay: impl Into<EmaDecay>) -> Self {
+        Self {
+            average,
+            decay: decay.into(),
+        }
     }
 
-    /// The decay at update `k`, from 0: `min(decay, (1 + k)/(10 + k))`.
+    /// The decay.
     #[must_use]
-    pub fn decay(&self, k: usize) -> f64 {
-        self.decay.min((1.0 + k as f64) / (10.0 + k as f64))
+    pub fn decay(&self) -> EmaDecay {
+        self.decay
     }
 
     /// Updates the average with `model`; `k` counts the updates from 0. Parameters are matched by
@@ -47,7 +145,7 @@ impl<M: Module> Ema<M> {
     /// If `model` lacks a parameter of the average, because it is another module.
     #[must_use]
     pub fn update(self, model: &M, k: usize) -> Self {
-        let keep = self.decay(k);
+        let keep = self.decay.at(k);
         Self {
             average: self.average.map(&mut Lerp {
                 fresh: collect(model),

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`Objective`]: the loss for a schedule, a weighting and a time distribution | `objective.rs` |
 //! | [`Trainer`]: the training loop and its checkpoints | `trainer.rs`, `checkpoint.rs` |
+//! | [`AdamW`]: the optimizer | `adamw.rs` |
 //! | [`Ema`]: the running average of the weights | `ema.rs` |
 //! | [`clip_global_norm`] | `clip.rs` |
 //! | [`LearningRate`]: warm-up and decay | `learning_rate.rs` |
@@ -57,10 +58,11 @@ mod settings;
 mod shuffle;
 mod trainer;
 
+pub use adamw::{AdamW, AdamWSettings};
 pub use checkpoint::{RunError, has_checkpoint};
 pub use clip::clip_global_norm;
 pub use data::Examples;
-pub use ema::Ema;
+pub use ema::{Ema, EmaDecay, EmaWarmup};
 pub use learning_rate::{Decay, LearningRate};
 pub use objective::Objective;
 pub use progress::ProgressLine;

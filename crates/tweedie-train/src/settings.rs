@@ -1,6 +1,6 @@
 //! The settings of a run, with their builders and their ranges.
 
-use crate::{Decay, LearningRate};
+use crate::{AdamWSettings, Decay, EmaDecay, LearningRate};
 use serde::{Deserialize, Serialize};
 use tweedie_math::ParameterError;
 
@@ -23,13 +23,14 @@ pub struct TrainSettings {
     pub batch: usize,
     /// Learning rate, above 0; by default 1e-3 with 100 steps of warm-up and cosine decay.
     pub learning_rate: LearningRate,
-    /// AdamW's weight decay, at least 0; default 0.
-    pub weight_decay: f64,
-    /// Maximum global norm of the gradients (gradient clipping), above 0; default 1.
-    pub clip: f64,
-    /// Decay of the exponential moving average of the parameters per step, in `[0, 1)`; default
-    /// 0.999.
-    pub ema: f64,
+    /// AdamW's β₁ and β₂, ε and weight decay.
+    pub adamw: AdamWSettings,
+    /// Maximum global norm of the gradients (gradient clipping), above 0; default 1. `None` leaves
+    /// the gradients as they are.
+    pub clip: Option<f64>,
+    /// Decay of the exponential moving average of the parameters per step; default 0.999, with
+    /// [`EmaWarmup::Ratio`](crate::EmaWarmup::Ratio).
+    pub ema: EmaDecay,
     /// Seed of the times, the noise, dropout and the order of the examples; default 0.
     pub seed: u64,
     /// Whether the backward pass recomputes cheap operations instead of storing their outputs.
@@ -47,9 +48,9 @@ impl Default for TrainSettings {
             learning_rate: LearningRate::new(1e-3)
                 .with_warmup(100)
                 .with_decay(Decay::Cosine),
-            weight_decay: 0.0,
-            clip: 1.0,
-            ema: 0.999,
+            adamw: AdamWSettings::default(),
+            clip: Some(1.0),
+            ema: EmaDecay::new(0.999),
             seed: 0,
             recompute: false,
         }
@@ -78,25 +79,34 @@ impl TrainSettings {
         }
     }
 
-    /// Sets AdamW's weight decay.
+    /// Sets the parameters of AdamW.
     #[must_use]
-    pub fn with_weight_decay(self, weight_decay: f64) -> Self {
-        Self {
-            weight_decay,
-            ..self
-        }
+    pub fn with_adamw(self, adamw: AdamWSettings) -> Self {
+        Self { adamw, ..self }
     }
 
     /// Sets the maximum global norm of the gradients.
     #[must_use]
     pub fn with_clip(self, clip: f64) -> Self {
-        Self { clip, ..self }
+        Self {
+            clip: Some(clip),
+            ..self
+        }
+    }
+
+    /// Leaves the gradients as they are.
+    #[must_use]
+    pub fn without_clip(self) -> Self {
+        Self { clip: None, ..self }
     }
 
     /// Sets the decay of the moving average of the parameters.
     #[must_use]
-    pub fn with_ema(self, ema: f64) -> Self {
-        Self { ema, ..self }
+    pub fn with_ema(self, ema: impl Into<EmaDecay>) -> Self {
+        Self {
+            ema: ema.into(),
+            ..self
+        }
     }
 
     /// Sets the seed.
@@ -122,16 +132,11 @@ impl TrainSettings {
         check("steps", "at least 1", self.steps as f64, self.steps > 0)?;
         let batch = (1..=1 << 24).contains(&self.batch);
         check("batch", "from 1 to 16,777,216", self.batch as f64, batch)?;
-        let peak = self.learning_rate.peak;
-        check("the learning rate", "above 0", peak, peak > 0.0)?;
-        let decay = self.weight_decay;
-        check("the weight decay", "at least 0", decay, decay >= 0.0)?;
-        check("the clipping norm", "above 0", self.clip, self.clip > 0.0)?;
-        check(
-            "the decay of the average",
-            "within [0, 1)",
-            self.ema,
-            (0.0..1.0).contains(&self.ema),
-        )
+        self.learning_rate.check()?;
+        self.adamw.check()?;
+        if let Some(clip) = self.clip {
+            check("the clipping norm", "above 0", clip, clip > 0.0)?;
+        }
+        self.ema.check()
     }
 }

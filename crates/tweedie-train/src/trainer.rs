@@ -134,7 +134,7 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         let model = trained(model, &settings);
         Ok(Self {
             ema: InPlace::new(Ema::new(&model, settings.ema)),
-            optimizer: AdamW::new(settings.weight_decay),
+            optimizer: AdamW::new(settings.adamw),
             settings,
             objective,
             model: InPlace::new(model),
@@ -229,7 +229,8 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
             .loss(&self.model, clean.clone(), &times, noise)?;
         let gradients = GradientsParams::from_grads(loss.backward(), &*self.model);
         drop(turn);
-        let (gradients, norm) = clip_global_norm(&*self.model, gradients, self.settings.clip);
+        let clip = self.settings.clip.unwrap_or(f64::INFINITY);
+        let (gradients, norm) = clip_global_norm(&*self.model, gradients, clip);
         let report = Report {
             step: step + 1,
             loss: f64::from(loss.into_scalar::<f32>()),

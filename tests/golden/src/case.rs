@@ -91,12 +91,17 @@ impl Case {
         let single = || vec![json!({ "id": "io", "kind": meta["kind"] })];
         let mut listed = listed.unwrap_or_else(single);
         // Values outside the list of cases form cases of their own.
-        for (key, id) in [
-            ("values", "values"),
-            ("noise_moments_100k", "noise_moments"),
+        for (key, id, kind) in [
+            ("values", "values", "metric"),
+            ("noise_moments_100k", "noise_moments", "metric"),
+            ("ema_get_decay", "ema_get_decay", "training"),
+            ("ema_trace", "ema_trace", "training"),
+            ("lr_schedules", "lr_schedules", "training"),
+            ("unet_train", "unet_train", "training"),
         ] {
-            if meta[key].is_object() {
-                listed.push(json!({ "id": id, "kind": "metric" }));
+            let mut fields = meta.as_object().into_iter().flatten();
+            if fields.any(|(name, value)| name.starts_with(key) && value.is_object()) {
+                listed.push(json!({ "id": id, "kind": kind }));
             }
         }
         let beside = sidecar.with_extension("safetensors");

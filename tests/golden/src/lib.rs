@@ -38,6 +38,7 @@ mod repaint;
 mod score_sde;
 mod settings;
 mod timesteps;
+mod training;
 mod trajectory;
 
 pub use compare::{Comparison, Outcome};
@@ -130,6 +131,11 @@ const KINDS: &[Kind] = &[
         name: "metric",
         knows: metrics::knows,
         run: metrics::run,
+    },
+    Kind {
+        name: "training",
+        knows: training::knows,
+        run: training::run,
     },
     Kind {
         name: "operator",

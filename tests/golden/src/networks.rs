@@ -190,7 +190,8 @@ impl Probe for Parts<'_> {
     }
 }
 
-struct ToDouble;
+/// Casts every parameter to `f64`.
+pub(crate) struct ToDouble;
 
 impl ModuleMapper for ToDouble {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {

@@ -7,7 +7,10 @@ use tweedie::burn::tensor::{Device, Tensor};
 use tweedie::core::{Preconditioned, TimeInput};
 use tweedie::math::{Prediction, TimeDensity, VariancePreserving, Weighting};
 use tweedie::models::{Mlp, MlpConfig, seeded};
-use tweedie::train::{Examples, Objective, TrainError, TrainSettings, Trainer, clip_global_norm};
+use tweedie::train::{
+    AdamWSettings, Decay, EmaDecay, EmaWarmup, Examples, Objective, TrainError, TrainSettings,
+    Trainer, clip_global_norm,
+};
 
 type Run = Trainer<Mlp, VariancePreserving>;
 
@@ -64,6 +67,40 @@ pub(crate) fn cases(folder: &Path) -> Cases {
         let learning_rate = settings().learning_rate.with_peak(-1.0);
         settings().with_learning_rate(learning_rate).check()
     });
+    all.error("TrainSettings::check", "β₂ = 1", || {
+        let adamw = AdamWSettings::default().with_betas([0.9, 1.0]);
+        settings().with_adamw(adamw).check()
+    });
+    all.error("TrainSettings::check", "ε of NaN", || {
+        let adamw = AdamWSettings::default().with_epsilon(f64::NAN);
+        settings().with_adamw(adamw).check()
+    });
+    all.error("TrainSettings::check", "a last rate above the peak", || {
+        let decay = Decay::Polynomial {
+            power: 1.0,
+            end: 2.0,
+        };
+        let learning_rate = settings().learning_rate.with_decay(decay);
+        settings().with_learning_rate(learning_rate).check()
+    });
+    all.error("TrainSettings::check", "no cycles", || {
+        let decay = Decay::Restarts { cycles: 0 };
+        let learning_rate = settings().learning_rate.with_decay(decay);
+        settings().with_learning_rate(learning_rate).check()
+    });
+    all.error(
+        "TrainSettings::check",
+        "an average's warm-up of γ = 0",
+        || {
+            let warmup = EmaWarmup::Power {
+                gamma: 0.0,
+                power: 0.75,
+            };
+            settings()
+                .with_ema(EmaDecay::new(0.99).with_warmup(warmup))
+                .check()
+        },
+    );
     all.error("Trainer::new", "γ = −1", || {
         let objective = objective().with_weighting(Weighting::MinSnr { gamma: -1.0 });
         Run::new(network(4), objective, settings())
