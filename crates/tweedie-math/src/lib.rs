@@ -54,7 +54,7 @@ pub use moves::{Move, MoveError};
 pub use multistep::Multistep;
 pub use multistep::exponential::{exponential_move, midpoint_move};
 pub use parameter::ParameterError;
-pub use prediction::{Affine, Prediction};
+pub use prediction::{Affine, Prediction, TrainingTarget};
 pub use schedule::*;
 pub use spacing::Spacing;
 pub use tableau::Tableau;

@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 /// | `Edm` | see below | `α d²/(σ² + α² d²)` | `σ d/√(σ² + α² d²)` | `x/√(σ² + α² d²)` |
 ///
 /// The table states Tweedie's formula, `x̂₀ = (x_t + σ² s)/α`, in terms of each `F`. The inverse
-/// `F* = (x₀ − skip·x_t)/out` is the training target.
+/// `F* = (x₀ − skip·x_t)/out` is the training target, which [`target`](Self::target) gives in terms
+/// of `x₀` and `ε`.
 ///
 /// `Edm` is EDM's preconditioning for data of standard deviation `d`: input and target have unit
 /// variance at every level. The last column is the network's input. It depends only on the log-SNR,
@@ -71,12 +72,13 @@ pub struct Affine {
     pub out: f64,
 }
 
-impl Affine {
-    /// Computes the training target `F* = (x₀ − skip·x_t)/out` for scalars.
-    #[must_use]
-    pub fn target(self, clean: f64, noisy: f64) -> f64 {
-        (clean - self.skip * noisy) / self.out
-    }
+/// The training target `F* = clean·x₀ + noise·ε`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainingTarget {
+    /// Factor of the clean signal.
+    pub clean: f64,
+    /// Factor of the noise.
+    pub noise: f64,
 }
 
 impl Prediction {
@@ -113,6 +115,27 @@ impl Prediction {
             }
         };
         Affine { skip, out }
+    }
+
+    /// Returns the training target at `level`.
+    ///
+    /// Computed from `x_t`, as `(x₀ − skip·x_t)/out`, it would lose its digits where `σ` is small.
+    #[must_use]
+    pub fn target(self, level: Level) -> TrainingTarget {
+        let (a, s, r) = (level.alpha(), level.sigma(), level.rms());
+        let (clean, noise) = match self {
+            Self::Clean => (1.0, 0.0),
+            Self::Noise => (0.0, 1.0),
+            Self::Score => (0.0, -1.0 / s),
+            Self::ScaledScore => (0.0, -a / s),
+            Self::Velocity => (-s / r, a / r),
+            Self::Flow => (-1.0, 1.0),
+            Self::Edm { sigma_data: d } => {
+                let total = s.hypot(a * d);
+                (s / (total * d), -a * d / total)
+            }
+        };
+        TrainingTarget { clean, noise }
     }
 
     /// Returns whether the output at `level` determines the clean signal.

@@ -1,7 +1,7 @@
 //! The denoising loss: `E_t E_ε [w(t) ‖F(x_t) − F*‖²]`, `x_t = α x₀ + σ ε`.
 //!
-//! The target `F* = (x₀ − skip·x_t)/out` inverts the row of the
-//! [`Prediction`](tweedie_math::Prediction) table that turns the network's output into `x̂₀`.
+//! The target `F*` inverts the row of the [`Prediction`](tweedie_math::Prediction) table that turns
+//! the network's output into `x̂₀`. It is computed from `x₀` and `ε`, not from `x_t`.
 //!
 //! # Reference
 //! Vincent 2011, "A Connection Between Score Matching and Denoising Autoencoders"; Ho et al. 2020,
@@ -78,14 +78,14 @@ impl<S: Schedule> Objective<S> {
         of_clean("the noise", noise.dims())?;
         let prediction = model.prediction();
         let levels = Levels::new(times.iter().map(|&t| self.schedule.level(t)).collect());
-        let noisy = levels.corrupt(clean.clone(), noise);
-        let skip = levels.column(&clean, |level| prediction.to_clean(level).skip);
-        let out = levels.column(&clean, |level| prediction.to_clean(level).out);
+        let noisy = levels.corrupt(clean.clone(), noise.clone());
+        let from_clean = levels.column(&clean, |level| prediction.target(level).clean);
+        let from_noise = levels.column(&clean, |level| prediction.target(level).noise);
         let weights: Vec<f64> = times
             .iter()
             .map(|&t| self.weighting.weight(&self.schedule, prediction, t))
             .collect();
-        let target = (clean - noisy.clone() * skip) / out;
+        let target = clean * from_clean + noise * from_noise;
         let output = model.predict(noisy, &levels);
         of_clean("the network's output", output.dims())?;
         let error = output - target;

@@ -8,13 +8,15 @@
 
 use approx::{abs_diff_eq, assert_abs_diff_eq};
 use burn::module::Module;
-use burn::nn::LinearConfig;
+use burn::nn::{Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use std::path::Path as Folder;
 use tweedie_core::oracle::Gaussian;
-use tweedie_core::{Denoiser, HostNoise, Noise, Preconditioned, TimeInput};
-use tweedie_math::{Prediction, Schedule, TimeDensity, VariancePreserving, Weighting};
+use tweedie_core::{Denoiser, HostNoise, Network, Noise, Preconditioned, TimeInput};
+use tweedie_math::{
+    Prediction, Schedule, TimeDensity, VarianceExploding, VariancePreserving, Weighting,
+};
 use tweedie_models::{Mlp, MlpConfig, Unet, UnetConfig, seeded};
 use tweedie_train::{
     Decay, Ema, EmaDecay, EmaWarmup, Examples, LearningRate, Objective, RunError, TrainError,
@@ -145,6 +147,33 @@ fn a_loss_that_is_no_number_ends_the_run_with_its_step() {
         Err(TrainError::Diverged { step: 1, .. })
     ));
     assert_eq!((bits(run.average()), run.done()), (before, 0));
+}
+
+/// A network whose output is 0.
+#[derive(Module, Debug)]
+struct Nought {
+    linear: Linear,
+}
+
+impl Network<2> for Nought {
+    fn forward(&self, x: Tensor<2>, _: Tensor<1>, (): &()) -> Tensor<2> {
+        x * 0.0
+    }
+}
+
+/// At σ = 10⁻⁶, `f32` holds `x₀ + σ ε` to 0.06 ε.
+#[test]
+fn a_target_keeps_its_digits_where_the_noise_is_small() -> Result<(), TrainError> {
+    let device = Device::flex();
+    let schedule = VarianceExploding::new(1e-6, 1.0).expect("a schedule");
+    let clean = HostNoise::seeded(0).normal([64, 8], &device);
+    let noise = HostNoise::seeded(1).normal([64, 8], &device);
+    let expected = noise.clone().square().mean().into_scalar::<f32>();
+    let linear = LinearConfig::new(1, 1).init(&device);
+    let model = Preconditioned::new(Nought { linear }, Prediction::Noise, TimeInput::LogSnr);
+    let loss = Objective::new(schedule).loss(&model, clean, &[0.0; 64], noise)?;
+    assert_abs_diff_eq!(loss.into_scalar::<f32>(), expected, epsilon = 1e-5);
+    Ok(())
 }
 
 #[test]

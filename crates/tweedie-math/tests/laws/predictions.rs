@@ -46,7 +46,8 @@ proptest! {
                 // Relative to the size of the terms that cancel.
                 let size = (row.skip * noisy).abs() + (row.out * output).abs();
                 close(&name, row.skip * noisy + row.out * output, clean, 1e-9 * (1.0 + size));
-                close(&name, row.target(clean, noisy), output, 1e-6);
+                let target = prediction.target(level);
+                close(&name, target.clean * clean + target.noise * noise, output, 1e-9 * (1.0 + output.abs()));
             }
         }
     }
