@@ -28,6 +28,12 @@ pub trait Condition: Clone {
     #[must_use]
     fn for_batch(&self, batch: usize) -> Self;
 
+    /// Returns the rows with the given indices, in their order. A single row stays as it is.
+    ///
+    /// Training selects the conditions of a batch with it.
+    #[must_use]
+    fn select(&self, rows: &[usize]) -> Self;
+
     /// Concatenates the rows of `first` and `second`, to evaluate both in one batch.
     ///
     /// Classifier-free guidance uses this.
@@ -43,6 +49,8 @@ impl Condition for () {
     }
 
     fn for_batch(&self, _: usize) -> Self {}
+
+    fn select(&self, _: &[usize]) -> Self {}
 
     fn join((): Self, (): Self) -> Result<Self, ConditionError> {
         Ok(())

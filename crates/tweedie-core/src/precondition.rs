@@ -1,6 +1,8 @@
 //! Networks as denoisers.
 
-use crate::{Conditioned, DenoiseError, Denoiser, InputError, Levels, accumulation_dtype};
+use crate::{
+    ConditionError, Conditioned, DenoiseError, Denoiser, InputError, Levels, accumulation_dtype,
+};
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -16,11 +18,25 @@ pub trait Network<const D: usize, C = ()> {
     /// The dtype of `time` is that of `x`, or `f32` if `x` is in half precision: `bf16` cannot
     /// distinguish the times 998 and 999.
     fn forward(&self, x: Tensor<D>, time: Tensor<1>, condition: &C) -> Tensor<D>;
+
+    /// Checks that the network takes `condition` for states of this shape. A trainer calls this
+    /// before it evaluates the network.
+    ///
+    /// # Errors
+    /// [`ConditionError`] for a condition that the network does not take, or that is missing.
+    fn accepts(&self, shape: [usize; D], condition: &C) -> Result<(), ConditionError> {
+        let _ = (shape, condition);
+        Ok(())
+    }
 }
 
 impl<const D: usize, C, T: Network<D, C> + ?Sized> Network<D, C> for &T {
     fn forward(&self, x: Tensor<D>, time: Tensor<1>, condition: &C) -> Tensor<D> {
         (**self).forward(x, time, condition)
+    }
+
+    fn accepts(&self, shape: [usize; D], condition: &C) -> Result<(), ConditionError> {
+        (**self).accepts(shape, condition)
     }
 }
 

@@ -114,6 +114,12 @@ macro_rules! any {
                     $(Self::$variant(network) => network.forward_probed(x, time, conditions, probe),)*
                 }
             }
+
+            fn check_condition(&self, channels: usize, conditions: &Conditions) -> Result<(), ConditionError> {
+                match self {
+                    $(Self::$variant(network) => network.check_condition(channels, conditions),)*
+                }
+            }
         }
 
         impl AnyNetwork {
@@ -135,4 +141,4 @@ any! {
     Dit(DitConfig, Dit),
 }
 
-crate::conditions::probed!(AnyNetwork);
+crate::probe::probed!(AnyNetwork);

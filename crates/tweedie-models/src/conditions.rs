@@ -1,7 +1,6 @@
 //! Conditioning inputs of a network: class, context and image.
 
-use crate::probe::Probe;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use tweedie_core::{Condition, ConditionError, Interpolation, Resize};
 
 /// The class of each sample, as labels or vectors. A single row is broadcast to any batch size.
@@ -185,6 +184,27 @@ impl Condition for Conditions {
         }
     }
 
+    fn select(&self, rows: &[usize]) -> Self {
+        let class = self.class.clone().map(|class| match class {
+            Class::Labels(labels) if labels.dims()[0] == 1 => Class::Labels(labels),
+            Class::Labels(labels) => {
+                let rows = indices(rows, &labels.device());
+                Class::Labels(labels.select(0, rows))
+            }
+            Class::Vectors(vectors) => Class::Vectors(selected(vectors, rows)),
+        });
+        let context = self.context.clone().map(|context| Context {
+            tokens: selected(context.tokens, rows),
+            bias: context.bias.map(|bias| selected(bias, rows)),
+        });
+        let image = self.image.clone().map(|image| selected(image, rows));
+        Self {
+            class,
+            context,
+            image,
+        }
+    }
+
     fn join(first: Self, second: Self) -> Result<Self, ConditionError> {
         let (expected, found) = (first.sizes(), second.sizes());
         for ((what, expected), (_, found)) in expected.into_iter().zip(found) {
@@ -343,6 +363,22 @@ pub(crate) mod expect {
     }
 }
 
+fn indices(rows: &[usize], device: &Device) -> Tensor<1, Int> {
+    let indices: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
+    Tensor::from_data(TensorData::new(indices, [rows.len()]), device)
+}
+
+/// The given rows, or the only one.
+fn selected<const D: usize>(tensor: Tensor<D>, rows: &[usize]) -> Tensor<D> {
+    match tensor.dims()[0] {
+        1 => tensor,
+        _ => {
+            let rows = indices(rows, &tensor.device());
+            tensor.select(0, rows)
+        }
+    }
+}
+
 fn repeat<const D: usize>(rows: Tensor<D>, batch: usize) -> Tensor<D> {
     if rows.dims()[0] == 1 {
         rows.repeat_dim(0, batch)
@@ -350,47 +386,3 @@ fn repeat<const D: usize>(rows: Tensor<D>, batch: usize) -> Tensor<D> {
         rows
     }
 }
-
-/// A network on images whose intermediate outputs a probe can observe.
-pub trait Probed {
-    /// Evaluates the network and passes the outputs of its parts to `probe`.
-    ///
-    /// `x` holds images, `[batch, channels, h, w]`; `time`, `[batch]`, encodes their noise levels.
-    fn forward_probed(
-        &self,
-        x: Tensor<4>,
-        time: Tensor<1>,
-        conditions: &Conditions,
-        probe: &mut dyn Probe,
-    ) -> Tensor<4>;
-}
-
-/// Implements `Network`, with and without conditions, for a `Probed` network.
-macro_rules! probed {
-    ($network:ty) => {
-        impl tweedie_core::Network<4, crate::Conditions> for $network {
-            fn forward(
-                &self,
-                x: burn::tensor::Tensor<4>,
-                time: burn::tensor::Tensor<1>,
-                conditions: &crate::Conditions,
-            ) -> burn::tensor::Tensor<4> {
-                crate::Probed::forward_probed(self, x, time, conditions, &mut ())
-            }
-        }
-
-        impl tweedie_core::Network<4> for $network {
-            fn forward(
-                &self,
-                x: burn::tensor::Tensor<4>,
-                time: burn::tensor::Tensor<1>,
-                (): &(),
-            ) -> burn::tensor::Tensor<4> {
-                let none = crate::Conditions::none();
-                crate::Probed::forward_probed(self, x, time, &none, &mut ())
-            }
-        }
-    };
-}
-
-pub(crate) use probed;

@@ -1,6 +1,8 @@
 //! Observing the intermediate outputs of a network.
 
+use crate::Conditions;
 use burn::tensor::Tensor;
+use tweedie_core::ConditionError;
 
 /// Receives the outputs of a network's parts during a forward pass.
 ///
@@ -25,3 +27,73 @@ pub trait Probe {
 
 /// Ignores all outputs.
 impl Probe for () {}
+
+/// A network on images whose intermediate outputs a probe can observe.
+pub trait Probed {
+    /// Evaluates the network and passes the outputs of its parts to `probe`.
+    ///
+    /// `x` holds images, `[batch, channels, h, w]`; `time`, `[batch]`, encodes their noise levels.
+    fn forward_probed(
+        &self,
+        x: Tensor<4>,
+        time: Tensor<1>,
+        conditions: &Conditions,
+        probe: &mut dyn Probe,
+    ) -> Tensor<4>;
+
+    /// Checks conditions for images of `channels`.
+    ///
+    /// # Errors
+    /// [`ConditionError`] for a condition that the network does not take, or that is missing.
+    fn check_condition(
+        &self,
+        channels: usize,
+        conditions: &Conditions,
+    ) -> Result<(), ConditionError>;
+}
+
+/// Implements `Network`, with and without conditions, for a `Probed` network.
+macro_rules! probed {
+    ($network:ty) => {
+        impl tweedie_core::Network<4, crate::Conditions> for $network {
+            fn forward(
+                &self,
+                x: burn::tensor::Tensor<4>,
+                time: burn::tensor::Tensor<1>,
+                conditions: &crate::Conditions,
+            ) -> burn::tensor::Tensor<4> {
+                crate::Probed::forward_probed(self, x, time, conditions, &mut ())
+            }
+
+            fn accepts(
+                &self,
+                [_, channels, ..]: [usize; 4],
+                conditions: &crate::Conditions,
+            ) -> Result<(), tweedie_core::ConditionError> {
+                crate::Probed::check_condition(self, channels, conditions)
+            }
+        }
+
+        impl tweedie_core::Network<4> for $network {
+            fn forward(
+                &self,
+                x: burn::tensor::Tensor<4>,
+                time: burn::tensor::Tensor<1>,
+                (): &(),
+            ) -> burn::tensor::Tensor<4> {
+                let none = crate::Conditions::none();
+                crate::Probed::forward_probed(self, x, time, &none, &mut ())
+            }
+
+            fn accepts(
+                &self,
+                [_, channels, ..]: [usize; 4],
+                (): &(),
+            ) -> Result<(), tweedie_core::ConditionError> {
+                crate::Probed::check_condition(self, channels, &crate::Conditions::none())
+            }
+        }
+    };
+}
+
+pub(crate) use probed;

@@ -1,6 +1,39 @@
-//! Training data.
+//! Training data: examples with their conditions.
+//!
+//! # Reference
+//! Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", algorithm 1 (conditions that are
+//! dropped at random), arXiv:2207.12598.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::error::Error;
+use tweedie_core::{Condition, ConditionError};
+use tweedie_math::ParameterError;
+
+/// Why examples could not be read or decoded.
+pub type ExampleError = Box<dyn Error + Send + Sync>;
+
+/// The examples that a training step asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The indices of the examples.
+    pub indices: &'a [usize],
+    /// The device on which the batch is needed.
+    pub device: &'a Device,
+    /// A seed for random choices, such as crops or dropped conditions. It depends only on the seed
+    /// of the run and on the step.
+    pub seed: u64,
+}
+
+/// Examples with their conditions.
+#[derive(Clone, Debug)]
+pub struct Batch<const D: usize, C = ()> {
+    /// Clean examples, `[count, …]`.
+    pub clean: Tensor<D>,
+    /// The condition of each, or a single one for all; `()` for none.
+    pub condition: C,
+}
 
 /// A finite set of examples that can be stacked into batches. Its size must not change during a
 /// run.
@@ -8,6 +41,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 /// Implemented for tensors `[count, …]`. Implement it for data that do not fit into memory, over a
 /// burn `Dataset` or any other source.
 pub trait Examples<const D: usize> {
+    /// The condition of an example, such as its class; `()` for none.
+    type Condition: Condition;
+
     /// The number of examples.
     fn len(&self) -> usize;
 
@@ -16,20 +52,149 @@ pub trait Examples<const D: usize> {
         self.len() == 0
     }
 
-    /// Stacks the examples with the given indices: `[indices.len(), …]`, on `device`.
-    fn batch(&self, indices: &[usize], device: &Device) -> Tensor<D>;
+    /// Stacks the requested examples: `[indices.len(), …]`, on the device.
+    ///
+    /// # Errors
+    /// [`ExampleError`] if an example cannot be read.
+    fn batch(&self, request: &Request<'_>) -> Result<Batch<D, Self::Condition>, ExampleError>;
+}
+
+impl<const D: usize, E: Examples<D> + ?Sized> Examples<D> for &E {
+    type Condition = E::Condition;
+
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn batch(&self, request: &Request<'_>) -> Result<Batch<D, E::Condition>, ExampleError> {
+        (**self).batch(request)
+    }
 }
 
 impl<const D: usize> Examples<D> for Tensor<D> {
+    type Condition = ();
+
     fn len(&self) -> usize {
         self.dims()[0]
     }
 
-    fn batch(&self, indices: &[usize], device: &Device) -> Self {
-        let indices: Vec<i32> = indices.iter().map(|&i| i as i32).collect();
-        let count = indices.len();
-        let indices = TensorData::new(indices, [count]);
-        let indices = Tensor::<1, Int>::from_data(indices, &self.device());
-        self.clone().select(0, indices).to_device(device)
+    fn batch(&self, request: &Request<'_>) -> Result<Batch<D>, ExampleError> {
+        Ok(Batch {
+            clean: rows(self, request),
+            condition: (),
+        })
+    }
+}
+
+fn rows<const D: usize>(all: &Tensor<D>, request: &Request<'_>) -> Tensor<D> {
+    let indices: Vec<i32> = request.indices.iter().map(|&i| i as i32).collect();
+    let count = indices.len();
+    let indices = TensorData::new(indices, [count]);
+    let indices = Tensor::<1, Int>::from_data(indices, &all.device());
+    all.clone().select(0, indices).to_device(request.device)
+}
+
+/// Examples in memory, each with a condition.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use tweedie_models::Conditions;
+/// use tweedie_train::Paired;
+///
+/// let device = Device::flex();
+/// let images = Tensor::<4>::zeros([3, 1, 8, 8], &device);
+/// let labels = Tensor::<1, Int>::from_ints([4, 0, 1], &device);
+/// let examples = Paired::new(images, Conditions::none().with_labels(labels))?;
+/// # let _ = examples;
+/// # Ok::<(), tweedie_core::ConditionError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Paired<const D: usize, C> {
+    clean: Tensor<D>,
+    condition: C,
+}
+
+impl<const D: usize, C: Condition> Paired<D, C> {
+    /// Pairs row `i` of `clean` with row `i` of `condition`, or with its only row. Both have to be
+    /// on the device of the training.
+    ///
+    /// # Errors
+    /// [`ConditionError`] if the condition does not fit the examples.
+    pub fn new(clean: Tensor<D>, condition: C) -> Result<Self, ConditionError> {
+        condition.check(&clean.dims())?;
+        Ok(Self { clean, condition })
+    }
+}
+
+impl<const D: usize, C: Condition> Examples<D> for Paired<D, C> {
+    type Condition = C;
+
+    fn len(&self) -> usize {
+        self.clean.dims()[0]
+    }
+
+    fn batch(&self, request: &Request<'_>) -> Result<Batch<D, C>, ExampleError> {
+        Ok(Batch {
+            clean: rows(&self.clean, request),
+            condition: self.condition.select(request.indices),
+        })
+    }
+}
+
+/// Examples whose conditions are replaced by a null condition at random.
+///
+/// A network trained on them learns the conditional and the unconditional denoiser, as
+/// classifier-free guidance needs.
+#[derive(Clone, Debug)]
+pub struct DropCondition<E, C> {
+    examples: E,
+    null: C,
+    probability: f64,
+}
+
+impl<E, C> DropCondition<E, C> {
+    /// Replaces each condition by `null`, a single row, with the given probability, independently.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless the probability is within `[0, 1]`.
+    pub fn new(examples: E, null: C, probability: f64) -> Result<Self, ParameterError> {
+        let fits = (0.0..=1.0).contains(&probability);
+        let name = "the probability of dropping a condition";
+        ParameterError::require(fits, name, "within [0, 1]", probability)?;
+        Ok(Self {
+            examples,
+            null,
+            probability,
+        })
+    }
+}
+
+impl<const D: usize, E: Examples<D>> Examples<D> for DropCondition<E, E::Condition> {
+    type Condition = E::Condition;
+
+    fn len(&self) -> usize {
+        self.examples.len()
+    }
+
+    fn batch(&self, request: &Request<'_>) -> Result<Batch<D, E::Condition>, ExampleError> {
+        let batch = self.examples.batch(request)?;
+        let count = request.indices.len();
+        let mut rng = ChaCha8Rng::seed_from_u64(request.seed);
+        // Row `count` of both together is the null condition.
+        let mut row = |own: usize| {
+            let uniform = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+            if uniform < self.probability {
+                count
+            } else {
+                own
+            }
+        };
+        let rows: Vec<usize> = (0..count).map(&mut row).collect();
+        let own = batch.condition.for_batch(count);
+        let both = E::Condition::join(own, self.null.for_batch(1))?;
+        Ok(Batch {
+            clean: batch.clean,
+            condition: both.select(&rows),
+        })
     }
 }

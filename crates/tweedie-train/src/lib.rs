@@ -13,7 +13,7 @@
 //! | [`Ema`]: the running average of the weights | `ema.rs` |
 //! | [`clip_global_norm`] | `clip.rs` |
 //! | [`LearningRate`]: warm-up and decay | `learning_rate.rs` |
-//! | [`Examples`], [`Shuffle`]: the data and their order | `data.rs`, `shuffle.rs` |
+//! | [`Examples`], [`Paired`], [`DropCondition`], [`Shuffle`]: the data, their conditions and their order | `data.rs`, `shuffle.rs` |
 //! | [`ProgressLine`]: loss, examples per second and time left | `progress.rs` |
 //!
 //! All random numbers of step `k` are a function of the seed and `k`. An interrupted and resumed
@@ -61,7 +61,7 @@ mod trainer;
 pub use adamw::{AdamW, AdamWSettings};
 pub use checkpoint::{RunError, has_checkpoint};
 pub use clip::clip_global_norm;
-pub use data::Examples;
+pub use data::{Batch, DropCondition, ExampleError, Examples, Paired, Request};
 pub use ema::{Ema, EmaDecay, EmaWarmup};
 pub use learning_rate::{Decay, LearningRate};
 pub use objective::Objective;

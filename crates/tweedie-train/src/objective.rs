@@ -66,6 +66,24 @@ impl<S: Schedule> Objective<S> {
         times: &[f64],
         noise: Tensor<D>,
     ) -> Result<Tensor<1>, InputError> {
+        self.loss_with(model, clean, times, noise, &())
+    }
+
+    /// Like [`loss`](Self::loss), for a conditional network. The condition has one row per sample.
+    ///
+    /// # Errors
+    /// As [`loss`](Self::loss).
+    ///
+    /// # Panics
+    /// As [`loss`](Self::loss), and for a condition that the network does not take.
+    pub fn loss_with<const D: usize, C, N: Module + Network<D, C>>(
+        &self,
+        model: &Preconditioned<N>,
+        clean: Tensor<D>,
+        times: &[f64],
+        noise: Tensor<D>,
+        condition: &C,
+    ) -> Result<Tensor<1>, InputError> {
         let shape = clean.dims();
         let of_clean = |name, found: [usize; D]| match found == shape {
             true => Ok(()),
@@ -86,7 +104,7 @@ impl<S: Schedule> Objective<S> {
             .map(|&t| self.weighting.weight(&self.schedule, prediction, t))
             .collect();
         let target = clean * from_clean + noise * from_noise;
-        let output = model.predict(noisy, &levels);
+        let output = model.predict_with(noisy, &levels, condition);
         of_clean("the network's output", output.dims())?;
         let error = output - target;
         // Half precision is too coarse for a mean over the whole batch.

@@ -2,14 +2,18 @@
 
 use crate::adamw::AdamW;
 use crate::in_place::InPlace;
-use crate::{Ema, Examples, Objective, RunError, Shuffle, TrainSettings, clip_global_norm};
+use crate::{
+    Batch, Ema, ExampleError, Examples, Objective, Request, RunError, Shuffle, TrainSettings,
+    clip_global_norm,
+};
 use burn::module::{Module, ModuleDisplay, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tweedie_core::{
-    HostNoise, InputError, Network, Noise, Preconditioned, lock_generator, per_sample_sum,
+    Condition, HostNoise, InputError, Network, Noise, Preconditioned, lock_generator,
+    per_sample_sum,
 };
 use tweedie_math::{ParameterError, Schedule, stratified};
 
@@ -37,6 +41,9 @@ pub enum TrainError {
     /// No examples.
     #[error("no training examples")]
     NoExamples,
+    /// Examples that could not be read.
+    #[error("the examples could not be read: {0}")]
+    Data(#[source] ExampleError),
     /// The loss or the gradient norm is not finite.
     #[error(
         "the loss became {loss} at step {step}: lower the learning rate (now {learning_rate:e})"
@@ -165,8 +172,10 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
     ///
     /// # Errors
     /// * [`TrainError::NoExamples`] if `examples` is empty.
+    /// * [`TrainError::Data`] if the examples of a batch cannot be read.
     /// * [`TrainError::Examples`] if the number of examples has changed.
-    /// * [`TrainError::Input`] if a batch or the network's output has the wrong shape.
+    /// * [`TrainError::Input`] if a batch or the network's output has the wrong shape, or if the
+    ///   network does not take the conditions of the examples.
     /// * [`TrainError::Example`] if an example is not finite.
     /// * [`TrainError::Diverged`] if the loss or the gradient norm is not finite for another
     ///   reason.
@@ -176,12 +185,12 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
     /// # Panics
     /// If an earlier step panicked while updating the parameters, which loses the run.
     /// [`Self::average`] and `save` then panic too.
-    pub fn step<const D: usize>(
+    pub fn step<const D: usize, E: Examples<D>>(
         &mut self,
-        examples: &impl Examples<D>,
+        examples: &E,
     ) -> Result<Option<Report>, TrainError>
     where
-        N: Network<D>,
+        N: Network<D, E::Condition>,
     {
         if self.done >= self.settings.steps {
             return Ok(None);
@@ -200,7 +209,17 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
             return Err(TrainError::Examples { expected, found });
         }
         let indices = order.batch(step, batch);
-        let clean = examples.batch(&indices, &device);
+        // All random numbers of this step: times, noise, dropout, choices of the examples.
+        let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
+        rng.set_stream(u64::MAX - step as u64);
+        let shift = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        let [of_noise, of_dropout, of_data] = [(); 3].map(|()| rng.next_u64());
+        let request = Request {
+            indices: &indices,
+            device: &device,
+            seed: of_data,
+        };
+        let Batch { clean, condition } = examples.batch(&request).map_err(TrainError::Data)?;
         if clean.dims()[0] != batch {
             let name = "a batch of examples";
             let (found, expected) = (clean.dims().to_vec(), format!("[{batch}, …]"));
@@ -211,22 +230,22 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
             }
             .into());
         }
-
-        // All random numbers of this step: times, noise, dropout.
-        let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
-        rng.set_stream(u64::MAX - step as u64);
-        let shift = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        let shape = clean.dims();
+        condition.check(&shape).map_err(InputError::from)?;
+        let fits = self.model.network().accepts(shape, &condition);
+        fits.map_err(InputError::from)?;
+        let condition = condition.for_batch(batch);
         let times: Vec<f64> = stratified(shift, batch)
             .into_iter()
             .map(|u| self.objective.density.time(&self.objective.schedule, u))
             .collect();
-        let noise = HostNoise::seeded(rng.next_u64()).normal_like(&clean);
+        let noise = HostNoise::seeded(of_noise).normal_like(&clean);
         // Dropout draws from burn's process-wide generator, even as late as in the backward pass.
         let turn = lock_generator();
-        device.seed(rng.next_u64());
-        let loss = self
-            .objective
-            .loss(&self.model, clean.clone(), &times, noise)?;
+        device.seed(of_dropout);
+        let loss =
+            self.objective
+                .loss_with(&self.model, clean.clone(), &times, noise, &condition)?;
         let gradients = GradientsParams::from_grads(loss.backward(), &*self.model);
         drop(turn);
         let clip = self.settings.clip.unwrap_or(f64::INFINITY);

@@ -77,5 +77,5 @@ pub mod prelude {
         Adaptive, AnyStep, DpmSolver, RungeKutta, Sampler, State, Step, UniPc, likelihood,
     };
     #[cfg(feature = "train")]
-    pub use tweedie_train::{Objective, TrainSettings, Trainer};
+    pub use tweedie_train::{DropCondition, Objective, Paired, TrainSettings, Trainer};
 }

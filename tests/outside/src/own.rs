@@ -48,6 +48,13 @@ impl Condition for Means {
         }
     }
 
+    fn select(&self, rows: &[usize]) -> Self {
+        match self.0.len() {
+            0 | 1 => self.clone(),
+            _ => Self(rows.iter().map(|&row| self.0[row]).collect()),
+        }
+    }
+
     fn join(first: Self, second: Self) -> Result<Self, ConditionError> {
         if first.0.is_empty() != second.0.is_empty() {
             return Err(refused("two of a kind".into(), "one and none".into()));

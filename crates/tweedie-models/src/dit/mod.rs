@@ -15,12 +15,13 @@ use crate::convolution::{Conv2d, Conv2dConfig};
 use crate::probe::Probe;
 use crate::time::sinusoids;
 use crate::unet::counted;
-use crate::{Activation, Class, Conditions, Heads, NetworkError, Perceptron, Probed};
+use crate::{Activation, Architecture, Class, Conditions, Heads, NetworkError, Perceptron, Probed};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use tweedie_core::ConditionError;
 use tweedie_math::ParameterError;
 
 /// Configuration of a [`Dit`].
@@ -191,7 +192,7 @@ impl Dit {
     }
 }
 
-crate::conditions::probed!(Dit);
+crate::probe::probed!(Dit);
 
 impl Probed for Dit {
     /// # Panics
@@ -240,6 +241,14 @@ impl Probed for Dit {
             .reshape([batch, rows, columns, patch, patch, outputs])
             .permute([0, 5, 1, 3, 2, 4])
             .reshape([batch, outputs, h, w])
+    }
+
+    fn check_condition(
+        &self,
+        channels: usize,
+        conditions: &Conditions,
+    ) -> Result<(), ConditionError> {
+        Architecture::check_condition(self.config(), channels, conditions)
     }
 }
 

@@ -34,12 +34,13 @@ use crate::norm::{Modulation, norm_act, norm_alone};
 use crate::patch::{fold, unfold};
 use crate::probe::Probe;
 use crate::{
-    Activation, ClassEmbedding, Conditions, Context, Probed, SelfAttention, SpatialTransformer,
-    TimeEmbedding,
+    Activation, Architecture, ClassEmbedding, Conditions, Context, Probed, SelfAttention,
+    SpatialTransformer, TimeEmbedding,
 };
 use burn::module::Module;
 use burn::nn::GroupNorm;
 use burn::tensor::Tensor;
+use tweedie_core::ConditionError;
 use tweedie_ops::concat_channels;
 
 /// A U-Net: `[b, c, h, w]` and `[b]` to `[b, c', h, w]`.
@@ -124,7 +125,7 @@ impl Unet {
     }
 }
 
-crate::conditions::probed!(Unet);
+crate::probe::probed!(Unet);
 
 impl Probed for Unet {
     /// # Panics
@@ -179,6 +180,14 @@ impl Probed for Unet {
             h = h.clone() / time.cast(h.dtype()).unsqueeze_dims::<4>(&[1, 2, 3]);
         }
         unfold(h, self.config.patch)
+    }
+
+    fn check_condition(
+        &self,
+        channels: usize,
+        conditions: &Conditions,
+    ) -> Result<(), ConditionError> {
+        Architecture::check_condition(self.config(), channels, conditions)
     }
 }
 

@@ -3,13 +3,13 @@
 use super::{Cases, device, file};
 use std::path::Path;
 use tweedie::burn::optim::GradientsParams;
-use tweedie::burn::tensor::{Device, Tensor};
+use tweedie::burn::tensor::{Device, Int, Tensor};
 use tweedie::core::{Preconditioned, TimeInput};
 use tweedie::math::{Prediction, TimeDensity, VariancePreserving, Weighting};
-use tweedie::models::{Mlp, MlpConfig, seeded};
+use tweedie::models::{ClassInput, Conditions, Mlp, MlpConfig, Unet, UnetConfig, seeded};
 use tweedie::train::{
-    AdamWSettings, Decay, EmaDecay, EmaWarmup, Examples, Objective, TrainError, TrainSettings,
-    Trainer, clip_global_norm,
+    AdamWSettings, Batch, Decay, DropCondition, EmaDecay, EmaWarmup, ExampleError, Examples,
+    Objective, Paired, Request, TrainError, TrainSettings, Trainer, clip_global_norm,
 };
 
 type Run = Trainer<Mlp, VariancePreserving>;
@@ -30,6 +30,15 @@ fn settings() -> TrainSettings {
 
 fn run() -> Run {
     Run::new(network(4), objective(), settings()).unwrap()
+}
+
+/// A run of a network with three classes.
+fn classes() -> Trainer<Unet, VariancePreserving> {
+    let mut config = UnetConfig::new(1).with_widths([8]).with_groups(Some(4));
+    config.class = Some(ClassInput::Table { count: 3 });
+    let network = seeded(0, &device(), config.init(&device()).unwrap());
+    let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
+    Trainer::new(model, objective(), settings().with_batch(5)).unwrap()
 }
 
 fn points(count: usize) -> Tensor<2> {
@@ -135,16 +144,53 @@ pub(crate) fn cases(folder: &Path) -> Cases {
         || {
             struct One;
             impl Examples<2> for One {
+                type Condition = ();
+
                 fn len(&self) -> usize {
                     5
                 }
-                fn batch(&self, _: &[usize], device: &Device) -> Tensor<2> {
-                    Tensor::ones([1, 2], device)
+                fn batch(&self, request: &Request<'_>) -> Result<Batch<2>, ExampleError> {
+                    Ok(Batch {
+                        clean: Tensor::ones([1, 2], request.device),
+                        condition: (),
+                    })
                 }
             }
             run().step(&One)
         },
     );
+    all.error("Trainer::step", "examples that cannot be read", || {
+        struct Torn;
+        impl Examples<2> for Torn {
+            type Condition = ();
+
+            fn len(&self) -> usize {
+                5
+            }
+            fn batch(&self, _: &Request<'_>) -> Result<Batch<2>, ExampleError> {
+                Err("row 2 of the table is cut off".into())
+            }
+        }
+        run().step(&Torn)
+    });
+    all.error(
+        "Trainer::step",
+        "no class for a network with classes",
+        || classes().step(&Tensor::<4>::ones([5, 1, 8, 8], &Device::flex())),
+    );
+    all.error("Trainer::step", "label 3 of 3 classes", || {
+        let labels = Tensor::<1, Int>::from_ints([0, 1, 2, 3, 3], &Device::flex());
+        let images = Tensor::<4>::ones([5, 1, 8, 8], &Device::flex());
+        classes().step(&Paired::new(images, Conditions::none().with_labels(labels)).unwrap())
+    });
+    all.error("Paired::new", "two labels for five images", || {
+        let labels = Tensor::<1, Int>::from_ints([0, 1], &Device::flex());
+        let images = Tensor::<4>::ones([5, 1, 8, 8], &Device::flex());
+        Paired::new(images, Conditions::none().with_labels(labels))
+    });
+    all.error("DropCondition::new", "a probability of 1.1", || {
+        DropCondition::new(points(5), (), 1.1).map(drop)
+    });
     let foreign = folder.join("photographs");
     file(folder, "photographs/holiday.jpg", b"irreplaceable");
     all.error("Trainer::save", "a folder of photographs", move || {
