@@ -52,12 +52,14 @@ pub enum AffineError {
 /// use tweedie_math::{Ancestral, LevelPath, Span, VariancePreserving};
 /// use tweedie_samplers::{OverlapNoise, Sampler, affine_law};
 ///
-/// let prior = Gaussian::isotropic(&[2.0], 0.5)?; let path =
-/// LevelPath::uniform(VariancePreserving::default(), Span::FULL, 200)?; let ddpm =
-/// Sampler::new(Ancestral::default(), path); let law = affine_law(&ddpm, &prior, [1, 1], &prior,
-/// OverlapNoise::BrownianPath, &Device::flex())?; // DDPM's small variance loses some spread in 200
-/// steps: 0.48 instead of 0.5. let std = law.covariance()[0][0].sqrt(); assert!((law.mean()[0] -
-/// 2.0).abs() < 0.01 && (0.47..0.49).contains(&std));
+/// let prior = Gaussian::isotropic(&[2.0], 0.5)?;
+/// let path = LevelPath::uniform(VariancePreserving::default(), Span::FULL, 200)?;
+/// let ddpm = Sampler::new(Ancestral::default(), path);
+/// let noise = OverlapNoise::BrownianPath;
+/// let law = affine_law(&ddpm, &prior, [1, 1], &prior, noise, &Device::flex())?;
+/// // DDPM's small variance loses some spread in 200 steps: 0.48 instead of 0.5.
+/// let std = law.covariance()[0][0].sqrt();
+/// assert!((law.mean()[0] - 2.0).abs() < 0.01 && (0.47..0.49).contains(&std));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
