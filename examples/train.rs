@@ -12,9 +12,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tweedie::burn::module::Module;
+use tweedie::burn::tensor::{Int, TensorData};
 use tweedie::image::grid;
 use tweedie::math::AnySchedule;
-use tweedie::models::{Precision, seeded};
+use tweedie::models::{ClassInput, Conditions, Precision, seeded};
 use tweedie::prelude::*;
 use tweedie::train::{Decay, LearningRate, ProgressLine, has_checkpoint};
 use tweedie_examples::finish;
@@ -28,6 +29,16 @@ struct Arguments {
     /// A folder of PNG and JPEG files, or an IDX file; by default the bundled digits
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Learn the classes of the images, and without a class for one image in ten, so that the
+    /// samples can be guided; the digits have classes
+    #[arg(long, conflicts_with = "phantoms")]
+    classes: bool,
+    /// An IDX file with the class of each image of `--data`
+    #[arg(long, requires_all = ["data", "classes"])]
+    labels: Option<PathBuf>,
+    /// The guidance scale of the samples of each class
+    #[arg(long, default_value_t = 2.0, allow_negative_numbers = true)]
+    guidance: f64,
     /// Train on this many synthetic heads of `--size`×`--size` pixels (by default 64×64)
     #[arg(long, conflicts_with_all = ["data", "channels"], value_parser = at_least_one)]
     phantoms: Option<usize>,
@@ -90,6 +101,9 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     // Check all of the input before anything is written.
     let settings = arguments.settings();
     settings.check()?;
+    if !arguments.guidance.is_finite() {
+        return Err("--guidance has to be a finite number".into());
+    }
     let images = arguments.images()?;
     let config = arguments.model(&images)?;
     let (checkpoint, exported) = (
@@ -104,7 +118,7 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
 
     let device = Device::default();
-    let data = images.tensor(ValueRange::Signed, &device);
+    let data = examples(&images, &config, &device)?;
     let model = seeded(arguments.seed, &device, config.init(&device)?);
     let objective = Objective::new(schedule());
     let description = Description {
@@ -141,7 +155,9 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             let path = arguments
                 .out
                 .join(format!("samples-{:06}.png", report.step));
-            let samples = samples(trainer.average(), &config, &device)?;
+            let average = trainer.average().clone().into_network();
+            let average = Model::new(config.clone(), average)?;
+            let samples = samples(&average, arguments.guidance, &device)?;
             // Enlarge small images to about 84 pixels, so that they can be seen.
             let scale = 84 / config.size[0].max(config.size[1]);
             grid(samples, ValueRange::Signed, 8)?
@@ -192,10 +208,49 @@ fn schedule() -> AnySchedule {
     AnySchedule::Cosine(Cosine::default())
 }
 
-/// Draws 64 samples by 50 steps of DDIM.
-fn samples(
-    model: &dyn Denoiser<4>,
+/// The probability with which an image loses its class in training.
+const DROPPED: f64 = 0.1;
+
+/// The number of classes of a network; its table has one more row, for no class.
+fn classes(config: &ModelConfig<UnetConfig>) -> Option<usize> {
+    match config.network.class {
+        Some(ClassInput::Table { count }) => Some(count - 1),
+        _ => None,
+    }
+}
+
+/// The condition of the given classes; none if there are none.
+fn of_classes(classes: &[usize], device: &Device) -> Conditions {
+    if classes.is_empty() {
+        return Conditions::none();
+    }
+    let labels: Vec<i32> = classes.iter().map(|&class| class as i32).collect();
+    let labels = TensorData::new(labels, [classes.len()]);
+    Conditions::none().with_labels(Tensor::<1, Int>::from_data(labels, device))
+}
+
+type Examples = DropCondition<Paired<4, Conditions>, Conditions>;
+
+/// The images with their classes, if the network takes classes.
+fn examples(
+    images: &Images,
     config: &ModelConfig<UnetConfig>,
+    device: &Device,
+) -> Result<Examples, Box<dyn Error>> {
+    let count = classes(config);
+    let labels = images.labels().filter(|_| count.is_some());
+    let labels: Vec<usize> = labels.into_iter().flatten().map(|&it| it.into()).collect();
+    let null = of_classes(&Vec::from_iter(count), device);
+    let data = images.tensor(ValueRange::Signed, device);
+    let examples = Paired::new(data, of_classes(&labels, device))?;
+    let probability = if count.is_some() { DROPPED } else { 0.0 };
+    Ok(DropCondition::new(examples, null, probability)?)
+}
+
+/// Draws samples by 50 steps of DDIM: 64, or a row of 8 of each class.
+fn samples(
+    model: &Model<UnetConfig>,
+    guidance: f64,
     device: &Device,
 ) -> Result<Tensor<4>, Box<dyn Error>> {
     let sampler = Sampler::new(
@@ -203,9 +258,15 @@ fn samples(
         LevelPath::uniform(schedule(), Span::FULL, 50)?,
     );
     let mut noise = HostNoise::seeded(0);
-    let shape = [64, config.channels, config.size[0], config.size[1]];
-    let x = sampler.start(shape, device, &mut noise)?;
-    Ok(sampler.sample(model, x, &mut noise)?)
+    let Some(count) = classes(model.config()) else {
+        let x = sampler.start(model.shape(64), device, &mut noise)?;
+        return Ok(sampler.sample(model, x, &mut noise)?);
+    };
+    let rows: Vec<usize> = (0..8 * count).map(|place| place / 8).collect();
+    let [of_rows, null] = [&rows[..], &[count]].map(|classes| of_classes(classes, device));
+    let guided = model.guided(of_rows, null, guidance)?;
+    let x = sampler.start(model.shape(rows.len()), device, &mut noise)?;
+    Ok(sampler.sample(&guided, x, &mut noise)?)
 }
 
 impl Arguments {
@@ -233,14 +294,18 @@ impl Arguments {
         if self.size.is_some() || self.channels.is_some() {
             return Err("--size and --channels are for a folder of images".into());
         }
-        Ok(match &self.data {
+        let images = match &self.data {
             None => Images::digits()?,
             Some(path) => Images::idx(path)?,
+        };
+        Ok(match &self.labels {
+            None => images,
+            Some(labels) => images.with_idx_labels(labels)?,
         })
     }
 
     fn model(&self, images: &Images) -> Result<ModelConfig<UnetConfig>, Box<dyn Error>> {
-        let network = UnetConfig::new(images.channels())
+        let mut network = UnetConfig::new(images.channels())
             .with_widths(self.multipliers.iter().map(|factor| factor * self.width))
             .with_blocks(self.blocks)
             .with_groups(Some(8))
@@ -248,6 +313,13 @@ impl Arguments {
             .with_time_scale(if self.diffusers { 1.0 } else { 1000.0 });
         if self.diffusers && self.patch > 1 {
             return Err("--diffusers cannot represent --patch".into());
+        }
+        if self.classes {
+            let labels = images
+                .labels()
+                .ok_or("--classes needs --labels for these images")?;
+            let count = usize::from(labels.iter().copied().max().unwrap_or(0)) + 2;
+            network.class = Some(ClassInput::Table { count });
         }
         network.check()?;
         let [height, width] = images.size();

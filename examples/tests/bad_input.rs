@@ -60,6 +60,12 @@ fn training_refuses_before_it_writes() {
         (word("--size 8"), "folder of images"),
         (word("--phantoms 2 --size 0"), "at least 1×1 pixels"),
         (word("--resume"), "run.json"),
+        (word("--classes --guidance nan"), "--guidance"),
+        (word("--labels labels.idx"), "--data"),
+        (
+            [data("mixed").to_vec(), word("--classes --size 8")].concat(),
+            "--labels",
+        ),
     ] {
         let out = at("out");
         let output = example("train")
