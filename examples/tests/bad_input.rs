@@ -61,7 +61,6 @@ fn training_refuses_before_it_writes() {
         (word("--phantoms 2 --size 0"), "at least 1×1 pixels"),
         (word("--resume"), "run.json"),
         (word("--classes --guidance nan"), "--guidance"),
-        (word("--labels labels.idx"), "--data"),
         (
             [data("mixed").to_vec(), word("--classes --size 8")].concat(),
             "--labels",
