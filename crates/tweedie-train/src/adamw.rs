@@ -20,7 +20,7 @@ use tweedie_ops::{AdamWStep, adamw};
 pub struct AdamWSettings {
     /// The decay rates β₁ and β₂ of the two moments, in `[0, 1)`; default 0.9 and 0.999.
     pub betas: [f64; 2],
-    /// ε, added to the square root of the second moment, at least 0; default 1e-8.
+    /// ε, added to the square root of the second moment, above 0; default 1e-8.
     pub epsilon: f64,
     /// The weight decay, at least 0; default 0.
     pub weight_decay: f64,
@@ -67,7 +67,7 @@ impl AdamWSettings {
             let fits = (0.0..1.0).contains(&beta);
             ParameterError::require(fits, name, "within [0, 1)", beta)?;
         }
-        ParameterError::require_non_negative("AdamW's ε", self.epsilon)?;
+        ParameterError::require_positive("AdamW's ε", self.epsilon)?;
         ParameterError::require_non_negative("the weight decay", self.weight_decay).map(drop)
     }
 }

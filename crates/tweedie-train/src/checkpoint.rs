@@ -63,6 +63,9 @@ struct StoredRun {
     /// The `G` of the files that hold the tensors.
     generation: u8,
     done: usize,
+    /// The number of skipped steps, in all and at the end.
+    #[serde(default)]
+    skipped: [usize; 2],
     /// The number of examples; `None` before the first step.
     examples: Option<usize>,
     settings: Value,
@@ -89,6 +92,7 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
             format: FORMAT.into(),
             generation: 0,
             done: self.done,
+            skipped: self.skipped,
             examples: self.order.as_ref().map(|(examples, _)| *examples),
             settings: value(&path, &self.settings)?,
             objective: value(&path, &self.objective)?,
@@ -178,6 +182,7 @@ impl<N: Module + ModuleDisplay, S: Schedule + Serialize + DeserializeOwned> Trai
         trainer.ema = InPlace::new(Ema::from_average(average, settings.ema));
         trainer.optimizer = AdamW::of_modules(settings.adamw, [first, second]);
         trainer.done = run.done;
+        trainer.skipped = run.skipped;
         let order = |examples| (examples, Shuffle::new(examples, settings.seed));
         trainer.order = run.examples.map(order);
         Ok(trainer)
@@ -229,7 +234,9 @@ fn is_cut_off(directory: &Path) -> bool {
 fn read(path: &Path) -> Result<StoredRun, RunError> {
     let text = read_text(path, MOST_BYTES).map_err(file(path))?;
     let run: StoredRun = serde_json::from_str(&text).map_err(file(path))?;
-    match run.format == FORMAT && run.generation < 2 && run.examples != Some(0) {
+    let [skipped, at_the_end] = run.skipped;
+    let counts = at_the_end <= skipped && skipped <= run.done && run.examples != Some(0);
+    match run.format == FORMAT && run.generation < 2 && counts {
         true => Ok(run),
         false => Err(file(path)(format!("not a run of the format {FORMAT}"))),
     }

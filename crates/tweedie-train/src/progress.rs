@@ -30,11 +30,19 @@ impl ProgressLine {
 
     /// Updates the bar after a step.
     pub fn show(&mut self, report: &Report) {
+        self.bar.set_position(report.step as u64);
+        if let Some(examples) = &report.skipped {
+            let loss = report.loss;
+            self.say(format!(
+                "step {}: skipped, the loss is {loss}; examples {examples:?}",
+                report.step
+            ));
+            return;
+        }
         let before = self.smoothed.unwrap_or(report.loss);
         let smoothed = 0.98 * before + 0.02 * report.loss;
         self.smoothed = Some(smoothed);
         let pace = self.bar.per_sec() * report.batch as f64;
-        self.bar.set_position(report.step as u64);
         self.bar
             .set_message(format!("loss {smoothed:.4}  {pace:.0} images/s"));
     }

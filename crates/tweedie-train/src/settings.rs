@@ -31,6 +31,9 @@ pub struct TrainSettings {
     /// Decay of the exponential moving average of the parameters per step; default 0.999, with
     /// [`EmaWarmup::Ratio`](crate::EmaWarmup::Ratio).
     pub ema: EmaDecay,
+    /// The run stops after this many steps in a row whose loss or gradient is not finite, at least
+    /// 1; default 10.
+    pub patience: usize,
     /// Seed of the times, the noise, dropout and the order of the examples; default 0.
     pub seed: u64,
     /// Whether the backward pass recomputes cheap operations instead of storing their outputs.
@@ -51,6 +54,7 @@ impl Default for TrainSettings {
             adamw: AdamWSettings::default(),
             clip: Some(1.0),
             ema: EmaDecay::new(0.999),
+            patience: 10,
             seed: 0,
             recompute: false,
         }
@@ -109,6 +113,12 @@ impl TrainSettings {
         }
     }
 
+    /// Sets after how many steps in a row without a finite loss the run stops.
+    #[must_use]
+    pub fn with_patience(self, patience: usize) -> Self {
+        Self { patience, ..self }
+    }
+
     /// Sets the seed.
     #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
@@ -132,6 +142,12 @@ impl TrainSettings {
         check("steps", "at least 1", self.steps as f64, self.steps > 0)?;
         let batch = (1..=1 << 24).contains(&self.batch);
         check("batch", "from 1 to 16,777,216", self.batch as f64, batch)?;
+        check(
+            "patience",
+            "at least 1",
+            self.patience as f64,
+            self.patience > 0,
+        )?;
         self.learning_rate.check()?;
         self.adamw.check()?;
         if let Some(clip) = self.clip {

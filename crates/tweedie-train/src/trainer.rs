@@ -18,7 +18,7 @@ use tweedie_core::{
 use tweedie_math::{ParameterError, Schedule, stratified};
 
 /// The result of a training step.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Report {
     /// The number of steps done, including this one.
@@ -29,6 +29,9 @@ pub struct Report {
     pub gradient_norm: f64,
     /// The number of examples in the step.
     pub batch: usize,
+    /// The indices of the examples, if the step was skipped because its loss or gradient is not
+    /// finite. The parameters are then unchanged.
+    pub skipped: Option<Vec<usize>>,
 }
 
 /// Why a run cannot begin or continue.
@@ -44,7 +47,7 @@ pub enum TrainError {
     /// Examples that could not be read.
     #[error("the examples could not be read: {0}")]
     Data(#[source] ExampleError),
-    /// The loss or the gradient norm is not finite.
+    /// The loss or the gradient norm was not finite for too many steps in a row.
     #[error(
         "the loss became {loss} at step {step}: lower the learning rate (now {learning_rate:e})"
     )]
@@ -98,6 +101,8 @@ pub struct Trainer<N: Module, S> {
     pub(crate) ema: InPlace<Ema<Preconditioned<N>>>,
     pub(crate) optimizer: AdamW,
     pub(crate) done: usize,
+    /// The number of skipped steps, in all and since the last one that was not.
+    pub(crate) skipped: [usize; 2],
     /// The number of examples and their order; set by the first step or the checkpoint.
     pub(crate) order: Option<(usize, Shuffle)>,
 }
@@ -146,6 +151,7 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
             objective,
             model: InPlace::new(model),
             done: 0,
+            skipped: [0; 2],
             order: None,
         })
     }
@@ -156,10 +162,16 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         &self.settings
     }
 
-    /// The number of steps done.
+    /// The number of steps done, including skipped ones.
     #[must_use]
     pub fn done(&self) -> usize {
         self.done
+    }
+
+    /// The number of steps that were skipped because their loss or gradient was not finite.
+    #[must_use]
+    pub fn skipped(&self) -> usize {
+        self.skipped[0]
     }
 
     /// The model with averaged weights, on the device without autodiff.
@@ -170,15 +182,18 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
 
     /// Makes one training step. Returns `None` when all steps are done.
     ///
+    /// A step whose loss or gradient is not finite leaves the parameters unchanged; its report
+    /// names the examples. [`TrainSettings::patience`] such steps in a row are an error.
+    ///
     /// # Errors
     /// * [`TrainError::NoExamples`] if `examples` is empty.
     /// * [`TrainError::Data`] if the examples of a batch cannot be read.
     /// * [`TrainError::Examples`] if the number of examples has changed.
     /// * [`TrainError::Input`] if a batch or the network's output has the wrong shape, or if the
     ///   network does not take the conditions of the examples.
-    /// * [`TrainError::Example`] if an example is not finite.
-    /// * [`TrainError::Diverged`] if the loss or the gradient norm is not finite for another
-    ///   reason.
+    /// * [`TrainError::Example`] if too many steps in a row were skipped, the last one for an
+    ///   example that is not finite.
+    /// * [`TrainError::Diverged`] if they were skipped for another reason.
     ///
     /// The parameters stay unchanged in all cases.
     ///
@@ -255,9 +270,16 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
             loss: f64::from(loss.into_scalar::<f32>()),
             gradient_norm: norm.unwrap_or(0.0),
             batch,
+            skipped: None,
         };
         let learning_rate = self.settings.learning_rate.at(step, self.settings.steps);
         if !(report.loss.is_finite() && report.gradient_norm.is_finite()) {
+            self.done += 1;
+            self.skipped = self.skipped.map(|count| count + 1);
+            if self.skipped[1] < self.settings.patience {
+                let skipped = Some(indices);
+                return Ok(Some(Report { skipped, ..report }));
+            }
             if let Some(place) = not_finite(&clean) {
                 let index = indices[place];
                 return Err(TrainError::Example { index });
@@ -268,9 +290,10 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
                 learning_rate,
             });
         }
-        let optimizer = &mut self.optimizer;
+        self.skipped[1] = 0;
+        let (optimizer, number) = (&mut self.optimizer, step + 1 - self.skipped[0]);
         self.model
-            .replace(|model| optimizer.step(learning_rate, step + 1, model, gradients));
+            .replace(|model| optimizer.step(learning_rate, number, model, gradients));
         self.ema.replace(|ema| ema.update(&self.model, step));
         self.done += 1;
         Ok(Some(report))

@@ -112,6 +112,7 @@ fn nonsense_is_refused_before_work() {
     };
     assert_eq!(refused(settings(0)), "steps");
     assert_eq!(refused(settings(1).with_batch(0)), "batch");
+    assert_eq!(refused(settings(1).with_patience(0)), "patience");
     assert_eq!(refused(settings(1).with_clip(0.0)), "the clipping norm");
     assert_eq!(
         refused(settings(1).with_ema(1.0)),
@@ -136,8 +137,9 @@ fn nonsense_is_refused_before_work() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_ends_the_run_with_its_step() {
-    let mut run = Run::new(fresh(8), objective(), settings(5)).expect("a run");
+fn losses_that_are_no_numbers_end_the_run_by_name() {
+    let settings = settings(5).with_patience(1);
+    let mut run = Run::new(fresh(8), objective(), settings).expect("a run");
     let before = bits(run.average());
     let broken = images() * f64::NAN;
     // The error blames the examples and not the learning rate.
@@ -149,9 +151,48 @@ fn a_loss_that_is_no_number_ends_the_run_with_its_step() {
     let large = images() * 1e30;
     assert!(matches!(
         run.step(&large),
-        Err(TrainError::Diverged { step: 1, .. })
+        Err(TrainError::Diverged { step: 2, .. })
     ));
-    assert_eq!((bits(run.average()), run.done()), (before, 0));
+    assert_eq!((bits(run.average()), run.skipped()), (before, 2));
+}
+
+/// One bad example costs its steps and nothing else, also across a resumption.
+#[test]
+fn a_bad_example_is_skipped_and_named() -> Result<(), TrainError> {
+    let bad = Tensor::<4>::full([1, 1, 8, 8], f64::NAN, &Device::flex());
+    let examples = images().slice_assign([3..4, 0..1, 0..8, 0..8], bad);
+    let settings = settings(10).with_patience(3);
+    let start = || Run::new(fresh(8), objective(), settings);
+    let mut run = start()?;
+    let mut skipped = 0;
+    while let Some(report) = run.step(&examples)? {
+        // Ten examples in batches of four.
+        let bad = report
+            .skipped
+            .inspect(|indices| assert!(indices.contains(&3)));
+        skipped += usize::from(bad.is_some());
+        assert_eq!(run.skipped(), skipped);
+    }
+    assert!((2..8).contains(&skipped), "{skipped} steps");
+    let x = bits(run.average());
+    assert_ne!(x, bits(start()?.average()));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut first = start()?;
+    for _ in 0..6 {
+        first.step(&examples)?;
+    }
+    first.save(folder.path(), &"a U-Net")?;
+    let mut second = Run::resume(folder.path(), fresh(8), objective(), settings, &"a U-Net")?;
+    while second.step(&examples)?.is_some() {}
+    assert_eq!((bits(second.average()), second.skipped()), (x, skipped));
+
+    // Patience counts steps in a row.
+    let mut hopeless = start()?;
+    let all = images() * f64::NAN;
+    assert!(hopeless.step(&all)?.is_some() && hopeless.step(&all)?.is_some());
+    assert!(hopeless.step(&all).is_err());
+    Ok(())
 }
 
 /// A network whose output is 0.

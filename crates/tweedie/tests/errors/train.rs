@@ -63,6 +63,9 @@ pub(crate) fn cases(folder: &Path) -> Cases {
     all.error("TrainSettings::check", "0 steps", || {
         settings().with_steps(0).check()
     });
+    all.error("TrainSettings::check", "a patience of 0", || {
+        settings().with_patience(0).check()
+    });
     all.error("TrainSettings::check", "a batch of 2⁴⁰", || {
         settings().with_batch(1 << 40).check()
     });
@@ -124,7 +127,8 @@ pub(crate) fn cases(folder: &Path) -> Cases {
     });
     all.error("Trainer::step", "no examples", || run().step(&points(0)));
     all.error("Trainer::step", "an example of NaN", || {
-        run()
+        Run::new(network(4), objective(), settings().with_patience(1))
+            .unwrap()
             .step(&(points(5) * f64::NAN))
             .map_err(|error| match error {
                 TrainError::Example { .. } => {
