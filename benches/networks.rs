@@ -36,7 +36,7 @@ fn training(criterion: &mut Criterion, name: &str, config: &UnetConfig, batch: u
     let settings = TrainSettings::default()
         .with_batch(batch)
         .with_steps(usize::MAX);
-    let objective = Objective::new(VariancePreserving::default());
+    let objective = ScoreMatching::new(VariancePreserving::default());
     let mut trainer = Trainer::new(model(config), objective, settings).expect("a run");
     criterion.bench_function(&format!("{name}/training step/{batch}"), |bencher| {
         bencher.iter(|| trainer.step(&x).expect("a step"));

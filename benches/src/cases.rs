@@ -83,7 +83,7 @@ pub fn measure(case: &str, seconds: f64, device: &Device, dtype: DType) -> Resul
             let settings = TrainSettings::default()
                 .with_batch(batch)
                 .with_steps(usize::MAX);
-            let mut trainer = Trainer::new(model, Objective::new(process), settings)?;
+            let mut trainer = Trainer::new(model, ScoreMatching::new(process), settings)?;
             least(seconds, || {
                 trainer.step(&x)?;
                 Ok(x.device().sync()?)

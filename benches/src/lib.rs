@@ -1,6 +1,7 @@
 //! Code that the benchmarks share; their results are in `docs/BENCHMARKS.md`.
 
 mod cases;
+pub mod classifier;
 mod layers;
 mod machine;
 

@@ -2,6 +2,7 @@
 
 pub mod measure;
 pub mod restoration;
+pub mod training;
 
 use std::fmt::Display;
 use std::process::ExitCode;

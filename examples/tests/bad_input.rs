@@ -59,7 +59,9 @@ fn training_refuses_before_it_writes() {
         (word("--rate nan"), "learning rate"),
         (word("--size 8"), "folder of images"),
         (word("--phantoms 2 --size 0"), "at least 1×1 pixels"),
-        (word("--resume"), "run.json"),
+        (word("--resume"), "latest"),
+        (word("--held-out 1797"), "leaves none"),
+        (word("--offset-noise -1"), "offset noise"),
         (word("--classes --guidance nan"), "--guidance"),
         (
             [data("mixed").to_vec(), word("--classes --size 8")].concat(),
@@ -100,7 +102,7 @@ fn training_does_not_touch_a_checkpoint_of_another_run() {
         "{}",
         String::from_utf8_lossy(&first.stderr)
     );
-    let stored = || fs::read(out.join("checkpoint/run.json")).expect("a file");
+    let stored = || fs::read(out.join("checkpoints/step-000001/run.json")).expect("a file");
     let before = stored();
     refused(&train(&[]), "--resume continues it", "a second run");
     refused(

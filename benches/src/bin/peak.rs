@@ -74,7 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .with_batch(batch)
                 .with_recompute(words.len() == 3);
             let x = HostNoise::seeded(0).normal([batch, 3, 32, 32], &device);
-            let objective = Objective::new(VariancePreserving::default());
+            let objective = ScoreMatching::new(VariancePreserving::default());
             let mut trainer = Trainer::new(model, objective, settings)?;
             trainer.step(&x)?;
             let began = Instant::now();

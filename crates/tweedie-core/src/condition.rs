@@ -9,7 +9,7 @@
 
 use crate::{DenoiseError, Denoiser, InputError, Levels, Network, Posterior, Preconditioned};
 use burn::module::{Module, ModuleDisplay};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use tweedie_math::{Level, ParameterError};
 
 /// A network's additional input: classes, text, an image, or a type of your own.
@@ -34,6 +34,10 @@ pub trait Condition: Clone {
     #[must_use]
     fn select(&self, rows: &[usize]) -> Self;
 
+    /// Moves the tensors of the condition, if it has any, to a device.
+    #[must_use]
+    fn to_device(&self, device: &Device) -> Self;
+
     /// Concatenates the rows of `first` and `second`, to evaluate both in one batch.
     ///
     /// Classifier-free guidance uses this.
@@ -51,6 +55,8 @@ impl Condition for () {
     fn for_batch(&self, _: usize) -> Self {}
 
     fn select(&self, _: &[usize]) -> Self {}
+
+    fn to_device(&self, _: &Device) -> Self {}
 
     fn join((): Self, (): Self) -> Result<Self, ConditionError> {
         Ok(())
@@ -146,6 +152,8 @@ impl<const D: usize, N: Module + ModuleDisplay + Network<D, C>, C: Condition> De
             ParameterError::require_count("channels", channels)?;
         }
         self.condition.check(&shape)?;
+        let condition = self.condition.for_batch(shape[0]);
+        self.network.network().accepts(shape, &condition)?;
         self.network.check()
     }
 }
@@ -156,7 +164,7 @@ mod tests {
     use super::*;
     use crate::TimeInput;
     use burn::nn::{Linear, LinearConfig};
-    use burn::tensor::{DType, Device};
+    use burn::tensor::DType;
     use tweedie_math::Prediction;
 
     /// Predicts `x`, with the sign of `x` as the variance channel.

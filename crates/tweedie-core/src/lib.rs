@@ -44,6 +44,7 @@ mod resize;
 mod shape;
 mod threshold;
 mod value_range;
+mod variational;
 
 pub use advance::Advance;
 pub use autodiff::{Pullback, try_vjp, vjp};
@@ -66,3 +67,4 @@ pub use resize::{Interpolation, Resize};
 pub use shape::{accumulation_dtype, column, per_sample_sum};
 pub use threshold::{DynamicThreshold, StaticClip};
 pub use value_range::{LUMA, ValueRange};
+pub use variational::{Decoder, gaussian_kl};

@@ -212,7 +212,8 @@ impl<const D: usize, N: Module + Network<D>> Denoiser<D> for Preconditioned<N> {
         self.prediction.determines_clean(level)
     }
 
-    fn accepts(&self, _: [usize; D]) -> Result<(), InputError> {
+    fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
+        self.network.accepts(shape, &())?;
         self.check()
     }
 }

@@ -60,4 +60,4 @@ pub use spacing::Spacing;
 pub use tableau::Tableau;
 pub use time_density::{TimeDensity, stratified};
 pub use transition::Transition;
-pub use weighting::Weighting;
+pub use weighting::{LossWeight, Weighting};

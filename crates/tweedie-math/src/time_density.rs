@@ -11,11 +11,15 @@ use statrs::distribution::{ContinuousCDF, Normal};
 /// | density | law |
 /// |---|---|
 /// | `Uniform { min, max }` | `t` uniform |
+/// | `Nodes { count }` | the nodes of a [`Chain`](crate::Chain), each as often (DDPM, algorithm 1) |
+/// | `UniformLogSnr { min, max }` | `ln SNR` uniform: importance sampling of the likelihood |
 /// | `LogNormal { mean, std }` | `ln(σ/α)` normal (EDM: −1.2, 1.2), clamped to the schedule |
 /// | `LogitNormal { mean, std }` | `ln(t/(1−t))` normal (Stable Diffusion 3: 0, 1) |
 ///
 /// # Reference
-/// Karras et al. 2022, table 1, arXiv:2206.00364; Esser et al. 2024, eq. 19, arXiv:2403.03206.
+/// Ho et al. 2020, algorithm 1, arXiv:2006.11239; Song et al. 2021b, section 4.2 (importance
+/// sampling), arXiv:2101.09258; Karras et al. 2022, table 1, arXiv:2206.00364; Esser et al. 2024,
+/// eq. 19, arXiv:2403.03206.
 ///
 /// ```
 /// use tweedie_math::{TimeDensity, VariancePreserving};
@@ -29,6 +33,20 @@ use statrs::distribution::{ContinuousCDF, Normal};
 pub enum TimeDensity {
     /// `t` uniform between `min` and `max`.
     Uniform {
+        /// The smallest time.
+        min: f64,
+        /// The largest time.
+        max: f64,
+    },
+    /// The times `i/(count − 1)` of the nodes of a [`Chain`](crate::Chain).
+    Nodes {
+        /// The number of nodes, that of the chain, at least 1.
+        count: usize,
+    },
+    /// The log-SNR is uniform between those of the times `min` and `max`, within ±20. With
+    /// [`Weighting::Snr`](crate::Weighting::Snr) this is the likelihood's weight, up to a factor,
+    /// by importance sampling.
+    UniformLogSnr {
         /// The smallest time.
         min: f64,
         /// The largest time.
@@ -68,7 +86,8 @@ impl TimeDensity {
     /// finite and above 0.
     pub fn check(self) -> Result<(), ScheduleError> {
         match self {
-            Self::Uniform { min, max } => {
+            Self::Nodes { count } => parameter("count", "at least 1", count as f64, count > 0),
+            Self::Uniform { min, max } | Self::UniformLogSnr { min, max } => {
                 parameter("min", "within [0, 1)", min, (0.0..1.0).contains(&min))?;
                 parameter("max", "above min, at most 1", max, max > min && max <= 1.0)
             }
@@ -90,6 +109,14 @@ impl TimeDensity {
         let normal = |mean: f64, std: f64| mean + std * Normal::standard().inverse_cdf(u);
         match self {
             Self::Uniform { min, max } => min + u * (max - min),
+            Self::Nodes { count } => {
+                let place = ((u * count as f64) as usize).min(count.saturating_sub(1));
+                place as f64 / count.saturating_sub(1).max(1) as f64
+            }
+            Self::UniformLogSnr { min, max } => {
+                let [from, to] = [min, max].map(|t| schedule.level(t).log_snr().clamp(-20.0, 20.0));
+                schedule.time(from + u * (to - from))
+            }
             Self::LogNormal { mean, std } => schedule.time(-2.0 * normal(mean, std)),
             Self::LogitNormal { mean, std } => 1.0 / (1.0 + (-normal(mean, std)).exp()),
         }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 /// | `Uniform` | `1/out²`, so that `w = 1`: DDPM's simple loss for noise |
 /// | `Snr` | `SNR`: the simple loss of noise, for every prediction |
 /// | `MinSnr { gamma }` | `min(SNR, γ)` |
+/// | `SoftMinSnr { gamma }` | `1/(1/SNR + 1/γ)` |
 /// | `Edm { sigma_data }` | `(s² + d²)/(s d)²` with `s = σ/α`: `w = 1` for `Edm` |
 /// | `Likelihood` | `−½ SNR′(t)`, equal to `½ g²` on the score: the continuous bound |
 /// | `Elbo { steps }` | `½ N (SNR(t − 1/N) − SNR(t))`: the bound of a chain of `N` steps |
@@ -23,8 +24,9 @@ use serde::{Deserialize, Serialize};
 ///
 /// # Reference
 /// Ho et al. 2020, eq. 14; Salimans & Ho 2022, section 4, arXiv:2202.00512; Hang et al. 2023,
-/// eq. 8, arXiv:2303.09556; Karras et al. 2022, table 1; Song et al. 2021b, theorem 1,
-/// arXiv:2101.09258; Kingma et al. 2021, eq. 13 and 17, arXiv:2107.00630.
+/// eq. 8, arXiv:2303.09556; Crowson et al. 2024, section 4.3 (soft), arXiv:2401.11605; Karras et
+/// al. 2022, table 1; Song et al. 2021b, theorem 1, arXiv:2101.09258; Kingma et al. 2021, eq. 13
+/// and 17, arXiv:2107.00630.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -37,6 +39,11 @@ pub enum Weighting {
     /// The signal-to-noise ratio, capped at `gamma` (5 in the paper).
     MinSnr {
         /// The cap γ.
+        gamma: f64,
+    },
+    /// The signal-to-noise ratio with a smooth limit at `gamma`.
+    SoftMinSnr {
+        /// The limit γ.
         gamma: f64,
     },
     /// EDM's weight.
@@ -53,6 +60,39 @@ pub enum Weighting {
     },
 }
 
+/// The weight of a noise level in a loss on the network's output: a [`Weighting`], or any function
+/// of the time.
+pub trait LossWeight {
+    /// Checks the parameters.
+    ///
+    /// # Errors
+    /// [`ScheduleError`] for a parameter outside its range.
+    fn check(&self) -> Result<(), ScheduleError>;
+
+    /// Returns the weight of the output's squared error at time `t`.
+    fn weight(&self, schedule: &dyn Schedule, prediction: Prediction, t: f64) -> f64;
+}
+
+impl LossWeight for Weighting {
+    fn check(&self) -> Result<(), ScheduleError> {
+        (*self).check()
+    }
+
+    fn weight(&self, schedule: &dyn Schedule, prediction: Prediction, t: f64) -> f64 {
+        (*self).weight(schedule, prediction, t)
+    }
+}
+
+impl<F: Fn(f64) -> f64> LossWeight for F {
+    fn check(&self) -> Result<(), ScheduleError> {
+        Ok(())
+    }
+
+    fn weight(&self, _: &dyn Schedule, _: Prediction, t: f64) -> f64 {
+        self(t)
+    }
+}
+
 impl Weighting {
     /// Checks the parameters.
     ///
@@ -61,7 +101,7 @@ impl Weighting {
     /// finite.
     pub fn check(self) -> Result<(), ScheduleError> {
         let (name, value) = match self {
-            Self::MinSnr { gamma } => ("gamma", gamma),
+            Self::MinSnr { gamma } | Self::SoftMinSnr { gamma } => ("gamma", gamma),
             Self::Edm { sigma_data } => ("sigma_data", sigma_data),
             Self::Elbo { steps } => ("steps", steps as f64),
             Self::Uniform | Self::Snr | Self::Likelihood => return Ok(()),
@@ -86,6 +126,7 @@ impl Weighting {
                 }
                 return noise;
             }
+            Self::SoftMinSnr { gamma } => gamma / (1.0 + gamma * level.noise_to_signal().powi(2)),
             Self::Edm { sigma_data } if prediction == (Prediction::Edm { sigma_data }) => {
                 return 1.0;
             }

@@ -144,9 +144,7 @@ impl Condition for Conditions {
     /// Checks the conditions for a state of `shape`, `[batch, channels, height, width]`.
     fn check(&self, shape: &[usize]) -> Result<(), ConditionError> {
         self.check_alone()?;
-        let &[batch, _, h, w] = shape else {
-            return Ok(());
-        };
+        let batch = shape.first().copied().unwrap_or(0);
         let other = self
             .rows()
             .into_iter()
@@ -155,6 +153,9 @@ impl Condition for Conditions {
             let expected = format!("1 row, or {batch}, one for each sample");
             (expected, format!("{} rows", other.unwrap_or(0)))
         })?;
+        let &[_, _, h, w] = shape else {
+            return Ok(());
+        };
         let [found_h, found_w] = match &self.image {
             Some(image) => [image.dims()[2], image.dims()[3]],
             None => [h, w],
@@ -198,6 +199,23 @@ impl Condition for Conditions {
             bias: context.bias.map(|bias| selected(bias, rows)),
         });
         let image = self.image.clone().map(|image| selected(image, rows));
+        Self {
+            class,
+            context,
+            image,
+        }
+    }
+
+    fn to_device(&self, device: &Device) -> Self {
+        let class = self.class.clone().map(|class| match class {
+            Class::Labels(labels) => Class::Labels(labels.to_device(device)),
+            Class::Vectors(vectors) => Class::Vectors(vectors.to_device(device)),
+        });
+        let context = self.context.clone().map(|context| Context {
+            tokens: context.tokens.to_device(device),
+            bias: context.bias.map(|bias| bias.to_device(device)),
+        });
+        let image = self.image.clone().map(|image| image.to_device(device));
         Self {
             class,
             context,
@@ -268,7 +286,7 @@ impl Context {
 }
 
 /// Returns an error about the condition `what` if `wrong`.
-fn unless(
+pub(crate) fn unless(
     wrong: bool,
     what: &'static str,
     says: impl FnOnce() -> (String, String),
@@ -284,83 +302,15 @@ fn unless(
     })
 }
 
-fn or_nothing(text: Option<String>) -> String {
+pub(crate) fn or_nothing(text: Option<String>) -> String {
     text.unwrap_or_else(|| "nothing".into())
 }
 
-fn class_of(conditions: &Conditions) -> String {
+pub(crate) fn class_of(conditions: &Conditions) -> String {
     or_nothing(conditions.class.as_ref().map(|class| match class {
         Class::Labels(_) => "labels".into(),
         Class::Vectors(rows) => format!("vectors of {} features", rows.dims()[1]),
     }))
-}
-
-/// Checks that conditions match what an architecture takes.
-pub(crate) mod expect {
-    use super::{Class, ConditionError, Conditions, class_of, or_nothing, unless};
-
-    /// Checks the class. `wanted` is `None` for no class, `Some(None)` for labels, and
-    /// `Some(Some(n))` for vectors of `n` features.
-    pub(crate) fn class(
-        conditions: &Conditions,
-        wanted: Option<Option<usize>>,
-    ) -> Result<(), ConditionError> {
-        conditions.check_alone()?;
-        let wanted = or_nothing(wanted.map(|features| match features {
-            None => "labels".into(),
-            Some(features) => format!("vectors of {features} features"),
-        }));
-        let found = class_of(conditions);
-        unless(wanted != found, "class", || (wanted, found))
-    }
-
-    /// Checks that labels are at least 0 and at most `most`, if there is a limit.
-    pub(crate) fn labels(
-        conditions: &Conditions,
-        most: Option<usize>,
-    ) -> Result<(), ConditionError> {
-        let Some(Class::Labels(labels)) = &conditions.class else {
-            return Ok(());
-        };
-        let unknown = |label: &i64| *label < 0 || most.is_some_and(|most| *label > most as i64);
-        let found = labels.to_data().iter::<i64>().find(unknown);
-        unless(found.is_some(), "class", || {
-            let expected = match most {
-                None => "labels from 0".into(),
-                Some(most) => format!("labels from 0 to {most}"),
-            };
-            (expected, format!("label {}", found.unwrap_or(0)))
-        })
-    }
-
-    /// Checks that tokens have `features` features; `None` means no context.
-    pub(crate) fn context(
-        conditions: &Conditions,
-        features: Option<usize>,
-    ) -> Result<(), ConditionError> {
-        let tokens = |features: usize| format!("tokens of {features} features");
-        let found = conditions
-            .context
-            .as_ref()
-            .map(|context| context.tokens.dims()[2]);
-        let (wanted, found) = (
-            or_nothing(features.map(tokens)),
-            or_nothing(found.map(tokens)),
-        );
-        unless(wanted != found, "context", || (wanted, found))
-    }
-
-    /// Checks that the image has `channels` channels; 0 means no image.
-    pub(crate) fn image(conditions: &Conditions, channels: usize) -> Result<(), ConditionError> {
-        let image = |channels: usize| match channels {
-            0 => "nothing".to_owned(),
-            channels => format!("{channels} channels"),
-        };
-        let found = conditions.image.as_ref().map_or(0, |image| image.dims()[1]);
-        unless(channels != found, "image", || {
-            (image(channels), image(found))
-        })
-    }
 }
 
 fn indices(rows: &[usize], device: &Device) -> Tensor<1, Int> {

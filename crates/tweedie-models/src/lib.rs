@@ -48,6 +48,7 @@ mod conditions;
 mod convolution;
 mod describe;
 mod dit;
+mod expect;
 mod ffdnet;
 mod guided;
 mod import;

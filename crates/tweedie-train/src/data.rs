@@ -14,16 +14,59 @@ use tweedie_math::ParameterError;
 /// Why examples could not be read or decoded.
 pub type ExampleError = Box<dyn Error + Send + Sync>;
 
-/// The examples that a training step asks for.
+/// The examples that a training step asks for: a batch, or a part of one.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Request<'a> {
     /// The indices of the examples.
     pub indices: &'a [usize],
     /// The device on which the batch is needed.
     pub device: &'a Device,
-    /// A seed for random choices, such as crops or dropped conditions. It depends only on the seed
-    /// of the run and on the step.
-    pub seed: u64,
+    seed: u64,
+    first: u64,
+}
+
+impl<'a> Request<'a> {
+    /// Asks for examples. `seed` determines random choices, such as crops or dropped conditions;
+    /// it depends only on the seed of the run and on the step.
+    #[must_use]
+    pub fn new(indices: &'a [usize], device: &'a Device, seed: u64) -> Self {
+        Self {
+            indices,
+            device,
+            seed,
+            first: 0,
+        }
+    }
+
+    /// Asks for the part of the batch that begins at place `first`.
+    #[must_use]
+    pub fn starting_at(self, first: usize) -> Self {
+        Self {
+            first: first as u64,
+            ..self
+        }
+    }
+
+    /// The random numbers for row `row` of [`indices`](Self::indices). They are the same whatever
+    /// part of the batch is asked for.
+    #[must_use]
+    pub fn rng(&self, row: usize) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(self.first + row as u64);
+        rng
+    }
+
+    /// The request to pass on to wrapped examples, with random numbers independent of these.
+    #[must_use]
+    pub fn inner(&self) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(u64::MAX);
+        Self {
+            seed: rng.next_u64(),
+            ..*self
+        }
+    }
 }
 
 /// Examples with their conditions.
@@ -94,6 +137,53 @@ fn rows<const D: usize>(all: &Tensor<D>, request: &Request<'_>) -> Tensor<D> {
     all.clone().select(0, indices).to_device(request.device)
 }
 
+/// Examples that a function reads.
+///
+/// ```
+/// use burn::tensor::Tensor;
+/// use tweedie_train::{Batch, FromFn};
+///
+/// // The powers of 2, computed when they are asked for.
+/// let examples = FromFn::new(10, |request| {
+///     let powers: Vec<f32> = request.indices.iter().map(|&i| (i as f32).exp2()).collect();
+///     let clean = Tensor::<1>::from_data(powers.as_slice(), request.device);
+///     let clean = clean.reshape([powers.len(), 1]);
+///     Ok(Batch { clean, condition: () })
+/// });
+/// # let _: &dyn tweedie_train::Examples<2, Condition = ()> = &examples;
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct FromFn<F> {
+    len: usize,
+    read: F,
+}
+
+impl<F> FromFn<F> {
+    /// A set of `len` examples, which `read` returns for a [`Request`].
+    pub fn new<const D: usize, C>(len: usize, read: F) -> Self
+    where
+        F: Fn(&Request<'_>) -> Result<Batch<D, C>, ExampleError>,
+    {
+        Self { len, read }
+    }
+}
+
+impl<const D: usize, C, F> Examples<D> for FromFn<F>
+where
+    C: Condition,
+    F: Fn(&Request<'_>) -> Result<Batch<D, C>, ExampleError>,
+{
+    type Condition = C;
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn batch(&self, request: &Request<'_>) -> Result<Batch<D, C>, ExampleError> {
+        (self.read)(request)
+    }
+}
+
 /// Examples in memory, each with a condition.
 ///
 /// ```
@@ -115,8 +205,7 @@ pub struct Paired<const D: usize, C> {
 }
 
 impl<const D: usize, C: Condition> Paired<D, C> {
-    /// Pairs row `i` of `clean` with row `i` of `condition`, or with its only row. Both have to be
-    /// on the device of the training.
+    /// Pairs row `i` of `clean` with row `i` of `condition`, or with its only row.
     ///
     /// # Errors
     /// [`ConditionError`] if the condition does not fit the examples.
@@ -136,7 +225,10 @@ impl<const D: usize, C: Condition> Examples<D> for Paired<D, C> {
     fn batch(&self, request: &Request<'_>) -> Result<Batch<D, C>, ExampleError> {
         Ok(Batch {
             clean: rows(&self.clean, request),
-            condition: self.condition.select(request.indices),
+            condition: self
+                .condition
+                .select(request.indices)
+                .to_device(request.device),
         })
     }
 }
@@ -177,23 +269,26 @@ impl<const D: usize, E: Examples<D>> Examples<D> for DropCondition<E, E::Conditi
     }
 
     fn batch(&self, request: &Request<'_>) -> Result<Batch<D, E::Condition>, ExampleError> {
-        let batch = self.examples.batch(request)?;
-        let count = request.indices.len();
-        let mut rng = ChaCha8Rng::seed_from_u64(request.seed);
+        let Batch { clean, condition } = self.examples.batch(&request.inner())?;
+        let mut shape = clean.dims();
+        condition.check(&shape)?;
+        let count = shape[0];
+        shape[0] = 1;
+        self.null.check(&shape)?;
         // Row `count` of both together is the null condition.
-        let mut row = |own: usize| {
-            let uniform = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        let row = |own: usize| {
+            let uniform = (request.rng(own).next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
             if uniform < self.probability {
                 count
             } else {
                 own
             }
         };
-        let rows: Vec<usize> = (0..count).map(&mut row).collect();
-        let own = batch.condition.for_batch(count);
-        let both = E::Condition::join(own, self.null.for_batch(1))?;
+        let rows: Vec<usize> = (0..count).map(row).collect();
+        let null = self.null.to_device(request.device).for_batch(1);
+        let both = E::Condition::join(condition.for_batch(count), null)?;
         Ok(Batch {
-            clean: batch.clean,
+            clean,
             condition: both.select(&rows),
         })
     }

@@ -27,7 +27,7 @@ pub enum EmaWarmup {
     Ratio,
     /// `1 − (1 + k/gamma)^−power`, up to the final decay.
     Power {
-        /// The number of updates after which the decay begins to grow, above 0.
+        /// The scale of the warm-up in updates, above 0: the larger, the slower.
         gamma: f64,
         /// The exponent, above 0: 2/3 for a million updates or more, 3/4 for fewer.
         power: f64,

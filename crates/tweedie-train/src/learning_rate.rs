@@ -108,7 +108,12 @@ impl LearningRate {
                 self.peak * (self.warmup.max(1) as f64 / (step + 1) as f64).sqrt()
             }
             Decay::Restarts { .. } if progress >= 1.0 => 0.0,
-            Decay::Restarts { cycles } => half_cosine((cycles as f64 * progress).fract()),
+            Decay::Restarts { cycles } => {
+                // In integers, so that a cycle begins at the peak and not an ulp before it.
+                let length = steps.saturating_sub(self.warmup).max(1) as u128;
+                let place = (step - self.warmup) as u128 * cycles as u128 % length;
+                half_cosine(place as f64 / length as f64)
+            }
         }
     }
 

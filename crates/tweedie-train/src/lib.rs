@@ -7,13 +7,18 @@
 //!
 //! | piece | file |
 //! |---|---|
-//! | [`Objective`]: the loss for a schedule, a weighting and a time distribution | `objective.rs` |
-//! | [`Trainer`]: the training loop and its checkpoints | `trainer.rs`, `checkpoint.rs` |
+//! | [`Objective`], [`Loss`]: what a run minimises | `objective.rs` |
+//! | [`ScoreMatching`]: the loss of a denoiser | `score_matching.rs` |
+//! | [`Hybrid`]: the loss of a denoiser with learned variance | `hybrid.rs` |
+//! | [`Trainer`]: the training loop | `trainer.rs` |
+//! | its checkpoints and their folder | `checkpoint.rs`, `run_folder.rs` |
 //! | [`AdamW`]: the optimizer | `adamw.rs` |
 //! | [`Ema`]: the running average of the weights | `ema.rs` |
 //! | [`clip_global_norm`] | `clip.rs` |
 //! | [`LearningRate`]: warm-up and decay | `learning_rate.rs` |
 //! | [`Examples`], [`Paired`], [`DropCondition`], [`Shuffle`]: the data, their conditions and their order | `data.rs`, `shuffle.rs` |
+//! | [`HeldOut`]: losses on other examples | `held_out.rs` |
+//! | [`RunLog`]: a line of JSON for each step | `run_log.rs` |
 //! | [`ProgressLine`]: loss, examples per second and time left | `progress.rs` |
 //!
 //! All random numbers of step `k` are a function of the seed and `k`. An interrupted and resumed
@@ -28,7 +33,7 @@
 //! use tweedie_core::{Preconditioned, TimeInput};
 //! use tweedie_math::{Prediction, VariancePreserving};
 //! use tweedie_models::{MlpConfig, seeded};
-//! use tweedie_train::{Objective, TrainSettings, Trainer};
+//! use tweedie_train::{ScoreMatching, TrainSettings, Trainer};
 //!
 //! let device = Device::flex();
 //! let points = Tensor::<2>::from_floats([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]], &device);
@@ -36,7 +41,8 @@
 //! let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
 //!
 //! let settings = TrainSettings::default().with_steps(20).with_batch(8);
-//! let mut trainer = Trainer::new(model, Objective::new(VariancePreserving::default()), settings)?;
+//! let objective = ScoreMatching::new(VariancePreserving::default());
+//! let mut trainer = Trainer::new(model, objective, settings)?;
 //! while let Some(report) = trainer.step(&points)? {
 //!     assert!(report.loss.is_finite());
 //! }
@@ -50,22 +56,34 @@ mod checkpoint;
 mod clip;
 mod data;
 mod ema;
+mod gradients;
+mod held_out;
+mod hybrid;
 mod in_place;
 mod learning_rate;
 mod objective;
 mod progress;
+mod run_folder;
+mod run_log;
+mod score_matching;
 mod settings;
 mod shuffle;
+mod train_error;
 mod trainer;
 
 pub use adamw::{AdamW, AdamWSettings};
-pub use checkpoint::{RunError, has_checkpoint};
 pub use clip::clip_global_norm;
-pub use data::{Batch, DropCondition, ExampleError, Examples, Paired, Request};
+pub use data::{Batch, DropCondition, ExampleError, Examples, FromFn, Paired, Request};
 pub use ema::{Ema, EmaDecay, EmaWarmup};
+pub use held_out::HeldOut;
+pub use hybrid::Hybrid;
 pub use learning_rate::{Decay, LearningRate};
-pub use objective::Objective;
+pub use objective::{Draws, Loss, Losses, Objective};
 pub use progress::ProgressLine;
+pub use run_folder::{RunError, has_checkpoint, write_checksums};
+pub use run_log::RunLog;
+pub use score_matching::{Distance, ScoreMatching};
 pub use settings::TrainSettings;
 pub use shuffle::Shuffle;
-pub use trainer::{Report, TrainError, Trainer};
+pub use train_error::TrainError;
+pub use trainer::{Report, Trainer};

@@ -1,118 +1,135 @@
-//! The denoising loss: `E_t E_ε [w(t) ‖F(x_t) − F*‖²]`, `x_t = α x₀ + σ ε`.
-//!
-//! The target `F*` inverts the row of the [`Prediction`](tweedie_math::Prediction) table that turns
-//! the network's output into `x̂₀`. It is computed from `x₀` and `ε`, not from `x_t`.
-//!
-//! # Reference
-//! Vincent 2011, "A Connection Between Score Matching and Denoising Autoencoders"; Ho et al. 2020,
-//! eq. 14, arXiv:2006.11239; Song et al. 2021, eq. 7, arXiv:2011.13456.
+//! What a run minimises: the seam between a model, its examples and the training loop.
 
-use burn::module::Module;
-use burn::tensor::{DType, Tensor};
-use serde::{Deserialize, Serialize};
-use tweedie_core::{InputError, Levels, Network, Preconditioned};
-use tweedie_math::{Schedule, TimeDensity, Weighting};
+use crate::{Batch, TrainError};
+use burn::tensor::{Device, Tensor};
+use tweedie_core::{HostNoise, InputError, Noise};
 
-/// A training objective: a schedule, a weighting and a distribution of times.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Objective<S> {
-    /// The forward process.
-    pub schedule: S,
-    /// The weight of each noise level.
-    pub weighting: Weighting,
-    /// The distribution of training times.
-    pub density: TimeDensity,
+/// What a [`Trainer`](crate::Trainer) minimises for a model `M`.
+///
+/// [`ScoreMatching`](crate::ScoreMatching) trains denoisers. Implement this trait and [`Loss`] to
+/// train anything else, such as a classifier, with the same loop:
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use tweedie_core::InputError;
+/// use tweedie_train::{Batch, Draws, Loss, Losses, Objective, TrainError, TrainSettings, Trainer};
+///
+/// /// Reconstructs points after a projection.
+/// struct Reconstruction;
+///
+/// impl Objective<Linear> for Reconstruction {
+///     fn check(&self, _: &Linear) -> Result<(), TrainError> {
+///         Ok(())
+///     }
+/// }
+///
+/// impl Loss<Linear, 2> for Reconstruction {
+///     fn losses(
+///         &self,
+///         model: &Linear,
+///         batch: Batch<2>,
+///         _: &mut Draws,
+///     ) -> Result<Losses, InputError> {
+///         let error = model.forward(batch.clean.clone()) - batch.clean;
+///         Ok(Losses::new(error.square().mean_dim(1).squeeze_dim(1)))
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let points = Tensor::<2>::from_floats([[1.0, 2.0], [2.0, 1.0]], &device);
+/// let model = LinearConfig::new(2, 2).init(&device);
+/// let settings = TrainSettings::default().with_steps(3).with_batch(2);
+/// let mut trainer = Trainer::new(model, Reconstruction, settings)?;
+/// while trainer.step(&points)?.is_some() {}
+/// # Ok::<(), TrainError>(())
+/// ```
+pub trait Objective<M> {
+    /// Checks the objective and the model before the first step.
+    ///
+    /// # Errors
+    /// [`TrainError`] for a parameter outside its range, or a model that the objective cannot
+    /// train.
+    fn check(&self, model: &M) -> Result<(), TrainError>;
 }
 
-impl<S: Schedule> Objective<S> {
-    /// Uniform weighting at uniform times: DDPM's simple loss.
-    pub fn new(schedule: S) -> Self {
+/// The losses of an [`Objective`] on examples of rank `D` with conditions `C`.
+pub trait Loss<M, const D: usize, C = ()>: Objective<M> {
+    /// Returns the loss of each example. The trainer minimises their mean.
+    ///
+    /// All random numbers come from `draws`. The result of an example must not depend on the other
+    /// examples.
+    ///
+    /// # Errors
+    /// [`InputError`] for examples that the model does not take.
+    fn losses(
+        &self,
+        model: &M,
+        batch: Batch<D, C>,
+        draws: &mut Draws,
+    ) -> Result<Losses, InputError>;
+}
+
+/// The losses of a batch.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Losses {
+    /// The loss of each example, `[batch]`.
+    pub values: Tensor<1>,
+    /// The log-SNR of each example; empty for an objective without noise levels.
+    pub log_snr: Vec<f64>,
+}
+
+impl Losses {
+    /// Losses `[batch]` of an objective without noise levels.
+    #[must_use]
+    pub fn new(values: Tensor<1>) -> Self {
         Self {
-            schedule,
-            weighting: Weighting::default(),
-            density: TimeDensity::default(),
+            values,
+            log_snr: Vec::new(),
         }
     }
 
-    /// Sets the weighting.
+    /// Sets the log-SNR of each example.
     #[must_use]
-    pub fn with_weighting(mut self, weighting: Weighting) -> Self {
-        self.weighting = weighting;
-        self
+    pub fn with_log_snr(self, log_snr: Vec<f64>) -> Self {
+        Self { log_snr, ..self }
     }
+}
 
-    /// Sets the distribution of training times.
+/// The random numbers of a batch, or of a part of it.
+///
+/// Each example has its own, whatever part of the batch it is in.
+#[derive(Clone, Debug)]
+pub struct Draws {
+    uniform: Vec<f64>,
+    noise: HostNoise,
+}
+
+impl Draws {
+    /// The numbers of the examples from place `first` of the batch of a step. `uniform` has one
+    /// number in `[0, 1)` for each.
     #[must_use]
-    pub fn with_density(mut self, density: TimeDensity) -> Self {
-        self.density = density;
-        self
+    pub fn new(uniform: Vec<f64>, seed: u64, first: usize) -> Self {
+        Self {
+            uniform,
+            noise: HostNoise::seeded(seed).starting_at(first as u64),
+        }
     }
 
-    /// Computes the loss, averaged over the batch and all values: `[1]`.
-    ///
-    /// `times` holds one time per sample; `noise` is `ε`, in the shape of `clean`.
-    ///
-    /// # Errors
-    /// [`InputError::Shape`] if the noise or the network's output differs in shape from `clean`. A
-    /// network with learned variance has twice the channels and needs another objective.
-    ///
-    /// # Panics
-    /// If the number of times differs from the number of samples.
-    pub fn loss<const D: usize, N: Module + Network<D>>(
-        &self,
-        model: &Preconditioned<N>,
-        clean: Tensor<D>,
-        times: &[f64],
-        noise: Tensor<D>,
-    ) -> Result<Tensor<1>, InputError> {
-        self.loss_with(model, clean, times, noise, &())
+    /// A number in `[0, 1)` for each example. Those of a whole batch are stratified.
+    #[must_use]
+    pub fn uniform(&self) -> &[f64] {
+        &self.uniform
     }
 
-    /// Like [`loss`](Self::loss), for a conditional network. The condition has one row per sample.
-    ///
-    /// # Errors
-    /// As [`loss`](Self::loss).
-    ///
-    /// # Panics
-    /// As [`loss`](Self::loss), and for a condition that the network does not take.
-    pub fn loss_with<const D: usize, C, N: Module + Network<D, C>>(
-        &self,
-        model: &Preconditioned<N>,
-        clean: Tensor<D>,
-        times: &[f64],
-        noise: Tensor<D>,
-        condition: &C,
-    ) -> Result<Tensor<1>, InputError> {
-        let shape = clean.dims();
-        let of_clean = |name, found: [usize; D]| match found == shape {
-            true => Ok(()),
-            false => Err(InputError::Shape {
-                name,
-                found: found.to_vec(),
-                expected: format!("that of the examples, {shape:?}"),
-            }),
-        };
-        of_clean("the noise", noise.dims())?;
-        let prediction = model.prediction();
-        let levels = Levels::new(times.iter().map(|&t| self.schedule.level(t)).collect());
-        let noisy = levels.corrupt(clean.clone(), noise.clone());
-        let from_clean = levels.column(&clean, |level| prediction.target(level).clean);
-        let from_noise = levels.column(&clean, |level| prediction.target(level).noise);
-        let weights: Vec<f64> = times
-            .iter()
-            .map(|&t| self.weighting.weight(&self.schedule, prediction, t))
-            .collect();
-        let target = clean * from_clean + noise * from_noise;
-        let output = model.predict_with(noisy, &levels, condition);
-        of_clean("the network's output", output.dims())?;
-        let error = output - target;
-        // Half precision is too coarse for a mean over the whole batch.
-        let error = match error.dtype() {
-            DType::F64 => error,
-            _ => error.cast(DType::F32),
-        };
-        let weight = tweedie_core::column(&weights, &error);
-        Ok((error.square() * weight).mean())
+    /// Standard normal numbers, new ones at each call. The first axis counts the examples.
+    pub fn normal<const D: usize>(&mut self, shape: [usize; D], device: &Device) -> Tensor<D> {
+        self.noise.normal(shape, device)
+    }
+
+    /// Standard normal numbers in the shape and precision of `x`.
+    pub fn normal_like<const D: usize>(&mut self, x: &Tensor<D>) -> Tensor<D> {
+        self.noise.normal_like(x)
     }
 }

@@ -32,9 +32,14 @@ impl ProgressLine {
     pub fn show(&mut self, report: &Report) {
         self.bar.set_position(report.step as u64);
         if let Some(examples) = &report.skipped {
-            let loss = report.loss;
+            let (loss, norm) = (report.loss, report.gradient_norm);
+            let shown = &examples[..examples.len().min(8)];
+            let more = match examples.len() - shown.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
             self.say(format!(
-                "step {}: skipped, the loss is {loss}; examples {examples:?}",
+                "step {}: skipped, loss {loss}, gradient norm {norm}; examples {shown:?}{more}",
                 report.step
             ));
             return;

@@ -34,7 +34,14 @@ pub struct TrainSettings {
     /// The run stops after this many steps in a row whose loss or gradient is not finite, at least
     /// 1; default 10.
     pub patience: usize,
-    /// Seed of the times, the noise, dropout and the order of the examples; default 0.
+    /// The number of parts into which a batch is split, from 1 to the size of the batch; default 1.
+    ///
+    /// The gradients of the parts are added up, so that a step needs the memory of one part only.
+    pub accumulation: usize,
+    /// The number of checkpoints that a run keeps, at least 1; default 2.
+    pub keep: usize,
+    /// Seed of the times, the noise, dropout, the order of the examples and their random choices;
+    /// default 0.
     pub seed: u64,
     /// Whether the backward pass recomputes cheap operations instead of storing their outputs.
     ///
@@ -55,6 +62,8 @@ impl Default for TrainSettings {
             clip: Some(1.0),
             ema: EmaDecay::new(0.999),
             patience: 10,
+            accumulation: 1,
+            keep: 2,
             seed: 0,
             recompute: false,
         }
@@ -119,6 +128,21 @@ impl TrainSettings {
         Self { patience, ..self }
     }
 
+    /// Sets the number of parts into which a batch is split.
+    #[must_use]
+    pub fn with_accumulation(self, accumulation: usize) -> Self {
+        Self {
+            accumulation,
+            ..self
+        }
+    }
+
+    /// Sets the number of checkpoints that a run keeps.
+    #[must_use]
+    pub fn with_keep(self, keep: usize) -> Self {
+        Self { keep, ..self }
+    }
+
     /// Sets the seed.
     #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
@@ -142,12 +166,12 @@ impl TrainSettings {
         check("steps", "at least 1", self.steps as f64, self.steps > 0)?;
         let batch = (1..=1 << 24).contains(&self.batch);
         check("batch", "from 1 to 16,777,216", self.batch as f64, batch)?;
-        check(
-            "patience",
-            "at least 1",
-            self.patience as f64,
-            self.patience > 0,
-        )?;
+        for (name, count) in [("patience", self.patience), ("keep", self.keep)] {
+            check(name, "at least 1", count as f64, count > 0)?;
+        }
+        let parts = (1..=self.batch).contains(&self.accumulation);
+        let expected = "from 1 to the size of the batch";
+        check("accumulation", expected, self.accumulation as f64, parts)?;
         self.learning_rate.check()?;
         self.adamw.check()?;
         if let Some(clip) = self.clip {

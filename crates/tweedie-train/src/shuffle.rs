@@ -12,8 +12,8 @@ use rand_chacha::rand_core::SeedableRng;
 /// use tweedie_train::Shuffle;
 ///
 /// let mut order = Shuffle::new(5, 7);
-/// let (first, second) = (order.batch(0, 4), order.batch(1, 4));
-/// let mut epoch: Vec<usize> = first.into_iter().chain(second).take(5).collect();
+/// let (first, second) = (order.batch(0, 4), order.batch(4, 1));
+/// let mut epoch: Vec<usize> = first.into_iter().chain(second).collect();
 /// epoch.sort_unstable();
 /// assert_eq!(epoch, [0, 1, 2, 3, 4]);
 /// ```
@@ -36,17 +36,16 @@ impl Shuffle {
         }
     }
 
-    /// The examples of step `step`, counted from 0, for batches of `size`.
+    /// The next `size` examples of a run that has used `used`.
     ///
     /// # Panics
     /// If there are no examples.
-    pub fn batch(&mut self, step: usize, size: usize) -> Vec<usize> {
+    pub fn batch(&mut self, used: u64, size: usize) -> Vec<usize> {
         assert!(self.len > 0, "an order of no examples");
-        let place = |i: usize| (step as u64) * (size as u64) + i as u64;
         let len = self.len as u64;
-        (0..size)
-            .map(|i| {
-                let (epoch, at) = (place(i) / len, (place(i) % len) as usize);
+        (used..used + size as u64)
+            .map(|place| {
+                let (epoch, at) = (place / len, (place % len) as usize);
                 match &self.epoch {
                     Some((last, permutation)) if *last == epoch => permutation[at],
                     _ => {

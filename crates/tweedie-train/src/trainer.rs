@@ -1,21 +1,19 @@
 //! The training loop, one step at a time.
 
 use crate::adamw::AdamW;
+use crate::gradients::add;
 use crate::in_place::InPlace;
 use crate::{
-    Batch, Ema, ExampleError, Examples, Objective, Request, RunError, Shuffle, TrainSettings,
-    clip_global_norm,
+    Batch, Draws, Ema, ExampleError, Examples, Loss, Losses, Objective, Request, Shuffle,
+    TrainError, TrainSettings, clip_global_norm,
 };
-use burn::module::{Module, ModuleDisplay, ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use tweedie_core::{
-    Condition, HostNoise, InputError, Network, Noise, Preconditioned, lock_generator,
-    per_sample_sum,
-};
-use tweedie_math::{ParameterError, Schedule, stratified};
+use tweedie_core::{Condition, ConditionError, InputError, lock_generator, per_sample_sum};
+use tweedie_math::stratified;
 
 /// The result of a training step.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,91 +21,42 @@ use tweedie_math::{ParameterError, Schedule, stratified};
 pub struct Report {
     /// The number of steps done, including this one.
     pub step: usize,
-    /// The loss.
+    /// The mean of the losses.
     pub loss: f64,
+    /// The loss of each example.
+    pub losses: Vec<f64>,
+    /// The log-SNR of each example; empty for an objective without noise levels.
+    pub log_snr: Vec<f64>,
     /// The global norm of the gradients before clipping.
     pub gradient_norm: f64,
     /// The number of examples in the step.
     pub batch: usize,
+    /// The learning rate of the step.
+    pub learning_rate: f64,
     /// The indices of the examples, if the step was skipped because its loss or gradient is not
     /// finite. The parameters are then unchanged.
     pub skipped: Option<Vec<usize>>,
 }
 
-/// Why a run cannot begin or continue.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrainError {
-    /// A setting outside its range.
-    #[error(transparent)]
-    Parameter(#[from] ParameterError),
-    /// No examples.
-    #[error("no training examples")]
-    NoExamples,
-    /// Examples that could not be read.
-    #[error("the examples could not be read: {0}")]
-    Data(#[source] ExampleError),
-    /// The loss or the gradient norm was not finite for too many steps in a row.
-    #[error(
-        "the loss became {loss} at step {step}: lower the learning rate (now {learning_rate:e})"
-    )]
-    Diverged {
-        /// The step.
-        step: usize,
-        /// Its loss.
-        loss: f64,
-        /// Its learning rate.
-        learning_rate: f64,
-    },
-    /// The number of examples has changed since the run began.
-    #[error("the run began with {expected} examples, got {found}")]
-    Examples {
-        /// The number of examples when the run began.
-        expected: usize,
-        /// The number of examples now.
-        found: usize,
-    },
-    /// An example contains NaN or an infinity.
-    #[error("example {index} holds a value that is not finite")]
-    Example {
-        /// The index of the example, from 0.
-        index: usize,
-    },
-    /// The examples, the noise or the network's output have the wrong shape.
-    #[error(transparent)]
-    Input(#[from] InputError),
-    /// A parameter of the objective or the prediction is outside its range.
-    #[error(transparent)]
-    Objective(#[from] tweedie_math::ScheduleError),
-    /// The prediction does not determine the clean signal at a time that the objective draws.
-    #[error(
-        "the prediction does not determine x₀ at time {time}, which the objective can draw: \
-         narrow the range of times, or predict the velocity"
-    )]
-    Undetermined {
-        /// The time.
-        time: f64,
-    },
-    /// A checkpoint could not be written or read.
-    #[error(transparent)]
-    Run(#[from] RunError),
-}
-
 /// A run: model, running average, optimizer and the number of steps done.
-pub struct Trainer<N: Module, S> {
+pub struct Trainer<M: Module, O> {
     pub(crate) settings: TrainSettings,
-    pub(crate) objective: Objective<S>,
-    pub(crate) model: InPlace<Preconditioned<N>>,
-    pub(crate) ema: InPlace<Ema<Preconditioned<N>>>,
+    pub(crate) objective: O,
+    pub(crate) model: InPlace<M>,
+    pub(crate) ema: InPlace<Ema<M>>,
     pub(crate) optimizer: AdamW,
     pub(crate) done: usize,
+    /// The number of examples used.
+    pub(crate) used: u64,
     /// The number of skipped steps, in all and since the last one that was not.
     pub(crate) skipped: [usize; 2],
     /// The number of examples and their order; set by the first step or the checkpoint.
     pub(crate) order: Option<(usize, Shuffle)>,
+    /// Earlier settings, each with the step until which they held.
+    pub(crate) earlier: Vec<(usize, TrainSettings)>,
 }
 
-impl<N: Module + ModuleDisplay, S> std::fmt::Debug for Trainer<N, S> {
+impl<M: Module, O> std::fmt::Debug for Trainer<M, O> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Trainer")
             .field("settings", &self.settings)
@@ -116,33 +65,15 @@ impl<N: Module + ModuleDisplay, S> std::fmt::Debug for Trainer<N, S> {
     }
 }
 
-impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
+impl<M: Module, O: Objective<M>> Trainer<M, O> {
     /// Starts a run from the model's present parameters.
     ///
     /// # Errors
     /// * [`TrainError::Parameter`] if a setting is outside its range.
-    /// * [`TrainError::Objective`] if a parameter of the objective or the prediction is outside its
-    ///   range.
-    /// * [`TrainError::Undetermined`] if the prediction does not determine `x₀` at the noisiest
-    ///   time.
-    pub fn new(
-        model: Preconditioned<N>,
-        objective: Objective<S>,
-        settings: TrainSettings,
-    ) -> Result<Self, TrainError> {
+    /// * Any error of the objective's [`check`](Objective::check).
+    pub fn new(model: M, objective: O, settings: TrainSettings) -> Result<Self, TrainError> {
         settings.check()?;
-        objective.weighting.check()?;
-        objective.density.check()?;
-        model.prediction().check()?;
-        let time = objective
-            .density
-            .time(&objective.schedule, 1.0 - f64::EPSILON);
-        if !model
-            .prediction()
-            .determines_clean(objective.schedule.level(time))
-        {
-            return Err(TrainError::Undetermined { time });
-        }
+        objective.check(&model)?;
         let model = trained(model, &settings);
         Ok(Self {
             ema: InPlace::new(Ema::new(&model, settings.ema)),
@@ -151,8 +82,10 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
             objective,
             model: InPlace::new(model),
             done: 0,
+            used: 0,
             skipped: [0; 2],
             order: None,
+            earlier: Vec::new(),
         })
     }
 
@@ -162,10 +95,22 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         &self.settings
     }
 
+    /// Settings that a resumption has replaced, each with the step until which they held.
+    #[must_use]
+    pub fn earlier_settings(&self) -> &[(usize, TrainSettings)] {
+        &self.earlier
+    }
+
     /// The number of steps done, including skipped ones.
     #[must_use]
     pub fn done(&self) -> usize {
         self.done
+    }
+
+    /// The number of examples used so far, each counted as often as it was used.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        self.used
     }
 
     /// The number of steps that were skipped because their loss or gradient was not finite.
@@ -174,16 +119,23 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         self.skipped[0]
     }
 
+    /// The model with its present weights, on the device with autodiff.
+    #[must_use]
+    pub fn model(&self) -> &M {
+        &self.model
+    }
+
     /// The model with averaged weights, on the device without autodiff.
     #[must_use]
-    pub fn average(&self) -> &Preconditioned<N> {
+    pub fn average(&self) -> &M {
         self.ema.average()
     }
 
     /// Makes one training step. Returns `None` when all steps are done.
     ///
     /// A step whose loss or gradient is not finite leaves the parameters unchanged; its report
-    /// names the examples. [`TrainSettings::patience`] such steps in a row are an error.
+    /// names the examples. [`TrainSettings::patience`] such steps in a row are an error, and so is
+    /// a run without any other step.
     ///
     /// # Errors
     /// * [`TrainError::NoExamples`] if `examples` is empty.
@@ -195,7 +147,8 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
     ///   example that is not finite.
     /// * [`TrainError::Diverged`] if they were skipped for another reason.
     ///
-    /// The parameters stay unchanged in all cases.
+    /// The parameters stay unchanged in all cases. The last two errors count as a step, and the
+    /// next call goes on after it; after the others, the next call makes the same step.
     ///
     /// # Panics
     /// If an earlier step panicked while updating the parameters, which loses the run.
@@ -205,17 +158,88 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         examples: &E,
     ) -> Result<Option<Report>, TrainError>
     where
-        N: Network<D, E::Condition>,
+        O: Loss<M, D, E::Condition>,
     {
         if self.done >= self.settings.steps {
             return Ok(None);
         }
-        if examples.is_empty() {
+        let (step, batch) = (self.done, self.settings.batch);
+        let indices = self.next_indices(examples.len())?;
+        // All random numbers of this step: times, noise, dropout, choices of the examples.
+        let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
+        rng.set_stream(u64::MAX - step as u64);
+        let shift = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        let [of_noise, of_dropout, of_data] = [(); 3].map(|()| rng.next_u64());
+        let uniform = stratified(shift, batch);
+        let device = self.plain_device();
+
+        let mut sum = None;
+        let (mut losses, mut log_snr, mut broken) = (Vec::new(), Vec::new(), None);
+        let size = batch.div_ceil(self.settings.accumulation);
+        for (part, indices) in indices.chunks(size).enumerate() {
+            let first = part * size;
+            let request = Request::new(indices, &device, of_data).starting_at(first);
+            let uniform = uniform[first..first + indices.len()].to_vec();
+            let mut draws = Draws::new(uniform, of_noise, first);
+            let batch = ask(examples, &request)?;
+            let clean = batch.clean.clone();
+            // Dropout draws from burn's process-wide generator, even as late as in the backward
+            // pass.
+            let turn = lock_generator();
+            device.seed(of_dropout.wrapping_add(part as u64));
+            let found: Losses = self.objective.losses(&self.model, batch, &mut draws)?;
+            let (values, count) = (found.values, indices.len());
+            if values.dims() != [count] {
+                let name = "the losses of a batch";
+                return Err(shape(name, &values.dims(), format!("[{count}]")));
+            }
+            let mean = values.clone().sum() / self.settings.batch as f64;
+            let gradients = GradientsParams::from_grads(mean.backward(), &*self.model);
+            drop(turn);
+            sum = Some(match sum {
+                None => gradients,
+                Some(sum) => add(&*self.model, sum, gradients),
+            });
+            let values: Vec<f64> = values.into_data().iter::<f64>().collect();
+            if broken.is_none() && values.iter().any(|loss| !loss.is_finite()) {
+                broken = not_finite(&clean).map(|place| indices[place]);
+            }
+            losses.extend(values);
+            log_snr.extend(found.log_snr);
+        }
+        let learning_rate = self.settings.learning_rate.at(step, self.settings.steps);
+        let clip = self.settings.clip.unwrap_or(f64::INFINITY);
+        let gradients = sum.unwrap_or_default();
+        let (gradients, norm) = clip_global_norm(&*self.model, gradients, clip);
+        let report = Report {
+            step: step + 1,
+            loss: losses.iter().sum::<f64>() / batch as f64,
+            losses,
+            log_snr,
+            gradient_norm: norm.unwrap_or(0.0),
+            batch,
+            learning_rate,
+            skipped: None,
+        };
+        self.done += 1;
+        self.used += batch as u64;
+        if !(report.loss.is_finite() && report.gradient_norm.is_finite()) {
+            return self.skip(report, indices, broken).map(Some);
+        }
+        self.skipped[1] = 0;
+        // Skipped steps are no updates.
+        let (optimizer, updates) = (&mut self.optimizer, step - self.skipped[0]);
+        self.model
+            .replace(|model| optimizer.step(learning_rate, updates + 1, model, gradients));
+        self.ema.replace(|ema| ema.update(&self.model, updates));
+        Ok(Some(report))
+    }
+
+    /// The indices of the next batch.
+    fn next_indices(&mut self, found: usize) -> Result<Vec<usize>, TrainError> {
+        if found == 0 {
             return Err(TrainError::NoExamples);
         }
-        let (step, batch) = (self.done, self.settings.batch);
-        let device = self.plain_device();
-        let found = examples.len();
         let (expected, order) = self
             .order
             .get_or_insert_with(|| (found, Shuffle::new(found, self.settings.seed)));
@@ -223,80 +247,31 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
             let expected = *expected;
             return Err(TrainError::Examples { expected, found });
         }
-        let indices = order.batch(step, batch);
-        // All random numbers of this step: times, noise, dropout, choices of the examples.
-        let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
-        rng.set_stream(u64::MAX - step as u64);
-        let shift = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-        let [of_noise, of_dropout, of_data] = [(); 3].map(|()| rng.next_u64());
-        let request = Request {
-            indices: &indices,
-            device: &device,
-            seed: of_data,
-        };
-        let Batch { clean, condition } = examples.batch(&request).map_err(TrainError::Data)?;
-        if clean.dims()[0] != batch {
-            let name = "a batch of examples";
-            let (found, expected) = (clean.dims().to_vec(), format!("[{batch}, …]"));
-            return Err(InputError::Shape {
-                name,
-                found,
-                expected,
-            }
-            .into());
+        Ok(order.batch(self.used, self.settings.batch))
+    }
+
+    /// Counts a step that is not finite, in which example `broken` is not finite.
+    fn skip(
+        &mut self,
+        report: Report,
+        indices: Vec<usize>,
+        broken: Option<usize>,
+    ) -> Result<Report, TrainError> {
+        self.skipped = self.skipped.map(|count| count + 1);
+        let only = self.skipped[0] == self.settings.steps;
+        if self.skipped[1] < self.settings.patience && !only {
+            let skipped = Some(indices);
+            return Ok(Report { skipped, ..report });
         }
-        let shape = clean.dims();
-        condition.check(&shape).map_err(InputError::from)?;
-        let fits = self.model.network().accepts(shape, &condition);
-        fits.map_err(InputError::from)?;
-        let condition = condition.for_batch(batch);
-        let times: Vec<f64> = stratified(shift, batch)
-            .into_iter()
-            .map(|u| self.objective.density.time(&self.objective.schedule, u))
-            .collect();
-        let noise = HostNoise::seeded(of_noise).normal_like(&clean);
-        // Dropout draws from burn's process-wide generator, even as late as in the backward pass.
-        let turn = lock_generator();
-        device.seed(of_dropout);
-        let loss =
-            self.objective
-                .loss_with(&self.model, clean.clone(), &times, noise, &condition)?;
-        let gradients = GradientsParams::from_grads(loss.backward(), &*self.model);
-        drop(turn);
-        let clip = self.settings.clip.unwrap_or(f64::INFINITY);
-        let (gradients, norm) = clip_global_norm(&*self.model, gradients, clip);
-        let report = Report {
-            step: step + 1,
-            loss: f64::from(loss.into_scalar::<f32>()),
-            gradient_norm: norm.unwrap_or(0.0),
-            batch,
-            skipped: None,
-        };
-        let learning_rate = self.settings.learning_rate.at(step, self.settings.steps);
-        if !(report.loss.is_finite() && report.gradient_norm.is_finite()) {
-            self.done += 1;
-            self.skipped = self.skipped.map(|count| count + 1);
-            if self.skipped[1] < self.settings.patience {
-                let skipped = Some(indices);
-                return Ok(Some(Report { skipped, ..report }));
-            }
-            if let Some(place) = not_finite(&clean) {
-                let index = indices[place];
-                return Err(TrainError::Example { index });
-            }
-            return Err(TrainError::Diverged {
-                step: step + 1,
+        Err(match broken {
+            Some(index) => TrainError::Example { index },
+            None => TrainError::Diverged {
+                step: report.step,
                 loss: report.loss,
-                learning_rate,
-            });
-        }
-        self.skipped[1] = 0;
-        let (optimizer, number) = (&mut self.optimizer, step + 1 - self.skipped[0]);
-        self.model
-            .replace(|model| optimizer.step(learning_rate, number, model, gradients));
-        self.ema.replace(|ema| ema.update(&self.model, step));
-        self.done += 1;
-        Ok(Some(report))
+                gradient_norm: report.gradient_norm,
+                learning_rate: report.learning_rate,
+            },
+        })
     }
 
     /// The device without autodiff, on which the average lives.
@@ -304,6 +279,41 @@ impl<N: Module + ModuleDisplay, S: Schedule> Trainer<N, S> {
         let devices = self.ema.average().devices();
         devices.into_iter().next().unwrap_or_default()
     }
+}
+
+/// Asks for examples and checks that they are as many as asked for.
+pub(crate) fn ask<const D: usize, E: Examples<D>>(
+    examples: &E,
+    request: &Request<'_>,
+) -> Result<Batch<D, E::Condition>, TrainError> {
+    let read = examples.batch(request).map_err(unread)?;
+    let Batch { clean, condition } = read;
+    let count = request.indices.len();
+    if clean.dims()[0] != count {
+        let (name, expected) = ("a batch of examples", format!("[{count}, …]"));
+        return Err(shape(name, &clean.dims(), expected));
+    }
+    condition.check(&clean.dims()).map_err(InputError::from)?;
+    let condition = condition.for_batch(count);
+    Ok(Batch { clean, condition })
+}
+
+/// An unfit condition is wrong input and not an unreadable example.
+fn unread(error: ExampleError) -> TrainError {
+    match error.downcast::<ConditionError>() {
+        Ok(error) => InputError::from(*error).into(),
+        Err(error) => TrainError::Data(error),
+    }
+}
+
+fn shape(name: &'static str, found: &[usize], expected: String) -> TrainError {
+    let found = found.to_vec();
+    InputError::Shape {
+        name,
+        found,
+        expected,
+    }
+    .into()
 }
 
 /// The index of the first sample with a value that is not finite.

@@ -1,6 +1,10 @@
 //! Conditional training: what is learned, and which conditions are refused.
 
-#![allow(clippy::expect_used, reason = "a test may stop at once")]
+#![allow(
+    clippy::expect_used,
+    clippy::float_cmp,
+    reason = "a test may stop at once, and compares exactly where it means to"
+)]
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -13,8 +17,8 @@ use tweedie_core::{
 use tweedie_math::{Prediction, Schedule, VariancePreserving};
 use tweedie_models::{ClassInput, Conditions, UnetConfig, seeded};
 use tweedie_train::{
-    Batch, Decay, DropCondition, ExampleError, Examples, LearningRate, Objective, Paired, Request,
-    TrainError, TrainSettings, Trainer,
+    Batch, Decay, DropCondition, ExampleError, Examples, LearningRate, Paired, Request,
+    ScoreMatching, TrainError, TrainSettings, Trainer,
 };
 
 /// A measured value of each sample and whether it is known, `[batch, 2]`.
@@ -56,6 +60,10 @@ impl Condition for Seen {
         let indices = TensorData::new(indices, [rows.len()]);
         let indices = Tensor::<1, Int>::from_data(indices, &Device::flex());
         Self(self.0.clone().select(0, indices))
+    }
+
+    fn to_device(&self, device: &Device) -> Self {
+        Self(self.0.clone().to_device(device))
     }
 
     fn join(first: Self, second: Self) -> Result<Self, ConditionError> {
@@ -140,7 +148,7 @@ fn both_denoisers_are_learned() -> Result<(), TrainError> {
         .with_ema(0.99);
     let mut run = Trainer::new(
         model,
-        Objective::new(VariancePreserving::default()),
+        ScoreMatching::new(VariancePreserving::default()),
         settings,
     )?;
     let mut curve = Vec::new();
@@ -176,19 +184,23 @@ fn both_denoisers_are_learned() -> Result<(), TrainError> {
 #[test]
 fn conditions_are_dropped_at_the_given_rate() {
     let device = Device::flex();
-    let clean = Tensor::<2>::zeros([4000, 1], &device);
+    // Each example sees its own number.
+    let clean = Tensor::<1, Int>::arange(0..4000, &device)
+        .float()
+        .reshape([4000, 1]);
     let examples = Paired::new(clean.clone(), Seen::known(clean)).expect("pairs");
     let indices: Vec<usize> = (0..4000).collect();
     let known = |probability, seed| -> Vec<f32> {
         let examples = DropCondition::new(&examples, Seen::nothing(), probability);
-        let request = Request {
-            indices: &indices,
-            device: &device,
-            seed,
-        };
+        let request = Request::new(&indices, &device, seed);
         let batch = examples.expect("a probability").batch(&request);
         let Seen(rows) = batch.expect("a batch").condition;
-        rows.narrow(1, 1, 1).into_data().iter::<f32>().collect()
+        let values: Vec<f32> = rows.clone().narrow(1, 0, 1).into_data().iter().collect();
+        let known: Vec<f32> = rows.narrow(1, 1, 1).into_data().iter().collect();
+        for (i, (value, known)) in values.into_iter().zip(&known).enumerate() {
+            assert_eq!(value, i as f32 * known);
+        }
+        known
     };
     let share = |rows: &[f32]| f64::from(rows.iter().sum::<f32>()) / 4000.0;
     assert_eq!((share(&known(0.0, 1)), share(&known(1.0, 1))), (1.0, 0.0));
@@ -197,6 +209,17 @@ fn conditions_are_dropped_at_the_given_rate() {
     assert_eq!(known(0.3, 1), known(0.3, 1));
     assert_ne!(known(0.3, 1), known(0.3, 2));
     assert!(DropCondition::new(&examples, Seen::nothing(), 1.1).is_err());
+
+    // One in another drops independently: 1 − 0.7² of the conditions.
+    let once = DropCondition::new(&examples, Seen::nothing(), 0.3).expect("a probability");
+    let twice = DropCondition::new(once, Seen::nothing(), 0.3).expect("a probability");
+    let batch = twice.batch(&Request::new(&indices, &device, 1));
+    let Seen(rows) = batch.expect("a batch").condition;
+    let kept = rows.narrow(1, 1, 1).mean().into_scalar::<f64>();
+    assert!(
+        (kept - 0.49).abs() < 5.0 * (0.25_f64 / 4000.0).sqrt(),
+        "{kept}"
+    );
 }
 
 /// Conditions that the network does not take are errors before its first evaluation.
@@ -220,7 +243,7 @@ fn unfit_conditions_are_refused() {
     let run = |class| {
         Trainer::new(
             unet(class),
-            Objective::new(VariancePreserving::default()),
+            ScoreMatching::new(VariancePreserving::default()),
             settings,
         )
     };
@@ -247,6 +270,44 @@ fn unfit_conditions_are_refused() {
     let image = step(None, image);
     assert!(image.contains("nothing as its image"), "{image}");
     assert!(Paired::new(images(), labels(&[0, 1])).is_err());
+    let points = Tensor::<2>::zeros([6, 2], &device);
+    assert!(Paired::new(points, labels(&[0, 1])).is_err());
+    // The network has one channel.
+    let wide = HostNoise::seeded(1).normal([6, 3, 8, 8], &device);
+    let wide = run(None).expect("a run").step(&wide);
+    let wide = wide.expect_err("too many channels").to_string();
+    assert!(wide.contains("at most 1 channels"), "{wide}");
+    // A sampler asks the same questions.
+    let x = HostNoise::seeded(1).normal([2, 1, 8, 8], &device);
+    assert!(Denoiser::accepts(&unet(None), x.dims()).is_ok());
+    assert!(Denoiser::accepts(&unet(classes), x.dims()).is_err());
+    for (label, fits) in [(2, true), (3, false)] {
+        let model = unet(classes).with_condition(labels(&[label]));
+        assert_eq!(Denoiser::accepts(&model, x.dims()).is_ok(), fits);
+    }
+    // A data set with a label too few, behind dropped conditions.
+    let short = DropCondition::new(Short(images()), labels(&[2]), 0.5).expect("a probability");
+    let short = run(classes).expect("a run").step(&short);
+    assert!(matches!(short, Err(TrainError::Input(_))), "{short:?}");
+}
+
+/// Images with two labels in each batch.
+struct Short(Tensor<4>);
+
+impl Examples<4> for Short {
+    type Condition = Conditions;
+
+    fn len(&self) -> usize {
+        Examples::len(&self.0)
+    }
+
+    fn batch(&self, request: &Request<'_>) -> Result<Batch<4, Conditions>, ExampleError> {
+        let labels = Tensor::<1, Int>::from_ints([0, 1], request.device);
+        Ok(Batch {
+            clean: self.0.batch(request)?.clean,
+            condition: Conditions::none().with_labels(labels),
+        })
+    }
 }
 
 struct Unreadable;
@@ -268,7 +329,7 @@ fn an_unreadable_example_ends_the_step_with_its_reason() {
     let network = tweedie_models::MlpConfig::new(2).with_width(8);
     let network = network.init(&Device::flex()).expect("a network");
     let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
-    let objective = Objective::new(VariancePreserving::default());
+    let objective = ScoreMatching::new(VariancePreserving::default());
     let mut run = Trainer::new(model, objective, TrainSettings::default()).expect("a run");
     let error = run.step(&Unreadable).expect_err("no example");
     assert!(matches!(error, TrainError::Data(_)));

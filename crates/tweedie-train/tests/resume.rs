@@ -6,12 +6,12 @@ use burn::tensor::{Device, Tensor};
 use tweedie_core::{Denoiser, HostNoise, Noise, Preconditioned, TimeInput, lock_generator};
 use tweedie_math::{Prediction, Schedule, VariancePreserving};
 use tweedie_models::{Unet, UnetConfig, seeded};
-use tweedie_train::{Objective, TrainError, TrainSettings, Trainer};
+use tweedie_train::{LearningRate, ScoreMatching, TrainError, TrainSettings, Trainer};
 
-type Run = Trainer<Unet, VariancePreserving>;
+type Run = Trainer<Preconditioned<Unet>, ScoreMatching<VariancePreserving>>;
 
-fn objective() -> Objective<VariancePreserving> {
-    Objective::new(VariancePreserving::default())
+fn objective() -> ScoreMatching<VariancePreserving> {
+    ScoreMatching::new(VariancePreserving::default())
 }
 
 /// A small network with dropout, whose randomness must be resumed too.
@@ -74,6 +74,126 @@ fn interrupted_and_resumed_is_uninterrupted_bit_for_bit() -> Result<(), TrainErr
     assert_eq!(losses, resumed);
     assert_eq!(bits(whole.average()), bits(second.average()));
     assert_ne!(bits(whole.average()), bits(&fresh()));
+    Ok(())
+}
+
+/// What a resumption changes is written down, and every example is still used equally often.
+#[test]
+fn settings_may_change_on_the_way() -> Result<(), TrainError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path();
+    let mut run = Run::new(fresh(), objective(), settings(7))?;
+    run.step(&images())?;
+    run.save(place, &"a U-Net")?;
+    let other = settings(9)
+        .with_batch(2)
+        .with_learning_rate(LearningRate::new(1e-5));
+    for _ in 0..2 {
+        let mut second = Run::resume(place, fresh(), objective(), other, &"a U-Net")?;
+        assert_eq!(second.earlier_settings(), [(1, settings(7))]);
+        second.step(&images())?;
+        assert_eq!(second.used(), 6);
+        second.save(place, &"a U-Net")?;
+        // The next turn resumes from the first step again.
+        std::fs::write(place.join("latest"), "step-000001\n").expect("a file");
+    }
+    Ok(())
+}
+
+/// The last checkpoints stay, and nothing else in the folder is touched.
+#[test]
+fn a_run_keeps_its_last_checkpoints() -> Result<(), TrainError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path();
+    let names = || {
+        let entries = std::fs::read_dir(place).expect("a folder");
+        let mut names: Vec<String> = entries
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .to_string_lossy()
+                    .into()
+            })
+            .collect();
+        names.sort_unstable();
+        names
+    };
+    let mut run = Run::new(fresh(), objective(), settings(7).with_keep(2))?;
+    run.save(place, &"a U-Net")?;
+    // What an interrupted save leaves, and what a user puts there.
+    std::fs::create_dir(place.join(".step-000004.partial")).expect("a folder");
+    std::fs::write(place.join(".step-000004.partial/run.json"), "{").expect("a file");
+    std::fs::create_dir(place.join("step-000000-photographs")).expect("a folder");
+    std::fs::write(place.join("step-000000/note.txt"), "mine").expect("a file");
+    std::fs::create_dir(place.join("step-000001")).expect("a folder");
+    std::fs::write(place.join("step-000001/holiday.jpg"), "mine").expect("a file");
+    for _ in 0..3 {
+        run.step(&images())?;
+        run.save(place, &"a U-Net")?;
+        run.save(place, &"a U-Net")?;
+    }
+    assert_eq!(
+        names(),
+        [
+            "latest",
+            "step-000000",
+            "step-000000-photographs",
+            "step-000001",
+            "step-000003",
+            "step-000003-1",
+        ]
+    );
+    for kept in ["step-000000/note.txt", "step-000001/holiday.jpg"] {
+        assert!(place.join(kept).is_file(), "{kept}");
+    }
+    // A run that goes back removes what came after.
+    let mut again = Run::resume(place, fresh(), objective(), settings(7), &"a U-Net")?;
+    again.step(&images())?;
+    again.save(place, &"a U-Net")?;
+    std::fs::write(place.join("latest"), "step-000003-1\n").expect("a file");
+    let back = Run::resume(
+        place,
+        fresh(),
+        objective(),
+        settings(7).with_keep(1),
+        &"a U-Net",
+    )?;
+    back.save(place, &"a U-Net")?;
+    assert_eq!(names().last().map(String::as_str), Some("step-000003"));
+    assert_eq!(names().len(), 5);
+    Ok(())
+}
+
+/// Every changed byte is an error that names the file.
+#[test]
+fn a_changed_file_is_refused_by_name() -> Result<(), TrainError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("run");
+    let mut run = Run::new(fresh(), objective(), settings(7))?;
+    run.step(&images())?;
+    run.save(&place, &"a U-Net")?;
+    let resume = || Run::resume(&place, fresh(), objective(), settings(7), &"a U-Net");
+    let checkpoint = place.join("step-000001");
+    for entry in std::fs::read_dir(&checkpoint).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let bytes = std::fs::read(&path).expect("a file");
+        for at in (0..bytes.len()).step_by(bytes.len() / 40 + 1) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << (at % 8);
+            std::fs::write(&path, changed).expect("a file");
+            let error = resume().expect_err("a changed byte").to_string();
+            // A changed hash can also look like a change of the file that it belongs to.
+            let named = error.contains(path.to_str().expect("a path"));
+            let is_sum = path.ends_with("SHA256SUMS");
+            let other = is_sum && error.contains(checkpoint.to_str().expect("a path"));
+            assert!(named || other, "byte {at} of {}: {error}", path.display());
+        }
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).expect("a file");
+        assert!(resume().is_err());
+        std::fs::write(&path, bytes).expect("a file");
+        assert!(resume().is_ok());
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@
 //! | [`inverse`] | measurement operators, noise models, posterior methods | |
 //! | [`ops`] | Fourier transforms, convolution, normalisation, attention, AdamW | |
 //! | [`models`] | networks, checkpoints | `models` |
-//! | [`train`] | the loss, the trainer, running averages, resumption | `train` |
+//! | [`train`] | objectives, the trainer, running averages, resumption | `train` |
 //! | [`image`] | reading, writing and plotting images | `image` |
 //! | [`metrics`] | distances between images and between distributions | `metrics` |
 //!
@@ -77,5 +77,5 @@ pub mod prelude {
         Adaptive, AnyStep, DpmSolver, RungeKutta, Sampler, State, Step, UniPc, likelihood,
     };
     #[cfg(feature = "train")]
-    pub use tweedie_train::{DropCondition, Objective, Paired, TrainSettings, Trainer};
+    pub use tweedie_train::{DropCondition, Paired, ScoreMatching, TrainSettings, Trainer};
 }

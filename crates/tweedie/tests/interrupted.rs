@@ -24,7 +24,7 @@ use tweedie::models::{Model, ModelConfig, UnetConfig, seeded};
 use tweedie::prelude::*;
 
 type Failure = Box<dyn std::error::Error>;
-type Run = Trainer<tweedie::models::Unet, Cosine>;
+type Run = Trainer<Preconditioned<tweedie::models::Unet>, ScoreMatching<Cosine>>;
 
 const FOLDER: &str = "TWEEDIE_INTERRUPTED";
 
@@ -67,7 +67,7 @@ struct Writers {
 
 impl Writers {
     fn new() -> Result<Self, Failure> {
-        let mut run = Run::new(network(), Objective::new(Cosine::default()), settings())?;
+        let mut run = Run::new(network(), ScoreMatching::new(Cosine::default()), settings())?;
         run.step(&images())?;
         let config = ModelConfig::new(config(), Prediction::Velocity, TimeInput::LogSnr, [8, 8]);
         let network = seeded(0, &device(), config.init(&device())?.into_network());
@@ -108,7 +108,7 @@ impl Writers {
 
 /// Reads every file, and checks that the image comes from one round of writing.
 fn read(folder: &Path) -> Result<(), Failure> {
-    let objective = Objective::new(Cosine::default());
+    let objective = ScoreMatching::new(Cosine::default());
     Run::resume(
         folder.join("run"),
         network(),

@@ -10,9 +10,10 @@ use tweedie::inverse::noise::{GaussianNoise, PoissonNoise};
 use tweedie::inverse::operator::{AveragePool, Blur, Padding, PointSpread};
 use tweedie::models::{Ffdnet, Mlp, MlpConfig};
 use tweedie::prelude::*;
+use tweedie::train::write_checksums;
 
 type Failure = Box<dyn std::error::Error>;
-type Run = Trainer<Mlp, VariancePreserving>;
+type Run = Trainer<Preconditioned<Mlp>, ScoreMatching<VariancePreserving>>;
 
 fn device() -> Device {
     Device::flex()
@@ -49,7 +50,7 @@ pub(crate) fn written(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> 
     run.save(folder.join("run"), &"a network")?;
     all.push((
         "run.json".to_owned(),
-        fs::read(folder.join("run/run.json"))?,
+        fs::read(folder.join(CHECKPOINT).join("run.json"))?,
     ));
     Ok(all)
 }
@@ -59,7 +60,7 @@ fn run() -> Result<Run, Failure> {
     let network = MlpConfig::new(2).with_width(4).init(&device())?;
     Ok(Run::new(
         told(network),
-        Objective::new(VariancePreserving::default()),
+        ScoreMatching::new(VariancePreserving::default()),
         settings(),
     )?)
 }
@@ -101,15 +102,21 @@ fn put(folder: &Path, name: &str, bytes: &[u8]) -> Option<PathBuf> {
     fs::write(&path, bytes).ok().map(|()| path)
 }
 
+/// The checkpoint of the saved run.
+const CHECKPOINT: &str = "run/step-000001";
+
 /// Resumes from a training state.
 fn resumed(folder: &Path, bytes: &[u8]) -> bool {
     let run = folder.join("run");
-    let Some(network) = put(&run, "run.json", bytes)
+    let checkpoint = folder.join(CHECKPOINT);
+    // Without new hashes, no file but the saved one would be read.
+    let Some(network) = put(&checkpoint, "run.json", bytes)
+        .and_then(|_| write_checksums(&checkpoint).ok())
         .and_then(|_| MlpConfig::new(2).with_width(4).init(&device()).ok())
     else {
         return false;
     };
-    let objective = Objective::new(VariancePreserving::default());
+    let objective = ScoreMatching::new(VariancePreserving::default());
     Run::resume(&run, told(network), objective, settings(), &"a network").is_ok()
 }
 

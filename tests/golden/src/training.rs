@@ -18,7 +18,7 @@ use tweedie::core::{Preconditioned, TimeInput};
 use tweedie::math::{Prediction, Weighting};
 use tweedie::models::Checkpoint;
 use tweedie::train::{
-    AdamW, AdamWSettings, Decay, Ema, EmaDecay, EmaWarmup, LearningRate, Objective,
+    AdamW, AdamWSettings, Decay, Ema, EmaDecay, EmaWarmup, LearningRate, ScoreMatching,
     clip_global_norm,
 };
 
@@ -309,7 +309,7 @@ fn network(case: &Case) -> Done {
     let time = TimeInput::Index(chain.clone());
     let mut model = Preconditioned::new(network.map(&mut ToDouble), Prediction::Noise, time);
     model = model.train();
-    let (objective, mut optimizer) = (Objective::new(chain.clone()), AdamW::new(settings));
+    let (objective, mut optimizer) = (ScoreMatching::new(chain.clone()), AdamW::new(settings));
     let last = (chain.len() - 1) as f64;
     let (clean, noise) = (case.record("x0")?.parts(), case.record("noise")?.parts());
     let (mut losses, mut norms) = (Vec::new(), Vec::new());

@@ -38,7 +38,7 @@ fn main() -> Result<(), tweedie::Error> {
     let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
     let schedule = VariancePreserving::default();
     let settings = TrainSettings::default().with_steps(400).with_batch(128);
-    let mut trainer = Trainer::new(model, Objective::new(schedule), settings)?;
+    let mut trainer = Trainer::new(model, ScoreMatching::new(schedule), settings)?;
     while trainer.step(&data)?.is_some() {}
 
     let sampler = Sampler::new(

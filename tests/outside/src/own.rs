@@ -55,6 +55,10 @@ impl Condition for Means {
         }
     }
 
+    fn to_device(&self, _: &Device) -> Self {
+        self.clone()
+    }
+
     fn join(first: Self, second: Self) -> Result<Self, ConditionError> {
         if first.0.is_empty() != second.0.is_empty() {
             return Err(refused("two of a kind".into(), "one and none".into()));
@@ -143,7 +147,7 @@ pub fn main() -> Result<(), tweedie::Error> {
     let schedule = VarianceExploding::new(0.05, 20.0)?;
     let train = |network: Preconditioned<Pixels>, steps| -> Result<Pixels, tweedie::Error> {
         let settings = TrainSettings::default().with_steps(steps).with_batch(128);
-        let mut trainer = Trainer::new(network, Objective::new(schedule), settings)?;
+        let mut trainer = Trainer::new(network, ScoreMatching::new(schedule), settings)?;
         while trainer.step(&data)?.is_some() {}
         Ok(trainer.average().network().clone())
     };

@@ -91,7 +91,7 @@ fn training(name: String, config: AnyArchitecture) -> Seam {
         let network = weights(device, |host| Ok(config.init(host)?))?;
         let model = Preconditioned::new(network, Prediction::Noise, TimeInput::LogSnr);
         let settings = TrainSettings::default().with_batch(4).with_steps(3);
-        let objective = Objective::new(VariancePreserving::default());
+        let objective = ScoreMatching::new(VariancePreserving::default());
         let mut trainer = Trainer::new(model, objective, settings)?;
         let x = normal(0, [8, 3, 16, 16], device);
         let mut found = Vec::new();
@@ -115,7 +115,7 @@ fn narrow(config: &AnyArchitecture, device: &Device) -> Result<Vec<f32>, CaseErr
     let times = [0.3, 0.7];
     let levels = Levels::new(times.map(|t| process.level(t)).to_vec());
     let mut found = numbers(model.predict(x.clone(), &levels));
-    let loss = Objective::new(process)
+    let loss = ScoreMatching::new(process)
         .loss(&model, x, &times, noise)
         .map_err(|error| error.to_string())?;
     found.extend(numbers(loss));

@@ -9,7 +9,7 @@ pub use bundled::PHOTOS;
 
 use crate::{ImageError, ValueRange};
 use burn::data::dataset::Dataset;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 /// A set of images of one size, in memory, with 8 bits per value.
 ///
@@ -63,11 +63,8 @@ impl Images {
     /// Returns all images: `[count, channels, height, width]`.
     #[must_use]
     pub fn tensor(&self, range: ValueRange, device: &Device) -> Tensor<4> {
-        let ([height, width], white) = (self.size, f32::from(self.white));
-        let values: Vec<f32> = self.pixels.iter().map(|&v| f32::from(v) / white).collect();
-        let shape = [self.count(), self.channels, height, width];
-        let unit = Tensor::from_data(TensorData::new(values, shape), device);
-        ValueRange::Unit.convert(range, unit)
+        let values = self.pixels.iter().map(|&value| self.unit(value)).collect();
+        self.stack(values, range, device)
     }
 
     /// Returns the images at `indices`: `[indices.len(), channels, height, width]`.
@@ -80,10 +77,24 @@ impl Images {
         if let Some(index) = indices.iter().find(|&&index| index >= all) {
             panic!("image {index} of a set of {all}");
         }
-        let indices: Vec<i32> = indices.iter().map(|&i| i as i32).collect();
-        let count = indices.len();
-        let indices = Tensor::<1, Int>::from_data(TensorData::new(indices, [count]), device);
-        self.tensor(range, device).select(0, indices)
+        let size = self.values();
+        let pixels = indices
+            .iter()
+            .flat_map(|i| &self.pixels[i * size..][..size]);
+        let values = pixels.map(|&value| self.unit(value)).collect();
+        self.stack(values, range, device)
+    }
+
+    /// A stored value in `[0, 1]`.
+    fn unit(&self, value: u8) -> f32 {
+        f32::from(value) / f32::from(self.white)
+    }
+
+    fn stack(&self, values: Vec<f32>, range: ValueRange, device: &Device) -> Tensor<4> {
+        let [height, width] = self.size;
+        let shape = [values.len() / self.values(), self.channels, height, width];
+        let unit = Tensor::from_data(TensorData::new(values, shape), device);
+        ValueRange::Unit.convert(range, unit)
     }
 
     /// The number of values of one image.

@@ -1,7 +1,7 @@
 //! The implementation of `Architecture` for the transformer.
 
 use super::{Dit, DitConfig};
-use crate::conditions::expect;
+use crate::expect;
 use crate::import::{CheckpointError, DiffusersDit, dit_json};
 use crate::{Architecture, Conditions, NetworkError, Published};
 use burn::tensor::{Device, Tensor};
@@ -39,7 +39,7 @@ impl Architecture for DitConfig {
             expect::labels(conditions, Some(self.classes))?;
         }
         expect::context(conditions, None)?;
-        expect::image(conditions, self.channels.saturating_sub(channels))
+        expect::image(conditions, self.channels, channels)
     }
 
     /// Fills in the label of the row for no class.

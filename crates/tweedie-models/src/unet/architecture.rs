@@ -2,7 +2,7 @@
 
 use super::{Unet, UnetConfig};
 use crate::architecture::ddpm;
-use crate::conditions::expect;
+use crate::expect;
 use crate::import::{CheckpointError, Diffusers, unet_json};
 use crate::{
     Architecture, ClassInput, Clip, Conditions, Grid, NetworkError, Published, Sampling,
@@ -53,7 +53,7 @@ impl Architecture for UnetConfig {
         }
         expect::labels(conditions, None)?;
         expect::context(conditions, self.context.map(|context| context.features))?;
-        expect::image(conditions, self.channels.saturating_sub(channels))
+        expect::image(conditions, self.channels, channels)
     }
 
     /// Checks that a table of steps gets the index of a chain. A network that takes the logarithm

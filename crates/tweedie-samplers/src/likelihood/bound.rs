@@ -13,30 +13,11 @@
 use crate::SampleError;
 use crate::sampler::not_empty;
 use burn::tensor::Tensor;
-use std::f64::consts::{LN_2, SQRT_2, TAU};
-use tweedie_core::{Denoiser, Noise, Posterior, per_sample_sum};
+use std::f64::consts::LN_2;
+use tweedie_core::{Decoder, Denoiser, Noise, Posterior, gaussian_kl, per_sample_sum};
 use tweedie_math::{
     Ancestral, Kernel, LevelPath, MoveError, ParameterError, PosteriorVariance, forward, gaussian,
 };
-
-/// How the last estimate defines a distribution of the data.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub enum Decoder {
-    /// The density of the Gaussian, for continuous data.
-    #[default]
-    Density,
-    /// The Gaussian's integral over a bin, for quantised data. The bins at `min` and `max`
-    /// extend to infinity (Ho et al., eq. 13). Probabilities are clamped to at least 10⁻¹².
-    Discretised {
-        /// The width of a bin.
-        bin: f64,
-        /// The smallest value of the data.
-        min: f64,
-        /// The largest value of the data.
-        max: f64,
-    },
-}
 
 /// The bound of an ancestral chain along a path that ends clean.
 ///
@@ -190,11 +171,8 @@ impl VariationalBound {
                 Some(w) => {
                     let large = Ancestral::large().transition(mv.from, mv.to);
                     let large = large.map_err(refused)?.noise;
-                    // ln (q/p), and KL = ½ ((q/p)² − 1) − ln (q/p) + shift/p².
                     let ratio = w * (q.noise / large).ln();
-                    let square = (ratio.clone() * 2.0).exp();
-                    let shift = error * square.clone() / q.noise.powi(2);
-                    per_sample_sum((square - 1.0) * 0.5 - ratio + shift)
+                    per_sample_sum(gaussian_kl(ratio, error / q.noise.powi(2)))
                 }
                 None => {
                     let spread = dimensions * gaussian::kl((0.0, q.noise), (0.0, p.noise));
@@ -208,34 +186,5 @@ impl VariationalBound {
             prior,
             steps,
         })
-    }
-}
-
-impl Decoder {
-    fn check(self) -> Result<(), ParameterError> {
-        if let Self::Discretised { bin, min, max } = self {
-            ParameterError::require_positive("bin", bin)?;
-            ParameterError::require(min < max, "max", "above min", max)?;
-        }
-        Ok(())
-    }
-
-    /// `−log p(x₀)` for `N(estimate, std²)`.
-    fn cost<const D: usize>(self, clean: &Tensor<D>, estimate: Tensor<D>, std: f64) -> Tensor<1> {
-        let centred = (clean.clone() - estimate) / std;
-        match self {
-            Self::Density => per_sample_sum(centred.square() * 0.5 + (0.5 * TAU.ln() + std.ln())),
-            Self::Discretised { bin, min, max } => {
-                let half = 0.5 * bin / std;
-                let below = |x: Tensor<D>| ((x / SQRT_2).erf() + 1.0) * 0.5;
-                let upper = below(centred.clone() + half);
-                let lower = below(centred - half);
-                // The outermost bins extend to infinity.
-                let edge = 0.25 * bin;
-                let upper = upper.mask_fill(clean.clone().greater_scalar(max - edge), 1.0);
-                let lower = lower.mask_fill(clean.clone().lower_scalar(min + edge), 0.0);
-                per_sample_sum((upper - lower).clamp_min(1e-12).log() * -1.0)
-            }
-        }
     }
 }

@@ -10,7 +10,8 @@ mod flow;
 mod quantised;
 mod trace;
 
-pub use bound::{Bound, Decoder, VariationalBound};
+pub use bound::{Bound, VariationalBound};
 pub use flow::{FlowLikelihood, LogDensity};
 pub use quantised::{bits_per_dimension, dequantise};
 pub use trace::{Trace, TraceProbe};
+pub use tweedie_core::Decoder;

@@ -9,10 +9,11 @@ use tweedie::math::{Prediction, TimeDensity, VariancePreserving, Weighting};
 use tweedie::models::{ClassInput, Conditions, Mlp, MlpConfig, Unet, UnetConfig, seeded};
 use tweedie::train::{
     AdamWSettings, Batch, Decay, DropCondition, EmaDecay, EmaWarmup, ExampleError, Examples,
-    Objective, Paired, Request, TrainError, TrainSettings, Trainer, clip_global_norm,
+    Paired, Request, ScoreMatching, TrainError, TrainSettings, Trainer, clip_global_norm,
+    write_checksums,
 };
 
-type Run = Trainer<Mlp, VariancePreserving>;
+type Run = Trainer<Preconditioned<Mlp>, ScoreMatching<VariancePreserving>>;
 
 fn network(width: usize) -> Preconditioned<Mlp> {
     let config = MlpConfig::new(2).with_width(width);
@@ -20,8 +21,8 @@ fn network(width: usize) -> Preconditioned<Mlp> {
     Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr)
 }
 
-fn objective() -> Objective<VariancePreserving> {
-    Objective::new(VariancePreserving::default())
+fn objective() -> ScoreMatching<VariancePreserving> {
+    ScoreMatching::new(VariancePreserving::default())
 }
 
 fn settings() -> TrainSettings {
@@ -33,7 +34,7 @@ fn run() -> Run {
 }
 
 /// A run of a network with three classes.
-fn classes() -> Trainer<Unet, VariancePreserving> {
+fn classes() -> Trainer<Preconditioned<Unet>, ScoreMatching<VariancePreserving>> {
     let mut config = UnetConfig::new(1).with_widths([8]).with_groups(Some(4));
     config.class = Some(ClassInput::Table { count: 3 });
     let network = seeded(0, &device(), config.init(&device()).unwrap());
@@ -226,16 +227,17 @@ pub(crate) fn cases(folder: &Path) -> Cases {
         ("list", "settings that are a list", "[]"),
     ] {
         let place = saved(folder, name);
-        let path = place.join("run.json");
+        let path = place.join("step-000001/run.json");
         let text = std::fs::read_to_string(&path).unwrap();
         let mut run: serde_json::Value = serde_json::from_str(&text).unwrap();
         run["settings"] = serde_json::from_str(settings).unwrap();
         std::fs::write(&path, run.to_string()).unwrap();
+        write_checksums(place.join("step-000001")).unwrap();
         all.error("Trainer::resume", input, move || resume(&place));
     }
-    let place = saved(folder, "batch");
-    all.error("Trainer::resume", "another batch", move || {
-        let settings = settings().with_batch(3);
+    let place = saved(folder, "seed");
+    all.error("Trainer::resume", "another seed", move || {
+        let settings = settings().with_seed(3);
         Run::resume(place, network(4), objective(), settings, &"a network")
     });
     let place = saved(folder, "length");
@@ -245,11 +247,12 @@ pub(crate) fn cases(folder: &Path) -> Cases {
         move || resume(&place)?.step(&points(6)),
     );
     let place = saved(folder, "vast");
-    let path = place.join("run.json");
+    let path = place.join("step-000001/run.json");
     let text = std::fs::read_to_string(&path).unwrap();
     let vast = text.replacen("\"examples\": 5", "\"examples\": 1000000000000", 1);
     assert_ne!(text, vast);
     std::fs::write(path, vast).unwrap();
+    write_checksums(place.join("step-000001")).unwrap();
     all.error(
         "Trainer::step",
         "a run.json of 10¹² examples",
@@ -260,7 +263,10 @@ pub(crate) fn cases(folder: &Path) -> Cases {
     let mut wide = Run::new(network(8), objective(), settings()).unwrap();
     wide.step(&points(5)).unwrap();
     wide.save(&other, &"a network").unwrap();
-    std::fs::copy(other.join("first-0.bpk"), place.join("first-0.bpk")).unwrap();
+    let checkpoints = [&place, &other].map(|place| place.join("step-000001"));
+    let [to, from] = checkpoints;
+    std::fs::copy(from.join("first.bpk"), to.join("first.bpk")).unwrap();
+    write_checksums(to).unwrap();
     all.error("Trainer::resume", "moments of another network", move || {
         // burn's message names every parameter: keep its first line.
         resume(&place).map_err(|error| {
@@ -273,12 +279,14 @@ pub(crate) fn cases(folder: &Path) -> Cases {
         })
     });
     let (place, other) = (saved(folder, "mine"), saved(folder, "theirs"));
-    std::fs::copy(other.join("second-0.bpk"), place.join("second-0.bpk")).unwrap();
+    let [to, from] = [&place, &other].map(|place| place.join("step-000001"));
+    std::fs::copy(from.join("second.bpk"), to.join("second.bpk")).unwrap();
+    write_checksums(to).unwrap();
     all.error("Trainer::resume", "moments of another run", move || {
         resume(&place)
     });
     let place = saved(folder, "torn");
-    std::fs::write(place.join("model-0.bpk"), b"torn").unwrap();
+    std::fs::write(place.join("step-000001/model.bpk"), b"torn").unwrap();
     all.error("Trainer::resume", "a torn file", move || resume(&place));
     all
 }

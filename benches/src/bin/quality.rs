@@ -1,0 +1,171 @@
+//! Sample quality as a number: the Fréchet distance of a classifier's features.
+//!
+//! `cargo run -p tweedie-benches --bin quality -- --model DIR`
+//!
+//! A classifier of Fashion-MNIST, trained on the bundled images in a minute or on those of `--data`
+//! and `--labels`, gives 128 features. The tool prints the distance between the features of the
+//! training images and those of test images and of samples, the mean of the largest class
+//! probability, and how often the class found is the class asked for. Another classifier or another
+//! number of images gives other numbers: compare with the row of the test images.
+
+use clap::Parser;
+use std::error::Error;
+use std::path::PathBuf;
+use tweedie::burn::tensor::{Int, TensorData};
+use tweedie::image::Images;
+use tweedie::math::Edm;
+use tweedie::metrics::frechet_distance;
+use tweedie::models::ClassInput;
+use tweedie::prelude::*;
+use tweedie_benches::classifier::{Seen, look, open};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures the quality of samples of Fashion-MNIST.
+#[derive(Parser)]
+struct Arguments {
+    /// The folder of the model
+    #[arg(long)]
+    model: PathBuf,
+    /// An IDX file of training images; by default the 5,000 bundled ones
+    #[arg(long, requires = "labels")]
+    data: Option<PathBuf>,
+    /// An IDX file with their classes
+    #[arg(long, requires = "data")]
+    labels: Option<PathBuf>,
+    /// An IDX file of test images; by default the 500 bundled ones
+    #[arg(long, requires = "test_labels")]
+    test: Option<PathBuf>,
+    /// An IDX file with their classes
+    #[arg(long, requires = "test")]
+    test_labels: Option<PathBuf>,
+    /// The number of samples, and of test images if there are so many
+    #[arg(long, default_value_t = 2048)]
+    count: usize,
+    /// Moves of Heun's method on the path of Karras et al.
+    #[arg(long, default_value_t = 18)]
+    moves: usize,
+    /// Guidance scales, each for one set of samples; for networks with classes
+    #[arg(long, value_delimiter = ',', default_value = "1")]
+    guidance: Vec<f64>,
+    /// The file of the classifier, which is trained if it does not exist
+    #[arg(long, default_value = "out/quality/classifier.bpk")]
+    classifier: PathBuf,
+    /// Passes over the training images
+    #[arg(long, default_value_t = 8)]
+    epochs: usize,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let device = Device::default();
+    let train = read(&arguments.data, &arguments.labels, Images::fashion_train)?;
+    let test = read(
+        &arguments.test,
+        &arguments.test_labels,
+        Images::fashion_test,
+    )?;
+    let model = Model::open(&arguments.model, &device)?;
+    let classifier = open(&arguments.classifier, &train, arguments.epochs, &device)?;
+
+    let reference = look(&classifier, &train.tensor(ValueRange::Signed, &device));
+    let count = arguments.count.min(test.count());
+    let some: Vec<usize> = (0..count).collect();
+    let images = test.select(&some, ValueRange::Signed, &device);
+    let labels = test.labels().ok_or("test images without classes")?;
+    println!("| images | number | Fréchet distance | largest probability | class as asked |");
+    println!("|---|---|---|---|---|");
+    let seen = look(&classifier, &images);
+    print("test images", &reference, &seen, Some(&labels[..count]));
+    let wants_class = matches!(&model.config().network, tweedie::models::AnyArchitecture::Unet(unet)
+        if matches!(unet.class, Some(ClassInput::Table { .. })));
+    if !wants_class {
+        let seen = look(&classifier, &samples(&arguments, &model, &model, &device)?);
+        print("samples", &reference, &seen, None);
+        return Ok(());
+    }
+    let labels: Vec<u8> = (0..arguments.count).map(|i| (i % 10) as u8).collect();
+    for &guidance in &arguments.guidance {
+        let mut parts = Vec::new();
+        let mut noise = HostNoise::seeded(0);
+        for labels in labels.chunks(BATCH) {
+            let guided = model.guided(of(labels, &device), of(&[10], &device), guidance)?;
+            parts.push(draw(
+                &arguments,
+                &model,
+                &guided,
+                labels.len(),
+                &mut noise,
+                &device,
+            )?);
+        }
+        let seen = look(&classifier, &Tensor::cat(parts, 0));
+        let name = format!("samples, guidance {guidance}");
+        print(&name, &reference, &seen, Some(&labels));
+    }
+    Ok(())
+}
+
+/// Samples that are drawn together.
+const BATCH: usize = 256;
+
+fn read(
+    images: &Option<PathBuf>,
+    labels: &Option<PathBuf>,
+    bundled: fn() -> Result<Images, tweedie::image::ImageError>,
+) -> Result<Images, Box<dyn Error>> {
+    Ok(match (images, labels) {
+        (Some(images), Some(labels)) => Images::idx(images)?.with_idx_labels(labels)?,
+        _ => bundled()?,
+    })
+}
+
+fn of(labels: &[u8], device: &Device) -> Conditions {
+    let rows: Vec<i32> = labels.iter().map(|&label| label.into()).collect();
+    let rows = TensorData::new(rows, [labels.len()]);
+    Conditions::none().with_labels(Tensor::<1, Int>::from_data(rows, device))
+}
+
+fn samples(
+    arguments: &Arguments,
+    model: &Model,
+    denoiser: &dyn Denoiser<4>,
+    device: &Device,
+) -> Result<Tensor<4>, Box<dyn Error>> {
+    let (mut parts, mut left) = (Vec::new(), arguments.count);
+    let mut noise = HostNoise::seeded(0);
+    while left > 0 {
+        let count = left.min(BATCH);
+        parts.push(draw(arguments, model, denoiser, count, &mut noise, device)?);
+        left -= count;
+    }
+    Ok(Tensor::cat(parts, 0))
+}
+
+fn draw(
+    arguments: &Arguments,
+    model: &Model,
+    denoiser: &dyn Denoiser<4>,
+    count: usize,
+    noise: &mut HostNoise,
+    device: &Device,
+) -> Result<Tensor<4>, Box<dyn Error>> {
+    // From σ = 80 to 0.002, then to the clean image.
+    let span = Span::new(1.0, 2.5e-5);
+    let path = LevelPath::karras(Edm::default(), span, arguments.moves - 1, 7.0)?.then_clean();
+    let sampler = Sampler::new(RungeKutta::heun(), path);
+    let x = sampler.start(model.shape(count), device, noise)?;
+    Ok(sampler.sample(denoiser, x, noise)?)
+}
+
+fn print(name: &str, reference: &Seen, seen: &Seen, asked: Option<&[u8]>) {
+    let distance = frechet_distance(&reference.features, &seen.features);
+    let count = seen.classes.len() as f64;
+    let probability = seen.probabilities.iter().sum::<f64>() / count;
+    let agreement = asked.map_or("".into(), |asked| {
+        let same = seen.classes.iter().zip(asked).filter(|(a, b)| a == b);
+        format!("{:.1} %", 100.0 * same.count() as f64 / count)
+    });
+    println!("| {name} | {count} | {distance:.2} | {probability:.3} | {agreement} |");
+}

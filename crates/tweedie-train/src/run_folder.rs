@@ -1,0 +1,299 @@
+//! The folder of a run: one folder for each checkpoint, and the name of the latest.
+//!
+//! | path | content |
+//! |---|---|
+//! | `latest` | the name of the latest checkpoint |
+//! | `step-000300/run.json` | steps done, settings, objective, number of examples, model |
+//! | `step-000300/model.bpk`, `average.bpk` | the parameters and their average |
+//! | `step-000300/first.bpk`, `second.bpk` | AdamW's moments |
+//! | `step-000300/SHA256SUMS` | the hash of every other file, for `sha256sum --check` |
+//!
+//! A save writes and syncs a checkpoint under a temporary name, renames it, replaces `latest`, and
+//! then removes checkpoints that are no longer kept. An interruption at any point leaves the old or
+//! the new run complete. A save rejects a folder that holds files but no run, and removes only
+//! files with the names above, in folders that hold a checkpoint.
+
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use tweedie_core::{open_file, read_text, replace_file, sync_folder};
+
+/// Why a checkpoint could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A file that could not be read or written.
+    #[error("{}: {message}", path.display())]
+    File {
+        /// The path of the file.
+        path: PathBuf,
+        /// The reason.
+        message: String,
+    },
+    /// A file differs from the one that was saved.
+    #[error("{}: the file was changed after it was saved", path.display())]
+    Changed {
+        /// The path of the file.
+        path: PathBuf,
+    },
+    /// The folder holds files but no run. Nothing was written.
+    #[error("{}: the folder holds files that do not belong to a run of tweedie; nothing was written", path.display())]
+    Foreign {
+        /// The path of the folder.
+        path: PathBuf,
+    },
+    /// The checkpoint belongs to another run.
+    #[error("{}: the checkpoint has {name} {found}, this run {expected}", path.display())]
+    Mismatch {
+        /// The path of the checkpoint.
+        path: PathBuf,
+        /// The name of the value that differs.
+        name: String,
+        /// The value of this run.
+        expected: String,
+        /// The value in the checkpoint.
+        found: String,
+    },
+}
+
+pub(crate) const RUN: &str = "run.json";
+const LATEST: &str = "latest";
+const SUMS: &str = "SHA256SUMS";
+
+/// The kinds of tensor files.
+pub(crate) const TENSORS: [&str; 4] = ["model.bpk", "average.bpk", "first.bpk", "second.bpk"];
+
+/// The maximum size of a text file in bytes.
+pub(crate) const MOST_BYTES: u64 = 1 << 24;
+
+/// The folder of a run, whose checkpoints it writes, finds and removes.
+pub(crate) struct RunFolder<'a>(pub(crate) &'a Path);
+
+impl RunFolder<'_> {
+    /// Writes a checkpoint: `fill` writes the tensors into the folder that it gets. Keeps the last
+    /// `keep` checkpoints.
+    pub(crate) fn write(
+        &self,
+        done: usize,
+        run: &str,
+        keep: usize,
+        fill: impl FnOnce(&Path) -> Result<(), RunError>,
+    ) -> Result<(), RunError> {
+        self.check_ours()?;
+        std::fs::create_dir_all(self.0).map_err(file(self.0))?;
+        let partial = self.0.join(format!(".step-{done:06}.partial"));
+        remove(&partial).map_err(file(&partial))?;
+        std::fs::create_dir(&partial).map_err(file(&partial))?;
+        let write = || -> Result<(), RunError> {
+            fill(&partial)?;
+            let path = partial.join(RUN);
+            replace_file(&path, run.as_bytes()).map_err(file(&path))?;
+            for name in TENSORS {
+                let path = partial.join(name);
+                let synced = open_file(&path).and_then(|file| file.sync_all());
+                synced.map_err(file(&path))?;
+            }
+            write_checksums(&partial)?;
+            sync_folder(&partial).map_err(file(&partial))
+        };
+        let name = self.free_name(done);
+        let renamed = write().and_then(|()| {
+            let place = self.0.join(&name);
+            std::fs::rename(&partial, &place).map_err(file(&place))?;
+            sync_folder(self.0).map_err(file(self.0))?;
+            let path = self.0.join(LATEST);
+            replace_file(&path, format!("{name}\n").as_bytes()).map_err(file(&path))
+        });
+        if renamed.is_err() {
+            // The first error is the one to report.
+            let _ = remove(&partial);
+        }
+        renamed?;
+        self.prune(&name, keep)
+    }
+
+    /// The folder of the latest checkpoint, after a check of its hashes.
+    pub(crate) fn latest(&self) -> Result<PathBuf, RunError> {
+        let path = self.0.join(LATEST);
+        let name = read_text(&path, MOST_BYTES).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => file(&path)("the folder holds no checkpoint"),
+            _ => file(&path)(error),
+        })?;
+        let name = name.trim_end();
+        if step_of(name).is_none() {
+            return Err(file(&path)("not the name of a checkpoint"));
+        }
+        let place = self.0.join(name);
+        check_checksums(&place)?;
+        Ok(place)
+    }
+
+    /// Checks that the folder holds a run, or nothing.
+    fn check_ours(&self) -> Result<(), RunError> {
+        let entries = match std::fs::read_dir(self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(file(self.0)(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(file(self.0))?;
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        // An interrupted first save leaves temporary files and a checkpoint without `latest`.
+        let ours = |name: &String| name.ends_with(".partial") || step_of(name).is_some();
+        let is_run = names.iter().any(|name| name == LATEST) && self.latest_is_named();
+        match is_run || names.iter().all(ours) {
+            true => Ok(()),
+            false => Err(RunError::Foreign {
+                path: self.0.into(),
+            }),
+        }
+    }
+
+    fn latest_is_named(&self) -> bool {
+        let text = read_text(self.0.join(LATEST), MOST_BYTES);
+        text.is_ok_and(|name| step_of(name.trim_end()).is_some())
+    }
+
+    /// A name for the checkpoint of a step that no checkpoint has.
+    fn free_name(&self, done: usize) -> String {
+        let name = format!("step-{done:06}");
+        let others = (1..).map(|number| format!("{name}-{number}"));
+        let mut names = std::iter::once(name.clone()).chain(others);
+        let free = names.find(|name| !self.0.join(name).exists());
+        free.unwrap_or(name)
+    }
+
+    /// Removes all checkpoints but `latest` and the `keep − 1` before it, and what interrupted
+    /// saves have left.
+    fn prune(&self, latest: &str, keep: usize) -> Result<(), RunError> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(self.0).map_err(file(self.0))? {
+            let name = entry.map_err(file(self.0))?.file_name();
+            let name = name.to_string_lossy().into_owned();
+            let cut_off = name.starts_with(".step-") && name.ends_with(".partial");
+            match step_of(&name) {
+                _ if name == latest => {}
+                Some(place) => found.push((place, name)),
+                None if cut_off => found.push(((0, 0), name)),
+                None => {}
+            }
+        }
+        // A run that went back to an earlier checkpoint has later ones, which are removed first.
+        let last = step_of(latest).unwrap_or_default();
+        found.sort_by_key(|&(place, _)| (place > last, std::cmp::Reverse(place)));
+        let kept = found.iter().take_while(|(place, _)| *place <= last);
+        let kept = kept.count().min(keep - 1);
+        for (place, name) in found.split_off(kept) {
+            let path = self.0.join(name);
+            if place == (0, 0) || path.join(RUN).is_file() {
+                remove(&path).map_err(file(&path))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The step in the name of a checkpoint, and its number among those of the step.
+fn step_of(name: &str) -> Option<(usize, usize)> {
+    let rest = name.strip_prefix("step-")?;
+    let (step, number) = rest.split_once('-').unwrap_or((rest, "0"));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = number.parse().ok().filter(|_| digits(number));
+    let step = step.parse().ok().filter(|_| digits(step));
+    step.zip(number)
+}
+
+/// Removes a checkpoint: its own files, and the folder unless it holds others.
+fn remove(folder: &Path) -> io::Result<()> {
+    let absent = |result: io::Result<()>| match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result,
+    };
+    for name in [&[SUMS, RUN][..], &TENSORS].concat() {
+        absent(std::fs::remove_file(folder.join(name)))?;
+    }
+    if let Ok(entries) = std::fs::read_dir(folder) {
+        for entry in entries {
+            let path = entry?.path();
+            if path.to_string_lossy().ends_with(".partial") {
+                absent(std::fs::remove_file(path))?;
+            }
+        }
+    }
+    match absent(std::fs::remove_dir(folder)) {
+        Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Ok(()),
+        result => result,
+    }
+}
+
+/// Returns whether `directory` holds a saved run.
+#[must_use]
+pub fn has_checkpoint(directory: impl AsRef<Path>) -> bool {
+    directory.as_ref().join(LATEST).exists()
+}
+
+/// Writes the hashes of a checkpoint's files, for instance after `run.json` was changed by hand.
+///
+/// # Errors
+/// [`RunError::File`] if a file cannot be read or written.
+pub fn write_checksums(checkpoint: impl AsRef<Path>) -> Result<(), RunError> {
+    let folder = checkpoint.as_ref();
+    let mut text = String::new();
+    for name in [&[RUN][..], &TENSORS].concat() {
+        let path = folder.join(name);
+        let hash = hash(&path).map_err(file(&path))?;
+        let _ = writeln!(text, "{hash}  {name}");
+    }
+    let path = folder.join(SUMS);
+    replace_file(&path, text.as_bytes()).map_err(file(&path))
+}
+
+fn check_checksums(folder: &Path) -> Result<(), RunError> {
+    let path = folder.join(SUMS);
+    let sums = read_text(&path, MOST_BYTES).map_err(file(&path))?;
+    let mut lines = sums.lines();
+    for name in [&[RUN][..], &TENSORS].concat() {
+        let expected = lines.next().and_then(|line| line.split_once("  "));
+        let Some((expected, _)) =
+            expected.filter(|(hash, named)| *named == name && hash.len() == 64)
+        else {
+            return Err(RunError::Changed { path });
+        };
+        let path = folder.join(name);
+        if hash(&path).map_err(file(&path))? != expected {
+            return Err(RunError::Changed { path });
+        }
+    }
+    match lines.next() {
+        None => Ok(()),
+        Some(_) => Err(RunError::Changed { path }),
+    }
+}
+
+fn hash(path: &Path) -> io::Result<String> {
+    let (mut hasher, mut file) = (Sha256::new(), open_file(path)?);
+    let mut block = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut block)? {
+            0 => break,
+            count => hasher.update(&block[..count]),
+        }
+    }
+    let mut text = String::new();
+    for byte in hasher.finalize() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text)
+}
+
+/// Converts an error to [`RunError::File`].
+pub(crate) fn file<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> RunError {
+    let path = path.to_path_buf();
+    move |error| RunError::File {
+        path: path.clone(),
+        message: error.to_string(),
+    }
+}
