@@ -173,7 +173,7 @@ fn conditions(
         AnyArchitecture::Dit(config) => conditions.class = Some(labels(config.classes)),
         AnyArchitecture::Unet(config) => {
             conditions.class = config.class.and_then(|class| match class {
-                ClassInput::Table { count } => Some(labels(count)),
+                ClassInput::Table { count, null } => Some(labels(null.unwrap_or(count))),
                 ClassInput::Timestep => Some(labels(1000)),
                 ClassInput::Identity => Some(vectors(config.features())),
                 ClassInput::Perceptron { features } | ClassInput::Linear { features } => {

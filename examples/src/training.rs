@@ -177,8 +177,8 @@ impl Arguments {
         if self.classes {
             let labels = images.labels();
             let labels = labels.ok_or("--classes needs --labels for these images")?;
-            let count = usize::from(labels.iter().copied().max().unwrap_or(0)) + 2;
-            network.class = Some(ClassInput::Table { count });
+            let classes = usize::from(labels.iter().copied().max().unwrap_or(0)) + 1;
+            network.class = Some(ClassInput::table_with_null(classes));
         }
         network.check()?;
         let [height, width] = images.size();
@@ -214,13 +214,10 @@ pub fn deviation(images: &Images, device: &Device) -> f64 {
     (values - mean).square().mean().into_scalar::<f64>().sqrt()
 }
 
-/// The number of classes of a network; its table has one more row, for no class.
+/// The number of classes of a network, which is also the label for no class.
 #[must_use]
 pub fn classes(config: &ModelConfig<UnetConfig>) -> Option<usize> {
-    match config.network.class {
-        Some(ClassInput::Table { count }) => Some(count - 1),
-        _ => None,
-    }
+    config.network.class.and_then(ClassInput::null)
 }
 
 /// The condition of the given classes; none if there are none.

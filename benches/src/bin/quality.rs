@@ -15,7 +15,7 @@ use tweedie::burn::tensor::{Int, TensorData};
 use tweedie::image::Images;
 use tweedie::math::Edm;
 use tweedie::metrics::frechet_distance;
-use tweedie::models::ClassInput;
+use tweedie::models::{AnyArchitecture, ClassInput};
 use tweedie::prelude::*;
 use tweedie_benches::classifier::{Seen, look, open};
 
@@ -78,9 +78,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("|---|---|---|---|---|");
     let seen = look(&classifier, &images);
     print("test images", &reference, &seen, Some(&labels[..count]));
-    let wants_class = matches!(&model.config().network, tweedie::models::AnyArchitecture::Unet(unet)
-        if matches!(unet.class, Some(ClassInput::Table { .. })));
-    if !wants_class {
+    let AnyArchitecture::Unet(unet) = &model.config().network else {
+        return Err("the model is no U-Net".into());
+    };
+    if unet.class.and_then(ClassInput::null).is_none() {
         let seen = look(&classifier, &samples(&arguments, &model, &model, &device)?);
         print("samples", &reference, &seen, None);
         return Ok(());
@@ -90,7 +91,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut parts = Vec::new();
         let mut noise = HostNoise::seeded(0);
         for labels in labels.chunks(BATCH) {
-            let guided = model.guided(of(labels, &device), of(&[10], &device), guidance)?;
+            let guided = model.guided(of(labels, &device), Conditions::none(), guidance)?;
             parts.push(draw(
                 &arguments,
                 &model,

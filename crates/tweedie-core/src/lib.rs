@@ -36,6 +36,7 @@ mod files;
 mod generator;
 mod guidance;
 mod input;
+mod latent_gaussian;
 mod levels;
 mod noise;
 pub mod oracle;
@@ -60,6 +61,7 @@ pub use files::{
 pub use generator::lock_generator;
 pub use guidance::ClassifierFree;
 pub use input::{DenoiseError, InputError};
+pub use latent_gaussian::{Encoding, LatentGaussian};
 pub use levels::Levels;
 pub use noise::{DeviceNoise, HostNoise, Noise, Replay};
 pub use precondition::{Network, Preconditioned, TimeInput};

@@ -17,7 +17,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::GroupNorm;
 use burn::tensor::{Device, Tensor};
-use tweedie_core::Noise;
+use tweedie_core::{Encoding, LatentGaussian};
 use tweedie_math::ParameterError;
 
 /// Configuration of an [`Autoencoder`].
@@ -98,34 +98,6 @@ pub(crate) struct LatentDecoder {
 pub(crate) struct DecoderBlock {
     pub(crate) resnets: Vec<ResBlock>,
     pub(crate) grow: Option<Upsample>,
-}
-
-/// The Gaussian over latents that the encoder returns for an image.
-#[derive(Clone, Debug)]
-pub struct LatentGaussian {
-    /// The mean, `[b, latent, h, w]`.
-    pub mean: Tensor<4>,
-    /// The log-variance, clamped to `[−30, 20]`.
-    pub log_variance: Tensor<4>,
-}
-
-impl LatentGaussian {
-    /// Draws a sample, `μ + e^{v/2} z` with `z ~ N(0, I)`.
-    pub fn sample(&self, noise: &mut dyn Noise<4>) -> Tensor<4> {
-        let std = (self.log_variance.clone() * 0.5).exp();
-        self.mean.clone() + std * noise.normal_like(&self.mean)
-    }
-
-    /// The KL divergence of each image from the standard Gaussian, `[b]`, in nats.
-    ///
-    /// `½ Σ (μ² + e^v − 1 − v)`
-    #[must_use]
-    pub fn kl(&self) -> Tensor<1> {
-        let v = self.log_variance.clone();
-        let terms = self.mean.clone().square() + v.clone().exp() - 1.0 - v;
-        let batch = terms.dims()[0];
-        terms.reshape([batch as i64, -1]).sum_dim(1).squeeze_dim(1) * 0.5
-    }
 }
 
 impl AutoencoderConfig {
@@ -277,7 +249,7 @@ impl Autoencoder {
     ///
     /// Heights and widths should be multiples of `2ᵏ`, for `k + 1` resolutions.
     #[must_use]
-    pub fn encode(&self, images: Tensor<4>) -> LatentGaussian {
+    pub fn encode(&self, images: Tensor<4>) -> LatentGaussian<4> {
         let shared = BlockInputs::nothing();
         let encoder = &self.encoder;
         let mut h = encoder.conv_in.forward(images);
@@ -345,5 +317,15 @@ impl Autoencoder {
     #[must_use]
     pub fn denormalise(&self, latents: Tensor<4>) -> Tensor<4> {
         latents / self.config.scale + self.config.shift
+    }
+}
+
+impl Encoding<4> for Autoencoder {
+    fn encode(&self, x: Tensor<4>) -> LatentGaussian<4> {
+        Self::encode(self, x)
+    }
+
+    fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
+        Self::decode(self, latents)
     }
 }

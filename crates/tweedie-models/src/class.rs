@@ -14,8 +14,12 @@ use tweedie_core::accumulation_dtype;
 pub enum ClassInput {
     /// A learned table with a row for each class.
     Table {
-        /// The number of classes.
+        /// The number of rows.
         count: usize,
+        /// The row for samples without a class, as classifier-free guidance needs. With `None`
+        /// every sample has a class.
+        #[serde(default)]
+        null: Option<usize>,
     },
     /// A number, encoded like the level, with separate linear layers.
     Timestep,
@@ -31,6 +35,32 @@ pub enum ClassInput {
         /// Features of the vector.
         features: usize,
     },
+}
+
+impl ClassInput {
+    /// A table with a row for each of `count` classes.
+    #[must_use]
+    pub fn table(count: usize) -> Self {
+        Self::Table { count, null: None }
+    }
+
+    /// A table with a row for each of `classes` classes, and a last row for no class.
+    #[must_use]
+    pub fn table_with_null(classes: usize) -> Self {
+        Self::Table {
+            count: classes.saturating_add(1),
+            null: Some(classes),
+        }
+    }
+
+    /// The label of samples without a class, if there is one.
+    #[must_use]
+    pub fn null(self) -> Option<usize> {
+        match self {
+            Self::Table { null, .. } => null,
+            _ => None,
+        }
+    }
 }
 
 /// The parameters of a [`ClassInput`].
@@ -64,7 +94,7 @@ impl ClassEmbedding {
         let perceptron =
             |from, activation| Some(Perceptron::new(from, features, activation, device));
         match input {
-            ClassInput::Table { count } => {
+            ClassInput::Table { count, .. } => {
                 embedding.table = Some(EmbeddingConfig::new(count, features).init(device));
             }
             ClassInput::Timestep => embedding.layers = perceptron(waves, activation),

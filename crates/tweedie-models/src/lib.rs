@@ -71,7 +71,7 @@ pub use activation::Activation;
 pub use any::{AnyArchitecture, AnyNetwork};
 pub use architecture::{Architecture, Published};
 pub use attention::{Attention, Heads, SelfAttention};
-pub use autoencoder::{Autoencoder, AutoencoderConfig, LatentGaussian};
+pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use class::{ClassEmbedding, ClassInput};
 pub use conditions::{Class, Conditions, Context};
 pub use convolution::{Conv2d, Conv2dConfig};

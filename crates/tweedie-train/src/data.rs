@@ -57,6 +57,18 @@ impl<'a> Request<'a> {
         rng
     }
 
+    /// A seed for noise, with one stream for each place of the batch.
+    pub(crate) fn seed_of_noise(&self) -> u64 {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(u64::MAX - 1);
+        rng.next_u64()
+    }
+
+    /// The place of the first row in the batch.
+    pub(crate) fn first(&self) -> usize {
+        self.first as usize
+    }
+
     /// The request to pass on to wrapped examples, with random numbers independent of these.
     #[must_use]
     pub fn inner(&self) -> Self {

@@ -10,13 +10,16 @@
 //! | [`Objective`], [`Loss`]: what a run minimises | `objective.rs` |
 //! | [`ScoreMatching`]: the loss of a denoiser | `score_matching.rs` |
 //! | [`Hybrid`]: the loss of a denoiser with learned variance | `hybrid.rs` |
+//! | [`Elbo`]: the loss of a variational autoencoder | `elbo.rs` |
 //! | [`Trainer`]: the training loop | `trainer.rs` |
 //! | its checkpoints and their folder | `checkpoint.rs`, `run_folder.rs` |
 //! | [`AdamW`]: the optimizer | `adamw.rs` |
 //! | [`Ema`]: the running average of the weights | `ema.rs` |
 //! | [`clip_global_norm`] | `clip.rs` |
 //! | [`LearningRate`]: warm-up and decay | `learning_rate.rs` |
-//! | [`Examples`], [`Paired`], [`DropCondition`], [`Shuffle`]: the data, their conditions and their order | `data.rs`, `shuffle.rs` |
+//! | [`Examples`], [`FromFn`], [`Paired`], [`DropCondition`]: the data and their conditions | `data.rs` |
+//! | [`DeriveCondition`]: conditions computed from the examples, as in super-resolution | `derive_condition.rs` |
+//! | [`Shuffle`]: the order of the examples | `shuffle.rs` |
 //! | [`HeldOut`]: losses on other examples | `held_out.rs` |
 //! | [`RunLog`]: a line of JSON for each step | `run_log.rs` |
 //! | [`ProgressLine`]: loss, examples per second and time left | `progress.rs` |
@@ -55,6 +58,8 @@ mod adamw;
 mod checkpoint;
 mod clip;
 mod data;
+mod derive_condition;
+mod elbo;
 mod ema;
 mod gradients;
 mod held_out;
@@ -74,6 +79,8 @@ mod trainer;
 pub use adamw::{AdamW, AdamWSettings};
 pub use clip::clip_global_norm;
 pub use data::{Batch, DropCondition, ExampleError, Examples, FromFn, Paired, Request};
+pub use derive_condition::DeriveCondition;
+pub use elbo::Elbo;
 pub use ema::{Ema, EmaDecay, EmaWarmup};
 pub use held_out::HeldOut;
 pub use hybrid::Hybrid;

@@ -15,10 +15,10 @@ use tweedie_core::{
     Condition, ConditionError, Denoiser, HostNoise, Network, Noise, Preconditioned, TimeInput,
 };
 use tweedie_math::{Prediction, Schedule, VariancePreserving};
-use tweedie_models::{ClassInput, Conditions, UnetConfig, seeded};
+use tweedie_models::{ClassInput, Conditions, Probe, Probed, UnetConfig, seeded};
 use tweedie_train::{
-    Batch, Decay, DropCondition, ExampleError, Examples, LearningRate, Paired, Request,
-    ScoreMatching, TrainError, TrainSettings, Trainer,
+    Batch, Decay, DeriveCondition, DropCondition, ExampleError, Examples, LearningRate, Paired,
+    Request, ScoreMatching, TrainError, TrainSettings, Trainer,
 };
 
 /// A measured value of each sample and whether it is known, `[batch, 2]`.
@@ -132,9 +132,11 @@ fn error(found: &dyn Denoiser<2>, exact: &Gaussian) -> f64 {
 fn both_denoisers_are_learned() -> Result<(), TrainError> {
     let device = Device::flex();
     let clean = prior().sample(20_000, 1, &device).cast(DType::F32);
-    let noise = HostNoise::seeded(2).normal([20_000, 1], &device);
-    let seen = Seen::known(clean.clone() + noise * MEASURED);
-    let examples = Paired::new(clean, seen).expect("pairs");
+    // The measurements are made on the fly.
+    let examples = DeriveCondition::new(clean, |clean, draws| {
+        let noise = draws.normal_like(clean);
+        Ok(Seen::known(clean.clone() + noise * MEASURED))
+    });
     let examples = DropCondition::new(examples, Seen::nothing(), 0.3)?;
     let network = seeded(3, &device, Perceptron::new());
     let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
@@ -239,7 +241,7 @@ fn unfit_conditions_are_refused() {
         let rows = Tensor::<1, Int>::from_ints(rows, &device);
         Conditions::none().with_labels(rows)
     };
-    let classes = Some(ClassInput::Table { count: 3 });
+    let classes = Some(ClassInput::table(3));
     let run = |class| {
         Trainer::new(
             unet(class),
@@ -285,10 +287,37 @@ fn unfit_conditions_are_refused() {
         let model = unet(classes).with_condition(labels(&[label]));
         assert_eq!(Denoiser::accepts(&model, x.dims()).is_ok(), fits);
     }
+    // A table with a row for no class takes both, and uses that row.
+    let optional = unet(Some(ClassInput::table_with_null(3)));
+    let embedded = |conditions: Conditions| {
+        let mut seen = OfClass(Vec::new());
+        let time = Tensor::zeros([1], &device);
+        let x = x.clone().narrow(0, 0, 1);
+        let network = optional.network();
+        let _ = network.forward_probed(x, time, &conditions, &mut seen);
+        seen.0
+    };
+    let of_null = embedded(labels(&[3]));
+    assert_eq!(embedded(Conditions::none()), of_null);
+    assert_ne!(embedded(labels(&[0])), of_null);
+    assert!(Denoiser::accepts(&optional, x.dims()).is_ok());
+    let unknown = optional.clone().with_condition(labels(&[4]));
+    assert!(Denoiser::accepts(&unknown, x.dims()).is_err());
     // A data set with a label too few, behind dropped conditions.
     let short = DropCondition::new(Short(images()), labels(&[2]), 0.5).expect("a probability");
     let short = run(classes).expect("a run").step(&short);
     assert!(matches!(short, Err(TrainError::Input(_))), "{short:?}");
+}
+
+/// The embedding of the class.
+struct OfClass(Vec<f32>);
+
+impl Probe for OfClass {
+    fn vectors(&mut self, name: &str, x: &Tensor<2>) {
+        if name == "class_embedding" {
+            self.0 = x.to_data().iter().collect();
+        }
+    }
 }
 
 /// Images with two labels in each batch.

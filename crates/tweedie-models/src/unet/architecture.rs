@@ -8,7 +8,7 @@ use crate::{
     Architecture, ClassInput, Clip, Conditions, Grid, NetworkError, Published, Sampling,
     TimeEncoding,
 };
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use tweedie_core::{ConditionError, TimeInput};
 use tweedie_math::{Prediction, ScheduleError, VarianceExploding};
 
@@ -47,13 +47,20 @@ impl Architecture for UnetConfig {
             ClassInput::Identity => Some(self.features()),
             ClassInput::Perceptron { features } | ClassInput::Linear { features } => Some(features),
         });
-        expect::class(conditions, class)?;
-        if let Some(ClassInput::Table { count }) = self.class {
+        let optional = self.class.is_some_and(|class| class.null().is_some());
+        if conditions.class.is_some() || !optional {
+            expect::class(conditions, class)?;
+        }
+        if let Some(ClassInput::Table { count, .. }) = self.class {
             expect::labels(conditions, Some(count.saturating_sub(1)))?;
         }
         expect::labels(conditions, None)?;
         expect::context(conditions, self.context.map(|context| context.features))?;
         expect::image(conditions, self.channels, channels)
+    }
+
+    fn with_defaults(&self, conditions: Conditions, device: &Device) -> Conditions {
+        self.with_null(conditions, device)
     }
 
     /// Checks that a table of steps gets the index of a chain. A network that takes the logarithm
@@ -123,6 +130,14 @@ impl Architecture for UnetConfig {
 }
 
 impl UnetConfig {
+    /// Fills in the label for no class.
+    pub(crate) fn with_null(&self, conditions: Conditions, device: &Device) -> Conditions {
+        match (&conditions.class, self.class.and_then(ClassInput::null)) {
+            (None, Some(null)) => conditions.with_labels(Tensor::from_ints([null as i32], device)),
+            _ => conditions,
+        }
+    }
+
     /// The number of rows of the table of steps, if there is one.
     pub(crate) fn table(&self) -> Option<usize> {
         match self.time_encoding() {

@@ -182,13 +182,21 @@ impl UnetConfig {
             ("time_encoding", self.time_encoding().width()),
         ];
         counted(&counts)?;
+        if let Some(ClassInput::Table {
+            count,
+            null: Some(null),
+        }) = self.class
+        {
+            let (name, expected) = ("the row for no class", "below the number of rows");
+            ParameterError::require(null < count, name, expected, null as f64)?;
+        }
         let widths = self.levels.iter().map(|level| level.channels);
         let table = match self.time_encoding() {
             TimeEncoding::Learned { count, .. } => count,
             _ => 1,
         };
         let classes = match self.class {
-            Some(ClassInput::Table { count }) => count.div_ceil(256),
+            Some(ClassInput::Table { count, .. }) => count.div_ceil(256),
             Some(ClassInput::Perceptron { features } | ClassInput::Linear { features }) => features,
             _ => 1,
         };

@@ -112,6 +112,9 @@ impl Unet {
         probe.vectors("time_proj", &waves);
         let embedding = self.time_embedding.through(waves);
         probe.vectors("time_embedding", &embedding);
+        let conditions = self
+            .config
+            .with_null(conditions.clone(), &embedding.device());
         match (&self.class_embedding, &conditions.class) {
             (Some(embed), Some(class)) => {
                 let class = embed.forward(class, &self.time_embedding);

@@ -36,7 +36,7 @@ fn run() -> Run {
 /// A run of a network with three classes.
 fn classes() -> Trainer<Preconditioned<Unet>, ScoreMatching<VariancePreserving>> {
     let mut config = UnetConfig::new(1).with_widths([8]).with_groups(Some(4));
-    config.class = Some(ClassInput::Table { count: 3 });
+    config.class = Some(ClassInput::table(3));
     let network = seeded(0, &device(), config.init(&device()).unwrap());
     let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
     Trainer::new(model, objective(), settings().with_batch(5)).unwrap()

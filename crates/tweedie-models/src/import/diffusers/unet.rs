@@ -283,7 +283,7 @@ fn class(fields: &mut Fields) -> Result<Option<ClassInput>, CheckpointError> {
     let features: Option<usize> = fields.take("projection_class_embeddings_input_dim")?;
     let kind: Option<String> = fields.take("class_embed_type")?;
     Ok(match (kind.as_deref(), count, features) {
-        (None, count, _) => count.map(|count| ClassInput::Table { count }),
+        (None, count, _) => count.map(ClassInput::table),
         (Some("timestep"), ..) => Some(ClassInput::Timestep),
         (Some("identity"), ..) => Some(ClassInput::Identity),
         (Some("projection"), _, Some(features)) => Some(ClassInput::Perceptron { features }),

@@ -284,7 +284,7 @@ pub(super) fn written(activation: Activation) -> Result<&'static str, Checkpoint
 fn class_fields(class: Option<ClassInput>) -> Value {
     let (kind, count, features) = match class {
         None => (None, None, None),
-        Some(ClassInput::Table { count }) => (None, Some(count), None),
+        Some(ClassInput::Table { count, .. }) => (None, Some(count), None),
         Some(ClassInput::Timestep) => (Some("timestep"), None, None),
         Some(ClassInput::Identity) => (Some("identity"), None, None),
         Some(ClassInput::Perceptron { features }) => (Some("projection"), None, Some(features)),

@@ -241,7 +241,7 @@ fn base(
         cosine_first: true,
         shift: 0.0,
     });
-    network.class = classes.map(|count| ClassInput::Table { count });
+    network.class = classes.map(ClassInput::table);
     if scale_shift {
         network.conditioning = Conditioning::ScaleShift;
     }
