@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tweedie::image::{Curve, Panel, log_log};
+use tweedie::image::{Axis, Curve, Panel, chart};
 use tweedie::prelude::*;
 use tweedie::samplers::{Adaptive, AdaptiveSde, AnyStep, Tolerance};
 use tweedie_catalogue::featured_steps;
@@ -121,7 +121,7 @@ fn samplers(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(folder) = arguments.out.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    log_log(&arguments.out, &[flows, laws, draws])?;
+    chart(&arguments.out, &[flows, laws, draws])?;
     println!("picture: {}", arguments.out.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -130,6 +130,7 @@ fn panel(title: &str) -> Panel {
     Panel {
         title: title.to_owned(),
         x: "evaluations of the denoiser".to_owned(),
+        x_axis: Axis::Log,
         curves: Vec::new(),
     }
 }

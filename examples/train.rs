@@ -2,16 +2,19 @@
 //!
 //! Without arguments it trains on the bundled 8×8 digits for about two and a half minutes. `--data`
 //! names a folder of PNG and JPEG files or an IDX file (`…-images-idx3-ubyte[.gz]`). The folder
-//! `--out` receives grids of samples, `log.jsonl` with a line for each step, checkpoints that
-//! `--resume` continues, and the trained model. Ctrl-C and SIGTERM save a checkpoint and exit.
+//! `--out` receives grids of samples, `report.png` with the losses, `log.jsonl` with a line for
+//! each step, checkpoints that `--resume` continues, and the trained model. Ctrl-C and SIGTERM save
+//! a checkpoint and exit.
 
 use clap::Parser;
+use std::collections::VecDeque;
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tweedie::burn::module::Module;
-use tweedie::image::grid;
+use tweedie::image::{Axis, Curve, Panel, chart, grid};
 use tweedie::models::{Precision, seeded};
 use tweedie::prelude::*;
 use tweedie::train::{ProgressLine, RunLog, has_checkpoint};
@@ -77,9 +80,19 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let flag = Arc::clone(&interrupted);
     ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst))?;
     let mut line = ProgressLine::new(settings.steps, trainer.done());
+    // The losses of the last steps, by log-SNR.
+    let mut levels = VecDeque::new();
     while let Some(report) = trainer.step(&data)? {
         line.show(&report);
         log.step(&report)?;
+        levels.extend(
+            report
+                .log_snr
+                .iter()
+                .copied()
+                .zip(report.losses.iter().copied()),
+        );
+        levels.drain(..levels.len().saturating_sub(RECENT));
         let stop = interrupted.load(Ordering::SeqCst);
         let last = report.step == settings.steps;
         // A run whose last step was skipped may have diverged: keep the earlier checkpoint.
@@ -104,6 +117,7 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
                 text += &format!(", held out {:.4}", found.loss);
             }
             line.say(format!("{text}, {}", path.display()));
+            draw_report(&arguments.out.join("report.png"), log.losses(), &levels)?;
         }
         let stop = interrupted.load(Ordering::SeqCst);
         if sound && (stop || last || report.step.is_multiple_of(arguments.save_every)) {
@@ -127,6 +141,47 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
     println!("model: {}", exported.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The number of examples whose losses are shown by log-SNR.
+const RECENT: usize = 20_000;
+
+/// Draws the loss over the steps and over the log-SNR.
+fn draw_report(
+    path: &Path,
+    losses: &[(usize, f64)],
+    levels: &VecDeque<(f64, f64)>,
+) -> Result<(), Box<dyn Error>> {
+    let of_steps = losses.iter().map(|&(step, loss)| (step as f64, loss));
+    let of_levels = levels.iter().copied().collect();
+    let panels = [
+        ("loss", "step", means(of_steps.collect(), 200)),
+        ("loss of the last steps", "log-SNR", means(of_levels, 30)),
+    ];
+    let panels = panels.map(|(title, x, points)| Panel {
+        title: title.into(),
+        x: x.into(),
+        x_axis: Axis::Linear,
+        curves: vec![Curve {
+            name: "mean of neighbours".into(),
+            points,
+        }],
+    });
+    Ok(chart(path, &panels)?)
+}
+
+/// The means of neighbours along x, at most `count` of them.
+fn means(mut points: Vec<(f64, f64)>, count: usize) -> Vec<(f64, f64)> {
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let size = points.len().div_ceil(count).max(1);
+    let mean = |part: &[(f64, f64)]| {
+        let sum = part
+            .iter()
+            .fold((0.0, 0.0), |sum, at| (sum.0 + at.0, sum.1 + at.1));
+        let length = part.len() as f64;
+        (sum.0 / length, sum.1 / length)
+    };
+    points.chunks(size).map(mean).collect()
 }
 
 /// What a resumed run must share with its checkpoint, in addition to the seed.

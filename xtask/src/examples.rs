@@ -2,7 +2,7 @@
 
 use crate::{Done, cargo};
 
-const EXAMPLES: [&str; 9] = [
+const EXAMPLES: [&str; 10] = [
     "restore -- --steps 3 --out target/restore.png",
     "restore -- --task sr2 --method mmps --sampler heun --steps 2 --out target/sr2.png",
     "mixture -- --steps 10 --points 500 --out target/mixture.png",
@@ -11,6 +11,7 @@ const EXAMPLES: [&str; 9] = [
     "operators -- --out target/operators.png",
     "checkpoint -- --steps 3 --out target/checkpoint/samples.png",
     "photo -- --steps 2 --moves 1 --out target/photo.png",
+    "latent -- --autoencoder-steps 2 --diffusion-steps 2 --out target/latent",
     "phantom -- --scan mri --steps 2 --out target/mri.png",
 ];
 

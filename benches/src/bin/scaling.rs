@@ -7,7 +7,7 @@ use std::error::Error;
 use std::path::Path as File;
 use std::process::Command;
 use std::time::Instant;
-use tweedie::image::{Curve, Panel, log_log};
+use tweedie::image::{Axis, Curve, Panel, chart};
 use tweedie::models::seeded;
 use tweedie::prelude::*;
 use tweedie_benches::{mnist_size, peak};
@@ -85,13 +85,14 @@ fn all(picture: &File) -> Result<(), Box<dyn Error>> {
         panels.push(Panel {
             title: x.split(',').next().unwrap_or_default().to_owned(),
             x: x.to_owned(),
+            x_axis: Axis::Log,
             curves: times,
         });
     }
     if let Some(folder) = picture.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    log_log(picture, &panels)?;
+    chart(picture, &panels)?;
     println!("picture: {}", picture.display());
     Ok(())
 }

@@ -1,8 +1,10 @@
-//! Charts with logarithmic axes, in panels side by side.
+//! Charts with a logarithmic y axis, in panels side by side.
 
 use crate::files::save_png;
 use crate::plot::typeface;
 use crate::{ImageError, Picture};
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 use std::path::Path;
 
@@ -13,6 +15,8 @@ pub struct Panel {
     pub title: String,
     /// The title of the x axis.
     pub x: String,
+    /// The scale of the x axis.
+    pub x_axis: Axis,
     /// The curves, in the order of the legend.
     pub curves: Vec<Curve>,
 }
@@ -22,15 +26,25 @@ pub struct Panel {
 pub struct Curve {
     /// The name in the legend.
     pub name: String,
-    /// The points `(x, y)`. Only points with positive, finite coordinates are shown.
+    /// The points `(x, y)`. Only finite points are shown that are positive on logarithmic axes.
     pub points: Vec<(f64, f64)>,
+}
+
+/// The scale of an axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Axis {
+    /// Logarithmic.
+    #[default]
+    Log,
+    /// Linear.
+    Linear,
 }
 
 const WIDTH: u32 = 620;
 const HEIGHT: u32 = 800;
 const LEGEND: u32 = 200;
 
-/// Draws panels side by side as a PNG file, with logarithmic axes and a legend below.
+/// Draws panels side by side as a PNG file, with a logarithmic y axis and a legend below.
 ///
 /// An existing file is replaced atomically.
 ///
@@ -38,7 +52,7 @@ const LEGEND: u32 = 200;
 /// [`ImageError::Drawing`] if a panel has no point to show, or if its range is too large for an
 /// axis; [`ImageError::Extension`] for a path that does not end in `.png`; [`ImageError::File`] if
 /// the file cannot be written.
-pub fn log_log(path: impl AsRef<Path>, panels: &[Panel]) -> Result<(), ImageError> {
+pub fn chart(path: impl AsRef<Path>, panels: &[Panel]) -> Result<(), ImageError> {
     let size = (WIDTH * panels.len().max(1) as u32, HEIGHT);
     let mut buffer = vec![255; (size.0 * size.1 * 3) as usize];
     draw(&mut buffer, size, panels).map_err(ImageError::Drawing)?;
@@ -51,81 +65,113 @@ pub fn log_log(path: impl AsRef<Path>, panels: &[Panel]) -> Result<(), ImageErro
 fn draw(buffer: &mut [u8], size: (u32, u32), panels: &[Panel]) -> Result<(), String> {
     typeface()?;
     let root = BitMapBackend::with_buffer(buffer, size).into_drawing_area();
-    let text = |error: DrawingAreaErrorKind<_>| error.to_string();
     for (panel, area) in panels.iter().zip(root.split_evenly((1, panels.len()))) {
-        let (above, below) = area.split_vertically(HEIGHT - LEGEND);
         let points = panel.curves.iter().flat_map(|curve| curve.points.iter());
-        let shown: Vec<(f64, f64)> = points.copied().filter(is_positive).collect();
+        let shown: Vec<(f64, f64)> = points.copied().filter(|at| panel.shows(at)).collect();
         if shown.is_empty() {
             return Err(format!("no point of \"{}\" can be shown", panel.title));
         }
         let ends = |of: fn(&(f64, f64)) -> f64| {
             let least = shown.iter().map(of).fold(f64::INFINITY, f64::min);
-            let most = shown.iter().map(of).fold(0.0, f64::max);
+            let most = shown.iter().map(of).fold(f64::NEG_INFINITY, f64::max);
             (least, most)
         };
-        let range = |of| {
-            let (least, most) = ends(of);
-            (least * 0.85..most * 1.2).log_scale()
-        };
         // plotters does not terminate if it finds no axis labels.
-        for of in [|p: &(f64, f64)| p.0, |p: &(f64, f64)| p.1] {
-            let (least, most) = ends(of);
-            if !(most * 1.2 / (least * 0.85)).is_finite() || !(most * 1.2).is_finite() {
-                return Err(format!("{least:e} to {most:e} is too much for one axis"));
+        let log = |(least, most): (f64, f64)| match most * 1.2 / (least * 0.85) {
+            ratio if ratio.is_finite() && (most * 1.2).is_finite() => Ok(least * 0.85..most * 1.2),
+            _ => Err(format!("{least:e} to {most:e} is too much for one axis")),
+        };
+        let y = log(ends(|at| at.1))?.log_scale();
+        match panel.x_axis {
+            Axis::Log => draw_panel(panel, &area, log(ends(|at| at.0))?.log_scale(), y)?,
+            Axis::Linear => {
+                let (least, most) = ends(|at| at.0);
+                let margin = 0.03 * (most - least).max(1e-9 * least.abs()).max(1e-9);
+                if !(most - least).is_finite() {
+                    return Err(format!("{least:e} to {most:e} is too much for one axis"));
+                }
+                draw_panel(panel, &area, least - margin..most + margin, y)?;
             }
         }
-        let mut chart = ChartBuilder::on(&above)
-            .caption(&panel.title, ("sans-serif", 17))
-            .margin(10)
-            .x_label_area_size(36)
-            .y_label_area_size(52)
-            .build_cartesian_2d(range(|p| p.0), range(|p| p.1))
-            .map_err(text)?;
-        chart
-            .configure_mesh()
-            .x_desc(&panel.x)
-            .light_line_style(TRANSPARENT)
-            .label_style(("sans-serif", 13))
-            .x_labels(4)
-            .x_label_formatter(&|x| format!("{x:.0}"))
-            .y_label_formatter(&|y| format!("{y:.0e}"))
-            .draw()
-            .map_err(text)?;
-        let count = panel.curves.len();
-        for (i, curve) in panel.curves.iter().enumerate() {
-            // Neighbours in the legend get hues that are far apart.
-            let hue = HSLColor(i as f64 * 0.382 % 1.0, 0.8, [0.3, 0.45, 0.55][i % 3]);
-            let points: Vec<_> = curve.points.iter().copied().filter(is_positive).collect();
-            let line = LineSeries::new(points.clone(), hue.stroke_width(2));
-            chart.draw_series(line).map_err(text)?;
+    }
+    root.present().map_err(|error| error.to_string())
+}
+
+/// Draws one panel with its legend.
+fn draw_panel<X, Y>(
+    panel: &Panel,
+    area: &DrawingArea<BitMapBackend<'_>, Shift>,
+    x: X,
+    y: Y,
+) -> Result<(), String>
+where
+    X: AsRangedCoord<Value = f64>,
+    Y: AsRangedCoord<Value = f64>,
+    X::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    let text = |error: DrawingAreaErrorKind<_>| error.to_string();
+    let (above, below) = area.split_vertically(HEIGHT - LEGEND);
+    let mut chart = ChartBuilder::on(&above)
+        .caption(&panel.title, ("sans-serif", 17))
+        .margin(10)
+        .x_label_area_size(36)
+        .y_label_area_size(52)
+        .build_cartesian_2d(x, y)
+        .map_err(text)?;
+    chart
+        .configure_mesh()
+        .x_desc(&panel.x)
+        .light_line_style(TRANSPARENT)
+        .label_style(("sans-serif", 13))
+        .x_labels(4)
+        .x_label_formatter(&|x| format!("{x:.0}"))
+        .y_label_formatter(&|y| format!("{y:.0e}"))
+        .draw()
+        .map_err(text)?;
+    let count = panel.curves.len();
+    for (i, curve) in panel.curves.iter().enumerate() {
+        // Neighbours in the legend get hues that are far apart.
+        let hue = HSLColor(i as f64 * 0.382 % 1.0, 0.8, [0.3, 0.45, 0.55][i % 3]);
+        let shown = curve.points.iter().copied();
+        let points: Vec<_> = shown.filter(|at| panel.shows(at)).collect();
+        let line = LineSeries::new(points.clone(), hue.stroke_width(2));
+        chart.draw_series(line).map_err(text)?;
+        // The points of a long curve would hide its line.
+        if points.len() <= DOTS {
             let dots = points
                 .into_iter()
                 .map(|at| Circle::new(at, 3, hue.filled()));
             chart.draw_series(dots).map_err(text)?;
-            // The legend has two columns.
-            let rows = count.div_ceil(2);
-            let place = ((i / rows * 300 + 60) as i32, (i % rows * 19 + 8) as i32);
-            let middle = place.1 + 7;
-            let key = PathElement::new(
-                [(place.0, middle), (place.0 + 22, middle)],
-                hue.stroke_width(3),
-            );
-            below.draw(&key).map_err(text)?;
-            let name = Text::new(
-                curve.name.clone(),
-                (place.0 + 30, place.1),
-                ("sans-serif", 14),
-            );
-            below.draw(&name).map_err(text)?;
         }
+        // The legend has two columns.
+        let rows = count.div_ceil(2);
+        let place = ((i / rows * 300 + 60) as i32, (i % rows * 19 + 8) as i32);
+        let middle = place.1 + 7;
+        let key = PathElement::new(
+            [(place.0, middle), (place.0 + 22, middle)],
+            hue.stroke_width(3),
+        );
+        below.draw(&key).map_err(text)?;
+        let name = Text::new(
+            curve.name.clone(),
+            (place.0 + 30, place.1),
+            ("sans-serif", 14),
+        );
+        below.draw(&name).map_err(text)?;
     }
-    root.present().map_err(text)
+    Ok(())
 }
 
-fn is_positive((x, y): &(f64, f64)) -> bool {
-    let shown = |value: f64| value > 0.0 && value.is_finite();
-    shown(*x) && shown(*y)
+/// The largest number of points that are marked.
+const DOTS: usize = 64;
+
+impl Panel {
+    /// Whether a point lies on the axes.
+    fn shows(&self, (x, y): &(f64, f64)) -> bool {
+        let positive = *y > 0.0 && (*x > 0.0 || self.x_axis == Axis::Linear);
+        positive && x.is_finite() && y.is_finite()
+    }
 }
 
 #[cfg(test)]
@@ -143,14 +189,19 @@ mod tests {
         let panel = Panel {
             title: "error".into(),
             x: "steps".into(),
+            x_axis: Axis::Log,
             curves: vec![curve],
         };
-        log_log(&path, &[panel.clone(), panel]).expect("a file");
+        let linear = Panel {
+            x_axis: Axis::Linear,
+            ..panel.clone()
+        };
+        chart(&path, &[panel, linear]).expect("a file");
         let picture = image::open(&path).expect("a picture").into_rgb8();
         assert_eq!(picture.dimensions(), (2 * WIDTH, HEIGHT));
         let coloured = picture.pixels().filter(|p| p.0[0] != p.0[1]).count();
         assert!(coloured > 500, "{coloured} coloured pixels");
-        let empty = log_log(folder.path().join("none.png"), &[Panel::default()]);
+        let empty = chart(folder.path().join("none.png"), &[Panel::default()]);
         assert!(matches!(empty, Err(ImageError::Drawing(_))));
         assert!(!folder.path().join("none.png").exists());
     }

@@ -8,7 +8,7 @@
 //! | a chain as a film strip or an animation | [`film_strip`], [`save_gif`] |
 //! | NumPy files (`.npy`, `.npz`) and `ndarray` arrays (feature `npy`) | `load_npy`, `save_npy`, `Npz`, `to_array`, `from_array` |
 //! | scatter plots | [`scatter`] |
-//! | curves on logarithmic axes | [`log_log`] |
+//! | curves on logarithmic or linear axes | [`chart`] |
 //!
 //! Tensors are `[batch, channels, height, width]`, with 1 (grey) or 3 (RGB) channels.
 //!
@@ -43,7 +43,7 @@ mod plot;
 mod sheet;
 mod text;
 
-pub use chart::{Curve, Panel, log_log};
+pub use chart::{Axis, Curve, Panel, chart};
 pub use data::{Image, Images, PHOTOS};
 pub use error::ImageError;
 pub use files::{load, save};

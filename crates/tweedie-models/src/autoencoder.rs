@@ -307,6 +307,13 @@ impl Autoencoder {
         decoder.conv_out.forward(h)
     }
 
+    /// Sets the shift and the scale that normalise the latents.
+    #[must_use]
+    pub fn with_normalisation(mut self, shift: f64, scale: f64) -> Self {
+        (self.config.shift, self.config.scale) = (shift, scale);
+        self
+    }
+
     /// Normalises latents for the diffusion model: `scale·(z − shift)`.
     #[must_use]
     pub fn normalise(&self, latents: Tensor<4>) -> Tensor<4> {

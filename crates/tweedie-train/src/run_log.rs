@@ -27,6 +27,7 @@ use tweedie_core::{read_text, replace_file};
 pub struct RunLog {
     path: PathBuf,
     file: File,
+    losses: Vec<(usize, f64)>,
 }
 
 /// The maximum size of a log in bytes.
@@ -45,7 +46,7 @@ impl RunLog {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => return Err(file(&path)(error)),
         };
-        let mut kept = String::new();
+        let (mut kept, mut losses) = (String::new(), Vec::new());
         for line in text
             .split_inclusive('\n')
             .filter(|line| line.ends_with('\n'))
@@ -56,12 +57,19 @@ impl RunLog {
             };
             if step <= done as u64 {
                 kept.push_str(line);
+                losses.extend(value["loss"].as_f64().map(|loss| (step as usize, loss)));
             }
         }
         replace_file(&path, kept.as_bytes()).map_err(file(&path))?;
         let opened = OpenOptions::new().append(true).open(&path);
         let file = opened.map_err(file(&path))?;
-        Ok(Self { path, file })
+        Ok(Self { path, file, losses })
+    }
+
+    /// The losses of the steps so far, without those that are not finite.
+    #[must_use]
+    pub fn losses(&self) -> &[(usize, f64)] {
+        &self.losses
     }
 
     /// Writes the line of a step.
@@ -78,6 +86,8 @@ impl RunLog {
         if let Some(skipped) = &report.skipped {
             line["skipped"] = json!(skipped);
         }
+        let loss = Some((report.step, report.loss)).filter(|(_, loss)| loss.is_finite());
+        self.losses.extend(loss);
         self.write(&line)
     }
 

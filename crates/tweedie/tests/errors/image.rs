@@ -6,8 +6,8 @@ use std::time::Duration;
 use tweedie::burn::data::dataset::Dataset;
 use tweedie::burn::tensor::Tensor;
 use tweedie::image::{
-    Cloud, Curve, Images, Npz, Panel, ValueRange, film_strip, from_array, grid, load, load_npy,
-    log_log, pictures, save, save_gif, save_npy, scatter, to_array,
+    Cloud, Curve, Images, Npz, Panel, ValueRange, chart, film_strip, from_array, grid, load,
+    load_npy, pictures, save, save_gif, save_npy, scatter, to_array,
 };
 
 /// The bytes of a PNG file that declares a size but holds no pixels.
@@ -222,12 +222,12 @@ pub(crate) fn cases(folder: &Path) -> Cases {
         ..Panel::default()
     };
     let place = folder.join("chart.png");
-    all.error("log_log", "points from 1e-200 to 1e200", move || {
-        log_log(place, &[panel(vec![(1.0, 1e-200), (2.0, 1e200)])])
+    all.error("chart", "points from 1e-200 to 1e200", move || {
+        chart(place, &[panel(vec![(1.0, 1e-200), (2.0, 1e200)])])
     });
     let place = folder.join("chart.png");
-    all.error("log_log", "a point at ∞", move || {
-        log_log(place, &[panel(vec![(f64::INFINITY, 1.0)])])
+    all.error("chart", "a point at ∞", move || {
+        chart(place, &[panel(vec![(f64::INFINITY, 1.0)])])
     });
     let place = folder.join("scatter.png");
     all.error("scatter", "an extent of ∞", move || {
