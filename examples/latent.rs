@@ -93,7 +93,15 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         })
     });
     let place = arguments.out.join("autoencoder");
-    let autoencoder = trained(&place, network, objective, settings, &examples, &config)?;
+    let description = (&config, images.count());
+    let autoencoder = trained(
+        &place,
+        network,
+        objective,
+        settings,
+        &examples,
+        &description,
+    )?;
     let all = images.tensor(ValueRange::Signed, &device);
     let (autoencoder, latents) = normalised(autoencoder, &all);
     show_reconstructions(&arguments.out, &autoencoder, &all)?;
@@ -111,7 +119,17 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let nodes = TimeDensity::Nodes { count: chain.len() };
     let objective = ScoreMatching::new(chain.clone()).with_density(nodes);
     let place = arguments.out.join("diffusion");
-    let model = trained(&place, model, objective, of_diffusion, &latents, &config)?;
+    // Latents of another autoencoder belong to another run.
+    let (shift, scale) = (autoencoder.config().shift, autoencoder.config().scale);
+    let description = (&config, shift.to_bits(), scale.to_bits(), images.count());
+    let model = trained(
+        &place,
+        model,
+        objective,
+        of_diffusion,
+        &latents,
+        &description,
+    )?;
     let latent = Latent::new(autoencoder, Model::new(config, model.into_network())?);
     latent.export_diffusers(arguments.out.join("pipeline"), Precision::Half)?;
 

@@ -17,7 +17,7 @@ use tweedie::burn::module::Module;
 use tweedie::image::{Axis, Curve, Panel, chart, grid};
 use tweedie::models::{Precision, seeded};
 use tweedie::prelude::*;
-use tweedie::train::{ProgressLine, RunLog, has_checkpoint};
+use tweedie::train::{ProgressLine, RunLog, check_run_folder, has_checkpoint};
 use tweedie_examples::finish;
 use tweedie_examples::training::{Arguments, classes, deviation, examples, of_classes};
 
@@ -50,6 +50,7 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         );
     }
 
+    check_run_folder(&checkpoints)?;
     let (data, held_out) = examples(arguments, &images, &config, &device)?;
     let model = seeded(arguments.seed, &device, config.init(&device)?);
     let objective = arguments.objective(deviation)?;
@@ -85,50 +86,44 @@ fn train(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     while let Some(report) = trainer.step(&data)? {
         line.show(&report);
         log.step(&report)?;
-        levels.extend(
-            report
-                .log_snr
-                .iter()
-                .copied()
-                .zip(report.losses.iter().copied()),
-        );
+        let pairs = report.log_snr.iter().zip(&report.losses);
+        let finite = pairs.filter(|(_, loss)| loss.is_finite());
+        levels.extend(finite.map(|(&log_snr, &loss)| (log_snr, loss)));
         levels.drain(..levels.len().saturating_sub(RECENT));
-        let stop = interrupted.load(Ordering::SeqCst);
         let last = report.step == settings.steps;
         // A run whose last step was skipped may have diverged: keep the earlier checkpoint.
         let sound = report.skipped.is_none() || last;
-        if sound && !stop && (last || report.step.is_multiple_of(arguments.sample_every)) {
-            let path = arguments
-                .out
-                .join(format!("samples-{:06}.png", report.step));
-            let average = trainer.average().clone().into_network();
-            let average = Model::new(config.clone(), average)?;
-            let samples = samples(arguments, &average, &device)?;
-            // Enlarge small images to about 84 pixels, so that they can be seen.
-            let scale = 84 / config.size[0].max(config.size[1]);
-            grid(samples, ValueRange::Signed, 8)?
-                .with_scale(scale)
-                .save(&path)?;
-            let loss = line.smoothed_loss().unwrap_or(report.loss);
-            let mut text = format!("step {}: loss {loss:.4}", report.step);
-            if arguments.held_out > 0 {
-                let found = trainer.held_out(&held_out)?;
-                log.add(report.step, &[("held_out", found.loss)])?;
-                text += &format!(", held out {:.4}", found.loss);
-            }
-            line.say(format!("{text}, {}", path.display()));
-            draw_report(&arguments.out.join("report.png"), log.losses(), &levels)?;
-        }
+        let sample = sound && (last || report.step.is_multiple_of(arguments.sample_every));
         let stop = interrupted.load(Ordering::SeqCst);
-        if sound && (stop || last || report.step.is_multiple_of(arguments.save_every)) {
+        if sound && (stop || last || sample || report.step.is_multiple_of(arguments.save_every)) {
             trainer.save(&checkpoints, &description)?;
-            let average = trainer.average().clone().into_network();
-            let average = Model::new(config.clone(), average)?;
+            let average = Model::new(config.clone(), trainer.average().clone().into_network())?;
             average.save(&exported, Precision::Half)?;
             if arguments.diffusers {
                 average.export_diffusers(arguments.out.join("diffusers"), Precision::Half)?;
             }
+            if sample && !stop {
+                let path = arguments
+                    .out
+                    .join(format!("samples-{:06}.png", report.step));
+                let samples = samples(arguments, &average, &device)?;
+                // Enlarge small images to about 84 pixels, so that they can be seen.
+                let scale = 84 / config.size[0].max(config.size[1]);
+                grid(samples, ValueRange::Signed, 8)?
+                    .with_scale(scale)
+                    .save(&path)?;
+                let loss = line.smoothed_loss().unwrap_or(report.loss);
+                let mut text = format!("step {}: loss {loss:.4}", report.step);
+                if arguments.held_out > 0 {
+                    let found = trainer.held_out(&held_out)?;
+                    log.add(report.step, &[("held_out", found.loss)])?;
+                    text += &format!(", held out {:.4}", found.loss);
+                }
+                line.say(format!("{text}, {}", path.display()));
+                draw_report(&arguments.out.join("report.png"), log.losses(), &levels)?;
+            }
         }
+        let stop = stop || interrupted.load(Ordering::SeqCst) && sample;
         if stop && sound {
             line.finish();
             println!("stopped after step {}; --resume continues", report.step);
@@ -152,6 +147,9 @@ fn draw_report(
     losses: &[(usize, f64)],
     levels: &VecDeque<(f64, f64)>,
 ) -> Result<(), Box<dyn Error>> {
+    if levels.is_empty() {
+        return Ok(());
+    }
     let of_steps = losses.iter().map(|&(step, loss)| (step as f64, loss));
     let of_levels = levels.iter().copied().collect();
     let panels = [

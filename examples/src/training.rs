@@ -158,6 +158,14 @@ impl Arguments {
                 sigma_data: deviation,
             },
         };
+        let fits = matches!(
+            prediction,
+            Prediction::Clean | Prediction::Noise | Prediction::Velocity
+        );
+        let preserving = matches!(self.schedule, ScheduleName::Cosine | ScheduleName::Linear);
+        if self.diffusers && !(fits && preserving) {
+            return Err("--diffusers needs a cosine or linear schedule and its predictions".into());
+        }
         // Sinusoids suit values of some hundreds. EDM's noise condition is between −1.6 and 1.1.
         let (time, scale) = match self.schedule {
             _ if self.diffusers => (TimeInput::Index(Chain::squared_cosine(NODES, 0.999)?), 1.0),
@@ -200,18 +208,32 @@ impl Arguments {
                 let span = Span::new(1.0, 2.5e-5);
                 LevelPath::karras(self.schedule()?, span, 49, 7.0)?.then_clean()
             }
-            _ => LevelPath::uniform(self.schedule()?, Span::FULL, 50)?.then_clean(),
+            _ => {
+                // At the last level of some schedules, the noise does not determine x̂₀.
+                let start = match self.prediction {
+                    Some(PredictionName::Noise) => 0.999,
+                    _ => 1.0,
+                };
+                LevelPath::uniform(self.schedule()?, Span::new(start, 0.0), 50)?.then_clean()
+            }
         })
     }
 }
 
-/// The standard deviation of the images' values in `[−1, 1]`, about their mean.
+/// The standard deviation of the images' values in `[−1, 1]`, about their mean, to three digits.
+///
+/// It is part of the network, so every process has to find the same.
 #[must_use]
 pub fn deviation(images: &Images, device: &Device) -> f64 {
     let some: Vec<usize> = (0..images.count().min(2000)).collect();
-    let values = images.select(&some, ValueRange::Signed, device);
-    let mean = values.clone().mean().into_scalar::<f64>();
-    (values - mean).square().mean().into_scalar::<f64>().sqrt()
+    let values = images.select(&some, ValueRange::Signed, device).into_data();
+    let (count, sum, squares) = values.iter::<f64>().fold((0.0, 0.0, 0.0), |all, value| {
+        (all.0 + 1.0, all.1 + value, all.2 + value * value)
+    });
+    let mean: f64 = sum / count;
+    let deviation = (squares / count - mean * mean).max(0.0).sqrt();
+    // A set of equal images has none.
+    ((deviation * 1e3).round() / 1e3).max(0.001)
 }
 
 /// The number of classes of a network, which is also the label for no class.

@@ -40,7 +40,7 @@ struct Arguments {
     /// An IDX file with their classes
     #[arg(long, requires = "test")]
     test_labels: Option<PathBuf>,
-    /// The number of samples, and of test images if there are so many
+    /// The number of samples and of test images, at most the test images there are
     #[arg(long, default_value_t = 2048)]
     count: usize,
     /// Moves of Heun's method on the path of Karras et al.
@@ -60,6 +60,9 @@ struct Arguments {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let device = Device::default();
+    if arguments.moves < 2 || arguments.count < 2 {
+        return Err("--moves and --count have to be at least 2".into());
+    }
     let train = read(&arguments.data, &arguments.labels, Images::fashion_train)?;
     let test = read(
         &arguments.test,
@@ -67,10 +70,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         Images::fashion_test,
     )?;
     let model = Model::open(&arguments.model, &device)?;
+    let AnyArchitecture::Unet(unet) = &model.config().network else {
+        return Err("the model is no U-Net".into());
+    };
+    if model.shape(1) != [1, 1, 28, 28] {
+        return Err("the model draws no grey images of 28×28 pixels".into());
+    }
+    // A distance depends on the number of images.
+    let count = arguments.count.min(test.count());
     let classifier = open(&arguments.classifier, &train, arguments.epochs, &device)?;
 
     let reference = look(&classifier, &train.tensor(ValueRange::Signed, &device));
-    let count = arguments.count.min(test.count());
     let some: Vec<usize> = (0..count).collect();
     let images = test.select(&some, ValueRange::Signed, &device);
     let labels = test.labels().ok_or("test images without classes")?;
@@ -78,15 +88,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("|---|---|---|---|---|");
     let seen = look(&classifier, &images);
     print("test images", &reference, &seen, Some(&labels[..count]));
-    let AnyArchitecture::Unet(unet) = &model.config().network else {
-        return Err("the model is no U-Net".into());
-    };
     if unet.class.and_then(ClassInput::null).is_none() {
-        let seen = look(&classifier, &samples(&arguments, &model, &model, &device)?);
+        let seen = look(&classifier, &samples(&arguments, count, &model, &device)?);
         print("samples", &reference, &seen, None);
         return Ok(());
     }
-    let labels: Vec<u8> = (0..arguments.count).map(|i| (i % 10) as u8).collect();
+    let labels: Vec<u8> = (0..count).map(|i| (i % 10) as u8).collect();
     for &guidance in &arguments.guidance {
         let mut parts = Vec::new();
         let mut noise = HostNoise::seeded(0);
@@ -130,15 +137,15 @@ fn of(labels: &[u8], device: &Device) -> Conditions {
 
 fn samples(
     arguments: &Arguments,
+    count: usize,
     model: &Model,
-    denoiser: &dyn Denoiser<4>,
     device: &Device,
 ) -> Result<Tensor<4>, Box<dyn Error>> {
-    let (mut parts, mut left) = (Vec::new(), arguments.count);
+    let (mut parts, mut left) = (Vec::new(), count);
     let mut noise = HostNoise::seeded(0);
     while left > 0 {
         let count = left.min(BATCH);
-        parts.push(draw(arguments, model, denoiser, count, &mut noise, device)?);
+        parts.push(draw(arguments, model, model, count, &mut noise, device)?);
         left -= count;
     }
     Ok(Tensor::cat(parts, 0))

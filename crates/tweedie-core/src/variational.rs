@@ -51,7 +51,6 @@ impl Decoder {
         Ok(())
     }
 
-    /// `−log p(x₀)` for `N(estimate, std²)`.
     /// The cost `−log p(x₀)` of each sample in nats, for a Gaussian around `estimate` with standard
     /// deviation `std`.
     #[must_use]

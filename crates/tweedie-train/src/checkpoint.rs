@@ -36,7 +36,8 @@ struct StoredRun {
 
 impl<M: Module, O: Objective<M> + Serialize> Trainer<M, O> {
     /// Writes the run to the folder `directory`, as its latest checkpoint. The folder keeps the
-    /// last [`TrainSettings::keep`] checkpoints.
+    /// last [`TrainSettings::keep`] checkpoints. Checkpoints of later steps, of a run that went on
+    /// further or of another run in this folder, are removed.
     ///
     /// `model` describes the network; [`resume`](Self::resume) compares it.
     ///

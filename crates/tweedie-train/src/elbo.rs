@@ -6,10 +6,10 @@
 //! # Reference
 //! Kingma & Welling 2014, eq. 10, arXiv:1312.6114; Higgins et al. 2017 (β).
 
-use crate::score_matching::of_clean;
+use crate::score_matching::{of_clean, wide};
 use crate::{Batch, Draws, Loss, Losses, Objective, TrainError};
 use serde::{Deserialize, Serialize};
-use tweedie_core::{Condition, Decoder, Encoding, InputError};
+use tweedie_core::{Condition, Decoder, Encoding, InputError, LatentGaussian};
 use tweedie_math::ParameterError;
 
 /// The negative evidence lower bound, in nats for each value of an example.
@@ -66,8 +66,12 @@ impl<const D: usize, C: Condition, M: Encoding<D>> Loss<M, D, C> for Elbo {
         let latents = model.encode(clean.clone());
         let decoded = model.decode(latents.at(draws.normal_like(&latents.mean)));
         of_clean("the decoder's output", shape, decoded.dims())?;
-        let error = Decoder::Density.cost(&clean, decoded, self.std);
+        let error = Decoder::Density.cost(&wide(clean), wide(decoded), self.std);
         let values = shape[1..].iter().product::<usize>() as f64;
+        let latents = LatentGaussian {
+            mean: wide(latents.mean),
+            log_variance: wide(latents.log_variance),
+        };
         Ok(Losses::new((error + latents.kl() * self.beta) / values))
     }
 }

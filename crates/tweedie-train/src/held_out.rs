@@ -63,8 +63,10 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
         if count == 0 {
             return Err(TrainError::NoExamples);
         }
-        // Van der Corput's sequence: even, and unrelated to the order of the examples.
-        let uniform = |i: usize| (i as u64).reverse_bits() as f64 / 2_f64.powi(64);
+        // Van der Corput's sequence, in the middle of its intervals: even, and unrelated to the
+        // order of the examples.
+        let middle = 0.5 / count.next_power_of_two() as f64;
+        let uniform = |i: usize| (i as u64).reverse_bits() as f64 / 2_f64.powi(64) + middle;
         let (mut losses, mut log_snr) = (Vec::new(), Vec::new());
         let indices: Vec<usize> = (0..count).collect();
         for indices in indices.chunks(self.settings.batch) {
@@ -72,7 +74,7 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
             let request = Request::new(indices, &device, HELD_OUT).starting_at(first);
             let batch = ask(examples, &request)?;
             let uniform = indices.iter().map(|&i| uniform(i)).collect();
-            let mut draws = Draws::new(uniform, HELD_OUT, first);
+            let mut draws = Draws::new(uniform, HELD_OUT_NOISE, first);
             let found = self.objective.losses(self.average(), batch, &mut draws)?;
             losses.extend(found.values.into_data().iter::<f64>());
             log_snr.extend(found.log_snr);
@@ -85,5 +87,6 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
     }
 }
 
-/// The seed of the noise of held-out examples.
+/// The seeds of the choices and of the noise of held-out examples.
 const HELD_OUT: u64 = 0x4845_4c44;
+const HELD_OUT_NOISE: u64 = HELD_OUT + 1;

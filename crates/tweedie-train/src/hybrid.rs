@@ -8,9 +8,10 @@
 //! Nichol & Dhariwal 2021, eq. 15 and 16, arXiv:2102.09672. `L_vlb` is in bits per dimension, and
 //! the sum over the nodes is estimated by their number times a random term, as in their code.
 
+use crate::score_matching::wide;
 use crate::{Batch, Draws, Loss, Losses, Objective, ScoreMatching, TrainError};
 use burn::module::Module;
-use burn::tensor::{Bool, DType, Tensor, TensorData};
+use burn::tensor::{Bool, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::LN_2;
 use tweedie_core::{
@@ -180,13 +181,9 @@ where
                 expected: format!("{doubled:?}"),
             });
         }
-        let [prediction, v] = [0, 1].map(|half| {
-            let half = output.clone().narrow(1, half * shape[1], shape[1]);
-            match half.dtype() {
-                DType::F64 => half,
-                _ => half.cast(DType::F32),
-            }
-        });
+        let halves = [0, 1].map(|half| output.clone().narrow(1, half * shape[1], shape[1]));
+        let [prediction, v] = halves.map(wide);
+        let [clean, noise, noisy] = [clean, noise, noisy].map(wide);
         let simple = self
             .simple
             .weighted(model, &clean, &times, noise, prediction.clone())?;

@@ -87,7 +87,7 @@ pub use hybrid::Hybrid;
 pub use learning_rate::{Decay, LearningRate};
 pub use objective::{Draws, Loss, Losses, Objective};
 pub use progress::ProgressLine;
-pub use run_folder::{RunError, has_checkpoint, write_checksums};
+pub use run_folder::{RunError, check_run_folder, has_checkpoint, write_checksums};
 pub use run_log::RunLog;
 pub use score_matching::{Distance, ScoreMatching};
 pub use settings::TrainSettings;

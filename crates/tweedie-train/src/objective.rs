@@ -57,8 +57,10 @@ pub trait Objective<M> {
 pub trait Loss<M, const D: usize, C = ()>: Objective<M> {
     /// Returns the loss of each example. The trainer minimises their mean.
     ///
-    /// All random numbers come from `draws`. The result of an example must not depend on the other
-    /// examples.
+    /// `batch` is on the device without autodiff. The model has autodiff in a training step, and
+    /// none on held-out examples. All random numbers come from `draws`: the caller has locked
+    /// burn's generator for dropout, and [`DeviceNoise`](tweedie_core::DeviceNoise) would wait for
+    /// it for ever. The loss of an example must not depend on the other examples.
     ///
     /// # Errors
     /// [`InputError`] for examples that the model does not take.

@@ -10,8 +10,8 @@
 //!
 //! A save writes and syncs a checkpoint under a temporary name, renames it, replaces `latest`, and
 //! then removes checkpoints that are no longer kept. An interruption at any point leaves the old or
-//! the new run complete. A save rejects a folder that holds files but no run, and removes only
-//! files with the names above, in folders that hold a checkpoint.
+//! the new run complete. A save rejects a folder that holds files but no run. It removes only
+//! checkpoints, of which it removes the files above, and temporary files of interrupted saves.
 
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -169,15 +169,22 @@ impl RunFolder<'_> {
     /// Removes all checkpoints but `latest` and the `keep − 1` before it, and what interrupted
     /// saves have left.
     fn prune(&self, latest: &str, keep: usize) -> Result<(), RunError> {
-        let mut found = Vec::new();
+        let (mut found, mut cut_off) = (Vec::new(), Vec::new());
         for entry in std::fs::read_dir(self.0).map_err(file(self.0))? {
             let name = entry.map_err(file(self.0))?.file_name();
             let name = name.to_string_lossy().into_owned();
-            let cut_off = name.starts_with(".step-") && name.ends_with(".partial");
-            match step_of(&name) {
+            let is_checkpoint = self.0.join(&name).join(RUN).is_file();
+            match step_of(&name).filter(|_| is_checkpoint) {
                 _ if name == latest => {}
                 Some(place) => found.push((place, name)),
-                None if cut_off => found.push(((0, 0), name)),
+                None if name.starts_with(".step-") && name.ends_with(".partial") => {
+                    cut_off.push(name);
+                }
+                // A `latest` that was not renamed.
+                None if name.starts_with(".tweedie-") && name.ends_with(".partial") => {
+                    let path = self.0.join(name);
+                    std::fs::remove_file(&path).map_err(file(&path))?;
+                }
                 None => {}
             }
         }
@@ -186,11 +193,10 @@ impl RunFolder<'_> {
         found.sort_by_key(|&(place, _)| (place > last, std::cmp::Reverse(place)));
         let kept = found.iter().take_while(|(place, _)| *place <= last);
         let kept = kept.count().min(keep - 1);
-        for (place, name) in found.split_off(kept) {
+        let old = found.split_off(kept).into_iter().map(|(_, name)| name);
+        for name in old.chain(cut_off) {
             let path = self.0.join(name);
-            if place == (0, 0) || path.join(RUN).is_file() {
-                remove(&path).map_err(file(&path))?;
-            }
+            remove(&path).map_err(file(&path))?;
         }
         Ok(())
     }
@@ -212,21 +218,48 @@ fn remove(folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         result => result,
     };
-    for name in [&[SUMS, RUN][..], &TENSORS].concat() {
-        absent(std::fs::remove_file(folder.join(name)))?;
-    }
     if let Ok(entries) = std::fs::read_dir(folder) {
         for entry in entries {
             let path = entry?.path();
-            if path.to_string_lossy().ends_with(".partial") {
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            // burn writes `model.bpk.<process>-<number>.tmp` before it renames.
+            let of_burn = name.ends_with(".tmp") && TENSORS.iter().any(|own| name.starts_with(own));
+            if of_burn || name.ends_with(".partial") {
                 absent(std::fs::remove_file(path))?;
             }
         }
+    }
+    // While `run.json` is there, the next save finds what is left after a kill.
+    for name in [&TENSORS[..], &[SUMS, RUN]].concat() {
+        absent(std::fs::remove_file(folder.join(name)))?;
     }
     match absent(std::fs::remove_dir(folder)) {
         Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Ok(()),
         result => result,
     }
+}
+
+/// Checks that a run can be saved in `directory`: that it holds a run, or nothing.
+///
+/// # Errors
+/// [`RunError::Foreign`] for a folder with other files, [`RunError::File`] if it cannot be read or
+/// written.
+pub fn check_run_folder(directory: impl AsRef<Path>) -> Result<(), RunError> {
+    let directory = directory.as_ref();
+    RunFolder(directory).check_ours()?;
+    // The nearest folder that exists has to be writable.
+    let existing = directory.ancestors().find(|folder| folder.exists());
+    let existing = match existing {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let trial = existing.join(".tweedie-trial.partial");
+    std::fs::write(&trial, b"").map_err(file(directory))?;
+    std::fs::remove_file(&trial).map_err(file(directory))
 }
 
 /// Returns whether `directory` holds a saved run.

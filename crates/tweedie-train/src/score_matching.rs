@@ -9,9 +9,11 @@
 
 use crate::{Batch, Draws, Loss, Losses, Objective, TrainError};
 use burn::module::Module;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use tweedie_core::{Condition, InputError, Levels, Network, Preconditioned, per_sample_sum};
+use tweedie_core::{
+    Condition, InputError, Levels, Network, Preconditioned, accumulation_dtype, per_sample_sum,
+};
 use tweedie_math::{LossWeight, ParameterError, Schedule, TimeDensity, Weighting};
 
 /// The distance `d` between the network's output and its target, for each value.
@@ -175,16 +177,12 @@ impl<S: Schedule, W> ScoreMatching<S, W> {
         let (shape, prediction) = (clean.dims(), model.prediction());
         of_clean("the network's output", shape, output.dims())?;
         let levels = Levels::new(times.iter().map(|&t| self.schedule.level(t)).collect());
-        let from_clean = levels.column(clean, |level| prediction.target(level).clean);
-        let from_noise = levels.column(clean, |level| prediction.target(level).noise);
-        let target = clean.clone() * from_clean + noise * from_noise;
-        let error = output - target;
         // Half precision is too coarse for a mean over many values.
-        let error = match error.dtype() {
-            DType::F64 => error,
-            _ => error.cast(DType::F32),
-        };
-        let distance = per_sample_sum(self.distance.of(error));
+        let [clean, noise, output] = [clean.clone(), noise, output].map(wide);
+        let from_clean = levels.column(&clean, |level| prediction.target(level).clean);
+        let from_noise = levels.column(&clean, |level| prediction.target(level).noise);
+        let target = clean * from_clean + noise * from_noise;
+        let distance = per_sample_sum(self.distance.of(output - target));
         let values = shape[1..].iter().product::<usize>() as f64;
         let weights: Vec<f64> = times
             .iter()
@@ -199,6 +197,12 @@ impl<S: Schedule, W> ScoreMatching<S, W> {
         let time = |&u| self.density.time(&self.schedule, u);
         draws.uniform().iter().map(time).collect()
     }
+}
+
+/// Casts half precision to f32.
+pub(crate) fn wide<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let dtype = accumulation_dtype(x.dtype());
+    x.cast(dtype)
 }
 
 /// Checks that something has the shape of the examples.

@@ -34,7 +34,8 @@ pub struct TrainSettings {
     /// The run stops after this many steps in a row whose loss or gradient is not finite, at least
     /// 1; default 10.
     pub patience: usize,
-    /// The number of parts into which a batch is split, from 1 to the size of the batch; default 1.
+    /// The largest number of parts into which a batch is split, from 1 to the size of the batch;
+    /// default 1. All parts but the last are equal.
     ///
     /// The gradients of the parts are added up, so that a step needs the memory of one part only.
     pub accumulation: usize,

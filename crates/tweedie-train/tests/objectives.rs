@@ -5,7 +5,7 @@
 use approx::assert_abs_diff_eq;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use tweedie_core::{HostNoise, Network, Noise, Preconditioned, TimeInput};
 use tweedie_math::{
     Chain, Cosine, Prediction, Schedule, TimeDensity, VariancePreserving, Weighting, stratified,
@@ -134,7 +134,20 @@ fn nodes_are_drawn_equally_often() {
     }
 }
 
-/// With offset noise, the mean of a channel of `n` pixels has variance `1/n + s²`.
+/// A network whose output is the mean of each channel.
+#[derive(Module, Debug)]
+struct ChannelMean {
+    unused: Linear,
+}
+
+impl Network<4> for ChannelMean {
+    fn forward(&self, x: Tensor<4>, _: Tensor<1>, (): &()) -> Tensor<4> {
+        let [_, _, h, w] = x.dims();
+        x.mean_dim(2).mean_dim(3).repeat_dim(2, h).repeat_dim(3, w)
+    }
+}
+
+/// Offset noise is constant over a channel: of `ε = n + o`, the mean over 16 pixels is `n̄ + o`.
 #[test]
 fn offset_noise_moves_whole_channels() {
     let device = Device::flex();
@@ -143,20 +156,35 @@ fn offset_noise_moves_whole_channels() {
     let clean = Tensor::<4>::zeros([400, 2, 4, 4], &device);
     let mut draws = Draws::new(vec![0.5; 400], 3, 0);
     let condition = ();
-    let model = same(Prediction::Noise);
+    let unused = LinearConfig::new(1, 1).init(&device);
+    let network = ChannelMean { unused };
+    let model = Preconditioned::new(network, Prediction::Noise, TimeInput::LogSnr);
     let losses = objective.losses(&model, Batch { clean, condition }, &mut draws);
     let losses = losses.expect("losses");
-    // The output is x_t/rms = ε σ/rms, the target ε: the loss is (1 + s²)(1 − σ/rms)².
     let level = schedule.level(TimeDensity::default().time(schedule, 0.5));
-    let expected = 1.25 * (1.0 - level.sigma() / level.rms()).powi(2);
+    // The output is σ (n̄ + o): the loss is E (n + o − σ (n̄ + o))².
+    let s = level.sigma();
+    let expected = 1.0 - (2.0 * s - s * s) / 16.0 + 0.25 * (1.0 - s).powi(2);
     let found = losses.values.mean().into_scalar::<f64>();
-    // Five standard errors, mostly of the 800 offsets.
-    assert_abs_diff_eq!(
-        found / expected,
-        1.0,
-        epsilon = 5.0 * 0.25 * (2.0_f64 / 800.0).sqrt()
-    );
+    // Five standard errors of 12,800 squares. Noise of each pixel alone would give 1.17.
+    assert_abs_diff_eq!(found, expected, epsilon = 5.0 * (2.0_f64 / 12_800.0).sqrt());
     assert_abs_diff_eq!(losses.log_snr[7], level.log_snr(), epsilon = 1e-12);
+}
+
+/// Losses of examples in half precision are computed in single precision.
+#[test]
+fn half_precision_is_widened() {
+    let [clean, noise] = data();
+    let objective = ScoreMatching::new(VariancePreserving::default());
+    let model = same(Prediction::Velocity);
+    let loss = |[clean, noise]: [Tensor<2>; 2]| {
+        let loss = objective.loss(&model, clean, &[0.4; 256], noise);
+        loss.expect("a loss")
+    };
+    let half = loss([&clean, &noise].map(|x| x.clone().cast(DType::F16)));
+    assert_eq!(half.dtype(), DType::F32);
+    let [half, full] = [half, loss([clean, noise])].map(|loss| loss.into_scalar::<f64>());
+    assert_abs_diff_eq!(half / full, 1.0, epsilon = 2e-3);
 }
 
 #[test]

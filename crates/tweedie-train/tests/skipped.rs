@@ -8,10 +8,12 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use std::cell::RefCell;
-use tweedie_core::InputError;
+use tweedie_core::{InputError, Preconditioned, TimeInput};
+use tweedie_math::{Cosine, Prediction};
+use tweedie_models::{MlpConfig, seeded};
 use tweedie_train::{
     AdamW, AdamWSettings, Batch, Draws, Ema, ExampleError, Examples, Loss, Losses, Objective,
-    Request, Shuffle, TrainError, TrainSettings, Trainer, clip_global_norm,
+    Request, ScoreMatching, Shuffle, TrainError, TrainSettings, Trainer, clip_global_norm,
 };
 
 /// Maps each point to itself, by the squared distance.
@@ -187,6 +189,27 @@ fn parts_of_a_batch_add_up_to_the_batch() -> Result<(), TrainError> {
         assert_eq!(choices, made);
         assert_abs_diff_eq!(whole[..], parts[..], epsilon = 1e-6);
         assert_abs_diff_eq!(losses[..], of_parts[..], epsilon = 1e-5);
+    }
+    // Noise and times belong to the places of a batch too.
+    let denoised = |accumulation| -> Result<_, TrainError> {
+        let network = MlpConfig::new(2).with_width(8).init(&Device::flex());
+        let network = seeded(0, &Device::flex(), network.expect("a network"));
+        let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
+        let objective = ScoreMatching::new(Cosine::default()).with_offset_noise(0.3);
+        let settings = settings(3).with_accumulation(accumulation);
+        let mut run = Trainer::new(model, objective, settings)?;
+        let (mut losses, mut log_snr) = (Vec::new(), Vec::new());
+        while let Some(report) = run.step(&points(&[]))? {
+            losses.extend(report.losses);
+            log_snr.extend(report.log_snr);
+        }
+        Ok((losses, log_snr))
+    };
+    let (losses, log_snr) = denoised(1)?;
+    for accumulation in [2, 3, 4] {
+        let (of_parts, levels) = denoised(accumulation)?;
+        assert_eq!(log_snr, levels);
+        assert_abs_diff_eq!(losses[..], of_parts[..], epsilon = 1e-4);
     }
     // No two choices agree, within a step or between steps.
     let mut drawn: Vec<u64> = choices.into_iter().map(|(_, drawn)| drawn).collect();

@@ -11,6 +11,7 @@
     reason = "a test may stop at once, and compares exactly where it means to"
 )]
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -194,8 +195,19 @@ fn a_killed_writer_leaves_the_old_file_or_the_new_one() {
         let random = now.expect("a time").subsec_nanos() % 20_000;
         std::thread::sleep(Duration::from_micros(random.into()));
         child.kill().expect("a kill");
-        child.wait().expect("an end");
+        // A child that failed by itself would have tested nothing.
+        let status = child.wait().expect("an end");
+        assert_eq!(status.signal(), Some(9), "kill {i}: {status}");
         read(folder.path()).unwrap_or_else(|error| panic!("kill {i}, after {random} µs: {error}"));
+    }
+    // The next save works, and removes what the kills have left.
+    for (name, written) in writers.write(folder.path(), 0.0) {
+        written.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    for entry in std::fs::read_dir(folder.path().join("run")).expect("a folder") {
+        let name = entry.expect("an entry").file_name();
+        let name = name.to_string_lossy();
+        assert!(name == "latest" || name.starts_with("step-"), "{name}");
     }
 }
 
