@@ -54,6 +54,7 @@ mod guided;
 mod import;
 mod initialise;
 mod latent;
+mod low_rank;
 mod mlp;
 mod model;
 mod network_error;
@@ -84,6 +85,7 @@ pub use import::{
 };
 pub use initialise::seeded;
 pub use latent::Latent;
+pub use low_rank::LowRank;
 pub use mlp::{Mlp, MlpConfig};
 pub use model::{Model, ModelConfig};
 pub use network_error::NetworkError;
