@@ -1,7 +1,7 @@
 //! Checkpoints that are written and read back.
 
 use crate::{WEIGHTS, device, golden, output};
-use burn::tensor::{DType, FloatDType, Tensor};
+use burn::tensor::{DType, FloatDType, Int, Tensor};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -166,5 +166,28 @@ fn what_a_layout_cannot_hold_is_refused_before_anything_is_written() -> Result<(
         "diffusers' layout cannot represent pixels folded into channels"
     );
     assert!(!place.exists());
+    Ok(())
+}
+
+/// Without a class, a table with a row for none uses that row.
+#[test]
+fn a_network_of_classes_needs_none() -> Result<(), CheckpointError> {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/fashion-classes");
+    let model = Model::open(model, &device())?;
+    let x = HostNoise::seeded(1).normal(model.shape(2), &device());
+    let values = |conditions: Conditions| {
+        let model = model.with_condition(conditions).expect("a condition");
+        assert!(model.accepts(x.dims()).is_ok());
+        let clean = model.denoise(x.clone(), Level::variance_preserving(0.0));
+        let clean = clean.expect("an estimate").into_data();
+        clean.iter::<f32>().collect::<Vec<_>>()
+    };
+    let of = |label: i32| {
+        let labels = Tensor::<1, Int>::from_ints([label], &device());
+        Conditions::none().with_labels(labels)
+    };
+    assert_eq!(values(Conditions::none()), values(of(10)));
+    assert_ne!(values(Conditions::none()), values(of(0)));
+    assert!(model.with_condition(of(11)).is_err());
     Ok(())
 }
