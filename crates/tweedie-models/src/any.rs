@@ -120,6 +120,12 @@ macro_rules! any {
                     $(Self::$variant(network) => network.check_condition(channels, conditions),)*
                 }
             }
+
+            fn check_size(&self, size: [usize; 2]) -> Result<(), ConditionError> {
+                match self {
+                    $(Self::$variant(network) => network.check_size(size),)*
+                }
+            }
         }
 
         impl AnyNetwork {

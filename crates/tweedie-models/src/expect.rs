@@ -73,3 +73,21 @@ pub(crate) fn image(
         (image(channels), image(found))
     })
 }
+
+/// Checks that both sides are at least `least` pixels and multiples of `patch`.
+pub(crate) fn size(
+    [height, width]: [usize; 2],
+    patch: usize,
+    least: usize,
+) -> Result<(), ConditionError> {
+    let (patch, least) = (patch.max(1), least.max(1));
+    let fits = |side: usize| side >= least && side.is_multiple_of(patch);
+    unless(!(fits(height) && fits(width)), "state", || {
+        let multiples = match patch {
+            1 => String::new(),
+            patch => format!(" in multiples of {patch}"),
+        };
+        let expected = format!("images of at least {least}×{least} pixels{multiples}");
+        (expected, format!("images of {height}×{width} pixels"))
+    })
+}

@@ -50,6 +50,12 @@ pub trait Probed {
         channels: usize,
         conditions: &Conditions,
     ) -> Result<(), ConditionError>;
+
+    /// Checks that the network takes images of this height and width.
+    ///
+    /// # Errors
+    /// [`ConditionError`] for a size that is too small or no multiple of the network's patches.
+    fn check_size(&self, size: [usize; 2]) -> Result<(), ConditionError>;
 }
 
 /// Implements `Network`, with and without conditions, for a `Probed` network.
@@ -67,9 +73,10 @@ macro_rules! probed {
 
             fn accepts(
                 &self,
-                [_, channels, ..]: [usize; 4],
+                [_, channels, height, width]: [usize; 4],
                 conditions: &crate::Conditions,
             ) -> Result<(), tweedie_core::ConditionError> {
+                crate::Probed::check_size(self, [height, width])?;
                 crate::Probed::check_condition(self, channels, conditions)
             }
         }
@@ -87,9 +94,10 @@ macro_rules! probed {
 
             fn accepts(
                 &self,
-                [_, channels, ..]: [usize; 4],
+                [_, channels, height, width]: [usize; 4],
                 (): &(),
             ) -> Result<(), tweedie_core::ConditionError> {
+                crate::Probed::check_size(self, [height, width])?;
                 crate::Probed::check_condition(self, channels, &crate::Conditions::none())
             }
         }

@@ -279,6 +279,10 @@ fn unfit_conditions_are_refused() {
     let wide = run(None).expect("a run").step(&wide);
     let wide = wide.expect_err("too many channels").to_string();
     assert!(wide.contains("at most 1 channels"), "{wide}");
+    let small = HostNoise::seeded(1).normal([6, 1, 1, 8], &device);
+    let small = run(None).expect("a run").step(&small);
+    let small = small.expect_err("too small an image").to_string();
+    assert!(small.contains("at least 2×2 pixels"), "{small}");
     // A sampler asks the same questions.
     let x = HostNoise::seeded(1).normal([2, 1, 8, 8], &device);
     assert!(Denoiser::accepts(&unet(None), x.dims()).is_ok());

@@ -12,6 +12,7 @@ mod architecture;
 
 use crate::attention::Attention;
 use crate::convolution::{Conv2d, Conv2dConfig};
+use crate::expect;
 use crate::probe::Probe;
 use crate::time::sinusoids;
 use crate::unet::counted;
@@ -249,6 +250,11 @@ impl Probed for Dit {
         conditions: &Conditions,
     ) -> Result<(), ConditionError> {
         Architecture::check_condition(self.config(), channels, conditions)
+    }
+
+    fn check_size(&self, size: [usize; 2]) -> Result<(), ConditionError> {
+        let config = self.config();
+        expect::size(size, Architecture::patch(config), config.min_side())
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) use up::Grow;
 pub use up::UpBlock;
 
 use crate::convolution::Conv2d;
+use crate::expect;
 use crate::norm::{Modulation, norm_act, norm_alone};
 use crate::patch::{fold, unfold};
 use crate::probe::Probe;
@@ -191,6 +192,11 @@ impl Probed for Unet {
         conditions: &Conditions,
     ) -> Result<(), ConditionError> {
         Architecture::check_condition(self.config(), channels, conditions)
+    }
+
+    fn check_size(&self, size: [usize; 2]) -> Result<(), ConditionError> {
+        let config = self.config();
+        expect::size(size, Architecture::patch(config), config.min_side())
     }
 }
 
