@@ -17,7 +17,7 @@ use tweedie::math::TimeDensity;
 use tweedie::models::{Autoencoder, AutoencoderConfig, Latent, Precision, seeded};
 use tweedie::prelude::*;
 use tweedie::train::{
-    Batch, Elbo, Examples, FromFn, LearningRate, Loss, Objective, ProgressLine, has_checkpoint,
+    Batch, Elbo, Examples, FnExamples, LearningRate, Loss, Objective, ProgressLine, has_checkpoint,
 };
 use tweedie_examples::finish;
 
@@ -86,7 +86,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     of_diffusion.check()?;
     let _ = Trainer::new(network.clone(), objective, settings)?;
 
-    let examples = FromFn::new(images.count(), |request| {
+    let examples = FnExamples::new(images.count(), |request| {
         Ok(Batch {
             clean: images.select(request.indices, ValueRange::Signed, request.device),
             condition: (),

@@ -11,7 +11,8 @@ use tweedie::image::Images;
 use tweedie::models::{Class, Conditions, seeded};
 use tweedie::ops::{ConvGeometry, conv2d, linear};
 use tweedie::train::{
-    Batch, Draws, FromFn, Loss, Losses, Objective, ProgressLine, TrainError, TrainSettings, Trainer,
+    Batch, Draws, FnExamples, Loss, Losses, Objective, ProgressLine, TrainError, TrainSettings,
+    Trainer,
 };
 
 /// Three convolutions of stride 1, 2 and 2, a layer of [`FEATURES`] and one of classes.
@@ -116,7 +117,7 @@ pub fn train(images: &Images, epochs: usize, device: &Device) -> Result<Classifi
         .with_steps((images.count() * epochs).div_ceil(batch))
         .with_batch(batch)
         .with_ema(0.99);
-    let examples = FromFn::new(images.count(), |request| {
+    let examples = FnExamples::new(images.count(), |request| {
         let all = images.labels().ok_or("images without labels")?;
         let labels: Vec<i32> = request.indices.iter().map(|&i| all[i].into()).collect();
         let labels = TensorData::new(labels, [request.indices.len()]);

@@ -11,7 +11,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 /// | density | law |
 /// |---|---|
 /// | `Uniform { min, max }` | `t` uniform |
-/// | `Nodes { count }` | the nodes of a [`Chain`](crate::Chain), each as often (DDPM, algorithm 1) |
+/// | `Nodes { count }` | the nodes of a [`Chain`](crate::Chain), as often (DDPM, algorithm 1) |
 /// | `UniformLogSnr { min, max }` | `ln SNR` uniform: importance sampling of the likelihood |
 /// | `LogNormal { mean, std }` | `ln(σ/α)` normal (EDM: −1.2, 1.2), clamped to the schedule |
 /// | `LogitNormal { mean, std }` | `ln(t/(1−t))` normal (Stable Diffusion 3: 0, 1) |

@@ -153,10 +153,10 @@ fn rows<const D: usize>(all: &Tensor<D>, request: &Request<'_>) -> Tensor<D> {
 ///
 /// ```
 /// use burn::tensor::Tensor;
-/// use tweedie_train::{Batch, FromFn};
+/// use tweedie_train::{Batch, FnExamples};
 ///
 /// // The powers of 2, computed when they are asked for.
-/// let examples = FromFn::new(10, |request| {
+/// let examples = FnExamples::new(10, |request| {
 ///     let powers: Vec<f32> = request.indices.iter().map(|&i| (i as f32).exp2()).collect();
 ///     let clean = Tensor::<1>::from_data(powers.as_slice(), request.device);
 ///     let clean = clean.reshape([powers.len(), 1]);
@@ -165,12 +165,12 @@ fn rows<const D: usize>(all: &Tensor<D>, request: &Request<'_>) -> Tensor<D> {
 /// # let _: &dyn tweedie_train::Examples<2, Condition = ()> = &examples;
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct FromFn<F> {
+pub struct FnExamples<F> {
     len: usize,
     read: F,
 }
 
-impl<F> FromFn<F> {
+impl<F> FnExamples<F> {
     /// A set of `len` examples, which `read` returns for a [`Request`].
     pub fn new<const D: usize, C>(len: usize, read: F) -> Self
     where
@@ -180,7 +180,7 @@ impl<F> FromFn<F> {
     }
 }
 
-impl<const D: usize, C, F> Examples<D> for FromFn<F>
+impl<const D: usize, C, F> Examples<D> for FnExamples<F>
 where
     C: Condition,
     F: Fn(&Request<'_>) -> Result<Batch<D, C>, ExampleError>,

@@ -17,7 +17,7 @@
 //! | [`Ema`]: the running average of the weights | `ema.rs` |
 //! | [`clip_global_norm`] | `clip.rs` |
 //! | [`LearningRate`]: warm-up and decay | `learning_rate.rs` |
-//! | [`Examples`], [`FromFn`], [`Paired`], [`DropCondition`]: the data and their conditions | `data.rs` |
+//! | [`Examples`], [`FnExamples`], [`Paired`], [`DropCondition`]: the data and their conditions | `data.rs` |
 //! | [`DeriveCondition`]: conditions computed from the examples, as in super-resolution | `derive_condition.rs` |
 //! | [`Shuffle`]: the order of the examples | `shuffle.rs` |
 //! | [`HeldOut`]: losses on other examples | `held_out.rs` |
@@ -78,7 +78,7 @@ mod trainer;
 
 pub use adamw::{AdamW, AdamWSettings};
 pub use clip::clip_global_norm;
-pub use data::{Batch, DropCondition, ExampleError, Examples, FromFn, Paired, Request};
+pub use data::{Batch, DropCondition, ExampleError, Examples, FnExamples, Paired, Request};
 pub use derive_condition::DeriveCondition;
 pub use elbo::Elbo;
 pub use ema::{Ema, EmaDecay, EmaWarmup};
