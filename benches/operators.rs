@@ -127,7 +127,8 @@ fn metrics(criterion: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().sample_size(20).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(2));
+    config = Criterion::default().sample_size(20).warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(2));
     targets = operators, metrics
 }
 criterion_main!(benches);

@@ -102,16 +102,26 @@ mod tests {
             h in 0.01..5.0,
             coefficients in prop::collection::vec(-1.0..1.0, 4),
         ) {
-            let nodes: Vec<f64> = gaps.iter().scan(0.3, |t, gap| { let here = *t; *t -= gap; Some(here) }).collect();
+            let place = |t: &mut f64, gap: &f64| {
+                let here = *t;
+                *t -= gap;
+                Some(here)
+            };
+            let nodes: Vec<f64> = gaps.iter().scan(0.3, place).collect();
             let polynomial = |t: f64| -> f64 {
-                coefficients[..nodes.len()].iter().enumerate().map(|(k, c)| c * t.powi(k as i32)).sum()
+                let terms = coefficients[..nodes.len()].iter().enumerate();
+                terms.map(|(k, c)| c * t.powi(k as i32)).sum()
             };
             let (a, b) = (nodes[0], nodes[0] + h);
-            let sum = |weights: Vec<f64>| -> f64 { weights.iter().zip(&nodes).map(|(w, &t)| w * polynomial(t)).sum() };
+            let sum = |weights: Vec<f64>| -> f64 {
+                weights.iter().zip(&nodes).map(|(w, &t)| w * polynomial(t)).sum()
+            };
             let plain = integral(polynomial, a, b);
-            prop_assert!(abs_diff_eq!(sum(adams_bashforth(&nodes, a, b)), plain, epsilon = 1e-8 * (1.0 + plain.abs())));
+            prop_assert!(abs_diff_eq!(sum(adams_bashforth(&nodes, a, b)), plain,
+                epsilon = 1e-8 * (1.0 + plain.abs())));
             let exact = integral(|t| (t - b).exp() * polynomial(t), a, b);
-            prop_assert!(abs_diff_eq!(sum(exponential_adams_bashforth(&nodes, a, b)), exact, epsilon = 1e-8 * (1.0 + exact.abs())));
+            prop_assert!(abs_diff_eq!(sum(exponential_adams_bashforth(&nodes, a, b)), exact,
+                epsilon = 1e-8 * (1.0 + exact.abs())));
         }
     }
 }

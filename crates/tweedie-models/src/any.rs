@@ -65,7 +65,11 @@ macro_rules! any {
                 }
             }
 
-            fn check_condition(&self, channels: usize, condition: &Conditions) -> Result<(), ConditionError> {
+            fn check_condition(
+                &self,
+                channels: usize,
+                condition: &Conditions,
+            ) -> Result<(), ConditionError> {
                 match self {
                     $(Self::$variant(config) => config.check_condition(channels, condition),)*
                 }
@@ -111,11 +115,17 @@ macro_rules! any {
                 probe: &mut dyn Probe,
             ) -> Tensor<4> {
                 match self {
-                    $(Self::$variant(network) => network.forward_probed(x, time, conditions, probe),)*
+                    $(Self::$variant(network) => {
+                        network.forward_probed(x, time, conditions, probe)
+                    })*
                 }
             }
 
-            fn check_condition(&self, channels: usize, conditions: &Conditions) -> Result<(), ConditionError> {
+            fn check_condition(
+                &self,
+                channels: usize,
+                conditions: &Conditions,
+            ) -> Result<(), ConditionError> {
                 match self {
                     $(Self::$variant(network) => network.check_condition(channels, conditions),)*
                 }

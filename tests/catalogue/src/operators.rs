@@ -28,7 +28,8 @@ pub type NonlinearCase = (&'static str, AnyOperator, [usize; 4]);
 
 /// Builds the lists of operators; those under `spectral` know their singular values.
 macro_rules! list {
-    (spectral: $($name:literal: $operator:expr, $shape:expr;)* others: $($other:literal: $build:expr, $signal:expr;)*) => {
+    (spectral: $($name:literal: $operator:expr, $shape:expr;)*
+        others: $($other:literal: $build:expr, $signal:expr;)*) => {
         /// Every linear operator.
         #[must_use]
         pub fn linear_operators() -> Vec<LinearCase> {
@@ -94,20 +95,24 @@ list! {
     "channels": ok(Channels::new(1, 2, 4)), [2, 4, 3, 5];
     "circular blur": ok(CircularBlur::new(gaussian(1.0), [9, 8])), [2, 3, 9, 8];
     "circular blur, lopsided": ok(CircularBlur::new(lopsided(), [7, 10])), [2, 1, 7, 10];
-    "circular blur, zeros": ok(CircularBlur::new(ok(PointSpread::uniform([2, 4])), [8, 8])), [1, 1, 8, 8];
+    "circular blur, zeros": ok(CircularBlur::new(ok(PointSpread::uniform([2, 4])), [8, 8])),
+        [1, 1, 8, 8];
     "circular blur, one pixel": ok(CircularBlur::new(gaussian(1.0), [1, 1])), [1, 1, 1, 1];
     "bicubic, antialiased": resize(Interpolation::Bicubic, true, [12, 9], [5, 4]), [2, 3, 12, 9];
     "bilinear up": resize(Interpolation::Bilinear, false, [4, 3], [9, 11]), [2, 1, 4, 3];
     "area": resize(Interpolation::Area, false, [7, 8], [3, 3]), [1, 2, 7, 8];
     "MATLAB's bicubic": ok(Separable::imresize([13, 8], [4, 4])), [2, 1, 13, 8];
     "MATLAB's bicubic up": ok(Separable::imresize([4, 5], [7, 10])), [1, 1, 4, 5];
-    "sinc, any factor": ok(Separable::resample(Taps::Sinc, [11, 8], [4, 5], Padding::Reflect)), [1, 2, 11, 8];
-    "Gaussian, any factor up": ok(Separable::resample(Taps::Gaussian { sigma: 0.6 }, [4, 5], [9, 7], Padding::Zero)), [1, 1, 4, 5];
+    "sinc, any factor": ok(Separable::resample(Taps::Sinc, [11, 8], [4, 5], Padding::Reflect)),
+        [1, 2, 11, 8];
+    "Gaussian, any factor up": ok(Separable::resample(Taps::Gaussian { sigma: 0.6 }, [4, 5],
+        [9, 7], Padding::Zero)), [1, 1, 4, 5];
     "nearest": ok(Separable::resample(Taps::None, [7, 5], [3, 8], Padding::Circular)), [1, 1, 7, 5];
     "decimate bicubic": decimate(Taps::Bicubic, 4, [16, 13], Padding::Circular), [2, 3, 16, 13];
     "decimate bilinear": decimate(Taps::Bilinear, 3, [10, 9], Padding::Reflect), [1, 1, 10, 9];
     "decimate sinc": decimate(Taps::Sinc, 2, [9, 8], Padding::Replicate), [1, 1, 9, 8];
-    "decimate Gaussian": decimate(Taps::Gaussian { sigma: 1.0 }, 2, [15, 17], Padding::Valid), [1, 1, 15, 17];
+    "decimate Gaussian": decimate(Taps::Gaussian { sigma: 1.0 }, 2, [15, 17], Padding::Valid),
+        [1, 1, 15, 17];
     "decimate, no filter": decimate(Taps::None, 2, [5, 6], Padding::Zero), [1, 1, 5, 6];
     "enlarge": ok(Separable::enlarge(Taps::Bicubic, 2, [10, 12], Padding::Symmetric)), [1, 3, 5, 6];
     "resize one pixel": resize(Interpolation::Bilinear, true, [1, 1], [1, 1]), [1, 1, 1, 1];
@@ -119,8 +124,10 @@ list! {
     "Fourier": ok(Transform::new(Basis::Fourier, [5, 6])), [2, 4, 5, 6];
     "Fourier, one pixel": ok(Transform::new(Basis::Fourier, [1, 1])), [1, 2, 1, 1];
     "single pixel": ok(Sampled::single_pixel([8, 16], 40)), [2, 1, 8, 16];
-    "cosine, random signs": ok(Sampled::new(Basis::Cosine, ok(Mask::random([7, 9], 0.5, 2)), [7, 9])).with_random_signs(4), [2, 3, 7, 9];
-    "magnetic resonance": ok(Sampled::new(Basis::Fourier, cartesian([9, 10]), [9, 10])), [2, 2, 9, 10];
+    "cosine, random signs": ok(Sampled::new(Basis::Cosine, ok(Mask::random([7, 9], 0.5, 2)),
+        [7, 9])).with_random_signs(4), [2, 3, 7, 9];
+    "magnetic resonance": ok(Sampled::new(Basis::Fourier, cartesian([9, 10]), [9, 10])),
+        [2, 2, 9, 10];
     others:
     "blur, valid": blur(gaussian(0.6), Padding::Valid), [2, 3, 12, 11];
     "blur, valid, lopsided": blur(lopsided(), Padding::Valid), [1, 1, 4, 5];
@@ -132,17 +139,22 @@ list! {
     "blur, one pixel": blur(lopsided(), Padding::Reflect), [1, 1, 1, 1];
     "motion": blur(ok(PointSpread::motion(7, 0.5, 1)), Padding::Replicate), [1, 3, 12, 10];
     "defocus": blur(ok(PointSpread::disc(1.5)), Padding::Zero), [1, 1, 8, 8];
-    "varying blur": ok(VaryingBlur::tiles(vec![gaussian(0.5), lopsided(), gaussian(0.8), lopsided(), gaussian(0.6), lopsided()], [2, 3], [9, 8], Padding::Reflect)), [2, 1, 9, 8];
-    "varying blur, valid": ok(VaryingBlur::tiles(vec![lopsided(), lopsided()], [2, 1], [6, 5], Padding::Valid)), [1, 1, 6, 5];
+    "varying blur": ok(VaryingBlur::tiles(vec![gaussian(0.5), lopsided(), gaussian(0.8),
+        lopsided(), gaussian(0.6), lopsided()], [2, 3], [9, 8], Padding::Reflect)), [2, 1, 9, 8];
+    "varying blur, valid": ok(VaryingBlur::tiles(vec![lopsided(), lopsided()], [2, 1], [6, 5],
+        Padding::Valid)), [1, 1, 6, 5];
     "average pooling": ok(AveragePool::new(2)), [2, 3, 8, 12];
     "average pooling, 3": ok(AveragePool::new(3)), [1, 1, 3, 9];
     "average pooling, 1": ok(AveragePool::new(1)), [1, 2, 5, 5];
     "several coils": ok(MultiCoil::ring(3, cartesian([8, 7]), [8, 7])), [2, 2, 8, 7];
     "tomography": ok(Tomography::half_turn([8, 7], 30)), [2, 1, 8, 7];
-    "tomography of a disc": ok(ok(Tomography::new([9, 9], &[0.0, 31.0, 77.5, 120.0, 200.0])).with_disc()), [1, 2, 9, 9];
+    "tomography of a disc": ok(ok(Tomography::new([9, 9], &[0.0, 31.0, 77.5, 120.0, 200.0]))
+        .with_disc()), [1, 2, 9, 9];
     "tomography, one pixel": ok(Tomography::half_turn([1, 1], 2)), [1, 1, 1, 1];
-    "blur, then pooling": Compose::new(blur(gaussian(0.6), Padding::Reflect), ok(AveragePool::new(2))), [1, 3, 6, 8];
-    "stack": ok(Stack::new(vec![AnyLinear::from(ChannelMix::grey()), ok(AveragePool::new(2)).into()], [3, 4, 6])), [2, 3, 4, 6];
+    "blur, then pooling": Compose::new(blur(gaussian(0.6), Padding::Reflect),
+        ok(AveragePool::new(2))), [1, 3, 6, 8];
+    "stack": ok(Stack::new(vec![AnyLinear::from(ChannelMix::grey()),
+        ok(AveragePool::new(2)).into()], [3, 4, 6])), [2, 3, 4, 6];
     "pansharpening": ok(pansharpen([8, 8], 2)), [1, 3, 8, 8];
     "scaled": Scaled::new(ok(AveragePool::new(2)), -3.0), [1, 1, 4, 4];
 }

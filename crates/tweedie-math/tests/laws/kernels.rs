@@ -32,7 +32,8 @@ proptest! {
                 let (mean, variance) = law(step.expect("a move"), from);
                 let name = format!("{kernel} on {name}");
                 close(&name, mean, to.alpha(), 1e-9);
-                close(&name, variance / to.sigma().powi(2).max(1e-300), f64::from(u8::from(to.sigma() > 0.0)), 1e-6);
+                close(&name, variance / to.sigma().powi(2).max(1e-300),
+                    f64::from(u8::from(to.sigma() > 0.0)), 1e-6);
             }
         }
     }
@@ -50,7 +51,8 @@ proptest! {
     fn ddim_at_one_is_ancestral(t in 0.02..1.0, share in 0.0..0.99) {
         for (name, schedule) in schedules() {
             let (from, to) = (schedule.level(t), schedule.level(t * share));
-            let (a, b) = (moved(&Ancestral::default(), from, to), moved(&Ddim::ancestral(), from, to));
+            let a = moved(&Ancestral::default(), from, to);
+            let b = moved(&Ddim::ancestral(), from, to);
             close(name, a.state, b.state, 1e-9);
             close(name, a.clean, b.clean, 1e-9);
             close(name, a.noise, b.noise, 1e-9);
@@ -61,7 +63,8 @@ proptest! {
     fn deterministic_ddim_runs_both_ways(t in 0.05..0.95, s in 0.05..0.95) {
         for (name, schedule) in schedules() {
             let (a, b) = (schedule.level(t), schedule.level(s));
-            let (there, back) = (moved(&Ddim::deterministic(), a, b), moved(&Ddim::deterministic(), b, a));
+            let there = moved(&Ddim::deterministic(), a, b);
+            let back = moved(&Ddim::deterministic(), b, a);
             close(name, there.state * back.state, 1.0, 1e-9);
             close(name, back.state * there.clean + back.clean, 0.0, 1e-7);
             prop_assert_eq!(there.noise, 0.0);

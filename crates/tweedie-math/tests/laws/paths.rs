@@ -6,7 +6,8 @@ use tweedie_math::{
 
 proptest! {
     #[test]
-    fn every_path_falls_from_its_noisiest_level_to_its_cleanest(steps in 1_usize..60, rho in 1.0..10.0) {
+    fn every_path_falls_from_its_noisiest_level_to_its_cleanest(steps in 1_usize..60,
+        rho in 1.0..10.0) {
         let span = Span::new(0.98, 0.02);
         for (name, schedule) in schedules() {
             let paths = [
@@ -24,7 +25,8 @@ proptest! {
                     prop_assert!(!mv.is_forward() && mv.from.is_noisier_than(mv.to), "{name}");
                 }
                 let levels = path.levels();
-                prop_assert!(path.moves().zip(levels.windows(2)).all(|(mv, pair)| mv.from == pair[0] && mv.to == pair[1]));
+                prop_assert!(path.moves().zip(levels.windows(2))
+                    .all(|(mv, pair)| mv.from == pair[0] && mv.to == pair[1]));
             }
         }
     }
@@ -44,7 +46,8 @@ proptest! {
     }
 
     #[test]
-    fn time_travel_repeats_every_stretch(steps in 1_usize..40, jump in 1_usize..12, repeats in 2_usize..5) {
+    fn time_travel_repeats_every_stretch(steps in 1_usize..40, jump in 1_usize..12,
+        repeats in 2_usize..5) {
         let plain = LevelPath::uniform(RectifiedFlow, Span::FULL, steps).expect("a path");
         let path = plain.clone().with_time_travel(jump, repeats);
         let (down, up): (Vec<_>, Vec<_>) = path.moves().partition(|mv| !mv.is_forward());
@@ -108,7 +111,8 @@ fn nonsense_is_refused_with_its_numbers() {
     // A log-SNR spacing cannot start at pure noise or end at clean data.
     let unbounded = LevelPath::log_snr(RectifiedFlow, Span::default(), 5);
     assert!(
-        matches!(unbounded, Err(PathError::Unbounded { time: 1.0, log_snr }) if log_snr == f64::NEG_INFINITY)
+        matches!(unbounded, Err(PathError::Unbounded { time: 1.0, log_snr })
+            if log_snr == f64::NEG_INFINITY)
     );
     assert!(LevelPath::karras(vp, Span::FULL, 5, 7.0).is_err());
     assert!(LevelPath::karras(vp, Span::default(), 5, 0.0).is_err());

@@ -47,13 +47,15 @@ proptest! {
                 let size = (row.skip * noisy).abs() + (row.out * output).abs();
                 close(&name, row.skip * noisy + row.out * output, clean, 1e-9 * (1.0 + size));
                 let target = prediction.target(level);
-                close(&name, target.clean * clean + target.noise * noise, output, 1e-9 * (1.0 + output.abs()));
+                close(&name, target.clean * clean + target.noise * noise, output,
+                    1e-9 * (1.0 + output.abs()));
             }
         }
     }
 
     #[test]
-    fn a_network_sees_the_same_input_on_every_schedule(log_snr in -6.0..6.0, clean in -2.0..2.0, noise in -2.0..2.0) {
+    fn a_network_sees_the_same_input_on_every_schedule(log_snr in -6.0..6.0, clean in -2.0..2.0,
+        noise in -2.0..2.0) {
         for prediction in ALL {
             let mut seen = Vec::new();
             for (_, schedule) in schedules() {
