@@ -77,8 +77,8 @@ pub enum CheckpointError {
     /// A pickle that contains code, which is never executed.
     #[error(
         "{}: this pickle carries program code, which is not run here; in Python, load it with the \
-         code it came with and write its weights with safetensors.torch.save_file(net.state_dict(), \
-         \"model.safetensors\")",
+         code it came with and write its weights with \
+         safetensors.torch.save_file(net.state_dict(), \"model.safetensors\")",
         path.display()
     )]
     Code {
