@@ -84,7 +84,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         .with_ema(0.995);
     // All arguments are checked before anything is written.
     of_diffusion.check()?;
-    let _ = Trainer::new(network.clone(), objective, settings)?;
+    let _ = Trainer::new(network.clone(), objective, settings.clone())?;
 
     let examples = FnExamples::new(images.count(), |request| {
         Ok(Batch {
@@ -160,14 +160,15 @@ where
     O: Objective<M> + Loss<M, D, E::Condition> + serde::Serialize,
     E: Examples<D>,
 {
+    let steps = settings.steps;
     let mut trainer = match has_checkpoint(place) {
         true => Trainer::resume(place, fresh, objective, settings, description)?,
         false => Trainer::new(fresh, objective, settings)?,
     };
-    let mut line = ProgressLine::new(settings.steps, trainer.done());
+    let mut line = ProgressLine::new(steps, trainer.done());
     while let Some(report) = trainer.step(examples)? {
         line.show(&report);
-        if report.step.is_multiple_of(300) || report.step == settings.steps {
+        if report.step.is_multiple_of(300) || report.step == steps {
             let loss = line.smoothed_loss().unwrap_or(report.loss);
             line.say(format!(
                 "{}: step {}, loss {loss:.4}",

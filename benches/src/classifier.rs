@@ -127,8 +127,8 @@ pub fn train(images: &Images, epochs: usize, device: &Device) -> Result<Classifi
             condition: Conditions::none().with_labels(labels),
         })
     });
-    let mut trainer = Trainer::new(Classifier::new(device), CrossEntropy, settings)?;
     let mut line = ProgressLine::new(settings.steps, 0);
+    let mut trainer = Trainer::new(Classifier::new(device), CrossEntropy, settings)?;
     while let Some(report) = trainer.step(&examples)? {
         line.show(&report);
     }

@@ -1,23 +1,28 @@
 //! The command line of the `train` example, and what it stands for.
 
 mod arguments;
+mod conditions;
+mod preview;
+mod report;
+mod run;
+mod source;
 
 use std::error::Error;
-use tweedie::burn::tensor::{Int, TensorData};
+use tweedie::core::Preconditioned;
 use tweedie::math::{AnySchedule, Edm, RectifiedFlow, TimeDensity, VariancePreserving, Weighting};
-use tweedie::models::{ClassInput, Conditions};
+use tweedie::models::{AnyArchitecture, AnyNetwork, ClassInput, seeded};
 use tweedie::prelude::*;
-use tweedie::train::{Batch, Decay, Distance, ExampleError, Examples, LearningRate, Request};
+use tweedie::train::{Decay, Distance, LearningRate};
 
 pub use arguments::{
     Arguments, DecayName, DensityName, DistanceName, PredictionName, ScheduleName, WeightingName,
 };
+pub use conditions::{LowResolution, classes, examples, of_classes};
+pub use run::train;
+pub use source::{Data, Source};
 
 /// The number of nodes of a chain.
 const NODES: usize = 1000;
-
-/// The probability with which an image loses its class in training.
-const DROPPED: f64 = 0.1;
 
 impl Arguments {
     /// The settings of the run.
@@ -40,37 +45,6 @@ impl Arguments {
             )
             .with_ema(self.ema)
             .with_seed(self.seed)
-    }
-
-    /// The images.
-    ///
-    /// # Errors
-    /// If they cannot be read.
-    pub fn images(&self) -> Result<Images, Box<dyn Error>> {
-        if let Some(count) = self.phantoms {
-            return Ok(Images::phantoms(count, self.size.unwrap_or(64), self.seed)?);
-        }
-        let size = self.size.map(|size| [size, size]);
-        let folder = self.data.as_ref().filter(|path| path.is_dir());
-        if folder.is_none() && (self.size.is_some() || self.channels.is_some()) {
-            return Err("--size and --channels are for a folder of images".into());
-        }
-        let images = match (&self.data, folder) {
-            (_, Some(path)) => Images::folder(path, self.channels.unwrap_or(3), size)?,
-            (Some(path), None) => Images::idx(path)?,
-            (None, None) => Images::digits()?,
-        };
-        let images = match &self.labels {
-            None => images,
-            Some(labels) => images.with_idx_labels(labels)?,
-        };
-        if self.held_out >= images.count() {
-            let count = images.count();
-            return Err(
-                format!("--held-out {} leaves none of {count} images", self.held_out).into(),
-            );
-        }
-        Ok(images)
     }
 
     /// The noise levels: those of DDPM's chain if the run draws its nodes.
@@ -135,15 +109,50 @@ impl Arguments {
             .with_offset_noise(self.offset_noise))
     }
 
-    /// The network, for images of this standard deviation.
+    /// The network to train, for images of this standard deviation: a new one, or that of `--from`.
     ///
     /// # Errors
-    /// If the images do not fit it.
-    pub fn model(
+    /// If the images do not fit it, or a file cannot be read.
+    pub fn network(
         &self,
-        images: &Images,
+        images: &Source,
         deviation: f64,
-    ) -> Result<ModelConfig<UnetConfig>, Box<dyn Error>> {
+        device: &Device,
+    ) -> Result<(ModelConfig, Preconditioned<AnyNetwork>), Box<dyn Error>> {
+        let Some(path) = &self.from else {
+            let config = self.new_network(images, deviation)?;
+            let network = seeded(self.seed, device, config.init(device)?);
+            return Ok((config, network));
+        };
+        let model = Model::open(path, device)?;
+        let (config, path) = (model.config().clone(), path.display());
+        if (config.channels, config.size) != (images.channels(), images.size()) {
+            let (c, [h, w]) = (config.channels, config.size);
+            let [height, width] = images.size();
+            let text = format!(
+                "{path} makes images of {c}×{h}×{w}, the data have {}×{height}×{width}",
+                images.channels()
+            );
+            return Err(text.into());
+        }
+        let found = classes(&config);
+        if found.is_some() != self.classes || found < images.classes().filter(|_| self.classes) {
+            let found =
+                found.map_or_else(|| "no classes".into(), |count| format!("{count} classes"));
+            return Err(format!("{path} has {found}: --classes and --labels have to fit").into());
+        }
+        let extra = config.network.channels()[0] - config.channels;
+        let expected = self.enlarge.map_or(0, |_| images.channels() + 1);
+        if extra != expected {
+            let text = format!(
+                "{path} takes {extra} channels of a conditioning image, the run has {expected}"
+            );
+            return Err(text.into());
+        }
+        Ok((config, model.preconditioned().clone()))
+    }
+
+    fn new_network(&self, images: &Source, deviation: f64) -> Result<ModelConfig, Box<dyn Error>> {
         let own = match self.schedule {
             ScheduleName::Cosine | ScheduleName::Linear => PredictionName::Velocity,
             ScheduleName::Edm => PredictionName::Edm,
@@ -172,7 +181,11 @@ impl Arguments {
             ScheduleName::Edm => (TimeInput::Edm, 250.0),
             _ => (TimeInput::Time(self.schedule()?), 1000.0),
         };
-        let mut network = UnetConfig::new(images.channels())
+        // The low-resolution image and its noise level stand beside the noisy image.
+        let channels = images.channels();
+        let extra = self.enlarge.map_or(0, |_| channels + 1);
+        let mut network = UnetConfig::new(channels + extra)
+            .with_output(Some(channels))
             .with_widths(self.multipliers.iter().map(|factor| factor * self.width))
             .with_blocks(self.blocks)
             .with_groups(Some(8))
@@ -183,10 +196,9 @@ impl Arguments {
             return Err("--diffusers cannot represent --patch".into());
         }
         if self.classes {
-            let labels = images.labels();
-            let labels = labels.ok_or("--classes needs --labels for these images")?;
-            let classes = usize::from(labels.iter().copied().max().unwrap_or(0)) + 1;
-            network.class = Some(ClassInput::table_with_null(classes));
+            let count = images.classes();
+            let count = count.ok_or("--classes needs --labels or subfolders for these images")?;
+            network.class = Some(ClassInput::table_with_null(count));
         }
         network.check()?;
         let [height, width] = images.size();
@@ -194,7 +206,9 @@ impl Arguments {
             let patch = self.patch;
             return Err(format!("--patch {patch} has to divide {height}×{width} pixels").into());
         }
-        Ok(ModelConfig::new(network, prediction, time, images.size()))
+        let network = AnyArchitecture::from(network);
+        let config = ModelConfig::new(network, prediction, time, images.size());
+        Ok(config.with_channels(channels))
     }
 
     /// The levels of the samples.
@@ -218,91 +232,4 @@ impl Arguments {
             }
         })
     }
-}
-
-/// The standard deviation of the images' values in `[−1, 1]`, about their mean, to three digits.
-///
-/// It is part of the network, so every process has to find the same.
-#[must_use]
-pub fn deviation(images: &Images, device: &Device) -> f64 {
-    let some: Vec<usize> = (0..images.count().min(2000)).collect();
-    let values = images.select(&some, ValueRange::Signed, device).into_data();
-    let (count, sum, squares) = values.iter::<f64>().fold((0.0, 0.0, 0.0), |all, value| {
-        (all.0 + 1.0, all.1 + value, all.2 + value * value)
-    });
-    let mean: f64 = sum / count;
-    let deviation = (squares / count - mean * mean).max(0.0).sqrt();
-    // A set of equal images has none.
-    ((deviation * 1e3).round() / 1e3).max(0.001)
-}
-
-/// The number of classes of a network, which is also the label for no class.
-#[must_use]
-pub fn classes(config: &ModelConfig<UnetConfig>) -> Option<usize> {
-    config.network.class.and_then(ClassInput::null)
-}
-
-/// The condition of the given classes; none if there are none.
-#[must_use]
-pub fn of_classes(classes: &[usize], device: &Device) -> Conditions {
-    if classes.is_empty() {
-        return Conditions::none();
-    }
-    let labels: Vec<i32> = classes.iter().map(|&class| class as i32).collect();
-    let labels = TensorData::new(labels, [classes.len()]);
-    Conditions::none().with_labels(Tensor::<1, Int>::from_data(labels, device))
-}
-
-/// The images of a range of indices, with their classes if the network takes classes. They stay
-/// bytes until a step asks for them.
-#[derive(Clone, Debug)]
-pub struct Labelled<'a> {
-    images: &'a Images,
-    range: std::ops::Range<usize>,
-    classes: bool,
-}
-
-impl Examples<4> for Labelled<'_> {
-    type Condition = Conditions;
-
-    fn len(&self) -> usize {
-        self.range.len()
-    }
-
-    fn batch(&self, request: &Request<'_>) -> Result<Batch<4, Conditions>, ExampleError> {
-        let of_run = request.indices.iter();
-        let indices: Vec<usize> = of_run.map(|index| self.range.start + index).collect();
-        let labels = self.images.labels().filter(|_| self.classes);
-        let class = |labels: &[u8]| indices.iter().map(|&i| labels[i].into()).collect();
-        let classes: Vec<usize> = labels.map_or_else(Vec::new, class);
-        Ok(Batch {
-            clean: self
-                .images
-                .select(&indices, ValueRange::Signed, request.device),
-            condition: of_classes(&classes, request.device),
-        })
-    }
-}
-
-/// The images to train on, one in ten without its class, and the held-out images.
-///
-/// # Errors
-/// None for this probability.
-pub fn examples<'a>(
-    arguments: &Arguments,
-    images: &'a Images,
-    config: &ModelConfig<UnetConfig>,
-    device: &Device,
-) -> Result<(DropCondition<Labelled<'a>, Conditions>, Labelled<'a>), Box<dyn Error>> {
-    let count = classes(config);
-    let split = images.count() - arguments.held_out;
-    let of = |range| Labelled {
-        images,
-        range,
-        classes: count.is_some(),
-    };
-    let null = of_classes(&Vec::from_iter(count), device);
-    let probability = if count.is_some() { DROPPED } else { 0.0 };
-    let train = DropCondition::new(of(0..split), null, probability)?;
-    Ok((train, of(split..images.count())))
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::process::Command;
 
 /// The allowed dependencies of every crate, and whether it may depend on burn.
-const LAYERS: [(&str, &[&str], bool); 9] = [
+const LAYERS: [(&str, &[&str], bool); 10] = [
     ("tweedie-ops", &[], true),
     ("tweedie-math", &[], false),
     ("tweedie-core", &["tweedie-math"], true),
@@ -29,6 +29,7 @@ const LAYERS: [(&str, &[&str], bool); 9] = [
         &["tweedie-core", "tweedie-ops", "tweedie-math"],
         true,
     ),
+    ("tweedie-mpi", &["tweedie-train"], false),
     ("tweedie-metrics", &["tweedie-core", "tweedie-math"], true),
     ("tweedie-image", &["tweedie-core", "tweedie-math"], true),
 ];

@@ -1,12 +1,13 @@
-//! Decodes PNG and JPEG files and applies their Exif orientation.
+//! Decodes PNG, JPEG, WebP and TIFF files and applies their Exif orientation.
 //!
 //! # Reference
 //! ITU-T T.81 (JPEG), annex B, for the markers; Exif 2.32, tag 0x0112, for the orientation.
 
 use crate::ImageError;
 use crate::picture::MOST_PIXELS;
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
-use std::io::Cursor;
+use std::io::{BufReader, Cursor};
 use std::path::Path;
 
 /// The maximum size of an image file in bytes.
@@ -35,8 +36,8 @@ pub(crate) fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<DynamicImage, Im
     let reader = reader.map_err(|error| wrong(error.to_string()))?;
     let is_jpeg = match reader.format() {
         Some(ImageFormat::Jpeg) => true,
-        Some(ImageFormat::Png) => false,
-        _ => return Err(wrong("neither PNG nor JPEG".into())),
+        Some(ImageFormat::Png | ImageFormat::WebP | ImageFormat::Tiff) => false,
+        _ => return Err(wrong("not a PNG, JPEG, WebP or TIFF image".into())),
     };
     let mut decoder = reader.into_decoder().map_err(decoding)?;
     let (width, height) = decoder.dimensions();
@@ -59,6 +60,60 @@ pub(crate) fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<DynamicImage, Im
     let mut image = DynamicImage::from_decoder(decoder).map_err(decoding)?;
     image.apply_orientation(orientation);
     Ok(image)
+}
+
+/// Height and width of an image file, with its Exif orientation, without decoding its pixels.
+pub(crate) fn size_of(path: &Path) -> Result<[usize; 2], ImageError> {
+    #[cfg(feature = "npy")]
+    if path.extension().is_some_and(|end| end == "npy") {
+        let (shape, _) = crate::npy::floats(path)?;
+        return Ok([shape[1], shape[2]]);
+    }
+    let wrong = |message: String| ImageError::Format {
+        path: path.into(),
+        message,
+    };
+    let file = tweedie_core::open_file(path).map_err(|source| ImageError::File {
+        path: path.into(),
+        source,
+    })?;
+    let reader = ImageReader::new(BufReader::new(file)).with_guessed_format();
+    let reader = reader.map_err(|error| wrong(error.to_string()))?;
+    let decoding = |error: image::ImageError| wrong(error.to_string());
+    let mut decoder = reader.into_decoder().map_err(decoding)?;
+    let (width, height) = decoder.dimensions();
+    let turned = matches!(
+        decoder.orientation().map_err(decoding)?,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    );
+    let [width, height] = [width, height].map(|side| side as usize);
+    Ok(if turned {
+        [width, height]
+    } else {
+        [height, width]
+    })
+}
+
+/// The values of an image in `[0, 1]`, by channel, row and column: grey for 1 channel, RGB for 3.
+pub(crate) fn unit_planes(image: &DynamicImage, channels: usize) -> Vec<f32> {
+    let raw = match channels {
+        1 if image.color().has_color() => {
+            let luma = |pixel: &image::Rgb<f32>| {
+                let weighted = pixel.0.iter().zip(tweedie_core::LUMA);
+                weighted
+                    .map(|(&v, weight)| f64::from(v) * weight)
+                    .sum::<f64>() as f32
+            };
+            return image.to_rgb32f().pixels().map(luma).collect();
+        }
+        1 => image.to_luma32f().into_raw(),
+        _ => image.to_rgb32f().into_raw(),
+    };
+    let plane = |c: usize| raw.iter().skip(c).step_by(channels);
+    (0..channels).flat_map(plane).copied().collect()
 }
 
 /// Returns whether a JPEG file has an end-of-image marker after its scans.
@@ -93,19 +148,4 @@ fn jpeg_ends(bytes: &[u8]) -> bool {
         }
     }
     false
-}
-
-/// Returns the luma of an image, with the weights [`tweedie_core::LUMA`].
-pub(crate) fn grey(image: &DynamicImage) -> Vec<u8> {
-    if !image.color().has_color() {
-        return image.to_luma8().into_raw();
-    }
-    let luma = |pixel: &image::Rgb<u8>| {
-        let weighted = pixel.0.iter().zip(tweedie_core::LUMA);
-        weighted
-            .map(|(&v, weight)| f64::from(v) * weight)
-            .sum::<f64>()
-            .round() as u8
-    };
-    image.to_rgb8().pixels().map(luma).collect()
 }

@@ -23,7 +23,7 @@ pub enum ImageError {
         message: String,
     },
     /// A folder without images.
-    #[error("{}: no .png, .jpg or .jpeg files in this folder", path.display())]
+    #[error("{}: no PNG, JPEG, WebP or TIFF files in this folder", path.display())]
     Empty {
         /// The folder.
         path: PathBuf,

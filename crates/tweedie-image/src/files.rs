@@ -1,18 +1,18 @@
 //! Image files to tensors and back.
 
-use crate::decode::decode;
+use crate::decode::{decode, unit_planes};
 use crate::{ImageError, Picture, ValueRange};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::path::Path;
 
-/// Reads a PNG or JPEG file as `[1, channels, height, width]` in the given value range.
+/// Reads a PNG, JPEG, WebP or TIFF file as `[1, channels, height, width]` in the given value range.
 ///
 /// A grey file has 1 channel, a colour file 3; transparency is dropped. The Exif orientation is
 /// applied.
 ///
 /// # Errors
-/// [`ImageError::File`] if the file cannot be read; [`ImageError::Format`] if it is not a PNG or
-/// JPEG image, is truncated, or has more than 2²⁶ pixels.
+/// [`ImageError::File`] if the file cannot be read; [`ImageError::Format`] if it is not such
+/// an image, is truncated, or has more than 2²⁶ pixels.
 pub fn load(
     path: impl AsRef<Path>,
     range: ValueRange,
@@ -20,24 +20,9 @@ pub fn load(
 ) -> Result<Tensor<4>, ImageError> {
     let image = decode(path.as_ref())?;
     let channels = if image.color().has_color() { 3 } else { 1 };
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    let values: Vec<f32> = if channels == 3 {
-        planes(image.to_rgb16().as_raw(), 3)
-    } else {
-        planes(image.to_luma16().as_raw(), 1)
-    };
-    let shape = [1, channels, height, width];
-    let unit = Tensor::from_data(TensorData::new(values, shape), device);
-    Ok(ValueRange::Unit.convert(range, unit))
-}
-
-/// Converts interleaved 16-bit values to planes in `[0, 1]`.
-fn planes(raw: &[u16], channels: usize) -> Vec<f32> {
-    let plane = |c: usize| raw.iter().skip(c).step_by(channels);
-    let values = (0..channels).flat_map(plane);
-    values
-        .map(|&v| f32::from(v) / f32::from(u16::MAX))
-        .collect()
+    let shape = [1, channels, image.height() as usize, image.width() as usize];
+    let values = TensorData::new(unit_planes(&image, channels), shape);
+    Ok(ValueRange::Unit.convert(range, Tensor::from_data(values, device)))
 }
 
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ImageError> {

@@ -44,7 +44,7 @@ mod sheet;
 mod text;
 
 pub use chart::{Axis, Curve, Panel, chart};
-pub use data::{Image, Images, PHOTOS};
+pub use data::{Image, ImageFolder, Images, PHOTOS};
 pub use error::ImageError;
 pub use files::{load, save};
 pub use film::{film_strip, save_gif};

@@ -50,6 +50,25 @@ pub fn load_npy<const D: usize>(
     tensor(data, device).map_err(format)
 }
 
+/// The shape `[channels, height, width]` and the values of an image in a `.npy` file.
+pub(crate) fn floats(path: &Path) -> Result<([usize; 3], Vec<f32>), ImageError> {
+    let format = |message| ImageError::Format {
+        path: path.into(),
+        message,
+    };
+    let data = parse(&read(path, MOST_BYTES)?).map_err(format)?;
+    let shape = match data.shape().to_vec()[..] {
+        [height, width] => [1, height, width],
+        [channels, height, width] => [channels, height, width],
+        ref shape => {
+            return Err(format(format!(
+                "an array of {shape:?}, expected 2 or 3 axes"
+            )));
+        }
+    };
+    Ok((shape, data.iter::<f32>().collect()))
+}
+
 /// Writes a tensor as a `.npy` file of `f32` or `f64`. An existing file is replaced atomically.
 ///
 /// # Errors
@@ -134,6 +153,12 @@ impl Npz {
         self.arrays.iter().map(|(name, _)| name.as_str())
     }
 
+    /// The array `name`, if there is one.
+    pub(crate) fn array(&self, name: &str) -> Option<&TensorData> {
+        let found = self.arrays.iter().find(|(found, _)| found == name);
+        found.map(|(_, data)| data)
+    }
+
     /// Returns the array `name` as a tensor.
     ///
     /// # Errors
@@ -147,8 +172,7 @@ impl Npz {
             path: self.path.clone(),
             message,
         };
-        let found = self.arrays.iter().find(|(found, _)| found == name);
-        let (_, data) = found.ok_or_else(|| {
+        let data = self.array(name).ok_or_else(|| {
             let names: Vec<&str> = self.names().collect();
             format(format!("no array {name:?}; there are {names:?}"))
         })?;

@@ -104,6 +104,32 @@ impl Conditions {
         self.with_image(Resize::new(Interpolation::Bicubic).forward(image, size))
     }
 
+    /// Sets a low-resolution image as [`with_low_resolution`](Self::with_low_resolution) does, with
+    /// a further channel that holds the standard deviation of its noise, `std`, `[batch]`.
+    ///
+    /// A network trained on images with noise of many levels takes imperfect images, such as those
+    /// that another network has generated.
+    ///
+    /// # Reference
+    /// Ho et al. 2022, "Cascaded diffusion models for high fidelity image generation", section 4.1,
+    /// arXiv:2106.15282 (conditioning augmentation).
+    ///
+    /// # Panics
+    /// If there is not one standard deviation for each image.
+    #[must_use]
+    pub fn with_noisy_low_resolution(
+        self,
+        image: Tensor<4>,
+        std: Tensor<1>,
+        size: [usize; 2],
+    ) -> Self {
+        let [batch, height, width] = [image.dims()[0], size[0], size[1]];
+        let std = std.cast(image.dtype()).reshape([batch, 1, 1, 1]);
+        let map = std.expand([batch, 1, height, width]);
+        let image = Resize::new(Interpolation::Bicubic).forward(image, size);
+        self.with_image(Tensor::cat(vec![image, map], 1))
+    }
+
     /// The numbers of rows of class, context and image.
     fn rows(&self) -> Vec<usize> {
         let class = self.class.as_ref().map(|class| match class {

@@ -2,7 +2,7 @@
 
 use crate::adamw::AdamW;
 use crate::in_place::InPlace;
-use crate::run_folder::{MOST_BYTES, RUN, RunFolder, TENSORS, file};
+use crate::run_folder::{MOST_BYTES, RUN, RunFolder, file, tensor_files};
 use crate::trainer::trained;
 use crate::{Ema, Objective, RunError, Shuffle, TrainError, TrainSettings, Trainer};
 use burn::module::{Module, list_param_ids};
@@ -31,6 +31,9 @@ struct StoredRun {
     /// Settings that a resumption has replaced, each with the step until which they held.
     earlier: Vec<(usize, TrainSettings)>,
     objective: Value,
+    /// What the objective has learned from the steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    memory: Vec<f64>,
     model: Value,
 }
 
@@ -58,17 +61,20 @@ impl<M: Module, O: Objective<M> + Serialize> Trainer<M, O> {
             used: self.used,
             skipped: self.skipped,
             examples: self.order.as_ref().map(|(examples, _)| *examples),
-            settings: self.settings,
+            settings: self.settings.clone(),
             earlier: self.earlier.clone(),
             objective: value(&path, &self.objective)?,
+            memory: self.objective.memory(),
             model: value(&path, model)?,
         };
         let text = format!("{:#}\n", value(&path, &run)?);
         let keep = self.settings.keep;
         RunFolder(directory).write(self.done, &text, keep, |folder| {
             let [first, second] = self.optimizer.modules(&*self.model);
-            let modules = [self.model.valid(), self.average().clone(), first, second];
-            for (name, module) in TENSORS.into_iter().zip(modules) {
+            let mut modules = vec![self.model.valid(), first, second];
+            modules.extend(self.averages.iter().map(|ema| ema.average().clone()));
+            let names = tensor_files(self.averages.len());
+            for (name, module) in names.into_iter().zip(modules) {
                 let path = folder.join(name);
                 module.save_file(&path).map_err(file(&path))?;
             }
@@ -76,10 +82,11 @@ impl<M: Module, O: Objective<M> + Serialize> Trainer<M, O> {
         })
     }
 
-    /// Continues the run in `directory` from its latest checkpoint.
+    /// Continues the run in `directory` from its latest checkpoint, or from the checkpoint that
+    /// `directory` is.
     ///
-    /// `model`, `objective` and the seed must equal the saved ones. Other settings may differ; the
-    /// run records the change. `fresh` provides the structure and the device; its parameters are
+    /// `model`, `objective`, the seed and the number of averages must equal the saved ones. Other
+    /// settings may differ; the run records the change. `fresh` provides the structure and the device; its parameters are
     /// replaced.
     ///
     /// # Errors
@@ -108,27 +115,36 @@ impl<M: Module, O: Objective<M> + Serialize> Trainer<M, O> {
                 return Err(mismatch(&path, name, expected, found).into());
             }
         }
-        let mut trainer = Self::new(fresh.clone(), objective, settings)?;
-        let load = |name: &str| -> Result<M, RunError> {
+        let (expected, found) = (settings.ema.len(), run.settings.ema.len());
+        if expected != found {
+            let name = "settings.ema".to_owned();
+            let [expected, found] = [expected, found].map(|count| format!("{count} averages"));
+            return Err(mismatch(&path, name, expected, found).into());
+        }
+        let mut trainer = Self::new(fresh.clone(), objective, settings.clone())?;
+        let names = tensor_files(settings.ema.len());
+        let mut modules = Vec::new();
+        for name in &names {
             let path = directory.join(name);
             open_file(&path).map_err(file(&path))?;
-            fresh.valid().try_load_file(&path).map_err(file(&path))
-        };
-        let [model, average, first, second] = TENSORS;
-        let [model, average, first, second] =
-            [load(model)?, load(average)?, load(first)?, load(second)?];
-        let expected = list_param_ids(&model);
-        let others = [&average, &first, &second].into_iter().zip(&TENSORS[1..]);
-        for (module, name) in others {
-            if list_param_ids(module) != expected {
+            let module: M = fresh.valid().try_load_file(&path).map_err(file(&path))?;
+            let same = modules.first().map(list_param_ids);
+            if same.is_some_and(|ids| ids != list_param_ids(&module)) {
                 let (expected, found) = ("those of the model".into(), "of another network".into());
-                let path = directory.join(name);
                 return Err(mismatch(&path, "parameters".into(), expected, found).into());
             }
+            modules.push(module);
         }
-        trainer.model = InPlace::new(trained(model, &settings));
-        trainer.ema = InPlace::new(Ema::from_average(average, settings.ema));
-        trainer.optimizer = AdamW::of_modules(settings.adamw, [first, second]);
+        let averages = modules.split_off(3).into_iter().zip(&settings.ema);
+        let averages = averages.map(|(average, &decay)| Ema::from_average(average, decay));
+        trainer.averages = InPlace::new(averages.collect());
+        if let Ok([model, first, second]) = <[M; 3]>::try_from(modules) {
+            trainer.model = InPlace::new(trained(model, &settings));
+            trainer.optimizer = AdamW::of_modules(settings.adamw, [first, second]);
+        }
+        if !trainer.objective.recall(&run.memory) {
+            return Err(file(&path)("the objective's memory does not fit").into());
+        }
         trainer.done = run.done;
         trainer.used = run.used;
         trainer.skipped = run.skipped;

@@ -57,6 +57,12 @@ impl<'a> Request<'a> {
         rng
     }
 
+    /// Numbers in `[0, 1)` for row `row`, the first that [`rng`](Self::rng) yields.
+    pub(crate) fn uniforms<const N: usize>(&self, row: usize) -> [f64; N] {
+        let mut rng = self.rng(row);
+        [(); N].map(|()| (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64)
+    }
+
     /// A seed for noise, with one stream for each place of the batch.
     pub(crate) fn seed_of_noise(&self) -> u64 {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
@@ -107,6 +113,11 @@ pub trait Examples<const D: usize> {
         self.len() == 0
     }
 
+    /// Announces the next batch while the present one is computed, so that it can be read ahead.
+    fn prepare(&self, indices: &[usize]) {
+        let _ = indices;
+    }
+
     /// Stacks the requested examples: `[indices.len(), …]`, on the device.
     ///
     /// # Errors
@@ -119,6 +130,26 @@ impl<const D: usize, E: Examples<D> + ?Sized> Examples<D> for &E {
 
     fn len(&self) -> usize {
         (**self).len()
+    }
+
+    fn prepare(&self, indices: &[usize]) {
+        (**self).prepare(indices);
+    }
+
+    fn batch(&self, request: &Request<'_>) -> Result<Batch<D, E::Condition>, ExampleError> {
+        (**self).batch(request)
+    }
+}
+
+impl<const D: usize, E: Examples<D> + ?Sized> Examples<D> for Box<E> {
+    type Condition = E::Condition;
+
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn prepare(&self, indices: &[usize]) {
+        (**self).prepare(indices);
     }
 
     fn batch(&self, request: &Request<'_>) -> Result<Batch<D, E::Condition>, ExampleError> {
@@ -280,6 +311,10 @@ impl<const D: usize, E: Examples<D>> Examples<D> for DropCondition<E, E::Conditi
         self.examples.len()
     }
 
+    fn prepare(&self, indices: &[usize]) {
+        self.examples.prepare(indices);
+    }
+
     fn batch(&self, request: &Request<'_>) -> Result<Batch<D, E::Condition>, ExampleError> {
         let Batch { clean, condition } = self.examples.batch(&request.inner())?;
         let mut shape = clean.dims();
@@ -289,7 +324,7 @@ impl<const D: usize, E: Examples<D>> Examples<D> for DropCondition<E, E::Conditi
         self.null.check(&shape)?;
         // Row `count` of both together is the null condition.
         let row = |own: usize| {
-            let uniform = (request.rng(own).next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+            let [uniform] = request.uniforms(own);
             if uniform < self.probability {
                 count
             } else {

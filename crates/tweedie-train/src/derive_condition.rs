@@ -5,11 +5,9 @@
 //! arXiv:2104.07636 (the low-resolution image as condition).
 
 use crate::{Batch, Draws, ExampleError, Examples, Request};
-use burn::tensor::Tensor;
-use rand_chacha::rand_core::Rng;
 use tweedie_core::Condition;
 
-/// Examples without conditions, each with a condition computed from the clean example.
+/// Examples whose conditions are computed from the clean examples and the conditions that they have.
 ///
 /// The function gets a batch and the random numbers of its examples. A network trained on them
 /// learns `E[x₀ | x_t, y]` for any measurement `y`:
@@ -21,8 +19,8 @@ use tweedie_core::Condition;
 ///
 /// let images = Tensor::<4>::zeros([3, 1, 8, 8], &Device::flex());
 /// // The means of 2×2 pixels, with noise.
-/// let examples = DeriveCondition::new(images, |clean, draws| {
-///     let blocks = clean.clone().reshape([-1, 1, 4, 2, 4, 2]);
+/// let examples = DeriveCondition::new(images, |batch, draws| {
+///     let blocks = batch.clean.clone().reshape([-1, 1, 4, 2, 4, 2]);
 ///     let low: Tensor<4> = blocks.mean_dim(3).mean_dim(5).reshape([-1, 1, 4, 4]);
 ///     let noise = draws.normal_like(&low);
 ///     Ok(Conditions::none().with_low_resolution(low + noise * 0.05, [8, 8]))
@@ -39,8 +37,8 @@ impl<E, F> DeriveCondition<E, F> {
     /// Computes the condition of each example of `examples`.
     pub fn new<const D: usize, C>(examples: E, derive: F) -> Self
     where
-        E: Examples<D, Condition = ()>,
-        F: Fn(&Tensor<D>, &mut Draws) -> Result<C, ExampleError>,
+        E: Examples<D>,
+        F: Fn(&Batch<D, E::Condition>, &mut Draws) -> Result<C, ExampleError>,
     {
         Self { examples, derive }
     }
@@ -49,8 +47,8 @@ impl<E, F> DeriveCondition<E, F> {
 impl<const D: usize, C, E, F> Examples<D> for DeriveCondition<E, F>
 where
     C: Condition,
-    E: Examples<D, Condition = ()>,
-    F: Fn(&Tensor<D>, &mut Draws) -> Result<C, ExampleError>,
+    E: Examples<D>,
+    F: Fn(&Batch<D, E::Condition>, &mut Draws) -> Result<C, ExampleError>,
 {
     type Condition = C;
 
@@ -58,12 +56,17 @@ where
         self.examples.len()
     }
 
+    fn prepare(&self, indices: &[usize]) {
+        self.examples.prepare(indices);
+    }
+
     fn batch(&self, request: &Request<'_>) -> Result<Batch<D, C>, ExampleError> {
-        let clean = self.examples.batch(&request.inner())?.clean;
-        let uniform = |row| (request.rng(row).next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-        let uniform = (0..request.indices.len()).map(uniform).collect();
+        let batch = self.examples.batch(&request.inner())?;
+        let uniform = (0..request.indices.len()).flat_map(|row| request.uniforms::<1>(row));
+        let uniform = uniform.collect();
         let mut draws = Draws::new(uniform, request.seed_of_noise(), request.first());
-        let condition = (self.derive)(&clean, &mut draws)?;
+        let condition = (self.derive)(&batch, &mut draws)?;
+        let clean = batch.clean;
         Ok(Batch { clean, condition })
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! # Reference
 //! Song & Ermon 2020, section 3.4, arXiv:2006.09011. The warm-ups are those of Abadi et al.'s
-//! TensorFlow and of Katherine Crowson's k-diffusion.
+//! TensorFlow, of Katherine Crowson's k-diffusion and of Karras et al. 2024, eq. 127,
+//! arXiv:2312.02696.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::Tensor;
@@ -32,6 +33,14 @@ pub enum EmaWarmup {
         /// The exponent, above 0: 2/3 for a million updates or more, 3/4 for fewer.
         power: f64,
     },
+    /// `(1 − 1/(k + 1))^(gamma + 1)`: parameters of update `k` of `n` have a weight proportional to
+    /// `k^gamma`, so that the average looks back over a fixed part of the run.
+    /// [`post_hoc_average`](crate::post_hoc_average) combines such averages to one of another
+    /// `gamma`.
+    Profile {
+        /// The exponent of the profile, at least 0: the larger, the shorter the average.
+        gamma: f64,
+    },
 }
 
 /// The decay of a running average.
@@ -48,7 +57,7 @@ pub enum EmaWarmup {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EmaDecay {
-    /// The final decay, in `[0, 1)`.
+    /// The final decay, in `[0, 1)`, or 1 with [`EmaWarmup::Power`] or [`EmaWarmup::Profile`].
     pub limit: f64,
     /// How the decay grows to it.
     pub warmup: EmaWarmup,
@@ -71,6 +80,38 @@ impl EmaDecay {
         Self::new((-(batch as f64) / images).exp2())
     }
 
+    /// The average whose profile has the standard deviation `std`, as a part of the run's length,
+    /// in `(0, 0.288]`: 0.05 and 0.1 suit [`post_hoc_average`](crate::post_hoc_average).
+    ///
+    /// # Errors
+    /// [`ParameterError`] for a standard deviation outside this range.
+    ///
+    /// ```
+    /// use tweedie_train::{EmaDecay, EmaWarmup};
+    ///
+    /// // Karras et al. 2024, section 3.1: a standard deviation of 5 % is γ = 16.97.
+    /// let short = EmaDecay::profile(0.05)?;
+    /// assert!(matches!(short.warmup, EmaWarmup::Profile { gamma } if (gamma - 16.97).abs() < 0.01));
+    /// # Ok::<(), tweedie_math::ParameterError>(())
+    /// ```
+    pub fn profile(std: f64) -> Result<Self, ParameterError> {
+        let fits = std > 0.0 && std <= 0.288;
+        let name = "the relative standard deviation of an average";
+        ParameterError::require(fits, name, "within (0, 0.288]", std)?;
+        // The deviation falls with γ, about as 1/γ.
+        let of = |gamma: f64| ((gamma + 1.0) / (gamma + 3.0)).sqrt() / (gamma + 2.0);
+        let (mut low, mut high) = (0.0, 1.0 / std);
+        for _ in 0..100 {
+            let middle = 0.5 * (low + high);
+            match of(middle) > std {
+                true => low = middle,
+                false => high = middle,
+            }
+        }
+        let gamma = 0.5 * (low + high);
+        Ok(Self::new(1.0).with_warmup(EmaWarmup::Profile { gamma }))
+    }
+
     /// Sets how the decay grows.
     #[must_use]
     pub fn with_warmup(self, warmup: EmaWarmup) -> Self {
@@ -85,6 +126,7 @@ impl EmaDecay {
             EmaWarmup::None => 1.0,
             EmaWarmup::Ratio => (1.0 + k) / (10.0 + k),
             EmaWarmup::Power { gamma, power } => 1.0 - (1.0 + k / gamma).powf(-power),
+            EmaWarmup::Profile { gamma } => (k / (k + 1.0)).powf(gamma + 1.0),
         })
     }
 
@@ -93,11 +135,27 @@ impl EmaDecay {
     /// # Errors
     /// [`ParameterError`] for the first that is outside its range.
     pub fn check(&self) -> Result<(), ParameterError> {
-        let (name, fits) = ("the decay of the average", (0.0..1.0).contains(&self.limit));
-        ParameterError::require(fits, name, "within [0, 1)", self.limit)?;
-        if let EmaWarmup::Power { gamma, power } = self.warmup {
-            ParameterError::require_positive("γ of the average's warm-up", gamma)?;
-            ParameterError::require_positive("the power of the average's warm-up", power)?;
+        let grows = !matches!(self.warmup, EmaWarmup::None | EmaWarmup::Ratio);
+        let whole = self.limit == 1.0 && grows;
+        let (name, fits) = (
+            "the decay of the average",
+            (0.0..1.0).contains(&self.limit) || whole,
+        );
+        ParameterError::require(
+            fits,
+            name,
+            "within [0, 1), or 1 with a power or a profile",
+            self.limit,
+        )?;
+        match self.warmup {
+            EmaWarmup::None | EmaWarmup::Ratio => {}
+            EmaWarmup::Power { gamma, power } => {
+                ParameterError::require_positive("γ of the average's warm-up", gamma)?;
+                ParameterError::require_positive("the power of the average's warm-up", power)?;
+            }
+            EmaWarmup::Profile { gamma } => {
+                ParameterError::require_non_negative("γ of the average's profile", gamma)?;
+            }
         }
         Ok(())
     }

@@ -10,15 +10,21 @@
 //! | [`Objective`], [`Loss`]: what a run minimises | `objective.rs` |
 //! | [`ScoreMatching`]: the loss of a denoiser | `score_matching.rs` |
 //! | [`Hybrid`]: the loss of a denoiser with learned variance | `hybrid.rs` |
+//! | [`LossAware`]: noise levels drawn by their loss | `loss_aware.rs` |
+//! | [`LearnedWeight`]: noise levels with learned weights | `learned_weight.rs` |
 //! | [`Elbo`]: the loss of a variational autoencoder | `elbo.rs` |
 //! | [`Trainer`]: the training loop | `trainer.rs` |
+//! | [`Group`]: several processes that train together | `group.rs` |
 //! | its checkpoints and their folder | `checkpoint.rs`, `run_folder.rs` |
 //! | [`AdamW`]: the optimizer | `adamw.rs` |
 //! | [`Ema`]: the running average of the weights | `ema.rs` |
+//! | [`post_hoc_average`]: an average of any length, after the run | `post_hoc.rs` |
 //! | [`clip_global_norm`] | `clip.rs` |
 //! | [`LearningRate`]: warm-up and decay | `learning_rate.rs` |
 //! | [`Examples`], [`FnExamples`], [`Paired`], [`DropCondition`]: the data and their conditions | `data.rs` |
 //! | [`DeriveCondition`]: conditions computed from the examples, as in super-resolution | `derive_condition.rs` |
+//! | [`ReadAhead`]: examples that threads read ahead of the device | `read_ahead.rs` |
+//! | [`Mirrored`], [`Cropped`]: random changes of the images | `augment.rs` |
 //! | [`Shuffle`]: the order of the examples | `shuffle.rs` |
 //! | [`HeldOut`]: losses on other examples | `held_out.rs` |
 //! | [`RunLog`]: a line of JSON for each step | `run_log.rs` |
@@ -55,19 +61,26 @@
 //! ```
 
 mod adamw;
+mod augment;
 mod checkpoint;
 mod clip;
 mod data;
 mod derive_condition;
 mod elbo;
 mod ema;
+mod gathered;
 mod gradients;
+mod group;
 mod held_out;
 mod hybrid;
 mod in_place;
+mod learned_weight;
 mod learning_rate;
+mod loss_aware;
 mod objective;
+mod post_hoc;
 mod progress;
+mod read_ahead;
 mod run_folder;
 mod run_log;
 mod score_matching;
@@ -77,17 +90,25 @@ mod train_error;
 mod trainer;
 
 pub use adamw::{AdamW, AdamWSettings};
+pub use augment::{Cropped, Mirrored};
 pub use clip::clip_global_norm;
 pub use data::{Batch, DropCondition, ExampleError, Examples, FnExamples, Paired, Request};
 pub use derive_condition::DeriveCondition;
 pub use elbo::Elbo;
 pub use ema::{Ema, EmaDecay, EmaWarmup};
+pub use group::{Alone, Group, GroupError};
 pub use held_out::HeldOut;
 pub use hybrid::Hybrid;
+pub use learned_weight::{LearnedWeight, Weighted};
 pub use learning_rate::{Decay, LearningRate};
+pub use loss_aware::LossAware;
 pub use objective::{Draws, Loss, Losses, Objective};
+pub use post_hoc::{Profile, post_hoc_average, post_hoc_weights};
 pub use progress::ProgressLine;
-pub use run_folder::{RunError, check_run_folder, has_checkpoint, write_checksums};
+pub use read_ahead::ReadAhead;
+pub use run_folder::{
+    RunError, best_checkpoint, check_run_folder, has_checkpoint, record_score, write_checksums,
+};
 pub use run_log::RunLog;
 pub use score_matching::{Distance, ScoreMatching};
 pub use settings::TrainSettings;

@@ -51,6 +51,22 @@ pub trait Objective<M> {
     /// [`TrainError`] for a parameter outside its range, or a model that the objective cannot
     /// train.
     fn check(&self, model: &M) -> Result<(), TrainError>;
+
+    /// Learns from a step that was not skipped: the numbers in `[0, 1)` and the losses of its
+    /// examples.
+    fn observe(&mut self, uniform: &[f64], losses: &[f64]) {
+        let _ = (uniform, losses);
+    }
+
+    /// What the objective has learned, for checkpoints; nothing by default.
+    fn memory(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// Continues with what [`memory`](Self::memory) returned. Returns whether it fits.
+    fn recall(&mut self, memory: &[f64]) -> bool {
+        memory.is_empty()
+    }
 }
 
 /// The losses of an [`Objective`] on examples of rank `D` with conditions `C`.
@@ -123,6 +139,19 @@ impl Draws {
     #[must_use]
     pub fn uniform(&self) -> &[f64] {
         &self.uniform
+    }
+
+    /// Replaces the numbers in `[0, 1)`, for instance to draw some times more often.
+    ///
+    /// # Panics
+    /// If there are not as many as before.
+    pub fn set_uniform(&mut self, uniform: Vec<f64>) {
+        assert_eq!(
+            uniform.len(),
+            self.uniform.len(),
+            "one number for each example"
+        );
+        self.uniform = uniform;
     }
 
     /// Standard normal numbers, new ones at each call. The first axis counts the examples.

@@ -2,6 +2,7 @@
 
 use crate::Report;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::time::{Duration, Instant};
 
 /// A progress bar with the loss, examples per second and the time left.
 ///
@@ -10,9 +11,26 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub struct ProgressLine {
     bar: ProgressBar,
     smoothed: Option<f64>,
+    began: Instant,
+    waited: Duration,
 }
 
 impl ProgressLine {
+    /// A bar that shows nothing, for all processes of a group but one.
+    #[must_use]
+    pub fn hidden() -> Self {
+        Self::of(ProgressBar::hidden())
+    }
+
+    fn of(bar: ProgressBar) -> Self {
+        Self {
+            bar,
+            smoothed: None,
+            began: Instant::now(),
+            waited: Duration::ZERO,
+        }
+    }
+
     /// Creates the bar for a run of `steps`, of which `done` are finished.
     #[must_use]
     pub fn new(steps: usize, done: usize) -> Self {
@@ -22,15 +40,13 @@ impl ProgressLine {
             bar.set_style(style);
         }
         bar.reset_eta();
-        Self {
-            bar,
-            smoothed: None,
-        }
+        Self::of(bar)
     }
 
     /// Updates the bar after a step.
     pub fn show(&mut self, report: &Report) {
         self.bar.set_position(report.step as u64);
+        self.waited += report.waited;
         if let Some(examples) = &report.skipped {
             let (loss, norm) = (report.loss, report.gradient_norm);
             let shown = &examples[..examples.len().min(8)];
@@ -48,8 +64,20 @@ impl ProgressLine {
         let smoothed = 0.98 * before + 0.02 * report.loss;
         self.smoothed = Some(smoothed);
         let pace = self.bar.per_sec() * report.batch as f64;
+        // Waiting for examples is worth a word only if it takes time.
+        let waited = match self.waited_share() {
+            share if share >= 0.01 => format!("  {:.0} % waiting for data", 100.0 * share),
+            _ => String::new(),
+        };
         self.bar
-            .set_message(format!("loss {smoothed:.4}  {pace:.0} images/s"));
+            .set_message(format!("loss {smoothed:.4}  {pace:.0} images/s{waited}"));
+    }
+
+    /// The part of the time in which steps have waited for examples, from 0 to 1.
+    #[must_use]
+    pub fn waited_share(&self) -> f64 {
+        let all = self.began.elapsed().as_secs_f64();
+        self.waited.as_secs_f64() / all.max(f64::MIN_POSITIVE)
     }
 
     /// The exponential average of the loss over about fifty steps.

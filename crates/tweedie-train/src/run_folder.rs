@@ -3,8 +3,10 @@
 //! | path | content |
 //! |---|---|
 //! | `latest` | the name of the latest checkpoint |
+//! | `best` | the name of the best checkpoint and its score, if the run has scored any |
 //! | `step-000300/run.json` | steps done, settings, objective, number of examples, model |
 //! | `step-000300/model.bpk`, `average.bpk` | the parameters and their average |
+//! | `step-000300/average-1.bpk`, … | further averages |
 //! | `step-000300/first.bpk`, `second.bpk` | AdamW's moments |
 //! | `step-000300/SHA256SUMS` | the hash of every other file, for `sha256sum --check` |
 //!
@@ -61,8 +63,29 @@ pub(crate) const RUN: &str = "run.json";
 const LATEST: &str = "latest";
 const SUMS: &str = "SHA256SUMS";
 
-/// The kinds of tensor files.
-pub(crate) const TENSORS: [&str; 4] = ["model.bpk", "average.bpk", "first.bpk", "second.bpk"];
+const BEST: &str = "best";
+
+/// The names of a checkpoint's tensor files: parameters, AdamW's moments, averages.
+pub(crate) fn tensor_files(averages: usize) -> Vec<String> {
+    let average = |i| match i {
+        0 => "average.bpk".to_owned(),
+        i => format!("average-{i}.bpk"),
+    };
+    let fixed = ["model.bpk", "first.bpk", "second.bpk"].map(String::from);
+    fixed
+        .into_iter()
+        .chain((0..averages).map(average))
+        .collect()
+}
+
+/// The number of averages in a checkpoint.
+fn averages(folder: &Path) -> usize {
+    let exists = |count: &usize| {
+        let names = tensor_files(*count);
+        names.last().is_some_and(|name| folder.join(name).is_file())
+    };
+    (1..).take_while(exists).count()
+}
 
 /// The maximum size of a text file in bytes.
 pub(crate) const MOST_BYTES: u64 = 1 << 24;
@@ -89,7 +112,7 @@ impl RunFolder<'_> {
             fill(&partial)?;
             let path = partial.join(RUN);
             replace_file(&path, run.as_bytes()).map_err(file(&path))?;
-            for name in TENSORS {
+            for name in tensor_files(averages(&partial)) {
                 let path = partial.join(name);
                 let synced = open_file(&path).and_then(|file| file.sync_all());
                 synced.map_err(file(&path))?;
@@ -113,8 +136,13 @@ impl RunFolder<'_> {
         self.prune(&name, keep)
     }
 
-    /// The folder of the latest checkpoint, after a check of its hashes.
+    /// The folder of the latest checkpoint, or this folder if it is one, after a check of the
+    /// hashes.
     pub(crate) fn latest(&self) -> Result<PathBuf, RunError> {
+        if self.0.join(RUN).is_file() {
+            check_checksums(self.0)?;
+            return Ok(self.0.into());
+        }
         let path = self.0.join(LATEST);
         let name = read_text(&path, MOST_BYTES).map_err(|error| match error.kind() {
             ErrorKind::NotFound => file(&path)("the folder holds no checkpoint"),
@@ -143,7 +171,7 @@ impl RunFolder<'_> {
         }
         // An interrupted first save leaves temporary files and a checkpoint without `latest`.
         let ours = |name: &String| name.ends_with(".partial") || step_of(name).is_some();
-        let is_run = names.iter().any(|name| name == LATEST) && self.latest_is_named();
+        let is_run = names.iter().any(|name| name == LATEST) && self.latest_name().is_some();
         match is_run || names.iter().all(ours) {
             true => Ok(()),
             false => Err(RunError::Foreign {
@@ -152,9 +180,19 @@ impl RunFolder<'_> {
         }
     }
 
-    fn latest_is_named(&self) -> bool {
-        let text = read_text(self.0.join(LATEST), MOST_BYTES);
-        text.is_ok_and(|name| step_of(name.trim_end()).is_some())
+    fn latest_name(&self) -> Option<String> {
+        let text = read_text(self.0.join(LATEST), MOST_BYTES).ok()?;
+        let name = text.trim_end();
+        step_of(name).map(|_| name.into())
+    }
+
+    /// The name and the score of the best checkpoint.
+    fn best(&self) -> Option<(String, f64)> {
+        let text = read_text(self.0.join(BEST), MOST_BYTES).ok()?;
+        let (name, score) = text.trim_end().split_once(' ')?;
+        let score = score.parse().ok()?;
+        (step_of(name).is_some() && self.0.join(name).join(RUN).is_file())
+            .then(|| (name.into(), score))
     }
 
     /// A name for the checkpoint of a step that no checkpoint has.
@@ -170,12 +208,13 @@ impl RunFolder<'_> {
     /// saves have left.
     fn prune(&self, latest: &str, keep: usize) -> Result<(), RunError> {
         let (mut found, mut cut_off) = (Vec::new(), Vec::new());
+        let best = self.best().map(|(name, _)| name);
         for entry in std::fs::read_dir(self.0).map_err(file(self.0))? {
             let name = entry.map_err(file(self.0))?.file_name();
             let name = name.to_string_lossy().into_owned();
             let is_checkpoint = self.0.join(&name).join(RUN).is_file();
             match step_of(&name).filter(|_| is_checkpoint) {
-                _ if name == latest => {}
+                _ if name == latest || Some(&name) == best.as_ref() => {}
                 Some(place) => found.push((place, name)),
                 None if name.starts_with(".step-") && name.ends_with(".partial") => {
                     cut_off.push(name);
@@ -227,14 +266,17 @@ fn remove(folder: &Path) -> io::Result<()> {
                 .to_string_lossy()
                 .into_owned();
             // burn writes `model.bpk.<process>-<number>.tmp` before it renames.
-            let of_burn = name.ends_with(".tmp") && TENSORS.iter().any(|own| name.starts_with(own));
+            let of_burn = name.ends_with(".tmp") && name.contains(".bpk.");
             if of_burn || name.ends_with(".partial") {
                 absent(std::fs::remove_file(path))?;
             }
         }
     }
     // While `run.json` is there, the next save finds what is left after a kill.
-    for name in [&TENSORS[..], &[SUMS, RUN]].concat() {
+    for name in tensor_files(averages(folder).max(1)) {
+        absent(std::fs::remove_file(folder.join(name)))?;
+    }
+    for name in [SUMS, RUN] {
         absent(std::fs::remove_file(folder.join(name)))?;
     }
     match absent(std::fs::remove_dir(folder)) {
@@ -262,6 +304,35 @@ pub fn check_run_folder(directory: impl AsRef<Path>) -> Result<(), RunError> {
     std::fs::remove_file(&trial).map_err(file(directory))
 }
 
+/// Records the score of the latest checkpoint of the run in `directory`, such as its loss on
+/// held-out examples. Returns whether it is the lowest so far. The checkpoint with the lowest score
+/// is kept in addition to [`TrainSettings::keep`](crate::TrainSettings::keep) others.
+///
+/// # Errors
+/// [`RunError::File`] if there is no checkpoint, or a file cannot be written.
+pub fn record_score(directory: impl AsRef<Path>, score: f64) -> Result<bool, RunError> {
+    let folder = RunFolder(directory.as_ref());
+    let latest = folder.latest_name().ok_or_else(|| {
+        let path = folder.0.join(LATEST);
+        file(&path)("the folder holds no checkpoint")
+    })?;
+    let is_best = folder.best().is_none_or(|(_, best)| score < best);
+    if is_best {
+        let path = folder.0.join(BEST);
+        let text = format!("{latest} {score}\n");
+        replace_file(&path, text.as_bytes()).map_err(file(&path))?;
+    }
+    Ok(is_best)
+}
+
+/// The checkpoint with the lowest score of the run in `directory`, and this score.
+#[must_use]
+pub fn best_checkpoint(directory: impl AsRef<Path>) -> Option<(PathBuf, f64)> {
+    let directory = directory.as_ref();
+    let (name, score) = RunFolder(directory).best()?;
+    Some((directory.join(name), score))
+}
+
 /// Returns whether `directory` holds a saved run.
 #[must_use]
 pub fn has_checkpoint(directory: impl AsRef<Path>) -> bool {
@@ -275,8 +346,8 @@ pub fn has_checkpoint(directory: impl AsRef<Path>) -> bool {
 pub fn write_checksums(checkpoint: impl AsRef<Path>) -> Result<(), RunError> {
     let folder = checkpoint.as_ref();
     let mut text = String::new();
-    for name in [&[RUN][..], &TENSORS].concat() {
-        let path = folder.join(name);
+    for name in hashed(averages(folder)) {
+        let path = folder.join(&name);
         let hash = hash(&path).map_err(file(&path))?;
         let _ = writeln!(text, "{hash}  {name}");
     }
@@ -287,11 +358,13 @@ pub fn write_checksums(checkpoint: impl AsRef<Path>) -> Result<(), RunError> {
 fn check_checksums(folder: &Path) -> Result<(), RunError> {
     let path = folder.join(SUMS);
     let sums = read_text(&path, MOST_BYTES).map_err(file(&path))?;
+    let fixed = hashed(0).len();
+    let averages = sums.lines().count().saturating_sub(fixed).max(1);
     let mut lines = sums.lines();
-    for name in [&[RUN][..], &TENSORS].concat() {
+    for name in hashed(averages) {
         let expected = lines.next().and_then(|line| line.split_once("  "));
         let Some((expected, _)) =
-            expected.filter(|(hash, named)| *named == name && hash.len() == 64)
+            expected.filter(|(hash, named)| **named == name && hash.len() == 64)
         else {
             return Err(RunError::Changed { path });
         };
@@ -300,10 +373,14 @@ fn check_checksums(folder: &Path) -> Result<(), RunError> {
             return Err(RunError::Changed { path });
         }
     }
-    match lines.next() {
-        None => Ok(()),
-        Some(_) => Err(RunError::Changed { path }),
-    }
+    Ok(())
+}
+
+/// The names of a checkpoint's files that have a hash.
+fn hashed(averages: usize) -> Vec<String> {
+    let mut names = vec![RUN.to_owned()];
+    names.extend(tensor_files(averages));
+    names
 }
 
 fn hash(path: &Path) -> io::Result<String> {

@@ -11,9 +11,9 @@ use tweedie_math::ParameterError;
 ///
 /// let settings = TrainSettings::default().with_steps(2_000).with_batch(16);
 /// assert!(settings.check().is_ok());
-/// assert!(settings.with_ema(1.0).check().is_err());
+/// assert!(settings.with_ema(1.5).check().is_err());
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TrainSettings {
@@ -28,9 +28,11 @@ pub struct TrainSettings {
     /// Maximum global norm of the gradients (gradient clipping), above 0; default 1. `None` leaves
     /// the gradients as they are.
     pub clip: Option<f64>,
-    /// Decay of the exponential moving average of the parameters per step; default 0.999, with
-    /// [`EmaWarmup::Ratio`](crate::EmaWarmup::Ratio).
-    pub ema: EmaDecay,
+    /// Decays per step of the exponential moving averages of the parameters, at least one; by
+    /// default one of 0.999, with [`EmaWarmup::Ratio`](crate::EmaWarmup::Ratio).
+    ///
+    /// Each average takes the memory of the parameters.
+    pub ema: Vec<EmaDecay>,
     /// The run stops after this many steps in a row whose loss or gradient is not finite, at least
     /// 1; default 10.
     pub patience: usize,
@@ -61,7 +63,7 @@ impl Default for TrainSettings {
                 .with_decay(Decay::Cosine),
             adamw: AdamWSettings::default(),
             clip: Some(1.0),
-            ema: EmaDecay::new(0.999),
+            ema: vec![EmaDecay::new(0.999)],
             patience: 10,
             accumulation: 1,
             keep: 2,
@@ -114,11 +116,18 @@ impl TrainSettings {
         Self { clip: None, ..self }
     }
 
-    /// Sets the decay of the moving average of the parameters.
+    /// Keeps one moving average of the parameters, with this decay.
     #[must_use]
     pub fn with_ema(self, ema: impl Into<EmaDecay>) -> Self {
+        self.with_emas([ema])
+    }
+
+    /// Keeps several moving averages of the parameters.
+    /// [`Trainer::average`](crate::Trainer::average) is the first.
+    #[must_use]
+    pub fn with_emas<D: Into<EmaDecay>>(self, ema: impl IntoIterator<Item = D>) -> Self {
         Self {
-            ema: ema.into(),
+            ema: ema.into_iter().map(Into::into).collect(),
             ..self
         }
     }
@@ -178,6 +187,13 @@ impl TrainSettings {
         if let Some(clip) = self.clip {
             check("the clipping norm", "above 0", clip, clip > 0.0)?;
         }
-        self.ema.check()
+        let count = self.ema.len();
+        check(
+            "the number of averages",
+            "at least 1",
+            count as f64,
+            count > 0,
+        )?;
+        self.ema.iter().try_for_each(EmaDecay::check)
     }
 }

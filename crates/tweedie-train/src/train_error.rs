@@ -1,6 +1,6 @@
 //! Why a run cannot begin or continue.
 
-use crate::{ExampleError, RunError};
+use crate::{ExampleError, GroupError, RunError};
 use tweedie_core::InputError;
 use tweedie_math::ParameterError;
 
@@ -17,6 +17,9 @@ pub enum TrainError {
     /// Examples that could not be read.
     #[error("the examples could not be read: {0}")]
     Data(#[source] ExampleError),
+    /// Another process of the run that could not be reached.
+    #[error(transparent)]
+    Group(#[from] GroupError),
     /// The loss or the gradient norm was not finite for too many steps in a row.
     #[error(
         "the loss became {loss} and the gradient norm {gradient_norm} at step {step}: lower the \

@@ -1,22 +1,24 @@
 //! The training loop, one step at a time.
 
 use crate::adamw::AdamW;
-use crate::gradients::add;
+use crate::gathered::Gathered;
+use crate::gradients::{PairwiseSum, sum_over};
 use crate::in_place::InPlace;
 use crate::{
-    Batch, Draws, Ema, ExampleError, Examples, Loss, Losses, Objective, Request, Shuffle,
-    TrainError, TrainSettings, clip_global_norm,
+    Alone, Batch, Draws, Ema, ExampleError, Examples, Group, Loss, Losses, Objective, Request,
+    Shuffle, TrainError, TrainSettings, clip_global_norm,
 };
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::time::{Duration, Instant};
 use tweedie_core::{Condition, ConditionError, InputError, lock_generator, per_sample_sum};
 use tweedie_math::stratified;
 
 /// The result of a training step.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
     /// The number of steps done, including this one.
@@ -33,6 +35,8 @@ pub struct Report {
     pub batch: usize,
     /// The learning rate of the step.
     pub learning_rate: f64,
+    /// The time that this process waited for examples.
+    pub waited: Duration,
     /// The indices of the examples, if the step was skipped because its loss or gradient is not
     /// finite. The parameters are then unchanged.
     pub skipped: Option<Vec<usize>>,
@@ -43,7 +47,7 @@ pub struct Trainer<M: Module, O> {
     pub(crate) settings: TrainSettings,
     pub(crate) objective: O,
     pub(crate) model: InPlace<M>,
-    pub(crate) ema: InPlace<Ema<M>>,
+    pub(crate) averages: InPlace<Vec<Ema<M>>>,
     pub(crate) optimizer: AdamW,
     pub(crate) done: usize,
     /// The number of examples used.
@@ -75,8 +79,9 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
         settings.check()?;
         objective.check(&model)?;
         let model = trained(model, &settings);
+        let averages = settings.ema.iter().map(|&decay| Ema::new(&model, decay));
         Ok(Self {
-            ema: InPlace::new(Ema::new(&model, settings.ema)),
+            averages: InPlace::new(averages.collect()),
             optimizer: AdamW::new(settings.adamw),
             settings,
             objective,
@@ -125,10 +130,17 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
         &self.model
     }
 
-    /// The model with averaged weights, on the device without autodiff.
+    /// The model with averaged weights, on the device without autodiff: the first of
+    /// [`averages`](Self::averages).
     #[must_use]
     pub fn average(&self) -> &M {
-        self.ema.average()
+        self.averages[0].average()
+    }
+
+    /// The averages of the run, one for each decay of [`TrainSettings::ema`].
+    #[must_use]
+    pub fn averages(&self) -> &[Ema<M>] {
+        &self.averages
     }
 
     /// Makes one training step. Returns `None` when all steps are done.
@@ -160,6 +172,29 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
     where
         O: Loss<M, D, E::Condition>,
     {
+        self.step_in(&Alone, examples)
+    }
+
+    /// Makes one training step together with the other processes of a group. Each has to call this
+    /// function, with the same settings and examples.
+    ///
+    /// Every process computes [`TrainSettings::accumulation`] parts of the batch. The parts are
+    /// summed in pairs, so that the number of processes changes no bit of the run, if it and the
+    /// accumulation are powers of two with the same product, and if the group sums in pairs too.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step), and [`TrainError::Group`] if another process cannot be reached.
+    ///
+    /// # Panics
+    /// As [`step`](Self::step).
+    pub fn step_in<const D: usize, E: Examples<D>, G: Group>(
+        &mut self,
+        group: &G,
+        examples: &E,
+    ) -> Result<Option<Report>, TrainError>
+    where
+        O: Loss<M, D, E::Condition>,
+    {
         if self.done >= self.settings.steps {
             return Ok(None);
         }
@@ -173,43 +208,53 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
         let uniform = stratified(shift, batch);
         let device = self.plain_device();
 
-        let mut sum = None;
-        let (mut losses, mut log_snr, mut broken) = (Vec::new(), Vec::new(), None);
-        let size = batch.div_ceil(self.settings.accumulation);
-        for (part, indices) in indices.chunks(size).enumerate() {
-            let first = part * size;
+        let own = self.settings.accumulation;
+        let size = batch.div_ceil(own * group.size());
+        // The places of this process in a batch.
+        let places = |batch: usize| {
+            let place = |rank: usize| (rank * own * size).min(batch);
+            place(group.rank())..place(group.rank() + 1)
+        };
+        if step + 1 < self.settings.steps
+            && let Some((_, order)) = &mut self.order
+        {
+            let next = order.batch(self.used + batch as u64, batch);
+            examples.prepare(&next[places(batch)]);
+        }
+        let mut sum = PairwiseSum::default();
+        let (mut all, mut waited) = (Gathered::new(batch), Duration::ZERO);
+        for first in places(batch).step_by(size) {
+            let indices = &indices[first..batch.min(first + size)];
             let request = Request::new(indices, &device, of_data).starting_at(first);
-            let uniform = uniform[first..first + indices.len()].to_vec();
-            let mut draws = Draws::new(uniform, of_noise, first);
-            let batch = ask(examples, &request)?;
-            let clean = batch.clean.clone();
+            let own = uniform[first..first + indices.len()].to_vec();
+            let mut draws = Draws::new(own, of_noise, first);
+            let began = Instant::now();
+            let part = ask(examples, &request)?;
+            waited += began.elapsed();
+            let clean = part.clean.clone();
             // Dropout draws from burn's process-wide generator, even as late as in the backward
             // pass.
             let turn = lock_generator();
-            device.seed(of_dropout.wrapping_add(part as u64));
-            let found: Losses = self.objective.losses(&self.model, batch, &mut draws)?;
+            device.seed(of_dropout.wrapping_add((first / size) as u64));
+            let found: Losses = self.objective.losses(&self.model, part, &mut draws)?;
             let (values, count) = (found.values, indices.len());
             if values.dims() != [count] {
                 let name = "the losses of a batch";
                 return Err(shape(name, &values.dims(), format!("[{count}]")));
             }
-            let mean = values.clone().sum() / self.settings.batch as f64;
+            let mean = values.clone().sum() / batch as f64;
             let gradients = GradientsParams::from_grads(mean.backward(), &*self.model);
             drop(turn);
-            sum = Some(match sum {
-                None => gradients,
-                Some(sum) => add(&*self.model, sum, gradients),
-            });
+            sum.add(&*self.model, gradients);
             let values: Vec<f64> = values.into_data().iter::<f64>().collect();
-            if broken.is_none() && values.iter().any(|loss| !loss.is_finite()) {
-                broken = not_finite(&clean).map(|place| indices[place]);
-            }
-            losses.extend(values);
-            log_snr.extend(found.log_snr);
+            let broken = values.iter().any(|loss| !loss.is_finite());
+            let broken = broken.then(|| not_finite(&clean)).flatten();
+            all.part(first, &values, &found.log_snr, broken);
         }
+        let gradients = sum_over(group, &*self.model, sum.total(&*self.model))?;
+        let (losses, log_snr, broken) = all.over(group)?;
         let learning_rate = self.settings.learning_rate.at(step, self.settings.steps);
         let clip = self.settings.clip.unwrap_or(f64::INFINITY);
-        let gradients = sum.unwrap_or_default();
         let (gradients, norm) = clip_global_norm(&*self.model, gradients, clip);
         let report = Report {
             step: step + 1,
@@ -219,19 +264,24 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
             gradient_norm: norm.unwrap_or(0.0),
             batch,
             learning_rate,
+            waited,
             skipped: None,
         };
         self.done += 1;
         self.used += batch as u64;
         if !(report.loss.is_finite() && report.gradient_norm.is_finite()) {
+            let broken = broken.map(|place| indices[place]);
             return self.skip(report, indices, broken).map(Some);
         }
         self.skipped[1] = 0;
+        self.objective.observe(&uniform, &report.losses);
         // Skipped steps are no updates.
         let (optimizer, updates) = (&mut self.optimizer, step - self.skipped[0]);
         self.model
             .replace(|model| optimizer.step(learning_rate, updates + 1, model, gradients));
-        self.ema.replace(|ema| ema.update(&self.model, updates));
+        let update = |average: Ema<M>| average.update(&self.model, updates);
+        self.averages
+            .replace(|averages| averages.into_iter().map(update).collect());
         Ok(Some(report))
     }
 
@@ -276,7 +326,7 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
 
     /// The device without autodiff, on which the average lives.
     pub(crate) fn plain_device(&self) -> Device {
-        let devices = self.ema.average().devices();
+        let devices = self.average().devices();
         devices.into_iter().next().unwrap_or_default()
     }
 }

@@ -133,9 +133,9 @@ fn both_denoisers_are_learned() -> Result<(), TrainError> {
     let device = Device::flex();
     let clean = prior().sample(20_000, 1, &device).cast(DType::F32);
     // The measurements are made on the fly.
-    let examples = DeriveCondition::new(clean, |clean, draws| {
-        let noise = draws.normal_like(clean);
-        Ok(Seen::known(clean.clone() + noise * MEASURED))
+    let examples = DeriveCondition::new(clean, |batch, draws| {
+        let noise = draws.normal_like(&batch.clean);
+        Ok(Seen::known(batch.clean.clone() + noise * MEASURED))
     });
     let examples = DropCondition::new(examples, Seen::nothing(), 0.3)?;
     let network = seeded(3, &device, Perceptron::new());
@@ -246,7 +246,7 @@ fn unfit_conditions_are_refused() {
         Trainer::new(
             unet(class),
             ScoreMatching::new(VariancePreserving::default()),
-            settings,
+            settings.clone(),
         )
     };
     let step = |class, conditions: Conditions| {

@@ -174,12 +174,13 @@ fn wrong_networks_and_settings_are_refused() {
     // Its output has as many values as its input.
     let narrow = MlpConfig::new(2).init(&device).expect("a network");
     let narrow = Preconditioned::new(narrow, Prediction::Noise, TimeInput::LogSnr);
-    let mut run = Trainer::new(narrow.clone(), Hybrid::new(chain()), settings).expect("a run");
+    let mut run =
+        Trainer::new(narrow.clone(), Hybrid::new(chain()), settings.clone()).expect("a run");
     let error = run.step(&data).expect_err("no variance");
     assert!(matches!(error, TrainError::Input(InputError::Shape { .. })));
     assert!(error.to_string().contains("[4, 4]"), "{error}");
     let negative = Hybrid::new(chain()).with_weight(-1.0);
-    assert!(Trainer::new(narrow.clone(), negative, settings).is_err());
+    assert!(Trainer::new(narrow.clone(), negative, settings.clone()).is_err());
     let mut elsewhere = Hybrid::new(chain());
     elsewhere.simple = elsewhere.simple.with_density(Default::default());
     assert!(Trainer::new(narrow, elsewhere, settings).is_err());

@@ -85,7 +85,7 @@ fn adapters_learn_and_the_weights_stay() -> Result<(), TrainError> {
         .with_learning_rate(LearningRate::new(1e-2).with_warmup(1))
         .with_ema(0.5);
     let objective = ScoreMatching::new(VariancePreserving::default());
-    let mut run = Run::new(model.clone(), objective, settings)?;
+    let mut run = Run::new(model.clone(), objective, settings.clone())?;
     let before = run.held_out(&images())?.loss;
     let folder = tempfile::tempdir().expect("a folder");
     while let Some(report) = run.step(&images())? {
@@ -96,7 +96,7 @@ fn adapters_learn_and_the_weights_stay() -> Result<(), TrainError> {
                 folder.path(),
                 model.clone(),
                 objective,
-                settings,
+                settings.clone(),
                 &"adapters",
             )?;
         }

@@ -89,7 +89,7 @@ fn settings_may_change_on_the_way() -> Result<(), TrainError> {
         .with_batch(2)
         .with_learning_rate(LearningRate::new(1e-5));
     for _ in 0..2 {
-        let mut second = Run::resume(place, fresh(), objective(), other, &"a U-Net")?;
+        let mut second = Run::resume(place, fresh(), objective(), other.clone(), &"a U-Net")?;
         assert_eq!(second.earlier_settings(), [(1, settings(7))]);
         second.step(&images())?;
         assert_eq!(second.used(), 6);

@@ -74,7 +74,7 @@ fn run(settings: TrainSettings) -> Trainer<Linear, Identity> {
 fn a_bad_example_is_skipped_and_named() -> Result<(), TrainError> {
     let (examples, settings) = (points(&[3]), settings(12).with_patience(3));
     let folder = tempfile::tempdir().expect("a folder");
-    let mut trained = run(settings);
+    let mut trained = run(settings.clone());
     let mut skipped = 0;
     while let Some(report) = trained.step(&examples)? {
         let bad = report
@@ -85,7 +85,13 @@ fn a_bad_example_is_skipped_and_named() -> Result<(), TrainError> {
         if bad.is_some() {
             // A resumption in the middle of a streak.
             trained.save(folder.path(), &"a layer")?;
-            trained = Trainer::resume(folder.path(), model(), Identity, settings, &"a layer")?;
+            trained = Trainer::resume(
+                folder.path(),
+                model(),
+                Identity,
+                settings.clone(),
+                &"a layer",
+            )?;
         }
     }
     assert!((2..10).contains(&skipped), "{skipped} steps");
@@ -93,7 +99,7 @@ fn a_bad_example_is_skipped_and_named() -> Result<(), TrainError> {
     // The same by hand, without the skipped steps.
     let mut order = Shuffle::new(10, settings.seed);
     let (mut by_hand, mut updates) = (model().train(), 0);
-    let mut average = Ema::new(&by_hand, settings.ema);
+    let mut average = Ema::new(&by_hand, settings.ema[0]);
     let mut optimizer = AdamW::new(AdamWSettings::default());
     for step in 0..12 {
         let indices = order.batch(4 * step as u64, 4);

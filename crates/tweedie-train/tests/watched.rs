@@ -12,8 +12,8 @@ use tweedie_core::{HostNoise, Noise, Preconditioned, TimeInput};
 use tweedie_math::{Edm, Prediction, RectifiedFlow, Schedule, TimeDensity, VariancePreserving};
 use tweedie_models::{Mlp, MlpConfig, seeded};
 use tweedie_train::{
-    DeriveCondition, Examples, HeldOut, Request, RunLog, ScoreMatching, TrainError, TrainSettings,
-    Trainer,
+    Batch, DeriveCondition, Examples, HeldOut, Request, RunLog, ScoreMatching, TrainError,
+    TrainSettings, Trainer,
 };
 
 fn model(prediction: Prediction) -> Preconditioned<Mlp> {
@@ -84,10 +84,10 @@ fn noises_of_one_request_differ() {
     let indices: Vec<usize> = (0..4).collect();
     let request = Request::new(&indices, &device, 5);
     let noise = std::cell::RefCell::new(Vec::new());
-    let record = |clean: &Tensor<2>, draws: &mut tweedie_train::Draws| {
+    let record = |batch: &Batch<2>, draws: &mut tweedie_train::Draws| {
         noise
             .borrow_mut()
-            .extend(draws.normal_like(clean).into_data().iter::<f32>());
+            .extend(draws.normal_like(&batch.clean).into_data().iter::<f32>());
         Ok(())
     };
     let inner = DeriveCondition::new(points(4), record);

@@ -6,13 +6,17 @@ use std::path::PathBuf;
 /// Trains a U-Net on images.
 #[derive(Debug, Parser)]
 pub struct Arguments {
-    /// A folder of PNG and JPEG files, or an IDX file; by default the bundled digits
+    /// A folder of PNG, JPEG, WebP, TIFF and npy files, whose subfolders are classes, an IDX file,
+    /// or an npz file with the arrays `images` and `labels`; by default the bundled digits
     #[arg(long, help_heading = "Data")]
     pub data: Option<PathBuf>,
-    /// Learn the classes of the images, and without a class for one image in ten, so that the
-    /// samples can be guided; the digits have classes
+    /// Learn the classes of the images; the digits have some
     #[arg(long, conflicts_with = "phantoms", help_heading = "Data")]
     pub classes: bool,
+    /// Probability with which an image loses its class, so that samples can be guided
+    #[arg(long, default_value_t = 0.1, value_name = "P", help_heading = "Data")]
+    #[arg(allow_negative_numbers = true)]
+    pub drop: f64,
     /// An IDX file with the class of each image of `--data`
     #[arg(long, requires_all = ["data", "classes"], help_heading = "Data")]
     pub labels: Option<PathBuf>,
@@ -26,6 +30,25 @@ pub struct Arguments {
     /// Read a folder as grey (1) or RGB (3, the default)
     #[arg(long, help_heading = "Data")]
     pub channels: Option<usize>,
+    /// Decode every file of a folder first, and leave out those that are damaged
+    #[arg(long, help_heading = "Data")]
+    pub check: bool,
+    /// Threads that read the files of a folder
+    #[arg(long, default_value_t = 2, value_parser = at_least_one, value_name = "N")]
+    #[arg(help_heading = "Data")]
+    pub readers: usize,
+    /// Mirror every image with a probability of one half
+    #[arg(long, help_heading = "Data")]
+    pub mirror: bool,
+    /// Learn to enlarge images by this factor: the network sees each image's bicubic reduction with
+    /// noise of a known standard deviation from 0 to 0.2
+    #[arg(
+        long,
+        conflicts_with = "classes",
+        value_name = "FACTOR",
+        help_heading = "Data"
+    )]
+    pub enlarge: Option<usize>,
     /// Do not train on the last N images, and measure the loss on them
     #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Data")]
     pub held_out: usize,
@@ -60,6 +83,9 @@ pub struct Arguments {
     #[arg(allow_negative_numbers = true)]
     pub offset_noise: f64,
 
+    /// Begin with the network in this folder or file; the arguments below then have no effect
+    #[arg(long, value_name = "MODEL", help_heading = "Network")]
+    pub from: Option<PathBuf>,
     /// Channels of the network's finest level
     #[arg(long, default_value_t = 32, help_heading = "Network")]
     pub width: usize,
@@ -118,6 +144,9 @@ pub struct Arguments {
     /// Continue from the checkpoint in the output folder; steps, batch, rate and decay may change
     #[arg(long, help_heading = "Output")]
     pub resume: bool,
+    /// Print the configuration, the size of the network, the speed and the memory, and write nothing
+    #[arg(long, help_heading = "Output")]
+    pub dry_run: bool,
     /// Write a grid of samples every N steps
     #[arg(long, default_value_t = 300, value_parser = at_least_one, value_name = "N")]
     #[arg(help_heading = "Output")]

@@ -3,9 +3,12 @@
 mod bundled;
 mod folder;
 mod idx;
+#[cfg(feature = "npy")]
+mod npz;
 mod phantom;
 
 pub use bundled::PHOTOS;
+pub use folder::ImageFolder;
 
 use crate::{ImageError, ValueRange};
 use burn::data::dataset::Dataset;
@@ -58,6 +61,15 @@ impl Images {
     #[must_use]
     pub fn labels(&self) -> Option<&[u8]> {
         self.labels.as_deref()
+    }
+
+    /// A checksum (CRC-32) of pixels and classes, which tells this set from another.
+    #[must_use]
+    pub fn checksum(&self) -> u32 {
+        let mut crc = flate2::Crc::new();
+        crc.update(&self.pixels);
+        crc.update(self.labels.as_deref().unwrap_or_default());
+        crc.sum()
     }
 
     /// Returns all images: `[count, channels, height, width]`.
