@@ -81,7 +81,8 @@ pub use dit::{Dit, DitBlock, DitConfig, LevelAndClass};
 pub use ffdnet::Ffdnet;
 pub use guided::Guided;
 pub use import::{
-    Checkpoint, CheckpointError, Layout, Mismatch, Misshapen, Naming, Place, Precision, Target,
+    Adapters, Checkpoint, CheckpointError, Layout, Mismatch, Misshapen, Naming, Place, Precision,
+    Target,
 };
 pub use initialise::seeded;
 pub use latent::Latent;

@@ -7,15 +7,17 @@
 //! Hu et al. 2022, "Low-Rank Adaptation of Large Language Models", section 4.1,
 //! arXiv:2106.09685.
 
-use burn::module::{LoraAdapter, Param, Reparameterizer};
-use burn::tensor::{Distribution, Tensor};
+use crate::import::place::{Target, targets};
+use burn::module::{LoraAdapter, Module, Param, Reparameterizer};
+use burn::tensor::{Device, Distribution, Tensor};
+use std::collections::VecDeque;
 use tweedie_math::ParameterError;
 
 /// Adapters of rank `r` for the linear layers and convolutions of a network.
 ///
-/// The output does not change at first. Training then changes the adapters alone;
-/// [`materialize`](burn::module::Module::materialize) adds them to the weights, for saving and
-/// export.
+/// The output does not change at first. Training then changes the adapters alone.
+/// [`Adapters`](crate::Adapters) stores them in published layouts;
+/// [`materialize`](burn::module::Module::materialize) adds them to the weights.
 ///
 /// ```
 /// use burn::module::Module;
@@ -24,7 +26,7 @@ use tweedie_math::ParameterError;
 ///
 /// let config = UnetConfig::new(1).with_widths([8, 16]).with_groups(Some(4));
 /// let network = config.init(&Device::flex())?;
-/// let adapted = network.apply_reparameterization(LowRank::new(4)?);
+/// let adapted = LowRank::new(4)?.attach(network);
 /// // … train it …
 /// let merged = adapted.materialize();
 /// # let _ = merged;
@@ -57,9 +59,51 @@ impl LowRank {
         ParameterError::require_positive("α", alpha)?;
         Ok(Self { alpha, ..self })
     }
+
+    /// Adds adapters to every linear layer and convolution of a network. Their random factors come
+    /// from burn's generator, as [`seeded`](crate::seeded) weights do.
+    #[must_use]
+    pub fn attach<M: Module>(self, network: M) -> M {
+        let device = network.devices().into_iter().next().unwrap_or_default();
+        let targets = targets(&network).into_iter();
+        let adapters = targets.map(|target| self.adapter(&target, &device));
+        let adapters = adapters.collect();
+        attach(network, adapters)
+    }
+
+    fn adapter(&self, target: &Target, device: &Device) -> Option<LoraAdapter> {
+        let (rows, columns) = matrix(target)?;
+        let random = |shape| {
+            let std = 1.0 / self.rank as f64;
+            Tensor::<2>::random(shape, Distribution::Normal(0.0, std), device)
+        };
+        let zeros = |shape| Tensor::<2>::zeros(shape, device);
+        // Inputs are rows of a linear layer and columns of a convolution. Their factor is random.
+        let [a, b] = match target.linear {
+            true => [random([rows, self.rank]), zeros([self.rank, columns])],
+            false => [zeros([rows, self.rank]), random([self.rank, columns])],
+        };
+        let [a, b] = [a, b].map(Param::from_tensor);
+        let scale = self.alpha / self.rank as f64;
+        Some(LoraAdapter { a, b, scale })
+    }
 }
 
-impl Reparameterizer for LowRank {
+/// Rows and columns of a weight as a matrix; `None` for what has no adapter.
+pub(crate) fn matrix(target: &Target) -> Option<(usize, usize)> {
+    let adapts = target.linear || target.shape.len() == 4;
+    adapts.then(|| (target.shape[0], target.shape[1..].iter().product()))
+}
+
+/// Adds an adapter, or none, to each parameter of a network, in the order of a visit. All other
+/// parameters are frozen.
+pub(crate) fn attach<M: Module>(network: M, adapters: VecDeque<Option<LoraAdapter>>) -> M {
+    network.apply_reparameterization(InOrder(adapters))
+}
+
+struct InOrder(VecDeque<Option<LoraAdapter>>);
+
+impl Reparameterizer for InOrder {
     type Reparam = LoraAdapter;
 
     fn reparameterize<const D: usize>(
@@ -67,26 +111,7 @@ impl Reparameterizer for LowRank {
         _: &str,
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<LoraAdapter>) {
-        let base = param.set_require_grad(false);
-        if ![2, 4].contains(&D) {
-            return (base, None);
-        }
-        let value = base.base();
-        let shape = value.dims();
-        let (rows, columns) = (shape[0], shape[1..].iter().product::<usize>());
-        let like = (&value.device(), value.dtype());
-        let random = |shape| {
-            let std = 1.0 / self.rank as f64;
-            Tensor::<2>::random(shape, Distribution::Normal(0.0, std), like)
-        };
-        let zeros = |shape| Tensor::<2>::zeros(shape, like);
-        // Inputs are rows of a linear layer and columns of a convolution. Their factor is random.
-        let [a, b] = match D {
-            2 => [random([rows, self.rank]), zeros([self.rank, columns])],
-            _ => [zeros([rows, self.rank]), random([self.rank, columns])],
-        };
-        let [a, b] = [a, b].map(Param::from_tensor);
-        let scale = self.alpha / self.rank as f64;
-        (base, Some(LoraAdapter { a, b, scale }))
+        let adapter = self.0.pop_front().flatten();
+        (param.set_require_grad(false), adapter)
     }
 }

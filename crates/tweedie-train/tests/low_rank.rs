@@ -30,7 +30,7 @@ fn adapted() -> Preconditioned<Unet> {
     let _turn = lock_generator();
     Device::flex().seed(5);
     let adapters = LowRank::new(2).and_then(|it| it.with_alpha(4.0));
-    let network = network.apply_reparameterization(adapters.expect("adapters"));
+    let network = adapters.expect("adapters").attach(network);
     Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr)
 }
 

@@ -1,5 +1,6 @@
 //! Recognising, checking, reading and writing published checkpoints.
 
+mod adapters;
 mod checkpoint;
 mod diffusers;
 mod error;
@@ -17,6 +18,7 @@ mod safetensors;
 mod stored;
 mod transpose;
 
+pub use adapters::Adapters;
 pub use checkpoint::Checkpoint;
 pub use error::{CheckpointError, Mismatch, Misshapen};
 pub use load::Precision;
