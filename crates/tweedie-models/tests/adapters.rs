@@ -4,12 +4,14 @@
 #![allow(clippy::expect_used, reason = "a test may stop at once")]
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
+use std::collections::HashMap;
 use std::path::Path;
-use tweedie_core::{Denoiser, HostNoise, Noise, TimeInput};
+use tweedie_core::{Denoiser, HostNoise, Network, Noise, TimeInput};
 use tweedie_math::{Chain, Level, Prediction};
 use tweedie_models::{
-    Adapters, CheckpointError, ClassInput, LowRank, Model, ModelConfig, Unet, UnetConfig, seeded,
+    Adapters, CheckpointError, ClassInput, Conditions, Context, LowRank, Model, ModelConfig, Unet,
+    UnetConfig, seeded,
 };
 
 fn config(width: usize) -> ModelConfig<UnetConfig> {
@@ -26,7 +28,7 @@ fn model(width: usize) -> Model<UnetConfig> {
     let network = seeded(1, &device, config.init(&device).expect("a network"));
     let labels = Tensor::from_ints([2], &device);
     let model = Model::new(config, network.into_network()).expect("a model");
-    let class = tweedie_models::Conditions::none().with_labels(labels);
+    let class = Conditions::none().with_labels(labels);
     model.with_condition(class).expect("a class")
 }
 
@@ -72,7 +74,7 @@ fn distance(a: &[f32], b: &[f32]) -> f32 {
 
 fn class(model: Model<UnetConfig>) -> Model<UnetConfig> {
     let labels = Tensor::from_ints([2], &Device::flex());
-    let class = tweedie_models::Conditions::none().with_labels(labels);
+    let class = Conditions::none().with_labels(labels);
     model.with_condition(class).expect("a class")
 }
 
@@ -182,4 +184,58 @@ fn damaged_files_are_refused() -> Result<(), CheckpointError> {
     let once = class(base.with_adapters(&Adapters::open(place)?, 1.0)?);
     assert!(distance(&estimate(&doubled), &estimate(&once)) < 1e-6);
     Ok(())
+}
+
+/// Adapters that peft and diffusers have written, on a network of diffusers, and their output with
+/// them (`tests/golden/record/adapters.py`).
+#[test]
+fn files_of_the_peers_give_their_outputs() -> Result<(), CheckpointError> {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let data = place.join("tests/data/adapters");
+    let base = place.join("../../tests/golden/data/models/unet_cond");
+    let (device, recorded) = (Device::flex(), recorded(&data.join("io.safetensors")));
+    let tensor = |name: &str| recorded[name].clone();
+    let base = Model::open(base, &device)?;
+    let output = |model: &Model| {
+        let x = Tensor::<4>::from_data(tensor("x"), &device);
+        let time = Tensor::<1>::from_data(tensor("time"), &device);
+        let context = Context::new(Tensor::from_data(tensor("context"), &device));
+        let conditions = Conditions::none().with_context(context);
+        model.network().forward(x, time, &conditions).into_data()
+    };
+    let off = |model: &Model, expected: &str| -> f64 {
+        let (found, expected) = (output(model), tensor(expected));
+        let pairs = found.iter::<f64>().zip(expected.iter::<f64>());
+        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    };
+    assert!(off(&base, "base") < 4e-5, "{}", off(&base, "base"));
+    for (name, expected) in [
+        ("peft", "adapted"),
+        ("diffusers", "unscaled"),
+        ("diffusers-old", "unscaled"),
+    ] {
+        let adapters = Adapters::open(data.join(name))?;
+        let model = base.with_adapters(&adapters, 1.0)?;
+        assert!(
+            off(&model, expected) < 4e-5,
+            "{name}: {}",
+            off(&model, expected)
+        );
+        assert!(off(&model, "base") > 0.1);
+    }
+    Ok(())
+}
+
+/// The tensors of a safetensors file of `f32`.
+fn recorded(path: &Path) -> HashMap<String, TensorData> {
+    let bytes = std::fs::read(path).expect("a file");
+    let file = safetensors::SafeTensors::deserialize(&bytes).expect("tensors");
+    let data = |view: &safetensors::tensor::TensorView<'_>| {
+        let values = view.data().chunks(4);
+        let values = values.map(|value| f32::from_le_bytes(value.try_into().expect("4 bytes")));
+        TensorData::new(values.collect(), view.shape().to_vec())
+    };
+    file.iter()
+        .map(|(name, view)| (name.to_owned(), data(&view)))
+        .collect()
 }

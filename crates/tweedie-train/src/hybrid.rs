@@ -8,7 +8,7 @@
 //! Nichol & Dhariwal 2021, eq. 15 and 16, arXiv:2102.09672. `L_vlb` is in bits per dimension, and
 //! the sum over the nodes is estimated by their number times a random term, as in their code.
 
-use crate::score_matching::wide;
+use crate::score_matching::{of_clean, wide};
 use crate::{Batch, Draws, Loss, Losses, Objective, ScoreMatching, TrainError};
 use burn::module::Module;
 use burn::tensor::{Bool, Tensor, TensorData};
@@ -68,6 +68,70 @@ impl Hybrid {
     #[must_use]
     pub fn with_decoder(self, decoder: Decoder) -> Self {
         Self { decoder, ..self }
+    }
+
+    /// The loss of each sample at the given nodes, `[batch]`; `noise` is `ε`.
+    ///
+    /// # Errors
+    /// [`InputError::Shape`] if the noise does not have the shape of `clean`, or if the network's
+    /// output does not have twice its channels.
+    ///
+    /// # Panics
+    /// If there is not one node for each sample, or a node is not on the chain.
+    pub fn losses_at<const D: usize, N: Module + Network<D>>(
+        &self,
+        model: &Preconditioned<N>,
+        clean: Tensor<D>,
+        nodes: &[usize],
+        noise: Tensor<D>,
+    ) -> Result<Tensor<1>, InputError> {
+        let chain = &self.simple.schedule;
+        let last = (chain.len() - 1).max(1) as f64;
+        let times: Vec<f64> = nodes.iter().map(|&node| node as f64 / last).collect();
+        let condition = ();
+        self.each(model, Batch { clean, condition }, &times, noise)
+    }
+
+    fn each<const D: usize, C, N: Module + Network<D, C>>(
+        &self,
+        model: &Preconditioned<N>,
+        Batch { clean, condition }: Batch<D, C>,
+        times: &[f64],
+        noise: Tensor<D>,
+    ) -> Result<Tensor<1>, InputError> {
+        let (shape, chain) = (clean.dims(), &self.simple.schedule);
+        of_clean("the noise", shape, noise.dims())?;
+        let nodes: Vec<usize> = times
+            .iter()
+            .map(|&t| chain.index(chain.level(t)).round() as usize)
+            .collect();
+        let levels = Levels::new(times.iter().map(|&t| chain.level(t)).collect());
+        let noisy = levels.corrupt(clean.clone(), noise.clone());
+        let output = model.predict_with(noisy.clone(), &levels, &condition);
+        let mut doubled = shape;
+        doubled[1] *= 2;
+        if output.dims() != doubled {
+            return Err(InputError::Shape {
+                name: "the network's output, with learned variance,",
+                found: output.dims().to_vec(),
+                expected: format!("{doubled:?}"),
+            });
+        }
+        let halves = [0, 1].map(|half| output.clone().narrow(1, half * shape[1], shape[1]));
+        let [prediction, v] = halves.map(wide);
+        let [clean, noise, noisy] = [clean, noise, noisy].map(wide);
+        let simple = self
+            .simple
+            .weighted(model, &clean, times, noise, prediction.clone())?;
+        let kind = model.prediction();
+        let skip = levels.column(&clean, |level| kind.to_clean(level).skip);
+        let out = levels.column(&clean, |level| kind.to_clean(level).out);
+        // The bound trains the variance alone.
+        let estimate = noisy * skip + prediction.detach() * out;
+        let terms = self.terms(&nodes, clean, estimate, (v + 1.0) * 0.5);
+        let values = shape[1..].iter().product::<usize>() as f64;
+        let bound = terms * (self.weight * chain.len() as f64 / (values * LN_2));
+        Ok(simple + bound)
     }
 
     /// The terms of the bound at one level for each sample, in nats: `[batch]`.
@@ -162,40 +226,12 @@ where
         let fits = model.network().accepts(shape, &condition);
         fits.map_err(InputError::from)?;
         ParameterError::require_count("channels", shape.get(1).copied().unwrap_or(0))?;
-        let chain = &self.simple.schedule;
         let times = self.simple.times(draws);
-        let nodes: Vec<usize> = times
-            .iter()
-            .map(|&t| chain.index(chain.level(t)).round() as usize)
-            .collect();
-        let levels = Levels::new(times.iter().map(|&t| chain.level(t)).collect());
         let noise = self.simple.noise(&clean, draws);
-        let noisy = levels.corrupt(clean.clone(), noise.clone());
-        let output = model.predict_with(noisy.clone(), &levels, &condition);
-        let mut doubled = shape;
-        doubled[1] *= 2;
-        if output.dims() != doubled {
-            return Err(InputError::Shape {
-                name: "the network's output, with learned variance,",
-                found: output.dims().to_vec(),
-                expected: format!("{doubled:?}"),
-            });
-        }
-        let halves = [0, 1].map(|half| output.clone().narrow(1, half * shape[1], shape[1]));
-        let [prediction, v] = halves.map(wide);
-        let [clean, noise, noisy] = [clean, noise, noisy].map(wide);
-        let simple = self
-            .simple
-            .weighted(model, &clean, &times, noise, prediction.clone())?;
-        let kind = model.prediction();
-        let skip = levels.column(&clean, |level| kind.to_clean(level).skip);
-        let out = levels.column(&clean, |level| kind.to_clean(level).out);
-        // The bound trains the variance alone.
-        let estimate = noisy * skip + prediction.detach() * out;
-        let terms = self.terms(&nodes, clean, estimate, (v + 1.0) * 0.5);
-        let values = shape[1..].iter().product::<usize>() as f64;
-        let bound = terms * (self.weight * chain.len() as f64 / (values * LN_2));
-        let log_snr = levels.as_slice().iter().map(|level| level.log_snr());
-        Ok(Losses::new(simple + bound).with_log_snr(log_snr.collect()))
+        let chain = &self.simple.schedule;
+        let log_snr = times.iter().map(|&t| chain.level(t).log_snr());
+        let log_snr = log_snr.collect();
+        let values = self.each(model, Batch { clean, condition }, &times, noise)?;
+        Ok(Losses::new(values).with_log_snr(log_snr))
     }
 }

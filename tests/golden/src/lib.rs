@@ -19,6 +19,7 @@ mod embeddings;
 mod error;
 mod ffdnet;
 mod forward;
+mod hybrid;
 mod interpolate;
 mod layers;
 mod levels;
@@ -131,6 +132,11 @@ const KINDS: &[Kind] = &[
         name: "metric",
         knows: metrics::knows,
         run: metrics::run,
+    },
+    Kind {
+        name: "hybrid",
+        knows: |_| false,
+        run: hybrid::run,
     },
     Kind {
         name: "training",

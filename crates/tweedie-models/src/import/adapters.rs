@@ -3,7 +3,7 @@
 //! | layout | files | names |
 //! |---|---|---|
 //! | peft | `adapter_model.safetensors`, `adapter_config.json` | `base_model.model.L.lora_A.weight`, `….lora_B.weight` |
-//! | diffusers | `pytorch_lora_weights.safetensors` | `unet.L.lora.down.weight`, `….lora.up.weight`, or peft's endings |
+//! | diffusers | `pytorch_lora_weights.safetensors` | `unet.L.lora_A.weight`, `….lora_B.weight`; in old files `lora.down` and `lora.up` |
 //!
 //! `L` is the layer's name in diffusers, or in this library for networks that diffusers lacks.
 
@@ -248,7 +248,7 @@ impl Adapters {
     /// [`CheckpointError`] if the file cannot be written.
     pub fn save_diffusers(&self, directory: impl AsRef<Path>) -> Result<(), CheckpointError> {
         let path = directory.as_ref().join(DIFFUSERS);
-        self.write(&path, (PREFIXES[1], DOWN[1], UP[1]))
+        self.write(&path, (PREFIXES[1], DOWN[0], UP[0]))
     }
 
     /// Writes the factors, with `α` in `up`.
