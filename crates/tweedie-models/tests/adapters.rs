@@ -10,8 +10,8 @@ use std::path::Path;
 use tweedie_core::{Denoiser, HostNoise, Network, Noise, TimeInput};
 use tweedie_math::{Chain, Level, Prediction};
 use tweedie_models::{
-    Adapters, CheckpointError, ClassInput, Conditions, Context, LowRank, Model, ModelConfig, Unet,
-    UnetConfig, seeded,
+    Adapters, Checkpoint, CheckpointError, ClassInput, Conditions, Context, LowRank, Model,
+    ModelConfig, Unet, UnetConfig, seeded,
 };
 
 fn config(width: usize) -> ModelConfig<UnetConfig> {
@@ -192,10 +192,10 @@ fn damaged_files_are_refused() -> Result<(), CheckpointError> {
 fn files_of_the_peers_give_their_outputs() -> Result<(), CheckpointError> {
     let place = Path::new(env!("CARGO_MANIFEST_DIR"));
     let data = place.join("tests/data/adapters");
-    let base = place.join("../../tests/golden/data/models/unet_cond");
-    let (device, recorded) = (Device::flex(), recorded(&data.join("io.safetensors")));
-    let tensor = |name: &str| recorded[name].clone();
-    let base = Model::open(base, &device)?;
+    let checkpoint = place.join("../../tests/golden/data/models/unet_cond");
+    let (device, outputs) = (Device::flex(), recorded(&data.join("io.safetensors")));
+    let tensor = |name: &str| outputs[name].clone();
+    let base = Model::open(&checkpoint, &device)?;
     let output = |model: &Model| {
         let x = Tensor::<4>::from_data(tensor("x"), &device);
         let time = Tensor::<1>::from_data(tensor("time"), &device);
@@ -223,6 +223,20 @@ fn files_of_the_peers_give_their_outputs() -> Result<(), CheckpointError> {
         );
         assert!(off(&model, "base") > 0.1);
     }
+    // Written for this checkpoint, the factors have the shapes that PyTorch expects.
+    let folder = tempfile::tempdir().expect("a folder");
+    let read = Adapters::open(data.join("peft"))?;
+    let network = read.attach(base.config(), base.network().clone(), 1.0)?;
+    let own = Adapters::of(base.config(), &network, None)?;
+    let own = own.shaped_as(&Checkpoint::open(&checkpoint)?)?;
+    own.save_peft(folder.path())?;
+    let shapes = |place: &Path| -> HashMap<String, Vec<usize>> {
+        let tensors = recorded(&place.join("adapter_model.safetensors")).into_iter();
+        tensors
+            .map(|(name, data)| (name, data.shape().to_vec()))
+            .collect()
+    };
+    assert_eq!(shapes(folder.path()), shapes(&data.join("peft")));
     Ok(())
 }
 

@@ -9,7 +9,7 @@
 
 use super::fields::MOST_BYTES;
 use super::place::{Naming, Native, Place, Target, targets};
-use super::{CheckpointError, Mismatch, Misshapen, Stored};
+use super::{Checkpoint, CheckpointError, Mismatch, Misshapen, Stored};
 use crate::low_rank::{attach, matrix};
 use crate::{Architecture, Model, ModelConfig};
 use burn::module::{LoraAdapter, Module, ModuleVisitor, Param};
@@ -164,6 +164,26 @@ impl Adapters {
     /// The names of the adapted layers.
     pub fn layers(&self) -> impl Iterator<Item = &str> {
         self.layers.keys().map(String::as_str)
+    }
+
+    /// Gives the factors the shapes of a checkpoint's layers, before they are saved for it. PyTorch
+    /// networks have convolutions of 1×1 where this library has linear layers.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] if the file of its weights cannot be read.
+    pub fn shaped_as(mut self, checkpoint: &Checkpoint) -> Result<Self, CheckpointError> {
+        let Some(part) = &checkpoint.network else {
+            return Ok(self);
+        };
+        let stored = Stored::open(&part.weights)?;
+        for (layer, factors) in &mut self.layers {
+            let weight = stored.tensors.get(&format!("{layer}.weight"));
+            let axes = weight.map_or(0, |weight| weight.shape.len());
+            for (shape, _) in [&mut factors.down, &mut factors.up] {
+                shape.resize(axes.max(shape.len()), 1);
+            }
+        }
+        Ok(self)
     }
 
     /// Attaches the adapters, times `scale`, to a network of this configuration, for example to
