@@ -13,7 +13,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-use tweedie::inverse::operator::{Linear as _, Operator as _, Separable};
+use tweedie::inverse::operator::{Operator as _, Separable};
 use tweedie::inverse::posterior::{Dps, Pigdm};
 use tweedie::metrics::psnr;
 use tweedie::prelude::*;
@@ -91,7 +91,10 @@ fn enlarge(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 
     let shown = |i: usize, x: &Tensor<4>| x.clone().narrow(0, i, 1);
     let mut rows: Vec<Vec<Tensor<4>>> = (0..CHOSEN.len()).map(|i| vec![shown(i, &truth)]).collect();
-    let seen = operator.pinv(once.y)?.x;
+    let seen = low
+        .condition(once.y, &[arguments.sigma; CHOSEN.len()])
+        .image;
+    let seen = seen.ok_or("no conditioning image")?.narrow(1, 0, 1);
     (0..CHOSEN.len()).for_each(|i| rows[i].push(shown(i, &seen)));
     println!("method   PSNR of the mean   of a draw   |y − A x|   seconds");
     for (name, denoiser) in methods {
