@@ -4,19 +4,22 @@
 //!
 //! A classifier of Fashion-MNIST, trained on the bundled images in a minute or on those of `--data`
 //! and `--labels`, gives 128 features. The tool prints the distance between the features of the
-//! training images and those of test images and of samples, the mean of the largest class
-//! probability, and how often the class found is the class asked for. Another classifier or another
-//! number of images gives other numbers: compare with the row of the test images.
+//! training images and those of test images and of samples, the energy distance of their pixels, the
+//! mean of the largest class probability, and how often the class found is the class asked for.
+//! Another classifier or another number of images gives other numbers: compare with the row of the
+//! test images. The variational bound on test images, in bits per dimension, needs no classifier.
 
 use clap::Parser;
 use std::error::Error;
 use std::path::PathBuf;
 use tweedie::burn::tensor::{Int, TensorData};
+use tweedie::core::Decoder;
 use tweedie::image::Images;
-use tweedie::math::Edm;
-use tweedie::metrics::frechet_distance;
+use tweedie::math::PosteriorVariance;
+use tweedie::metrics::{energy_distance, frechet_distance};
 use tweedie::models::{AnyArchitecture, ClassInput};
 use tweedie::prelude::*;
+use tweedie::samplers::likelihood::VariationalBound;
 use tweedie_benches::classifier::{Seen, look, open};
 
 #[global_allocator]
@@ -49,6 +52,9 @@ struct Arguments {
     /// Guidance scales, each for one set of samples; for networks with classes
     #[arg(long, value_delimiter = ',', default_value = "1")]
     guidance: Vec<f64>,
+    /// Test images for the variational bound, in bits per dimension; 0 for none
+    #[arg(long, default_value_t = 64)]
+    bits: usize,
     /// The file of the classifier, which is trained if it does not exist
     #[arg(long, default_value = "out/quality/classifier.bpk")]
     classifier: PathBuf,
@@ -83,16 +89,41 @@ fn main() -> Result<(), Box<dyn Error>> {
     let reference = look(&classifier, &train.tensor(ValueRange::Signed, &device));
     let some: Vec<usize> = (0..count).collect();
     let images = test.select(&some, ValueRange::Signed, &device);
+    // As many training images as samples, from all over the set.
+    let spread: Vec<usize> = (0..count).map(|i| i * train.count() / count).collect();
+    let spread = train.select(&spread, ValueRange::Signed, &device);
+    let reference = (reference, spread.flatten(1, 3));
     let labels = test.labels().ok_or("test images without classes")?;
-    println!("| images | number | Fréchet distance | largest probability | class as asked |");
-    println!("|---|---|---|---|---|");
-    let seen = look(&classifier, &images);
-    print("test images", &reference, &seen, Some(&labels[..count]));
-    if unet.class.and_then(ClassInput::null).is_none() {
-        let seen = look(&classifier, &samples(&arguments, count, &model, &device)?);
-        print("samples", &reference, &seen, None);
+    println!(
+        "| images | number | Fréchet distance | energy distance | largest probability | class as asked |"
+    );
+    println!("|---|---|---|---|---|---|");
+    let shown = |name: &str, images: Tensor<4>, asked: Option<&[u8]>| {
+        let seen = look(&classifier, &images);
+        print(name, &reference, (&seen, images.flatten(1, 3)), asked);
+    };
+    shown("test images", images.clone(), Some(&labels[..count]));
+    let few = arguments.bits.min(count);
+    let few_images = images.narrow(0, 0, few.max(1));
+    let (few_labels, has_classes) = (
+        &labels[..few],
+        unet.class.and_then(ClassInput::null).is_some(),
+    );
+    if !has_classes {
+        shown(
+            "samples",
+            samples(&arguments, count, &model, &device)?,
+            None,
+        );
+        if few > 0 {
+            println!(
+                "bits per dimension: at most {:.3}",
+                bits(&model, few_images)?
+            );
+        }
         return Ok(());
     }
+    let asked = of(few_labels, &device);
     let labels: Vec<u8> = (0..count).map(|i| (i % 10) as u8).collect();
     for &guidance in &arguments.guidance {
         let mut parts = Vec::new();
@@ -108,11 +139,30 @@ fn main() -> Result<(), Box<dyn Error>> {
                 &device,
             )?);
         }
-        let seen = look(&classifier, &Tensor::cat(parts, 0));
         let name = format!("samples, guidance {guidance}");
-        print(&name, &reference, &seen, Some(&labels));
+        shown(&name, Tensor::cat(parts, 0), Some(&labels));
+    }
+    if few > 0 {
+        let with = bits(&model.with_condition(asked)?, few_images.clone())?;
+        let without = bits(&model, few_images)?;
+        println!("bits per dimension: at most {without:.3}, {with:.3} with the class");
     }
     Ok(())
+}
+
+/// The variational bound on 8-bit images, in bits per dimension, over 300 levels.
+fn bits(denoiser: &dyn Denoiser<4>, images: Tensor<4>) -> Result<f64, Box<dyn Error>> {
+    let path = LevelPath::karras(Edm::default(), Span::new(1.0, 2.5e-5), 300, 7.0)?;
+    let decoder = Decoder::Discretised {
+        bin: 2.0 / 255.0,
+        min: -1.0,
+        max: 1.0,
+    };
+    let bound = VariationalBound::new(path, PosteriorVariance::Small)?.with_decoder(decoder)?;
+    let dimensions: usize = images.dims()[1..].iter().product();
+    let terms = bound.terms(denoiser, images, &mut HostNoise::seeded(0))?;
+    let total = terms.in_bits(dimensions).total();
+    Ok(total.mean().into_scalar::<f64>())
 }
 
 /// Samples that are drawn together.
@@ -167,13 +217,19 @@ fn draw(
     Ok(sampler.sample(denoiser, x, noise)?)
 }
 
-fn print(name: &str, reference: &Seen, seen: &Seen, asked: Option<&[u8]>) {
+fn print(
+    name: &str,
+    (reference, pixels): &(Seen, Tensor<2>),
+    (seen, own): (&Seen, Tensor<2>),
+    asked: Option<&[u8]>,
+) {
     let distance = frechet_distance(&reference.features, &seen.features);
+    let energy = energy_distance(pixels, &own);
     let count = seen.classes.len() as f64;
     let probability = seen.probabilities.iter().sum::<f64>() / count;
     let agreement = asked.map_or("".into(), |asked| {
         let same = seen.classes.iter().zip(asked).filter(|(a, b)| a == b);
         format!("{:.1} %", 100.0 * same.count() as f64 / count)
     });
-    println!("| {name} | {count} | {distance:.2} | {probability:.3} | {agreement} |");
+    println!("| {name} | {count} | {distance:.2} | {energy:.4} | {probability:.3} | {agreement} |");
 }

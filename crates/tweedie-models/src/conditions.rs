@@ -1,7 +1,7 @@
 //! Conditioning inputs of a network: class, context and image.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use tweedie_core::{Condition, ConditionError, Interpolation, Resize};
+use tweedie_core::{Condition, ConditionError, Interpolation, Resize, WithEstimate};
 
 /// The class of each sample, as labels or vectors. A single row is broadcast to any batch size.
 #[derive(Clone, Debug)]
@@ -278,6 +278,17 @@ impl Condition for Conditions {
             context,
             image,
         })
+    }
+}
+
+impl WithEstimate<4> for Conditions {
+    /// Puts the estimate before the channels of a conditioning image.
+    fn with_estimate(&self, estimate: Tensor<4>) -> Self {
+        let image = match &self.image {
+            None => estimate,
+            Some(image) => Tensor::cat(vec![estimate, image.clone()], 1),
+        };
+        self.clone().with_image(image)
     }
 }
 

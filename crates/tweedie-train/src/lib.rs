@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`Objective`], [`Loss`]: what a run minimises | `objective.rs` |
 //! | [`ScoreMatching`]: the loss of a denoiser | `score_matching.rs` |
+//! | [`SelfConditioning`]: the loss of a denoiser that sees its last estimate | `self_conditioning.rs` |
 //! | [`Hybrid`]: the loss of a denoiser with learned variance | `hybrid.rs` |
 //! | [`LossAware`]: noise levels drawn by their loss | `loss_aware.rs` |
 //! | [`LearnedWeight`]: noise levels with learned weights | `learned_weight.rs` |
@@ -84,6 +85,7 @@ mod read_ahead;
 mod run_folder;
 mod run_log;
 mod score_matching;
+mod self_conditioning;
 mod settings;
 mod shuffle;
 mod train_error;
@@ -111,6 +113,7 @@ pub use run_folder::{
 };
 pub use run_log::RunLog;
 pub use score_matching::{Distance, ScoreMatching};
+pub use self_conditioning::SelfConditioning;
 pub use settings::TrainSettings;
 pub use shuffle::Shuffle;
 pub use train_error::TrainError;
