@@ -115,8 +115,8 @@ impl<M, O: Objective<M>> Objective<M> for LossAware<O> {
     /// # Errors
     /// Those of the wrapped objective, and [`TrainError::Parameter`] without intervals or losses.
     fn check(&self, model: &M) -> Result<(), TrainError> {
-        ParameterError::require_count("intervals", self.intervals)?;
-        ParameterError::require_count("the losses of an interval", self.history)?;
+        ParameterError::require_count("the number of intervals", self.intervals)?;
+        ParameterError::require_count("the number of losses of an interval", self.history)?;
         self.objective.check(model)
     }
 

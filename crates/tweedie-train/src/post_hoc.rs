@@ -35,7 +35,7 @@ impl Profile {
     }
 
     fn check(self) -> Result<(), ParameterError> {
-        ParameterError::require_count("updates of an average", self.updates)?;
+        ParameterError::require_count("the number of updates of an average", self.updates)?;
         ParameterError::require_non_negative("γ of the average's profile", self.gamma)?;
         Ok(())
     }
@@ -47,7 +47,7 @@ impl Profile {
 /// # Errors
 /// [`ParameterError`] if nothing is stored, or a number is outside its range.
 pub fn post_hoc_weights(stored: &[Profile], wanted: Profile) -> Result<Vec<f64>, ParameterError> {
-    ParameterError::require_count("stored averages", stored.len())?;
+    ParameterError::require_count("the number of stored averages", stored.len())?;
     stored.iter().try_for_each(|profile| profile.check())?;
     wanted.check()?;
     // Normal equations with the constraint Σ w = 1: the combination is an average, too.
@@ -66,8 +66,8 @@ pub fn post_hoc_weights(stored: &[Profile], wanted: Profile) -> Result<Vec<f64>,
     let found = matrix.full_piv_lu().solve(&right);
     let weights = found.map(|weights| weights.iter().take(count).copied().collect());
     weights.ok_or(ParameterError {
-        name: "the number of stored averages",
-        expected: "that of different profiles",
+        name: "the set of stored profiles",
+        expected: "without repetition",
         value: count as f64,
     })
 }

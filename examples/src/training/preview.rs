@@ -2,10 +2,12 @@
 
 use super::{Arguments, Data, classes, of_classes};
 use std::error::Error;
+use tweedie::core::StaticClip;
+use tweedie::math::ParameterError;
 use tweedie::prelude::*;
 use tweedie::train::{Batch, Examples, Request};
 
-/// Draws samples by 50 steps of DDIM: 64, or a row of 8 of each class. A network that enlarges
+/// Draws samples by 50 steps of DDIM, with estimates clamped to the images' range: 64, or a row of 8 of each class. A network that enlarges
 /// images gets eight of `data`: the rows are the images, their reductions and three samples.
 ///
 /// # Errors
@@ -30,17 +32,22 @@ pub(super) fn samples(
         let model = model.with_condition(condition)?;
         for _ in 0..3 {
             let x = sampler.start(model.shape(indices.len()), device, &mut noise)?;
-            rows.push(sampler.sample(&model, x, &mut noise)?);
+            rows.push(sampler.sample(&clip(&model)?, x, &mut noise)?);
         }
         return Ok(Tensor::cat(rows, 0));
     }
     let Some(count) = classes(model.config()) else {
         let x = sampler.start(model.shape(64), device, &mut noise)?;
-        return Ok(sampler.sample(model, x, &mut noise)?);
+        return Ok(sampler.sample(&clip(model)?, x, &mut noise)?);
     };
     let rows: Vec<usize> = (0..8 * count).map(|place| place / 8).collect();
     let [of_rows, null] = [&rows[..], &[count]].map(|classes| of_classes(classes, device));
     let guided = model.guided(of_rows, null, arguments.guidance)?;
     let x = sampler.start(model.shape(rows.len()), device, &mut noise)?;
-    Ok(sampler.sample(&guided, x, &mut noise)?)
+    Ok(sampler.sample(&clip(guided)?, x, &mut noise)?)
+}
+
+/// The estimate of a network that predicts noise is far off where there is almost only noise.
+fn clip<M: Denoiser<4>>(model: M) -> Result<StaticClip<M>, ParameterError> {
+    StaticClip::new(model, -1.0, 1.0)
 }

@@ -171,13 +171,16 @@ fn dry_run(
     let parameters = trainer.average().num_params();
     let began = Instant::now();
     // The first step pays for memory that the others use again.
-    let mut seconds = f64::INFINITY;
+    let (mut seconds, mut waited) = (f64::INFINITY, 0.0);
     for _ in 0..TRIAL {
         let began = Instant::now();
-        if trainer.step_in(group, data)?.is_none() {
+        let Some(report) = trainer.step_in(group, data)? else {
             break;
+        };
+        let took = began.elapsed().as_secs_f64();
+        if took < seconds {
+            (seconds, waited) = (took, report.waited.as_secs_f64() / took);
         }
-        seconds = seconds.min(began.elapsed().as_secs_f64());
     }
     let trial = began.elapsed().as_secs_f64();
     if group.rank() > 0 {
@@ -191,8 +194,9 @@ fn dry_run(
     let pace = settings.batch as f64 / seconds;
     let minutes = seconds * settings.steps as f64 / 60.0;
     println!(
-        "{pace:.0} images per second: {minutes:.0} minutes for the run (trial of {trial:.1} s)"
+        "{pace:.0} images per second, {minutes:.0} minutes for the run (trial of {trial:.1} s)"
     );
+    println!("{:.1} % of a step waiting for data", 100.0 * waited);
     if let Some(peak) = peak_memory() {
         println!("{peak:.2} GB of memory at most");
     }

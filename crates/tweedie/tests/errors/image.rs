@@ -6,8 +6,8 @@ use std::time::Duration;
 use tweedie::burn::data::dataset::Dataset;
 use tweedie::burn::tensor::Tensor;
 use tweedie::image::{
-    Cloud, Curve, Images, Npz, Panel, ValueRange, chart, film_strip, from_array, grid, load,
-    load_npy, pictures, save, save_gif, save_npy, scatter, to_array,
+    Cloud, Curve, ImageFolder, Images, Npz, Panel, ValueRange, chart, film_strip, from_array, grid,
+    load, load_npy, pictures, save, save_gif, save_npy, scatter, to_array,
 };
 
 /// The bytes of a PNG file that declares a size but holds no pixels.
@@ -166,6 +166,26 @@ pub(crate) fn cases(folder: &Path) -> Cases {
     all.error("Images::folder", "no images", move || {
         Images::folder(place, 3, None)
     });
+    let place = folder.join("bare");
+    all.error("ImageFolder::open", "no channels", move || {
+        ImageFolder::open(place, 0, None)
+    });
+    let labels = |count: usize| Tensor::<1>::zeros([count], &device());
+    for (name, what, images, count) in [
+        ("half.npz", "values between bytes", 0.5, 2),
+        ("short.npz", "3 labels for 2 images", 1.0, 3),
+    ] {
+        let place = folder.join(name);
+        let images = Tensor::<3>::full([2, 4, 4], images, &device());
+        let set = Npz::new()
+            .with("images", images)
+            .with("labels", labels(count));
+        set.save(&place).unwrap();
+        all.error("Images::npz", what, move || Images::npz(place));
+    }
+    let place = folder.join("empty.npz");
+    Npz::new().with("labels", labels(2)).save(&place).unwrap();
+    all.error("Images::npz", "no images", move || Images::npz(place));
     all.error("Images::get", "image 1,797 of 1,797", || {
         Images::digits()?.get(1797)
     });

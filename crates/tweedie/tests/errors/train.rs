@@ -8,8 +8,9 @@ use tweedie::core::{Preconditioned, TimeInput};
 use tweedie::math::{Prediction, TimeDensity, VariancePreserving, Weighting};
 use tweedie::models::{ClassInput, Conditions, Mlp, MlpConfig, Unet, UnetConfig, seeded};
 use tweedie::train::{
-    AdamWSettings, Batch, Decay, DropCondition, EmaDecay, EmaWarmup, ExampleError, Examples,
-    Paired, Request, ScoreMatching, TrainError, TrainSettings, Trainer, clip_global_norm,
+    AdamWSettings, Batch, Cropped, Decay, DropCondition, EmaDecay, EmaWarmup, ExampleError,
+    Examples, LearnedWeight, LossAware, Paired, Profile, Request, ScoreMatching, TrainError,
+    TrainSettings, Trainer, Weighted, clip_global_norm, post_hoc_weights, record_score,
     write_checksums,
 };
 
@@ -114,6 +115,41 @@ pub(crate) fn cases(folder: &Path) -> Cases {
                 .check()
         },
     );
+    all.error("TrainSettings::check", "no averages", || {
+        settings().with_emas([] as [f64; 0]).check()
+    });
+    all.error("EmaDecay::profile", "a deviation of 0.5", || {
+        EmaDecay::profile(0.5)
+    });
+    let profile = |updates, gamma| Profile { updates, gamma };
+    all.error("post_hoc_weights", "nothing", move || {
+        post_hoc_weights(&[], profile(10, 7.0))
+    });
+    all.error("post_hoc_weights", "an average of 0 updates", move || {
+        post_hoc_weights(&[profile(0, 7.0)], profile(10, 7.0))
+    });
+    all.error("post_hoc_weights", "one profile twice", move || {
+        post_hoc_weights(&[profile(10, 7.0), profile(10, 7.0)], profile(10, 9.0))
+    });
+    all.error("Cropped::new", "to 0 pixels", || {
+        Cropped::new(points(5), [0, 8])
+    });
+    all.error("Trainer::new", "no intervals of the loss", || {
+        let objective = LossAware::new(objective()).with_intervals(0);
+        Trainer::new(network(4), objective, settings())
+    });
+    all.error(
+        "Trainer::new",
+        "learned weights around loss-aware times",
+        || {
+            let objective = LearnedWeight(LossAware::new(objective()));
+            Trainer::new(Weighted::new(network(4)), objective, settings())
+        },
+    );
+    let place = folder.join("unscored");
+    all.error("record_score", "a folder without a checkpoint", move || {
+        record_score(place, 0.5)
+    });
     all.error("Trainer::new", "γ = −1", || {
         let objective = objective().with_weighting(Weighting::MinSnr { gamma: -1.0 });
         Run::new(network(4), objective, settings())

@@ -90,6 +90,10 @@ pub(super) fn weights(all: &mut Cases, folder: &Path) {
         move || Ffdnet::open(path, &device()),
     );
     let nowhere = folder.join("nowhere");
+    let place = folder.join("no-adapters");
+    all.error("Adapters::open", "a file that is not there", move || {
+        tweedie::models::Adapters::open(place)
+    });
     all.error("Model::open", "a folder that is not there", move || {
         Model::open(nowhere, &device())
     });
