@@ -1,8 +1,8 @@
 //! Enlarges images of 7×7 pixels four times: `cargo run --example super_resolution`.
 //!
 //! Two ways of drawing from the posterior `p(x₀ | y)`: SR3, a network that was trained on pairs of
-//! images and their reductions and gets `y` as an input, and posterior methods, which use a network
-//! that knows nothing of reductions. Both networks come with the repository.
+//! images and their low-resolution versions and gets `y` as an input, and posterior methods, which
+//! use an unconditional network. Both networks come with the repository.
 //!
 //! # Reference
 //! Saharia et al. 2022, arXiv:2104.07636 (SR3); Chung et al. 2023, arXiv:2209.14687 (DPS); Song et

@@ -181,7 +181,7 @@ impl Arguments {
             ScheduleName::Edm => (TimeInput::Edm, 250.0),
             _ => (TimeInput::Time(self.schedule()?), 1000.0),
         };
-        // The low-resolution image and its noise level stand beside the noisy image.
+        // The low-resolution image and its noise level are concatenated to the noisy image.
         let channels = images.channels();
         let extra = self.enlarge.map_or(0, |_| channels + 1);
         let mut network = UnetConfig::new(channels + extra)
@@ -211,11 +211,11 @@ impl Arguments {
         Ok(config.with_channels(channels))
     }
 
-    /// The levels of the samples.
+    /// The levels of the samples of a network with this prediction.
     ///
     /// # Errors
     /// As [`schedule`](Self::schedule).
-    pub fn path(&self) -> Result<LevelPath, Box<dyn Error>> {
+    pub fn path(&self, prediction: Prediction) -> Result<LevelPath, Box<dyn Error>> {
         Ok(match self.schedule {
             ScheduleName::Edm => {
                 // From σ = 80 to 0.002.
@@ -224,8 +224,8 @@ impl Arguments {
             }
             _ => {
                 // At the last level of some schedules, the noise does not determine x̂₀.
-                let start = match self.prediction {
-                    Some(PredictionName::Noise) => 0.999,
+                let start = match prediction {
+                    Prediction::Noise => 0.999,
                     _ => 1.0,
                 };
                 LevelPath::uniform(self.schedule()?, Span::new(start, 0.0), 50)?.then_clean()

@@ -48,7 +48,7 @@ fn training_refuses_before_it_writes() {
     let word = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
     for (arguments, contains) in [
         (data("nowhere").to_vec(), "nowhere"),
-        (data("empty").to_vec(), "no PNG, JPEG, WebP or TIFF files"),
+        (data("empty").to_vec(), "no images in this folder"),
         (data("corrupt").to_vec(), "a.png"),
         (data("mixed").to_vec(), "8×10 pixels, expected 8×8"),
         (data("text.idx").to_vec(), "not an IDX file"),

@@ -4,8 +4,8 @@
 //!
 //! A classifier of Fashion-MNIST, trained on the bundled images in a minute or on those of `--data`
 //! and `--labels`, gives 128 features. The tool prints the distance between the features of the
-//! training images and those of test images and of samples, the energy distance of their pixels, the
-//! mean of the largest class probability, and how often the class found is the class asked for.
+//! training images and those of test images and of samples, the energy distance of their pixels,
+//! the mean of the largest class probability, and how often the class found is the class asked for.
 //! Another classifier or another number of images gives other numbers: compare with the row of the
 //! test images. The variational bound on test images, in bits per dimension, needs no classifier.
 

@@ -173,6 +173,19 @@ impl<N: Module> Preconditioned<N> {
         self.network.forward(x * scale, time, condition)
     }
 
+    /// Computes `x̂₀ = skip·x + out·F` from an output `F` in the shape of `x`, with one level per
+    /// sample.
+    pub fn clean_at<const D: usize>(
+        &self,
+        x: Tensor<D>,
+        output: Tensor<D>,
+        levels: &Levels,
+    ) -> Tensor<D> {
+        let skip = levels.column(&x, |level| self.prediction.to_clean(level).skip);
+        let out = levels.column(&x, |level| self.prediction.to_clean(level).out);
+        x * skip + output * out
+    }
+
     /// Checks the parameters of the prediction type.
     pub(crate) fn check(&self) -> Result<(), InputError> {
         let refused = |error: tweedie_math::ScheduleError| InputError::Refused(error.to_string());

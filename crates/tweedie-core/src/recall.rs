@@ -66,6 +66,10 @@ where
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
         self.condition.check(&shape)?;
+        let device = self.network.network().devices().into_iter().next();
+        let nothing = Tensor::zeros(shape, &device.unwrap_or_default());
+        let condition = self.condition.for_batch(shape[0]).with_estimate(nothing);
+        self.network.network().accepts(shape, &condition)?;
         self.network.check()
     }
 }

@@ -7,7 +7,7 @@ use crate::ImageError;
 use crate::picture::MOST_PIXELS;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
-use std::io::{BufReader, Cursor};
+use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::path::Path;
 
 /// The maximum size of an image file in bytes.
@@ -32,20 +32,10 @@ pub(crate) fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<DynamicImage, Im
         message,
     };
     let decoding = |error: image::ImageError| wrong(error.to_string());
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
-    let reader = reader.map_err(|error| wrong(error.to_string()))?;
-    let is_jpeg = match reader.format() {
-        Some(ImageFormat::Jpeg) => true,
-        Some(ImageFormat::Png | ImageFormat::WebP | ImageFormat::Tiff) => false,
-        _ => return Err(wrong("not a PNG, JPEG, WebP or TIFF image".into())),
-    };
-    let mut decoder = reader.into_decoder().map_err(decoding)?;
+    let mut decoder = decoder(path, Cursor::new(bytes))?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
-    if !(1..=MOST_PIXELS).contains(&pixels) {
-        let message = format!("{width}×{height} pixels, expected 1 to {MOST_PIXELS}");
-        return Err(wrong(message));
-    }
+    let is_jpeg = bytes.starts_with(&[0xff, 0xd8]);
     // The decoder silently fills missing data with grey.
     if is_jpeg && !jpeg_ends(bytes) {
         return Err(wrong("cut off: it has no end-of-image marker".into()));
@@ -62,10 +52,16 @@ pub(crate) fn decode_bytes(path: &Path, bytes: &[u8]) -> Result<DynamicImage, Im
     Ok(image)
 }
 
+/// Whether a file is an array of NumPy.
+pub(crate) fn is_npy(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default();
+    extension.eq_ignore_ascii_case("npy")
+}
+
 /// Height and width of an image file, with its Exif orientation, without decoding its pixels.
 pub(crate) fn size_of(path: &Path) -> Result<[usize; 2], ImageError> {
     #[cfg(feature = "npy")]
-    if path.extension().is_some_and(|end| end == "npy") {
+    if is_npy(path) {
         let (shape, _) = crate::npy::floats(path)?;
         return Ok([shape[1], shape[2]]);
     }
@@ -73,17 +69,22 @@ pub(crate) fn size_of(path: &Path) -> Result<[usize; 2], ImageError> {
         path: path.into(),
         message,
     };
-    let file = tweedie_core::open_file(path).map_err(|source| ImageError::File {
+    let unread = |source| ImageError::File {
         path: path.into(),
         source,
-    })?;
-    let reader = ImageReader::new(BufReader::new(file)).with_guessed_format();
-    let reader = reader.map_err(|error| wrong(error.to_string()))?;
-    let decoding = |error: image::ImageError| wrong(error.to_string());
-    let mut decoder = reader.into_decoder().map_err(decoding)?;
+    };
+    let file = tweedie_core::open_file(path).map_err(unread)?;
+    let length = file.metadata().map_err(unread)?.len();
+    if length > MOST_BYTES {
+        return Err(wrong(format!(
+            "{length} bytes, expected at most {MOST_BYTES}"
+        )));
+    }
+    let mut decoder = decoder(path, BufReader::new(file))?;
     let (width, height) = decoder.dimensions();
+    let orientation = decoder.orientation();
     let turned = matches!(
-        decoder.orientation().map_err(decoding)?,
+        orientation.map_err(|error| wrong(error.to_string()))?,
         Orientation::Rotate90
             | Orientation::Rotate270
             | Orientation::Rotate90FlipH
@@ -95,6 +96,33 @@ pub(crate) fn size_of(path: &Path) -> Result<[usize; 2], ImageError> {
     } else {
         [height, width]
     })
+}
+
+/// The decoder of an image of a known format and a permitted size.
+fn decoder<'a>(
+    path: &Path,
+    bytes: impl BufRead + Seek + 'a,
+) -> Result<impl ImageDecoder + 'a, ImageError> {
+    let wrong = |message: String| ImageError::Format {
+        path: path.into(),
+        message,
+    };
+    let reader = ImageReader::new(bytes).with_guessed_format();
+    let reader = reader.map_err(|error| wrong(error.to_string()))?;
+    use ImageFormat::{Jpeg, Png, Tiff, WebP};
+    if !matches!(reader.format(), Some(Jpeg | Png | Tiff | WebP)) {
+        return Err(wrong("not a PNG, JPEG, WebP or TIFF image".into()));
+    }
+    let decoder = reader.into_decoder();
+    let decoder = decoder.map_err(|error| wrong(error.to_string()))?;
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    match (1..=MOST_PIXELS).contains(&pixels) {
+        true => Ok(decoder),
+        false => Err(wrong(format!(
+            "{width}×{height} pixels, expected 1 to {MOST_PIXELS}"
+        ))),
+    }
 }
 
 /// The values of an image in `[0, 1]`, by channel, row and column: grey for 1 channel, RGB for 3.

@@ -23,7 +23,7 @@ pub enum ImageError {
         message: String,
     },
     /// A folder without images.
-    #[error("{}: no PNG, JPEG, WebP or TIFF files in this folder", path.display())]
+    #[error("{}: no images in this folder: PNG, JPEG, WebP, TIFF or npy", path.display())]
     Empty {
         /// The folder.
         path: PathBuf,

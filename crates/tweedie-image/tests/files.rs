@@ -187,7 +187,7 @@ fn what_is_wrong_is_said_with_its_file() {
     assert!(text(Images::folder(at("nowhere"), 1, None)).contains("nowhere"));
     let empty = text(Images::folder(folder.path(), 1, None));
     assert!(
-        empty.ends_with("no PNG, JPEG, WebP or TIFF files in this folder"),
+        empty.ends_with("no images in this folder: PNG, JPEG, WebP, TIFF or npy"),
         "{empty}"
     );
     let nothing = Images::folder(folder.path(), 1, Some([0, 8]));

@@ -197,11 +197,15 @@ mod npy {
     #[test]
     fn arrays_in_a_folder() -> Result<(), ImageError> {
         let folder = tempfile::tempdir().expect("a folder");
-        save_npy(folder.path().join("0.npy"), counting([5, 4, 3], -0.5))?;
+        save_npy(folder.path().join("0.npy"), counting([5, 4, 3], 0.01))?;
         let images = ImageFolder::open(folder.path(), 5, None)?;
         assert_eq!(images.size(), [4, 3]);
-        assert_eq!(images.read(0)?[59], -29.5);
+        assert_abs_diff_eq!(images.read(0)?[59], 0.59, epsilon = 1e-6);
         assert!(ImageFolder::open(folder.path(), 4, None)?.read(0).is_err());
+        assert!(ImageFolder::open(folder.path(), 5, Some([8, 8])).is_err());
+        save_npy(folder.path().join("1.NPY.npy"), counting([5, 4, 3], 1.0))?;
+        let bytes = ImageFolder::open(folder.path(), 5, None)?.read(1);
+        assert!(bytes.is_err_and(|error| error.to_string().contains("[0, 1]")));
         Ok(())
     }
 }

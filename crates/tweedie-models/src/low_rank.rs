@@ -8,8 +8,9 @@
 //! arXiv:2106.09685.
 
 use crate::import::place::{Target, targets};
+use crate::model::precision;
 use burn::module::{LoraAdapter, Module, Param, Reparameterizer};
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{DType, Device, Distribution, Tensor};
 use std::collections::VecDeque;
 use tweedie_math::ParameterError;
 
@@ -61,23 +62,26 @@ impl LowRank {
     }
 
     /// Adds adapters to every linear layer and convolution of a network. Their random factors come
-    /// from burn's generator, as [`seeded`](crate::seeded) weights do.
+    /// from burn's generator, as [`seeded`](crate::seeded) weights do. Adapters that the network
+    /// already has are added to its weights.
     #[must_use]
     pub fn attach<M: Module>(self, network: M) -> M {
         let device = network.devices().into_iter().next().unwrap_or_default();
+        let like = (&device, precision(&network).unwrap_or(DType::F32));
+        let network = network.materialize();
         let targets = targets(&network).into_iter();
-        let adapters = targets.map(|target| self.adapter(&target, &device));
+        let adapters = targets.map(|target| self.adapter(&target, like));
         let adapters = adapters.collect();
         attach(network, adapters)
     }
 
-    fn adapter(&self, target: &Target, device: &Device) -> Option<LoraAdapter> {
+    fn adapter(&self, target: &Target, like: (&Device, DType)) -> Option<LoraAdapter> {
         let (rows, columns) = matrix(target)?;
         let random = |shape| {
             let std = 1.0 / self.rank as f64;
-            Tensor::<2>::random(shape, Distribution::Normal(0.0, std), device)
+            Tensor::<2>::random(shape, Distribution::Normal(0.0, std), like)
         };
-        let zeros = |shape| Tensor::<2>::zeros(shape, device);
+        let zeros = |shape| Tensor::<2>::zeros(shape, like);
         // Inputs are rows of a linear layer and columns of a convolution. Their factor is random.
         let [a, b] = match target.linear {
             true => [random([rows, self.rank]), zeros([self.rank, columns])],

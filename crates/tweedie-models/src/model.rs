@@ -341,7 +341,7 @@ fn difference(expected: &[Target], found: &[Target]) -> Option<String> {
 }
 
 /// The dtype of a network's first initialised parameter; `None` if none is initialised.
-fn precision<M: Module>(network: &M) -> Option<DType> {
+pub(crate) fn precision<M: Module>(network: &M) -> Option<DType> {
     struct First(Option<DType>);
     impl ModuleVisitor for First {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {

@@ -213,6 +213,8 @@ fn files_of_the_peers_give_their_outputs() -> Result<(), CheckpointError> {
         ("peft", "adapted"),
         ("diffusers", "unscaled"),
         ("diffusers-old", "unscaled"),
+        // With α = 2 r in its metadata.
+        ("diffusers-noted", "adapted"),
     ] {
         let adapters = Adapters::open(data.join(name))?;
         let model = base.with_adapters(&adapters, 1.0)?;

@@ -1,5 +1,6 @@
 //! The processes of `mpirun` as a group.
 
+use mpi::Threading;
 use mpi::collective::{CommunicatorCollectives, Root, SystemOperation};
 use mpi::datatype::Equivalence;
 use mpi::environment::Universe;
@@ -7,6 +8,7 @@ use mpi::point_to_point::{Destination, Source};
 use mpi::topology::Communicator;
 use std::fmt::{Debug, Display, Formatter};
 use std::ops::AddAssign;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use tweedie_train::{Group, GroupError};
 
@@ -48,8 +50,9 @@ impl Mpi {
     /// # Errors
     /// [`GroupError`] if this process has already joined.
     pub fn start() -> Result<Self, GroupError> {
-        let universe = mpi::initialize();
-        let universe = universe.ok_or_else(|| GroupError("MPI was started before".into()))?;
+        // Other threads compute, but this one alone communicates.
+        let universe = mpi::initialize_with_threading(Threading::Funneled);
+        let (universe, _) = universe.ok_or_else(|| GroupError("MPI was started before".into()))?;
         Ok(Self {
             universe,
             summation: Summation::default(),
@@ -62,8 +65,8 @@ impl Mpi {
         Self { summation, ..self }
     }
 
-    /// Runs a program in this process of the run. An error is printed on one line and ends all
-    /// processes, since the others would wait for this one for ever.
+    /// Runs a program in this process of the run. An error, which is printed on one line, or a
+    /// panic ends all processes, since the others would wait for this one for ever.
     pub fn run<E: Display>(program: impl FnOnce(&Self) -> Result<ExitCode, E>) -> ExitCode {
         let group = match Self::start() {
             Ok(group) => group,
@@ -72,9 +75,11 @@ impl Mpi {
                 return ExitCode::FAILURE;
             }
         };
-        match program(&group) {
-            Ok(code) => code,
-            Err(error) => {
+        match catch_unwind(AssertUnwindSafe(|| program(&group))) {
+            Ok(Ok(code)) => code,
+            // The panic has printed its message.
+            Err(_) => group.universe.world().abort(2),
+            Ok(Err(error)) => {
                 let text = error.to_string();
                 let line: Vec<&str> = text.split_whitespace().collect();
                 eprintln!("error: process {}: {}", group.rank(), line.join(" "));

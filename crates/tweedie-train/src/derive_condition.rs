@@ -7,7 +7,8 @@
 use crate::{Batch, Draws, ExampleError, Examples, Request};
 use tweedie_core::Condition;
 
-/// Examples whose conditions are computed from the clean examples and the conditions that they have.
+/// Examples whose conditions are computed from the clean examples and the conditions that they
+/// have.
 ///
 /// The function gets a batch and the random numbers of its examples. A network trained on them
 /// learns `E[x₀ | x_t, y]` for any measurement `y`:

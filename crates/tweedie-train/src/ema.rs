@@ -89,9 +89,9 @@ impl EmaDecay {
     /// ```
     /// use tweedie_train::{EmaDecay, EmaWarmup};
     ///
-    /// // Karras et al. 2024, section 3.1: a standard deviation of 5 % is γ = 16.97.
-    /// let short = EmaDecay::profile(0.05)?;
-    /// assert!(matches!(short.warmup, EmaWarmup::Profile { gamma } if (gamma - 16.97).abs() < 0.01));
+    /// // Karras et al. 2024, section 3.1: a standard deviation of 5 % is γ = 16.97. let short =
+    /// EmaDecay::profile(0.05)?; assert!(matches!(short.warmup, EmaWarmup::Profile { gamma } if
+    /// (gamma - 16.97).abs() < 0.01));
     /// # Ok::<(), tweedie_math::ParameterError>(())
     /// ```
     pub fn profile(std: f64) -> Result<Self, ParameterError> {
@@ -136,11 +136,8 @@ impl EmaDecay {
     /// [`ParameterError`] for the first that is outside its range.
     pub fn check(&self) -> Result<(), ParameterError> {
         let grows = !matches!(self.warmup, EmaWarmup::None | EmaWarmup::Ratio);
-        let whole = self.limit == 1.0 && grows;
-        let (name, fits) = (
-            "the decay of the average",
-            (0.0..1.0).contains(&self.limit) || whole,
-        );
+        let below = self.limit < 1.0 || grows && self.limit <= 1.0;
+        let (name, fits) = ("the decay of the average", self.limit >= 0.0 && below);
         ParameterError::require(
             fits,
             name,

@@ -10,6 +10,14 @@ pub(crate) struct Gathered {
     batch: usize,
 }
 
+/// What a whole batch has yielded.
+pub(crate) struct Whole {
+    pub(crate) losses: Vec<f64>,
+    pub(crate) log_snr: Vec<f64>,
+    /// The place of the first example that is not finite.
+    pub(crate) broken: Option<usize>,
+}
+
 impl Gathered {
     pub(crate) fn new(batch: usize) -> Self {
         let values = vec![0.0; 3 * batch + 1];
@@ -34,10 +42,7 @@ impl Gathered {
     }
 
     /// Losses, log-SNRs and the first example that is not finite, of all processes.
-    pub(crate) fn over(
-        mut self,
-        group: &impl Group,
-    ) -> Result<(Vec<f64>, Vec<f64>, Option<usize>), GroupError> {
+    pub(crate) fn over(mut self, group: &impl Group) -> Result<Whole, GroupError> {
         group.sum_f64(&mut self.values)?;
         let batch = self.batch;
         let broken = self.values[2 * batch..3 * batch].iter();
@@ -48,6 +53,10 @@ impl Gathered {
         if !has_levels {
             log_snr.clear();
         }
-        Ok((self.values, log_snr, broken))
+        Ok(Whole {
+            losses: self.values,
+            log_snr,
+            broken,
+        })
     }
 }

@@ -5,8 +5,8 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 
-/// Sums gradients in pairs, the sums in pairs, and so on. The sum of a power of two of parts is then
-/// made of the sums of its halves, in whichever process these are.
+/// Sums gradients in pairs, the sums in pairs, and so on. The sum of a power of two of parts is
+/// then made of the sums of its halves, in whichever process these are.
 #[derive(Default)]
 pub(crate) struct PairwiseSum(Vec<(u32, GradientsParams)>);
 
@@ -53,8 +53,8 @@ impl ModuleVisitor for Add {
     }
 }
 
-/// Sums gradients over the processes of a group, in one reduction. A process without a part of the
-/// batch adds zeros.
+/// Sums gradients over the processes of a group in `f32`, in one reduction. A process without a
+/// part of the batch adds zeros.
 pub(crate) fn sum_over<M: Module>(
     group: &impl Group,
     module: &M,
@@ -91,6 +91,9 @@ struct Flat {
 
 impl ModuleVisitor for Flat {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !param.is_require_grad() {
+            return;
+        }
         let gradient = self.gradients.get::<D>(param.id);
         self.used.push(if gradient.is_some() { 1.0 } else { 0.0 });
         match gradient {
@@ -111,6 +114,9 @@ struct Unflat<'a> {
 
 impl ModuleVisitor for Unflat<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !param.is_require_grad() {
+            return;
+        }
         let value = param.val().without_autodiff();
         let (own, rest) = self.values.split_at(value.shape().num_elements());
         self.values = rest;

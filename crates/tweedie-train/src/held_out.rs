@@ -1,6 +1,6 @@
 //! Losses on held-out examples, with the same times and noise at every call.
 
-use crate::trainer::ask;
+use crate::own_part::ask;
 use crate::{Draws, Examples, Loss, Objective, Request, TrainError, Trainer};
 use burn::module::Module;
 
@@ -74,7 +74,7 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
             let request = Request::new(indices, &device, HELD_OUT).starting_at(first);
             let batch = ask(examples, &request)?;
             let uniform = indices.iter().map(|&i| uniform(i)).collect();
-            let mut draws = Draws::new(uniform, HELD_OUT_NOISE, first);
+            let mut draws = Draws::new(uniform, HELD_OUT_NOISE, first).evaluating();
             let found = self.objective.losses(self.average(), batch, &mut draws)?;
             losses.extend(found.values.into_data().iter::<f64>());
             log_snr.extend(found.log_snr);

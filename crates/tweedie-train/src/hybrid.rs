@@ -86,6 +86,13 @@ impl Hybrid {
         noise: Tensor<D>,
     ) -> Result<Tensor<1>, InputError> {
         let chain = &self.simple.schedule;
+        assert_eq!(nodes.len(), clean.dims()[0], "one node for each sample");
+        let on_chain = |node: &usize| *node < chain.len();
+        assert!(
+            nodes.iter().all(on_chain),
+            "nodes {nodes:?} of {}",
+            chain.len()
+        );
         let last = (chain.len() - 1).max(1) as f64;
         let times: Vec<f64> = nodes.iter().map(|&node| node as f64 / last).collect();
         let condition = ();
@@ -123,11 +130,8 @@ impl Hybrid {
         let simple = self
             .simple
             .weighted(model, &clean, times, noise, prediction.clone())?;
-        let kind = model.prediction();
-        let skip = levels.column(&clean, |level| kind.to_clean(level).skip);
-        let out = levels.column(&clean, |level| kind.to_clean(level).out);
         // The bound trains the variance alone.
-        let estimate = noisy * skip + prediction.detach() * out;
+        let estimate = model.clean_at(noisy, prediction.detach(), &levels);
         let terms = self.terms(&nodes, clean, estimate, (v + 1.0) * 0.5);
         let values = shape[1..].iter().product::<usize>() as f64;
         let bound = terms * (self.weight * chain.len() as f64 / (values * LN_2));

@@ -16,7 +16,8 @@
 //! | [`Elbo`]: the loss of a variational autoencoder | `elbo.rs` |
 //! | [`Trainer`]: the training loop | `trainer.rs` |
 //! | [`Group`]: several processes that train together | `group.rs` |
-//! | its checkpoints and their folder | `checkpoint.rs`, `run_folder.rs` |
+//! | its checkpoints, their folder, and the best of them | `checkpoint.rs`, `run_folder.rs`, `score.rs` |
+//! | a process's part of a step | `own_part.rs` |
 //! | [`AdamW`]: the optimizer | `adamw.rs` |
 //! | [`Ema`]: the running average of the weights | `ema.rs` |
 //! | [`post_hoc_average`]: an average of any length, after the run | `post_hoc.rs` |
@@ -79,11 +80,13 @@ mod learned_weight;
 mod learning_rate;
 mod loss_aware;
 mod objective;
+mod own_part;
 mod post_hoc;
 mod progress;
 mod read_ahead;
 mod run_folder;
 mod run_log;
+mod score;
 mod score_matching;
 mod self_conditioning;
 mod settings;
@@ -108,10 +111,9 @@ pub use objective::{Draws, Loss, Losses, Objective};
 pub use post_hoc::{Profile, post_hoc_average, post_hoc_weights};
 pub use progress::ProgressLine;
 pub use read_ahead::ReadAhead;
-pub use run_folder::{
-    RunError, best_checkpoint, check_run_folder, has_checkpoint, record_score, write_checksums,
-};
+pub use run_folder::{RunError, check_run_folder, has_checkpoint, write_checksums};
 pub use run_log::RunLog;
+pub use score::{best_checkpoint, record_score};
 pub use score_matching::{Distance, ScoreMatching};
 pub use self_conditioning::SelfConditioning;
 pub use settings::TrainSettings;

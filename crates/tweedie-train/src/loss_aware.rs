@@ -176,6 +176,10 @@ impl<M, const D: usize, C, O: Loss<M, D, C>> Loss<M, D, C> for LossAware<O> {
         batch: Batch<D, C>,
         draws: &mut Draws,
     ) -> Result<Losses, InputError> {
+        // Evaluations compare two models at the same levels.
+        if !draws.is_training() {
+            return self.objective.losses(model, batch, draws);
+        }
         let warped = self.warped(draws.uniform());
         let weights: Vec<f64> = warped.iter().map(|&(_, weight, _)| weight).collect();
         draws.set_uniform(warped.into_iter().map(|(quantile, ..)| quantile).collect());

@@ -122,6 +122,7 @@ impl Losses {
 pub struct Draws {
     uniform: Vec<f64>,
     noise: HostNoise,
+    is_training: bool,
 }
 
 impl Draws {
@@ -132,7 +133,23 @@ impl Draws {
         Self {
             uniform,
             noise: HostNoise::seeded(seed).starting_at(first as u64),
+            is_training: true,
         }
+    }
+
+    /// The numbers for an evaluation on held-out examples, which have to be the same in each.
+    #[must_use]
+    pub fn evaluating(self) -> Self {
+        Self {
+            is_training: false,
+            ..self
+        }
+    }
+
+    /// Whether the numbers are for a training step, and not for an evaluation.
+    #[must_use]
+    pub fn is_training(&self) -> bool {
+        self.is_training
     }
 
     /// A number in `[0, 1)` for each example. Those of a whole batch are stratified.

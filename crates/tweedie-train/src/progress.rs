@@ -13,13 +13,17 @@ pub struct ProgressLine {
     smoothed: Option<f64>,
     began: Instant,
     waited: Duration,
+    is_silent: bool,
 }
 
 impl ProgressLine {
-    /// A bar that shows nothing, for all processes of a group but one.
+    /// A bar that shows and says nothing, for all processes of a group but one.
     #[must_use]
     pub fn hidden() -> Self {
-        Self::of(ProgressBar::hidden())
+        Self {
+            is_silent: true,
+            ..Self::of(ProgressBar::hidden())
+        }
     }
 
     fn of(bar: ProgressBar) -> Self {
@@ -28,6 +32,7 @@ impl ProgressLine {
             smoothed: None,
             began: Instant::now(),
             waited: Duration::ZERO,
+            is_silent: false,
         }
     }
 
@@ -64,7 +69,7 @@ impl ProgressLine {
         let smoothed = 0.98 * before + 0.02 * report.loss;
         self.smoothed = Some(smoothed);
         let pace = self.bar.per_sec() * report.batch as f64;
-        // Waiting for examples is worth a word only if it takes time.
+        // The share is shown from 1 % on.
         let waited = match self.waited_share() {
             share if share >= 0.01 => format!("  {:.0} % waiting for data", 100.0 * share),
             _ => String::new(),
@@ -88,6 +93,9 @@ impl ProgressLine {
 
     /// Prints a line above the bar.
     pub fn say(&self, line: impl AsRef<str>) {
+        if self.is_silent {
+            return;
+        }
         if self.bar.is_hidden() {
             use std::io::Write;
             // A closed output is no reason to end a run.

@@ -29,13 +29,12 @@ use tweedie_core::Condition;
 ///     Ok(Batch { clean: Tensor::<2>::from_data(data, request.device), condition: () })
 /// });
 ///
-/// let device = Device::flex();
-/// let network = seeded(0, &device, MlpConfig::new(2).with_width(8).init(&device)?);
-/// let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
-/// let settings = TrainSettings::default().with_steps(3).with_batch(8);
-/// let mut trainer = Trainer::new(model, ScoreMatching::new(VariancePreserving::default()), settings)?;
-/// while trainer.step(&examples)?.is_some() {}
-/// println!("waited for {:?}", examples.waited());
+/// let device = Device::flex(); let network = seeded(0, &device,
+/// MlpConfig::new(2).with_width(8).init(&device)?); let model = Preconditioned::new(network,
+/// Prediction::Velocity, TimeInput::LogSnr); let settings =
+/// TrainSettings::default().with_steps(3).with_batch(8); let mut trainer = Trainer::new(model,
+/// ScoreMatching::new(VariancePreserving::default()), settings)?; while
+/// trainer.step(&examples)?.is_some() {} println!("waited for {:?}", examples.waited());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -128,7 +127,7 @@ impl<T, S> Drop for ReadAhead<T, S> {
         self.shared.lock().ended = true;
         self.shared.work.notify_all();
         for thread in self.threads.drain(..) {
-            // A thread that panicked has nothing more to say.
+            // A panic in `read` has become an error.
             let _ = thread.join();
         }
     }
@@ -188,22 +187,27 @@ where
         let began = Instant::now();
         let mut state = self.shared.lock();
         // What is needed now goes before what is read ahead.
-        for &index in request.indices.iter().rev() {
+        for &index in request.indices {
             state.wanted.retain(|&other| other != index);
-            if !state.knows(index) {
-                state.wanted.push_front(index);
-            }
         }
-        self.shared.work.notify_all();
-        let missing = |state: &mut Pending<T>| {
-            let done = &state.done;
-            request
-                .indices
-                .iter()
-                .any(|index| !done.contains_key(index))
-        };
-        let waited = self.shared.news.wait_while(state, missing);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        while request
+            .indices
+            .iter()
+            .any(|index| !state.done.contains_key(index))
+        {
+            // Another thread may have taken an example that both need.
+            for &index in request.indices.iter().rev() {
+                if !state.knows(index) {
+                    state.wanted.push_front(index);
+                }
+            }
+            self.shared.work.notify_all();
+            state = self
+                .shared
+                .news
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
         state.waited += began.elapsed();
         let mut items = Vec::with_capacity(request.indices.len());
         let mut failed = None;
@@ -222,6 +226,8 @@ where
             state.done.remove(index);
         }
         drop(state);
+        // Another thread may wait for what this one has taken.
+        self.shared.news.notify_all();
         (self.stack)(&items, request)
     }
 }

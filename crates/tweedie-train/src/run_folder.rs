@@ -60,10 +60,10 @@ pub enum RunError {
 }
 
 pub(crate) const RUN: &str = "run.json";
-const LATEST: &str = "latest";
+pub(crate) const LATEST: &str = "latest";
 const SUMS: &str = "SHA256SUMS";
 
-const BEST: &str = "best";
+pub(crate) const BEST: &str = "best";
 
 /// The names of a checkpoint's tensor files: parameters, AdamW's moments, averages.
 pub(crate) fn tensor_files(averages: usize) -> Vec<String> {
@@ -180,19 +180,10 @@ impl RunFolder<'_> {
         }
     }
 
-    fn latest_name(&self) -> Option<String> {
+    pub(crate) fn latest_name(&self) -> Option<String> {
         let text = read_text(self.0.join(LATEST), MOST_BYTES).ok()?;
         let name = text.trim_end();
         step_of(name).map(|_| name.into())
-    }
-
-    /// The name and the score of the best checkpoint.
-    fn best(&self) -> Option<(String, f64)> {
-        let text = read_text(self.0.join(BEST), MOST_BYTES).ok()?;
-        let (name, score) = text.trim_end().split_once(' ')?;
-        let score = score.parse().ok()?;
-        (step_of(name).is_some() && self.0.join(name).join(RUN).is_file())
-            .then(|| (name.into(), score))
     }
 
     /// A name for the checkpoint of a step that no checkpoint has.
@@ -208,7 +199,13 @@ impl RunFolder<'_> {
     /// saves have left.
     fn prune(&self, latest: &str, keep: usize) -> Result<(), RunError> {
         let (mut found, mut cut_off) = (Vec::new(), Vec::new());
-        let best = self.best().map(|(name, _)| name);
+        let mut best = self.best().map(|(name, _)| name);
+        if best.as_deref().and_then(step_of) > step_of(latest) {
+            // The run went back, or another run began here.
+            let path = self.0.join(BEST);
+            std::fs::remove_file(&path).map_err(file(&path))?;
+            best = None;
+        }
         for entry in std::fs::read_dir(self.0).map_err(file(self.0))? {
             let name = entry.map_err(file(self.0))?.file_name();
             let name = name.to_string_lossy().into_owned();
@@ -242,7 +239,7 @@ impl RunFolder<'_> {
 }
 
 /// The step in the name of a checkpoint, and its number among those of the step.
-fn step_of(name: &str) -> Option<(usize, usize)> {
+pub(crate) fn step_of(name: &str) -> Option<(usize, usize)> {
     let rest = name.strip_prefix("step-")?;
     let (step, number) = rest.split_once('-').unwrap_or((rest, "0"));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -267,16 +264,18 @@ fn remove(folder: &Path) -> io::Result<()> {
                 .into_owned();
             // burn writes `model.bpk.<process>-<number>.tmp` before it renames.
             let of_burn = name.ends_with(".tmp") && name.contains(".bpk.");
-            if of_burn || name.ends_with(".partial") {
+            let average = name.starts_with("average") && name.ends_with(".bpk");
+            if of_burn || average || name.ends_with(".partial") {
                 absent(std::fs::remove_file(path))?;
             }
         }
     }
     // While `run.json` is there, the next save finds what is left after a kill.
-    for name in tensor_files(averages(folder).max(1)) {
-        absent(std::fs::remove_file(folder.join(name)))?;
-    }
-    for name in [SUMS, RUN] {
+    for name in tensor_files(0)
+        .iter()
+        .map(String::as_str)
+        .chain([SUMS, RUN])
+    {
         absent(std::fs::remove_file(folder.join(name)))?;
     }
     match absent(std::fs::remove_dir(folder)) {
@@ -302,35 +301,6 @@ pub fn check_run_folder(directory: impl AsRef<Path>) -> Result<(), RunError> {
     let trial = existing.join(".tweedie-trial.partial");
     std::fs::write(&trial, b"").map_err(file(directory))?;
     std::fs::remove_file(&trial).map_err(file(directory))
-}
-
-/// Records the score of the latest checkpoint of the run in `directory`, such as its loss on
-/// held-out examples. Returns whether it is the lowest so far. The checkpoint with the lowest score
-/// is kept in addition to [`TrainSettings::keep`](crate::TrainSettings::keep) others.
-///
-/// # Errors
-/// [`RunError::File`] if there is no checkpoint, or a file cannot be written.
-pub fn record_score(directory: impl AsRef<Path>, score: f64) -> Result<bool, RunError> {
-    let folder = RunFolder(directory.as_ref());
-    let latest = folder.latest_name().ok_or_else(|| {
-        let path = folder.0.join(LATEST);
-        file(&path)("the folder holds no checkpoint")
-    })?;
-    let is_best = folder.best().is_none_or(|(_, best)| score < best);
-    if is_best {
-        let path = folder.0.join(BEST);
-        let text = format!("{latest} {score}\n");
-        replace_file(&path, text.as_bytes()).map_err(file(&path))?;
-    }
-    Ok(is_best)
-}
-
-/// The checkpoint with the lowest score of the run in `directory`, and this score.
-#[must_use]
-pub fn best_checkpoint(directory: impl AsRef<Path>) -> Option<(PathBuf, f64)> {
-    let directory = directory.as_ref();
-    let (name, score) = RunFolder(directory).best()?;
-    Some((directory.join(name), score))
 }
 
 /// Returns whether `directory` holds a saved run.

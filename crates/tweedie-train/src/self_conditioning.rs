@@ -3,9 +3,9 @@
 //! # Reference
 //! Chen, Zhang & Hinton 2023, section 3.2 and algorithm 1, arXiv:2208.04202.
 
+use crate::score_matching::of_clean;
 use crate::{Batch, Draws, Loss, Losses, Objective, ScoreMatching, TrainError};
 use burn::module::{Module, ModuleDisplay};
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_core::{InputError, Levels, Network, Preconditioned, WithEstimate};
 use tweedie_math::{LossWeight, Schedule, Weighting};
@@ -62,10 +62,8 @@ where
         let noisy = levels.corrupt(clean.clone(), noise.clone());
         let plain = model.valid();
         let output = plain.predict_with(noisy.clone(), &levels, &nothing);
-        let kind = model.prediction();
-        let skip = levels.column(&clean, |level| kind.to_clean(level).skip);
-        let out = levels.column(&clean, |level| kind.to_clean(level).out);
-        let estimate: Tensor<D> = (noisy * skip + output * out).detach();
+        of_clean("the network's output", clean.dims(), output.dims())?;
+        let estimate = plain.clean_at(noisy, output, &levels).detach();
         let shown = is_shown.float().cast(estimate.dtype());
         let condition = condition.with_estimate(estimate * shown);
 

@@ -1,7 +1,7 @@
 //! The settings of a run, with their builders and their ranges.
 
 use crate::{AdamWSettings, Decay, EmaDecay, LearningRate};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use tweedie_math::ParameterError;
 
 /// The settings of a training run.
@@ -32,6 +32,7 @@ pub struct TrainSettings {
     /// default one of 0.999, with [`EmaWarmup::Ratio`](crate::EmaWarmup::Ratio).
     ///
     /// Each average takes the memory of the parameters.
+    #[serde(deserialize_with = "one_or_several")]
     pub ema: Vec<EmaDecay>,
     /// The run stops after this many steps in a row whose loss or gradient is not finite, at least
     /// 1; default 10.
@@ -196,4 +197,18 @@ impl TrainSettings {
         )?;
         self.ema.iter().try_for_each(EmaDecay::check)
     }
+}
+
+/// Reads a list, or the single value that older runs have.
+fn one_or_several<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<EmaDecay>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        One(EmaDecay),
+        Several(Vec<EmaDecay>),
+    }
+    Ok(match Stored::deserialize(from)? {
+        Stored::One(decay) => vec![decay],
+        Stored::Several(decays) => decays,
+    })
 }

@@ -1,20 +1,18 @@
 //! The training loop, one step at a time.
 
 use crate::adamw::AdamW;
-use crate::gathered::Gathered;
-use crate::gradients::{PairwiseSum, sum_over};
+use crate::gathered::Whole;
+use crate::gradients::sum_over;
 use crate::in_place::InPlace;
 use crate::{
-    Alone, Batch, Draws, Ema, ExampleError, Examples, Group, Loss, Losses, Objective, Request,
-    Shuffle, TrainError, TrainSettings, clip_global_norm,
+    Alone, Ema, Examples, Group, GroupError, Loss, Objective, Shuffle, TrainError, TrainSettings,
+    clip_global_norm,
 };
 use burn::module::{Module, ModuleMapper, Param};
-use burn::optim::GradientsParams;
 use burn::tensor::{Device, GradientCheckpointingStrategy, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use std::time::{Duration, Instant};
-use tweedie_core::{Condition, ConditionError, InputError, lock_generator, per_sample_sum};
+use std::time::Duration;
 use tweedie_math::stratified;
 
 /// The result of a training step.
@@ -180,10 +178,12 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
     ///
     /// Every process computes [`TrainSettings::accumulation`] parts of the batch. The parts are
     /// summed in pairs, so that the number of processes changes no bit of the run, if it and the
-    /// accumulation are powers of two with the same product, and if the group sums in pairs too.
+    /// accumulation are powers of two with the same product, if the group sums in pairs too, and if
+    /// the parameters are `f32`. Gradients of other precisions are exchanged as `f32`.
     ///
     /// # Errors
-    /// As [`step`](Self::step), and [`TrainError::Group`] if another process cannot be reached.
+    /// As [`step`](Self::step), and [`TrainError::Group`] if another process cannot be reached or
+    /// has failed.
     ///
     /// # Panics
     /// As [`step`](Self::step).
@@ -206,7 +206,6 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
         let shift = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
         let [of_noise, of_dropout, of_data] = [(); 3].map(|()| rng.next_u64());
         let uniform = stratified(shift, batch);
-        let device = self.plain_device();
 
         let own = self.settings.accumulation;
         let size = batch.div_ceil(own * group.size());
@@ -221,38 +220,25 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
             let next = order.batch(self.used + batch as u64, batch);
             examples.prepare(&next[places(batch)]);
         }
-        let mut sum = PairwiseSum::default();
-        let (mut all, mut waited) = (Gathered::new(batch), Duration::ZERO);
-        for first in places(batch).step_by(size) {
-            let indices = &indices[first..batch.min(first + size)];
-            let request = Request::new(indices, &device, of_data).starting_at(first);
-            let own = uniform[first..first + indices.len()].to_vec();
-            let mut draws = Draws::new(own, of_noise, first);
-            let began = Instant::now();
-            let part = ask(examples, &request)?;
-            waited += began.elapsed();
-            let clean = part.clean.clone();
-            // Dropout draws from burn's process-wide generator, even as late as in the backward
-            // pass.
-            let turn = lock_generator();
-            device.seed(of_dropout.wrapping_add((first / size) as u64));
-            let found: Losses = self.objective.losses(&self.model, part, &mut draws)?;
-            let (values, count) = (found.values, indices.len());
-            if values.dims() != [count] {
-                let name = "the losses of a batch";
-                return Err(shape(name, &values.dims(), format!("[{count}]")));
-            }
-            let mean = values.clone().sum() / batch as f64;
-            let gradients = GradientsParams::from_grads(mean.backward(), &*self.model);
-            drop(turn);
-            sum.add(&*self.model, gradients);
-            let values: Vec<f64> = values.into_data().iter::<f64>().collect();
-            let broken = values.iter().any(|loss| !loss.is_finite());
-            let broken = broken.then(|| not_finite(&clean)).flatten();
-            all.part(first, &values, &found.log_snr, broken);
+        let own = self.own_part(
+            examples,
+            &indices,
+            (places(batch), size),
+            [of_noise, of_dropout, of_data],
+            &uniform,
+        );
+        // The others would wait for this process for ever.
+        if group.any(own.is_err())? {
+            own?;
+            return Err(GroupError("it could not make its part of the step".into()).into());
         }
-        let gradients = sum_over(group, &*self.model, sum.total(&*self.model))?;
-        let (losses, log_snr, broken) = all.over(group)?;
+        let (gradients, all, waited) = own?;
+        let gradients = sum_over(group, &*self.model, gradients)?;
+        let Whole {
+            losses,
+            log_snr,
+            broken,
+        } = all.over(group)?;
         let learning_rate = self.settings.learning_rate.at(step, self.settings.steps);
         let clip = self.settings.clip.unwrap_or(f64::INFINITY);
         let (gradients, norm) = clip_global_norm(&*self.model, gradients, clip);
@@ -329,48 +315,6 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
         let devices = self.average().devices();
         devices.into_iter().next().unwrap_or_default()
     }
-}
-
-/// Asks for examples and checks that they are as many as asked for.
-pub(crate) fn ask<const D: usize, E: Examples<D>>(
-    examples: &E,
-    request: &Request<'_>,
-) -> Result<Batch<D, E::Condition>, TrainError> {
-    let read = examples.batch(request).map_err(unread)?;
-    let Batch { clean, condition } = read;
-    let count = request.indices.len();
-    if clean.dims()[0] != count {
-        let (name, expected) = ("a batch of examples", format!("[{count}, …]"));
-        return Err(shape(name, &clean.dims(), expected));
-    }
-    condition.check(&clean.dims()).map_err(InputError::from)?;
-    let condition = condition.for_batch(count);
-    Ok(Batch { clean, condition })
-}
-
-/// An unfit condition is wrong input and not an unreadable example.
-fn unread(error: ExampleError) -> TrainError {
-    match error.downcast::<ConditionError>() {
-        Ok(error) => InputError::from(*error).into(),
-        Err(error) => TrainError::Data(error),
-    }
-}
-
-fn shape(name: &'static str, found: &[usize], expected: String) -> TrainError {
-    let found = found.to_vec();
-    InputError::Shape {
-        name,
-        found,
-        expected,
-    }
-    .into()
-}
-
-/// The index of the first sample with a value that is not finite.
-fn not_finite<const D: usize>(x: &Tensor<D>) -> Option<usize> {
-    let zeros = per_sample_sum(x.clone() * 0.0).into_data();
-    let mut zeros = zeros.iter::<f64>();
-    zeros.position(|zero| zero != 0.0)
 }
 
 /// The model with autodiff, and with gradient checkpointing if the settings ask for it.

@@ -31,7 +31,10 @@ fn fresh() -> Preconditioned<Mlp> {
 /// Trains to the end, from the last checkpoint if there is one; saves after every third step.
 fn train(folder: &Path) -> Run {
     let objective = ScoreMatching::new(VariancePreserving::default());
-    let settings = TrainSettings::default().with_steps(STEPS).with_batch(8);
+    let settings = TrainSettings::default()
+        .with_steps(STEPS)
+        .with_batch(8)
+        .with_emas([0.9, 0.99]);
     let points: Tensor<2> = HostNoise::seeded(1).normal([64, 2], &Device::flex());
     let run = match has_checkpoint(folder) {
         true => Run::resume(folder, fresh(), objective, settings, &"points"),
@@ -90,6 +93,7 @@ fn a_killed_run_ends_as_one_that_was_left_alone() {
         let ended = status.success() || status.code().is_none();
         assert!(ended, "kill {kill}: {status}");
     }
+    assert!(has_checkpoint(&killed), "no kill came after a save");
     let [killed, alone] = [killed, alone].map(|place| train(&place));
     assert_eq!(killed.done(), STEPS);
     assert!(bits(killed.average()) == bits(alone.average()));

@@ -131,9 +131,15 @@ fn a_resumed_run_draws_the_same_levels() -> Result<(), TrainError> {
             Some(expected)
         );
     }
-    // Without its memory, the run would differ.
+    // A memory of other intervals does not fit.
     let mut run = objective();
     assert!(!Objective::<Nothing>::recall(&mut run, &[9.0, 1.0]));
+    // Held-out losses are those of the plain objective, whatever was learned.
+    let plain = Trainer::new(Nothing::new(), Known, settings(20, 4))?;
+    assert_eq!(
+        resumed.held_out(&examples())?.losses,
+        plain.held_out(&examples())?.losses
+    );
     Ok(())
 }
 

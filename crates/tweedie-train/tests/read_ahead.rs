@@ -56,6 +56,7 @@ fn two_batches_are_in_memory() {
         Ok(index as f32)
     };
     let examples = ReadAhead::new(1_000_000, 2, read, stack);
+    assert_eq!(count.load(Ordering::SeqCst), 0);
     let first: Vec<usize> = (0..50).collect();
     let second: Vec<usize> = (50..100).collect();
     examples.prepare(&first);
@@ -63,6 +64,31 @@ fn two_batches_are_in_memory() {
     assert_eq!(values(&examples, &first), first);
     assert_eq!(values(&examples, &second), second);
     assert_eq!(count.load(Ordering::SeqCst), 100);
+    // What a batch has taken is gone: it is read once more.
+    assert_eq!(values(&examples, &first), first);
+    assert_eq!(count.load(Ordering::SeqCst), 150);
+}
+
+/// Two threads may ask for the same examples.
+#[test]
+fn consumers_share_examples() {
+    let read = |index: usize| {
+        std::thread::sleep(Duration::from_micros(200));
+        Ok(index as f32)
+    };
+    let examples = Arc::new(ReadAhead::new(50, 2, read, stack));
+    let ask = |_| {
+        let examples = Arc::clone(&examples);
+        std::thread::spawn(move || {
+            for _ in 0..20 {
+                assert_eq!(values(&*examples, &[1, 2, 3]), [1, 2, 3]);
+            }
+        })
+    };
+    let threads: Vec<_> = (0..3).map(ask).collect();
+    threads
+        .into_iter()
+        .for_each(|thread| thread.join().expect("a thread"));
 }
 
 /// An unreadable example is the error of its batch; a panic does not hang the run.

@@ -6,7 +6,9 @@ use burn::tensor::{Device, Tensor};
 use tweedie_core::{Denoiser, HostNoise, Noise, Preconditioned, TimeInput, lock_generator};
 use tweedie_math::{Prediction, Schedule, VariancePreserving};
 use tweedie_models::{Unet, UnetConfig, seeded};
-use tweedie_train::{LearningRate, ScoreMatching, TrainError, TrainSettings, Trainer};
+use tweedie_train::{
+    LearningRate, ScoreMatching, TrainError, TrainSettings, Trainer, write_checksums,
+};
 
 type Run = Trainer<Preconditioned<Unet>, ScoreMatching<VariancePreserving>>;
 
@@ -213,5 +215,34 @@ fn two_runs_at_once_are_two_runs_one_after_the_other() -> Result<(), TrainError>
     for found in together {
         assert_eq!(found?, alone);
     }
+    Ok(())
+}
+
+/// A `run.json` of an older version, with one average and without later fields, still opens.
+#[test]
+fn older_runs_open() -> Result<(), TrainError> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path();
+    let mut run = Run::new(fresh(), objective(), settings(7))?;
+    run.step(&images())?;
+    run.save(place, &"a U-Net")?;
+    let path = place.join("step-000001/run.json");
+    let text = std::fs::read_to_string(&path).expect("a file");
+    let mut stored: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    // The version of burn is that of the workspace.
+    let workspace = include_str!("../../../Cargo.toml");
+    let burn = stored["burn"].as_str().expect("a version");
+    assert!(
+        workspace.contains(&format!("\nburn = {{ version = \"={burn}\"")),
+        "{burn}"
+    );
+    let decay = stored["settings"]["ema"][0].take();
+    stored["settings"]["ema"] = decay;
+    let fields = stored.as_object_mut().expect("fields");
+    assert!(fields.remove("burn").is_some() && fields.remove("memory").is_none());
+    std::fs::write(&path, stored.to_string()).expect("a file");
+    write_checksums(place.join("step-000001")).expect("hashes");
+    let resumed = Run::resume(place, fresh(), objective(), settings(7), &"a U-Net")?;
+    assert_eq!((resumed.done(), resumed.earlier_settings().len()), (1, 0));
     Ok(())
 }

@@ -88,7 +88,7 @@ fn an_estimate_adds_nothing_to_the_exact_denoiser() -> Result<(), TrainError> {
     let objective = SelfConditioning(ScoreMatching::new(VariancePreserving::default()));
     let mut run = Trainer::new(model, objective, settings)?;
     while run.step(&examples)?.is_some() {}
-    // Each level has more noise than the one before, so every estimate begins anew.
+    // Each level has more noise than the one before, so every estimate begins a new run.
     let recall = || Recall::new(run.average().clone(), Conditions::none());
     let once = error(&recall());
     let twice = error(&Twice(&recall()));

@@ -49,7 +49,7 @@ pub struct Arguments {
         help_heading = "Data"
     )]
     pub enlarge: Option<usize>,
-    /// Do not train on the last N images, and measure the loss on them
+    /// Do not train on the last N images, or N at random of a folder, and measure the loss on them
     #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Data")]
     pub held_out: usize,
 
@@ -144,7 +144,7 @@ pub struct Arguments {
     /// Continue from the checkpoint in the output folder; steps, batch, rate and decay may change
     #[arg(long, help_heading = "Output")]
     pub resume: bool,
-    /// Print the configuration, the size of the network, the speed and the memory, and write nothing
+    /// Print configuration, size of the network, speed and memory, and write nothing
     #[arg(long, help_heading = "Output")]
     pub dry_run: bool,
     /// Write a grid of samples every N steps

@@ -82,9 +82,10 @@ pub fn examples(
     device: &Device,
 ) -> Result<[Data; 2], Box<dyn Error>> {
     let count = classes(config);
-    let split = images.count() - arguments.held_out;
-    let of = |range| images.examples(range, count.is_some(), arguments.readers);
-    let (train, held_out) = (of(0..split), of(split..images.count()));
+    let order = images.order();
+    let (train, held_out) = order.split_at(order.len() - arguments.held_out);
+    let of = |indices| images.examples(indices, count.is_some(), arguments.readers);
+    let (train, held_out) = (of(train), of(held_out));
     let train: Data = match arguments.mirror {
         true => Box::new(Mirrored(train)),
         false => train,

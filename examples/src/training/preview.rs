@@ -7,8 +7,10 @@ use tweedie::math::ParameterError;
 use tweedie::prelude::*;
 use tweedie::train::{Batch, Examples, Request};
 
-/// Draws samples by 50 steps of DDIM, with estimates clamped to the images' range: 64, or a row of 8 of each class. A network that enlarges
-/// images gets eight of `data`: the rows are the images, their reductions and three samples.
+/// Draws 64 samples, or 8 of each class, by 50 steps of DDIM with estimates clamped to `[−1, 1]`.
+///
+/// A network that enlarges images gets eight of `data`. The rows are then the images, their
+/// low-resolution versions and three samples.
 ///
 /// # Errors
 /// If the network or the data refuse.
@@ -18,7 +20,10 @@ pub(super) fn samples(
     data: &Data,
     device: &Device,
 ) -> Result<Tensor<4>, Box<dyn Error>> {
-    let sampler = Sampler::new(Ddim::deterministic(), arguments.path()?);
+    let sampler = Sampler::new(
+        Ddim::deterministic(),
+        arguments.path(model.config().prediction)?,
+    );
     let mut noise = HostNoise::seeded(0);
     if arguments.enlarge.is_some() {
         let indices: Vec<usize> = (0..8.min(data.len())).collect();

@@ -23,6 +23,10 @@ struct Description<'a> {
     config: &'a ModelConfig,
     images: usize,
     checksum: u32,
+    held_out: usize,
+    enlarge: Option<usize>,
+    mirror: bool,
+    drop: f64,
 }
 
 /// Trains a network together with the other processes of the group. The first one writes.
@@ -37,7 +41,7 @@ pub fn train(arguments: &Arguments, group: &impl Group) -> Result<ExitCode, Box<
     }
     let device = Device::default();
     let images = arguments.images()?;
-    let deviation = images.deviation(&device)?;
+    let deviation = images.deviation(arguments.readers, &device)?;
     let (config, model) = arguments.network(&images, deviation, &device)?;
     let [checkpoints, exported] = ["checkpoints", "model"].map(|name| arguments.out.join(name));
     if has_checkpoint(&checkpoints) && !arguments.resume {
@@ -55,7 +59,14 @@ pub fn train(arguments: &Arguments, group: &impl Group) -> Result<ExitCode, Box<
         config: &config,
         images: images.count(),
         checksum: images.checksum(),
+        held_out: arguments.held_out,
+        enlarge: arguments.enlarge,
+        mirror: arguments.mirror,
+        drop: arguments.drop,
     };
+    if arguments.diffusers {
+        config.network.published(config.size)?;
+    }
     let steps = settings.steps;
     let mut trainer: Run = if arguments.resume {
         Trainer::resume(&checkpoints, model, objective, settings, &description)?
@@ -67,6 +78,9 @@ pub fn train(arguments: &Arguments, group: &impl Group) -> Result<ExitCode, Box<
     }
     let mut log = None;
     if writes {
+        for error in images.skipped() {
+            println!("skipped {error}");
+        }
         std::fs::create_dir_all(&arguments.out)?;
         log = Some(RunLog::open(
             arguments.out.join("log.jsonl"),

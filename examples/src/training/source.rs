@@ -2,13 +2,12 @@
 
 use super::{Arguments, of_classes};
 use std::error::Error;
-use std::ops::Range;
 use std::sync::Arc;
 use tweedie::burn::tensor::TensorData;
-use tweedie::image::ImageFolder;
+use tweedie::image::{ImageError, ImageFolder};
 use tweedie::models::Conditions;
 use tweedie::prelude::*;
-use tweedie::train::{Batch, ExampleError, Examples, FnExamples, ReadAhead, Request};
+use tweedie::train::{Batch, ExampleError, Examples, FnExamples, ReadAhead, Request, Shuffle};
 
 /// Images with their classes.
 #[derive(Clone, Debug)]
@@ -42,9 +41,6 @@ impl Arguments {
                 } else {
                     images
                 };
-                for error in images.skipped() {
-                    println!("skipped {error}");
-                }
                 Source::Folder(Arc::new(images))
             }
             (path, None) => {
@@ -121,35 +117,60 @@ impl Source {
         }
     }
 
-    /// The standard deviation of the first images' values in `[−1, 1]`, about their mean, to three
-    /// digits.
+    /// Why files were left out.
+    #[must_use]
+    pub fn skipped(&self) -> &[ImageError] {
+        match self {
+            Self::Memory(_) => &[],
+            Self::Folder(images) => images.skipped(),
+        }
+    }
+
+    /// The standard deviation of the values of at most 2,000 images in `[−1, 1]`, about their mean,
+    /// to three digits.
     ///
     /// It is part of the network, so every process has to find the same.
     ///
     /// # Errors
     /// If an image cannot be read.
-    pub fn deviation(&self, device: &Device) -> Result<f64, Box<dyn Error>> {
-        let indices: Vec<usize> = (0..self.count().min(2000)).collect();
-        let examples = self.examples(0..self.count(), false, 1);
-        let batch = examples.batch(&Request::new(&indices, device, 0));
-        let values = batch.map_err(|error| error.to_string())?.clean.into_data();
-        let (count, sum, squares) = values.iter::<f64>().fold((0.0, 0.0, 0.0), |all, value| {
-            (all.0 + 1.0, all.1 + value, all.2 + value * value)
-        });
+    pub fn deviation(&self, readers: usize, device: &Device) -> Result<f64, Box<dyn Error>> {
+        let indices = self.order();
+        let examples = self.examples(&indices[..indices.len().min(2000)], false, readers);
+        let places: Vec<usize> = (0..examples.len()).collect();
+        let (mut count, mut sum, mut squares) = (0.0, 0.0, 0.0);
+        for places in places.chunks(32) {
+            let batch = examples.batch(&Request::new(places, device, 0));
+            let values = batch.map_err(|error| error.to_string())?.clean.into_data();
+            for value in values.iter::<f64>() {
+                count += 1.0;
+                sum += value;
+                squares += value * value;
+            }
+        }
         let mean: f64 = sum / count;
         let deviation = (squares / count - mean * mean).max(0.0).sqrt();
         // A set of equal images has none.
         Ok(((deviation * 1e3).round() / 1e3).max(0.001))
     }
 
-    /// The images of a range of indices, with their classes if asked for. Files are read ahead by
-    /// `readers` threads.
+    /// The indices of all images; those of a folder are shuffled, since its files are sorted by
+    /// class.
     #[must_use]
-    pub fn examples(&self, range: Range<usize>, classes: bool, readers: usize) -> Data {
-        let (first, count) = (range.start, range.len());
+    pub fn order(&self) -> Vec<usize> {
+        match self {
+            Self::Memory(images) => (0..images.count()).collect(),
+            Self::Folder(images) => Shuffle::new(images.len(), 0).batch(0, images.len()),
+        }
+    }
+
+    /// The images at `indices`, with their classes if asked for. Files are read ahead by `readers`
+    /// threads.
+    #[must_use]
+    pub fn examples(&self, indices: &[usize], classes: bool, readers: usize) -> Data {
+        let (own, count): (Arc<[usize]>, usize) = (indices.into(), indices.len());
         match self.clone() {
             Self::Memory(images) => Box::new(FnExamples::new(count, move |request| {
-                let indices: Vec<usize> = request.indices.iter().map(|i| first + i).collect();
+                let indices: Vec<usize> = request.indices.iter().map(|&i| own[i]).collect();
                 let labels = images.labels().filter(|_| classes);
                 let class = |labels: &[u8]| indices.iter().map(|&i| labels[i].into()).collect();
                 let classes: Vec<usize> = labels.map_or_else(Vec::new, class);
@@ -161,11 +182,12 @@ impl Source {
             Self::Folder(images) => {
                 let (reader, channels, [height, width]) =
                     (Arc::clone(&images), images.channels(), images.size());
-                let read = move |index| reader.read(first + index).map_err(ExampleError::from);
+                let places = Arc::clone(&own);
+                let read = move |i: usize| reader.read(places[i]).map_err(ExampleError::from);
                 let stack = move |items: &[Vec<f32>], request: &Request<'_>| {
                     let shape = [items.len(), channels, height, width];
                     let data = TensorData::new(items.concat(), shape);
-                    let of = |index: &usize| images.class(first + index).filter(|_| classes);
+                    let of = |&i: &usize| images.class(own[i]).filter(|_| classes);
                     let classes: Vec<usize> = request.indices.iter().filter_map(of).collect();
                     let unit = Tensor::from_data(data, request.device);
                     Ok(Batch {

@@ -67,6 +67,13 @@ state = get_peft_model_state_dict(with_diffusers)
 StableDiffusionPipeline.save_lora_weights(out / "diffusers", unet_lora_layers=state)
 old = diffusers.utils.convert_state_dict_to_diffusers(state)
 StableDiffusionPipeline.save_lora_weights(out / "diffusers-old", unet_lora_layers=old)
+# The same factors with another alpha, which the file notes in its metadata.
+config = LoraConfig(r=2, lora_alpha=4, target_modules=targets, init_lora_weights=False)
+StableDiffusionPipeline.save_lora_weights(
+    out / "diffusers-noted",
+    unet_lora_layers=state,
+    unet_lora_adapter_metadata={**config.to_dict(), "target_modules": sorted(targets)},
+)
 tensors = load_file(out / "io.safetensors")
 save_file({**tensors, "unscaled": output(with_diffusers)}, out / "io.safetensors")
 notes = {

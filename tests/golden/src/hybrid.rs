@@ -1,4 +1,4 @@
-//! L_hybrid: the loss of a network with learned variance, and its gradient.
+//! `L_hybrid`: the loss of a network with learned variance, and its gradient.
 
 use crate::case::Case;
 use crate::compare::{DOUBLE, numbers};

@@ -2,7 +2,7 @@
 
 use super::Images;
 use crate::ImageError;
-use crate::decode::{decode, size_of, unit_planes};
+use crate::decode::{decode, is_npy, size_of, unit_planes};
 use crate::picture::canvas;
 use image::DynamicImage;
 use image::imageops::FilterType;
@@ -17,9 +17,9 @@ const DEEPEST: usize = 32;
 /// The image files of a folder and its subfolders, in the order of their paths. They are decoded
 /// when they are asked for, so that a set may be larger than the memory.
 ///
-/// PNG, JPEG, WebP and TIFF files are read, the latter with 8 or 16 bits, or colours as floats of 32
-/// bits; with the feature `npy` also `.npy` files, `[height, width]` or `[channels, height, width]`.
-/// The Exif orientation is applied.
+/// PNG, JPEG, WebP and TIFF files are read, the latter with 8 or 16 bits, or colours as floats of
+/// 32 bits. With the feature `npy`, so are `.npy` files with values in `[0, 1]`, `[height, width]`
+/// or `[channels, height, width]`. The Exif orientation is applied.
 ///
 /// If all files are in subfolders, these are the classes: `shirt/1.png` and `shirt/new/2.png`
 /// belong to `shirt`.
@@ -95,7 +95,8 @@ impl ImageFolder {
                 }
             };
             let (expected, first) = expected.get_or_insert_with(|| (found, file.clone()));
-            if size.is_none() && *expected != found {
+            // An array is never scaled.
+            if (size.is_none() || is_npy(&file)) && *expected != found {
                 let [found, expected] = [found, *expected].map(|[height, width]| [width, height]);
                 return Err(ImageError::Size {
                     path: file,
@@ -199,7 +200,7 @@ impl ImageFolder {
             let length = std::fs::metadata(file).map_or(0, |data| data.len());
             crc.update(name.as_encoded_bytes());
             crc.update(&length.to_le_bytes());
-            crc.update(&self.class(index).unwrap_or(0).to_le_bytes());
+            crc.update(&(self.class(index).unwrap_or(0) as u64).to_le_bytes());
         }
         crc.sum()
     }
@@ -210,8 +211,8 @@ impl ImageFolder {
         &self.skipped
     }
 
-    /// Decodes an image: values in `[0, 1]`, by channel, row and column. Floats, and all values of
-    /// `.npy` files, stay as they are.
+    /// Decodes an image: values in `[0, 1]`, by channel, row and column. The floats of a TIFF file
+    /// stay as they are.
     ///
     /// # Errors
     /// [`ImageError`] if there is no such image, if the file is damaged or has been replaced by
@@ -222,7 +223,7 @@ impl ImageFolder {
             count: self.len(),
         })?;
         #[cfg(feature = "npy")]
-        if file.extension().is_some_and(|end| end == "npy") {
+        if is_npy(file) {
             return self.read_array(file);
         }
         let image = decode(file)?;
@@ -251,13 +252,16 @@ impl ImageFolder {
         let (shape, values) = crate::npy::floats(file)?;
         let [height, width] = self.size;
         let expected = [self.channels, height, width];
-        match shape == expected {
-            true => Ok(values),
-            false => Err(ImageError::Format {
-                path: file.into(),
-                message: format!("an array of {shape:?}, expected {expected:?}"),
-            }),
-        }
+        let outside = values.iter().find(|value| !(0.0..=1.0).contains(*value));
+        let message = match outside {
+            _ if shape != expected => format!("an array of {shape:?}, expected {expected:?}"),
+            Some(value) => format!("{value}, expected values in [0, 1]"),
+            None => return Ok(values),
+        };
+        Err(ImageError::Format {
+            path: file.into(),
+            message,
+        })
     }
 }
 
@@ -267,8 +271,8 @@ impl Images {
     ///
     /// `channels` is 1 for grey, by the weights [`tweedie_core::LUMA`], or 3 for RGB. With `size`
     /// (height and width), each image is cropped around its centre to that aspect ratio and scaled.
-    /// Without `size`, all images must have the same size. Subfolders become classes if there are at
-    /// most 256.
+    /// Without `size`, all images must have the same size. Subfolders become classes if there are
+    /// at most 256.
     ///
     /// # Errors
     /// As [`ImageFolder::open`] and [`ImageFolder::read`], and [`ImageError::Channels`] for another
@@ -306,8 +310,8 @@ impl Images {
     }
 }
 
-/// The names of the subfolders with images, and the place of each file's among them; empty if a file
-/// is in no subfolder.
+/// The names of the subfolders with images, and the place of each file's among them; empty if a
+/// file is in no subfolder.
 fn classes(folder: &Path, files: &[PathBuf]) -> (Vec<String>, Vec<usize>) {
     let class = |file: &PathBuf| {
         let mut parts = file.strip_prefix(folder).ok()?.components();
@@ -358,8 +362,8 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Ima
             continue;
         }
         let extension = path.extension().unwrap_or_default();
-        let known = |known: &&str| extension.eq_ignore_ascii_case(known);
-        if EXTENSIONS.iter().any(|name| known(&name)) && (cfg!(feature = "npy") || !known(&"npy")) {
+        let known = |known: &str| extension.eq_ignore_ascii_case(known);
+        if EXTENSIONS.iter().any(|name| known(name)) && (cfg!(feature = "npy") || !known("npy")) {
             found.push(path);
         }
     }

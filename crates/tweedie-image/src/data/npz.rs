@@ -9,8 +9,8 @@ impl Images {
     /// Reads images from a `.npz` file, with its feature `npy`.
     ///
     /// The array `images` holds bytes: `[count, height, width]`, `[count, height, width, channels]`
-    /// or `[count, channels, height, width]`, with 1 or 3 channels. An array `labels`, `[count]`, is
-    /// optional and holds the classes, from 0 to 255.
+    /// or `[count, channels, height, width]`, with 1 or 3 channels. An array `labels`, `[count]`,
+    /// is optional and holds the classes, from 0 to 255.
     ///
     /// # Errors
     /// [`ImageError::File`] or [`ImageError::Format`] names the file and what is wrong with it.

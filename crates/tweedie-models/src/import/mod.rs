@@ -1,5 +1,6 @@
 //! Recognising, checking, reading and writing published checkpoints.
 
+mod adapter_files;
 mod adapters;
 mod checkpoint;
 mod diffusers;

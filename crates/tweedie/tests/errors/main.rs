@@ -166,7 +166,7 @@ fn every_wrong_input_has_its_answer() {
     };
     assert!(
         written == text,
-        "docs/ERRORS.md is not what the cases answer: write it anew"
+        "docs/ERRORS.md is not what the cases answer: write it again"
     );
 }
 
