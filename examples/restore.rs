@@ -13,6 +13,7 @@ use tweedie::metrics::psnr;
 use tweedie::prelude::*;
 use tweedie_examples::finish;
 use tweedie_examples::restoration::{Settings, Task, Walk, combinations, methods, walk};
+use tweedie_examples::training::{classes, of_classes};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -53,6 +54,8 @@ struct Arguments {
 /// The test images to restore, one from most classes.
 const CHOSEN: [usize; 8] = [0, 1, 2, 13, 18, 19, 23, 30];
 const GUESSES: usize = 4;
+/// The guidance scale of generated images, for networks with classes.
+const GUIDANCE: f64 = 1.5;
 
 fn main() -> ExitCode {
     finish(restore(&Arguments::parse()))
@@ -78,10 +81,18 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
     let mut noise = HostNoise::seeded(arguments.seed);
 
-    // Generate images by the deterministic flow of the prior.
+    // Generate images by the deterministic flow of the prior, of each class if there are classes.
     let flow = Sampler::new(Ddim::deterministic(), path);
     let x = flow.start(model.shape(16), &device, &mut noise)?;
-    let generated = walk(&flow, "generating 16 images", &model, x, &mut noise)?;
+    let guided: Box<dyn Denoiser<4>> = match classes(model.config()) {
+        None => Box::new(&model),
+        Some(count) => {
+            let each: Vec<usize> = (0..16).map(|place| place % count).collect();
+            let [each, null] = [&each[..], &[count]].map(|classes| of_classes(classes, &device));
+            Box::new(model.guided(each, null, GUIDANCE)?)
+        }
+    };
+    let generated = walk(&flow, "generating 16 images", &*guided, x, &mut noise)?;
 
     // Simulate the measurement, then draw from the posterior with the same prior.
     let truth = images.select(&CHOSEN, ValueRange::Signed, &device);

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use tweedie::inverse::operator::{Operator as _, Separable};
-use tweedie::inverse::posterior::{Dps, Pigdm};
+use tweedie::inverse::posterior::{DpsStep, Pigdm};
 use tweedie::metrics::psnr;
 use tweedie::prelude::*;
 use tweedie_examples::finish;
@@ -80,13 +80,13 @@ fn enlarge(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let low = LowResolution::new(size, FACTOR)?;
     let count = CHOSEN.len() * DRAWS;
     let sr3 = network.with_condition(low.condition(y, &vec![arguments.sigma; count]))?;
-    let methods: [(&str, Box<dyn Denoiser<4>>); 3] = [
-        ("SR3", Box::new(sr3)),
-        ("DPS", Box::new(Dps::new(&prior, &measured))),
-        (
-            "ΠGDM",
-            Box::new(Pigdm::new(&prior, &measured).with_data_std(0.5)?),
-        ),
+    let pigdm = Pigdm::new(&prior, &measured).with_data_std(0.5)?;
+    let dps = DpsStep::new(Ancestral::default(), measured.clone()).with_zeta(1.0)?;
+    let ddpm = || AnyStep::new(Ancestral::default());
+    let methods: [(&str, &dyn Denoiser<4>, AnyStep<4>); 3] = [
+        ("SR3", &sr3, ddpm()),
+        ("DPS", &prior, AnyStep::new(dps)),
+        ("ΠGDM", &pigdm, ddpm()),
     ];
 
     let shown = |i: usize, x: &Tensor<4>| x.clone().narrow(0, i, 1);
@@ -97,11 +97,11 @@ fn enlarge(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let seen = seen.ok_or("no conditioning image")?.narrow(1, 0, 1);
     (0..CHOSEN.len()).for_each(|i| rows[i].push(shown(i, &seen)));
     println!("method   PSNR of the mean   of a draw   |y − A x|   seconds");
-    for (name, denoiser) in methods {
+    for (name, denoiser, step) in methods {
         let began = Instant::now();
-        let sampler = Sampler::new(Ancestral::default(), path.clone()).checking_each();
+        let sampler = Sampler::new(step, path.clone()).checking_each();
         let x = sampler.start(prior.shape(count), &device, &mut noise)?;
-        let x = walk(&sampler, name, &*denoiser, x, &mut noise)?;
+        let x = walk(&sampler, name, denoiser, x, &mut noise)?;
         let seconds = began.elapsed().as_secs_f64();
         let off = operator.apply(x.clone()) - measured.y.clone();
         let off = off.square().mean().into_scalar::<f64>().sqrt();

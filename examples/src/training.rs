@@ -79,8 +79,8 @@ impl Arguments {
             DensityName::Nodes => TimeDensity::Nodes { count: NODES },
             // EDM's distribution suits images of deviation 0.5.
             DensityName::LogNormal => TimeDensity::LogNormal {
-                mean: -1.2 + (deviation / 0.5).ln(),
-                std: 1.2,
+                mean: self.log_normal[0] + (deviation / 0.5).ln(),
+                std: self.log_normal[1],
             },
             DensityName::LogitNormal => TimeDensity::LogitNormal {
                 mean: 0.0,

@@ -70,6 +70,11 @@ pub struct Arguments {
     /// The distribution of training times; by default uniform, or what belongs to `edm` and `flow`
     #[arg(long, value_enum, help_heading = "Objective")]
     pub density: Option<DensityName>,
+    /// Mean and standard deviation of ln(σ/α) of `--density log-normal`, for images of deviation
+    /// 0.5
+    #[arg(long, num_args = 2, value_names = ["MEAN", "STD"], help_heading = "Objective")]
+    #[arg(default_values_t = [-1.2, 1.2], allow_negative_numbers = true)]
+    pub log_normal: Vec<f64>,
     /// The distance between the network's output and its target
     #[arg(
         long,
@@ -213,7 +218,7 @@ pub enum DensityName {
     Uniform,
     /// The 1000 nodes of a chain, as DDPM
     Nodes,
-    /// ln(σ/α) normal with mean −1.2 and deviation 1.2, for images of deviation 0.5
+    /// ln(σ/α) is normal, see `--log-normal`
     LogNormal,
     /// The logit of the time is normal
     LogitNormal,

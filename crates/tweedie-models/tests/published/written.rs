@@ -172,7 +172,7 @@ fn what_a_layout_cannot_hold_is_refused_before_anything_is_written() -> Result<(
 /// Without a class, a table with a row for none uses that row.
 #[test]
 fn a_network_of_classes_needs_none() -> Result<(), CheckpointError> {
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/fashion-classes");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/fashion-mnist");
     let model = Model::open(model, &device())?;
     let x = HostNoise::seeded(1).normal(model.shape(2), &device());
     let values = |conditions: Conditions| {
