@@ -89,9 +89,11 @@ impl EmaDecay {
     /// ```
     /// use tweedie_train::{EmaDecay, EmaWarmup};
     ///
-    /// // Karras et al. 2024, section 3.1: a standard deviation of 5 % is γ = 16.97. let short =
-    /// EmaDecay::profile(0.05)?; assert!(matches!(short.warmup, EmaWarmup::Profile { gamma } if
-    /// (gamma - 16.97).abs() < 0.01));
+    /// // Karras et al. 2024, section 3.1: a standard deviation of 5 % is γ = 16.97.
+    /// let EmaWarmup::Profile { gamma } = EmaDecay::profile(0.05)?.warmup else {
+    ///     panic!("a profile")
+    /// };
+    /// assert!((gamma - 16.97).abs() < 0.01);
     /// # Ok::<(), tweedie_math::ParameterError>(())
     /// ```
     pub fn profile(std: f64) -> Result<Self, ParameterError> {

@@ -29,12 +29,14 @@ use tweedie_core::Condition;
 ///     Ok(Batch { clean: Tensor::<2>::from_data(data, request.device), condition: () })
 /// });
 ///
-/// let device = Device::flex(); let network = seeded(0, &device,
-/// MlpConfig::new(2).with_width(8).init(&device)?); let model = Preconditioned::new(network,
-/// Prediction::Velocity, TimeInput::LogSnr); let settings =
-/// TrainSettings::default().with_steps(3).with_batch(8); let mut trainer = Trainer::new(model,
-/// ScoreMatching::new(VariancePreserving::default()), settings)?; while
-/// trainer.step(&examples)?.is_some() {} println!("waited for {:?}", examples.waited());
+/// let device = Device::flex();
+/// let network = seeded(0, &device, MlpConfig::new(2).with_width(8).init(&device)?);
+/// let model = Preconditioned::new(network, Prediction::Velocity, TimeInput::LogSnr);
+/// let objective = ScoreMatching::new(VariancePreserving::default());
+/// let settings = TrainSettings::default().with_steps(3).with_batch(8);
+/// let mut trainer = Trainer::new(model, objective, settings)?;
+/// while trainer.step(&examples)?.is_some() {}
+/// println!("waited for {:?}", examples.waited());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
