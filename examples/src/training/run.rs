@@ -11,9 +11,12 @@ use tweedie::burn::module::Module;
 use tweedie::core::Preconditioned;
 use tweedie::image::grid;
 use tweedie::math::AnySchedule;
+use tweedie::metrics::energy_distance;
 use tweedie::models::{AnyNetwork, Precision};
 use tweedie::prelude::*;
-use tweedie::train::{Group, ProgressLine, RunLog, check_run_folder, has_checkpoint, record_score};
+use tweedie::train::{
+    Examples, Group, ProgressLine, Request, RunLog, check_run_folder, has_checkpoint, record_score,
+};
 
 type Run = Trainer<Preconditioned<AnyNetwork>, ScoreMatching<AnySchedule>>;
 
@@ -134,7 +137,7 @@ pub fn train(arguments: &Arguments, group: &impl Group) -> Result<ExitCode, Box<
                     let samples = preview::samples(arguments, &average, shown, &device)?;
                     // Enlarge small images to about 84 pixels, so that they can be seen.
                     let scale = 84 / config.size[0].max(config.size[1]);
-                    let sheet = grid(samples, ValueRange::Signed, 8)?.with_scale(scale);
+                    let sheet = grid(samples.clone(), ValueRange::Signed, 8)?.with_scale(scale);
                     sheet.save(&path)?;
                     let loss = line.smoothed_loss().unwrap_or(report.loss);
                     let mut text = format!("step {}: loss {loss:.4}", report.step);
@@ -142,6 +145,11 @@ pub fn train(arguments: &Arguments, group: &impl Group) -> Result<ExitCode, Box<
                         let found = trainer.held_out(&held_out)?;
                         log.add(report.step, &[("held_out", found.loss)])?;
                         text += &format!(", held out {:.4}", found.loss);
+                        if arguments.enlarge.is_none() {
+                            let energy = energy(samples, &held_out, &device)?;
+                            log.add(report.step, &[("energy", energy)])?;
+                            text += &format!(", energy distance {energy:.3}");
+                        }
                         if record_score(&checkpoints, found.loss)? {
                             text += " (best)";
                         }
@@ -169,6 +177,17 @@ pub fn train(arguments: &Arguments, group: &impl Group) -> Result<ExitCode, Box<
         println!("model: {}", exported.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The energy distance of samples to as many held-out images.
+fn energy(samples: Tensor<4>, held_out: &Data, device: &Device) -> Result<f64, Box<dyn Error>> {
+    let places: Vec<usize> = (0..samples.dims()[0].min(held_out.len())).collect();
+    let batch = held_out.batch(&Request::new(&places, device, 0));
+    let images = batch.map_err(|error| error.to_string())?.clean;
+    Ok(energy_distance(
+        &samples.flatten(1, 3),
+        &images.flatten(1, 3),
+    ))
 }
 
 /// The number of steps of a trial.
