@@ -12,10 +12,11 @@ use tweedie::core::Preconditioned;
 use tweedie::math::{AnySchedule, Edm, RectifiedFlow, TimeDensity, VariancePreserving, Weighting};
 use tweedie::models::{AnyArchitecture, AnyNetwork, ClassInput, seeded};
 use tweedie::prelude::*;
-use tweedie::train::{Decay, Distance, LearningRate};
+use tweedie::train::{Decay, Distance, LearningRate, MixedPrecision};
 
 pub use arguments::{
-    Arguments, DecayName, DensityName, DistanceName, PredictionName, ScheduleName, WeightingName,
+    Arguments, DecayName, DensityName, DistanceName, PrecisionName, PredictionName, ScheduleName,
+    WeightingName,
 };
 pub use conditions::{LowResolution, classes, examples, of_classes};
 pub use run::train;
@@ -34,7 +35,13 @@ impl Arguments {
             DecayName::Cosine => Decay::Cosine,
             DecayName::InverseRoot => Decay::InverseRoot,
         };
+        let precision = match self.precision {
+            PrecisionName::Full => MixedPrecision::Off,
+            PrecisionName::Bf16 => MixedPrecision::Bf16,
+            PrecisionName::F16 => MixedPrecision::F16,
+        };
         TrainSettings::default()
+            .with_mixed_precision(precision)
             .with_steps(self.steps)
             .with_batch(self.batch)
             .with_accumulation(self.accumulation)

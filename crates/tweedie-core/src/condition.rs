@@ -9,7 +9,7 @@
 
 use crate::{DenoiseError, Denoiser, InputError, Levels, Network, Posterior, Preconditioned};
 use burn::module::{Module, ModuleDisplay};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use tweedie_math::{Level, ParameterError};
 
 /// A network's additional input: classes, text, an image, or a type of your own.
@@ -38,6 +38,11 @@ pub trait Condition: Clone {
     #[must_use]
     fn to_device(&self, device: &Device) -> Self;
 
+    /// Converts the floating-point tensors of the condition, if it has any, to the precision of the
+    /// network.
+    #[must_use]
+    fn cast(&self, dtype: DType) -> Self;
+
     /// Concatenates the rows of `first` and `second`, to evaluate both in one batch.
     ///
     /// Classifier-free guidance uses this.
@@ -57,6 +62,8 @@ impl Condition for () {
     fn select(&self, _: &[usize]) -> Self {}
 
     fn to_device(&self, _: &Device) -> Self {}
+
+    fn cast(&self, _: DType) -> Self {}
 
     fn join((): Self, (): Self) -> Result<Self, ConditionError> {
         Ok(())

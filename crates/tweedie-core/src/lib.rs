@@ -68,7 +68,7 @@ pub use noise::{DeviceNoise, HostNoise, Noise, Replay};
 pub use precondition::{Network, Preconditioned, TimeInput};
 pub use recall::{Recall, WithEstimate};
 pub use resize::{Interpolation, Resize};
-pub use shape::{accumulation_dtype, column, per_sample_sum};
+pub use shape::{accumulation_dtype, column, parameter_dtype, per_sample_sum};
 pub use threshold::{DynamicThreshold, StaticClip};
 pub use value_range::{LUMA, ValueRange};
 pub use variational::{Decoder, gaussian_kl};

@@ -1,7 +1,8 @@
 //! Networks as denoisers.
 
 use crate::{
-    ConditionError, Conditioned, DenoiseError, Denoiser, InputError, Levels, accumulation_dtype,
+    Condition, ConditionError, Conditioned, DenoiseError, Denoiser, InputError, Levels,
+    accumulation_dtype, parameter_dtype,
 };
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Tensor, TensorData};
@@ -77,6 +78,8 @@ impl TimeInput {
 /// A network with its prediction type and time input: a [`Denoiser`].
 ///
 /// `x̂₀ = skip·x + out·F(scale·x, t)`, with the coefficients from the [`Prediction`] table.
+///
+/// The network runs in the precision of its parameters, everything else in that of `x`.
 ///
 /// ```
 /// use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
@@ -157,7 +160,7 @@ impl<N: Module> Preconditioned<N> {
     }
 
     /// Like [`predict`](Self::predict), for a conditional network.
-    pub fn predict_with<const D: usize, C>(
+    pub fn predict_with<const D: usize, C: Condition>(
         &self,
         x: Tensor<D>,
         levels: &Levels,
@@ -166,11 +169,14 @@ impl<N: Module> Preconditioned<N> {
     where
         N: Network<D, C>,
     {
+        let asked = x.dtype();
+        let dtype = parameter_dtype(&self.network).unwrap_or(asked);
         let time: Vec<f64> = levels.as_slice().iter().map(|&l| self.time.of(l)).collect();
         let time = TensorData::new(time, [levels.as_slice().len()]);
-        let time = Tensor::from_data(time, (&x.device(), accumulation_dtype(x.dtype())));
+        let time = Tensor::from_data(time, (&x.device(), accumulation_dtype(dtype)));
         let scale = levels.column(&x, |level| self.prediction.input_scale(level));
-        self.network.forward(x * scale, time, condition)
+        let (input, condition) = ((x * scale).cast(dtype), condition.cast(dtype));
+        self.network.forward(input, time, &condition).cast(asked)
     }
 
     /// Computes `x̂₀ = skip·x + out·F` from an output `F` in the shape of `x`, with one level per

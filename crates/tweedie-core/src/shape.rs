@@ -1,5 +1,6 @@
-//! Per-sample columns and sums, and accumulation dtypes.
+//! Per-sample columns and sums, and dtypes.
 
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Tensor, TensorData};
 
 /// Returns one number per sample as a tensor `[batch, 1, …]` that broadcasts against `like`.
@@ -38,4 +39,20 @@ pub fn accumulation_dtype(dtype: DType) -> DType {
         DType::F16 | DType::BF16 => DType::F32,
         _ => dtype,
     }
+}
+
+/// The dtype of a module's first initialised parameter; `None` if none is initialised.
+#[must_use]
+pub fn parameter_dtype<M: Module>(module: &M) -> Option<DType> {
+    struct First(Option<DType>);
+    impl ModuleVisitor for First {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if self.0.is_none() && param.is_initialized() {
+                self.0 = Some(param.val().dtype());
+            }
+        }
+    }
+    let mut first = First(None);
+    module.visit(&mut first);
+    first.0
 }

@@ -1,6 +1,6 @@
 //! Conditioning inputs of a network: class, context and image.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use tweedie_core::{Condition, ConditionError, Interpolation, Resize, WithEstimate};
 
 /// The class of each sample, as labels or vectors. A single row is broadcast to any batch size.
@@ -242,6 +242,23 @@ impl Condition for Conditions {
             bias: context.bias.map(|bias| bias.to_device(device)),
         });
         let image = self.image.clone().map(|image| image.to_device(device));
+        Self {
+            class,
+            context,
+            image,
+        }
+    }
+
+    fn cast(&self, dtype: DType) -> Self {
+        let class = self.class.clone().map(|class| match class {
+            Class::Vectors(vectors) => Class::Vectors(vectors.cast(dtype)),
+            labels @ Class::Labels(_) => labels,
+        });
+        let context = self.context.clone().map(|context| Context {
+            tokens: context.tokens.cast(dtype),
+            bias: context.bias.map(|bias| bias.cast(dtype)),
+        });
+        let image = self.image.clone().map(|image| image.cast(dtype));
         Self {
             class,
             context,

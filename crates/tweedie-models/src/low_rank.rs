@@ -8,10 +8,10 @@
 //! arXiv:2106.09685.
 
 use crate::import::place::{Target, targets};
-use crate::model::precision;
 use burn::module::{LoraAdapter, Module, Param, Reparameterizer};
 use burn::tensor::{DType, Device, Distribution, Tensor};
 use std::collections::VecDeque;
+use tweedie_core::parameter_dtype;
 use tweedie_math::ParameterError;
 
 /// Adapters of rank `r` for the linear layers and convolutions of a network.
@@ -67,7 +67,7 @@ impl LowRank {
     #[must_use]
     pub fn attach<M: Module>(self, network: M) -> M {
         let device = network.devices().into_iter().next().unwrap_or_default();
-        let like = (&device, precision(&network).unwrap_or(DType::F32));
+        let like = (&device, parameter_dtype(&network).unwrap_or(DType::F32));
         let network = network.materialize();
         let targets = targets(&network).into_iter();
         let adapters = targets.map(|target| self.adapter(&target, like));

@@ -5,8 +5,8 @@ use crate::import::place::{Target, targets};
 use crate::import::{Checkpoint, CheckpointError, Native, Own, Precision, export};
 use crate::sampling::Sampling;
 use crate::{AnyArchitecture, Architecture};
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{DType, Device, Tensor};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tweedie_core::{
@@ -47,8 +47,6 @@ pub struct ModelConfig<A: Architecture = AnyArchitecture> {
 pub struct Model<A: Architecture = AnyArchitecture> {
     config: ModelConfig<A>,
     denoiser: Conditioned<A::Network, A::Condition>,
-    /// The dtype of the parameters, if they are initialised.
-    dtype: Option<DType>,
 }
 
 impl<A: Architecture> ModelConfig<A> {
@@ -182,18 +180,13 @@ impl<A: Architecture> Model<A> {
     }
 
     fn conditional(config: ModelConfig<A>, network: A::Network, condition: A::Condition) -> Self {
-        let dtype = precision(&network);
         let network = Preconditioned::new(network, config.prediction, config.time.clone());
         let denoiser = network.with_condition(condition);
         let denoiser = match config.network.channels()[1] == 2 * config.channels {
             true => denoiser.with_learned_variance(),
             false => denoiser,
         };
-        Self {
-            config,
-            denoiser,
-            dtype,
-        }
+        Self { config, denoiser }
     }
 
     /// Reads a model of this architecture, written by [`save`](Self::save).
@@ -340,35 +333,13 @@ fn difference(expected: &[Target], found: &[Target]) -> Option<String> {
     (expected != found).then(|| format!("{found} parameters instead of {expected}"))
 }
 
-/// The dtype of a network's first initialised parameter; `None` if none is initialised.
-pub(crate) fn precision<M: Module>(network: &M) -> Option<DType> {
-    struct First(Option<DType>);
-    impl ModuleVisitor for First {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if self.0.is_none() && param.is_initialized() {
-                self.0 = Some(param.val().dtype());
-            }
-        }
-    }
-    let mut first = First(None);
-    network.visit(&mut first);
-    first.0
-}
-
 impl<A: Architecture> Denoiser<4> for Model<A> {
-    /// The network runs in the precision of its parameters, regardless of that of `x`.
     fn denoise(&self, x: Tensor<4>, level: Level) -> Result<Tensor<4>, DenoiseError> {
         Ok(self.estimate(x, level)?.clean)
     }
 
     fn estimate(&self, x: Tensor<4>, level: Level) -> Result<Posterior<4>, DenoiseError> {
-        let asked = x.dtype();
-        let x = x.cast(self.dtype.unwrap_or(asked));
-        let estimate = self.denoiser.estimate(x, level)?;
-        Ok(Posterior {
-            clean: estimate.clean.cast(asked),
-            interpolation: estimate.interpolation.map(|place| place.cast(asked)),
-        })
+        self.denoiser.estimate(x, level)
     }
 
     fn supports(&self, level: Level) -> bool {

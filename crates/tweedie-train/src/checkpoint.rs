@@ -2,6 +2,7 @@
 
 use crate::adamw::AdamW;
 use crate::in_place::InPlace;
+use crate::mixed_precision::LossScale;
 use crate::run_folder::{MOST_BYTES, RUN, RunFolder, file, tensor_files};
 use crate::trainer::trained;
 use crate::{Ema, Objective, RunError, Shuffle, TrainError, TrainSettings, Trainer};
@@ -31,6 +32,8 @@ struct StoredRun {
     used: u64,
     /// The number of skipped steps, in all and at the end.
     skipped: [usize; 2],
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    loss_scale: Option<LossScale>,
     /// The number of examples; `None` before the first step.
     examples: Option<usize>,
     settings: TrainSettings,
@@ -67,6 +70,7 @@ impl<M: Module, O: Objective<M> + Serialize> Trainer<M, O> {
             done: self.done,
             used: self.used,
             skipped: self.skipped,
+            loss_scale: self.settings.mixed_precision.dtype().map(|_| self.scale),
             examples: self.order.as_ref().map(|(examples, _)| *examples),
             settings: self.settings.clone(),
             earlier: self.earlier.clone(),
@@ -155,6 +159,12 @@ impl<M: Module, O: Objective<M> + Serialize> Trainer<M, O> {
         trainer.done = run.done;
         trainer.used = run.used;
         trainer.skipped = run.skipped;
+        if let (Some(scale), true) = (
+            run.loss_scale,
+            run.settings.mixed_precision == settings.mixed_precision,
+        ) {
+            trainer.scale = scale;
+        }
         trainer.earlier = run.earlier;
         if run.settings != settings {
             trainer.earlier.push((run.done, run.settings));

@@ -8,8 +8,9 @@
 
 use crate::score_matching::{of_clean, wide};
 use crate::{Batch, Draws, Loss, Losses, Objective, TrainError};
+use burn::module::Module;
 use serde::{Deserialize, Serialize};
-use tweedie_core::{Condition, Decoder, Encoding, InputError, LatentGaussian};
+use tweedie_core::{Condition, Decoder, Encoding, InputError, LatentGaussian, parameter_dtype};
 use tweedie_math::ParameterError;
 
 /// The negative evidence lower bound, in nats for each value of an example.
@@ -55,7 +56,7 @@ impl<M> Objective<M> for Elbo {
     }
 }
 
-impl<const D: usize, C: Condition, M: Encoding<D>> Loss<M, D, C> for Elbo {
+impl<const D: usize, C: Condition, M: Module + Encoding<D>> Loss<M, D, C> for Elbo {
     fn losses(
         &self,
         model: &M,
@@ -63,7 +64,10 @@ impl<const D: usize, C: Condition, M: Encoding<D>> Loss<M, D, C> for Elbo {
         draws: &mut Draws,
     ) -> Result<Losses, InputError> {
         let shape = clean.dims();
-        let latents = model.encode(clean.clone());
+        let input = clean
+            .clone()
+            .cast(parameter_dtype(model).unwrap_or(clean.dtype()));
+        let latents = model.encode(input);
         let decoded = model.decode(latents.at(draws.normal_like(&latents.mean)));
         of_clean("the decoder's output", shape, decoded.dims())?;
         let error = Decoder::Density.cost(&wide(clean), wide(decoded), self.std);

@@ -99,7 +99,7 @@ impl Hybrid {
         self.each(model, Batch { clean, condition }, &times, noise)
     }
 
-    fn each<const D: usize, C, N: Module + Network<D, C>>(
+    fn each<const D: usize, C: Condition, N: Module + Network<D, C>>(
         &self,
         model: &Preconditioned<N>,
         Batch { clean, condition }: Batch<D, C>,

@@ -21,6 +21,7 @@
 //! | [`AdamW`]: the optimizer | `adamw.rs` |
 //! | [`Ema`]: the running average of the weights | `ema.rs` |
 //! | [`post_hoc_average`]: an average of any length, after the run | `post_hoc.rs` |
+//! | [`MixedPrecision`]: half precision in the network | `mixed_precision.rs` |
 //! | [`clip_global_norm`] | `clip.rs` |
 //! | [`LearningRate`]: warm-up and decay | `learning_rate.rs` |
 //! | [`Examples`], [`FnExamples`], [`Paired`], [`DropCondition`]: the data and their conditions | `data.rs` |
@@ -79,6 +80,7 @@ mod in_place;
 mod learned_weight;
 mod learning_rate;
 mod loss_aware;
+mod mixed_precision;
 mod objective;
 mod own_part;
 mod post_hoc;
@@ -107,6 +109,7 @@ pub use hybrid::Hybrid;
 pub use learned_weight::{LearnedWeight, Weighted};
 pub use learning_rate::{Decay, LearningRate};
 pub use loss_aware::LossAware;
+pub use mixed_precision::MixedPrecision;
 pub use objective::{Draws, Loss, Losses, Objective};
 pub use post_hoc::{Profile, post_hoc_average, post_hoc_weights};
 pub use progress::ProgressLine;

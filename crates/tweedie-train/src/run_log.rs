@@ -83,6 +83,9 @@ impl RunLog {
             "gradient_norm": report.gradient_norm,
             "learning_rate": report.learning_rate,
         });
+        if report.loss_scale > 1.0 {
+            line["loss_scale"] = json!(report.loss_scale);
+        }
         if let Some(skipped) = &report.skipped {
             line["skipped"] = json!(skipped);
         }

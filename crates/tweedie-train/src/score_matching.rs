@@ -144,7 +144,7 @@ impl<S: Schedule, W> ScoreMatching<S, W> {
     }
 
     /// The loss of each sample, `[batch]`, averaged over its values.
-    pub(crate) fn each<const D: usize, C, N: Module + Network<D, C>>(
+    pub(crate) fn each<const D: usize, C: Condition, N: Module + Network<D, C>>(
         &self,
         model: &Preconditioned<N>,
         Batch { clean, condition }: Batch<D, C>,

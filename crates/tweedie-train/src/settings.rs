@@ -1,6 +1,6 @@
 //! The settings of a run, with their builders and their ranges.
 
-use crate::{AdamWSettings, Decay, EmaDecay, LearningRate};
+use crate::{AdamWSettings, Decay, EmaDecay, LearningRate, MixedPrecision};
 use serde::{Deserialize, Deserializer, Serialize};
 use tweedie_math::ParameterError;
 
@@ -52,6 +52,9 @@ pub struct TrainSettings {
     /// These are normalisations, nonlinearities and sums. Recomputing saves memory, takes more time
     /// and gives the same gradients.
     pub recompute: bool,
+    /// The precision of the forward and backward passes; by default that of the parameters.
+    #[serde(default)]
+    pub mixed_precision: MixedPrecision,
 }
 
 impl Default for TrainSettings {
@@ -70,6 +73,7 @@ impl Default for TrainSettings {
             keep: 2,
             seed: 0,
             recompute: false,
+            mixed_precision: MixedPrecision::Off,
         }
     }
 }
@@ -164,6 +168,15 @@ impl TrainSettings {
     #[must_use]
     pub fn with_recompute(self, recompute: bool) -> Self {
         Self { recompute, ..self }
+    }
+
+    /// Sets the precision of the forward and backward passes.
+    #[must_use]
+    pub fn with_mixed_precision(self, mixed_precision: MixedPrecision) -> Self {
+        Self {
+            mixed_precision,
+            ..self
+        }
     }
 
     /// Checks every setting.

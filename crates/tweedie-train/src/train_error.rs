@@ -1,6 +1,6 @@
 //! Why a run cannot begin or continue.
 
-use crate::{ExampleError, GroupError, RunError};
+use crate::{ExampleError, GroupError, MixedPrecision, RunError};
 use tweedie_core::InputError;
 use tweedie_math::ParameterError;
 
@@ -63,6 +63,29 @@ pub enum TrainError {
     Undetermined {
         /// The time.
         time: f64,
+    },
+    /// The device lacks the asked half precision.
+    #[error("{device} has no {precision:?}: train without mixed precision")]
+    NoHalfPrecision {
+        /// The precision.
+        precision: MixedPrecision,
+        /// The device.
+        device: String,
+    },
+    /// Half precision gives another loss or gradient than full precision.
+    #[error(
+        "in {precision:?}, the loss of the first examples is {loss} instead of {expected}, and the \
+         cosine between the gradients is {cosine}: train without mixed precision"
+    )]
+    HalfPrecision {
+        /// The precision.
+        precision: MixedPrecision,
+        /// The mean loss of the first two examples.
+        loss: f64,
+        /// The mean loss in full precision.
+        expected: f64,
+        /// The cosine of the angle between both gradients.
+        cosine: f64,
     },
     /// A checkpoint could not be written or read.
     #[error(transparent)]

@@ -4,6 +4,8 @@ use crate::adamw::AdamW;
 use crate::gathered::Whole;
 use crate::gradients::sum_over;
 use crate::in_place::InPlace;
+use crate::mixed_precision::LossScale;
+use crate::own_part::Step;
 use crate::{
     Alone, Ema, Examples, Group, GroupError, Loss, Objective, Shuffle, TrainError, TrainSettings,
     clip_global_norm,
@@ -33,6 +35,8 @@ pub struct Report {
     pub batch: usize,
     /// The learning rate of the step.
     pub learning_rate: f64,
+    /// The factor of the loss in the backward pass; 1 except in `f16`.
+    pub loss_scale: f64,
     /// The time that this process waited for examples.
     pub waited: Duration,
     /// The indices of the examples, if the step was skipped because its loss or gradient is not
@@ -52,6 +56,9 @@ pub struct Trainer<M: Module, O> {
     pub(crate) used: u64,
     /// The number of skipped steps, in all and since the last one that was not.
     pub(crate) skipped: [usize; 2],
+    pub(crate) scale: LossScale,
+    /// Whether half precision has been compared with full precision.
+    pub(crate) is_compared: bool,
     /// The number of examples and their order; set by the first step or the checkpoint.
     pub(crate) order: Option<(usize, Shuffle)>,
     /// Earlier settings, each with the step until which they held.
@@ -72,15 +79,20 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
     ///
     /// # Errors
     /// * [`TrainError::Parameter`] if a setting is outside its range.
+    /// * [`TrainError::NoHalfPrecision`] if the device lacks the asked half precision.
     /// * Any error of the objective's [`check`](Objective::check).
     pub fn new(model: M, objective: O, settings: TrainSettings) -> Result<Self, TrainError> {
         settings.check()?;
         objective.check(&model)?;
+        let device = model.devices().into_iter().next().unwrap_or_default();
+        settings.mixed_precision.check(&device)?;
         let model = trained(model, &settings);
         let averages = settings.ema.iter().map(|&decay| Ema::new(&model, decay));
         Ok(Self {
             averages: InPlace::new(averages.collect()),
             optimizer: AdamW::new(settings.adamw),
+            scale: LossScale::new(settings.mixed_precision),
+            is_compared: false,
             settings,
             objective,
             model: InPlace::new(model),
@@ -153,6 +165,8 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
     /// * [`TrainError::Examples`] if the number of examples has changed.
     /// * [`TrainError::Input`] if a batch or the network's output has the wrong shape, or if the
     ///   network does not take the conditions of the examples.
+    /// * [`TrainError::HalfPrecision`] if the first step in half precision differs from that in
+    ///   full precision.
     /// * [`TrainError::Example`] if too many steps in a row were skipped, the last one for an
     ///   example that is not finite.
     /// * [`TrainError::Diverged`] if they were skipped for another reason.
@@ -221,11 +235,13 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
             examples.prepare(&next[places(batch)]);
         }
         let own = self.own_part(
-            examples,
-            &indices,
+            &Step {
+                examples,
+                indices: &indices,
+                uniform: &uniform,
+                seeds: [of_noise, of_dropout, of_data],
+            },
             (places(batch), size),
-            [of_noise, of_dropout, of_data],
-            &uniform,
         );
         // The others would wait for this process for ever.
         if group.any(own.is_err())? {
@@ -250,6 +266,7 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
             gradient_norm: norm.unwrap_or(0.0),
             batch,
             learning_rate,
+            loss_scale: self.scale.factor,
             waited,
             skipped: None,
         };
@@ -260,6 +277,8 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
             return self.skip(report, indices, broken).map(Some);
         }
         self.skipped[1] = 0;
+        self.is_compared = true;
+        self.scale.count(self.settings.mixed_precision);
         self.objective.observe(&uniform, &report.losses);
         // Skipped steps are no updates.
         let (optimizer, updates) = (&mut self.optimizer, step - self.skipped[0]);
@@ -293,7 +312,10 @@ impl<M: Module, O: Objective<M>> Trainer<M, O> {
         indices: Vec<usize>,
         broken: Option<usize>,
     ) -> Result<Report, TrainError> {
-        self.skipped = self.skipped.map(|count| count + 1);
+        self.skipped[0] += 1;
+        // A loss scale that was too large is no reason to stop.
+        let is_halved = report.loss.is_finite() && self.scale.halve();
+        self.skipped[1] += usize::from(!is_halved);
         let only = self.skipped[0] == self.settings.steps;
         if self.skipped[1] < self.settings.patience && !only {
             let skipped = Some(indices);

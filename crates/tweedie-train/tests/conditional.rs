@@ -66,6 +66,10 @@ impl Condition for Seen {
         Self(self.0.clone().to_device(device))
     }
 
+    fn cast(&self, dtype: DType) -> Self {
+        Self(self.0.clone().cast(dtype))
+    }
+
     fn join(first: Self, second: Self) -> Result<Self, ConditionError> {
         Ok(Self(Tensor::cat(vec![first.0, second.0], 0)))
     }

@@ -126,6 +126,9 @@ pub struct Arguments {
     /// Split each batch into this many parts, to save memory
     #[arg(long, default_value_t = 1, help_heading = "Run")]
     pub accumulation: usize,
+    /// The precision of the forward and backward passes
+    #[arg(long, value_enum, default_value = "full", help_heading = "Run")]
+    pub precision: PrecisionName,
     /// Largest learning rate
     #[arg(
         long,
@@ -236,6 +239,17 @@ pub enum DistanceName {
     Absolute,
     /// The square up to 1, then linear
     Huber,
+}
+
+/// A precision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PrecisionName {
+    /// f32
+    Full,
+    /// bf16, with parameters in f32
+    Bf16,
+    /// f16 and a scaled loss, with parameters in f32
+    F16,
 }
 
 /// A decay of the learning rate.

@@ -4,12 +4,12 @@
 use super::place::{Naming, Native, Place, Target, targets};
 use super::{Checkpoint, CheckpointError, Mismatch, Misshapen, Stored};
 use crate::low_rank::{attach, matrix};
-use crate::model::precision;
 use crate::{Architecture, Model, ModelConfig};
 use burn::module::{LoraAdapter, Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
+use tweedie_core::parameter_dtype;
 
 /// Low-rank adapters of a network's layers, as they are stored: `W + up·down`.
 ///
@@ -132,7 +132,7 @@ impl Adapters {
     ) -> Result<A::Network, CheckpointError> {
         let naming = naming(config);
         let device = network.devices().into_iter().next().unwrap_or_default();
-        let like = (&device, precision(&network).unwrap_or(DType::F32));
+        let like = (&device, parameter_dtype(&network).unwrap_or(DType::F32));
         let network = network.materialize();
         let mut left: BTreeMap<&str, &Factors> = self
             .layers
