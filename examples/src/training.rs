@@ -3,6 +3,7 @@
 mod arguments;
 mod conditions;
 mod preview;
+mod quality;
 mod report;
 mod run;
 mod source;

@@ -65,7 +65,10 @@ fn folders_of_classes() {
         assert!(out.join(name).is_file(), "{name}");
     }
     let log = std::fs::read_to_string(out.join("log.jsonl")).expect("a log");
-    assert!(log.contains("held_out") && log.contains("energy"), "{log}");
+    assert!(
+        log.contains("held_out") && log.contains("energy") && log.contains("bits"),
+        "{log}"
+    );
     // A network with a row for no class is the start of another run.
     let model = out.join("model");
     let again = folder.path().join("again");

@@ -49,8 +49,8 @@ pub struct Arguments {
         help_heading = "Data"
     )]
     pub enlarge: Option<usize>,
-    /// Do not train on the last N images, or N at random of a folder; measure the loss on them, and
-    /// the energy distance of samples to them
+    /// Do not train on the last N images, or N at random of a folder; measure on them the loss,
+    /// bits per dimension, and the energy distance of samples to them
     #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Data")]
     pub held_out: usize,
 

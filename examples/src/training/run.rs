@@ -1,5 +1,6 @@
 //! The run of the `train` example, in one process or several.
 
+use super::quality::{bits, energy};
 use super::report::{Levels, draw};
 use super::{Arguments, Data, Source, examples, preview};
 use std::error::Error;
@@ -11,12 +12,9 @@ use tweedie::burn::module::Module;
 use tweedie::core::Preconditioned;
 use tweedie::image::grid;
 use tweedie::math::AnySchedule;
-use tweedie::metrics::energy_distance;
 use tweedie::models::{AnyNetwork, Precision};
 use tweedie::prelude::*;
-use tweedie::train::{
-    Examples, Group, ProgressLine, Request, RunLog, check_run_folder, has_checkpoint, record_score,
-};
+use tweedie::train::{Group, ProgressLine, RunLog, check_run_folder, has_checkpoint, record_score};
 
 type Run = Trainer<Preconditioned<AnyNetwork>, ScoreMatching<AnySchedule>>;
 
@@ -150,6 +148,9 @@ pub fn train(arguments: &Arguments, group: &impl Group) -> Result<ExitCode, Box<
                             log.add(report.step, &[("energy", energy)])?;
                             text += &format!(", energy distance {energy:.3}");
                         }
+                        let bits = bits(&average, &held_out, &device)?;
+                        log.add(report.step, &[("bits", bits)])?;
+                        text += &format!(", at most {bits:.2} bits per dimension");
                         if record_score(&checkpoints, found.loss)? {
                             text += " (best)";
                         }
@@ -177,17 +178,6 @@ pub fn train(arguments: &Arguments, group: &impl Group) -> Result<ExitCode, Box<
         println!("model: {}", exported.display());
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The energy distance of samples to as many held-out images.
-fn energy(samples: Tensor<4>, held_out: &Data, device: &Device) -> Result<f64, Box<dyn Error>> {
-    let places: Vec<usize> = (0..samples.dims()[0].min(held_out.len())).collect();
-    let batch = held_out.batch(&Request::new(&places, device, 0));
-    let images = batch.map_err(|error| error.to_string())?.clean;
-    Ok(energy_distance(
-        &samples.flatten(1, 3),
-        &images.flatten(1, 3),
-    ))
 }
 
 /// The number of steps of a trial.
