@@ -10,7 +10,7 @@ use tweedie::burn::{
     module::Module,
     nn::{Linear, LinearConfig},
     tensor::activation::silu,
-    tensor::{Distribution, TensorData},
+    tensor::{DType, Distribution, TensorData},
 };
 use tweedie::core::{Condition, ConditionError};
 use tweedie::math::VarianceExploding;
@@ -56,6 +56,10 @@ impl Condition for Means {
     }
 
     fn to_device(&self, _: &Device) -> Self {
+        self.clone()
+    }
+
+    fn cast(&self, _: DType) -> Self {
         self.clone()
     }
 
