@@ -4,11 +4,12 @@ use serde_json::Value;
 use std::process::Command;
 
 /// The allowed dependencies of every crate, and whether it may depend on burn.
-const LAYERS: [(&str, &[&str], bool); 10] = [
+const LAYERS: [(&str, &[&str], bool); 11] = [
     ("tweedie-ops", &[], true),
     ("tweedie-math", &[], false),
     ("tweedie-core", &["tweedie-math"], true),
     ("tweedie-samplers", &["tweedie-core", "tweedie-math"], true),
+    ("tweedie-sde", &["tweedie-core", "tweedie-math"], true),
     (
         "tweedie-inverse",
         &[

@@ -11,6 +11,7 @@
 //! | [`measurement`] | measurements and their likelihoods, in memory and in files |
 //! | [`posterior`] | posterior methods, by what they wrap |
 //! | [`baseline`] | estimates without a network |
+//! | [`prior`] | image priors with closed forms: Gaussian textures |
 //! | [`solver`] | linear equations with an operator |
 //!
 //! ```
@@ -44,5 +45,6 @@ pub mod measurement;
 pub mod noise;
 pub mod operator;
 pub mod posterior;
+pub mod prior;
 pub mod solver;
 mod values;

@@ -6,7 +6,7 @@
 //! | question | type |
 //! |---|---|
 //! | how much signal and how much noise? | [`Level`] |
-//! | which level at which time? | [`Schedule`]: [`VariancePreserving`], [`SubVariancePreserving`], [`VarianceExploding`], [`OrnsteinUhlenbeck`], [`Cosine`], [`Sigmoid`], [`RectifiedFlow`], [`Edm`], [`Chain`] |
+//! | which level at which time? | [`Schedule`]: [`VariancePreserving`], [`SubVariancePreserving`], [`FromBeta`], [`VarianceExploding`], [`Brownian`], [`OrnsteinUhlenbeck`], [`Cosine`], [`Sigmoid`], [`RectifiedFlow`], [`Edm`], [`Chain`] |
 //! | how does a network's output determine `x₀`? | [`Prediction`] |
 //! | how does a reverse step move? | [`Kernel`]: [`Ancestral`], [`Ddim`], [`EulerOde`], [`EulerMaruyama`], [`ReverseDiffusion`], [`Renoise`] |
 //! | which levels does a sampler visit, in which order? | [`LevelPath`], [`Move`] |

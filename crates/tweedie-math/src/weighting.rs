@@ -16,11 +16,12 @@ use serde::{Deserialize, Serialize};
 /// | `SoftMinSnr { gamma }` | `1/(1/SNR + 1/γ)` |
 /// | `Edm { sigma_data }` | `(s² + d²)/(s d)²` with `s = σ/α`: `w = 1` for `Edm` |
 /// | `Likelihood` | `−½ SNR′(t)`, equal to `½ g²` on the score: the continuous bound |
-/// | `Elbo { steps }` | `½ N (SNR(t − 1/N) − SNR(t))`: the bound of a chain of `N` steps |
+/// | `Elbo { steps }` | `½ N (SNR(t − 1/N) − SNR(t))`: the bound of a chain of `N` moves |
 ///
 /// `Likelihood` and `Elbo` are bounds if times are uniform. With another
-/// [`TimeDensity`](crate::TimeDensity) they are reweighted bounds. Both diverge at clean data. The
-/// first interval of `Elbo`, `t ≤ 1/N`, belongs to the decoder and has weight 0.
+/// [`TimeDensity`](crate::TimeDensity) they are reweighted bounds. Both diverge at clean data. A
+/// move of `Elbo` to or beyond clean data belongs to the decoder and has weight 0. A
+/// [`Chain`](crate::Chain) of `n` nodes has `n − 1` moves, and its node 0 is not clean.
 ///
 /// # Reference
 /// Ho et al. 2020, eq. 14; Salimans & Ho 2022, section 4, arXiv:2202.00512; Hang et al. 2023,
@@ -55,7 +56,7 @@ pub enum Weighting {
     Likelihood,
     /// The evidence lower bound of a chain.
     Elbo {
-        /// The number of steps `N` of the chain.
+        /// The number of moves `N` of the chain.
         steps: usize,
     },
 }
@@ -140,12 +141,16 @@ impl Weighting {
             }
             Self::Elbo { steps } => {
                 let n = steps as f64;
-                // The first interval has no previous node and is not a term of the bound.
-                if t <= 1.0 / n {
+                // Times of nodes have rounding errors.
+                let before = t - 1.0 / n;
+                if before < -1e-9 {
                     return 0.0;
                 }
-                let before = t - 1.0 / n;
-                0.5 * n * (schedule.level(before).snr() - level.snr())
+                let before = schedule.level(before.max(0.0));
+                if before.sigma() == 0.0 {
+                    return 0.0;
+                }
+                0.5 * n * (before.snr() - level.snr())
             }
         };
         clean * prediction.to_clean(level).out.powi(2)

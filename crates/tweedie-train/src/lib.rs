@@ -13,6 +13,7 @@
 //! | [`Hybrid`]: the loss of a denoiser with learned variance | `hybrid.rs` |
 //! | [`LossAware`]: noise levels drawn by their loss | `loss_aware.rs` |
 //! | [`LearnedWeight`]: noise levels with learned weights | `learned_weight.rs` |
+//! | [`CorruptionMatching`]: the score of data under any corruption | `corruption.rs` |
 //! | [`Elbo`]: the loss of a variational autoencoder | `elbo.rs` |
 //! | [`Trainer`]: the training loop | `trainer.rs` |
 //! | [`Group`]: several processes that train together | `group.rs` |
@@ -67,6 +68,7 @@ mod adamw;
 mod augment;
 mod checkpoint;
 mod clip;
+mod corruption;
 mod data;
 mod derive_condition;
 mod elbo;
@@ -99,6 +101,7 @@ mod trainer;
 pub use adamw::{AdamW, AdamWSettings};
 pub use augment::{Cropped, Mirrored};
 pub use clip::clip_global_norm;
+pub use corruption::{CorrelatedNoise, Corruption, CorruptionMatching, LaplaceNoise};
 pub use data::{Batch, DropCondition, ExampleError, Examples, FnExamples, Paired, Request};
 pub use derive_condition::DeriveCondition;
 pub use elbo::Elbo;

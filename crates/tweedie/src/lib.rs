@@ -5,6 +5,7 @@
 //! | [`math`] | noise schedules, paths of levels, coefficients of reverse steps; no tensors | |
 //! | [`core`] | denoisers, reproducible noise, priors with closed forms | |
 //! | [`samplers`] | samplers, likelihoods | |
+//! | [`sde`] | Brownian paths, stochastic differential equations, the Fokker–Planck equation | |
 //! | [`inverse`] | measurement operators, noise models, posterior methods | |
 //! | [`ops`] | Fourier transforms, convolution, normalisation, attention, AdamW | |
 //! | [`models`] | networks, checkpoints | `models` |
@@ -51,6 +52,7 @@ pub use tweedie_metrics as metrics;
 pub use tweedie_models as models;
 pub use tweedie_ops as ops;
 pub use tweedie_samplers as samplers;
+pub use tweedie_sde as sde;
 #[cfg(feature = "train")]
 pub use tweedie_train as train;
 

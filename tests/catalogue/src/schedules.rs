@@ -2,17 +2,19 @@
 
 use crate::ok;
 use tweedie_math::{
-    AnySchedule, Chain, Cosine, Edm, OrnsteinUhlenbeck, RectifiedFlow, Sigmoid,
+    AnySchedule, Brownian, Chain, Cosine, Edm, OrnsteinUhlenbeck, RectifiedFlow, Sigmoid,
     SubVariancePreserving, VarianceExploding, VariancePreserving,
 };
 
-/// Every schedule, with its published parameters.
+/// Every schedule, with its published parameters. `FromBeta`, which holds a function, has tests of
+/// its own.
 #[must_use]
 pub fn schedules() -> Vec<(&'static str, AnySchedule)> {
     vec![
         ("VP", VariancePreserving::default().into()),
         ("sub-VP", SubVariancePreserving::default().into()),
         ("VE", VarianceExploding::default().into()),
+        ("Brownian", Brownian::default().into()),
         ("OU", OrnsteinUhlenbeck::default().into()),
         ("cosine", Cosine::default().into()),
         ("sigmoid", Sigmoid::default().into()),

@@ -12,6 +12,7 @@ mod case;
 mod chain_moments;
 mod churn;
 mod compare;
+mod components;
 mod deepinv_ddrm;
 mod deepinv_posterior;
 mod edm;
@@ -39,6 +40,7 @@ mod repaint;
 mod score_sde;
 mod settings;
 mod timesteps;
+mod tiny_denoiser;
 mod training;
 mod trajectory;
 
@@ -132,6 +134,16 @@ const KINDS: &[Kind] = &[
         name: "metric",
         knows: metrics::knows,
         run: metrics::run,
+    },
+    Kind {
+        name: "components",
+        knows: |_| false,
+        run: components::run,
+    },
+    Kind {
+        name: "tiny_denoiser",
+        knows: |_| false,
+        run: tiny_denoiser::run,
     },
     Kind {
         name: "hybrid",

@@ -89,7 +89,7 @@ fn variance_exploding(case: &Case) -> Done {
                     }
                     let memory = &mut History::default();
                     x = moved(&ReverseDiffusion, &model, x, mv, &mut noise, memory)?.x;
-                    // The peer's last move adds noise; the paper's does not.
+                    // The peer's last move adds noise, as the printed algorithm does.
                     if k == 0 {
                         x = x + z * sigma;
                     }

@@ -2,7 +2,8 @@
 //!
 //! `E[x₀ | x_t] = μ + α C (α² C + σ² I)⁻¹ (x_t − α μ)`, diagonal in the eigenbasis of `C`.
 
-use super::{OracleError, from_rows, matrix, row};
+use super::components::centred;
+use super::{OracleError, check_size, check_value, from_rows, matrix, row};
 use crate::{DenoiseError, Denoiser, InputError};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
@@ -93,6 +94,20 @@ impl Gaussian {
         Self::from_host(DVector::from_column_slice(mean), &covariance)
     }
 
+    /// Returns the Gaussian with mean and covariance of samples `[n, …]`, each as one vector.
+    ///
+    /// The covariance is `1/(n−1) Σᵢ (xᵢ − x̄)(xᵢ − x̄)ᵀ`. For images of many pixels,
+    /// [`PrincipalComponents`](super::PrincipalComponents) needs less memory and time.
+    ///
+    /// # Errors
+    /// [`OracleError::Size`] for fewer than two samples, [`OracleError::Value`] if a value is not
+    /// finite.
+    pub fn fit<const D: usize>(samples: &Tensor<D>) -> Result<Self, OracleError> {
+        let (mean, centred) = centred(samples)?;
+        let freedom = (centred.nrows() - 1) as f64;
+        Self::from_host(mean, &(centred.transpose() * &centred / freedom))
+    }
+
     fn from_host(mean: DVector<f64>, covariance: &DMatrix<f64>) -> Result<Self, OracleError> {
         check_mean(mean.as_slice())?;
         if let Some(&least) = covariance.iter().find(|value| !value.is_finite()) {
@@ -137,6 +152,21 @@ impl Gaussian {
         let covariance = self.covariance_host();
         let rows = covariance.row_iter();
         rows.map(|row| row.iter().copied().collect()).collect()
+    }
+
+    /// The eigenvalues of `C`, in the order of [`eigenvectors`](Self::eigenvectors).
+    #[must_use]
+    pub fn eigenvalues(&self) -> Vec<f64> {
+        self.variances.as_slice().to_vec()
+    }
+
+    /// The eigenvectors of `C`, of length 1.
+    #[must_use]
+    pub fn eigenvectors(&self) -> Vec<Vec<f64>> {
+        let unit = || DMatrix::identity(self.dim(), self.dim());
+        let basis = self.basis.clone().unwrap_or_else(unit);
+        let columns = basis.column_iter();
+        columns.map(|column| column.as_slice().to_vec()).collect()
     }
 
     pub(super) fn mean_host(&self) -> &DVector<f64> {
@@ -306,13 +336,6 @@ fn check_mean(mean: &[f64]) -> Result<(), OracleError> {
     mean.iter().try_for_each(value)
 }
 
-fn check_value(name: &'static str, value: f64) -> Result<(), OracleError> {
-    match value.is_finite() {
-        true => Ok(()),
-        false => Err(OracleError::Value { name, value }),
-    }
-}
-
 impl Denoiser<2> for Gaussian {
     fn accepts(&self, shape: [usize; 2]) -> Result<(), InputError> {
         points_of(self.dim(), shape)
@@ -365,19 +388,4 @@ pub(super) fn stack(
     let values: Vec<f64> = points.flat_map(|p| p.as_slice().to_vec()).collect();
     let count = values.len() / dim;
     Tensor::from_data(TensorData::new(values, [count, dim]), (device, DType::F32))
-}
-
-pub(super) fn check_size(
-    name: &'static str,
-    expected: usize,
-    found: usize,
-) -> Result<(), OracleError> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(OracleError::Size {
-        name,
-        expected,
-        found,
-    })
 }

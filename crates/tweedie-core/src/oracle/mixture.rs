@@ -2,7 +2,8 @@
 //!
 //! With responsibilities `r_k ∝ w_k N_k(x)`, `E[x₀ | x_t] = Σ_k r_k E_k[x₀ | x_t]`.
 
-use super::gaussian::{check_size, points_of, stack};
+use super::check_size;
+use super::gaussian::{points_of, stack};
 use super::{Gaussian, OracleError, matrix};
 use crate::{DenoiseError, Denoiser, InputError};
 use burn::tensor::{Device, Tensor, activation::softmax};

@@ -1,11 +1,15 @@
 //! Exact priors, as references for samplers and posterior methods.
 //!
-//! The oracles act on points `[batch, dim]` in any precision. The distribution at a level is that
-//! of `x_t = α x₀ + σ ε`.
+//! The oracles act on points `[batch, dim]` in any precision, [`FactorGaussian`] also on images.
+//! The distribution at a level is that of `x_t = α x₀ + σ ε`.
 
+mod components;
+mod factor;
 mod gaussian;
 mod mixture;
 
+pub use components::PrincipalComponents;
+pub use factor::FactorGaussian;
 pub use gaussian::Gaussian;
 pub use mixture::GaussianMixture;
 
@@ -78,4 +82,22 @@ fn from_rows(
         });
     }
     Ok(DMatrix::from_fn(rows.len(), columns, |i, j| rows[i][j]))
+}
+
+fn check_size(name: &'static str, expected: usize, found: usize) -> Result<(), OracleError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(OracleError::Size {
+        name,
+        expected,
+        found,
+    })
+}
+
+fn check_value(name: &'static str, value: f64) -> Result<(), OracleError> {
+    match value.is_finite() {
+        true => Ok(()),
+        false => Err(OracleError::Value { name, value }),
+    }
 }

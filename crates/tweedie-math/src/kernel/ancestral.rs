@@ -13,15 +13,16 @@ use serde::{Deserialize, Serialize};
 
 /// The variance of an ancestral step.
 ///
-/// With `β = σ_t² − (α_t/α_s)² σ_s²` and `β̃ = β σ_s²/σ_t²`:
+/// With `β = σ_t² − (α_t/α_s)² σ_s²` and `β̃ = β σ_s²/σ_t²`. The exact variance for data from
+/// `N(0, c I)` is `β v_s/v_t` with `v = α² c + σ²`; its mean is that of this kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PosteriorVariance {
-    /// `β̃`, exact if all data are one point.
+    /// `β̃`, exact if all data are one point, `c = 0`.
     #[default]
     Small,
-    /// `β`, exact for data from `N(0, I)`.
+    /// `β`, exact if `v_s = v_t`: for data from `N(0, I)` on a variance-preserving schedule.
     Large,
     /// `exp(v ln β + (1 − v) ln β̃)` with `v ∈ [0, 1]`.
     Interpolated(f64),

@@ -2,7 +2,8 @@
 //!
 //! A forward step is `x_t = r x_s + G z` with `r = α_t/α_s` and `G² = σ_t² − r² σ_s²`. Its reverse
 //! is `x_s = (2 − r) x_t + G² ŝ(x_t) + G z` with `ŝ = (α_t x̂₀ − x_t)/σ_t²`. The move to clean data
-//! adds no noise: both published algorithms return the mean.
+//! adds no noise. The printed algorithms add noise in every step; the authors' code returns the
+//! mean of the last one.
 //!
 //! # Reference
 //! Song et al. 2021, eq. 46 and algorithms 2 (VE) and 3 (VP), arXiv:2011.13456.

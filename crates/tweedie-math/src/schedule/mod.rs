@@ -3,9 +3,11 @@
 #[macro_use]
 mod any;
 
+mod brownian;
 mod chain;
 mod cosine;
 mod edm;
+mod from_beta;
 mod ou;
 mod rectified_flow;
 mod sigmoid;
@@ -16,9 +18,11 @@ mod vp;
 use crate::{Level, ParameterError};
 use serde::{Deserialize, Serialize};
 
+pub use brownian::Brownian;
 pub use chain::Chain;
 pub use cosine::Cosine;
 pub use edm::Edm;
+pub use from_beta::FromBeta;
 pub use ou::OrnsteinUhlenbeck;
 pub use rectified_flow::RectifiedFlow;
 pub use sigmoid::Sigmoid;
@@ -33,6 +37,8 @@ schedules! {
     SubVariancePreserving,
     /// Variance exploding, geometric.
     VarianceExploding,
+    /// Brownian motion.
+    Brownian,
     /// Ornstein–Uhlenbeck.
     OrnsteinUhlenbeck,
     /// Cosine.

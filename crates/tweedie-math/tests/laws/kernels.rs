@@ -84,6 +84,45 @@ proptest! {
     }
 }
 
+/// For data from `N(0, c)` the exact variance of a step is `β v_s/v_t`. `β̃` and `β` are two cases
+/// of it; `β` is the second one on variance-preserving levels only.
+#[test]
+fn the_variance_of_a_step_on_gaussian_data() {
+    let variance = |kernel: Ancestral, from, to| moved(&kernel, from, to).noise.powi(2);
+    let exact = |c: f64, from: Level, to: Level| {
+        // Var(x_s ∣ x_t) of two Gaussian variables with covariance r v_s.
+        let [v_s, v_t] = [to, from].map(|level| level.alpha().powi(2) * c + level.sigma().powi(2));
+        let r = from.alpha() / to.alpha();
+        v_s - (r * v_s).powi(2) / v_t
+    };
+    for (name, schedule) in schedules() {
+        let (from, to) = (schedule.level(0.7), schedule.level(0.4));
+        let (small, large) = (Ancestral::small(), Ancestral::large());
+        let [beta_tilde, beta] = [small, large].map(|kernel| variance(kernel, from, to));
+        close(name, exact(0.0, from, to), beta_tilde, 1e-9);
+        for c in [0.0, 0.3, 1.0, 5.0] {
+            let [v_s, v_t] = [to, from].map(|l| l.alpha().powi(2) * c + l.sigma().powi(2));
+            close(name, exact(c, from, to), beta * v_s / v_t, 1e-9);
+        }
+    }
+    let preserving = [-1.0, 1.0].map(Level::variance_preserving);
+    let [from, to] = preserving;
+    close(
+        "VP",
+        exact(1.0, from, to),
+        variance(Ancestral::large(), from, to),
+        1e-9,
+    );
+    let [from, to] = [1.0, 0.5].map(|sigma| Level::new(1.0, sigma).expect("a level"));
+    close(
+        "β of VE",
+        variance(Ancestral::large(), from, to),
+        0.75,
+        1e-12,
+    );
+    close("exact in VE", exact(1.0, from, to), 0.46875, 1e-12);
+}
+
 /// The law of one Euler step of length `h` differs from the marginal by `O(h²)`.
 #[test]
 fn euler_kernels_are_right_to_first_order() {

@@ -1,8 +1,8 @@
 use crate::{close, schedules};
 use proptest::prelude::*;
 use tweedie_math::{
-    Chain, Level, OrnsteinUhlenbeck, RectifiedFlow, Schedule, ScheduleError, SubVariancePreserving,
-    VarianceExploding, VariancePreserving,
+    Chain, FromBeta, Level, OrnsteinUhlenbeck, RectifiedFlow, Schedule, ScheduleError,
+    SubVariancePreserving, VarianceExploding, VariancePreserving,
 };
 
 /// Hides the closed forms of a schedule, to test the default methods of the trait.
@@ -213,4 +213,47 @@ fn nonsense_is_refused_with_its_numbers() {
     assert!(VariancePreserving::new(f64::NAN, 1.0).is_err());
     assert!(VariancePreserving::new(0.1, f64::INFINITY).is_err());
     assert!(OrnsteinUhlenbeck::new(0.0).is_err());
+}
+
+/// The process of a linear β is the closed one, and any other β has its integral.
+#[test]
+fn a_schedule_from_any_beta() {
+    let closed = VariancePreserving::default();
+    let linear = FromBeta::new(|t| closed.beta(t)).expect("a schedule");
+    let waves = |t: f64| 10.0 + 9.0 * (20.0 * t).sin();
+    let any = FromBeta::new(waves).expect("a schedule");
+    for i in 0..=50 {
+        let t = f64::from(i) / 50.0;
+        let (a, b) = (linear.level(t), closed.level(t));
+        close("α", a.alpha(), b.alpha(), 1e-12);
+        close("σ", a.sigma(), b.sigma(), 1e-7);
+        close("f", linear.rates(t).f, closed.rates(t).f, 1e-12);
+        let integral = 10.0 * t + 0.45 * (1.0 - (20.0 * t).cos());
+        close("B", any.beta_integral(t), integral, 1e-10);
+        close("time", any.time(any.level(t).log_snr()), t, 1e-9);
+    }
+    assert!(FromBeta::new(|t: f64| t - 0.5).is_err());
+    assert!(FromBeta::new(|_| 0.0).is_err());
+    assert!(FromBeta::new(|_| f64::NAN).is_err());
+}
+
+/// A chain of `β(i/N)/N` tends to the process of `β` like `1/N`.
+#[test]
+fn chains_converge_to_the_continuous_process() {
+    let process = VariancePreserving::default();
+    let error = |n: u32| {
+        let betas = (1..=n).map(|i| process.beta(f64::from(i) / f64::from(n)) / f64::from(n));
+        let chain = Chain::from_betas(&betas.collect::<Vec<_>>()).expect("a chain");
+        let nodes = 1..=n;
+        let gaps = nodes.map(|i| {
+            let level = process.level(f64::from(i) / f64::from(n));
+            (chain.node(i as usize - 1).alpha() - level.alpha()).abs()
+        });
+        gaps.fold(0.0, f64::max)
+    };
+    let errors = [100, 200, 400, 800].map(error);
+    for pair in errors.windows(2) {
+        let ratio = pair[0] / pair[1];
+        assert!((1.9..2.1).contains(&ratio), "{errors:?}");
+    }
 }

@@ -137,6 +137,27 @@ fn the_bound_of_a_chain_tends_to_the_continuous_one() {
     }
 }
 
+/// The weights at the nodes are the terms of DDPM's bound, from the move between the first two
+/// nodes on. That move has more than half of the whole weight of `x₀`.
+#[test]
+fn the_weights_at_the_nodes_of_a_chain_are_its_bound() {
+    let chain = Chain::linear(1000, 1e-4, 0.02).expect("a chain");
+    let steps = chain.len() - 1;
+    let weight = |i: usize| {
+        let time = i as f64 / steps as f64;
+        Weighting::Elbo { steps }.weight(&chain, Prediction::Clean, time) / steps as f64
+    };
+    let mut sum = 0.0;
+    for i in 1..chain.len() {
+        let posterior = gaussian::posterior(chain.node(i), chain.node(i - 1)).expect("a move");
+        let term = 0.5 * (posterior.clean / posterior.noise).powi(2);
+        close(&format!("node {i}"), weight(i), term, 1e-6);
+        sum += term;
+    }
+    assert_eq!(weight(0), 0.0, "the decoder's term");
+    close("the first share", weight(1) / sum, 0.545, 1e-3);
+}
+
 proptest! {
     #[test]
     fn times_are_quantiles(u in 0.001..0.999_f64, v in 0.001..0.999_f64) {
