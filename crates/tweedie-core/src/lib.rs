@@ -32,6 +32,7 @@ mod brownian;
 mod condition;
 mod counting;
 mod denoiser;
+mod evidence;
 mod files;
 mod generator;
 mod guidance;
@@ -57,6 +58,7 @@ pub use counting::Counting;
 pub use denoiser::{
     Denoiser, DenoiserExt, FromFn, Posterior, TryFromFn, from_fn, linearised, tracked, try_from_fn,
 };
+pub use evidence::Evidence;
 pub use files::{
     open_file, read_file, read_text, replace_file, replace_file_at, replace_file_with, sync_folder,
 };

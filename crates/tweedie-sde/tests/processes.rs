@@ -3,7 +3,7 @@
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_core::oracle::Gaussian;
-use tweedie_math::{Schedule, VariancePreserving};
+use tweedie_math::{Brownian, Schedule, VariancePreserving};
 use tweedie_sde::{
     BrownianPath, Sde, euler_maruyama, ito_integral, milstein, stratonovich_integral,
 };
@@ -170,4 +170,39 @@ fn forward_and_reverse_process() {
     let back = euler_maruyama(&reverse, forward, &path);
     assert_abs_diff_eq!(mean(back.clone()), 2.0, epsilon = 0.03);
     assert_relative_eq!(variance(back), 0.09, max_relative = 0.1);
+}
+
+/// `Y = A X + σ_y Z` is the process `dx = σ_y dw` from `A X`. Reversed from `y` with the law of
+/// `A X`, it ends at the law of `A X` given `y`, for any `A`.
+#[test]
+fn a_measurement_is_a_process_that_can_be_reversed() {
+    let (mean, a) = ([0.5, -1.0, 0.3], [[1.0, 0.5, 0.0], [-0.3, 0.2, 0.8]]);
+    let covariance = [[1.0, 0.3, 0.1], [0.3, 0.5, -0.2], [0.1, -0.2, 0.7]];
+    let product = |row: &[f64; 3], column: &[f64; 3]| -> f64 {
+        (0..3)
+            .flat_map(|i| (0..3).map(move |j| row[i] * covariance[i][j] * column[j]))
+            .sum()
+    };
+    let image_mean = a.map(|row| row.iter().zip(mean).map(|(a, m)| a * m).sum());
+    let image: Vec<Vec<f64>> = a
+        .iter()
+        .map(|row| a.iter().map(|column| product(row, column)).collect())
+        .collect();
+    let law = Gaussian::full(&image_mean, &image).expect("a law");
+    let (y, sigma) = ([1.2, 0.1], 0.6);
+    let unit = [vec![1.0, 0.0], vec![0.0, 1.0]];
+    let posterior = law.posterior(&unit, &y, sigma).expect("a posterior");
+
+    let schedule = Brownian::new(sigma * sigma).expect("a schedule");
+    let start = Tensor::<2>::from_data([y], (&Device::flex(), DType::F64)).repeat_dim(0, 20_000);
+    let path = BrownianPath::new(&start, 1.0, 400, 8);
+    let end = euler_maruyama(&Sde::reverse(&schedule, &law, 1.0), start, &path);
+    let fitted = Gaussian::fit(&end).expect("samples");
+    for i in 0..2 {
+        assert_abs_diff_eq!(fitted.mean()[i], posterior.mean()[i], epsilon = 0.015);
+        for j in 0..2 {
+            let (found, exact) = (fitted.covariance()[i][j], posterior.covariance()[i][j]);
+            assert_abs_diff_eq!(found, exact, epsilon = 0.01);
+        }
+    }
 }

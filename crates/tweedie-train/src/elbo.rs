@@ -6,11 +6,10 @@
 //! # Reference
 //! Kingma & Welling 2014, eq. 10, arXiv:1312.6114; Higgins et al. 2017 (β).
 
-use crate::score_matching::{of_clean, wide};
 use crate::{Batch, Draws, Loss, Losses, Objective, TrainError};
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
-use tweedie_core::{Condition, Decoder, Encoding, InputError, LatentGaussian, parameter_dtype};
+use tweedie_core::{Condition, Encoding, Evidence, InputError};
 use tweedie_math::ParameterError;
 
 /// The negative evidence lower bound, in nats for each value of an example.
@@ -64,18 +63,9 @@ impl<const D: usize, C: Condition, M: Module + Encoding<D>> Loss<M, D, C> for El
         draws: &mut Draws,
     ) -> Result<Losses, InputError> {
         let shape = clean.dims();
-        let input = clean
-            .clone()
-            .cast(parameter_dtype(model).unwrap_or(clean.dtype()));
-        let latents = model.encode(input);
-        let decoded = model.decode(latents.at(draws.normal_like(&latents.mean)));
-        of_clean("the decoder's output", shape, decoded.dims())?;
-        let error = Decoder::Density.cost(&wide(clean), wide(decoded), self.std);
+        let terms = Evidence::of(model, &clean, self.std, |mean| draws.normal_like(mean))?;
         let values = shape[1..].iter().product::<usize>() as f64;
-        let latents = LatentGaussian {
-            mean: wide(latents.mean),
-            log_variance: wide(latents.log_variance),
-        };
-        Ok(Losses::new((error + latents.kl() * self.beta) / values))
+        let loss = terms.divergence * self.beta - terms.reconstruction;
+        Ok(Losses::new(loss / values))
     }
 }

@@ -147,6 +147,11 @@ pub trait Measured<const D: usize>: Likelihood<D> {
 
     /// The measured values `y`; a batch of 1 is broadcast.
     fn y(&self) -> Tensor<D>;
+
+    /// The [`weights`](NoiseModel::weights) of the squared residual, in the shape of `y`.
+    fn weights(&self) -> Option<Tensor<D>> {
+        None
+    }
 }
 
 /// A measurement with a linear operator, for methods that use its adjoint or pseudo-inverse.
@@ -174,6 +179,10 @@ impl<const D: usize, A: Operator<D>, N: NoiseModel<D>> Measured<D> for Measureme
 
     fn y(&self) -> Tensor<D> {
         self.y.clone()
+    }
+
+    fn weights(&self) -> Option<Tensor<D>> {
+        self.noise.weights(&self.y)
     }
 }
 
@@ -203,6 +212,9 @@ macro_rules! pointer {
             }
             fn y(&self) -> Tensor<D> {
                 (**self).y()
+            }
+            fn weights(&self) -> Option<Tensor<D>> {
+                (**self).weights()
             }
         }
 

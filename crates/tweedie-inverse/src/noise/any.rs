@@ -49,6 +49,12 @@ macro_rules! noise_models {
                 }
             }
 
+            fn weights(&self, y: &Tensor<D>) -> Option<Tensor<D>> {
+                match self {
+                    $(Self::$variant(noise) => noise.weights(y),)*
+                }
+            }
+
             fn corrupt(&self, mean: Tensor<D>, random: &mut dyn Noise<D>) -> Tensor<D> {
                 match self {
                     $(Self::$variant(noise) => noise.corrupt(mean, random),)*

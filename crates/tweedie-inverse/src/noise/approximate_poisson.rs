@@ -28,6 +28,11 @@ impl ApproximatePoissonNoise {
     pub fn of(photons: PoissonNoise) -> Self {
         Self { photons }
     }
+
+    fn variance<const D: usize>(&self, y: &Tensor<D>) -> Tensor<D> {
+        let gain = self.photons.gain();
+        y.clone().clamp_min(gain) * gain
+    }
 }
 
 impl<const D: usize> NoiseModel<D> for ApproximatePoissonNoise {
@@ -41,10 +46,13 @@ impl<const D: usize> NoiseModel<D> for ApproximatePoissonNoise {
 
     fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
         assert_measured(&y, &mean);
-        let gain = self.photons.gain();
-        let variance = y.clone().clamp_min(gain) * gain;
+        let variance = self.variance(&y);
         let width = (variance.clone() * TAU).log() * 0.5;
         per_sample_sum(((mean - y).square() / variance * 0.5 + width).neg())
+    }
+
+    fn weights(&self, y: &Tensor<D>) -> Option<Tensor<D>> {
+        Some((self.variance(y) * 2.0).recip())
     }
 
     fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {

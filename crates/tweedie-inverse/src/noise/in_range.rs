@@ -65,6 +65,13 @@ impl<const D: usize, N: NoiseModel<D>> NoiseModel<D> for InRange<N> {
         self.noise.log_likelihood(stated(y), stated(mean))
     }
 
+    fn weights(&self, y: &Tensor<D>) -> Option<Tensor<D>> {
+        let convert = |x| self.image.convert(self.stated, x);
+        let factor = convert(y.ones_like()) - convert(y.zeros_like());
+        let weights = self.noise.weights(&self.unrounded(y))?;
+        Some(weights * factor.square())
+    }
+
     fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {
         let y = self
             .noise

@@ -109,6 +109,15 @@ pub trait NoiseModel<const D: usize> {
     /// If `y` has neither the shape of `mean` nor that of one of its samples.
     fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1>;
 
+    /// `Λ`, where `−log p(y | mean)` is `‖y − mean‖²_Λ` up to a constant and its variance depends
+    /// on the measured value; `None` for other models.
+    ///
+    /// DPS as published weights its residual with it.
+    fn weights(&self, y: &Tensor<D>) -> Option<Tensor<D>> {
+        let _ = y;
+        None
+    }
+
     /// Draws `y` around `mean`.
     ///
     /// Models other than the normal one seed a generator for each sample from `noise`, so that a
@@ -126,6 +135,9 @@ macro_rules! pointer {
         }
         fn log_likelihood(&self, y: Tensor<D>, mean: Tensor<D>) -> Tensor<1> {
             (**self).log_likelihood(y, mean)
+        }
+        fn weights(&self, y: &Tensor<D>) -> Option<Tensor<D>> {
+            (**self).weights(y)
         }
         fn corrupt(&self, mean: Tensor<D>, noise: &mut dyn Noise<D>) -> Tensor<D> {
             (**self).corrupt(mean, noise)

@@ -6,7 +6,8 @@ use crate::values::widened;
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, per_sample_sum};
 
-/// The log-likelihood `−‖y − A x₀‖` of each sample, with the norm not squared.
+/// The log-likelihood `−‖y − A x₀‖` of each sample, with the norm not squared. Photon counts have
+/// the norm `‖·‖_Λ` with `Λ = 1/(2y)`, by [`weights`](crate::noise::NoiseModel::weights).
 ///
 /// The size of its gradient does not depend on the size of the residual.
 /// [`Dps`](super::guidance::Dps) with this likelihood corrects in the direction of
@@ -40,13 +41,17 @@ impl<const D: usize, P: Measured<D>> Likelihood<D> for ResidualNorm<P> {
     }
 }
 
-/// `‖y − A x₀‖` of each sample, `[batch]`.
+/// `‖y − A x₀‖` of each sample, `[batch]`; with the norm `‖·‖_Λ` if the noise has weights.
 pub(super) fn residual_norm<const D: usize>(
     problem: &(impl Measured<D> + ?Sized),
     clean: Tensor<D>,
 ) -> Result<Tensor<1>, DenoiseError> {
     let residual = widened(problem.operator().observed(residual(problem, clean)?));
+    let squares = match problem.weights() {
+        None => residual.square(),
+        Some(weights) => residual.square() * widened(weights),
+    };
     // The norm has no gradient at 0. Adding the smallest normal `f32` makes the gradient 0 there.
     let smallest = f64::from(f32::MIN_POSITIVE);
-    Ok((per_sample_sum(residual.square()) + smallest).sqrt())
+    Ok((per_sample_sum(squares) + smallest).sqrt())
 }

@@ -10,6 +10,7 @@ mod after;
 mod density;
 mod draws;
 mod hole;
+mod weights;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie_inverse::noise::{AnyNoise, NoiseModel};

@@ -4,7 +4,9 @@ use crate::{device, mixture, values};
 use approx::abs_diff_eq;
 use burn::tensor::{DType, Tensor};
 use tweedie_core::oracle::{Gaussian, GaussianMixture};
-use tweedie_core::{DenoiseError, Denoiser, HostNoise, Noise, Posterior, from_fn, try_from_fn};
+use tweedie_core::{
+    DenoiseError, Denoiser, HostNoise, Noise, Posterior, Replay, from_fn, try_from_fn,
+};
 use tweedie_math::{
     Level, LevelPath, PosteriorVariance, RectifiedFlow, Schedule, Span, VarianceExploding,
     VariancePreserving,
@@ -324,4 +326,59 @@ fn what_has_no_likelihood_says_so() {
     let up = bound(&path.with_time_travel(2, 2));
     let found = up.terms(&prior, x, &mut HostNoise::seeded(0));
     assert!(matches!(found.err(), Some(SampleError::Step { .. })));
+}
+
+/// The bound of a hierarchical autoencoder whose encoder is the Gaussian chain is DDPM's, term by
+/// term: `−KL(q(z_N|x) ‖ p(z_N)) − Σ E KL(q(z_{k−1}|z_k, x) ‖ p(z_{k−1}|z_k)) + E log p(x|z_1)`.
+///
+/// The conditional laws are computed from the covariances of the latents alone.
+#[test]
+fn a_hierarchical_autoencoder_with_a_fixed_encoder_is_a_chain() {
+    let prior = Gaussian::isotropic(&[0.4], 0.6).expect("a law");
+    let path = LevelPath::uniform(VP(), Span::new(1.0, 0.05), 6).expect("a path");
+    let levels = path.levels().to_vec();
+    let x = 0.9;
+    let clean = Tensor::<2>::from_data([[x]], (&device(), DType::F64));
+    let draws: Vec<Tensor<2>> = [0.3, -1.1, 0.8, 0.1, -0.5, 1.4, 0.2]
+        .map(|z| Tensor::from_data([[z]], (&device(), DType::F64)))
+        .to_vec();
+    let bound = VariationalBound::new(path, PosteriorVariance::Small).expect("a bound");
+    let terms = bound
+        .terms(&prior, clean, &mut Replay::new(draws.clone()))
+        .expect("terms");
+
+    // z_k = α_k x + σ_k ε_k given x. Encoder: z_{k} = r z_{k−1} + fresh noise.
+    let kl = |(m, v): (f64, f64), (n, w): (f64, f64)| {
+        0.5 * (v / w + (m - n).powi(2) / w - 1.0 - (v / w).ln())
+    };
+    let last = levels[0];
+    let top = kl((last.alpha() * x, last.sigma().powi(2)), (0.0, 1.0));
+    assert!(abs_diff_eq!(values(terms.prior)[0], top, epsilon = 1e-9));
+    for (k, pair) in levels.windows(2).enumerate() {
+        let (t, s) = (pair[0], pair[1]);
+        let z = t.alpha() * x + t.sigma() * values(draws[k].clone())[0];
+        // The law of (z_s, z_t) given a value of x: means α x, Cov = r σ_s².
+        let r = t.alpha() / s.alpha();
+        let both = |x: f64| {
+            let covariance = r * s.sigma().powi(2);
+            let gain = covariance / t.sigma().powi(2);
+            let mean = s.alpha() * x + gain * (z - t.alpha() * x);
+            (mean, s.sigma().powi(2) - gain * covariance)
+        };
+        // The decoder of the hierarchy is the encoder's reversal at the expected x.
+        let state = Tensor::<2>::from_data([[z]], (&device(), DType::F64));
+        let expected = values(prior.posterior_mean(state, t))[0];
+        let term = kl(both(x), both(expected));
+        let found = values(terms.steps[k].clone())[0];
+        assert!(abs_diff_eq!(found, term, epsilon = 1e-9), "{found} {term}");
+    }
+    // The first latent decodes to the data.
+    let first = levels[6];
+    let z = first.alpha() * x + first.sigma() * values(draws[6].clone())[0];
+    let state = Tensor::<2>::from_data([[z]], (&device(), DType::F64));
+    let mean = values(prior.posterior_mean(state, first))[0];
+    // DDPM gives the last step the variance of the first forward one.
+    let variance = first.sigma().powi(2);
+    let cost = 0.5 * ((x - mean).powi(2) / variance + (std::f64::consts::TAU * variance).ln());
+    assert!(abs_diff_eq!(values(terms.decoder)[0], cost, epsilon = 1e-9));
 }

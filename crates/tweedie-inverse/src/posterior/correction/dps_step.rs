@@ -2,10 +2,12 @@
 //!
 //! The paper writes `ζ_i ∇ ‖y − A x̂₀‖²` with `ζ_i = ζ/‖y − A x̂₀‖`, which is this up to a factor
 //! of 2; its code takes the gradient of the norm. The norm is taken over each sample, not over the
-//! batch.
+//! batch. For photon counts with
+//! [`gaussian_approximation`](crate::noise::PoissonNoise::gaussian_approximation) the norm is
+//! `‖·‖_Λ` with `Λ = 1/(2y)`.
 //!
 //! # Reference
-//! Chung et al. 2023, algorithm 1 and appendix C.2, arXiv:2209.14687.
+//! Chung et al. 2023, algorithm 1, section 3.3 (Poisson) and appendix C.2, arXiv:2209.14687.
 
 use crate::measurement::Measured;
 use crate::posterior::residual_norm::residual_norm;
