@@ -131,6 +131,7 @@ fn panel(title: &str) -> Panel {
         title: title.to_owned(),
         x: "evaluations of the denoiser".to_owned(),
         x_axis: Axis::Log,
+        y_axis: Axis::Log,
         curves: Vec::new(),
     }
 }

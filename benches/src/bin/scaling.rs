@@ -86,6 +86,7 @@ fn all(picture: &File) -> Result<(), Box<dyn Error>> {
             title: x.split(',').next().unwrap_or_default().to_owned(),
             x: x.to_owned(),
             x_axis: Axis::Log,
+            y_axis: Axis::Log,
             curves: times,
         });
     }

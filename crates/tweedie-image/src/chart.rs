@@ -1,4 +1,4 @@
-//! Charts with a logarithmic y axis, in panels side by side.
+//! Charts of curves, in panels side by side.
 
 use crate::files::save_png;
 use crate::plot::typeface;
@@ -17,6 +17,8 @@ pub struct Panel {
     pub x: String,
     /// The scale of the x axis.
     pub x_axis: Axis,
+    /// The scale of the y axis.
+    pub y_axis: Axis,
     /// The curves, in the order of the legend.
     pub curves: Vec<Curve>,
 }
@@ -41,10 +43,12 @@ pub enum Axis {
 }
 
 const WIDTH: u32 = 620;
-const HEIGHT: u32 = 800;
-const LEGEND: u32 = 200;
+/// The height without the legend.
+const HEIGHT: u32 = 600;
+/// The height of a line of the legend.
+const LINE: u32 = 19;
 
-/// Draws panels side by side as a PNG file, with a logarithmic y axis and a legend below.
+/// Draws panels side by side as a PNG file, each with a legend below.
 ///
 /// An existing file is replaced atomically.
 ///
@@ -53,7 +57,9 @@ const LEGEND: u32 = 200;
 /// axis; [`ImageError::Extension`] for a path that does not end in `.png`; [`ImageError::File`] if
 /// the file cannot be written.
 pub fn chart(path: impl AsRef<Path>, panels: &[Panel]) -> Result<(), ImageError> {
-    let size = (WIDTH * panels.len().max(1) as u32, HEIGHT);
+    let most = panels.iter().map(|panel| panel.curves.len()).max();
+    let legend = most.unwrap_or(0).div_ceil(2) as u32 * LINE + 20;
+    let size = (WIDTH * panels.len().max(1) as u32, HEIGHT + legend);
     let mut buffer = vec![255; (size.0 * size.1 * 3) as usize];
     draw(&mut buffer, size, panels).map_err(ImageError::Drawing)?;
     match Picture::from_raw(size.0, size.1, buffer) {
@@ -81,17 +87,25 @@ fn draw(buffer: &mut [u8], size: (u32, u32), panels: &[Panel]) -> Result<(), Str
             ratio if ratio.is_finite() && (most * 1.2).is_finite() => Ok(least * 0.85..most * 1.2),
             _ => Err(format!("{least:e} to {most:e} is too much for one axis")),
         };
-        let y = log(ends(|at| at.1))?.log_scale();
-        match panel.x_axis {
-            Axis::Log => draw_panel(panel, &area, log(ends(|at| at.0))?.log_scale(), y)?,
-            Axis::Linear => {
-                let (least, most) = ends(|at| at.0);
-                let margin = 0.03 * (most - least).max(1e-9 * least.abs()).max(1e-9);
-                if !(most - least).is_finite() {
-                    return Err(format!("{least:e} to {most:e} is too much for one axis"));
-                }
-                draw_panel(panel, &area, least - margin..most + margin, y)?;
+        let linear = |(least, most): (f64, f64)| {
+            let margin = 0.03 * (most - least).max(1e-9 * least.abs()).max(1e-9);
+            match (most - least).is_finite() {
+                true => Ok(least - margin..most + margin),
+                false => Err(format!("{least:e} to {most:e} is too much for one axis")),
             }
+        };
+        let (x, y) = (ends(|at| at.0), ends(|at| at.1));
+        match (panel.x_axis, panel.y_axis) {
+            (Axis::Log, Axis::Log) => {
+                draw_panel(panel, &area, log(x)?.log_scale(), log(y)?.log_scale())?;
+            }
+            (Axis::Linear, Axis::Log) => {
+                draw_panel(panel, &area, linear(x)?, log(y)?.log_scale())?;
+            }
+            (Axis::Log, Axis::Linear) => {
+                draw_panel(panel, &area, log(x)?.log_scale(), linear(y)?)?;
+            }
+            (Axis::Linear, Axis::Linear) => draw_panel(panel, &area, linear(x)?, linear(y)?)?,
         }
     }
     root.present().map_err(|error| error.to_string())
@@ -111,7 +125,7 @@ where
     Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
     let text = |error: DrawingAreaErrorKind<_>| error.to_string();
-    let (above, below) = area.split_vertically(HEIGHT - LEGEND);
+    let (above, below) = area.split_vertically(HEIGHT);
     let mut chart = ChartBuilder::on(&above)
         .caption(&panel.title, ("sans-serif", 17))
         .margin(10)
@@ -125,8 +139,11 @@ where
         .light_line_style(TRANSPARENT)
         .label_style(("sans-serif", 13))
         .x_labels(4)
-        .x_label_formatter(&|x| format!("{x:.0}"))
-        .y_label_formatter(&|y| format!("{y:.0e}"))
+        .x_label_formatter(&|x| label(*x, panel.x_axis))
+        .y_label_formatter(&|y| match panel.y_axis {
+            Axis::Log => format!("{y:.0e}"),
+            Axis::Linear => label(*y, Axis::Linear),
+        })
         .draw()
         .map_err(text)?;
     let count = panel.curves.len();
@@ -135,9 +152,11 @@ where
         let hue = HSLColor(i as f64 * 0.382 % 1.0, 0.8, [0.3, 0.45, 0.55][i % 3]);
         let shown = curve.points.iter().copied();
         let points: Vec<_> = shown.filter(|at| panel.shows(at)).collect();
-        let line = LineSeries::new(points.clone(), hue.stroke_width(2));
+        // The points of a long curve would hide its line, and the corners of a thick one that jumps
+        // up and down are long spikes.
+        let width = if points.len() <= 4 * DOTS { 2 } else { 1 };
+        let line = LineSeries::new(points.clone(), hue.stroke_width(width));
         chart.draw_series(line).map_err(text)?;
-        // The points of a long curve would hide its line.
         if points.len() <= DOTS {
             let dots = points
                 .into_iter()
@@ -146,7 +165,10 @@ where
         }
         // The legend has two columns.
         let rows = count.div_ceil(2);
-        let place = ((i / rows * 300 + 60) as i32, (i % rows * 19 + 8) as i32);
+        let place = (
+            (i / rows * 300 + 60) as i32,
+            (i % rows) as i32 * LINE as i32 + 8,
+        );
         let middle = place.1 + 7;
         let key = PathElement::new(
             [(place.0, middle), (place.0 + 22, middle)],
@@ -163,14 +185,26 @@ where
     Ok(())
 }
 
+/// A number at an axis, short.
+fn label(value: f64, axis: Axis) -> String {
+    let text = match axis {
+        Axis::Log => format!("{value:.0}"),
+        Axis::Linear => format!("{value:.2}"),
+    };
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
 /// The largest number of points that are marked.
 const DOTS: usize = 64;
 
 impl Panel {
     /// Whether a point lies on the axes.
     fn shows(&self, (x, y): &(f64, f64)) -> bool {
-        let positive = *y > 0.0 && (*x > 0.0 || self.x_axis == Axis::Linear);
-        positive && x.is_finite() && y.is_finite()
+        let fits = |value: f64, axis| value.is_finite() && (value > 0.0 || axis == Axis::Linear);
+        fits(*x, self.x_axis) && fits(*y, self.y_axis)
     }
 }
 
@@ -190,15 +224,22 @@ mod tests {
             title: "error".into(),
             x: "steps".into(),
             x_axis: Axis::Log,
+            y_axis: Axis::Log,
             curves: vec![curve],
         };
-        let linear = Panel {
-            x_axis: Axis::Linear,
+        let [linear, upright, both] = [
+            (Axis::Linear, Axis::Log),
+            (Axis::Log, Axis::Linear),
+            (Axis::Linear, Axis::Linear),
+        ]
+        .map(|(x_axis, y_axis)| Panel {
+            x_axis,
+            y_axis,
             ..panel.clone()
-        };
-        chart(&path, &[panel, linear]).expect("a file");
+        });
+        chart(&path, &[panel, linear, upright, both]).expect("a file");
         let picture = image::open(&path).expect("a picture").into_rgb8();
-        assert_eq!(picture.dimensions(), (2 * WIDTH, HEIGHT));
+        assert_eq!(picture.dimensions(), (4 * WIDTH, HEIGHT + LINE + 20));
         let coloured = picture.pixels().filter(|p| p.0[0] != p.0[1]).count();
         assert!(coloured > 500, "{coloured} coloured pixels");
         let empty = chart(folder.path().join("none.png"), &[Panel::default()]);

@@ -47,6 +47,7 @@ pub(super) fn draw(
         title: title.into(),
         x: x.into(),
         x_axis: Axis::Linear,
+        y_axis: Axis::Log,
         curves: vec![Curve {
             name: "mean of neighbours".into(),
             points,

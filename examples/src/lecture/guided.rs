@@ -1,0 +1,51 @@
+//! DPS on the way from noise to a restoration, with half the pixels missing: truth, measurement,
+//! estimates and states.
+
+use super::{Drawn, Page, visible};
+use tweedie::image::Sheet;
+use tweedie::inverse::operator::Mask;
+use tweedie::inverse::posterior::DpsStep;
+use tweedie::metrics::psnr;
+use tweedie::prelude::*;
+
+pub(super) fn draw(page: &Page) -> Drawn {
+    let model = page.clothes()?;
+    let truth = Images::fashion_test()?.select(&[3, 6], ValueRange::Signed, &page.device);
+    let mut noise = HostNoise::seeded(2);
+    // ANCHOR: dps
+    let mask = Mask::missing_box([28, 28], [8, 4], [12, 20])?;
+    let measured =
+        Measurement::simulate(mask, GaussianNoise::new(0.05)?, truth.clone(), &mut noise)?;
+    let path = LevelPath::uniform(Cosine::default(), Span::new(0.999, 0.0), 300)?;
+    let step = DpsStep::new(Ancestral::default(), &measured).with_zeta(1.0)?;
+    // ANCHOR_END: dps
+    let sampler = Sampler::new(step, path);
+    let start = sampler.start(model.shape(2), &page.device, &mut noise)?;
+    let mut columns = vec!["truth".to_owned(), "seen".to_owned()];
+    let mut rows = [
+        vec![truth.clone(), measured.y.clone()],
+        vec![truth.clone(), measured.y.clone()],
+    ];
+    let mut last = None;
+    for (k, state) in sampler.trajectory(&model, start, &mut noise)?.enumerate() {
+        let state = state?;
+        if (k + 1) % 37 == 0 || k == 299 {
+            columns.push(format!("{}", k + 1));
+            rows[0].push(visible(state.x.clone(), state.level));
+            rows[1].push(state.clean.clone().ok_or("an estimate")?);
+        }
+        last = Some(state.x);
+    }
+    let last = last.ok_or("a result")?;
+    for value in psnr(last, truth, ValueRange::Signed.length()) {
+        println!("{value:.1} dB");
+    }
+    let mut sheet = Sheet::new().with_scale(2).with_columns(columns);
+    for image in 0..2 {
+        for (label, row) in ["state", "estimate"].into_iter().zip(&rows) {
+            let row = row.iter().map(|x| x.clone().narrow(0, image, 1));
+            sheet = sheet.with_row(label, Tensor::cat(row.collect(), 0), ValueRange::Signed)?;
+        }
+    }
+    Ok(sheet.save(page.picture("guided.png"))?)
+}
