@@ -45,3 +45,29 @@ pub fn finish<E: Display>(result: Result<ExitCode, E>) -> ExitCode {
 #[doc = include_str!("../../README.md")]
 #[derive(Debug)]
 pub struct Readme;
+
+/// Runs the exercises of the book as documentation tests.
+#[cfg(doctest)]
+pub mod book {
+    #[doc = include_str!("../../docs/book/src/generative.md")]
+    #[derive(Debug)]
+    pub struct Generative;
+    #[doc = include_str!("../../docs/book/src/brownian.md")]
+    #[derive(Debug)]
+    pub struct Brownian;
+    #[doc = include_str!("../../docs/book/src/fokker_planck.md")]
+    #[derive(Debug)]
+    pub struct FokkerPlanck;
+    #[doc = include_str!("../../docs/book/src/langevin.md")]
+    #[derive(Debug)]
+    pub struct Langevin;
+    #[doc = include_str!("../../docs/book/src/ddpm.md")]
+    #[derive(Debug)]
+    pub struct Ddpm;
+    #[doc = include_str!("../../docs/book/src/ddim.md")]
+    #[derive(Debug)]
+    pub struct Ddim;
+    #[doc = include_str!("../../docs/book/src/tweedie.md")]
+    #[derive(Debug)]
+    pub struct Tweedie;
+}

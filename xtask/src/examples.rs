@@ -2,12 +2,13 @@
 
 use crate::{Done, cargo};
 
-const EXAMPLES: [&str; 13] = [
+const EXAMPLES: [&str; 14] = [
     "restore -- --steps 3 --out target/restore.png",
     "restore -- --task sr2 --method mmps --sampler heun --steps 2 --out target/sr2.png",
     "super_resolution -- --steps 2 --out target/super-resolution.png",
     "train -- --steps 9 --enlarge 2 --dry-run",
     "classes -- --steps 2 --count 1 --out target/classes.png",
+    "lecture -- all --out target/lecture",
     "mixture -- --steps 10 --points 500 --out target/mixture.png",
     "samplers -- --points 200 --out target/samplers.png",
     "trajectory -- --steps 12 --images 1 --out target/trajectory",

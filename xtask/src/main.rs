@@ -1,6 +1,7 @@
 //! The project's own tasks: `cargo xtask check`, `cargo xtask golden DIR`, `cargo xtask posterior`,
-//! `cargo xtask peers PYTHON`, `cargo xtask gpu`.
+//! `cargo xtask book`, `cargo xtask peers PYTHON`, `cargo xtask gpu`.
 
+mod book;
 mod examples;
 mod gpu;
 mod instructions;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         ["outside"] => outside(),
         ["golden", folder] => return golden(folder, &[]),
         ["golden", folder, "--strict"] => return golden(folder, &["--strict"]),
+        ["book"] => book::build(),
         ["posterior"] => posterior(),
         ["gpu"] => gpu::run(None),
         ["gpu", "build"] => gpu::build().map(drop),
@@ -38,7 +40,7 @@ fn main() -> ExitCode {
         ["peers", python, "compiled"] => peers::compare(python, Some("")),
         ["peers", python, "compiled", word] => peers::compare(python, Some(word)),
         _ => Err(
-            "usage: cargo xtask check [--slow | --widths | --sanitize] | instructions [record] | layers | lengths | lists | outside | golden DIR | posterior | peers PYTHON [compiled [WORD]] | gpu [build | PYTHON]"
+            "usage: cargo xtask check [--slow | --widths | --sanitize] | instructions [record] | layers | lengths | lists | outside | golden DIR | book | posterior | peers PYTHON [compiled [WORD]] | gpu [build | PYTHON]"
                 .into(),
         ),
     };
@@ -56,7 +58,7 @@ type Step = (&'static str, fn() -> Done);
 
 /// Runs all checks, cheapest first, up to the first failure.
 fn check() -> Done {
-    let steps: [Step; 13] = [
+    let steps: [Step; 14] = [
         // One style, so that a diff shows only what changed.
         ("format", || cargo("fmt --all -- --check").run()),
         // Dependencies point one way, so a layer can be read without those above it.
@@ -87,6 +89,8 @@ fn check() -> Done {
             cargo("run --quiet --bin golden -- tests/golden/data --strict").run()
         }),
         ("examples", examples::run),
+        // The figures of the book have just been drawn.
+        ("book", book::check),
         // A user's crate outside the workspace, with its own network.
         ("outside", outside),
     ];
