@@ -1,8 +1,10 @@
 //! The figures and numbers of a course on diffusion models, one file each.
 
+mod adversarial;
 mod averaging;
 mod bound;
 mod brownian;
+mod convergence;
 mod ddpm;
 mod flow;
 mod fokker_planck;
@@ -108,6 +110,16 @@ pub const FIGURES: &[Figure] = &[
         name: "bound",
         about: "the terms of the variational bound over time",
         draw: bound::draw,
+    },
+    Figure {
+        name: "adversarial",
+        about: "digits by an adversarial network and by a diffusion model, and which are drawn",
+        draw: adversarial::draw,
+    },
+    Figure {
+        name: "convergence",
+        about: "the distance of a chain to the data, by horizon, step, score and manifold",
+        draw: convergence::draw,
     },
     Figure {
         name: "measurement",

@@ -1,4 +1,5 @@
-//! The evidence lower bound of a chain is a mean squared error at every time: `L_T + Σ L_{t−1} + L₀`.
+//! The evidence lower bound of a chain is a mean squared error at every time:
+//! `L_T + Σ L_{t−1} + L₀`.
 
 use super::{Drawn, Page, curve};
 use tweedie::image::{Axis, Panel, chart};

@@ -1,5 +1,5 @@
-//! What a trained network sees and says: states `x_t` and estimates `x̂₀` of clothes at rising times,
-//! then while it samples.
+//! What a trained network sees and says: states `x_t` and estimates `x̂₀` of clothes at rising
+//! times, then while it samples.
 
 use super::{Drawn, Page, visible};
 use tweedie::image::{Sheet, film_strip};

@@ -1,5 +1,5 @@
-//! The probability flow `dx = [f x − ½ g² s] dt` and the reverse process `dx = [f x − g² s] dt + g dw`
-//! have the same law at every time. One is smooth, the other is not.
+//! The probability flow `dx = [f x − ½ g² s] dt` and the reverse process
+//! `dx = [f x − g² s] dt + g dw` have the same law at every time. One is smooth, the other is not.
 
 use super::{Drawn, Page, curve, histogram, panel, values};
 use tweedie::core::oracle::{Gaussian, GaussianMixture};

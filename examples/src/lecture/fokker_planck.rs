@@ -1,6 +1,6 @@
 //! The Fokker–Planck equation `∂_t p + div(f p) − ½ g² Δp = 0`, forwards from data to noise, and
-//! backwards with the score as a drift. Without the score it is a heat equation that runs backwards,
-//! which blows up.
+//! backwards with the score as a drift. Without the score it is a heat equation that runs
+//! backwards, which blows up.
 
 use super::{Drawn, Page, curve, panel};
 use tweedie::image::chart;

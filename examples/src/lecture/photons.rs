@@ -1,4 +1,5 @@
-//! Photon counts: DPS with the weighted residual `‖y − A x̂₀‖_Λ`, `Λ = 1/(2y)`, at three light levels.
+//! Photon counts: DPS with the weighted residual `‖y − A x̂₀‖_Λ`, `Λ = 1/(2y)`, at three light
+//! levels.
 
 use super::{Drawn, Page};
 use tweedie::image::Sheet;

@@ -1,7 +1,8 @@
-//! A generative model is a map `G` that pushes noise forward to data: `x = G(z)` with `z ~ N(0, I)`.
+//! A generative model is a map `G` that pushes noise forward to data: `x = G(z)` with
+//! `z ~ N(0, I)`.
 //!
-//! Here `G` is the probability flow, solved from noise to data. It is a bijection, so latents can be
-//! interpolated.
+//! Here `G` is the probability flow, solved from noise to data. It is a bijection, so latents can
+//! be interpolated.
 
 use super::{Drawn, Page};
 use crate::three_clusters;

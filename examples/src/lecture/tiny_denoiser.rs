@@ -1,5 +1,5 @@
-//! A denoiser that fits on a page: three convolutions, 1-16-16-1, learn the noise of nine patches of
-//! one photograph in 150 epochs of Adam.
+//! A denoiser that fits on a page: three convolutions, 1-16-16-1, learn the noise of nine patches
+//! of one photograph in 150 epochs of Adam.
 
 use super::{Drawn, Page};
 use tweedie::burn;
