@@ -188,6 +188,7 @@ where
 /// A number at an axis, short.
 fn label(value: f64, axis: Axis) -> String {
     let text = match axis {
+        Axis::Log if value < 1.0 => format!("{value:.0e}"),
         Axis::Log => format!("{value:.0}"),
         Axis::Linear => format!("{value:.2}"),
     };

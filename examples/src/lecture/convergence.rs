@@ -173,7 +173,7 @@ pub(super) fn draw(page: &Page) -> Drawn {
             x: x.into(),
             x_axis: axis,
             y_axis: Axis::Log,
-            curves: vec![curve("distance W₁", points)],
+            curves: vec![curve("Wasserstein distance", points)],
         });
     }
     Ok(chart(page.picture("convergence.png"), &panels)?)
