@@ -6,11 +6,13 @@ mod bound;
 mod brownian;
 mod convergence;
 mod ddpm;
+mod edges;
 mod flow;
 mod fokker_planck;
 mod gaussian_images;
 mod guided;
 mod langevin;
+mod layers;
 mod measurement;
 mod noising;
 mod photons;
@@ -115,6 +117,11 @@ pub const FIGURES: &[Figure] = &[
         name: "adversarial",
         about: "digits by an adversarial network and by a diffusion model, and which are drawn",
         draw: adversarial::draw,
+    },
+    Figure {
+        name: "edges",
+        about: "edges to clothes by an image-to-image network with a patch discriminator",
+        draw: edges::draw,
     },
     Figure {
         name: "convergence",

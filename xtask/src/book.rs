@@ -149,7 +149,7 @@ fn listing(place: &str) -> Result<String, String> {
     Ok(lines.iter().map(cut).collect::<Vec<_>>().join("\n"))
 }
 
-/// A line with its formulas `$…$` as MathML, except in code spans.
+/// A line with its formulas `$…$` as `MathML`, except in code spans.
 fn inline(line: &str) -> Result<String, String> {
     let mut out = String::new();
     for (i, span) in line.split('`').enumerate() {

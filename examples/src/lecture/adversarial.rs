@@ -9,11 +9,12 @@
 //! arXiv:1511.06434;
 //! Karras et al. 2018, section 3 (the deviation over the batch), arXiv:1710.10196.
 
+use super::layers::{convolution, doubled};
 use super::{Drawn, Page, values};
 use tweedie::burn;
 use tweedie::burn::module::Module;
-use tweedie::burn::nn::conv::{Conv2d, Conv2dConfig};
-use tweedie::burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use tweedie::burn::nn::conv::Conv2d;
+use tweedie::burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use tweedie::burn::optim::GradientsParams;
 use tweedie::burn::tensor::activation::{leaky_relu, relu, softplus};
 use tweedie::image::Sheet;
@@ -43,13 +44,6 @@ struct Discriminator {
     last: Linear,
 }
 
-fn convolution(from: usize, to: usize, stride: usize, device: &Device) -> Conv2d {
-    Conv2dConfig::new([from, to], [3, 3])
-        .with_stride([stride, stride])
-        .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-        .init(device)
-}
-
 impl Generator {
     fn new(device: &Device) -> Self {
         Self {
@@ -73,15 +67,6 @@ impl Generator {
         self.last.forward(x).tanh()
     }
     // ANCHOR_END: generator
-}
-
-/// Every pixel as 2×2 pixels.
-fn doubled(x: Tensor<4>) -> Tensor<4> {
-    let [b, c, h, w] = x.dims();
-    let x = x.reshape([b * c, h, 1, w, 1]);
-    x.repeat_dim(2, 2)
-        .repeat_dim(4, 2)
-        .reshape([b, c, 2 * h, 2 * w])
 }
 
 impl Discriminator {

@@ -10,6 +10,7 @@ mod batch;
 mod bias;
 mod blurred;
 mod exact;
+mod gamma;
 mod particles;
 mod refusals;
 
