@@ -77,7 +77,7 @@ impl<const D: usize> Grid<D> {
     }
 }
 
-/// A density by its mean over each cell.
+/// A density by one value for each cell.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Density<const D: usize> {
     /// The grid.
@@ -99,7 +99,7 @@ impl<const D: usize> Density<D> {
         self.values.iter().sum::<f64>() * self.grid.volume()
     }
 
-    /// The density divided by its integral.
+    /// The density divided by its integral, which must not be 0.
     #[must_use]
     pub fn normalised(&self) -> Self {
         let mass = self.mass();

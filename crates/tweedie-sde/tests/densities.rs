@@ -106,6 +106,18 @@ fn the_heat_equation_does_not_run_backwards() {
     assert!(middle(&forwards.solve(&start, 0.0, t)).abs() < middle(&start).abs());
 }
 
+/// A process that begins at rest: the first step must not be as long as its rates at the start
+/// allow.
+#[test]
+fn a_process_may_begin_at_rest() {
+    let start = Density::of(line(120), |[x]| (-2.0 * (x - 1.0) * (x - 1.0)).exp()).normalised();
+    let process = FokkerPlanck::new(|[x]: [f64; 1], t| [-10.0 * t * x], |t| 20.0 * t);
+    let end = process.solve(&start, 0.0, 1.0);
+    assert!(end.values.iter().all(|&value| value >= 0.0));
+    assert_abs_diff_eq!(end.integral(|[x]| x), (-5.0_f64).exp(), epsilon = 1e-3);
+    assert_abs_diff_eq!(end.integral(|[x]| x * x), 1.0, epsilon = 1e-2);
+}
+
 /// In two dimensions, with a drift that turns: the density turns and keeps its moments.
 #[test]
 fn a_rotation_in_the_plane() {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// The precision of the forward and backward passes.
 ///
 /// Each step casts the parameters to it. Parameters, moments, averages, losses and noise keep
-/// their own precision, and held-out losses are computed in it. The first step compares the loss
+/// their own precision, in which held-out losses are computed too. The first step compares the loss
 /// and the gradient of two examples with those in full precision; a difference beyond rounding is a
 /// [`TrainError::HalfPrecision`].
 ///
@@ -162,9 +162,11 @@ pub(crate) fn cosine<M: Module>(
     };
     model.visit(&mut products);
     let [both, expected, found] = products.sums;
-    match expected == 0.0 && found == 0.0 {
-        true => 1.0,
-        false => both / (expected * found).sqrt(),
+    match (expected == 0.0, found == 0.0) {
+        (true, true) => 1.0,
+        (false, false) => both / (expected.sqrt() * found.sqrt()),
+        // One of the two is lost.
+        _ => 0.0,
     }
 }
 

@@ -1,5 +1,5 @@
 //! The contrast: an adversarial network, one more map `x = G(z)`. A generator learns to deceive a
-//! discriminator, and nothing makes it draw every kind of data.
+//! discriminator. Trained in turns, it can miss kinds of data.
 //!
 //! The losses are `−log D(x) − log (1 − D(G(z)))` for the discriminator and `−log D(G(z))` for the
 //! generator.
@@ -106,7 +106,7 @@ pub(super) fn draw(page: &Page) -> Drawn {
     let (mut noise, mut noise_of_digits) = (HostNoise::seeded(4), HostNoise::seeded(5));
     let traced = page.device.clone().autodiff();
     for step in 1..=STEPS {
-        let chosen = order.batch((step * BATCH) as u64, BATCH);
+        let chosen = order.batch(((step - 1) * BATCH) as u64, BATCH);
         let real = images.select(&chosen, ValueRange::Signed, &traced);
         // A little noise on both kinds of digits keeps the discriminator from certainty.
         let mut blurred = |x: Tensor<4>| {

@@ -116,7 +116,6 @@ pub(super) fn draw(page: &Page) -> Drawn {
     };
     let mut horizon = Vec::new();
     for end in [0.5, 1.0, 1.5, 2.0, 2.5] {
-        // The steps stay as short.
         let chain = Chain {
             horizon: end,
             ..exact

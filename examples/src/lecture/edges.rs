@@ -1,7 +1,8 @@
 //! Image to image: a U-Net turns edges into clothes. It learns the absolute difference to the truth
 //! and deceives a discriminator of patches, which makes the picture sharp.
 //!
-//! The generator's loss is `−log D(e, G(e)) + λ |x − G(e)|` with `λ = 20`, summed over patches.
+//! The generator's loss is `−log D(e, G(e)) + λ |x − G(e)|` with `λ = 20`, averaged over patches
+//! and pixels.
 //!
 //! # Reference
 //! Isola et al. 2017, "Image-to-image translation with conditional adversarial networks" (pix2pix),
@@ -97,7 +98,7 @@ pub(super) fn draw(page: &Page) -> Drawn {
     let mut order = Shuffle::new(images.count(), 3);
     let traced = page.device.clone().autodiff();
     for step in 1..=STEPS {
-        let chosen = order.batch((step * BATCH) as u64, BATCH);
+        let chosen = order.batch(((step - 1) * BATCH) as u64, BATCH);
         let real = images.select(&chosen, ValueRange::Signed, &traced);
         let seen = edges(&real);
         // ANCHOR: losses

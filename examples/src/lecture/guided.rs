@@ -1,4 +1,4 @@
-//! DPS on the way from noise to a restoration, with half the pixels missing: truth, measurement,
+//! DPS on the way from noise to a restoration, with a box of pixels missing: truth, measurement,
 //! estimates and states.
 
 use super::{Drawn, Page, visible};
@@ -29,7 +29,7 @@ pub(super) fn draw(page: &Page) -> Drawn {
     let mut last = None;
     for (k, state) in sampler.trajectory(&model, start, &mut noise)?.enumerate() {
         let state = state?;
-        if (k + 1) % 37 == 0 || k == 299 {
+        if (k + 1) % 30 == 0 {
             columns.push(format!("{}", k + 1));
             rows[0].push(visible(state.x.clone(), state.level));
             rows[1].push(state.clean.clone().ok_or("an estimate")?);

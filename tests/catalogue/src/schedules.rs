@@ -6,15 +6,15 @@ use tweedie_math::{
     SubVariancePreserving, VarianceExploding, VariancePreserving,
 };
 
-/// Every schedule, with its published parameters. `FromBeta`, which holds a function, has tests of
-/// its own.
+/// Every schedule, with its published parameters; Brownian motion up to the noise of VE.
+/// `FromBeta`, which holds a function, has tests of its own.
 #[must_use]
 pub fn schedules() -> Vec<(&'static str, AnySchedule)> {
     vec![
         ("VP", VariancePreserving::default().into()),
         ("sub-VP", SubVariancePreserving::default().into()),
         ("VE", VarianceExploding::default().into()),
-        ("Brownian", Brownian::default().into()),
+        ("Brownian", ok(Brownian::new(2500.0)).into()),
         ("OU", OrnsteinUhlenbeck::default().into()),
         ("cosine", Cosine::default().into()),
         ("sigmoid", Sigmoid::default().into()),

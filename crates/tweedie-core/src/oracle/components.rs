@@ -37,7 +37,8 @@ impl PrincipalComponents {
     ///
     /// # Errors
     /// [`OracleError::Size`] for fewer than two samples, or unless `count` is at most `n − 1` and
-    /// at most the number of dimensions; [`OracleError::Value`] if a value is not finite.
+    /// at most the number of dimensions, and with fewer samples than dimensions at most the rank;
+    /// [`OracleError::Value`] if a value is not finite.
     pub fn fit<const D: usize>(samples: &Tensor<D>, count: usize) -> Result<Self, OracleError> {
         let (mean, centred) = centred(samples)?;
         let [n, dim] = [centred.nrows(), centred.ncols()];
@@ -59,6 +60,19 @@ impl PrincipalComponents {
         let eigen = SymmetricEigen::new(matrix / freedom);
         let mut order: Vec<usize> = (0..eigen.eigenvalues.len()).collect();
         order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+        // A direction without variance has no image under the transposed samples.
+        let least = 1e-12 * order.first().map_or(0.0, |&i| eigen.eigenvalues[i]);
+        let varying = order
+            .iter()
+            .filter(|&&i| eigen.eigenvalues[i] > least)
+            .count();
+        if has_few && count > varying {
+            return Err(OracleError::Size {
+                name: "the set of components",
+                expected: varying,
+                found: count,
+            });
+        }
         order.truncate(count);
         let variances: Vec<f64> = order
             .iter()

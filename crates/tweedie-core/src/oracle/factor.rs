@@ -205,7 +205,7 @@ impl FactorGaussian {
         (quadratic.squeeze_dim(1) + constant) * -0.5
     }
 
-    /// Returns the score `∇ log p_t(x)`.
+    /// Returns the score `∇ log p_t(x)`. It is not finite at [`Level::CLEAN`] if `rest` has a zero.
     #[must_use]
     pub fn score<const D: usize>(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
         let (shape, x) = (x.dims(), self.rows(x));
@@ -214,9 +214,12 @@ impl FactorGaussian {
         (-residual * at.precision).reshape(shape)
     }
 
-    /// Returns `E[x₀ | x_t]` for each state.
+    /// Returns `E[x₀ | x_t]` for each state, also at [`Level::CLEAN`].
     #[must_use]
     pub fn posterior_mean<const D: usize>(&self, x: Tensor<D>, level: Level) -> Tensor<D> {
+        if level.sigma() == 0.0 {
+            return x / level.alpha();
+        }
         let (shape, x) = (x.dims(), self.rows(x));
         let rest = row(&self.rest, &x);
         let at = self.at(level, &x);
@@ -229,26 +232,29 @@ impl FactorGaussian {
     /// standard deviation `sigma`. It has as many factors.
     ///
     /// # Errors
-    /// [`OracleError::Size`] if `y` and `places` differ in length, or for a place beyond the
-    /// dimensions or given twice; [`OracleError::Value`] if `y` or `sigma` is not finite;
+    /// [`OracleError::Size`] if `y` and `places` differ in length; [`OracleError::Place`] for a
+    /// place beyond the dimensions or given twice; [`OracleError::Value`] if `y` is not finite, or
+    /// `sigma` is negative or too large;
     /// [`OracleError::Definite`] if a place has no noise at all, neither `sigma` nor `rest`.
     pub fn posterior(&self, places: &[usize], y: &[f64], sigma: f64) -> Result<Self, OracleError> {
         check_size("y", places.len(), y.len())?;
-        for &value in y.iter().chain([&sigma]) {
-            check_value("y, or sigma,", value)?;
+        let square = if sigma >= 0.0 {
+            sigma * sigma
+        } else {
+            f64::NAN
+        };
+        for &value in y.iter().chain([&square]) {
+            check_value("y, or the square of sigma,", value)?;
         }
         let mut seen = vec![false; self.dim()];
         for &place in places {
             if seen.get(place).copied().unwrap_or(true) {
-                return Err(OracleError::Size {
-                    name: "a place, or a repeated one,",
-                    expected: self.dim(),
-                    found: place,
-                });
+                let dim = self.dim();
+                return Err(OracleError::Place { place, dim });
             }
             seen[place] = true;
         }
-        let (k, s2) = (self.rank(), sigma * sigma);
+        let (k, s2) = (self.rank(), square);
         // z given y, from the rows of F at the places.
         let mut precision = DMatrix::identity(k, k);
         let mut pull = DVector::zeros(k);

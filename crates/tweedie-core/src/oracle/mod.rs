@@ -48,6 +48,14 @@ pub enum OracleError {
         /// The invalid value.
         value: f64,
     },
+    /// A dimension that is given twice or does not exist.
+    #[error("place {place} is repeated, or not below {dim}")]
+    Place {
+        /// The index of the dimension.
+        place: usize,
+        /// The number of dimensions.
+        dim: usize,
+    },
     /// Weights that are negative, not finite, or all 0.
     #[error("weights have to be finite, at least 0 and not all 0")]
     Weights,

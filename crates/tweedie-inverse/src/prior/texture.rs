@@ -1,10 +1,11 @@
 //! The stationary Gaussian texture of an exemplar: `X = m + h ∗ W`, with white noise `W`.
 //!
 //! The spot `h = (u − m)/√(hw)` is the exemplar `u` without its mean. All channels share `W`, so
-//! that they vary together: `E[X̂_a X̂_b*] = ĥ_a ĥ_b*`. In Fourier space the covariance has rank
-//! one at each frequency, and with `P = Σ_c |ĥ_c|²` everything is exact:
+//! that they vary together: with unitary transforms, `E[X̂_a X̂_b*] = û_a û_b*` at every frequency
+//! but 0. The covariance has rank one at each of them, and everything is exact. With
+//! `P = Σ_c |û_c|²`, for `y = b ∗ X + σ n` without its mean,
 //!
-//! `E[W | y] = F⁻¹ b̂* Σ_c ĥ_c* ŷ_c/(|b̂|² P + σ²)` for `y = b ∗ X + σ n`.
+//! `E[W | y] = F⁻¹ b̂* Σ_c û_c* ŷ_c/(|b̂|² P + σ²)`.
 //!
 //! # Reference
 //! Galerne, Gousseau & Morel 2011, "Random phase textures: theory and synthesis", IEEE Trans. Image
@@ -188,11 +189,16 @@ impl Texture {
     /// every channel: Wiener's filter.
     ///
     /// # Panics
-    /// If `y` or the blur is not of the size of the texture, or if `sigma` is negative or not
-    /// finite.
+    /// If `y` or the blur is not of the size of the texture, if the blur has several planes, or if
+    /// `sigma` is negative or not finite.
     #[must_use]
     pub fn posterior_mean(&self, y: Tensor<4>, blur: &CircularFilter, sigma: f64) -> Tensor<4> {
         assert!(sigma >= 0.0 && sigma.is_finite(), "σ is {sigma}");
+        assert_eq!(
+            blur.magnitudes().values().len(),
+            self.power.len(),
+            "one plane of the blur"
+        );
         let squares: Vec<f64> = blur.magnitudes().values().iter().map(|b| b * b).collect();
         let mean = self.mean_like(&y).expand(y.dims());
         let centred = blur.adjoint(y - blur.forward(mean));
@@ -201,11 +207,26 @@ impl Texture {
 
     /// `E[W | …]` from `b̂* ŷ` without its mean, and `|b̂|²` and `σ²` at a frequency.
     fn estimate(&self, centred: Tensor<4>, of: impl Fn(usize) -> (f64, f64)) -> Tensor<4> {
-        let gain = self.power.iter().enumerate().map(|(i, &power)| {
-            let (square, variance) = of(i);
-            let sum = square * power + variance;
-            if sum > 0.0 { 1.0 / sum } else { 0.0 }
-        });
+        let signals: Vec<(f64, f64)> = self
+            .power
+            .iter()
+            .enumerate()
+            .map(|(i, &power)| {
+                let (square, variance) = of(i);
+                (square * power, variance)
+            })
+            .collect();
+        // What is below it is the rounding error of a frequency without signal.
+        let least = 1e-14
+            * signals
+                .iter()
+                .fold(0.0, |most: f64, (signal, _)| most.max(*signal));
+        let gain = signals
+            .into_iter()
+            .map(|(signal, variance)| match signal > least {
+                true => 1.0 / (signal + variance),
+                false => 0.0,
+            });
         let gain = CircularFilter::of_magnitudes(&gain.collect::<Vec<_>>(), self.spot.size());
         gain.forward(self.spot.adjoint(centred).sum_dim(1))
     }

@@ -126,8 +126,12 @@ impl Truth {
 }
 
 fn path(schedule: impl Schedule, steps: usize) -> LevelPath {
-    let span = Span::new(0.999, 1e-3);
-    let path = LevelPath::karras(schedule, span, steps, 7.0);
+    // Brownian motion still has noise at a thousandth of its time.
+    let end = match schedule.level(1e-3).log_snr() < 6.0 {
+        true => schedule.time(9.0),
+        false => 1e-3,
+    };
+    let path = LevelPath::karras(schedule, Span::new(0.999, end), steps, 7.0);
     path.expect("a path").then_clean()
 }
 
