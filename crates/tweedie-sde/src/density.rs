@@ -2,13 +2,13 @@
 
 /// A box in `D` dimensions, divided into equal cells.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Grid<const D: usize> {
+pub struct CellGrid<const D: usize> {
     low: [f64; D],
     high: [f64; D],
     cells: [usize; D],
 }
 
-impl<const D: usize> Grid<D> {
+impl<const D: usize> CellGrid<D> {
     /// Divides the box from `low` to `high` into cells.
     ///
     /// # Panics
@@ -81,14 +81,14 @@ impl<const D: usize> Grid<D> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Density<const D: usize> {
     /// The grid.
-    pub grid: Grid<D>,
+    pub grid: CellGrid<D>,
     /// One value for each cell.
     pub values: Vec<f64>,
 }
 
 impl<const D: usize> Density<D> {
     /// The values of a function at the centres of the cells.
-    pub fn of(grid: Grid<D>, density: impl Fn([f64; D]) -> f64) -> Self {
+    pub fn of(grid: CellGrid<D>, density: impl Fn([f64; D]) -> f64) -> Self {
         let values = (0..grid.count()).map(|i| density(grid.centre(i))).collect();
         Self { grid, values }
     }

@@ -13,7 +13,7 @@
 //! Scharfetter & Gummel 1969; Chang & Cooper 1970, "A practical difference scheme for
 //! Fokker–Planck equations"; Shu & Osher 1988 (time steps).
 
-use crate::{Density, Grid};
+use crate::{CellGrid, Density};
 
 /// The equation of a process with the drift `f(x, t)` and the squared diffusion `g²(t)`.
 ///
@@ -22,10 +22,11 @@ use crate::{Density, Grid};
 /// grow like `e^{2 |g²| t/h²}`.
 ///
 /// ```
-/// use tweedie_sde::{Density, FokkerPlanck, Grid};
+/// use tweedie_sde::{Density, FokkerPlanck, CellGrid};
 ///
 /// // The heat equation: the variance grows by g² t.
-/// let start = Density::of(Grid::new([-8.0], [8.0], [320]), |[x]: [f64; 1]| (-0.5 * x * x).exp());
+/// let grid = CellGrid::new([-8.0], [8.0], [320]);
+/// let start = Density::of(grid, |[x]: [f64; 1]| (-0.5 * x * x).exp());
 /// let end = FokkerPlanck::new(|_, _| [0.0], |_| 1.0).solve(&start.normalised(), 0.0, 1.0);
 /// assert!((end.integral(|[x]| x * x) - 2.0).abs() < 1e-3);
 /// ```
@@ -86,7 +87,7 @@ impl<F, G> FokkerPlanck<F, G> {
         density
     }
 
-    fn faces<const D: usize>(&self, grid: &Grid<D>, t: f64) -> Faces
+    fn faces<const D: usize>(&self, grid: &CellGrid<D>, t: f64) -> Faces
     where
         F: Fn([f64; D], f64) -> [f64; D],
         G: Fn(f64) -> f64,
@@ -117,7 +118,7 @@ impl<F, G> FokkerPlanck<F, G> {
 
 impl Faces {
     /// The largest step for which every cell keeps some of its mass, with a small margin.
-    fn step<const D: usize>(&self, grid: &Grid<D>) -> f64 {
+    fn step<const D: usize>(&self, grid: &CellGrid<D>) -> f64 {
         let parts = self.velocities.chunks(grid.count()).zip(grid.spacing());
         let rate: f64 = parts
             .map(|(velocities, h)| {

@@ -7,7 +7,7 @@
 //! | [`Sde`]: drift and diffusion; the forward and the reverse process of a schedule | `sde.rs` |
 //! | [`euler_maruyama`] | `euler_maruyama.rs` |
 //! | [`milstein`] | `milstein.rs` |
-//! | [`Grid`], [`Density`]: densities on a grid | `density.rs` |
+//! | [`CellGrid`], [`Density`]: densities on a grid | `density.rs` |
 //! | [`FokkerPlanck`]: the density of a process | `fokker_planck.rs` |
 //!
 //! The samplers of `tweedie-samplers` solve the reverse process with steps that know its form,
@@ -35,7 +35,7 @@ mod milstein;
 mod sde;
 
 pub use brownian::BrownianPath;
-pub use density::{Density, Grid};
+pub use density::{CellGrid, Density};
 pub use euler_maruyama::euler_maruyama;
 pub use fokker_planck::FokkerPlanck;
 pub use integral::{ito_integral, stratonovich_integral};

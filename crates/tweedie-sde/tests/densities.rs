@@ -6,7 +6,7 @@ use approx::{assert_abs_diff_eq, assert_relative_eq};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie_core::oracle::{Gaussian, GaussianMixture};
 use tweedie_math::{Level, Schedule, VariancePreserving};
-use tweedie_sde::{Density, FokkerPlanck, Grid};
+use tweedie_sde::{CellGrid, Density, FokkerPlanck};
 
 /// Two peaks in one dimension.
 fn peaks() -> [(f64, f64, f64); 2] {
@@ -27,8 +27,8 @@ fn exact(x: f64, level: Level) -> (f64, f64) {
     (density, slope / density.max(1e-300))
 }
 
-fn line(cells: usize) -> Grid<1> {
-    Grid::new([-6.0], [6.0], [cells])
+fn line(cells: usize) -> CellGrid<1> {
+    CellGrid::new([-6.0], [6.0], [cells])
 }
 
 /// Forwards, the density is that of the level, with an error of second order. Backwards, with the
@@ -88,7 +88,7 @@ fn the_ornstein_uhlenbeck_process_forgets_its_start() {
 /// Backwards in time without a score, the shortest wave grows by `e^{2 |g²| t/h²}`.
 #[test]
 fn the_heat_equation_does_not_run_backwards() {
-    let grid = Grid::new([0.0], [1.0], [50]);
+    let grid = CellGrid::new([0.0], [1.0], [50]);
     let wave = |size: f64| {
         Density::of(grid, move |[x]| {
             let cell = (x * 50.0) as i64;
@@ -121,7 +121,7 @@ fn a_process_may_begin_at_rest() {
 /// In two dimensions, with a drift that turns: the density turns and keeps its moments.
 #[test]
 fn a_rotation_in_the_plane() {
-    let grid = Grid::new([-6.0; 2], [6.0; 2], [120, 90]);
+    let grid = CellGrid::new([-6.0; 2], [6.0; 2], [120, 90]);
     let start = Density::of(grid, |[x, y]| {
         (-0.5 * ((x - 1.0).powi(2) / 0.25 + y * y / 0.5)).exp()
     });

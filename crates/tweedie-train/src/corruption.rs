@@ -30,12 +30,12 @@ pub trait Corruption<const D: usize> {
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_models::{MlpConfig, seeded};
-/// use tweedie_train::{CorruptionMatching, LaplaceNoise, TrainSettings, Trainer};
+/// use tweedie_train::{CorruptionMatching, LaplaceCorruption, TrainSettings, Trainer};
 ///
 /// let device = Device::flex();
 /// let points = Tensor::<2>::from_floats([[1.0], [-1.0]], &device);
 /// let network = seeded(0, &device, MlpConfig::new(1).with_width(16).init(&device)?);
-/// let objective = CorruptionMatching(LaplaceNoise::new(0.5)?);
+/// let objective = CorruptionMatching(LaplaceCorruption::new(0.5)?);
 /// let mut trainer = Trainer::new(network, objective, TrainSettings::default().with_steps(3))?;
 /// while trainer.step(&points)?.is_some() {}
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -75,11 +75,11 @@ impl<const D: usize, N: Module + Network<D>, C: Corruption<D>> Loss<N, D>
 
 /// `z = x + n` with independent Laplace noise, `P(n) = e^{−|n|/b}/(2b)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LaplaceNoise {
+pub struct LaplaceCorruption {
     scale: f64,
 }
 
-impl LaplaceNoise {
+impl LaplaceCorruption {
     /// Takes the scale `b`; the standard deviation is `√2 b`.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl LaplaceNoise {
     }
 }
 
-impl<const D: usize> Corruption<D> for LaplaceNoise {
+impl<const D: usize> Corruption<D> for LaplaceCorruption {
     fn draw(&self, clean: Tensor<D>, draws: &mut Draws) -> Tensor<D> {
         // Half the squared length of two normal numbers is exponential.
         let mut exponential = || {
@@ -108,13 +108,13 @@ impl<const D: usize> Corruption<D> for LaplaceNoise {
 
 /// `z = x + n` with Gaussian noise `n ~ N(0, C)`, for points `[batch, dim]`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CorrelatedNoise {
+pub struct CorrelatedCorruption {
     law: Gaussian,
     /// `√Λ Eᵀ`, by rows.
     root: Vec<f64>,
 }
 
-impl CorrelatedNoise {
+impl CorrelatedCorruption {
     /// Takes the covariance `C`, by its rows.
     ///
     /// # Errors
@@ -137,7 +137,7 @@ impl CorrelatedNoise {
     }
 }
 
-impl Corruption<2> for CorrelatedNoise {
+impl Corruption<2> for CorrelatedCorruption {
     fn draw(&self, clean: Tensor<2>, draws: &mut Draws) -> Tensor<2> {
         let root = TensorData::new(self.root.clone(), [self.law.dim(); 2]);
         let root = Tensor::<2>::from_data(root, (&clean.device(), clean.dtype()));

@@ -101,7 +101,7 @@ mod trainer;
 pub use adamw::{AdamW, AdamWSettings};
 pub use augment::{Cropped, Mirrored};
 pub use clip::clip_global_norm;
-pub use corruption::{CorrelatedNoise, Corruption, CorruptionMatching, LaplaceNoise};
+pub use corruption::{CorrelatedCorruption, Corruption, CorruptionMatching, LaplaceCorruption};
 pub use data::{Batch, DropCondition, ExampleError, Examples, FnExamples, Paired, Request};
 pub use derive_condition::DeriveCondition;
 pub use elbo::Elbo;

@@ -10,8 +10,8 @@ use tweedie_core::{Network, vjp};
 use tweedie_math::Level;
 use tweedie_models::{Mlp, MlpConfig, seeded};
 use tweedie_train::{
-    CorrelatedNoise, Corruption, CorruptionMatching, Decay, Draws, LaplaceNoise, LearningRate,
-    TrainError, TrainSettings, Trainer,
+    CorrelatedCorruption, Corruption, CorruptionMatching, Decay, Draws, LaplaceCorruption,
+    LearningRate, TrainError, TrainSettings, Trainer,
 };
 
 fn trained<C: Corruption<2>>(points: &Tensor<2>, corruption: C) -> Result<Mlp, TrainError> {
@@ -42,7 +42,7 @@ fn laplace_noise() -> Result<(), TrainError> {
     let uniform = (0..20_000).map(|_| (rng.next_u32() as f32 / u32::MAX as f32) * 2.0 - 1.0);
     let data = TensorData::new(uniform.collect::<Vec<f32>>(), [20_000, 1]);
     let points = Tensor::<2>::from_data(data, &Device::flex());
-    let network = trained(&points, LaplaceNoise::new(b)?)?;
+    let network = trained(&points, LaplaceCorruption::new(b)?)?;
     let exact = |z: f64| {
         let (mut density, mut slope) = (0.0, 0.0);
         for i in 0..2000 {
@@ -87,7 +87,7 @@ fn correlated_noise() -> Result<(), TrainError> {
         GaussianMixture::new(peaks).expect("a mixture")
     };
     let points = mixture(&|_, _| 0.0).sample(20_000, 3, &Device::flex());
-    let noise = CorrelatedNoise::new(&covariance).expect("noise");
+    let noise = CorrelatedCorruption::new(&covariance).expect("noise");
     let network = trained(&points, noise)?;
     let noisy = mixture(&|i, j| covariance[i][j]);
     let at = noisy.sample(2000, 4, &Device::flex());
@@ -97,8 +97,8 @@ fn correlated_noise() -> Result<(), TrainError> {
     let error: f64 = pairs.map(|(a, b)| (a - b).powi(2)).sum();
     let size: f64 = exact.iter().map(|b| b * b).sum();
     assert!(error < 0.01 * size, "{error} of {size}");
-    assert!(CorrelatedNoise::new(&[vec![1.0, 1.0], vec![1.0, 1.0]]).is_err());
-    assert!(LaplaceNoise::new(0.0).is_err());
+    assert!(CorrelatedCorruption::new(&[vec![1.0, 1.0], vec![1.0, 1.0]]).is_err());
+    assert!(LaplaceCorruption::new(0.0).is_err());
     Ok(())
 }
 
@@ -108,7 +108,7 @@ fn corruptions_have_their_densities() {
     let device = Device::flex();
     let z = Tensor::<2>::from_data([[0.3, -0.7]], (&device, DType::F64));
     let x = Tensor::<2>::from_data([[0.1, 0.4]], (&device, DType::F64));
-    let laplace = LaplaceNoise::new(0.5).expect("noise");
+    let laplace = LaplaceCorruption::new(0.5).expect("noise");
     let log = |z: Tensor<2>| (z - x.clone()).abs().sum() / -0.5;
     let (value, pullback) = vjp(z.clone(), log);
     let gap = pullback.apply(value.ones_like()) - laplace.score(z, x);
@@ -119,7 +119,7 @@ fn corruptions_have_their_densities() {
     let drawn = laplace.draw(clean.clone(), &mut draws);
     let variance = drawn.square().mean().into_scalar::<f64>();
     assert!((variance - 0.5).abs() < 0.02, "{variance}");
-    let noise = CorrelatedNoise::new(&[vec![0.5, 0.3], vec![0.3, 0.4]]).expect("noise");
+    let noise = CorrelatedCorruption::new(&[vec![0.5, 0.3], vec![0.3, 0.4]]).expect("noise");
     let fitted = Gaussian::fit(&noise.draw(clean, &mut draws)).expect("samples");
     for (i, j, expected) in [(0, 0, 0.5), (0, 1, 0.3), (1, 1, 0.4)] {
         assert!((fitted.covariance()[i][j] - expected).abs() < 0.02);

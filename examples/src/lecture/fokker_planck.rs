@@ -5,7 +5,7 @@
 use super::{Drawn, Page, curve, panel};
 use tweedie::image::chart;
 use tweedie::prelude::*;
-use tweedie::sde::{Density, FokkerPlanck, Grid};
+use tweedie::sde::{CellGrid, Density, FokkerPlanck};
 
 /// Density and score of two peaks at a level.
 fn peaks(x: f64, level: Level) -> (f64, f64) {
@@ -23,7 +23,7 @@ fn peaks(x: f64, level: Level) -> (f64, f64) {
 
 pub(super) fn draw(page: &Page) -> Drawn {
     let schedule = VariancePreserving::new(0.1, 8.0)?;
-    let grid = Grid::new([-4.5], [4.5], [300]);
+    let grid = CellGrid::new([-4.5], [4.5], [300]);
     let exact = |t: f64| Density::of(grid, |[x]| peaks(x, schedule.level(t)).0);
     let line = |name: String, density: &Density<1>| {
         let points = density.values.iter().enumerate();
@@ -71,7 +71,7 @@ pub(super) fn draw(page: &Page) -> Drawn {
         up.push(line(format!("t = {t}"), &density));
     }
     // The heat equation from t = 0.1 back to 0, from a density that is known to 1e-6.
-    let coarse = Grid::new([-4.5], [4.5], [90]);
+    let coarse = CellGrid::new([-4.5], [4.5], [90]);
     let level = |t: f64| Level::new(1.0, t.sqrt());
     let start = level(0.1)?;
     let blurred = Density::of(coarse, |[x]| {

@@ -6,7 +6,7 @@ use tweedie::core::Network;
 use tweedie::image::chart;
 use tweedie::models::{MlpConfig, seeded};
 use tweedie::prelude::*;
-use tweedie::train::{CorruptionMatching, Decay, LaplaceNoise, LearningRate};
+use tweedie::train::{CorruptionMatching, Decay, LaplaceCorruption, LearningRate};
 
 pub(super) fn draw(page: &Page) -> Drawn {
     let b = 0.4;
@@ -17,7 +17,7 @@ pub(super) fn draw(page: &Page) -> Drawn {
     let points = Tensor::<1>::from_floats(points.as_slice(), &page.device).reshape([10_000, 1]);
     // ANCHOR: train
     let network = MlpConfig::new(1).with_width(64).init(&page.device)?;
-    let objective = CorruptionMatching(LaplaceNoise::new(b)?);
+    let objective = CorruptionMatching(LaplaceCorruption::new(b)?);
     // ANCHOR_END: train
     let settings = TrainSettings::default()
         .with_steps(1500)
