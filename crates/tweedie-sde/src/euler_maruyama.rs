@@ -18,12 +18,7 @@ pub fn euler_maruyama<const D: usize>(
     start: Tensor<D>,
     path: &BrownianPath<D>,
 ) -> Tensor<D> {
-    let h = path.step();
-    let mut x = start;
-    for i in 0..path.steps() {
-        let t = path.time(i);
-        let [drift, diffusion] = [sde.drift(x.clone(), t) * h, sde.diffusion(x.clone(), t)];
-        x = x + drift + diffusion * path.increment(i);
-    }
-    x
+    sde.solve(start, path, |x, t, increment| {
+        sde.diffusion(x, t) * increment
+    })
 }

@@ -31,11 +31,7 @@ pub fn ito_integral<const D: usize>(
     path: &BrownianPath<D>,
     g: impl Fn(f64, Tensor<D>) -> Tensor<D>,
 ) -> Tensor<D> {
-    let mut sum = path.value(0).zeros_like();
-    for i in 0..path.steps() {
-        sum = sum + g(path.time(i), path.value(i).clone()) * path.increment(i);
-    }
-    sum
+    sum(path, |i| g(path.time(i), path.value(i).clone()))
 }
 
 /// `∫ g(t, w) ∘ dw` in the sense of Stratonovich, for each path.
@@ -44,10 +40,14 @@ pub fn stratonovich_integral<const D: usize>(
     path: &BrownianPath<D>,
     g: impl Fn(f64, Tensor<D>) -> Tensor<D>,
 ) -> Tensor<D> {
-    let mut sum = path.value(0).zeros_like();
-    for i in 0..path.steps() {
+    sum(path, |i| {
         let [from, to] = [i, i + 1].map(|i| g(path.time(i), path.value(i).clone()));
-        sum = sum + (from + to) * path.increment(i) * 0.5;
-    }
-    sum
+        (from + to) * 0.5
+    })
+}
+
+/// `Σ g_i (w_{i+1} − w_i)`.
+fn sum<const D: usize>(path: &BrownianPath<D>, g: impl Fn(usize) -> Tensor<D>) -> Tensor<D> {
+    let nothing = path.value(0).zeros_like();
+    (0..path.steps()).fold(nothing, |sum, i| sum + g(i) * path.increment(i))
 }

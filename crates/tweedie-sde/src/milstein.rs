@@ -20,15 +20,11 @@ pub fn milstein<const D: usize>(
     start: Tensor<D>,
     path: &BrownianPath<D>,
 ) -> Tensor<D> {
-    let h = path.step();
-    let mut x = start;
-    for i in 0..path.steps() {
-        let (t, increment) = (path.time(i), path.increment(i));
-        let (diffusion, pullback) = vjp(x.clone(), |x| sde.diffusion(x, t));
+    sde.solve(start, path, |x, t, increment| {
+        let (diffusion, pullback) = vjp(x, |x| sde.diffusion(x, t));
         // Each value of g depends on its own value of x: the gradient of the sum is g′.
         let slope = pullback.apply(diffusion.ones_like());
-        let correction = diffusion.clone() * slope * (increment.clone().square() - h) * 0.5;
-        x = x.clone() + sde.drift(x, t) * h + diffusion * increment + correction;
-    }
-    x
+        let square = increment.clone().square() - path.step();
+        diffusion.clone() * increment + diffusion * slope * square * 0.5
+    })
 }

@@ -7,6 +7,7 @@
 //! Anderson 1982, "Reverse-time diffusion equation models"; Song et al. 2021, eq. 6,
 //! arXiv:2011.13456.
 
+use crate::BrownianPath;
 use burn::tensor::Tensor;
 use std::rc::Rc;
 use tweedie_core::{DenoiseError, Denoiser, DenoiserExt};
@@ -71,6 +72,21 @@ impl<'a, const D: usize> Sde<'a, D> {
             score * rates.g2 - x * rates.f
         };
         Self::additive(drift, move |s| schedule.rates(end - s).g2.max(0.0).sqrt())
+    }
+
+    /// Solves the equation along Brownian paths. `noisy(x, t, Δw)` is what a step adds to the
+    /// drift.
+    pub(crate) fn solve(
+        &self,
+        start: Tensor<D>,
+        path: &BrownianPath<D>,
+        noisy: impl Fn(Tensor<D>, f64, Tensor<D>) -> Tensor<D>,
+    ) -> Tensor<D> {
+        (0..path.steps()).fold(start, |x, i| {
+            let t = path.time(i);
+            let drift = self.drift(x.clone(), t) * path.step();
+            x.clone() + drift + noisy(x, t, path.increment(i))
+        })
     }
 
     /// `f(x, t)`.

@@ -275,12 +275,16 @@ impl FactorGaussian {
         let z = cholesky.solve(&pull);
         // z = ẑ + L⁻ᵀ ζ has the covariance M⁻¹.
         let root = cholesky.l().transpose();
-        let root = root.solve_upper_triangular(&DMatrix::identity(k, k));
+        let Some(root) = root.solve_upper_triangular(&DMatrix::identity(k, k)) else {
+            return Err(OracleError::Definite {
+                name: "the precision of the factors",
+                expected: "positive definite",
+                least: 0.0,
+            });
+        };
         let mut posterior = self.clone();
         posterior.mean += &self.factors * &z;
-        if let Some(root) = root {
-            posterior.factors = &self.factors * root;
-        }
+        posterior.factors = &self.factors * root;
         for (&place, y) in places.iter().zip(y) {
             let psi = self.rest[place];
             let kept = s2 / (psi + s2);
