@@ -192,78 +192,19 @@ impl Condition for Conditions {
     }
 
     fn for_batch(&self, batch: usize) -> Self {
-        let class = self.class.clone().map(|class| match class {
-            Class::Labels(labels) if labels.dims()[0] == 1 => {
-                Class::Labels(labels.repeat_dim(0, batch))
-            }
-            Class::Vectors(rows) => Class::Vectors(repeat(rows, batch)),
-            labels @ Class::Labels(_) => labels,
-        });
-        let context = self.context.clone().map(|context| Context {
-            tokens: repeat(context.tokens, batch),
-            bias: context.bias.map(|bias| repeat(bias, batch)),
-        });
-        let image = self.image.clone().map(|image| repeat(image, batch));
-        Self {
-            class,
-            context,
-            image,
-        }
+        self.map(&Repeated(batch))
     }
 
     fn select(&self, rows: &[usize]) -> Self {
-        let class = self.class.clone().map(|class| match class {
-            Class::Labels(labels) if labels.dims()[0] == 1 => Class::Labels(labels),
-            Class::Labels(labels) => {
-                let rows = indices(rows, &labels.device());
-                Class::Labels(labels.select(0, rows))
-            }
-            Class::Vectors(vectors) => Class::Vectors(selected(vectors, rows)),
-        });
-        let context = self.context.clone().map(|context| Context {
-            tokens: selected(context.tokens, rows),
-            bias: context.bias.map(|bias| selected(bias, rows)),
-        });
-        let image = self.image.clone().map(|image| selected(image, rows));
-        Self {
-            class,
-            context,
-            image,
-        }
+        self.map(&Selected(rows))
     }
 
     fn to_device(&self, device: &Device) -> Self {
-        let class = self.class.clone().map(|class| match class {
-            Class::Labels(labels) => Class::Labels(labels.to_device(device)),
-            Class::Vectors(vectors) => Class::Vectors(vectors.to_device(device)),
-        });
-        let context = self.context.clone().map(|context| Context {
-            tokens: context.tokens.to_device(device),
-            bias: context.bias.map(|bias| bias.to_device(device)),
-        });
-        let image = self.image.clone().map(|image| image.to_device(device));
-        Self {
-            class,
-            context,
-            image,
-        }
+        self.map(&Moved(device))
     }
 
     fn cast(&self, dtype: DType) -> Self {
-        let class = self.class.clone().map(|class| match class {
-            Class::Vectors(vectors) => Class::Vectors(vectors.cast(dtype)),
-            labels @ Class::Labels(_) => labels,
-        });
-        let context = self.context.clone().map(|context| Context {
-            tokens: context.tokens.cast(dtype),
-            bias: context.bias.map(|bias| bias.cast(dtype)),
-        });
-        let image = self.image.clone().map(|image| image.cast(dtype));
-        Self {
-            class,
-            context,
-            image,
-        }
+        self.map(&Cast(dtype))
     }
 
     fn join(first: Self, second: Self) -> Result<Self, ConditionError> {
@@ -372,21 +313,88 @@ fn indices(rows: &[usize], device: &Device) -> Tensor<1, Int> {
     Tensor::from_data(TensorData::new(indices, [rows.len()]), device)
 }
 
-/// The given rows, or the only one.
-fn selected<const D: usize>(tensor: Tensor<D>, rows: &[usize]) -> Tensor<D> {
-    match tensor.dims()[0] {
-        1 => tensor,
-        _ => {
-            let rows = indices(rows, &tensor.device());
-            tensor.select(0, rows)
+/// A change of every tensor of the conditions.
+trait Change {
+    fn floats<const D: usize>(&self, x: Tensor<D>) -> Tensor<D>;
+    fn labels(&self, labels: Tensor<1, Int>) -> Tensor<1, Int>;
+}
+
+impl Conditions {
+    fn map(&self, change: &impl Change) -> Self {
+        Self {
+            class: self.class.clone().map(|class| match class {
+                Class::Labels(labels) => Class::Labels(change.labels(labels)),
+                Class::Vectors(vectors) => Class::Vectors(change.floats(vectors)),
+            }),
+            context: self.context.clone().map(|context| Context {
+                tokens: change.floats(context.tokens),
+                bias: context.bias.map(|bias| change.floats(bias)),
+            }),
+            image: self.image.clone().map(|image| change.floats(image)),
         }
     }
 }
 
-fn repeat<const D: usize>(rows: Tensor<D>, batch: usize) -> Tensor<D> {
-    if rows.dims()[0] == 1 {
-        rows.repeat_dim(0, batch)
-    } else {
-        rows
+/// Repeats a single row.
+struct Repeated(usize);
+
+impl Change for Repeated {
+    fn floats<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        match x.dims()[0] {
+            1 => x.repeat_dim(0, self.0),
+            _ => x,
+        }
+    }
+
+    fn labels(&self, labels: Tensor<1, Int>) -> Tensor<1, Int> {
+        match labels.dims()[0] {
+            1 => labels.repeat_dim(0, self.0),
+            _ => labels,
+        }
+    }
+}
+
+/// Takes the given rows, or the only one.
+struct Selected<'a>(&'a [usize]);
+
+impl Change for Selected<'_> {
+    fn floats<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        if x.dims()[0] == 1 {
+            return x;
+        }
+        let rows = indices(self.0, &x.device());
+        x.select(0, rows)
+    }
+
+    fn labels(&self, labels: Tensor<1, Int>) -> Tensor<1, Int> {
+        if labels.dims()[0] == 1 {
+            return labels;
+        }
+        let rows = indices(self.0, &labels.device());
+        labels.select(0, rows)
+    }
+}
+
+struct Moved<'a>(&'a Device);
+impl Change for Moved<'_> {
+    fn floats<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        x.to_device(self.0)
+    }
+
+    fn labels(&self, labels: Tensor<1, Int>) -> Tensor<1, Int> {
+        labels.to_device(self.0)
+    }
+}
+
+/// Converts everything but labels.
+struct Cast(DType);
+
+impl Change for Cast {
+    fn floats<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        x.cast(self.0)
+    }
+
+    fn labels(&self, labels: Tensor<1, Int>) -> Tensor<1, Int> {
+        labels
     }
 }
