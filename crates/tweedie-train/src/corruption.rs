@@ -10,6 +10,7 @@
 use crate::{Batch, Draws, Loss, Losses, Objective, TrainError};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
+use serde::Serialize;
 use tweedie_core::oracle::{Gaussian, OracleError};
 use tweedie_core::{InputError, Network, accumulation_dtype, parameter_dtype, per_sample_sum};
 use tweedie_math::{Level, ParameterError};
@@ -40,7 +41,7 @@ pub trait Corruption<const D: usize> {
 /// while trainer.step(&points)?.is_some() {}
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CorruptionMatching<C>(pub C);
 
 impl<N: Module, C> Objective<N> for CorruptionMatching<C> {
@@ -74,7 +75,7 @@ impl<const D: usize, N: Module + Network<D>, C: Corruption<D>> Loss<N, D>
 }
 
 /// `z = x + n` with independent Laplace noise, `P(n) = e^{−|n|/b}/(2b)`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LaplaceCorruption {
     scale: f64,
 }
@@ -107,10 +108,13 @@ impl<const D: usize> Corruption<D> for LaplaceCorruption {
 }
 
 /// `z = x + n` with Gaussian noise `n ~ N(0, C)`, for points `[batch, dim]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CorrelatedCorruption {
+    covariance: Vec<Vec<f64>>,
+    #[serde(skip)]
     law: Gaussian,
     /// `√Λ Eᵀ`, by rows.
+    #[serde(skip)]
     root: Vec<f64>,
 }
 
@@ -133,7 +137,11 @@ impl CorrelatedCorruption {
             }
             root.extend(axis.into_iter().map(|value| variance.sqrt() * value));
         }
-        Ok(Self { law, root })
+        Ok(Self {
+            covariance: covariance.to_vec(),
+            law,
+            root,
+        })
     }
 }
 

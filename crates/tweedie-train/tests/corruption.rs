@@ -125,3 +125,35 @@ fn corruptions_have_their_densities() {
         assert!((fitted.covariance()[i][j] - expected).abs() < 0.02);
     }
 }
+
+/// A run with a corruption is saved, and resumed with the same corruption only.
+#[test]
+fn a_run_is_resumed_with_its_corruption() -> Result<(), TrainError> {
+    let device = Device::flex();
+    let points = Tensor::<2>::from_floats([[1.0, 0.0], [-1.0, 0.5]], &device);
+    let network = || {
+        let config = MlpConfig::new(2).with_width(8);
+        seeded(1, &device, config.init(&device).expect("a network"))
+    };
+    let noise = |correlation: f64| {
+        let rows = [vec![0.5, correlation], vec![correlation, 0.4]];
+        CorruptionMatching(CorrelatedCorruption::new(&rows).expect("noise"))
+    };
+    let settings = || TrainSettings::default().with_steps(2).with_batch(2);
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut run = Trainer::new(network(), noise(0.3), settings())?;
+    run.step(&points)?;
+    run.save(folder.path(), &"points")?;
+    let resume = |correlation| {
+        Trainer::resume(
+            folder.path(),
+            network(),
+            noise(correlation),
+            settings(),
+            &"points",
+        )
+    };
+    assert_eq!(resume(0.3)?.done(), 1);
+    assert!(matches!(resume(0.2), Err(TrainError::Run(_))));
+    Ok(())
+}
