@@ -13,9 +13,7 @@ use clap::Parser;
 use std::error::Error;
 use std::path::PathBuf;
 use tweedie::burn::tensor::{Int, TensorData};
-use tweedie::core::Decoder;
 use tweedie::image::Images;
-use tweedie::math::PosteriorVariance;
 use tweedie::metrics::{energy_distance, frechet_distance};
 use tweedie::models::{AnyArchitecture, ClassInput};
 use tweedie::prelude::*;
@@ -153,12 +151,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// The variational bound on 8-bit images, in bits per dimension, over 300 levels.
 fn bits(denoiser: &dyn Denoiser<4>, images: Tensor<4>) -> Result<f64, Box<dyn Error>> {
     let path = LevelPath::karras(Edm::default(), Span::new(1.0, 2.5e-5), 300, 7.0)?;
-    let decoder = Decoder::Discretised {
-        bin: 2.0 / 255.0,
-        min: -1.0,
-        max: 1.0,
-    };
-    let bound = VariationalBound::new(path, PosteriorVariance::Small)?.with_decoder(decoder)?;
+    let bound = VariationalBound::of_bytes(path)?;
     let dimensions: usize = images.dims()[1..].iter().product();
     let terms = bound.terms(denoiser, images, &mut HostNoise::seeded(0))?;
     let total = terms.in_bits(dimensions).total();

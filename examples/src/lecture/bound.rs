@@ -3,9 +3,8 @@
 
 use super::{Drawn, Page, curve};
 use tweedie::image::{Axis, Panel, chart};
-use tweedie::math::PosteriorVariance;
 use tweedie::prelude::*;
-use tweedie::samplers::likelihood::{Decoder, VariationalBound};
+use tweedie::samplers::likelihood::VariationalBound;
 
 pub(super) fn draw(page: &Page) -> Drawn {
     let model = page.clothes()?;
@@ -13,13 +12,7 @@ pub(super) fn draw(page: &Page) -> Drawn {
     let clothes = Images::fashion_test()?.select(&indices, ValueRange::Signed, &page.device);
     let path = LevelPath::karras(Edm::default(), Span::new(1.0, 2.5e-5), 200, 7.0)?;
     // ANCHOR: bound
-    let decoder = Decoder::Discretised {
-        bin: 2.0 / 255.0,
-        min: -1.0,
-        max: 1.0,
-    };
-    let bound =
-        VariationalBound::new(path.clone(), PosteriorVariance::Small)?.with_decoder(decoder)?;
+    let bound = VariationalBound::of_bytes(path.clone())?;
     let terms = bound
         .terms(&model, clothes, &mut HostNoise::seeded(0))?
         .in_bits(28 * 28);

@@ -2,8 +2,7 @@
 
 use super::Data;
 use std::error::Error;
-use tweedie::core::Decoder;
-use tweedie::math::{Edm, PosteriorVariance, Span};
+use tweedie::math::{Edm, Span};
 use tweedie::metrics::energy_distance;
 use tweedie::prelude::*;
 use tweedie::samplers::likelihood::VariationalBound;
@@ -40,12 +39,7 @@ pub(super) fn energy(
 pub(super) fn bits(model: &Model, held_out: &Data, device: &Device) -> Result<f64, Box<dyn Error>> {
     let Batch { clean, condition } = first(held_out, IMAGES, device)?;
     let path = LevelPath::karras(Edm::default(), Span::new(1.0, 2.5e-5), LEVELS, 7.0)?;
-    let decoder = Decoder::Discretised {
-        bin: 2.0 / 255.0,
-        min: -1.0,
-        max: 1.0,
-    };
-    let bound = VariationalBound::new(path, PosteriorVariance::Small)?.with_decoder(decoder)?;
+    let bound = VariationalBound::of_bytes(path)?;
     let dimensions: usize = clean.dims()[1..].iter().product();
     let model = model.with_condition(condition)?;
     let terms = bound.terms(&model, clean, &mut HostNoise::seeded(0))?;

@@ -91,6 +91,20 @@ impl VariationalBound {
         })
     }
 
+    /// The bound of images of 8 bits in `[−1, 1]`, with the variance `β̃` of the steps. Its
+    /// [`in_bits`](Bound::in_bits) are comparable with those of other image models.
+    ///
+    /// # Errors
+    /// None for a path that [`new`](Self::new) takes.
+    pub fn of_bytes(path: LevelPath) -> Result<Self, ParameterError> {
+        let decoder = Decoder::Discretised {
+            bin: 2.0 / 255.0,
+            min: -1.0,
+            max: 1.0,
+        };
+        Self::new(path, PosteriorVariance::Small)?.with_decoder(decoder)
+    }
+
     /// Uses the variance that the denoiser returns for each value
     /// ([`Conditioned::with_learned_variance`](tweedie_core::Conditioned::with_learned_variance)).
     /// If the denoiser returns none, the chain's variance applies.
