@@ -115,7 +115,7 @@ pub(super) fn draw(page: &Page) -> Drawn {
         Ok(wasserstein(chain.end(data)?, data))
     };
     let mut horizon = Vec::new();
-    for end in [0.5, 1.0, 1.5, 2.0, 2.5] {
+    for end in [2.0, 2.5, 3.0, 3.5, 4.0] {
         let chain = Chain {
             horizon: end,
             ..exact
@@ -150,7 +150,7 @@ pub(super) fn draw(page: &Page) -> Drawn {
     }
     let mut panels = Vec::new();
     for (title, x, axis, points, predicted, tolerance) in [
-        ("horizon", "T", Axis::Linear, horizon, -2.0, 0.3),
+        ("horizon", "T", Axis::Linear, horizon, -2.0, 0.1),
         ("step", "h", Axis::Log, step, 1.0, 0.1),
         ("bias of the score", "M", Axis::Log, bias, 1.0, 0.05),
         (
