@@ -194,8 +194,10 @@ fn normalised(autoencoder: Autoencoder, images: &Tensor<4>) -> (Autoencoder, Ten
             .mean()
             .into_scalar::<f64>()
             .sqrt();
+    // ANCHOR: normalised
     let autoencoder = autoencoder.with_normalisation(shift, scale);
     let latents = autoencoder.normalise(latents);
+    // ANCHOR_END: normalised
     (autoencoder, latents)
 }
 

@@ -5,18 +5,24 @@ mod averaging;
 mod bound;
 mod brownian;
 mod convergence;
+mod corrector;
+mod ddim;
 mod ddpm;
 mod edges;
+mod enlarged;
 mod flow;
 mod fokker_planck;
 mod gaussian_images;
+mod guidance;
 mod guided;
 mod langevin;
+mod latent_space;
 mod layers;
 mod measurement;
 mod noising;
 mod photons;
 mod push_forward;
+mod repaint;
 mod score_matching;
 mod texture;
 mod tiny_denoiser;
@@ -94,6 +100,11 @@ pub const FIGURES: &[Figure] = &[
         draw: langevin::draw,
     },
     Figure {
+        name: "corrector",
+        about: "predictor and corrector: the exact distance to the data by evaluations",
+        draw: corrector::draw,
+    },
+    Figure {
         name: "flow",
         about: "paths of the probability flow and of the reverse process",
         draw: flow::draw,
@@ -112,6 +123,11 @@ pub const FIGURES: &[Figure] = &[
         name: "bound",
         about: "the terms of the variational bound over time",
         draw: bound::draw,
+    },
+    Figure {
+        name: "ddim",
+        about: "one noise with few steps and many, with and without fresh noise",
+        draw: ddim::draw,
     },
     Figure {
         name: "adversarial",
@@ -139,9 +155,29 @@ pub const FIGURES: &[Figure] = &[
         draw: guided::draw,
     },
     Figure {
+        name: "enlarged",
+        about: "DPS enlarges four times: the way, and eight draws",
+        draw: enlarged::draw,
+    },
+    Figure {
         name: "photons",
         about: "DPS on photon counts at three light levels",
         draw: photons::draw,
+    },
+    Figure {
+        name: "repaint",
+        about: "RePaint: the law of the unknown part by the number of walks, and clothes",
+        draw: repaint::draw,
+    },
+    Figure {
+        name: "guidance",
+        about: "classifier-free guidance: the law that is said, and those that are drawn",
+        draw: guidance::draw,
+    },
+    Figure {
+        name: "latent_space",
+        about: "latent diffusion on principal components, with an exact denoiser",
+        draw: latent_space::draw,
     },
 ];
 

@@ -52,15 +52,27 @@ pub mod book {
     #[doc = include_str!("../../docs/book/src/generative.md")]
     #[derive(Debug)]
     pub struct Generative;
+    #[doc = include_str!("../../docs/book/src/gaussian.md")]
+    #[derive(Debug)]
+    pub struct Gaussian;
     #[doc = include_str!("../../docs/book/src/brownian.md")]
     #[derive(Debug)]
     pub struct Brownian;
     #[doc = include_str!("../../docs/book/src/fokker_planck.md")]
     #[derive(Debug)]
     pub struct FokkerPlanck;
+    #[doc = include_str!("../../docs/book/src/score_matching.md")]
+    #[derive(Debug)]
+    pub struct ScoreMatching;
+    #[doc = include_str!("../../docs/book/src/networks.md")]
+    #[derive(Debug)]
+    pub struct Networks;
     #[doc = include_str!("../../docs/book/src/langevin.md")]
     #[derive(Debug)]
     pub struct Langevin;
+    #[doc = include_str!("../../docs/book/src/flow.md")]
+    #[derive(Debug)]
+    pub struct Flow;
     #[doc = include_str!("../../docs/book/src/ddpm.md")]
     #[derive(Debug)]
     pub struct Ddpm;
@@ -70,4 +82,19 @@ pub mod book {
     #[doc = include_str!("../../docs/book/src/tweedie.md")]
     #[derive(Debug)]
     pub struct Tweedie;
+    #[doc = include_str!("../../docs/book/src/autoencoders.md")]
+    #[derive(Debug)]
+    pub struct Autoencoders;
+    #[doc = include_str!("../../docs/book/src/inverse.md")]
+    #[derive(Debug)]
+    pub struct Inverse;
+    #[doc = include_str!("../../docs/book/src/conditions.md")]
+    #[derive(Debug)]
+    pub struct Conditions;
+    #[doc = include_str!("../../docs/book/src/latent.md")]
+    #[derive(Debug)]
+    pub struct Latent;
+    #[doc = include_str!("../../docs/book/src/choosing.md")]
+    #[derive(Debug)]
+    pub struct Choosing;
 }

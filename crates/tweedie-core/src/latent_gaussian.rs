@@ -5,6 +5,7 @@
 
 use crate::{Noise, per_sample_sum};
 use burn::tensor::Tensor;
+use std::f64::consts::TAU;
 
 /// The Gaussian over latents that an encoder returns for each sample.
 ///
@@ -37,6 +38,20 @@ impl<const D: usize> LatentGaussian<D> {
     #[must_use]
     pub fn at(&self, noise: Tensor<D>) -> Tensor<D> {
         self.mean.clone() + (self.log_variance.clone() * 0.5).exp() * noise
+    }
+
+    /// The log-density of `z` for each sample, `[batch]`, in nats.
+    ///
+    /// `−½ Σ ((z − μ)² e^{−v} + v + ln 2π)`
+    ///
+    /// # Panics
+    /// If the shape of `z` is not that of the mean.
+    #[must_use]
+    pub fn log_density(&self, z: Tensor<D>) -> Tensor<1> {
+        assert_eq!(z.dims(), self.mean.dims(), "shapes of z and of the mean");
+        let v = self.log_variance.clone();
+        let squares = (z - self.mean.clone()).square() * (-v.clone()).exp();
+        per_sample_sum(squares + v + TAU.ln()) * -0.5
     }
 
     /// The KL divergence of each sample from the standard Gaussian, `[batch]`, in nats.

@@ -37,6 +37,7 @@ mod files;
 mod generator;
 mod guidance;
 mod input;
+mod ladder;
 mod latent_gaussian;
 mod levels;
 mod noise;
@@ -65,6 +66,7 @@ pub use files::{
 pub use generator::lock_generator;
 pub use guidance::ClassifierFree;
 pub use input::{DenoiseError, InputError};
+pub use ladder::{LadderEvidence, Rung};
 pub use latent_gaussian::{Encoding, LatentGaussian};
 pub use levels::Levels;
 pub use noise::{DeviceNoise, HostNoise, Noise, Replay};

@@ -5,8 +5,8 @@
 use approx::assert_abs_diff_eq;
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor};
-use tweedie_core::oracle::Gaussian;
-use tweedie_core::{Encoding, Evidence, LatentGaussian};
+use tweedie_core::oracle::{Gaussian, GaussianMixture};
+use tweedie_core::{Encoding, Evidence, InputError, LadderEvidence, LatentGaussian, Rung};
 use tweedie_math::Level;
 
 /// A linear decoder, `W z + b`, and an encoder that returns the same Gaussian for all samples.
@@ -40,14 +40,16 @@ fn matrix<const R: usize, const C: usize>(rows: [[f64; C]; R]) -> Tensor<2> {
     Tensor::from_data(rows, (&Device::flex(), DType::F64))
 }
 
-/// `KL(N(m, diag v) ‖ N(μ, C))` by the eigenvectors of `C`.
-fn divergence(m: [f64; 2], v: [f64; 2], posterior: &Gaussian) -> f64 {
-    let shift = [0, 1].map(|i| posterior.mean()[i] - m[i]);
-    let mut sum = -2.0 - v[0].ln() - v[1].ln();
-    for (variance, axis) in posterior.eigenvalues().iter().zip(posterior.eigenvectors()) {
-        let along = shift[0] * axis[0] + shift[1] * axis[1];
-        let spread = v[0] * axis[0] * axis[0] + v[1] * axis[1] * axis[1];
-        sum += (spread + along * along) / variance + variance.ln();
+/// `KL(q ‖ p)` by the eigenvectors of both.
+fn divergence(q: &Gaussian, p: &Gaussian) -> f64 {
+    let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+    let shift: Vec<f64> = p.mean().iter().zip(q.mean()).map(|(p, q)| p - q).collect();
+    let log_det = q.eigenvalues().iter().map(|v| v.ln()).sum::<f64>();
+    let mut sum = -(q.dim() as f64) - log_det;
+    for (variance, axis) in p.eigenvalues().iter().zip(p.eigenvectors()) {
+        let spread = q.eigenvalues().into_iter().zip(q.eigenvectors());
+        let spread: f64 = spread.map(|(v, own)| v * dot(&own, &axis).powi(2)).sum();
+        sum += (spread + dot(&shift, &axis).powi(2)) / variance + variance.ln();
     }
     0.5 * sum
 }
@@ -88,8 +90,105 @@ fn the_evidence_is_the_bound_and_the_divergence_from_the_posterior() {
         let samples = matrix([x; 4]);
         let terms = Evidence::of(&model, &samples, STD, |_| points.clone()).expect("terms");
         let bound = terms.bound().mean().into_scalar::<f64>();
-        let gap = divergence(m, v, &posterior);
+        let encoder = Gaussian::diagonal(&m, &v.map(f64::sqrt)).expect("a law");
+        let gap = divergence(&encoder, &posterior);
         assert!(gap > 0.01);
         assert_abs_diff_eq!(exact, bound + gap, epsilon = 1e-9);
     }
+}
+
+/// A rung with linear means and fixed variances: `below · E + e`, and `above · W + w`.
+struct LinearRung {
+    encoder: (Tensor<2>, Tensor<2>, f64),
+    decoder: (Tensor<2>, Tensor<2>, f64),
+}
+
+fn linear(x: Tensor<2>, (weight, bias, std): &(Tensor<2>, Tensor<2>, f64)) -> LatentGaussian<2> {
+    let mean = x.matmul(weight.clone()) + bias.clone();
+    let log_variance = mean.full_like(2.0 * std.ln());
+    LatentGaussian { mean, log_variance }
+}
+
+impl Rung<2> for LinearRung {
+    fn encode(&self, below: Tensor<2>) -> LatentGaussian<2> {
+        linear(below, &self.encoder)
+    }
+
+    fn decode(&self, above: Tensor<2>) -> LatentGaussian<2> {
+        linear(above, &self.decoder)
+    }
+}
+
+/// `log p(x) = bound + KL(q(z_1, z_2|x) ‖ p(z_1, z_2|x))` for two rungs with two latents and one,
+/// and any encoders. The mean over six points is exact for quadratic functions of three draws.
+#[test]
+fn the_evidence_is_the_bound_of_a_ladder_and_the_divergence_of_all_latents() {
+    let (x, encoded) = ([0.9, -0.2, 1.1], [0.35, -0.15]);
+    let ([s1, s2], [d1, d2]) = ([0.7, 0.6], [0.5, 0.8]);
+    let (up, shift, down, offset) = ([0.7, -0.4], 0.2, [0.9, -0.5], [0.3, 0.1]);
+    let lower = LinearRung {
+        // The encoder ignores x: any q will do.
+        encoder: (matrix([[0.0, 0.0]; 3]), matrix([encoded]), d1),
+        decoder: (matrix(WEIGHT), matrix([BIAS]), s1),
+    };
+    let upper = LinearRung {
+        encoder: (matrix(up.map(|u| [u])), matrix([[shift]]), d2),
+        decoder: (matrix([down]), matrix([offset]), s2),
+    };
+
+    // p(z_1, z_2): z_2 ~ N(0, 1), z_1 = W z_2 + w + s n. Then x − b = V z_1 + s n.
+    let square = |s: f64| s * s;
+    let one = |i: usize, j: usize, v: f64| if i == j { v } else { 0.0 };
+    let all = [down[0], down[1], 1.0];
+    let noise = [square(s2), square(s2), 0.0];
+    let joint: Vec<Vec<f64>> = (0..3)
+        .map(|i| {
+            (0..3)
+                .map(|j| all[i] * all[j] + one(i, j, noise[i]))
+                .collect()
+        })
+        .collect();
+    let joint = Gaussian::full(&[offset[0], offset[1], 0.0], &joint).expect("a law");
+    let rows: Vec<Vec<f64>> = (0..3)
+        .map(|i| vec![WEIGHT[0][i], WEIGHT[1][i], 0.0])
+        .collect();
+    let centred: Vec<f64> = (0..3).map(|i| x[i] - BIAS[i]).collect();
+    let posterior = joint.posterior(&rows, &centred, s1).expect("a posterior");
+    let exact = GaussianMixture::new(vec![(1.0, joint)]).expect("a law");
+    let exact = exact.log_evidence(&rows, &centred, s1).expect("evidence");
+
+    // q(z_1, z_2): z_1 = m + d n, z_2 = z_1 · E + e + d n.
+    let top = shift + up[0] * encoded[0] + up[1] * encoded[1];
+    let map = [[d1, 0.0, 0.0], [0.0, d1, 0.0], [up[0] * d1, up[1] * d1, d2]];
+    let product = |i: usize, j: usize| (0..3).map(|k| map[i][k] * map[j][k]).sum();
+    let covariance: Vec<Vec<f64>> = (0..3)
+        .map(|i| (0..3).map(|j| product(i, j)).collect())
+        .collect();
+    let encoder = Gaussian::full(&[encoded[0], encoded[1], top], &covariance).expect("a law");
+
+    let mut points = [[0.0; 3]; 6];
+    for (i, point) in points.iter_mut().enumerate() {
+        point[i / 2] = 3.0_f64.sqrt() * if i % 2 == 0 { 1.0 } else { -1.0 };
+    }
+    let points = matrix(points);
+    let rungs: [&dyn Rung<2>; 2] = [&lower, &upper];
+    let terms = LadderEvidence::of(&rungs, &matrix([x; 6]), |k, mean| {
+        points.clone().narrow(1, 2 * k, mean.dims()[1])
+    });
+    let terms = terms.expect("terms");
+    assert_eq!(terms.divergences.len(), 2);
+    let bound = terms.bound().mean().into_scalar::<f64>();
+    let gap = divergence(&encoder, &posterior);
+    assert!(gap > 0.01);
+    assert_abs_diff_eq!(exact, bound + gap, epsilon = 1e-9);
+
+    let wide = LinearRung {
+        encoder: (matrix(up.map(|u| [u])), matrix([[shift]]), d2),
+        decoder: (matrix([[1.0; 3]]), matrix([[0.0; 3]]), s2),
+    };
+    let wide: [&dyn Rung<2>; 1] = [&wide];
+    let refused = LadderEvidence::of(&wide, &matrix([encoded]), |_, mean| mean.zeros_like());
+    assert!(matches!(refused, Err(InputError::Shape { .. })));
+    let none = LadderEvidence::of(&[], &matrix([encoded]), |_, mean: &Tensor<2>| mean.clone());
+    assert!(matches!(none, Err(InputError::Refused(_))));
 }

@@ -2,7 +2,7 @@
 
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 use burn::tensor::{DType, Device, Tensor};
-use tweedie_core::oracle::Gaussian;
+use tweedie_core::oracle::{Gaussian, GaussianMixture};
 use tweedie_math::{Brownian, Schedule, VariancePreserving};
 use tweedie_sde::{
     BrownianPath, Sde, euler_maruyama, ito_integral, milstein, stratonovich_integral,
@@ -204,5 +204,39 @@ fn a_measurement_is_a_process_that_can_be_reversed() {
             let (found, exact) = (fitted.covariance()[i][j], posterior.covariance()[i][j]);
             assert_abs_diff_eq!(found, exact, epsilon = 0.01);
         }
+    }
+}
+
+/// The same for `A x = x²` on a finite set with points of both signs: the reversal ends on the
+/// squares, each with its exact posterior weight.
+#[test]
+fn a_measurement_by_a_nonlinear_operator_reversed_is_its_posterior() {
+    let (y, sigma) = (1.3, 0.5);
+    let points = [
+        (0.3, -1.4),
+        (0.2, -0.5),
+        (0.1, 0.2),
+        (0.25, 1.1),
+        (0.15, 1.9),
+    ];
+    let squares = points.map(|(weight, x): (f64, f64)| {
+        let point = Gaussian::isotropic(&[x * x], 0.01).expect("a law");
+        (weight, point)
+    });
+    let law = GaussianMixture::new(squares.to_vec()).expect("a law");
+    let likelihood =
+        |(weight, x): (f64, f64)| weight * (-0.5 * ((y - x * x) / sigma).powi(2)).exp();
+    let sum: f64 = points.into_iter().map(likelihood).sum();
+
+    let schedule = Brownian::new(sigma * sigma).expect("a schedule");
+    let start = Tensor::<2>::from_data([[y]], (&Device::flex(), DType::F64)).repeat_dim(0, 20_000);
+    let path = BrownianPath::new(&start, 0.999, 600, 9);
+    let end = euler_maruyama(&Sde::reverse(&schedule, &law, 1.0), start, &path);
+    let end: Vec<f64> = end.into_data().iter::<f64>().collect();
+    for (weight, x) in points {
+        let near = end.iter().filter(|&&z| (z - x * x).abs() < 0.1).count();
+        let found = near as f64 / end.len() as f64;
+        // Three standard errors of a frequency, and the error of the steps.
+        assert_abs_diff_eq!(found, likelihood((weight, x)) / sum, epsilon = 0.02);
     }
 }

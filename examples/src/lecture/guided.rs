@@ -20,32 +20,42 @@ pub(super) fn draw(page: &Page) -> Drawn {
     let step = DpsStep::new(Ancestral::default(), &measured).with_zeta(1.0)?;
     // ANCHOR_END: dps
     let sampler = Sampler::new(step, path);
-    let start = sampler.start(model.shape(2), &page.device, &mut noise)?;
+    let (sheet, restored) = film(&sampler, &model, [&truth, &measured.y], &mut noise)?;
+    for value in psnr(restored, truth, ValueRange::Signed.length()) {
+        println!("{value:.1} dB");
+    }
+    Ok(sheet.save(page.picture("guided.png"))?)
+}
+
+/// Runs a chain, and lays out truth, measurement and ten of its states and estimates for each
+/// image.
+pub(super) fn film(
+    sampler: &Sampler<impl Step<4>>,
+    model: &Model,
+    [truth, seen]: [&Tensor<4>; 2],
+    noise: &mut HostNoise,
+) -> Result<(Sheet, Tensor<4>), Box<dyn std::error::Error>> {
+    let count = truth.dims()[0];
+    let every = sampler.path().len() / 10;
+    let start = sampler.start(model.shape(count), &truth.device(), noise)?;
     let mut columns = vec!["truth".to_owned(), "seen".to_owned()];
-    let mut rows = [
-        vec![truth.clone(), measured.y.clone()],
-        vec![truth.clone(), measured.y.clone()],
-    ];
+    let [mut states, mut estimates] = [(); 2].map(|()| vec![truth.clone(), seen.clone()]);
     let mut last = None;
-    for (k, state) in sampler.trajectory(&model, start, &mut noise)?.enumerate() {
+    for (k, state) in sampler.trajectory(model, start, noise)?.enumerate() {
         let state = state?;
-        if (k + 1) % 30 == 0 {
+        if (k + 1).is_multiple_of(every) {
             columns.push(format!("{}", k + 1));
-            rows[0].push(visible(state.x.clone(), state.level));
-            rows[1].push(state.clean.clone().ok_or("an estimate")?);
+            states.push(visible(state.x.clone(), state.level));
+            estimates.push(state.clean.clone().ok_or("an estimate")?);
         }
         last = Some(state.x);
     }
-    let last = last.ok_or("a result")?;
-    for value in psnr(last, truth, ValueRange::Signed.length()) {
-        println!("{value:.1} dB");
-    }
     let mut sheet = Sheet::new().with_scale(2).with_columns(columns);
-    for image in 0..2 {
-        for (label, row) in ["state", "estimate"].into_iter().zip(&rows) {
+    for image in 0..count {
+        for (label, row) in [("state", &states), ("estimate", &estimates)] {
             let row = row.iter().map(|x| x.clone().narrow(0, image, 1));
             sheet = sheet.with_row(label, Tensor::cat(row.collect(), 0), ValueRange::Signed)?;
         }
     }
-    Ok(sheet.save(page.picture("guided.png"))?)
+    Ok((sheet, last.ok_or("a result")?))
 }
