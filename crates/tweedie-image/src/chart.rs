@@ -42,13 +42,17 @@ pub enum Axis {
     Linear,
 }
 
-const WIDTH: u32 = 620;
+const WIDTH: u32 = 540;
 /// The height without the legend.
-const HEIGHT: u32 = 600;
+const HEIGHT: u32 = 460;
 /// The height of a line of the legend.
 const LINE: u32 = 19;
 
-/// Draws panels side by side as a PNG file, each with a legend below.
+/// The most panels side by side.
+const ACROSS: usize = 3;
+
+/// Draws panels side by side as a PNG file, each with a legend below. More than three are drawn in
+/// several rows.
 ///
 /// An existing file is replaced atomically.
 ///
@@ -59,19 +63,26 @@ const LINE: u32 = 19;
 pub fn chart(path: impl AsRef<Path>, panels: &[Panel]) -> Result<(), ImageError> {
     let most = panels.iter().map(|panel| panel.curves.len()).max();
     let legend = most.unwrap_or(0).div_ceil(2) as u32 * LINE + 20;
-    let size = (WIDTH * panels.len().max(1) as u32, HEIGHT + legend);
+    let rows = panels.len().div_ceil(ACROSS).max(1);
+    let across = panels.len().div_ceil(rows).max(1);
+    let size = (WIDTH * across as u32, (HEIGHT + legend) * rows as u32);
     let mut buffer = vec![255; (size.0 * size.1 * 3) as usize];
-    draw(&mut buffer, size, panels).map_err(ImageError::Drawing)?;
+    draw(&mut buffer, size, panels, (rows, across)).map_err(ImageError::Drawing)?;
     match Picture::from_raw(size.0, size.1, buffer) {
         Some(picture) => save_png(path.as_ref(), &picture),
         None => Err(ImageError::Drawing("the buffer has the wrong size".into())),
     }
 }
 
-fn draw(buffer: &mut [u8], size: (u32, u32), panels: &[Panel]) -> Result<(), String> {
+fn draw(
+    buffer: &mut [u8],
+    size: (u32, u32),
+    panels: &[Panel],
+    layout: (usize, usize),
+) -> Result<(), String> {
     typeface()?;
     let root = BitMapBackend::with_buffer(buffer, size).into_drawing_area();
-    for (panel, area) in panels.iter().zip(root.split_evenly((1, panels.len()))) {
+    for (panel, area) in panels.iter().zip(root.split_evenly(layout)) {
         let points = panel.curves.iter().flat_map(|curve| curve.points.iter());
         let shown: Vec<(f64, f64)> = points.copied().filter(|at| panel.shows(at)).collect();
         if shown.is_empty() {
@@ -166,7 +177,7 @@ where
         // The legend has two columns.
         let rows = count.div_ceil(2);
         let place = (
-            (i / rows * 300 + 60) as i32,
+            (i / rows * 250 + 30) as i32,
             (i % rows) as i32 * LINE as i32 + 8,
         );
         let middle = place.1 + 7;
@@ -175,10 +186,12 @@ where
             hue.stroke_width(3),
         );
         below.draw(&key).map_err(text)?;
+        // A column holds 28 letters at the full size.
+        let size = 14.0 * (28.0 / curve.name.chars().count().max(28) as f64);
         let name = Text::new(
             curve.name.clone(),
             (place.0 + 30, place.1),
-            ("sans-serif", 14),
+            ("sans-serif", size),
         );
         below.draw(&name).map_err(text)?;
     }
@@ -240,7 +253,8 @@ mod tests {
         });
         chart(&path, &[panel, linear, upright, both]).expect("a file");
         let picture = image::open(&path).expect("a picture").into_rgb8();
-        assert_eq!(picture.dimensions(), (4 * WIDTH, HEIGHT + LINE + 20));
+        // Two rows of two.
+        assert_eq!(picture.dimensions(), (2 * WIDTH, 2 * (HEIGHT + LINE + 20)));
         let coloured = picture.pixels().filter(|p| p.0[0] != p.0[1]).count();
         assert!(coloured > 500, "{coloured} coloured pixels");
         let empty = chart(folder.path().join("none.png"), &[Panel::default()]);
