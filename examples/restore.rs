@@ -1,7 +1,9 @@
 //! Generates images and restores damaged ones: `cargo run --example restore`.
 //!
 //! The network was trained on Fashion-MNIST and comes with the repository. The example degrades
-//! eight images of the test set and draws four posterior samples of each.
+//! eight images of the test set and draws four posterior samples of each. With `--image FILE` it
+//! restores an image of one's own, with any model, and writes a folder: draws, mean, spread, and
+//! `experiment.json`, from which `--replay FOLDER` repeats the run.
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
@@ -12,7 +14,9 @@ use tweedie::inverse::noise::GaussianNoise;
 use tweedie::metrics::psnr;
 use tweedie::prelude::*;
 use tweedie_examples::finish;
-use tweedie_examples::restoration::{Settings, Task, Walk, combinations, methods, walk};
+use tweedie_examples::restoration::{
+    Own, Settings, Task, Walk, combinations, methods, restore_own, walk,
+};
 use tweedie_examples::training::{classes, of_classes};
 
 #[global_allocator]
@@ -49,6 +53,8 @@ struct Arguments {
     /// Seed of all random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    own: Own,
 }
 
 /// The test images to restore, one from most classes.
@@ -62,14 +68,21 @@ fn main() -> ExitCode {
 }
 
 fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let own = &arguments.own;
+    let is_own = own.image.is_some() || own.replay.is_some();
     let settings = Settings {
         method: arguments.method.clone(),
         walk: arguments.sampler,
         steps: arguments.steps,
         strength: arguments.strength,
-        guesses: GUESSES,
+        guesses: if is_own { own.draws as usize } else { GUESSES },
     };
     settings.check(arguments.task)?;
+    if is_own {
+        let out = arguments.out.with_extension("");
+        restore_own(own, &arguments.model, &settings, arguments.seed, &out)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let device = Device::default();
     let model = Model::open(&arguments.model, &device)?;
     let path = LevelPath::uniform(Cosine::default(), Span::FULL, arguments.steps)?;

@@ -2,26 +2,40 @@
 //!
 //! `tests/catalogue/src/posterior_methods.rs` has the constructor of every method.
 
+mod damage;
+mod output;
+mod own;
+mod prior;
+mod record;
+mod sensor;
 mod task;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
 use std::error::Error;
 use tweedie::inverse::measurement::{Measured as _, Measurement};
-use tweedie::inverse::noise::GaussianNoise;
+use tweedie::inverse::noise::{GaussianNoise, NoiseModel};
 use tweedie::inverse::operator::{FourierPhase, Operator};
+use tweedie::inverse::posterior::Dpir;
 use tweedie::prelude::*;
 use tweedie::samplers::AnyStep;
 use tweedie_catalogue::{Method, Moves, Route, Setup, methods_of_any_operator, posterior_methods};
 
+pub use damage::Damage;
+pub use own::{Own, restore_own};
+pub use record::Experiment;
+pub use sensor::Sensor;
 pub use task::{Linear4, Measured, Physics, Task, repeated};
 
 type Linear = Method<4, Measurement<4, Physics, GaussianNoise>>;
+/// Sees every state of a run.
+type Observer<'a> = &'a mut dyn FnMut(usize, &State<4>);
 type Nonlinear = Method<4, Measurement<4, FourierPhase, GaussianNoise>>;
 
 /// How the chain moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Walk {
     /// DDPM
     Ddpm,
@@ -74,8 +88,22 @@ const STRENGTHS: [(&str, f64); 4] = [
     ("mcg", 0.5),
 ];
 
+/// What a run needs besides its settings.
+struct Run<'a> {
+    /// The denoiser.
+    prior: &'a dyn Denoiser<4>,
+    /// The shape of all draws.
+    shape: [usize; 4],
+    /// Where point estimates start, instead of their own start.
+    start: Option<Tensor<4>>,
+    /// The standard deviation of the noise, on `[−1, 1]`.
+    sigma: f64,
+    /// The largest `σ/α` that the denoiser was trained for.
+    noisiest: f64,
+}
+
 /// The settings of a run of `restore`.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settings {
     /// The name of the method.
     pub method: String,
@@ -167,38 +195,79 @@ impl Settings {
         (shape, start): ([usize; 4], Option<Tensor<4>>),
         noise: &mut HostNoise,
     ) -> Result<Tensor<4>, Box<dyn Error>> {
+        let run = Run {
+            prior: model,
+            shape,
+            start,
+            sigma: once.noise.sigma(),
+            noisiest: f64::INFINITY,
+        };
+        self.draw(methods, once, &run, noise, &mut |_, _| {})
+    }
+
+    /// Draws restorations with one of `methods`.
+    fn draw<A: Operator<4> + Clone, N: NoiseModel<4> + Clone>(
+        &self,
+        methods: &[Method<4, Measurement<4, A, N>>],
+        once: &Measurement<4, A, N>,
+        run: &Run<'_>,
+        noise: &mut HostNoise,
+        observer: Observer<'_>,
+    ) -> Result<Tensor<4>, Box<dyn Error>> {
         let method = methods.iter().find(|method| method.id == self.method);
-        let method = method.ok_or_else(|| format!("no method {}", self.method))?;
+        let ids = || methods.iter().map(|method| method.id).collect::<Vec<_>>();
+        let method = method.ok_or_else(|| {
+            let ids = ids().join(", ");
+            format!(
+                "--method {} does not go with this measurement; one of {ids}",
+                self.method
+            )
+        })?;
         let y = repeated(&once.y, self.guesses);
-        let m = Measurement::new(once.operator.clone(), once.noise, y);
+        let m = Measurement::new(once.operator.clone(), once.noise.clone(), y);
         let tuned = STRENGTHS.iter().find(|(id, _)| *id == self.method);
-        let curvature = 1.0 / m.noise.sigma().powi(2);
+        let curvature = 1.0 / run.sigma.powi(2);
         let path = LevelPath::uniform(Cosine::default(), Span::new(0.98, 0.0), self.steps)?;
         let setup = Setup {
             once,
             is_noisy: self.walk != Some(Walk::Ddim),
             strength: self.strength.or(tuned.map(|(_, strength)| *strength)),
-            // The spread of a pixel of Fashion-MNIST around its mean, on [−1, 1].
+            // The spread of a pixel around its mean, on [−1, 1].
             data_std: 0.5,
             curvature,
             iterations: Some(3),
             travel: Some([10, 3]),
             particles: self.guesses,
-            start,
-            ..Setup::new(model, &m, path)
+            start: run.start.clone(),
+            ..Setup::new(run.prior, &m, path)
         };
         let parts = method.build(&setup)?;
         let moves = match parts.route {
             Route::Staying(_) => method.path_factor * self.steps,
             _ => self.steps,
         };
-        let path = parts
-            .route
-            .path(setup.path.clone(), moves, m.noise.sigma())?;
+        let path = match parts.route {
+            Route::ToTheMeasurement if run.noisiest.is_finite() => {
+                Dpir::<()>::path(run.noisiest, run.sigma.min(run.noisiest), moves)?
+            }
+            route => route.path(setup.path.clone(), moves, run.sigma)?,
+        };
+        if path.start().noise_to_signal() > run.noisiest * 1.000_001 {
+            let text = format!(
+                "--method {} begins at noise that this denoiser was not trained for; one that \
+                 does not: dpir, red",
+                self.method
+            );
+            return Err(text.into());
+        }
         let step = parts.step.unwrap_or_else(|| self.step());
         let sampler = Sampler::new(step, path).checking_each();
-        let x = sampler.start(shape, &Device::default(), noise)?;
-        walk(&sampler, "restoring", &*parts.denoiser, x, noise)
+        let x = match &run.start {
+            // DPIR and RED continue from an image.
+            Some(start) if method.is_point => start.clone().expand(run.shape),
+            _ => sampler.start(run.shape, &Device::default(), noise)?,
+        };
+        walk_seen(&sampler, "restoring", &*parts.denoiser, x, noise, observer)
     }
 
     /// The step of the sampler.
@@ -223,11 +292,24 @@ pub fn walk<S: Step<4>>(
     x: Tensor<4>,
     noise: &mut HostNoise,
 ) -> Result<Tensor<4>, Box<dyn Error>> {
+    walk_seen(sampler, task, denoiser, x, noise, &mut |_, _| {})
+}
+
+fn walk_seen<S: Step<4>>(
+    sampler: &Sampler<S>,
+    task: &'static str,
+    denoiser: &dyn Denoiser<4>,
+    x: Tensor<4>,
+    noise: &mut HostNoise,
+    observer: Observer<'_>,
+) -> Result<Tensor<4>, Box<dyn Error>> {
     let bar = ProgressBar::new(sampler.path().len() as u64).with_message(task);
     let mut last = x.clone();
-    for state in sampler.trajectory(denoiser, x, noise)? {
+    for (k, state) in sampler.trajectory(denoiser, x, noise)?.enumerate() {
+        let state = state?;
         bar.inc(1);
-        last = state?.x;
+        observer(k, &state);
+        last = state.x;
     }
     bar.finish_and_clear();
     Ok(last)

@@ -48,6 +48,7 @@ mod recall;
 mod resize;
 mod shape;
 mod threshold;
+mod tiled;
 mod value_range;
 mod variational;
 
@@ -76,5 +77,6 @@ pub use recall::{Recall, WithEstimate};
 pub use resize::{Interpolation, Resize};
 pub use shape::{accumulation_dtype, column, parameter_dtype, per_sample_sum};
 pub use threshold::{DynamicThreshold, StaticClip};
+pub use tiled::Tiled;
 pub use value_range::{LUMA, ValueRange};
 pub use variational::{Decoder, gaussian_kl};

@@ -47,4 +47,7 @@ pub mod operator;
 pub mod posterior;
 pub mod prior;
 pub mod solver;
+mod split;
 mod values;
+
+pub use split::Split;

@@ -12,6 +12,7 @@
 //! | [`snr`], [`mse`], [`mae`], [`nmse`] | two batches of images | `errors.rs` |
 //! | [`Ssim`]: SSIM and MS-SSIM | two batches of images | `ssim.rs` |
 //! | [`Lpips`] | two batches of images | `lpips.rs` |
+//! | [`calibration`] | uncertainties and truths | `calibration/` |
 //!
 //! Metrics of images return one number per image. burn-train also has PSNR, SSIM, MS-SSIM, LPIPS
 //! and FID, for its dashboard. Its versions average over the batch, fix the border convention, and
@@ -25,6 +26,7 @@
 //! ```
 
 mod assignment;
+pub mod calibration;
 mod energy;
 mod errors;
 mod frechet;

@@ -153,6 +153,10 @@ impl<const D: usize, N: NoiseModel<D> + ?Sized> NoiseModel<D> for Box<N> {
     pointer!();
 }
 
+impl<const D: usize, N: NoiseModel<D> + ?Sized> NoiseModel<D> for std::sync::Arc<N> {
+    pointer!();
+}
+
 /// Panics unless `y` has the shape of `mean`, or that of one of its samples.
 pub(crate) fn assert_measured<const D: usize>(y: &Tensor<D>, mean: &Tensor<D>) {
     let (found, expected) = (y.dims(), mean.dims());

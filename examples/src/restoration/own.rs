@@ -1,0 +1,243 @@
+//! Restores an image of one's own, from a file to a folder.
+
+use super::damage::Damage;
+use super::output::{ARRAYS, Film, report, write};
+use super::prior::Prior;
+use super::record::checksum;
+use super::sensor::Sensor;
+use super::{Experiment, Physics, Run, Settings, repeated};
+use clap::Args;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tweedie::core::Counting;
+use tweedie::image::{Npz, load, load_npy};
+use tweedie::inverse::baseline::wiener;
+use tweedie::inverse::measurement::Measurement;
+use tweedie::inverse::noise::NoiseModel;
+use tweedie::inverse::operator::{Mask, Operator as _};
+use tweedie::metrics::Lpips;
+use tweedie::prelude::*;
+use tweedie_catalogue::{methods_of_any_operator, posterior_methods};
+
+/// Which image, how it was damaged, and what to write.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "An image of one's own")]
+pub struct Own {
+    /// Restore this file (PNG, JPEG, WebP, TIFF, or npy with values in [0, 1]) instead of the test
+    /// images; --out is then a folder, and --model may be `ffdnet`, with --method dpir
+    #[arg(long)]
+    pub image: Option<PathBuf>,
+    /// The image is clean: damage it first, and measure how far restorations are from it
+    #[arg(long, requires = "image")]
+    pub simulate: bool,
+    /// How it was damaged: identity, blur:RADIUS, motion:LENGTH, reduce:FACTOR, missing:PERCENT or
+    /// mosaic
+    #[arg(long, requires = "image", default_value = "identity")]
+    pub operator: Damage,
+    /// An image of the same size that is black where pixels are missing, instead of --operator
+    #[arg(long, requires = "image")]
+    pub mask: Option<PathBuf>,
+    /// The noise, on [0, 1]: gaussian:DEVIATION, laplace:SCALE, or poisson:PHOTONS in white
+    #[arg(long, requires = "image", default_value = "gaussian:0.02")]
+    pub noise: Sensor,
+    /// The number of restorations
+    #[arg(long, requires = "image", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub draws: u64,
+    /// Denoise in tiles of this side; by default the size of the model's images, or 256 for ffdnet
+    #[arg(long, requires = "image")]
+    pub tile: Option<usize>,
+    /// Write states and estimates on the way, as a strip and an animation
+    #[arg(long, requires = "image")]
+    pub film: bool,
+    /// AlexNet's weights, to measure LPIPS as well (alexnet.safetensors)
+    #[arg(long, requires = "simulate")]
+    pub lpips: Option<PathBuf>,
+    /// Repeat the restoration in this folder, and compare
+    #[arg(long, conflicts_with = "image")]
+    pub replay: Option<PathBuf>,
+}
+
+/// Reads an image as `[1, channels, height, width]` on `[−1, 1]`.
+fn read(path: &Path, device: &Device) -> Result<Tensor<4>, Box<dyn Error>> {
+    if path.extension().is_some_and(|extension| extension == "npy") {
+        let image = load_npy::<3>(path, device)?;
+        return Ok(ValueRange::Unit.convert(ValueRange::Signed, image.unsqueeze::<4>()));
+    }
+    Ok(load(path, ValueRange::Signed, device)?)
+}
+
+/// Restores the image, or repeats a restoration, and writes into the folder `out`.
+///
+/// # Errors
+/// One line that says what does not fit, before any work.
+pub fn restore_own(
+    own: &Own,
+    model: &Path,
+    settings: &Settings,
+    seed: u64,
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
+    let Some(before) = &own.replay else {
+        let experiment = Experiment {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            image: recorded(own.image.as_deref().ok_or("no --image")?)?,
+            simulate: own.simulate,
+            operator: own.operator.text.clone(),
+            mask: own.mask.as_deref().map(recorded).transpose()?,
+            noise: own.noise.text.clone(),
+            model: recorded(model)?,
+            tile: own.tile,
+            settings: settings.clone(),
+            seed,
+        };
+        return in_folder(own, &experiment, out).map(|_| ());
+    };
+    let experiment = Experiment::open(before)?;
+    let again = Own {
+        simulate: experiment.simulate,
+        operator: experiment.operator.parse()?,
+        mask: experiment.mask.as_ref().map(|(path, _)| path.clone()),
+        noise: experiment.noise.parse()?,
+        draws: experiment.settings.guesses as u64,
+        tile: experiment.tile,
+        ..own.clone()
+    };
+    let draws = in_folder(&again, &experiment, out)?;
+    let stored = Npz::open(before.join(ARRAYS))?.tensor::<4>("draws", &draws.device())?;
+    let gap = (draws - stored).abs().max().into_scalar::<f64>();
+    println!("largest difference to {}: {gap:.1e}", before.display());
+    Ok(())
+}
+
+fn recorded(path: &Path) -> std::io::Result<(PathBuf, String)> {
+    Ok((path.to_owned(), checksum(path)?))
+}
+
+/// Creates the folder first, so that no work is lost, and removes it again if nothing was written.
+fn in_folder(own: &Own, experiment: &Experiment, out: &Path) -> Result<Tensor<4>, Box<dyn Error>> {
+    fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
+    let draws = run(own, experiment, out);
+    if draws.is_err() {
+        // This fails if there are files in it, which stay.
+        let _ = fs::remove_dir(out);
+    }
+    draws
+}
+
+fn run(own: &Own, experiment: &Experiment, out: &Path) -> Result<Tensor<4>, Box<dyn Error>> {
+    let device = Device::default();
+    let settings = &experiment.settings;
+    let image = read(&experiment.image.0, &device)?;
+    let mask = own.mask.as_deref().map(|path| read(path, &device));
+    let lpips = own.lpips.as_ref().map(|path| Lpips::open(path, &device));
+    let (mask, lpips) = (mask.transpose()?, lpips.transpose()?);
+    let shape = match own.simulate {
+        true => image.dims(),
+        false => own.operator.clean(image.dims()),
+    };
+    let operator: Physics = match mask {
+        None => own.operator.operator(shape)?,
+        Some(mask) if mask.dims()[2..] == shape[2..] => {
+            // Any channel that is not black.
+            let kept = mask.max_dim(1).greater_elem(0.0);
+            Arc::new(Mask::new(kept))
+        }
+        Some(mask) => {
+            let found = &mask.dims()[2..];
+            return Err(
+                format!("the mask has {found:?} pixels, the image {:?}", &shape[2..]).into(),
+            );
+        }
+    };
+    let prior = Prior::open(&experiment.model.0, &device)?;
+    let noisiest = prior.noisiest;
+    let denoiser = Counting::new(prior.tiled([shape[2], shape[3]], own.tile)?);
+    let run = Run {
+        prior: &denoiser,
+        shape: [settings.guesses, shape[1], shape[2], shape[3]],
+        start: None,
+        sigma: own.noise.gaussian()?.sigma(),
+        noisiest,
+    };
+    denoiser.accepts(run.shape)?;
+
+    let mut noise = HostNoise::seeded(experiment.seed);
+    let mut film = Film::new(own.film, settings.steps);
+    let mut see = |k: usize, state: &State<4>| film.add(k, state);
+    let truth = own.simulate.then(|| image.clone());
+    let (y, draws, expected) = match own.noise.other()? {
+        None => {
+            let sensor = own.noise.gaussian()?;
+            let m = measured(&operator, sensor, image, own.simulate, &mut noise)?;
+            let all = posterior_methods();
+            let start = Some(wiener(&m, 1.0)?);
+            let run = Run { start, ..run };
+            let draws = settings.draw(&all, &m, &run, &mut noise, &mut see)?;
+            let expected = expectation(&m, &draws, &mut noise);
+            (m.y, draws, expected)
+        }
+        Some(sensor) => {
+            let m = measured(&operator, sensor, image, own.simulate, &mut noise)?;
+            let all = methods_of_any_operator();
+            let start = noise.normal(run.shape, &device);
+            let run = Run {
+                start: Some(start),
+                ..run
+            };
+            let draws = settings.draw(&all, &m, &run, &mut noise, &mut see)?;
+            let expected = expectation(&m, &draws, &mut noise);
+            (m.y, draws, expected)
+        }
+    };
+    film.save(out)?;
+    report(&draws, truth.as_ref(), lpips.as_ref());
+    println!(
+        "the draws are off what was measured by {:.4}, the noise says {:.4} (on [−1, 1])",
+        root(operator.apply(draws.clone()) - repeated(&y, settings.guesses)),
+        expected
+    );
+    write(
+        out,
+        &operator,
+        &y,
+        &draws,
+        truth,
+        own.noise.gaussian()?.sigma(),
+    )?;
+    experiment.save(out)?;
+    println!(
+        "{} evaluations; folder: {}",
+        denoiser.evaluations(),
+        out.display()
+    );
+    Ok(draws)
+}
+
+fn measured<N: NoiseModel<4>>(
+    operator: &Physics,
+    sensor: N,
+    image: Tensor<4>,
+    simulate: bool,
+    noise: &mut HostNoise,
+) -> Result<Measurement<4, Physics, N>, Box<dyn Error>> {
+    Ok(match simulate {
+        true => Measurement::simulate(operator.clone(), sensor, image, noise)?,
+        false => Measurement::new(operator.clone(), sensor, image),
+    })
+}
+
+/// The root mean square of `y − A x` that the noise model has for these restorations.
+fn expectation<N: NoiseModel<4>>(
+    m: &Measurement<4, Physics, N>,
+    draws: &Tensor<4>,
+    noise: &mut HostNoise,
+) -> f64 {
+    let mean = m.operator.apply(draws.clone());
+    root(m.operator.observed(m.noise.corrupt(mean.clone(), noise)) - mean)
+}
+
+fn root(x: Tensor<4>) -> f64 {
+    x.square().mean().into_scalar::<f64>().sqrt()
+}
