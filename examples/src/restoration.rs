@@ -2,6 +2,7 @@
 //!
 //! `tests/catalogue/src/posterior_methods.rs` has the constructor of every method.
 
+mod auto;
 mod damage;
 mod output;
 mod own;
@@ -52,7 +53,8 @@ pub enum Walk {
 pub fn methods() -> Vec<PossibleValue> {
     let all: Vec<Linear> = posterior_methods();
     let value = |method: &Linear| PossibleValue::new(method.id).help(method.name);
-    all.iter().map(value).collect()
+    let auto = PossibleValue::new(AUTO).help("The best of them for this operator and noise");
+    std::iter::once(auto).chain(all.iter().map(value)).collect()
 }
 
 /// Which methods work with which samplers and tasks, for `--help`.
@@ -79,6 +81,9 @@ pub fn combinations() -> String {
         any.join(" ")
     )
 }
+
+/// The name that stands for the best method.
+const AUTO: &str = "auto";
 
 /// The strengths that suit Fashion-MNIST, where they are not the method's default.
 const STRENGTHS: [(&str, f64); 4] = [
@@ -131,6 +136,9 @@ impl Settings {
             let ids = ids.join(", ");
             return Err(format!("--task phase is not linear: --method {ids}").into());
         }
+        if name == AUTO {
+            return Ok(());
+        }
         let all: Vec<Linear> = posterior_methods();
         let method = all.iter().find(|method| method.id == name);
         let method = method.ok_or_else(|| format!("no method {name}"))?;
@@ -175,7 +183,15 @@ impl Settings {
     ) -> Result<Tensor<4>, Box<dyn Error>> {
         match measured {
             Measured::Linear(Linear4(m)) => {
-                self.by(&posterior_methods(), model, m, (shape, None), noise)
+                let chosen = match self.method == AUTO {
+                    true => {
+                        let [_, channels, height, width] = shape;
+                        let image = [channels, height, width];
+                        auto::choose(self, model, image, &m.operator, m.noise.sigma(), 0)?
+                    }
+                    false => self.clone(),
+                };
+                chosen.by(&posterior_methods(), model, m, (shape, None), noise)
             }
             Measured::Phase(m) => {
                 // A magnitude has no pseudo-inverse to begin with.

@@ -35,10 +35,12 @@ pub(super) fn report(draws: &Tensor<4>, truth: Option<&Tensor<4>>, lpips: Option
     for i in 0..count {
         one(&format!("draw {}", i + 1), draws.clone().narrow(0, i, 1));
     }
-    one("mean", draws.clone().mean_dim(0));
+    if count > 1 {
+        one("mean", draws.clone().mean_dim(0));
+    }
 }
 
-/// Writes pictures and arrays.
+/// Writes pictures and arrays. The spread needs two draws.
 pub(super) fn write(
     out: &Path,
     operator: &Physics,
@@ -48,44 +50,44 @@ pub(super) fn write(
     sigma: f64,
 ) -> Result<(), Box<dyn Error>> {
     let count = draws.dims()[0];
-    let mean = draws.clone().mean_dim(0);
-    let spread = |x: Tensor<4>| match count {
-        1 => x.zeros_like(),
-        _ => x.var(0).sqrt(),
-    };
-    let std = spread(draws.clone());
-    // Signals of deviation ½: below this gain the prior decides.
-    let parts = Split::of(&**operator, draws.clone(), (sigma / 0.5).powi(2))?;
-    let unmeasured = spread(parts.prior);
+    let one = |i: usize| draws.clone().narrow(0, i, 1);
     for i in 0..count {
         let path = out.join(format!("draw-{}.png", i + 1));
-        save(path, draws.clone().narrow(0, i, 1), ValueRange::Signed)?;
+        save(path, one(i), ValueRange::Signed)?;
     }
-    save(out.join("mean.png"), mean.clone(), ValueRange::Signed)?;
-    let small = mean.dims()[2].max(mean.dims()[3]) <= 64;
     let mut names: Vec<&str> = truth.iter().map(|_| "original").collect();
     let mut row: Vec<Tensor<4>> = truth.into_iter().collect();
-    let seen = match y.dims() == mean.dims() {
+    let seen = match y.dims()[1..] == draws.dims()[1..] {
         true => y.clone(),
         false => operator.pinv(y.clone())?.x,
     };
-    names.extend(["measured", "draw", "mean", "spread x 4", "of the prior x 4"]);
-    let bright = |x: &Tensor<4>| x.clone() * 8.0 - 1.0;
-    row.extend([seen, draws.clone().narrow(0, 0, 1), mean.clone()]);
-    row.extend([bright(&std), bright(&unmeasured)]);
+    names.extend(["measured", "draw"]);
+    row.extend([seen, one(0)]);
+    let mut arrays = Npz::new().with("draws", draws.clone()).with("y", y.clone());
+    if count > 1 {
+        let mean = draws.clone().mean_dim(0);
+        save(out.join("mean.png"), mean.clone(), ValueRange::Signed)?;
+        let spread = |x: Tensor<4>| x.var(0).sqrt();
+        // Signals of deviation ½: below this gain the prior decides.
+        let parts = Split::of(&**operator, draws.clone(), (sigma / 0.5).powi(2))?;
+        let (std, of_prior) = (spread(draws.clone()), spread(parts.prior));
+        let bright = |x: &Tensor<4>| x.clone() * 8.0 - 1.0;
+        names.extend(["mean", "spread x 4", "of the prior x 4"]);
+        row.extend([mean.clone(), bright(&std), bright(&of_prior)]);
+        let (low, high) = (draws.clone().min_dim(0), draws.clone().max_dim(0));
+        arrays = arrays.with("mean", mean).with("std", std);
+        arrays = arrays.with("std_of_prior", of_prior);
+        arrays = arrays.with("low", low).with("high", high);
+    }
+    arrays.save(out.join(ARRAYS))?;
+    drop(arrays);
+    let [.., h, w] = draws.dims();
     Sheet::new()
-        .with_scale(if small { 4 } else { 1 })
+        .with_scale(if h.max(w) <= 64 { 4 } else { 1 })
         .with_columns(names)
         .with_row("", Tensor::cat(row, 0), ValueRange::Signed)?
         .save(out.join("sheet.png"))?;
-    let (low, high) = (draws.clone().min_dim(0), draws.clone().max_dim(0));
-    let arrays = Npz::new().with("draws", draws.clone()).with("mean", mean);
-    let arrays = arrays.with("std", std).with("std_of_prior", unmeasured);
-    let arrays = arrays
-        .with("low", low)
-        .with("high", high)
-        .with("y", y.clone());
-    Ok(arrays.save(out.join(ARRAYS))?)
+    Ok(())
 }
 
 /// States and estimates of the first draw at ten moments.

@@ -1,11 +1,12 @@
 //! Restores an image of one's own, from a file to a folder.
 
+use super::auto::choose;
 use super::damage::Damage;
 use super::output::{ARRAYS, Film, report, write};
 use super::prior::Prior;
 use super::record::checksum;
 use super::sensor::Sensor;
-use super::{Experiment, Physics, Run, Settings, repeated};
+use super::{AUTO, Experiment, Physics, Run, Settings, repeated};
 use clap::Args;
 use std::error::Error;
 use std::fs;
@@ -16,7 +17,7 @@ use tweedie::image::{Npz, load, load_npy};
 use tweedie::inverse::baseline::wiener;
 use tweedie::inverse::measurement::Measurement;
 use tweedie::inverse::noise::NoiseModel;
-use tweedie::inverse::operator::{Mask, Operator as _};
+use tweedie::inverse::operator::{Linear as _, Mask, Operator as _};
 use tweedie::metrics::Lpips;
 use tweedie::prelude::*;
 use tweedie_catalogue::{methods_of_any_operator, posterior_methods};
@@ -115,6 +116,9 @@ fn recorded(path: &Path) -> std::io::Result<(PathBuf, String)> {
     Ok((path.to_owned(), checksum(path)?))
 }
 
+/// The number of pixels above which memory comes first.
+const LARGE: usize = 1 << 20;
+
 /// Creates the folder first, so that no work is lost, and removes it again if nothing was written.
 fn in_folder(own: &Own, experiment: &Experiment, out: &Path) -> Result<Tensor<4>, Box<dyn Error>> {
     fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
@@ -172,8 +176,30 @@ fn run(own: &Own, experiment: &Experiment, out: &Path) -> Result<Tensor<4>, Box<
             let sensor = own.noise.gaussian()?;
             let m = measured(&operator, sensor, image, own.simulate, &mut noise)?;
             let all = posterior_methods();
-            let start = Some(wiener(&m, 1.0)?);
-            let run = Run { start, ..run };
+            let start = match shape[2] * shape[3] > LARGE {
+                // Closed form for most operators, in less memory.
+                true => {
+                    operator
+                        .solve(operator.adjoint(m.y.clone()), m.noise.sigma().powi(2))?
+                        .x
+                }
+                false => wiener(&m, 1.0)?,
+            };
+            let run = Run {
+                start: Some(start),
+                ..run
+            };
+            let settings = match settings.method == AUTO {
+                false => settings.clone(),
+                true if noisiest.is_finite() => {
+                    return Err("--method auto draws from the prior, which this one cannot".into());
+                }
+                true => {
+                    let image = [shape[1], shape[2], shape[3]];
+                    let (seed, sigma) = (experiment.seed, m.noise.sigma());
+                    choose(settings, run.prior, image, &operator, sigma, seed)?
+                }
+            };
             let draws = settings.draw(&all, &m, &run, &mut noise, &mut see)?;
             let expected = expectation(&m, &draws, &mut noise);
             (m.y, draws, expected)

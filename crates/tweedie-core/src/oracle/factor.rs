@@ -117,6 +117,11 @@ impl FactorGaussian {
         self.mean.as_slice()
     }
 
+    /// `F` and `ψ`.
+    pub(super) fn host(&self) -> (&DMatrix<f64>, &DVector<f64>) {
+        (&self.factors, &self.rest)
+    }
+
     /// The variance of each dimension.
     #[must_use]
     pub fn variances(&self) -> Vec<f64> {

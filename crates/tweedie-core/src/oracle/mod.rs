@@ -1,17 +1,23 @@
 //! Exact priors, as references for samplers and posterior methods.
 //!
-//! The oracles act on points `[batch, dim]` in any precision, [`FactorGaussian`] also on images.
+//! The oracles act on points `[batch, dim]` in any precision, [`FactorGaussian`] and
+//! [`FactorMixture`] also on images.
 //! The distribution at a level is that of `x_t = α x₀ + σ ε`.
 
 mod components;
 mod factor;
+mod factor_mixture;
 mod gaussian;
+mod k_means;
 mod mixture;
+mod observed;
 
 pub use components::PrincipalComponents;
 pub use factor::FactorGaussian;
+pub use factor_mixture::FactorMixture;
 pub use gaussian::Gaussian;
 pub use mixture::GaussianMixture;
+pub use observed::Observed;
 
 use burn::tensor::{Tensor, TensorData};
 use nalgebra::{DMatrix, DVector};
