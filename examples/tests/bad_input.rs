@@ -175,6 +175,62 @@ fn the_other_examples_refuse_before_they_write() {
 }
 
 #[test]
+fn a_restoration_refuses_what_does_not_fit_and_leaves_no_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    image(folder.path().join("grey.png"), 28, 28);
+    image(folder.path().join("small.png"), 10, 10);
+    fs::write(at("text.png"), b"no image").expect("a file");
+    let out = folder.path().join("out");
+    for (arguments, contains) in [
+        (vec!["--image".to_owned(), at("nowhere.png")], "nowhere.png"),
+        (vec!["--image".to_owned(), at("text.png")], "text.png"),
+        (
+            image_and(&at("grey.png"), "--operator reduce:5 --simulate"),
+            "no multiple of 5",
+        ),
+        (image_and(&at("grey.png"), "--operator mosaic"), "colour"),
+        (
+            image_and(&at("grey.png"), "--model ffdnet --method dpir"),
+            "3 channels",
+        ),
+        (
+            image_and(&at("grey.png"), "--noise poisson:9 --method ddrm"),
+            "does not go with",
+        ),
+        (
+            image_and(&at("grey.png"), &format!("--mask {}", at("small.png"))),
+            "the mask has",
+        ),
+        (
+            vec!["--replay".to_owned(), at("nothing")],
+            "experiment.json",
+        ),
+    ] {
+        let output = example("restore")
+            .args(&arguments)
+            .arg("--out")
+            .arg(&out)
+            .output();
+        refused(
+            &output.expect("the example"),
+            contains,
+            &format!("{arguments:?}"),
+        );
+        assert!(!out.exists(), "{arguments:?} wrote something");
+    }
+}
+
+/// `--image` and the words of a command line.
+fn image_and(image: &str, words: &str) -> Vec<String> {
+    let image = ["--image", image].map(str::to_owned);
+    image
+        .into_iter()
+        .chain(words.split(' ').map(str::to_owned))
+        .collect()
+}
+
+#[test]
 fn a_checkpoint_that_is_none_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name);

@@ -135,7 +135,7 @@ impl Ffdnet {
     }
 }
 
-fn unmade(path: &Path, source: NetworkError) -> CheckpointError {
+pub(crate) fn unmade(path: &Path, source: NetworkError) -> CheckpointError {
     CheckpointError::Network {
         path: path.into(),
         source,
@@ -154,14 +154,18 @@ impl Denoiser<4> for Ffdnet {
     }
 
     fn accepts(&self, shape: [usize; 4]) -> Result<(), InputError> {
-        let found = shape[1];
-        match found == self.channels() {
-            true => Ok(()),
-            false => Err(InputError::Shape {
-                name: "the state",
-                found: shape.to_vec(),
-                expected: format!("{} channels", self.channels()),
-            }),
-        }
+        accepts(self.channels(), shape)
+    }
+}
+
+/// `Ok` for images of this number of channels.
+pub(crate) fn accepts(channels: usize, shape: [usize; 4]) -> Result<(), InputError> {
+    match shape[1] == channels {
+        true => Ok(()),
+        false => Err(InputError::Shape {
+            name: "the state",
+            found: shape.to_vec(),
+            expected: format!("{channels} channels"),
+        }),
     }
 }

@@ -5,7 +5,7 @@
 //! | [`Unet`]: DDPM, ADM, NCSN++, SR3, Stable Diffusion | `unet/` |
 //! | [`Dit`], the transformer | `dit/` |
 //! | [`Autoencoder`] and [`Latent`] diffusion | `autoencoder.rs`, `latent.rs` |
-//! | [`Ffdnet`], a denoiser of photographs | `ffdnet.rs` |
+//! | [`Ffdnet`], [`Drunet`], [`Dncnn`], denoisers of photographs | `ffdnet.rs`, `drunet.rs`, `dncnn.rs` |
 //! | [`Mlp`] for points | `mlp.rs` |
 //!
 //! | part | file |
@@ -48,6 +48,8 @@ mod conditions;
 mod convolution;
 mod describe;
 mod dit;
+mod dncnn;
+mod drunet;
 mod expect;
 mod ffdnet;
 mod guided;
@@ -78,6 +80,8 @@ pub use conditions::{Class, Conditions, Context};
 pub use convolution::{Conv2d, Conv2dConfig};
 pub use describe::{Description, Row};
 pub use dit::{Dit, DitBlock, DitConfig, LevelAndClass};
+pub use dncnn::Dncnn;
+pub use drunet::Drunet;
 pub use ffdnet::Ffdnet;
 pub use guided::Guided;
 pub use import::{

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 use tweedie::core::Tiled;
-use tweedie::models::{Checkpoint, Ffdnet};
+use tweedie::models::{Checkpoint, Drunet, Ffdnet};
 use tweedie::prelude::*;
 
 /// A denoiser, the image size that it was trained for, and the largest `σ/α`.
@@ -14,6 +14,9 @@ pub(super) struct Prior {
     pub(super) noisiest: f64,
 }
 
+/// The noise from which DPIR starts, within what these denoisers were trained for.
+const DPIR: f64 = 2.0 * 49.0 / 255.0;
+
 impl Prior {
     pub(super) fn open(path: &Path, device: &Device) -> Result<Self, Box<dyn Error>> {
         if path == Path::new("ffdnet") {
@@ -21,9 +24,23 @@ impl Prior {
                 denoiser: Box::new(Ffdnet::colour(device)),
                 tile: [256, 256],
                 alignment: 2,
-                // It was trained for noise of up to 75/255.
-                noisiest: 2.0 * 49.0 / 255.0,
+                noisiest: DPIR,
             });
+        }
+        // Networks that only denoise have no configuration beside their weights.
+        if path.is_file() {
+            let plain = |denoiser, alignment| Self {
+                denoiser,
+                tile: [256, 256],
+                alignment,
+                noisiest: DPIR,
+            };
+            if let Ok(network) = Drunet::open(path, device) {
+                return Ok(plain(Box::new(network), 8));
+            }
+            if let Ok(network) = Ffdnet::open(path, device) {
+                return Ok(plain(Box::new(network), 2));
+            }
         }
         let checkpoint = Checkpoint::open(path)?;
         if checkpoint.autoencoder_config().is_some() {

@@ -15,6 +15,7 @@ mod compare;
 mod components;
 mod deepinv_ddrm;
 mod deepinv_posterior;
+mod denoisers;
 mod edm;
 mod embeddings;
 mod error;
@@ -139,6 +140,11 @@ const KINDS: &[Kind] = &[
         name: "components",
         knows: |_| false,
         run: components::run,
+    },
+    Kind {
+        name: "denoiser",
+        knows: |_| false,
+        run: denoisers::run,
     },
     Kind {
         name: "tiny_denoiser",

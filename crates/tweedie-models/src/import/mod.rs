@@ -32,5 +32,5 @@ pub(crate) use diffusers::unet_write::write as unet_json;
 pub(crate) use flat::Flat;
 pub(crate) use load::load;
 pub(crate) use own::Own;
-pub(crate) use place::Native;
+pub(crate) use place::{Native, pytorch};
 pub(crate) use stored::Stored;
