@@ -4,9 +4,9 @@ use crate::ok;
 use tweedie_core::{Interpolation, Resize, ValueRange};
 use tweedie_inverse::operator::{
     AnyLinear, AnyOperator, AveragePool, Basis, Bayer, Blur, ChannelMix, Channels, CircularBlur,
-    Compose, FourierPhase, Gamma, Identity, Jpeg, Mask, Matrix, MultiCoil, Operator, OperatorError,
-    Padding, PointSpread, RandomPhase, Reading, Sampled, Saturation, Scaled, Separable, Side,
-    Spectral, Stack, Taps, Tomography, Transform, VaryingBlur, pansharpen,
+    Compose, FanBeam, FourierPhase, Gamma, Identity, Jpeg, Mask, Matrix, MultiCoil, Operator,
+    OperatorError, Padding, PointSpread, RandomPhase, Reading, Sampled, Saturation, Scaled,
+    Separable, Side, Spectral, Stack, Taps, Tomography, Transform, VaryingBlur, pansharpen,
 };
 
 /// A linear operator with the shape of its signals.
@@ -151,6 +151,8 @@ list! {
     "tomography of a disc": ok(ok(Tomography::new([9, 9], &[0.0, 31.0, 77.5, 120.0, 200.0]))
         .with_disc()), [1, 2, 9, 9];
     "tomography, one pixel": ok(Tomography::half_turn([1, 1], 2)), [1, 1, 1, 1];
+    "fan beam": ok(FanBeam::new([8, 7], 24, 12.0)), [2, 1, 8, 7];
+    "fan beam, one pixel": ok(FanBeam::new([1, 1], 1, 2.0)), [1, 1, 1, 1];
     "blur, then pooling": Compose::new(blur(gaussian(0.6), Padding::Reflect),
         ok(AveragePool::new(2))), [1, 3, 6, 8];
     "stack": ok(Stack::new(vec![AnyLinear::from(ChannelMix::grey()),
@@ -310,6 +312,7 @@ pub fn photo_operators(
             Matrix::gaussian([1, 32, 32], 512, 1)?.into(),
         ),
         ("tomography", Tomography::half_turn(size, 60)?.into()),
+        ("fan beam", FanBeam::new(size, 60, 64.0)?.into()),
         (
             "resonance ÷ 3",
             Sampled::new(Basis::Fourier, scan.clone(), size)?.into(),

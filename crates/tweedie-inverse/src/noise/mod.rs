@@ -32,6 +32,7 @@ use crate::operator::OperatorError;
 use crate::values::finite_values;
 use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use tweedie_core::Noise;
 
 pub use approximate_poisson::ApproximatePoissonNoise;
@@ -153,7 +154,7 @@ impl<const D: usize, N: NoiseModel<D> + ?Sized> NoiseModel<D> for Box<N> {
     pointer!();
 }
 
-impl<const D: usize, N: NoiseModel<D> + ?Sized> NoiseModel<D> for std::sync::Arc<N> {
+impl<const D: usize, N: NoiseModel<D> + ?Sized> NoiseModel<D> for Arc<N> {
     pointer!();
 }
 

@@ -11,7 +11,7 @@
 //! | [`Transform`] | Hadamard, cosine, sine or Fourier coefficients | closed form |
 //! | [`Sampled`] | a subset of such coefficients | closed form |
 //! | [`MultiCoil`] | some Fourier coefficients of several coils | iterative |
-//! | [`Tomography`] | sums along rays | iterative; filtered back-projection |
+//! | [`Tomography`], [`FanBeam`] | sums along rays, parallel or from a source | iterative; filtered back-projection |
 //! | [`Matrix`] | products with a matrix | closed form up to 1,024 rows and columns; iterative above |
 //! | [`Compose`], [`Stack`] | compositions; [`pansharpen`] is one | iterative |
 //! | [`Scaled`] | a multiple of an operator | as that operator |
@@ -31,6 +31,7 @@ mod channel_mix;
 mod channels;
 mod circular_blur;
 mod compose;
+mod fan_beam;
 mod gamma;
 mod identity;
 mod jpeg;
@@ -66,6 +67,7 @@ pub use channels::Channels;
 pub use circular_blur::CircularBlur;
 pub use compose::Compose;
 pub use error::OperatorError;
+pub use fan_beam::FanBeam;
 pub use gamma::Gamma;
 pub use identity::Identity;
 pub use jpeg::Jpeg;
@@ -120,6 +122,8 @@ linear_operators! {
     MultiCoil(MultiCoil),
     /// Parallel-beam tomography.
     Tomography(Tomography),
+    /// Fan-beam tomography.
+    FanBeam(FanBeam),
     /// The composition of two operators.
     Compose(Box<Compose<AnyLinear, AnyLinear>>),
     /// Several operators applied to one signal.

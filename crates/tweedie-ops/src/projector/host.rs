@@ -106,14 +106,28 @@ impl Geometry {
         }
     }
 
+    /// The direction of a ray, and its distance from the centre.
+    #[inline]
+    fn ray(&self, s: usize, angle: usize) -> ((f64, f64), f64) {
+        let (cos, sin) = self.directions[angle];
+        let place = s as f64 - (self.detectors as f64 - 1.0) / 2.0;
+        match self.fan {
+            None => ((cos, sin), place),
+            Some(fan) => {
+                let (turn, along) = (place * fan.step).sin_cos();
+                let direction = (cos * along - sin * turn, sin * along + cos * turn);
+                (direction, fan.radius * turn)
+            }
+        }
+    }
+
     /// Visits every sample of a ray that touches the image: its index in the framed image, and the
     /// weights of the four pixels around it.
     #[inline]
     fn walk<T: FftNum>(&self, s: usize, angle: usize, mut visit: impl FnMut(usize, [T; 4])) {
-        let ([h, w], n) = (self.size, self.detectors);
-        let (cos, sin) = self.directions[angle];
+        let ([h, w], n) = (self.size, self.samples);
+        let ((cos, sin), across) = self.ray(s, angle);
         let shift = (n as f64 - 1.0) / 2.0;
-        let across = s as f64 - shift;
         // The position in the framed image at t = 0.
         let row = -sin * across - cos * shift + self.centre[0] + 1.0;
         let column = cos * across - sin * shift + self.centre[1] + 1.0;

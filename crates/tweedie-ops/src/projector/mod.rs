@@ -1,4 +1,4 @@
-//! Parallel projections of an image by rotation and bilinear interpolation, and their transpose.
+//! Parallel and fan-beam projections of an image by rotation and bilinear interpolation, and their transpose.
 
 #[cfg(feature = "flex")]
 mod host;
@@ -8,13 +8,16 @@ use crate::Constant;
 use burn::tensor::Tensor;
 use std::sync::{Arc, OnceLock};
 
-/// Sums along parallel rays. Detector `s` at angle `θ` sums the image at
+/// Sums along rays. A ray of direction `φ` at the distance `u` from the centre sums the image at
 ///
-/// `row = −sin θ (s − c) + cos θ (t − c) + centre_row`,
-/// `column = cos θ (s − c) + sin θ (t − c) + centre_column`
+/// `row = −sin φ u + cos φ (t − c) + centre_row`,
+/// `column = cos φ u + sin φ (t − c) + centre_column`
 ///
-/// for `t = 0 … n − 1` with `c = (n − 1)/2`, interpolated bilinearly, 0 outside of the image. At
-/// `θ = 0` a detector sums a column.
+/// for `t = 0 … n − 1` with `c = (n − 1)/2`, interpolated bilinearly, 0 outside of the image.
+///
+/// Rays are parallel or a fan. Parallel ones have `φ = θ` and `u = s − c` for detector `s` at angle
+/// `θ`; at `θ = 0` a detector sums a column. In a fan they come from a source at the distance `R`
+/// from the centre, in equal angles: `φ = θ + γ` and `u = R sin γ` with `γ = (s − c) Δγ`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -33,35 +36,71 @@ struct Geometry {
     /// `(cos θ, sin θ)` of each angle.
     directions: Vec<(f64, f64)>,
     detectors: usize,
+    /// The number of samples along a ray.
+    samples: usize,
     centre: [f64; 2],
+    /// The rays of a fan; parallel ones otherwise.
+    fan: Option<Fan>,
     /// `s − c` and `t − c` of every sample, for devices without a host kernel.
     grid: OnceLock<[Constant<2>; 2]>,
+}
+
+/// A source at a distance in pixels, and the angle between its rays in radians.
+#[derive(Clone, Copy, Debug)]
+struct Fan {
+    radius: f64,
+    step: f64,
 }
 
 impl Geometry {
     fn grid(&self) -> &[Constant<2>; 2] {
         self.grid.get_or_init(|| {
-            let n = self.detectors;
-            let shift = (n as f64 - 1.0) / 2.0;
-            let grid = |place: fn(usize, usize) -> usize| {
-                let values = (0..n * n).map(|i| place(i, n) as f64 - shift);
-                Constant::new(values.collect(), [1, n * n])
+            let (n, count) = (self.samples, self.detectors * self.samples);
+            let grid = |length: usize, place: fn(usize, usize) -> usize| {
+                let shift = (length as f64 - 1.0) / 2.0;
+                let values = (0..count).map(|i| place(i, n) as f64 - shift);
+                Constant::new(values.collect(), [1, count])
             };
-            [grid(|i, n| i / n), grid(|i, n| i % n)]
+            [grid(self.detectors, |i, n| i / n), grid(n, |i, n| i % n)]
         })
     }
 }
 
 impl Projector {
-    /// Creates projections of images of `size` (height, width) along `angles` in radians.
+    /// Creates parallel projections of images of `size` (height, width) along `angles` in radians.
     ///
-    /// There are `detectors` detectors, spaced by one pixel. The image rotates around `centre`
-    /// (row, column), in pixels.
+    /// There are `detectors` detectors, spaced by one pixel, and as many samples along a ray. The
+    /// image rotates around `centre` (row, column), in pixels.
     ///
     /// # Panics
     /// If there are no pixels, angles or detectors, or if an angle or the centre is not finite.
     #[must_use]
     pub fn new(size: [usize; 2], angles: &[f64], detectors: usize, centre: [f64; 2]) -> Self {
+        Self::of(size, angles, [detectors, detectors], centre, None)
+    }
+
+    /// Creates the projections of a fan from a source at `radius` pixels from the centre of the
+    /// image, with `step` radians between its rays.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new), and unless radius and step are finite and above 0.
+    #[must_use]
+    pub fn fan(size: [usize; 2], angles: &[f64], detectors: usize, radius: f64, step: f64) -> Self {
+        let valid = radius > 0.0 && radius.is_finite() && step > 0.0 && step.is_finite();
+        assert!(valid, "projector: a fan of radius {radius} and step {step}");
+        let samples = (size[0] as f64).hypot(size[1] as f64).ceil() as usize;
+        let centre = size.map(|n| (n as f64 - 1.0) / 2.0);
+        let fan = Some(Fan { radius, step });
+        Self::of(size, angles, [detectors, samples], centre, fan)
+    }
+
+    fn of(
+        size: [usize; 2],
+        angles: &[f64],
+        [detectors, samples]: [usize; 2],
+        centre: [f64; 2],
+        fan: Option<Fan>,
+    ) -> Self {
         assert!(
             !size.contains(&0) && detectors > 0 && !angles.is_empty(),
             "projector: {} angles of {detectors} detectors for {size:?} pixels",
@@ -74,14 +113,14 @@ impl Projector {
                 .all(|number| number.is_finite()),
             "projector: an angle or a centre that is not finite"
         );
+        let directions = angles.iter().map(|angle| (angle.cos(), angle.sin()));
         Self(Arc::new(Geometry {
             size,
-            directions: angles
-                .iter()
-                .map(|angle| (angle.cos(), angle.sin()))
-                .collect(),
+            directions: directions.collect(),
             detectors,
+            samples,
             centre,
+            fan,
             grid: OnceLock::new(),
         }))
     }
@@ -138,23 +177,26 @@ mod tests {
             for (dtype, tolerance) in [(DType::F32, 1e-4), (DType::F64, 1e-12)] {
                 let angles = [0.0, 0.3, 1.2, std::f64::consts::FRAC_PI_2, 2.5, -0.7];
                 let centre = size.map(|n| (n as f64 - 1.0) / 2.0);
-                let projector = Projector::new(size, &angles, n, centre);
-                let x = random([2, 3, size[0], size[1]], dtype);
-                let y = random([2, 3, n, angles.len()], dtype);
-                let far = |a: Tensor<4>, b: Tensor<4>| (a - b).abs().max().into_scalar::<f64>();
-                let found = far(projector.forward(x.clone()), projector.0.project(x.clone()));
-                assert!(found < tolerance, "{size:?} forward: {found}");
-                let found = far(
-                    projector.adjoint(y.clone()),
-                    projector.0.backproject(y.clone()),
-                );
-                assert!(found < tolerance, "{size:?} adjoint: {found}");
-                let dot = |a: Tensor<4>, b: Tensor<4>| (a * b).sum().into_scalar::<f64>();
-                let (left, right) = (
-                    dot(projector.forward(x.clone()), y.clone()),
-                    dot(x, projector.adjoint(y)),
-                );
-                assert_abs_diff_eq!(left, right, epsilon = tolerance * left.abs().max(1.0));
+                let parallel = Projector::new(size, &angles, n, centre);
+                let fan = Projector::fan(size, &angles, n, 9.0, 0.07);
+                for projector in [parallel, fan] {
+                    let x = random([2, 3, size[0], size[1]], dtype);
+                    let y = random([2, 3, n, angles.len()], dtype);
+                    let far = |a: Tensor<4>, b: Tensor<4>| (a - b).abs().max().into_scalar::<f64>();
+                    let found = far(projector.forward(x.clone()), projector.0.project(x.clone()));
+                    assert!(found < tolerance, "{size:?} forward: {found}");
+                    let found = far(
+                        projector.adjoint(y.clone()),
+                        projector.0.backproject(y.clone()),
+                    );
+                    assert!(found < tolerance, "{size:?} adjoint: {found}");
+                    let dot = |a: Tensor<4>, b: Tensor<4>| (a * b).sum().into_scalar::<f64>();
+                    let (left, right) = (
+                        dot(projector.forward(x.clone()), y.clone()),
+                        dot(x, projector.adjoint(y)),
+                    );
+                    assert_abs_diff_eq!(left, right, epsilon = tolerance * left.abs().max(1.0));
+                }
             }
         }
     }

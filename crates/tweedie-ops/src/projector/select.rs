@@ -6,14 +6,14 @@ use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor};
 impl Geometry {
     /// Projects `[b, c, h, w]` to `[b, c, detectors, angles]`.
     pub(super) fn project(&self, x: Tensor<4>) -> Tensor<4> {
-        let ([b, c, h, w], n) = (x.dims(), self.detectors);
+        let ([b, c, h, w], [n, along]) = (x.dims(), [self.detectors, self.samples]);
         let flat: Tensor<2> = x.reshape([b * c, h * w]);
         let sums = self.directions.iter().map(|&direction| {
             let taps = self.taps(direction, &flat).into_iter();
             let samples = taps.map(|(index, weight)| flat.clone().select(1, index) * weight);
             let samples = samples.reduce(|sum, tap| sum + tap);
             let samples = samples.unwrap_or_else(|| unreachable!("four taps"));
-            samples.reshape([b * c, n, n]).sum_dim(2)
+            samples.reshape([b * c, n, along]).sum_dim(2)
         });
         let sums: Tensor<3> = Tensor::cat(sums.collect(), 2);
         sums.reshape([b, c, n, self.directions.len()])
@@ -25,8 +25,9 @@ impl Geometry {
         let flat: Tensor<3> = y.reshape([b * c, n, angles]);
         let mut image = Tensor::<2>::zeros([b * c, h * w], (&flat.device(), flat.dtype()));
         for (angle, &direction) in self.directions.iter().enumerate() {
-            let rays = flat.clone().narrow(2, angle, 1).expand([b * c, n, n]);
-            let rays: Tensor<2> = rays.reshape([b * c, n * n]);
+            let rays = flat.clone().narrow(2, angle, 1);
+            let rays = rays.expand([b * c, n, self.samples]);
+            let rays: Tensor<2> = rays.reshape([b * c, n * self.samples]);
             for (index, weight) in self.taps(direction, &rays) {
                 let spread = rays.clone() * weight;
                 image = image.select_assign(1, index, spread, IndexingUpdateOp::Add);
@@ -46,8 +47,23 @@ impl Geometry {
             _ => like.clone().cast(DType::F32),
         };
         let [s, t] = self.grid().each_ref().map(|grid| grid.beside(&places));
-        let row = s.clone() * -sin + t.clone() * cos + self.centre[0];
-        let column = s * cos + t * sin + self.centre[1];
+        let (row, column) = match self.fan {
+            None => (s.clone() * -sin + t.clone() * cos, s * cos + t * sin),
+            Some(fan) => {
+                let gamma = s * fan.step;
+                let (turn, along) = (gamma.clone().sin(), gamma.cos());
+                let across = turn.clone() * fan.radius;
+                let (cos, sin) = (
+                    along.clone() * cos - turn.clone() * sin,
+                    along * sin + turn * cos,
+                );
+                (
+                    t.clone() * cos.clone() - across.clone() * sin.clone(),
+                    across * cos + t * sin,
+                )
+            }
+        };
+        let (row, column) = (row + self.centre[0], column + self.centre[1]);
         let mut taps = Vec::with_capacity(4);
         for (down, right) in [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)] {
             let (i, j) = (row.clone().floor() + down, column.clone().floor() + right);
