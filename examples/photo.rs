@@ -1,7 +1,7 @@
 //! Restores a photograph: `cargo run --example photo -- [IMAGE]`.
 //!
 //! Degrades the photograph in four ways and restores each by four methods: Wiener's filter, total
-//! variation, and DPIR and DiffPIR with the denoiser FFDNet as the prior.
+//! variation, and DPIR and DiffPIR with a denoiser as the prior, FFDNet by default.
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -19,9 +19,9 @@ use tweedie::inverse::operator::{
 use tweedie::inverse::posterior::{DiffPir, Dpir};
 use tweedie::math::{Chain, Renoise, Schedule};
 use tweedie::metrics::{Lpips, Ssim, psnr};
-use tweedie::models::Ffdnet;
 use tweedie::prelude::*;
 use tweedie_examples::finish;
+use tweedie_examples::restoration::Prior;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -32,6 +32,9 @@ struct Arguments {
     /// One of the bundled photographs, or a PNG or JPEG file in colour
     #[arg(default_value = "chelsea")]
     image: String,
+    /// The denoiser: `ffdnet`, a file of FFDNet or DRUNet, or the folder of a model in colour
+    #[arg(long, default_value = "ffdnet")]
+    model: PathBuf,
     /// The picture to write
     #[arg(long, default_value = "out/photo.png")]
     out: PathBuf,
@@ -122,7 +125,8 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let diffpir = diffpir_path(arguments.steps)?;
     // Reject `--sigma` or `--moves` before the work starts.
     dpir_path(noise_model.sigma(), arguments.moves.unwrap_or(1))?;
-    let prior = Ffdnet::colour(&device);
+    let prior = Prior::open(&arguments.model, &device)?.tiled([h, w], None)?;
+    prior.accepts(truth.dims())?;
     let mut noise = HostNoise::seeded(arguments.seed);
     let mut sheet = Sheet::new().with_columns([
         "original",
@@ -147,12 +151,12 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         add(start.clone());
         add(TotalVariation::new(damage.variation).restore(&m)?);
         add(dpir(
-            &prior,
+            &*prior,
             &m,
             arguments.moves.unwrap_or(damage.moves),
             start.clone(),
         )?);
-        add(run_diffpir(&prior, &m, &diffpir, start, &mut noise)?);
+        add(run_diffpir(&*prior, &m, &diffpir, start, &mut noise)?);
         let captions: Vec<String> = row[1..].iter().map(|x| scores.of(x)).collect();
         println!("{}:", damage.name);
         for (name, caption) in ["measured", "Wiener", "TV", "DPIR", "DiffPIR"]
@@ -190,7 +194,7 @@ fn dpir_path(sigma: f64, moves: usize) -> Result<LevelPath, Box<dyn Error>> {
 }
 
 fn dpir(
-    prior: &Ffdnet,
+    prior: &dyn Denoiser<4>,
     m: &Measurement<4, Box<dyn Linear<4>>, GaussianNoise>,
     moves: usize,
     start: Tensor<4>,
@@ -198,7 +202,7 @@ fn dpir(
     let path = dpir_path(m.sigma(), moves)?;
     let step = Dpir::new(m);
     let mut none = tweedie::core::Replay::new(Vec::new());
-    Ok(Sampler::new(step, path).sample(prior, start, &mut none)?)
+    Ok(Sampler::new(step, path).sample(&prior, start, &mut none)?)
 }
 
 /// Nodes of DDPM's chain, from the noisiest level that the denoiser was trained on; they are denser
@@ -220,7 +224,7 @@ fn diffpir_path(steps: usize) -> Result<LevelPath, Box<dyn Error>> {
 }
 
 fn run_diffpir(
-    prior: &Ffdnet,
+    prior: &dyn Denoiser<4>,
     m: &Measurement<4, Box<dyn Linear<4>>, GaussianNoise>,
     path: &LevelPath,
     start: Tensor<4>,

@@ -26,9 +26,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(after_help = combinations())]
 struct Arguments {
-    /// How the images are degraded
-    #[arg(long, value_enum, default_value = "inpaint")]
-    task: Task,
+    /// How the test images are degraded; by default inpaint
+    #[arg(long, value_enum)]
+    task: Option<Task>,
     /// The posterior method
     #[arg(long, value_parser = PossibleValuesParser::new(methods()), default_value = "dps")]
     method: String,
@@ -38,18 +38,18 @@ struct Arguments {
     /// The folder of a trained model
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/fashion-mnist"))]
     model: PathBuf,
-    /// The picture to write
-    #[arg(long, default_value = "out/restore.png")]
-    out: PathBuf,
+    /// The picture to write (out/restore.png), or the folder for an image of your own (out/restore)
+    #[arg(long)]
+    out: Option<PathBuf>,
     /// Steps of each chain
     #[arg(long, default_value_t = 80)]
     steps: usize,
     /// The strength of the method: ζ of dps and mcg, λ of diffpir and red-diff, w of guided methods
     #[arg(long, allow_negative_numbers = true)]
     strength: Option<f64>,
-    /// Standard deviation of the measurement's noise, on [−1, 1]
-    #[arg(long, default_value_t = 0.05, allow_negative_numbers = true)]
-    sigma: f64,
+    /// Standard deviation of the measurement's noise, on [−1, 1]; by default 0.05
+    #[arg(long, allow_negative_numbers = true)]
+    sigma: Option<f64>,
     /// Seed of all random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -77,16 +77,28 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         strength: arguments.strength,
         guesses: if is_own { own.draws as usize } else { GUESSES },
     };
-    settings.check(arguments.task)?;
+    let (task, sigma) = (
+        arguments.task.unwrap_or(Task::Inpaint),
+        arguments.sigma.unwrap_or(0.05),
+    );
+    settings.check(task)?;
     if is_own {
-        let out = arguments.out.with_extension("");
+        if arguments.task.is_some() || arguments.sigma.is_some() {
+            return Err(
+                "--task and --sigma are for the test images; use --operator and --noise".into(),
+            );
+        }
+        let out = arguments
+            .out
+            .clone()
+            .unwrap_or_else(|| "out/restore".into());
         restore_own(own, &arguments.model, &settings, arguments.seed, &out)?;
         return Ok(ExitCode::SUCCESS);
     }
     let device = Device::default();
     let model = Model::open(&arguments.model, &device)?;
     let path = LevelPath::uniform(Cosine::default(), Span::FULL, arguments.steps)?;
-    let noise_model = GaussianNoise::new(arguments.sigma)?;
+    let noise_model = GaussianNoise::new(sigma)?;
     let images = Images::fashion_test()?;
     if model.shape(1) != [1, 1, images.size()[0], images.size()[1]] {
         let shape = model.shape(1);
@@ -109,9 +121,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 
     // Simulate the measurement, then draw from the posterior with the same prior.
     let truth = images.select(&CHOSEN, ValueRange::Signed, &device);
-    let measured = arguments
-        .task
-        .measure(truth.clone(), noise_model, &mut noise)?;
+    let measured = task.measure(truth.clone(), noise_model, &mut noise)?;
     let shape = model.shape(CHOSEN.len() * GUESSES);
     let guesses = settings.restore(&model, &measured, shape, &mut noise)?;
     let residual = measured.residual(guesses.clone(), GUESSES);
@@ -138,14 +148,15 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         sheet = sheet.with_row(label, rows, ValueRange::Signed)?;
     }
     // The residual of a draw from the posterior is about as large as the noise.
-    println!(
-        "samples are off what was measured by {residual:.3}, noise {}",
-        arguments.sigma
-    );
-    if let Some(folder) = arguments.out.parent() {
+    println!("samples are off what was measured by {residual:.3}, noise {sigma}");
+    let out = arguments
+        .out
+        .clone()
+        .unwrap_or_else(|| "out/restore.png".into());
+    if let Some(folder) = out.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    sheet.save(&arguments.out)?;
-    println!("picture: {}", arguments.out.display());
+    sheet.save(&out)?;
+    println!("picture: {}", out.display());
     Ok(ExitCode::SUCCESS)
 }

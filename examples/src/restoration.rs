@@ -26,6 +26,7 @@ use tweedie_catalogue::{Method, Moves, Route, Setup, methods_of_any_operator, po
 
 pub use damage::Damage;
 pub use own::{Own, restore_own};
+pub use prior::Prior;
 pub use record::Experiment;
 pub use sensor::Sensor;
 pub use task::{Linear4, Measured, Physics, Task, repeated};
@@ -137,7 +138,10 @@ impl Settings {
             return Err(format!("--task phase is not linear: --method {ids}").into());
         }
         if name == AUTO {
-            return Ok(());
+            return match self.walk.is_some() || self.strength.is_some() {
+                true => Err("--method auto chooses --sampler and --strength itself".into()),
+                false => Ok(()),
+            };
         }
         let all: Vec<Linear> = posterior_methods();
         let method = all.iter().find(|method| method.id == name);

@@ -68,8 +68,8 @@ impl LadderEvidence {
     /// `noise(k, μ)` returns `ε` of the draw `z_{k+1} = μ + e^{v/2} ε`, in the shape of `μ`.
     ///
     /// # Errors
-    /// [`InputError`] if there is no rung, or a decoder's output does not have the shape of what
-    /// its encoder saw.
+    /// [`InputError`] if there is no rung, or if shapes differ: a decoder's output and what its
+    /// encoder saw, the noise and the mean, a mean and its log-variance.
     pub fn of<const D: usize>(
         rungs: &[&dyn Rung<D>],
         x: &Tensor<D>,
@@ -79,12 +79,12 @@ impl LadderEvidence {
             return Err(InputError::Refused("a ladder needs a rung".to_owned()));
         };
         let mut law = first.encode(x.clone());
-        let mut z = law.at(noise(0, &law.mean));
+        let mut z = drawn(&law, noise(0, &law.mean))?;
         let reconstruction = decoded(*first, &z, x)?;
         let mut divergences = Vec::with_capacity(rungs.len());
         for (k, rung) in others.iter().enumerate() {
             let next = rung.encode(z.clone());
-            let above = next.at(noise(k + 1, &next.mean));
+            let above = drawn(&next, noise(k + 1, &next.mean))?;
             divergences.push(law.log_density(z.clone()) - decoded(*rung, &above, &z)?);
             (law, z) = (next, above);
         }
@@ -110,12 +110,32 @@ fn decoded<const D: usize>(
     below: &Tensor<D>,
 ) -> Result<Tensor<1>, InputError> {
     let law = rung.decode(above.clone());
-    if law.mean.dims() != below.dims() {
-        return Err(InputError::Shape {
-            name: "the decoder's output",
-            found: law.mean.dims().to_vec(),
-            expected: format!("that of the latents below, {:?}", below.dims()),
-        });
-    }
+    same("the decoder's mean", &law.mean, below)?;
+    same("the decoder's log-variance", &law.log_variance, below)?;
     Ok(law.log_density(below.clone()))
+}
+
+/// A draw from an encoder's law.
+fn drawn<const D: usize>(
+    law: &LatentGaussian<D>,
+    noise: Tensor<D>,
+) -> Result<Tensor<D>, InputError> {
+    same("the encoder's log-variance", &law.log_variance, &law.mean)?;
+    same("the noise", &noise, &law.mean)?;
+    Ok(law.at(noise))
+}
+
+fn same<const D: usize>(
+    name: &'static str,
+    found: &Tensor<D>,
+    expected: &Tensor<D>,
+) -> Result<(), InputError> {
+    match found.dims() == expected.dims() {
+        true => Ok(()),
+        false => Err(InputError::Shape {
+            name,
+            found: found.dims().to_vec(),
+            expected: format!("{:?}", expected.dims()),
+        }),
+    }
 }

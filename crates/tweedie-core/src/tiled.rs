@@ -1,4 +1,4 @@
-//! Denoising by tiles: an image of any size with a network for small ones, in the memory of a tile.
+//! Denoising by tiles: an image of any size, with the activations of one tile at a time.
 
 use crate::{DenoiseError, Denoiser, InputError, Posterior};
 use burn::tensor::Tensor;
@@ -142,18 +142,18 @@ impl<M> Tiled<M> {
         for row in &rows {
             let strip = x.clone().narrow(2, row.start, row.len());
             let mut estimates = Vec::with_capacity(columns.len());
-            let mut variances = Vec::new();
+            let mut weights = Vec::new();
             for column in &columns {
                 let tile = strip.clone().narrow(3, column.start, column.len());
                 let expected = tile.dims();
                 let estimate = evaluate(tile)?;
                 DenoiseError::unless_shape("the estimate", &estimate.clean.dims(), &expected)?;
                 estimates.push(estimate.clean);
-                variances.extend(estimate.interpolation);
+                weights.extend(estimate.interpolation);
             }
             clean.push(self.blend(estimates, &columns, 1));
-            if variances.len() == columns.len() {
-                interpolation.push(self.blend(variances, &columns, 1));
+            if weights.len() == columns.len() {
+                interpolation.push(self.blend(weights, &columns, 1));
             }
         }
         let complete = interpolation.len() == rows.len();

@@ -1,9 +1,9 @@
 //! What of an image its measurement says, and what the prior adds.
 //!
 //! `x = P x + (I − P) x` with `P = AᵀA (AᵀA + shift I)⁻¹`. With `shift = 0`, `P = A⁺A` projects on
-//! what `A` sees, and `(I − P) x` is in its null space. A blur sees everything, but much of it below
-//! its noise: with `shift = (σ_y/s)²`, for noise of deviation `σ_y` and signals of deviation `s`,
-//! `P` is Wiener's gain, near 1 where the measurement decides and near 0 where the prior does.
+//! what `A` sees, and `(I − P) x` is in its null space. A blur sees everything, but much of it
+//! below its noise: with `shift = (σ_y/s)²`, for noise of deviation `σ_y` and signals of deviation
+//! `s`, `P` is Wiener's gain, near 1 where the measurement decides and near 0 where the prior does.
 
 use crate::operator::Linear;
 use crate::solver::SolveError;
@@ -11,7 +11,8 @@ use burn::tensor::Tensor;
 
 /// An image in two parts, whose sum it is.
 ///
-/// Applied to draws from a posterior, the spread of each part says where the uncertainty comes from.
+/// Applied to draws from a posterior, the spread of each part says where the uncertainty comes
+/// from.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -38,8 +39,8 @@ impl<const D: usize> Split<D> {
     /// Splits images for an operator.
     ///
     /// # Errors
-    /// [`SolveError`] for a shape that the operator does not take, a shift below 0 or not finite, or
-    /// if iterations do not converge.
+    /// [`SolveError`] for a shape that the operator does not take, a shift below 0 or not finite,
+    /// or if iterations do not converge.
     pub fn of<A: Linear<D> + ?Sized>(
         operator: &A,
         x: Tensor<D>,

@@ -5,7 +5,7 @@
 //! | [`wasserstein_1d`], [`wasserstein_weighted`] | two sets of numbers | `wasserstein.rs` |
 //! | [`kolmogorov_smirnov`] | two sets of numbers | `wasserstein.rs` |
 //! | [`wasserstein`], [`sliced_wasserstein`] | two clouds of points | `wasserstein.rs` |
-//! | [`energy_distance`] | two clouds of points | `energy.rs` |
+//! | [`energy_distance`], [`energy_squared`] | two clouds of points | `energy.rs` |
 //! | [`mmd_squared`] | two clouds of points | `mmd.rs` |
 //! | [`frechet_distance`] | two sets of features | `frechet.rs` |
 //! | [`psnr`] | two batches of images | `psnr.rs` |
@@ -36,7 +36,7 @@ mod psnr;
 mod ssim;
 mod wasserstein;
 
-pub use energy::energy_distance;
+pub use energy::{energy_distance, energy_squared};
 pub use errors::{mae, mse, nmse, snr};
 pub use frechet::frechet_distance;
 pub use lpips::{Lpips, LpipsError};

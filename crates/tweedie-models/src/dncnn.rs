@@ -1,12 +1,12 @@
 //! DnCNN: a chain of convolutions that predicts the noise in an image.
 //!
-//! `x − F(x)`, with 3×3 convolutions and ReLU between them. The published networks have 17 layers for
-//! one noise level, or 20 for any (blind), with the normalisation of the paper merged into the
+//! `x − F(x)`, with 3×3 convolutions and ReLU between them. The published networks have 17 layers
+//! for one noise level, or 20 for any (blind), with the normalisation of the paper merged into the
 //! convolutions.
 //!
 //! # Reference
-//! Zhang, Zuo, Chen, Meng & Zhang 2017, "Beyond a Gaussian denoiser: residual learning of deep CNN for
-//! image denoising", arXiv:1608.03981.
+//! Zhang, Zuo, Chen, Meng & Zhang 2017, "Beyond a Gaussian denoiser: residual learning of deep CNN
+//! for image denoising", arXiv:1608.03981.
 
 use crate::NetworkError;
 use crate::convolution::Conv2d;
@@ -23,8 +23,8 @@ use tweedie_math::Level;
 
 /// The DnCNN denoiser.
 ///
-/// As a [`Denoiser`] it takes images in `[−1, 1]` at any level with `α > 0`. It is not told the
-/// level: a network for one level `σ₀` in `[0, 1]` belongs to `σ/α = 2 σ₀`.
+/// As a [`Denoiser`] it takes images in `[−1, 1]` at any level with `α > 0`. The level is no input
+/// of it: a network for one level `σ₀` in `[0, 1]` belongs to `σ/α = 2 σ₀`.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

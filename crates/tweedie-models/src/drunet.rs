@@ -168,8 +168,8 @@ impl Drunet {
 
     /// Denoises images `[b, c, h, w]` in `[0, 1]`.
     ///
-    /// `sigma` is the standard deviation of the noise in the same range. Heights and widths that are
-    /// no multiples of 8 are padded by repeating the last row or column.
+    /// `sigma` is the standard deviation of the noise in the same range. Heights and widths that
+    /// are no multiples of 8 are padded by repeating the last row or column.
     #[must_use]
     pub fn restore(&self, images: Tensor<4>, sigma: f64) -> Tensor<4> {
         let [batch, _, h, w] = images.dims();

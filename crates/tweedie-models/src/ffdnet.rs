@@ -61,6 +61,12 @@ impl Ffdnet {
         last.map_or(0, |layer| layer.weight.dims()[0] / 4)
     }
 
+    /// The radius of the receptive field in pixels: two for each layer, and one for the folding.
+    #[must_use]
+    pub fn reach(&self) -> usize {
+        2 * self.layers.len() + 1
+    }
+
     /// Loads the published colour network, whose weights are part of this crate.
     ///
     /// The weights take 1.7 MB in `f16` (MIT licence, Kai Zhang).

@@ -14,6 +14,7 @@
 //! | [`LossAware`]: noise levels drawn by their loss | `loss_aware.rs` |
 //! | [`LearnedWeight`]: noise levels with learned weights | `learned_weight.rs` |
 //! | [`CorruptionMatching`]: the score of data under any corruption | `corruption.rs` |
+//! | [`Sure`], [`Recorrupted`]: the loss of a denoiser that sees noisy data only | `sure.rs`, `recorrupted.rs` |
 //! | [`Elbo`]: the loss of a variational autoencoder | `elbo.rs` |
 //! | [`Trainer`]: the training loop | `trainer.rs` |
 //! | [`Group`]: several processes that train together | `group.rs` |
@@ -88,6 +89,7 @@ mod own_part;
 mod post_hoc;
 mod progress;
 mod read_ahead;
+mod recorrupted;
 mod run_folder;
 mod run_log;
 mod score;
@@ -95,6 +97,7 @@ mod score_matching;
 mod self_conditioning;
 mod settings;
 mod shuffle;
+mod sure;
 mod train_error;
 mod trainer;
 
@@ -117,6 +120,7 @@ pub use objective::{Draws, Loss, Losses, Objective};
 pub use post_hoc::{Profile, post_hoc_average, post_hoc_weights};
 pub use progress::ProgressLine;
 pub use read_ahead::ReadAhead;
+pub use recorrupted::Recorrupted;
 pub use run_folder::{RunError, check_run_folder, has_checkpoint, write_checksums};
 pub use run_log::RunLog;
 pub use score::{best_checkpoint, record_score};
@@ -124,5 +128,6 @@ pub use score_matching::{Distance, ScoreMatching};
 pub use self_conditioning::SelfConditioning;
 pub use settings::TrainSettings;
 pub use shuffle::Shuffle;
+pub use sure::Sure;
 pub use train_error::TrainError;
 pub use trainer::{Report, Trainer};

@@ -7,7 +7,7 @@ use tweedie_inverse::operator::OperatorError;
 use tweedie_inverse::solver::SolveError;
 use tweedie_math::{LevelError, MoveError, ParameterError, PathError, ScheduleError};
 #[cfg(feature = "metrics")]
-use tweedie_metrics::LpipsError;
+use tweedie_metrics::{LpipsError, calibration::CalibrationError};
 #[cfg(feature = "models")]
 use tweedie_models::{CheckpointError, NetworkError};
 use tweedie_samplers::{AdaptiveError, AffineError, SampleError, StepError};
@@ -90,6 +90,9 @@ any! {
     /// Weights of LPIPS that cannot be read.
     #[cfg(feature = "metrics")]
     Lpips(LpipsError),
+    /// A calibration that is refused.
+    #[cfg(feature = "metrics")]
+    Calibration(CalibrationError),
     /// Values of a tensor that cannot be read.
     Data(DataError),
     /// A file that cannot be written or read.

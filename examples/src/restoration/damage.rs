@@ -48,8 +48,7 @@ impl FromStr for Damage {
             "missing" => Kind::Missing(numbered(text, 1.0, 99.0)?),
             "mosaic" => Kind::Mosaic,
             _ => {
-                let all =
-                    "identity, blur:RADIUS, motion:LENGTH, reduce:FACTOR, missing:PERCENT, mosaic";
+                let all = "identity, blur:DEVIATION, motion:LENGTH, reduce:FACTOR, missing:PERCENT, mosaic";
                 return Err(format!("{text} is none of {all}"));
             }
         };

@@ -90,7 +90,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// States and estimates of the first draw at ten moments.
+/// States and estimates of the first draw, at ten to twenty moments.
 pub(super) struct Film {
     every: Option<usize>,
     states: Vec<(String, Tensor<4>)>,
@@ -108,7 +108,7 @@ impl Film {
 
     pub(super) fn add(&mut self, k: usize, state: &State<4>) {
         let Some(every) = self.every else { return };
-        if (k + 1).is_multiple_of(every) && self.states.len() < 20 {
+        if (k + 1).is_multiple_of(every) {
             let first = |x: &Tensor<4>| x.clone().narrow(0, 0, 1);
             let label = format!("{}", k + 1);
             let x = first(&state.x) / state.level.rms();
@@ -123,7 +123,9 @@ impl Film {
             if moments.is_empty() {
                 continue;
             }
-            film_strip(moments, ValueRange::Signed, 1)?.save(out.join(format!("{name}.png")))?;
+            let every = moments.len().div_ceil(20);
+            let moments: Vec<_> = moments.iter().step_by(every).cloned().collect();
+            film_strip(&moments, ValueRange::Signed, 1)?.save(out.join(format!("{name}.png")))?;
             let frames: Vec<Tensor<4>> = moments.iter().map(|(_, x)| x.clone()).collect();
             let path = out.join(format!("{name}.gif"));
             save_gif(

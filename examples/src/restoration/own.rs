@@ -24,7 +24,7 @@ use tweedie_catalogue::{methods_of_any_operator, posterior_methods};
 
 /// Which image, how it was damaged, and what to write.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "An image of one's own")]
+#[command(next_help_heading = "An image of your own")]
 pub struct Own {
     /// Restore this file (PNG, JPEG, WebP, TIFF, or npy with values in [0, 1]) instead of the test
     /// images; --out is then a folder, and --model may be `ffdnet`, or a file of FFDNet or DRUNet,
@@ -34,12 +34,12 @@ pub struct Own {
     /// The image is clean: damage it first, and measure how far restorations are from it
     #[arg(long, requires = "image")]
     pub simulate: bool,
-    /// How it was damaged: identity, blur:RADIUS, motion:LENGTH, reduce:FACTOR, missing:PERCENT or
+    /// How it was damaged: identity, blur:DEVIATION, motion:LENGTH, reduce:FACTOR, missing:PERCENT or
     /// mosaic
     #[arg(long, requires = "image", default_value = "identity")]
     pub operator: Damage,
     /// An image of the same size that is black where pixels are missing, instead of --operator
-    #[arg(long, requires = "image")]
+    #[arg(long, requires = "image", conflicts_with = "operator")]
     pub mask: Option<PathBuf>,
     /// The noise, on [0, 1]: gaussian:DEVIATION, laplace:SCALE, or poisson:PHOTONS in white
     #[arg(long, requires = "image", default_value = "gaussian:0.02")]
@@ -97,6 +97,16 @@ pub fn restore_own(
         return in_folder(own, &experiment, out).map(|_| ());
     };
     let experiment = Experiment::open(before)?;
+    if fs::canonicalize(before).ok() == fs::canonicalize(out).ok() {
+        return Err("--replay and --out have to be two folders".into());
+    }
+    let stored = Npz::open(before.join(ARRAYS))?.tensor::<4>("draws", &Device::default())?;
+    if experiment.settings.guesses == 0 {
+        return Err(format!("{}: no draws", before.display()).into());
+    }
+    if experiment.version != env!("CARGO_PKG_VERSION") {
+        println!("it was made by version {}", experiment.version);
+    }
     let again = Own {
         simulate: experiment.simulate,
         operator: experiment.operator.parse()?,
@@ -107,7 +117,9 @@ pub fn restore_own(
         ..own.clone()
     };
     let draws = in_folder(&again, &experiment, out)?;
-    let stored = Npz::open(before.join(ARRAYS))?.tensor::<4>("draws", &draws.device())?;
+    if draws.dims() != stored.dims() {
+        return Err(format!("{}: other draws than its experiment has", before.display()).into());
+    }
     let gap = (draws - stored).abs().max().into_scalar::<f64>();
     println!("largest difference to {}: {gap:.1e}", before.display());
     Ok(())
@@ -146,7 +158,7 @@ fn run(own: &Own, experiment: &Experiment, out: &Path) -> Result<Tensor<4>, Box<
         None => own.operator.operator(shape)?,
         Some(mask) if mask.dims()[2..] == shape[2..] => {
             // Any channel that is not black.
-            let kept = mask.max_dim(1).greater_elem(0.0);
+            let kept = mask.max_dim(1).greater_elem(-1.0 + 1.0 / 255.0);
             Arc::new(Mask::new(kept))
         }
         Some(mask) => {

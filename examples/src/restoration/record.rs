@@ -59,7 +59,11 @@ impl Experiment {
         let this: Self = serde_json::from_str(&text).map_err(|error| named(&error))?;
         let files = [Some(&this.image), Some(&this.model), this.mask.as_ref()];
         for (file, checksum) in files.into_iter().flatten() {
-            if self::checksum(file)? != *checksum {
+            let found = self::checksum(file)?;
+            if found.is_empty() && !checksum.is_empty() {
+                return Err(format!("{} is not there", file.display()).into());
+            }
+            if found != *checksum {
                 return Err(format!("{} is not what it was then", file.display()).into());
             }
         }

@@ -301,6 +301,15 @@ impl FactorGaussian {
         Ok(posterior)
     }
 
+    /// `μ + F z + √ψ ε`.
+    pub(super) fn draw(&self, rng: &mut ChaCha8Rng) -> DVector<f64> {
+        let mut normal = |count: usize| -> DVector<f64> {
+            DVector::from_fn(count, |_, _| StandardNormal.sample(rng))
+        };
+        let own = normal(self.dim()).component_mul(&self.rest.map(f64::sqrt));
+        &self.mean + &self.factors * normal(self.rank()) + own
+    }
+
     /// Draws samples of `x₀` in f32, with the first axis of `shape` as their number.
     ///
     /// # Panics
@@ -315,15 +324,9 @@ impl FactorGaussian {
         let dim: usize = shape[1..].iter().product();
         assert_eq!(dim, self.dim(), "dimensions of points and law");
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut normal = |count: usize| -> DVector<f64> {
-            DVector::from_fn(count, |_, _| StandardNormal.sample(&mut rng))
-        };
-        let stds = self.rest.map(f64::sqrt);
         let mut values = Vec::with_capacity(shape[0] * dim);
         for _ in 0..shape[0] {
-            let own = normal(dim).component_mul(&stds);
-            let point = &self.mean + &self.factors * normal(self.rank()) + own;
-            values.extend_from_slice(point.as_slice());
+            values.extend_from_slice(self.draw(&mut rng).as_slice());
         }
         Tensor::from_data(TensorData::new(values, shape), (device, DType::F32))
     }

@@ -3,13 +3,14 @@
 //!
 //! # Reference
 //! Tipping & Bishop 1999, "Mixtures of probabilistic principal component analyzers"; here the
-//! clusters are found first, by k-means (Arthur & Vassilvitskii 2007 for its start).
+//! clusters are found first, by k-means (Lloyd 1982; centres drawn as by Arthur & Vassilvitskii 2007,
+//! from the first sample on).
 
 use super::k_means::k_means;
 use super::{FactorGaussian, Observed, OracleError, PrincipalComponents, check_size, check_value};
 use crate::{DenoiseError, Denoiser, InputError};
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use nalgebra::DMatrix;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -74,10 +75,15 @@ impl FactorMixture {
         seed: u64,
     ) -> Result<Self, OracleError> {
         let n = samples.dims()[0];
-        if clusters == 0 || n < 4 * clusters {
+        check_size(
+            "a sample",
+            1,
+            samples.dims()[1..].iter().product::<usize>().min(1),
+        )?;
+        if clusters == 0 || n < clusters.saturating_mul(4) {
             return Err(OracleError::Size {
                 name: "the set of samples",
-                expected: 4 * clusters.max(1),
+                expected: clusters.max(1).saturating_mul(4),
                 found: n,
             });
         }
@@ -171,15 +177,16 @@ impl FactorMixture {
         seed: u64,
         device: &Device,
     ) -> Tensor<D> {
+        let dim: usize = shape[1..].iter().product();
+        assert_eq!(dim, self.dim(), "dimensions of points and law");
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let index = self.index(&self.weights);
-        let mut one = shape;
-        one[0] = 1;
-        let draws = (0..shape[0] as u64).map(|i| {
+        let mut values = Vec::with_capacity(shape[0] * dim);
+        for _ in 0..shape[0] {
             let component = &self.components[index.sample(&mut rng)];
-            component.sample(one, seed.wrapping_mul(0x9E37_79B9).wrapping_add(i), device)
-        });
-        Tensor::cat(draws.collect(), 0)
+            values.extend_from_slice(component.draw(&mut rng).as_slice());
+        }
+        Tensor::from_data(TensorData::new(values, shape), (device, DType::F32))
     }
 
     pub(super) fn index(&self, weights: &[f64]) -> WeightedIndex<f64> {
@@ -223,7 +230,6 @@ mod tests {
     use super::*;
     use crate::oracle::{Gaussian, GaussianMixture};
     use approx::assert_abs_diff_eq;
-    use burn::tensor::DType;
 
     /// Two Gaussians in three dimensions with one factor each, in both forms.
     fn both() -> (FactorMixture, GaussianMixture) {

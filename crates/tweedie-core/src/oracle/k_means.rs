@@ -4,7 +4,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, weighted::WeightedIndex};
 
-/// The cluster of each row, by 30 iterations of Lloyd's algorithm from k-means++.
+/// The cluster of each row, by at most 30 iterations of Lloyd's algorithm. The first centre is the
+/// first row, and each other one is drawn in proportion to the squared distance to the nearest.
 pub(super) fn k_means(rows: &[&[f64]], clusters: usize, seed: u64) -> Vec<usize> {
     let square =
         |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum() };

@@ -1,6 +1,6 @@
 //! The exact posterior of a [`FactorMixture`] under a linear measurement with Gaussian noise.
 
-use super::{FactorGaussian, FactorMixture, OracleError, check_size};
+use super::{FactorGaussian, FactorMixture, OracleError, check_size, check_value};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 use rand_chacha::ChaCha8Rng;
@@ -83,15 +83,20 @@ impl<'a> Observed<'a> {
     /// The weights of the components given `y`.
     ///
     /// # Errors
-    /// [`OracleError::Size`] for another number of measured values.
+    /// [`OracleError::Size`] for another number of measured values; [`OracleError::Value`] if one is
+    /// not finite, or so large that no component can have made it.
     pub fn weights(&self, y: &[f64]) -> Result<Vec<f64>, OracleError> {
         check_size("y", self.a.nrows(), y.len())?;
+        for &value in y {
+            check_value("y", value)?;
+        }
         let y = DVector::from_column_slice(y);
         let joint = self.parts.iter().zip(self.mixture.weights());
         let joint: Vec<f64> = joint
             .map(|(part, w)| w.ln() + part.log_evidence(&y))
             .collect();
         let largest = joint.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        check_value("the evidence of y", largest)?;
         let weights: Vec<f64> = joint.iter().map(|value| (value - largest).exp()).collect();
         let total: f64 = weights.iter().sum();
         Ok(weights.iter().map(|weight| weight / total).collect())
@@ -140,13 +145,10 @@ impl<'a> Observed<'a> {
         for _ in 0..count {
             let k = index.sample(&mut rng);
             let (law, part) = (&self.mixture.components()[k], &self.parts[k]);
-            let mut normal = |count: usize| -> DVector<f64> {
-                DVector::from_fn(count, |_, _| StandardNormal.sample(&mut rng))
-            };
-            let (factors, rest) = law.host();
-            let own = normal(law.dim()).component_mul(&rest.map(f64::sqrt));
-            let x = DVector::from_column_slice(law.mean()) + factors * normal(law.rank()) + own;
-            let measured = &self.a * &x + normal(y.len()) * self.sigma;
+            let x = law.draw(&mut rng);
+            let noise = DVector::from_fn(y.len(), |_, _| StandardNormal.sample(&mut rng));
+            let noise: DVector<f64> = noise;
+            let measured = &self.a * &x + noise * self.sigma;
             let x = x + &part.cross * part.cholesky.solve(&(&y - measured));
             values.extend_from_slice(x.as_slice());
         }

@@ -6,8 +6,8 @@
 //! parallel rays, then filtered back-projection.
 //!
 //! # Reference
-//! Kak and Slaney 1988, "Principles of computerized tomographic imaging", section 3.4 (the geometry)
-//! and 3.4.3 (resorting).
+//! Kak and Slaney 1988, "Principles of computerized tomographic imaging", section 3.4 (the
+//! geometry) and 3.4.3 (resorting).
 
 use super::error::{OperatorError, pixels, require, sized};
 use super::{Linear, Operator, Tomography};
@@ -72,7 +72,8 @@ impl FanBeam {
     /// diagonal.
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for an empty image, a diagonal above 8,192 pixels, no views, or
+    /// [`OperatorError::Parameter`] for an empty image, a diagonal above 8,192 pixels, no views or
+    /// more than 65,536, or
     /// a radius that is not finite and above half the diagonal.
     pub fn new(size: [usize; 2], views: usize, radius: f64) -> Result<Self, OperatorError> {
         let diagonal = (size[0] as f64).hypot(size[1] as f64);
@@ -98,7 +99,8 @@ impl FanBeam {
     fn of(recipe: FanBeamRecipe) -> Result<Self, OperatorError> {
         pixels(recipe.size)?;
         let (views, detectors) = (recipe.views, recipe.detectors);
-        require("number of views", views as f64, "at least 1", views > 0)?;
+        let few = (1..=1 << 16).contains(&views);
+        require("number of views", views as f64, "from 1 to 65,536", few)?;
         let some = (2..=1 << 13).contains(&detectors);
         require(
             "number of detectors",

@@ -3,27 +3,26 @@
 //! With `n` examples of truth, centre `c` and spread `s > 0`, the interval of a value is `c ± λ s`.
 //! Let `R(λ)` be the mean fraction of values outside. Conformal risk control takes the least `λ`
 //! with `(n R(λ) + 1)/(n + 1) ≤ 1 − level`. For a further example from the same law the fraction
-//! inside is then at least `level` on average, over the examples and the further one. This holds for
-//! any centre and spread; good ones make the intervals short.
+//! inside is then at least `level` on average, over the examples and the further one. This holds
+//! for any centre and spread; good ones make the intervals short.
 //!
 //! # Reference
 //! Angelopoulos, Bates, Fisch, Lei & Schuster 2024, "Conformal risk control", theorem 1,
 //! arXiv:2208.02814; Bates et al. 2021, "Distribution-free, risk-controlling prediction sets",
 //! Hoeffding's bound of section 3.1, arXiv:2101.02703.
 
-use super::{CalibrationError, finite, fraction};
+use super::{CalibrationError, Coverage, finite, fraction};
 use burn::tensor::Tensor;
-use tweedie_core::per_sample_sum;
 
-/// Intervals `centre ± λ spread` with a calibrated `λ`.
+/// Intervals `centre ± λ spread` with a calibrated `λ`, in place of a method's own.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_metrics::calibration::Conformal;
 ///
 /// // Errors of 1 to 9 where a spread of 1 is claimed.
-/// let truth = Tensor::<1>::from_floats([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], &Device::flex());
-/// let truth = truth.reshape([9, 1]);
+/// let nine = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
+/// let truth = Tensor::<1>::from_floats(nine, &Device::flex()).reshape([9, 1]);
 /// let (centre, spread) = (truth.zeros_like(), truth.ones_like());
 /// // One of nine may be outside, but one of ten is reserved for the further example.
 /// let intervals = Conformal::fit(&centre, &spread, &truth, 0.8)?;
@@ -33,6 +32,7 @@ use tweedie_core::per_sample_sum;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conformal {
     factor: f64,
+    level: f64,
 }
 
 impl Conformal {
@@ -43,7 +43,8 @@ impl Conformal {
     ///
     /// # Errors
     /// [`CalibrationError`] for a level outside (0, 1), fewer than `level/(1 − level)` examples,
-    /// other shapes than that of the truth, values that are not finite, and spreads below 0.
+    /// other shapes than that of the truth or no values, values that are not finite, spreads below
+    /// 0, and spreads of 0 at too many values that are off.
     pub fn fit<const D: usize>(
         centre: &Tensor<D>,
         spread: &Tensor<D>,
@@ -54,7 +55,7 @@ impl Conformal {
         let n = truth.dims()[0] as f64;
         let allowed = ((n + 1.0) * outside - 1.0) / n;
         let needed = (1.0 / outside - 1.0 - 1e-9).ceil() as usize;
-        Self::allowing(allowed, needed, [centre, spread, truth])
+        Self::allowing(level, allowed, needed, [centre, spread, truth])
     }
 
     /// Finds the factor with which, with the probability `confidence` over the examples, intervals
@@ -73,11 +74,12 @@ impl Conformal {
         let logarithm = -(1.0 - fraction("the confidence", confidence)?).ln();
         let allowed = outside - (logarithm / (2.0 * truth.dims()[0] as f64)).sqrt();
         let needed = (logarithm / (2.0 * outside * outside)).ceil() as usize;
-        Self::allowing(allowed, needed, [centre, spread, truth])
+        Self::allowing(level, allowed, needed, [centre, spread, truth])
     }
 
     /// The least factor with which at most the fraction `allowed` of all values is outside.
     fn allowing<const D: usize>(
+        level: f64,
         allowed: f64,
         needed: usize,
         [centre, spread, truth]: [&Tensor<D>; 3],
@@ -108,10 +110,18 @@ impl Conformal {
         let outside = (allowed.max(0.0) * scores.len() as f64 + 1e-9) as usize;
         let place = scores.len() - 1 - outside.min(scores.len() - 1);
         let (_, factor, _) = scores.select_nth_unstable_by(place, f64::total_cmp);
-        Ok(Self { factor: *factor })
+        match factor.is_finite() {
+            true => Ok(Self {
+                factor: *factor,
+                level,
+            }),
+            false => Err(CalibrationError::Value(
+                "a spread, 0 where the centre is off,",
+            )),
+        }
     }
 
-    /// The factor `λ`; infinite if too many values with the spread 0 are not exact.
+    /// The factor `λ`.
     #[must_use]
     pub fn factor(&self) -> f64 {
         self.factor
@@ -135,23 +145,28 @@ impl Conformal {
     /// The fraction of each example's values that its intervals hold.
     ///
     /// # Errors
-    /// [`CalibrationError`] for other shapes than that of the truth, and spreads below 0.
+    /// [`CalibrationError`] for other shapes than that of the truth, values that are not finite, and
+    /// spreads below 0.
     pub fn coverage<const D: usize>(
         &self,
         centre: &Tensor<D>,
         spread: &Tensor<D>,
         truth: &Tensor<D>,
-    ) -> Result<Vec<f64>, CalibrationError> {
+    ) -> Result<Coverage, CalibrationError> {
         same_shape("the centre", centre, truth)?;
-        spreads(spread, truth)?;
+        let spreads = spreads(spread, truth)?;
         let values: usize = truth.dims()[1..].iter().product();
-        let off = (truth.clone() - centre.clone()).abs();
-        let held = off.lower_equal(spread.clone() * self.factor).float();
-        let held = per_sample_sum(held).into_data();
-        Ok(held
-            .iter::<f64>()
-            .map(|held| held / values as f64)
-            .collect())
+        let errors = finite("a truth or a centre", &(truth.clone() - centre.clone()))?;
+        let held = errors.chunks(values).zip(spreads.chunks(values));
+        let held = held.map(|(errors, spreads)| {
+            let pairs = errors.iter().zip(spreads);
+            let inside = pairs.filter(|(error, spread)| error.abs() <= self.factor * **spread);
+            inside.count() as f64 / values as f64
+        });
+        Ok(Coverage {
+            nominal: self.level,
+            found: held.collect(),
+        })
     }
 }
 
@@ -160,13 +175,13 @@ fn same_shape<const D: usize>(
     x: &Tensor<D>,
     truth: &Tensor<D>,
 ) -> Result<(), CalibrationError> {
-    if x.dims() == truth.dims() {
+    if x.dims() == truth.dims() && truth.dims()[1..].iter().product::<usize>() > 0 {
         return Ok(());
     }
     Err(CalibrationError::Shape {
         name,
         found: x.dims().to_vec(),
-        expected: format!("that of the truth, {:?}", truth.dims()),
+        expected: format!("that of the truth, {:?}, with values", truth.dims()),
     })
 }
 
@@ -209,7 +224,7 @@ mod tests {
             let held = fitted
                 .coverage(&centre, &spread, &truth)
                 .expect("a coverage");
-            sum += held.iter().sum::<f64>() / held.len() as f64;
+            sum += held.mean();
         }
         let mean = sum / f64::from(runs);
         // The standard error of the mean is about 0.003.

@@ -21,8 +21,8 @@ impl Coverage {
         self.found.iter().sum::<f64>() / self.found.len() as f64
     }
 
-    /// The standard error of [`mean`](Self::mean). Values of one image depend on each other, so it
-    /// is from the spread over truths.
+    /// The standard error of [`mean`](Self::mean), NaN for one truth. Values of one image depend on
+    /// each other, so it is from the spread over truths.
     #[must_use]
     pub fn standard_error(&self) -> f64 {
         let (n, mean) = (self.found.len() as f64, self.mean());
@@ -35,14 +35,16 @@ impl Coverage {
 ///
 /// With `m` draws from the true posterior, the truth is one of `m + 1` exchangeable numbers, so the
 /// interval between the `k`-th smallest and the `k`-th largest draw holds it with the probability
-/// `1 − 2k/(m + 1)`.
+/// `1 − 2k/(m + 1)`. The interval is closed, so values that all draws have exactly, such as saturated
+/// pixels, are held.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
 /// use tweedie_metrics::calibration::coverage;
 ///
 /// // One truth of two values, nine draws: the second value is outside all of them.
-/// let draws = Tensor::<1>::from_floats([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], &Device::flex());
+/// let nine = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
+/// let draws = Tensor::<1>::from_floats(nine, &Device::flex());
 /// let draws = Tensor::stack::<2>(vec![draws.clone(), draws], 1);
 /// let truth = Tensor::<2>::from_floats([[5.5, 11.0]], &Device::flex());
 /// let found = coverage(&draws, &truth, 0.8)?;
@@ -61,25 +63,28 @@ pub fn coverage<const D: usize>(
     let level = fraction("the level", level)?;
     let m = draws_each(draws, truth)?;
     // Rounding must not move a level of 0.8 with nine draws from k = 1.
-    let k = ((1.0 - level) / 2.0 * (m + 1) as f64 - 1e-9).ceil() as usize;
-    let needed = (2.0 / (1.0 - level) - 1.0 - 1e-9).ceil() as usize;
-    if m < needed || 2 * k > m {
+    let outside = |m: usize| ((1.0 - level) / 2.0 * (m + 1) as f64 - 1e-9).ceil() as usize;
+    let k = outside(m);
+    // 1 − 2k/(m + 1) must not be below the level by a whole draw, nor the interval empty.
+    let enough = |m: usize| m as f64 + 1e-9 >= 2.0 / (1.0 - level) - 1.0 && 2 * outside(m) <= m;
+    if !enough(m) {
+        let needed = (m..).find(|&m| enough(m)).unwrap_or(usize::MAX);
         return Err(CalibrationError::TooFew {
             what: "draws",
             found: m,
-            needed: needed.max(2),
+            needed,
         });
     }
     let values: usize = truth.dims()[1..].iter().product();
     let (draws, truth) = (finite("a draw", draws)?, finite("a truth", truth)?);
     let of_one = |(draws, truth): (&[f64], &[f64])| {
         let holds = truth.iter().enumerate().filter(|(place, value)| {
-            // The truth is inside if at least k draws are on each side.
+            // The interval is closed: a draw that equals the truth is on both sides.
             let below = (0..m)
-                .filter(|i| draws[i * values + place] < **value)
+                .filter(|i| draws[i * values + place] <= **value)
                 .count();
             let above = (0..m)
-                .filter(|i| draws[i * values + place] > **value)
+                .filter(|i| draws[i * values + place] >= **value)
                 .count();
             below >= k && above >= k
         });
@@ -116,7 +121,8 @@ mod tests {
         assert_abs_diff_eq!(exact.nominal, 0.9, epsilon = 1e-12);
         assert!((exact.mean() - 0.9).abs() < 4.0 * exact.standard_error());
         assert!(exact.standard_error() < 0.005);
-        // 1 − 2 E Φ(3 z/2)¹⁹: the truth is between the ends of 19 draws of two thirds of the spread.
+        // 1 − 2 E Φ(3 z/2)¹⁹: the truth is between the ends of 19 draws of two thirds of the
+        // spread.
         let narrow = coverage(&draws(root * 2.0 / 3.0), &truth, 0.9).expect("a coverage");
         assert_abs_diff_eq!(narrow.mean(), 0.754, epsilon = 0.02);
     }
@@ -134,5 +140,10 @@ mod tests {
         assert!(coverage(&zeros(19), &zeros(2), 0.9).is_err());
         assert!(coverage(&zeros(19), &zeros(1), 1.0).is_err());
         assert!(coverage(&(zeros(19) / 0.0), &zeros(1), 0.9).is_err());
+        let low = coverage(&zeros(1), &zeros(1), 0.1).expect_err("too few");
+        assert!(low.to_string().ends_with("at least 4 are needed"), "{low}");
+        // All draws are the truth.
+        let same = coverage(&zeros(19), &zeros(1), 0.9).expect("a coverage");
+        assert_abs_diff_eq!(same.mean(), 1.0);
     }
 }

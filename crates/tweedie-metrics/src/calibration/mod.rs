@@ -67,12 +67,14 @@ fn draws_each<const D: usize>(
     truth: &Tensor<D>,
 ) -> Result<usize, CalibrationError> {
     let (all, shape) = (draws.dims(), truth.dims());
-    let fits = shape[0] > 0 && all[0] % shape[0] == 0 && all[0] > 0 && all[1..] == shape[1..];
+    let values: usize = shape[1..].iter().product();
+    let some = shape[0] > 0 && all[0] > 0 && values > 0;
+    let fits = some && all[0].is_multiple_of(shape[0]) && all[1..] == shape[1..];
     if !fits {
         return Err(CalibrationError::Shape {
             name: "the batch of draws",
             found: all.to_vec(),
-            expected: format!("a multiple of the truths' batch in {shape:?}"),
+            expected: format!("a multiple of the truths' batch in {shape:?}, with values"),
         });
     }
     Ok(all[0] / shape[0])

@@ -1,4 +1,5 @@
-//! Parallel and fan-beam projections of an image by rotation and bilinear interpolation, and their transpose.
+//! Parallel and fan-beam projections of an image by rotation and bilinear interpolation, and their
+//! transpose.
 
 #[cfg(feature = "flex")]
 mod host;
@@ -10,14 +11,15 @@ use std::sync::{Arc, OnceLock};
 
 /// Sums along rays. A ray of direction `φ` at the distance `u` from the centre sums the image at
 ///
-/// `row = −sin φ u + cos φ (t − c) + centre_row`,
-/// `column = cos φ u + sin φ (t − c) + centre_column`
+/// `row = −sin φ u + cos φ (t − (n − 1)/2) + centre_row`,
+/// `column = cos φ u + sin φ (t − (n − 1)/2) + centre_column`
 ///
-/// for `t = 0 … n − 1` with `c = (n − 1)/2`, interpolated bilinearly, 0 outside of the image.
+/// for `t = 0 … n − 1`, interpolated bilinearly, 0 outside of the image.
 ///
-/// Rays are parallel or a fan. Parallel ones have `φ = θ` and `u = s − c` for detector `s` at angle
-/// `θ`; at `θ = 0` a detector sums a column. In a fan they come from a source at the distance `R`
-/// from the centre, in equal angles: `φ = θ + γ` and `u = R sin γ` with `γ = (s − c) Δγ`.
+/// Rays are parallel or a fan. With `S` detectors and `c = (S − 1)/2`, parallel ones have `φ = θ`,
+/// `u = s − c` for detector `s` at angle `θ`, and `n = S`; at `θ = 0` a detector sums a column. In a
+/// fan they come from a source at the distance `R` from the centre, in equal angles: `φ = θ + γ` and
+/// `u = R sin γ` with `γ = (s − c) Δγ`, and `n` is the diagonal of the image, rounded up.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

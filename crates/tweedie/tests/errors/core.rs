@@ -3,11 +3,11 @@
 use super::{Cases, device, file, zeros};
 use tweedie::burn::module::Module;
 use tweedie::burn::tensor::Tensor;
-use tweedie::core::oracle::{Gaussian, GaussianMixture};
+use tweedie::core::oracle::{FactorMixture, Gaussian, GaussianMixture};
 use tweedie::core::{
     ClassifierFree, Counting, Denoiser, DynamicThreshold, Interpolation, Levels, Network, Noise,
-    Preconditioned, Replay, Resize, StaticClip, TimeInput, column, from_fn, open_file, read_file,
-    vjp,
+    Preconditioned, Replay, Resize, StaticClip, Tiled, TimeInput, column, from_fn, open_file,
+    read_file, vjp,
 };
 use tweedie::math::{Level, Prediction};
 use tweedie::models::MlpConfig;
@@ -24,6 +24,27 @@ fn plane(prediction: Prediction) -> Preconditioned<impl Network<2> + Module> {
 
 pub(crate) fn cases() -> Cases {
     let mut all = Cases::default();
+    all.error("Tiled::new", "an overlap above half a tile", || {
+        Tiled::new((), [8, 8], 5)
+    });
+    all.error("Tiled::new", "a side of 0", || Tiled::new((), [0, 8], 0));
+    all.error("Tiled::with_halo", "above half the overlap", || {
+        Tiled::new((), [8, 8], 4)?.with_halo(3)
+    });
+    all.error("Tiled::with_alignment", "0", || {
+        Tiled::new((), [8, 8], 4)?.with_alignment(0)
+    });
+    all.error("FactorMixture::new", "no components", || {
+        FactorMixture::new(Vec::new())
+    });
+    all.error(
+        "FactorMixture::fit",
+        "seven samples for two clusters",
+        || FactorMixture::fit(&zeros::<2>([7, 3]), 2, 1, 0),
+    );
+    all.error("FactorMixture::fit", "a sample of NaN", || {
+        FactorMixture::fit(&(zeros::<2>([9, 3]) / 0.0), 2, 1, 0)
+    });
     all.error("Gaussian::isotropic", "no dimensions", || {
         Gaussian::isotropic(&[], 1.0)
     });

@@ -2,10 +2,11 @@
 
 use super::{Cases, device, file, zeros};
 use std::path::Path;
+use tweedie::metrics::calibration::{Conformal, RankHistogram, coverage, ranks, surprise};
 use tweedie::metrics::{
-    Estimate, Lpips, Ssim, Window, energy_distance, frechet_distance, mae, mmd_squared, mse, nmse,
-    psnr, sliced_wasserstein, sliced_wasserstein_along, snr, wasserstein, wasserstein_1d,
-    wasserstein_weighted,
+    Estimate, Lpips, Ssim, Window, energy_distance, energy_squared, frechet_distance, mae,
+    mmd_squared, mse, nmse, psnr, sliced_wasserstein, sliced_wasserstein_along, snr, wasserstein,
+    wasserstein_1d, wasserstein_weighted,
 };
 
 pub(crate) fn cases(folder: &Path) -> Cases {
@@ -95,6 +96,44 @@ pub(crate) fn cases(folder: &Path) -> Cases {
     });
     all.error("Lpips::open", "a device", || {
         Lpips::open("/dev/zero", &device())
+    });
+    all.error("calibration::coverage", "eight draws for 90 %", || {
+        coverage(&zeros([8, 2]), &zeros([1, 2]), 0.9)
+    });
+    all.error("calibration::coverage", "a level of 1", || {
+        coverage(&zeros([8, 2]), &zeros([1, 2]), 1.0)
+    });
+    all.error("calibration::ranks", "three draws for two truths", || {
+        ranks(&zeros([3, 2]), &zeros([2, 2]))
+    });
+    all.error("RankHistogram::new", "four bins of ten ranks", || {
+        RankHistogram::new(&[3], 9, 4)
+    });
+    all.error("RankHistogram::new", "a rank above the draws", || {
+        RankHistogram::new(&[10], 9, 5)
+    });
+    all.error("Conformal::fit", "eight examples for 90 %", || {
+        Conformal::fit(&zeros([8, 2]), &zeros([8, 2]), &zeros([8, 2]), 0.9)
+    });
+    all.error("Conformal::fit", "a spread of −1", || {
+        let spread = zeros::<2>([20, 2]) - 1.0;
+        Conformal::fit(&zeros([20, 2]), &spread, &zeros([20, 2]), 0.9)
+    });
+    all.error("Conformal::fit", "a truth of NaN", || {
+        let truth = zeros::<2>([20, 2]) / 0.0;
+        Conformal::fit(&zeros([20, 2]), &zeros([20, 2]), &truth, 0.9)
+    });
+    all.error("calibration::coverage", "draws without values", || {
+        coverage(&zeros([19, 0]), &zeros([1, 0]), 0.9)
+    });
+    all.error("Conformal::fit", "truths without values", || {
+        Conformal::fit(&zeros([20, 0]), &zeros([20, 0]), &zeros([20, 0]), 0.9)
+    });
+    all.panic("energy_squared", "one point", || {
+        energy_squared(&zeros([1, 2]), &zeros([2, 2]))
+    });
+    all.error("calibration::surprise", "measurements of two sizes", || {
+        surprise(&zeros([1, 2]), &zeros([5, 3]))
     });
     all
 }

@@ -15,10 +15,10 @@ use tweedie::inverse::noise::{
     QuantisationNoise, RicianNoise, SaltAndPepper, UniformNoise,
 };
 use tweedie::inverse::operator::{
-    AveragePool, Basis, Bayer, Blur, ChannelMix, Channels, CircularBlur, FourierPhase, Gamma,
-    Identity, Jpeg, Linear, Mask, Matrix, MultiCoil, Operator, OperatorError, Padding, PointSpread,
-    RandomPhase, Sampled, Saturation, Scaled, Separable, Side, Spectral, Stack, Taps, Tomography,
-    Transform, VaryingBlur,
+    AveragePool, Basis, Bayer, Blur, ChannelMix, Channels, CircularBlur, FanBeam, FourierPhase,
+    Gamma, Identity, Jpeg, Linear, Mask, Matrix, MultiCoil, Operator, OperatorError, Padding,
+    PointSpread, RandomPhase, Sampled, Saturation, Scaled, Separable, Side, Spectral, Stack, Taps,
+    Tomography, Transform, VaryingBlur,
 };
 use tweedie::inverse::posterior::{
     Annealed, Classifier, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, EnKg, Ilvr,

@@ -119,6 +119,16 @@ pub(super) fn operators(all: &mut Cases) {
     all.error("Tomography::with_centre", "∞", || {
         Tomography::new([8, 8], &[0.0])?.with_centre([f64::INFINITY, 0.0])
     });
+    all.error("FanBeam::new", "a source within the image", || {
+        FanBeam::new([8, 8], 10, 5.0)
+    });
+    all.error("FanBeam::new", "a radius of NaN", || {
+        FanBeam::new([8, 8], 10, f64::NAN)
+    });
+    all.error("FanBeam::new", "no views", || FanBeam::new([8, 8], 0, 20.0));
+    all.error("FanBeam::with_detectors", "one", || {
+        FanBeam::new([8, 8], 4, 20.0)?.with_detectors(1)
+    });
     all.error("Matrix::new", "a matrix of other columns", || {
         Matrix::new(Constant::new(vec![1.0; 6], [2, 3]), [1, 2, 2])
     });

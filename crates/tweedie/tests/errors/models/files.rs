@@ -75,6 +75,18 @@ pub(super) fn weights(all: &mut Cases, folder: &Path) {
     all.error("Ffdnet::open", "a device", || {
         Ffdnet::open("/dev/zero", &device())
     });
+    all.error("Drunet::open", "a device", || {
+        Drunet::open("/dev/zero", &device())
+    });
+    let ffdnet = include_bytes!("../../../../tweedie-models/tests/data/ffdnet.safetensors");
+    let path = file(folder, "ffdnet.safetensors", ffdnet);
+    all.error("Drunet::open", "the weights of FFDNet", move || {
+        Drunet::open(path, &device())
+    });
+    let path = file(folder, "ffdnet-again.safetensors", ffdnet);
+    all.error("Dncnn::open", "the weights of FFDNet", move || {
+        Dncnn::open(path, &device())
+    });
     let names = ["a.model.0.weight", "b.model.0.weight"];
     let header = format!("{{{},{}}}", entry(names[0], 0, 4), entry(names[1], 4, 8));
     let path = tensors(folder, "two.safetensors", &header, 8);

@@ -8,8 +8,8 @@ use tweedie::burn::tensor::{Int, Tensor, TensorData};
 use tweedie::core::{Denoiser, TimeInput};
 use tweedie::math::{Chain, Prediction};
 use tweedie::models::{
-    AnyArchitecture, AutoencoderConfig, Checkpoint, Conditions, Context, DitConfig, Ffdnet,
-    MlpConfig, Model, ModelConfig, Precision, Resampling, Sampling, UnetConfig, UnetLevel,
+    AnyArchitecture, AutoencoderConfig, Checkpoint, Conditions, Context, DitConfig, Dncnn, Drunet,
+    Ffdnet, MlpConfig, Model, ModelConfig, Precision, Resampling, Sampling, UnetConfig, UnetLevel,
 };
 
 /// A small network.
@@ -103,6 +103,10 @@ fn configurations(all: &mut Cases) {
     all.error("Ffdnet::new", "no channels", || {
         Ffdnet::new(0, 8, 3, &device())
     });
+    all.error("Drunet::new", "a width of 0", || {
+        Drunet::new(3, [4, 0, 4, 4], 1, &device())
+    });
+    all.error("Dncnn::new", "no layers", || Dncnn::new(1, 8, 0, &device()));
     all.error("Ffdnet::new", "no layers", || {
         Ffdnet::new(1, 8, 0, &device())
     });
