@@ -141,8 +141,8 @@ mod tests {
         assert!(coverage(&zeros(19), &zeros(1), 1.0).is_err());
         assert!(coverage(&(zeros(19) / 0.0), &zeros(1), 0.9).is_err());
         let low = coverage(&zeros(1), &zeros(1), 0.1).expect_err("too few");
-        assert!(low.to_string().ends_with("at least 4 are needed"), "{low}");
-        // All draws are the truth.
+        assert!(low.to_string().ends_with("at least 10 are needed"), "{low}");
+        // 1 − 2 · 5/11 is the first coverage up to 0.1. Then: all draws are the truth.
         let same = coverage(&zeros(19), &zeros(1), 0.9).expect("a coverage");
         assert_abs_diff_eq!(same.mean(), 1.0);
     }
