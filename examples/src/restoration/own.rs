@@ -27,8 +27,8 @@ use tweedie_catalogue::{methods_of_any_operator, posterior_methods};
 #[command(next_help_heading = "An image of your own")]
 pub struct Own {
     /// Restore this file (PNG, JPEG, WebP, TIFF, or npy with values in [0, 1]) instead of the test
-    /// images; --out is then a folder, and --model may be `ffdnet`, or a file of FFDNet or DRUNet,
-    /// with --method dpir
+    /// images; --out is then a folder. --model may be `examples/photos`, or, with --method dpir,
+    /// `ffdnet` or a file of FFDNet or DRUNet
     #[arg(long)]
     pub image: Option<PathBuf>,
     /// The image is clean: damage it first, and measure how far restorations are from it

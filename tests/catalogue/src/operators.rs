@@ -312,7 +312,10 @@ pub fn photo_operators(
             Matrix::gaussian([1, 32, 32], 512, 1)?.into(),
         ),
         ("tomography", Tomography::half_turn(size, 60)?.into()),
-        ("fan beam", FanBeam::new(size, 60, 64.0)?.into()),
+        (
+            "fan beam",
+            FanBeam::new(size, 60, 2.0 * size[0] as f64)?.into(),
+        ),
         (
             "resonance ÷ 3",
             Sampled::new(Basis::Fourier, scan.clone(), size)?.into(),
