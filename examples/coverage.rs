@@ -1,8 +1,8 @@
 //! How often intervals hold the truth: `cargo run --example coverage [-- --methods dps,ddrm]`.
 //!
 //! Restores held-out clothes by several methods. On the second half of them the intervals
-//! `mean ± z · deviation` of each method's draws, with `z` of Student's law, are compared with conformal
-//! ones: the same times a factor that was found on the first half.
+//! `mean ± z · deviation` of each method's draws, with `z` of Student's law, are compared with
+//! conformal ones: the same times a factor that was found on the first half.
 
 use clap::Parser;
 use indicatif::ProgressBar;

@@ -73,8 +73,8 @@ mod tests {
         assert_eq!(energy_distance(&point(1.0, 2.0), &point(1.0, 2.0)), 0.0);
     }
 
-    /// Over many pairs of small clouds of one law the mean is 0; for a shift by `d` in one dimension
-    /// and laws of a point it is `2 d`.
+    /// Over many pairs of small clouds of one law the mean is 0; for a shift by `d` in one
+    /// dimension and laws of a point it is `2 d`.
     #[test]
     fn the_squared_distance_has_no_bias() {
         let device = Device::flex();

@@ -34,8 +34,8 @@ pub struct Own {
     /// The image is clean: damage it first, and measure how far restorations are from it
     #[arg(long, requires = "image")]
     pub simulate: bool,
-    /// How it was damaged: identity, blur:DEVIATION, motion:LENGTH, reduce:FACTOR, missing:PERCENT or
-    /// mosaic
+    /// How it was damaged: identity, blur:DEVIATION, motion:LENGTH, reduce:FACTOR, missing:PERCENT
+    /// or mosaic
     #[arg(long, requires = "image", default_value = "identity")]
     pub operator: Damage,
     /// An image of the same size that is black where pixels are missing, instead of --operator

@@ -3,8 +3,8 @@
 //!
 //! # Reference
 //! Tipping & Bishop 1999, "Mixtures of probabilistic principal component analyzers"; here the
-//! clusters are found first, by k-means (Lloyd 1982; centres drawn as by Arthur & Vassilvitskii 2007,
-//! from the first sample on).
+//! clusters are found first, by k-means (Lloyd 1982; centres drawn as by Arthur & Vassilvitskii
+//! 2007, from the first sample on).
 
 use super::k_means::k_means;
 use super::{FactorGaussian, Observed, OracleError, PrincipalComponents, check_size, check_value};

@@ -83,8 +83,8 @@ impl<'a> Observed<'a> {
     /// The weights of the components given `y`.
     ///
     /// # Errors
-    /// [`OracleError::Size`] for another number of measured values; [`OracleError::Value`] if one is
-    /// not finite, or so large that no component can have made it.
+    /// [`OracleError::Size`] for another number of measured values; [`OracleError::Value`] if one
+    /// is not finite, or so large that no component can have made it.
     pub fn weights(&self, y: &[f64]) -> Result<Vec<f64>, OracleError> {
         check_size("y", self.a.nrows(), y.len())?;
         for &value in y {

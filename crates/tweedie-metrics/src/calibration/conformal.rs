@@ -145,8 +145,8 @@ impl Conformal {
     /// The fraction of each example's values that its intervals hold.
     ///
     /// # Errors
-    /// [`CalibrationError`] for other shapes than that of the truth, values that are not finite, and
-    /// spreads below 0.
+    /// [`CalibrationError`] for other shapes than that of the truth, values that are not finite,
+    /// and spreads below 0.
     pub fn coverage<const D: usize>(
         &self,
         centre: &Tensor<D>,

@@ -35,8 +35,8 @@ impl Coverage {
 ///
 /// With `m` draws from the true posterior, the truth is one of `m + 1` exchangeable numbers, so the
 /// interval between the `k`-th smallest and the `k`-th largest draw holds it with the probability
-/// `1 − 2k/(m + 1)`. The interval is closed, so values that all draws have exactly, such as saturated
-/// pixels, are held.
+/// `1 − 2k/(m + 1)`. The interval is closed, so values that all draws have exactly, such as
+/// saturated pixels, are held.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
