@@ -10,12 +10,10 @@
 
 use crate::NetworkError;
 use crate::convolution::Conv2d;
-use crate::ffdnet::{accepts, unmade};
 use crate::import::{CheckpointError, Flat, Precision, Stored, load};
-use crate::resblock::conv3x3;
+use crate::photograph::{accepts, chain, estimate, through, unmade};
 use crate::unet::counted;
 use burn::module::Module;
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use std::path::Path;
 use tweedie_core::{DenoiseError, Denoiser, InputError};
@@ -52,13 +50,8 @@ impl Dncnn {
         device: &Device,
     ) -> Result<Self, NetworkError> {
         counted(&[("channels", channels), ("width", width), ("depth", depth)])?;
-        let layer = |i: usize| {
-            let from = if i == 0 { channels } else { width };
-            let to = if i + 1 == depth { channels } else { width };
-            conv3x3(from, to).init(device)
-        };
         Ok(Self {
-            layers: (0..depth).map(layer).collect(),
+            layers: chain([channels, channels], width, depth, device),
         })
     }
 
@@ -94,18 +87,13 @@ impl Dncnn {
     /// Denoises images `[b, c, h, w]` in `[0, 1]`.
     #[must_use]
     pub fn restore(&self, images: Tensor<4>) -> Tensor<4> {
-        let mut x = images.clone();
-        for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(if i == 0 { x } else { relu(x) });
-        }
-        images - x
+        images.clone() - through(&self.layers, images)
     }
 }
 
 impl Denoiser<4> for Dncnn {
     fn denoise(&self, x: Tensor<4>, level: Level) -> Result<Tensor<4>, DenoiseError> {
-        let images = (x / level.alpha() + 1.0) * 0.5;
-        Ok(self.restore(images) * 2.0 - 1.0)
+        Ok(estimate(x, level, |images, _| self.restore(images)))
     }
 
     fn supports(&self, level: Level) -> bool {

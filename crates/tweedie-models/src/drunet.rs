@@ -11,8 +11,8 @@
 
 use crate::NetworkError;
 use crate::convolution::{Conv2d, Conv2dConfig};
-use crate::ffdnet::unmade;
 use crate::import::{CheckpointError, Naming, Place, Precision, Stored, Target, load, pytorch};
+use crate::photograph::{accepts, estimate, unmade};
 use crate::resblock::conv3x3;
 use crate::unet::counted;
 use burn::module::{Module, Param};
@@ -200,9 +200,9 @@ impl Drunet {
 
 impl Denoiser<4> for Drunet {
     fn denoise(&self, x: Tensor<4>, level: Level) -> Result<Tensor<4>, DenoiseError> {
-        let images = (x / level.alpha() + 1.0) * 0.5;
-        let sigma = 0.5 * level.sigma() / level.alpha();
-        Ok(self.restore(images, sigma) * 2.0 - 1.0)
+        Ok(estimate(x, level, |images, sigma| {
+            self.restore(images, sigma)
+        }))
     }
 
     fn supports(&self, level: Level) -> bool {
@@ -210,7 +210,7 @@ impl Denoiser<4> for Drunet {
     }
 
     fn accepts(&self, shape: [usize; 4]) -> Result<(), InputError> {
-        crate::ffdnet::accepts(self.channels(), shape)
+        accepts(self.channels(), shape)
     }
 }
 

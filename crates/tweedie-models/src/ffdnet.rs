@@ -11,10 +11,9 @@ use crate::NetworkError;
 use crate::convolution::Conv2d;
 use crate::import::{CheckpointError, Flat, Precision, Stored, load};
 use crate::patch::{fold, unfold};
-use crate::resblock::conv3x3;
+use crate::photograph::{accepts, chain, estimate, through, unmade};
 use crate::unet::counted;
 use burn::module::Module;
-use burn::tensor::activation::relu;
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Device, Tensor};
 use std::path::Path;
@@ -44,13 +43,8 @@ impl Ffdnet {
         device: &Device,
     ) -> Result<Self, NetworkError> {
         counted(&[("channels", channels), ("width", width), ("depth", depth)])?;
-        let layer = |i: usize| {
-            let from = if i == 0 { 4 * channels + 1 } else { width };
-            let to = if i + 1 == depth { 4 * channels } else { width };
-            conv3x3(from, to).init(device)
-        };
         Ok(Self {
-            layers: (0..depth).map(layer).collect(),
+            layers: chain([4 * channels + 1, 4 * channels], width, depth, device),
         })
     }
 
@@ -133,26 +127,16 @@ impl Ffdnet {
         let [_, _, rows, columns] = folded.dims();
         let options = (&folded.device(), folded.dtype());
         let map = Tensor::full([batch, 1, rows, columns], sigma, options);
-        let mut x = Tensor::cat(vec![folded, map], 1);
-        for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(if i == 0 { x } else { relu(x) });
-        }
+        let x = through(&self.layers, Tensor::cat(vec![folded, map], 1));
         unfold(x, 2).narrow(2, 0, h).narrow(3, 0, w)
-    }
-}
-
-pub(crate) fn unmade(path: &Path, source: NetworkError) -> CheckpointError {
-    CheckpointError::Network {
-        path: path.into(),
-        source,
     }
 }
 
 impl Denoiser<4> for Ffdnet {
     fn denoise(&self, x: Tensor<4>, level: Level) -> Result<Tensor<4>, DenoiseError> {
-        let images = (x / level.alpha() + 1.0) * 0.5;
-        let sigma = 0.5 * level.sigma() / level.alpha();
-        Ok(self.restore(images, sigma) * 2.0 - 1.0)
+        Ok(estimate(x, level, |images, sigma| {
+            self.restore(images, sigma)
+        }))
     }
 
     fn supports(&self, level: Level) -> bool {
@@ -161,17 +145,5 @@ impl Denoiser<4> for Ffdnet {
 
     fn accepts(&self, shape: [usize; 4]) -> Result<(), InputError> {
         accepts(self.channels(), shape)
-    }
-}
-
-/// `Ok` for images of this number of channels.
-pub(crate) fn accepts(channels: usize, shape: [usize; 4]) -> Result<(), InputError> {
-    match shape[1] == channels {
-        true => Ok(()),
-        false => Err(InputError::Shape {
-            name: "the state",
-            found: shape.to_vec(),
-            expected: format!("{channels} channels"),
-        }),
     }
 }

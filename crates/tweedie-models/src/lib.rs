@@ -62,6 +62,7 @@ mod model;
 mod network_error;
 mod norm;
 mod patch;
+mod photograph;
 mod probe;
 mod resample;
 mod resblock;

@@ -78,7 +78,7 @@ pub(super) fn choose(
     let floor = distance(&exact_draws(&observed, &once.y, DRAWS, 2)?, &exact);
 
     let all = posterior_methods();
-    let mut tried = Vec::new();
+    let (mut tried, mut left_out) = (Vec::new(), Vec::new());
     for method in all.iter().filter(|method| method.path_factor <= 2) {
         let known = STRENGTHS.iter().find(|(id, _)| *id == method.id);
         let strengths: Vec<Option<f64>> = match (method.has_strength, known) {
@@ -107,12 +107,20 @@ pub(super) fn choose(
             };
             let began = Instant::now();
             let mut noise = HostNoise::seeded(seed.wrapping_add(3));
-            // A method that does not take this operator, or diverges, is left out.
+            // A method that does not take this operator, or diverges, is named below the table.
             let draws = attempt.draw(&all, &once, &run, &mut noise, &mut |_, _| {});
-            let Ok(draws) = draws else { continue };
+            let draws = match draws {
+                Ok(draws) => draws,
+                Err(error) => {
+                    left_out.push(format!("{}: {error}", method.id));
+                    continue;
+                }
+            };
             let draws: Vec<Tensor<2>> = draws.flatten::<2>(1, 3).chunk(MEASUREMENTS, 0);
             let distance = distance(&draws, &exact);
-            if distance.is_finite() {
+            if !distance.is_finite() {
+                left_out.push(format!("{}: not finite", method.id));
+            } else {
                 tried.push(Tried {
                     method: method.id,
                     strength,
@@ -131,6 +139,9 @@ pub(super) fn choose(
             .map_or_else(String::new, |strength| format!("{strength:.2}"));
         let (method, distance, seconds) = (it.method, it.distance, it.seconds);
         println!("{method:18}  {strength:>8}   {distance:8.3}   {seconds:7.1}");
+    }
+    for reason in left_out {
+        println!("left out: {reason}");
     }
     let best = tried.first().ok_or("no method takes this operator")?;
     println!("--method {}", best.method);

@@ -45,7 +45,8 @@ pub struct Own {
     #[arg(long, requires = "image", default_value = "gaussian:0.02")]
     pub noise: Sensor,
     /// The number of restorations
-    #[arg(long, requires = "image", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=256))]
+    #[arg(long, requires = "image", default_value_t = 4)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=256))]
     pub draws: u64,
     /// Denoise in tiles of this side; by default the size of the model's images, or 256 for ffdnet
     #[arg(long, requires = "image")]

@@ -7,7 +7,9 @@
 //! 2007, from the first sample on).
 
 use super::k_means::k_means;
-use super::{FactorGaussian, Observed, OracleError, PrincipalComponents, check_size, check_value};
+use super::{
+    FactorGaussian, Observed, OracleError, PrincipalComponents, check_size, check_value, log_sum,
+};
 use crate::{DenoiseError, Denoiser, InputError};
 use burn::tensor::activation::softmax;
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -144,10 +146,7 @@ impl FactorMixture {
     /// Returns `log p_t(x)` in nats for each state: `[batch, …]` to `[batch]`.
     #[must_use]
     pub fn log_density<const D: usize>(&self, x: Tensor<D>, level: Level) -> Tensor<1> {
-        let joint = self.log_joint(&x, level);
-        let largest = joint.clone().max_dim(1);
-        let sum = (joint - largest.clone()).exp().sum_dim(1).log() + largest;
-        sum.squeeze_dim(1)
+        log_sum(self.log_joint(&x, level))
     }
 
     /// Returns `E[x₀ | x_t]` for each state, also at [`Level::CLEAN`].

@@ -4,7 +4,7 @@
 
 use super::check_size;
 use super::gaussian::{points_of, stack};
-use super::{Gaussian, OracleError, matrix};
+use super::{Gaussian, OracleError, log_sum, matrix};
 use crate::{DenoiseError, Denoiser, InputError};
 use burn::tensor::{Device, Tensor, activation::softmax};
 use nalgebra::DMatrix;
@@ -116,11 +116,7 @@ impl GaussianMixture {
     /// Returns `log p_t(x)` in nats for each point: `[batch, dim]` to `[batch]`.
     #[must_use]
     pub fn log_density(&self, x: Tensor<2>, level: Level) -> Tensor<1> {
-        let batch = x.dims()[0];
-        let joint = self.log_joint(&x, level);
-        let largest = joint.clone().max_dim(1);
-        let sum = (joint - largest.clone()).exp().sum_dim(1).log() + largest;
-        sum.reshape([batch])
+        log_sum(self.log_joint(&x, level))
     }
 
     /// Returns the probability that each point came from each component: `[batch, components]`.

@@ -67,6 +67,13 @@ pub enum OracleError {
     Weights,
 }
 
+/// `log Σ_k e^{v_k}` of each row: `[batch, components]` to `[batch]`.
+fn log_sum(joint: Tensor<2>) -> Tensor<1> {
+    let largest = joint.clone().max_dim(1);
+    let sum = (joint - largest.clone()).exp().sum_dim(1).log() + largest;
+    sum.squeeze_dim(1)
+}
+
 /// Copies a host vector to a row `[1, dim]` with the device and dtype of `like`.
 fn row(values: &DVector<f64>, like: &Tensor<2>) -> Tensor<2> {
     let data = TensorData::new(values.as_slice().to_vec(), [1, values.len()]);
