@@ -189,8 +189,8 @@ fn follow(
 ) -> Result<Tensor<4>, Failure> {
     let problem = study.problem;
     let curvature = (problem.norm() / problem.sigma).powi(2);
-    // The papers' ζ, which DPS and MCG share.
-    let zeta = ["dps", "mcg"]
+    // The papers' ζ, which DPS, MCG and PSLD share.
+    let zeta = ["dps", "mcg", "psld"]
         .contains(&method.id)
         .then(|| problem.task.dps_zeta());
     let setup = Setup {
@@ -199,6 +199,7 @@ fn follow(
         strength: zeta,
         data_std: problem.data_std(),
         curvature,
+        norm: problem.norm(),
         iterations: Some(10),
         particles: count,
         ..Setup::new(&study.prior, &study.measured, study.path(study.moves)?)
@@ -212,7 +213,7 @@ fn follow(
     match parts.step {
         None => study.wrapped(&*parts.denoiser, walk),
         // Langevin dynamics starts at the pseudo-inverse.
-        Some(step) if method.id == "pnp-ula" => {
+        Some(step) if ["pnp-ula", "sk-rock"].contains(&method.id) => {
             let mut noise = HostNoise::seeded(7);
             let start = study.backward()?;
             Ok(Sampler::new(step, path).sample(&*parts.denoiser, start, &mut noise)?)

@@ -6,6 +6,7 @@
 use crate::{Noise, per_sample_sum};
 use burn::tensor::Tensor;
 use std::f64::consts::TAU;
+use std::sync::Arc;
 
 /// The Gaussian over latents that an encoder returns for each sample.
 ///
@@ -71,4 +72,19 @@ pub trait Encoding<const D: usize> {
 
     /// Decodes latents to samples.
     fn decode(&self, latents: Tensor<D>) -> Tensor<D>;
+
+    /// The shape of the samples of latents of shape `latents`; `None` if there are no such latents.
+    fn decoded_shape(&self, latents: [usize; D]) -> Option<[usize; D]>;
+}
+
+impl<const D: usize, E: Encoding<D> + ?Sized> Encoding<D> for Arc<E> {
+    fn encode(&self, x: Tensor<D>) -> LatentGaussian<D> {
+        (**self).encode(x)
+    }
+    fn decode(&self, latents: Tensor<D>) -> Tensor<D> {
+        (**self).decode(latents)
+    }
+    fn decoded_shape(&self, latents: [usize; D]) -> Option<[usize; D]> {
+        (**self).decoded_shape(latents)
+    }
 }

@@ -30,6 +30,10 @@ impl Encoding<2> for Linear {
     fn decode(&self, latents: Tensor<2>) -> Tensor<2> {
         latents.matmul(self.weight.val()) + self.bias.val()
     }
+
+    fn decoded_shape(&self, [batch, values]: [usize; 2]) -> Option<[usize; 2]> {
+        (values == 2).then_some([batch, 3])
+    }
 }
 
 const WEIGHT: [[f64; 3]; 2] = [[1.0, 0.5, -0.3], [0.2, -0.8, 0.6]];

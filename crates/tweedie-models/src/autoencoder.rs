@@ -335,4 +335,11 @@ impl Encoding<4> for Autoencoder {
     fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
         Self::decode(self, latents)
     }
+
+    fn decoded_shape(&self, latents: [usize; 4]) -> Option<[usize; 4]> {
+        let [batch, channels, height, width] = latents;
+        let factor = 1 << (self.config.widths.len() - 1);
+        let known = channels == self.config.latent;
+        known.then_some([batch, self.config.channels, factor * height, factor * width])
+    }
 }

@@ -2,7 +2,9 @@
 
 use crate::Autoencoder;
 use burn::tensor::Tensor;
-use tweedie_core::{DenoiseError, Denoiser, InputError, Noise, Posterior};
+use tweedie_core::{
+    DenoiseError, Denoiser, Encoding, InputError, LatentGaussian, Noise, Posterior,
+};
 use tweedie_math::Level;
 
 /// A denoiser of latents with its autoencoder.
@@ -71,5 +73,25 @@ impl<D: Denoiser<4>> Denoiser<4> for Latent<D> {
 
     fn accepts(&self, shape: [usize; 4]) -> Result<(), InputError> {
         self.denoiser.accepts(shape)
+    }
+}
+
+/// The autoencoder with its normalisation: latents are those of the denoiser.
+impl<D> Encoding<4> for Latent<D> {
+    fn encode(&self, x: Tensor<4>) -> LatentGaussian<4> {
+        let LatentGaussian { mean, log_variance } = self.autoencoder.encode(x);
+        let scale = self.autoencoder.config().scale;
+        LatentGaussian {
+            mean: self.autoencoder.normalise(mean),
+            log_variance: log_variance + 2.0 * scale.abs().ln(),
+        }
+    }
+
+    fn decode(&self, latents: Tensor<4>) -> Tensor<4> {
+        Self::decode(self, latents)
+    }
+
+    fn decoded_shape(&self, latents: [usize; 4]) -> Option<[usize; 4]> {
+        self.autoencoder.decoded_shape(latents)
     }
 }

@@ -28,6 +28,10 @@ impl Encoding<2> for LinearAutoencoder {
     fn decode(&self, latents: Tensor<2>) -> Tensor<2> {
         self.back.forward(latents)
     }
+
+    fn decoded_shape(&self, [batch, _]: [usize; 2]) -> Option<[usize; 2]> {
+        Some([batch, 4])
+    }
 }
 
 /// The standard deviations along four rotated axes, and that of the decoder.

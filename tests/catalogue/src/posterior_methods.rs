@@ -1,12 +1,14 @@
 //! Posterior methods.
 
 use crate::setup::{Build, Failure, Kind, Method, Moves, Owned, Parts, Route, Setup};
-use tweedie_core::Denoiser;
+use burn::tensor::Tensor;
+use tweedie_core::{Denoiser, Encoding, LatentGaussian};
 use tweedie_inverse::measurement::{LinearGaussian, Measured, SpectralGaussian};
 use tweedie_inverse::posterior::{
-    Annealed, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, EnKg, Ilvr,
-    LangevinLikelihoodStep, Lgd, Mcg, Mmps, Pigdm, PigdmStep, PigdmTwist, PnpDm, PnpUla, RePaint,
-    Red, RedDiff, ResidualNorm, ScoreGuidance, Tmpd, TwistedSmc,
+    Annealed, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpg, Dpir, Dps, DpsStep, EnKg, FlowDps, FpsSmc,
+    Ilvr, LangevinLikelihoodStep, Lgd, Mcg, McgDiff, Mmps, Pigdm, PigdmStep, PigdmTwist, PnpAdmm,
+    PnpDm, PnpFlow, PnpGradient, PnpUla, Psld, RePaint, Red, RedDiff, Resample, ResidualNorm, Scg,
+    ScoreGuidance, Sitcom, SkRock, Tmpd, TwistedSmc,
 };
 use tweedie_math::{Level, ParameterError};
 use tweedie_samplers::{AnnealedLangevin, AnyStep, Ddim, Renoise, Step};
@@ -64,6 +66,47 @@ fn regularised<'a, const D: usize, P: Measured<D> + Owned>(
     stepped(setup, step)
 }
 
+/// SITCOM, with a tolerance or without.
+fn sitcom<const D: usize, P>(build: Build<D, P>) -> Method<D, P> {
+    let method = Method::new("sitcom", "SITCOM", Kind::Chain, build);
+    method.curved()
+}
+
+/// Latents that are the images themselves.
+#[derive(Clone, Copy, Debug)]
+struct Plain;
+
+impl<const D: usize> Encoding<D> for Plain {
+    fn encode(&self, x: Tensor<D>) -> LatentGaussian<D> {
+        LatentGaussian {
+            log_variance: x.full_like(-30.0),
+            mean: x,
+        }
+    }
+
+    fn decode(&self, latents: Tensor<D>) -> Tensor<D> {
+        latents
+    }
+
+    fn decoded_shape(&self, latents: [usize; D]) -> Option<[usize; D]> {
+        Some(latents)
+    }
+}
+
+/// A plug-and-play splitting, which stays at one level.
+fn splitting<'a, const D: usize, P, S>(
+    setup: &Setup<'a, D, P>,
+    step: S,
+) -> Result<Parts<'a, D>, Failure>
+where
+    S: Step<D, Memory: 'static> + Send + Sync + 'static,
+{
+    Ok(Parts {
+        route: Route::Staying(still()?),
+        ..stepped(setup, step)?
+    })
+}
+
 /// The level at which methods without a path stay.
 fn still() -> Result<Level, Failure> {
     Ok(Level::variance_exploding(0.1)?)
@@ -81,6 +124,23 @@ pub fn posterior_methods<const D: usize, P: SpectralGaussian<D> + Owned>() -> Ve
             stepped(it, DdnmPlus::new(Ddim::new(0.85)?, it.problem.clone()))
         })
         .moving(Moves::Own),
+        new("mcg-diff", "MCG-diff", Correction, |it| {
+            let step = McgDiff::new(Ddim::ancestral(), it.problem.clone());
+            stepped(it, step.with_particles(it.particles)?)
+        })
+        .moving(Moves::Own)
+        .ensemble(),
+        new("enkg-tempered", "EnKG, tempered", Correction, |it| {
+            let sigma = it.problem.sigma();
+            let step = EnKg::tempered(Ddim::deterministic(), it.once.clone(), sigma)?;
+            stepped(it, step.with_particles(it.particles)?)
+        })
+        .moving(Moves::Own)
+        .ensemble(),
+        sitcom(|it| {
+            let step = Sitcom::new(it.problem.clone());
+            stepped(it, step.with_tolerance(it.problem.sigma())?)
+        }),
         new("ddrm", "DDRM", Chain, |it| {
             stepped(it, Ddrm::new(it.problem.clone()))
         }),
@@ -99,6 +159,7 @@ pub fn methods_of_any_operator<const D: usize, P: Measured<D> + Owned>() -> Vec<
         let start = it.start.clone().ok_or("RED-diff needs a start")?;
         regularised(it, RedDiff::starting_at(it.problem.clone(), start))
     }));
+    all.push(sitcom(|it| stepped(it, Sitcom::new(it.problem.clone()))));
     all
 }
 
@@ -123,6 +184,12 @@ fn of_any_operator<const D: usize, P: Measured<D> + Owned>() -> Vec<Method<D, P>
         })
         .tunable()
         .curved(),
+        new("dpg", "DPG", Guidance, |it| {
+            let guided_by = Dpg::new(it.prior, it.problem).with_data_std(it.data_std)?;
+            guided(maybe(guided_by, it.strength, |it, w| it.with_strength(w))?)
+        })
+        .tunable()
+        .curved(),
         new("dps", "DPS as published", Correction, |it| {
             let step = DpsStep::new(it.kernel(), it.problem.clone());
             stepped(it, maybe(step, it.strength, |it, zeta| it.with_zeta(zeta))?)
@@ -134,6 +201,19 @@ fn of_any_operator<const D: usize, P: Measured<D> + Owned>() -> Vec<Method<D, P>
             stepped(it, step.with_particles(it.particles)?)
         })
         .ensemble(),
+        new("scg", "SCG", Correction, |it| {
+            stepped(it, Scg::new(Ddim::ancestral(), it.problem.clone()))
+        })
+        .moving(Moves::Own)
+        .curved(),
+        new("resample", "ReSample", Correction, |it| {
+            let step = Resample::new(it.kernel(), it.problem.clone());
+            stepped(it, step.with_descent(it.step_length(), 100)?)
+        }),
+        new("flow-dps", "FlowDPS", Chain, |it| {
+            let step = FlowDps::new(it.problem.clone());
+            stepped(it, step.with_step_size(it.step_length())?)
+        }),
         new("daps-langevin", "DAPS (Langevin)", Chain, |it| {
             let coupling = LangevinLikelihoodStep::new(it.problem.clone(), it.curvature)?;
             let coupling = maybe(coupling, it.inner_steps, |it, steps| it.with_steps(steps))?;
@@ -149,6 +229,10 @@ fn of_any_operator<const D: usize, P: Measured<D> + Owned>() -> Vec<Method<D, P>
             })
         })
         .lengthened(20),
+        new("sk-rock", "SK-ROCK", Chain, |it| {
+            splitting(it, SkRock::new(it.problem.clone(), it.curvature)?)
+        })
+        .lengthened(2),
     ]
 }
 
@@ -221,6 +305,12 @@ pub fn linear_methods<const D: usize, P: LinearGaussian<D> + Owned>() -> Vec<Met
         })
         .tunable()
         .curved(),
+        new("psld", "PSLD", Correction, |it| {
+            let step = Psld::new(it.kernel(), Plain, it.problem.clone());
+            stepped(it, maybe(step, it.strength, |it, eta| it.with_eta(eta))?)
+        })
+        .tunable()
+        .curved(),
         new("ilvr", "ILVR", Correction, |it| {
             stepped(it, Ilvr::new(it.kernel(), it.problem.clone()))
         })
@@ -229,6 +319,12 @@ pub fn linear_methods<const D: usize, P: LinearGaussian<D> + Owned>() -> Vec<Met
             let twist = PigdmTwist::new(it.problem.clone()).with_data_std(it.data_std)?;
             let smc = TwistedSmc::new(Ddim::ancestral(), twist);
             stepped(it, smc.with_particles(it.particles)?)
+        })
+        .moving(Moves::Own)
+        .ensemble(),
+        new("fps-smc", "FPS-SMC", Correction, |it| {
+            let step = FpsSmc::new(Ddim::ancestral(), it.problem.clone());
+            stepped(it, step.with_particles(it.particles)?)
         })
         .moving(Moves::Own)
         .ensemble(),
@@ -251,6 +347,28 @@ pub fn linear_methods<const D: usize, P: LinearGaussian<D> + Owned>() -> Vec<Met
                 route: Route::Staying(still()?),
                 ..stepped(it, Red::new(it.problem.clone()))?
             })
+        })
+        .point(),
+        new("pnp-pgd", "PnP-PGD", Chain, |it| {
+            // Within the stability of the data term, whatever its curvature.
+            let tau = still()?.snr().max(it.curvature).recip();
+            splitting(
+                it,
+                PnpGradient::new(it.problem.clone()).with_step_size(tau)?,
+            )
+        })
+        .point(),
+        new("pnp-admm", "PnP-ADMM", Chain, |it| {
+            splitting(it, PnpAdmm::new(it.problem.clone()))
+        })
+        .point(),
+        new("pnp-drs", "PnP-DRS", Chain, |it| {
+            splitting(it, PnpAdmm::douglas_rachford(it.problem.clone()))
+        })
+        .point(),
+        new("pnp-flow", "PnP-Flow", Chain, |it| {
+            let step = PnpFlow::new(it.problem.clone());
+            stepped(it, step.with_step_size(it.step_length())?)
         })
         .point(),
     ]

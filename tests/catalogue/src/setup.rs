@@ -93,6 +93,8 @@ pub struct Setup<'a, const D: usize, P> {
     pub travel: Option<[usize; 2]>,
     /// The step size of PnP-ULA instead of one that suits the curvature.
     pub step_size: Option<f64>,
+    /// `‖A‖`, the norm of the operator.
+    pub norm: f64,
     /// The number of particles of an ensemble.
     pub particles: usize,
     /// Where RED-diff starts if the operator has no pseudo-inverse.
@@ -123,9 +125,15 @@ impl<'a, const D: usize, P> Setup<'a, D, P> {
             inner_steps: None,
             travel: None,
             step_size: None,
+            norm: 1.0,
             particles: 2,
             start: None,
         }
+    }
+
+    /// A step size for descents of `½ ‖y − A x‖²`.
+    pub(crate) fn step_length(&self) -> f64 {
+        self.norm.powi(-2)
     }
 
     pub(crate) fn kernel(&self) -> Ddim {

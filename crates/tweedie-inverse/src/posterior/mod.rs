@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`Dps`] | `x̂₀ + (σ²/α) ∇ log p(y ∣ x̂₀(x_t))`; with [`ResidualNorm`], the gradient of `−‖y − A x̂₀‖` instead |
 //! | [`Pigdm`], [`Mmps`], [`Tmpd`] | `p(y \| x_t)` with `Cov[x₀ \| x_t]` as `r² I`, exact, or with `A V Aᵀ` replaced by its row sums |
-//! | [`Lgd`] | `p(y \| x_t)` as a Monte Carlo mean over `N(x̂₀, r² I)`, for any likelihood |
+//! | [`Lgd`], [`Dpg`] | `p(y \| x_t)` as a Monte Carlo mean over `N(x̂₀, r² I)`, for any likelihood; without its gradient |
 //! | [`Ddnm`] | `x̂₀ + A⁺ (y − A x̂₀)` |
 //! | [`DiffPir`] | the proximal step of the data term |
 //! | [`ScoreGuidance`] | `x̂₀ + (σ²/α) ∇ log p(y \| x_t)`, with a [`NoisyLikelihood`]: [`Classifier`], [`Annealed`] |
@@ -15,18 +15,22 @@
 //!
 //! | [`correction`] | around |
 //! |---|---|
-//! | [`DpsStep`], [`PigdmStep`], [`Mcg`]: as published | a kernel |
+//! | [`DpsStep`], [`PigdmStep`], [`Mcg`]: as published; [`Psld`]: in latents | a kernel |
 //! | [`RePaint`]: replacement; [`Ilvr`]: low frequencies of a reference | any step |
 //! | [`DdnmPlus`]: in the operator's spectrum | a kernel |
-//! | [`EnKg`]: ensembles, without derivatives | a kernel |
-//! | [`TwistedSmc`]: particles weighted by a [`Twist`] | a kernel |
+//! | [`Resample`]: estimates fitted to the measurement now and then | a kernel |
+//! | [`Scg`]: the best of several moves; [`EnKg`]: ensembles; both without derivatives | a kernel |
+//! | [`TwistedSmc`]: particles weighted by a [`Twist`]; [`McgDiff`], [`FpsSmc`]: without gradients | a kernel |
 //!
 //! | [`chain`] | result |
 //! |---|---|
 //! | [`Ddrm`]: in the operator's spectrum | posterior draws |
 //! | [`Daps`], [`PnpDm`]: alternate between prior and measurement | posterior draws |
-//! | [`PnpUla`]: Langevin dynamics with a denoiser | posterior draws |
-//! | [`RedDiff`], [`Dpir`], [`Red`] | point estimates |
+//! | [`PnpUla`], [`SkRock`]: Langevin dynamics with a denoiser | posterior draws |
+//! | [`FlowDps`], [`Sitcom`]: estimates that fit the measurement, noised again | posterior draws |
+//! | [`RedDiff`], [`Dpir`], [`Red`], [`PnpGradient`], [`PnpAdmm`], [`PnpFlow`] | point estimates |
+//!
+//! In latents of an autoencoder, [`Decode`] comes before the operator.
 //!
 //! For denoising, [`Measurement::reverse`](crate::measurement::Measurement::reverse) starts the
 //! reverse process at the measurement.
@@ -37,6 +41,7 @@
 
 pub mod chain;
 pub mod correction;
+mod decode;
 pub mod guidance;
 mod residual_norm;
 
@@ -51,6 +56,7 @@ use tweedie_samplers::StepError;
 
 pub use chain::*;
 pub use correction::*;
+pub use decode::Decode;
 pub use guidance::*;
 pub use residual_norm::ResidualNorm;
 
@@ -138,6 +144,23 @@ fn start_at_pseudo_inverse<const D: usize>(
     problem.accepts(shape)?;
     let y = problem.y().to_device(device);
     Ok(pseudo_inverse(problem.linear(), y)?.expand(shape))
+}
+
+/// `(AᵀA + σ_y²)⁻¹ Aᵀ y`, the posterior mean for the prior `N(0, I)`, for each sample of a batch.
+///
+/// For an operator with small singular values, such as a blur, `A⁺ y` is amplified noise.
+fn start_at_least_squares<const D: usize>(
+    problem: &(impl LinearGaussian<D> + ?Sized),
+    shape: [usize; D],
+    device: &Device,
+) -> Result<Tensor<D>, StepError> {
+    problem.accepts(shape)?;
+    let (a, y) = (problem.linear(), problem.y().to_device(device));
+    let shift = problem.sigma().powi(2);
+    match shift >= f64::from(f32::MIN_POSITIVE) {
+        true => Ok(solve_shifted(a, a.adjoint(y), shift)?.expand(shape)),
+        false => Ok(pseudo_inverse(a, y)?.expand(shape)),
+    }
 }
 
 /// `Var[x₀ | x_t] = σ²/(α² + σ²/s²)` for data `N(0, s² I)`.

@@ -11,8 +11,11 @@ mod bias;
 mod blurred;
 mod exact;
 mod gamma;
+mod latents;
 mod particles;
 mod refusals;
+mod splittings;
+mod without_gradients;
 
 use burn::tensor::{DType, Device, Tensor};
 use tweedie_catalogue::{Method, Setup, posterior_methods};

@@ -1,4 +1,4 @@
-//! Twisted SMC converges to the posterior as the number of particles grows, for any twist.
+//! Weighted particles converge to the posterior as their number grows.
 
 use crate::{device, path};
 use burn::tensor::Tensor;
@@ -7,9 +7,26 @@ use tweedie_core::oracle::{Gaussian, GaussianMixture};
 use tweedie_inverse::measurement::Measurement;
 use tweedie_inverse::noise::GaussianNoise;
 use tweedie_inverse::operator::Mask;
-use tweedie_inverse::posterior::{PigdmTwist, Twist, TwistedSmc};
+use tweedie_inverse::posterior::{FpsSmc, McgDiff, PigdmTwist, Twist, TwistedSmc};
 use tweedie_math::{Ddim, LevelPath};
-use tweedie_samplers::Sampler;
+use tweedie_samplers::{Sampler, Step};
+
+/// Two Gaussians on the diagonal.
+fn two_modes() -> GaussianMixture {
+    let at = |mean: [f64; 2]| (0.5, Gaussian::isotropic(&mean, 0.3).expect("a Gaussian"));
+    GaussianMixture::new(vec![at([0.5, 1.0]), at([-0.5, -1.0])]).expect("a mixture")
+}
+
+/// A measurement of the first coordinate.
+fn first_coordinate(y: f64, sigma: f64) -> crate::Inpainting {
+    let kept = Tensor::<2>::from_floats([[1.0, 0.0]], &device()).greater_scalar(0.5);
+    let y = Tensor::<2>::from_floats([[y, 0.0]], &device());
+    Measurement::new(
+        Mask::new(kept),
+        GaussianNoise::new(sigma).expect("a noise"),
+        y,
+    )
+}
 
 /// Returns the error of the mean of the unmeasured coordinate, and its standard error. The runs
 /// have 20,000 particles in total.
@@ -19,16 +36,23 @@ fn error(
     truth: f64,
     particles: usize,
 ) -> (f64, f64) {
-    let runs = 20_000 / particles;
     let smc = TwistedSmc::new(Ddim::ancestral(), twist).with_particles(particles);
-    let sampler = Sampler::new(smc.expect("particles"), path(60));
+    mean_error(smc.expect("particles"), prior, truth, particles)
+}
+
+fn mean_error(
+    step: impl Step<2>,
+    prior: &GaussianMixture,
+    truth: f64,
+    particles: usize,
+) -> (f64, f64) {
+    let runs = 20_000 / particles;
+    let sampler = Sampler::new(step, path(60));
     let mut noise = HostNoise::seeded(11);
     let x = sampler.start([runs * particles, 2], &device(), &mut noise);
-    let x = x.expect("a start");
-    let mut run = sampler.trajectory(prior, x, &mut noise).expect("a run");
-    let end = run.by_ref().last().expect("moves").expect("a state");
-    assert_eq!(run.memory().effective().len(), runs);
-    let means = end.x.narrow(1, 1, 1).reshape([runs, particles]).mean_dim(1);
+    let end = sampler.sample(prior, x.expect("a start"), &mut noise);
+    let end = end.expect("a run");
+    let means = end.narrow(1, 1, 1).reshape([runs, particles]).mean_dim(1);
     let (variance, mean) = means.var_mean(0);
     let spread = (variance.into_scalar::<f64>() / runs as f64).sqrt();
     (mean.into_scalar::<f64>() - truth, spread)
@@ -36,24 +60,10 @@ fn error(
 
 #[test]
 fn particles_correct_what_the_twist_gets_wrong() {
-    let prior = GaussianMixture::new(vec![
-        (
-            0.5,
-            Gaussian::isotropic(&[0.5, 1.0], 0.3).expect("a Gaussian"),
-        ),
-        (
-            0.5,
-            Gaussian::isotropic(&[-0.5, -1.0], 0.3).expect("a Gaussian"),
-        ),
-    ])
-    .expect("a mixture");
+    let (prior, measured) = (two_modes(), first_coordinate(0.2, 0.5));
     let exact = prior
         .posterior(&[vec![1.0, 0.0]], &[0.2], 0.5)
         .expect("a posterior");
-    let kept = Tensor::<2>::from_floats([[1.0, 0.0]], &device()).greater_scalar(0.5);
-    let y = Tensor::<2>::from_floats([[0.2, 0.0]], &device());
-    let noise = GaussianNoise::new(0.5).expect("a noise");
-    let measured = Measurement::new(Mask::new(kept), noise, y);
     let truth = exact.mean()[1];
     let variance = PigdmTwist::new(&measured).with_data_std(0.6);
     let variance = variance.expect("a deviation");
@@ -77,6 +87,32 @@ fn particles_correct_what_the_twist_gets_wrong() {
             name != "DPS" || few > 4.0 * chance,
             "{name}: {few} ± {chance}"
         );
+    }
+}
+
+#[test]
+fn particles_without_gradients_converge() {
+    // Nearly without noise, where FPS-SMC is exact as well.
+    for (sigma, both) in [(0.5, false), (0.02, true)] {
+        let (prior, measured) = (two_modes(), first_coordinate(0.2, sigma));
+        let exact = prior.posterior(&[vec![1.0, 0.0]], &[0.2], sigma);
+        let truth = exact.expect("a posterior").mean()[1];
+        let mcg = |particles| {
+            let step = McgDiff::new(Ddim::ancestral(), &measured).with_particles(particles);
+            mean_error(step.expect("particles"), &prior, truth, particles)
+        };
+        let fps = |particles| {
+            let step = FpsSmc::new(Ddim::ancestral(), &measured).with_particles(particles);
+            mean_error(step.expect("particles"), &prior, truth, particles)
+        };
+        for (name, [(few, chance), (many, spread)], is_exact) in [
+            ("MCG-diff", [mcg(2), mcg(500)], true),
+            ("FPS-SMC", [fps(2), fps(500)], both),
+        ] {
+            println!("{name}, σ = {sigma}: {few:.3} ± {chance:.3}, {many:.3} ± {spread:.3}");
+            let within = many.abs() < 0.02 + 4.0 * spread;
+            assert!(within || !is_exact, "{name}: {many} ± {spread}");
+        }
     }
 }
 

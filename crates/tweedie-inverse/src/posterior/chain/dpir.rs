@@ -2,14 +2,15 @@
 //! denoising.
 //!
 //! `z = argmin ‖y − A z‖²/(2σ_y²) + λ/(2σ²) ‖z − x‖²`, `x = D(z, σ)`, along a path of decreasing
-//! `σ`. The state is the image itself at every level, and the chain starts at `A⁺ y`.
+//! `σ`. The state is the image itself at every level. The chain starts at the posterior mean for
+//! the prior `N(0, I)`, `(AᵀA + σ_y²)⁻¹ Aᵀ y`.
 //!
 //! # Reference
 //! Zhang et al. 2021, "Plug-and-Play Image Restoration with Deep Denoiser Prior",
 //! arXiv:2008.13751.
 
 use crate::measurement::{LinearGaussian, accepts_linear};
-use crate::posterior::{proximal_step, start_at_pseudo_inverse};
+use crate::posterior::{proximal_step, start_at_least_squares};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{InputError, Noise};
 use tweedie_math::{Level, LevelPath, Move, ParameterError, PathError};
@@ -111,6 +112,6 @@ impl<const D: usize, P: LinearGaussian<D>> Step<D> for Dpir<P> {
         device: &Device,
         _: &mut dyn Noise<D>,
     ) -> Result<Tensor<D>, StepError> {
-        start_at_pseudo_inverse(&self.problem, shape, device)
+        start_at_least_squares(&self.problem, shape, device)
     }
 }

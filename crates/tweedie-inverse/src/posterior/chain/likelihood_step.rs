@@ -1,6 +1,7 @@
 //! Draws from `p(y | x) N(x; c, r² I)`: the measurement half of split Gibbs samplers.
 
 use crate::measurement::{Likelihood, LinearGaussian, accepts_linear};
+use crate::operator::Linear;
 use crate::posterior::solve_shifted;
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, Noise, vjp};
@@ -44,19 +45,29 @@ impl<const D: usize, P: LinearGaussian<D>> LikelihoodStep<D> for P {
         std: f64,
         noise: &mut dyn Noise<D>,
     ) -> Result<Tensor<D>, DenoiseError> {
-        let (a, sigma) = (self.linear(), self.sigma());
-        let shift = (sigma / std).powi(2);
-        let far = centre.clone() + noise.normal_like(&centre) * std;
-        // The noise of y is white. Draw it in the shape of y: A z would have covariance A Aᵀ.
-        let mean = a.apply(centre);
-        let seen = self.y() + noise.normal_like(&mean) * sigma;
-        let residual = seen - a.apply(far.clone());
-        Ok(far + solve_shifted(a, a.adjoint(residual), shift)?)
+        perturb_and_solve(self.linear(), self.y(), self.sigma(), centre, std, noise)
     }
 
     fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
         accepts_linear(self, signal)
     }
+}
+
+/// A draw from `N(y; A x, σ² I) N(x; centre, std² I)`.
+pub(crate) fn perturb_and_solve<const D: usize>(
+    a: &dyn Linear<D>,
+    y: Tensor<D>,
+    sigma: f64,
+    centre: Tensor<D>,
+    std: f64,
+    noise: &mut dyn Noise<D>,
+) -> Result<Tensor<D>, DenoiseError> {
+    let far = centre.clone() + noise.normal_like(&centre) * std;
+    // The noise of y is white. Draw it in the shape of y: A z would have covariance A Aᵀ.
+    let mean = a.apply(centre);
+    let seen = y + noise.normal_like(&mean) * sigma;
+    let residual = seen - a.apply(far.clone());
+    Ok(far + solve_shifted(a, a.adjoint(residual), (sigma / std).powi(2))?)
 }
 
 /// Langevin dynamics, for any other likelihood:

@@ -2,7 +2,7 @@
 //! `x ← argmin ‖y − A x‖²/σ_y² + λ ‖x − D(x)‖²`, with `D(x)` of the previous state.
 //!
 //! At a fixed point, `Aᵀ (A x − y)/σ_y² + λ (x − D(x)) = 0`. The state is the image itself and
-//! starts at `A⁺ y`. Use a path that stays at the level of the denoiser
+//! starts at `(AᵀA + σ_y²)⁻¹ Aᵀ y`. Use a path that stays at the level of the denoiser
 //! ([`LevelPath::staying`](tweedie_math::LevelPath::staying)).
 //!
 //! # Reference
@@ -10,7 +10,7 @@
 //! arXiv:1611.02862.
 
 use crate::measurement::{LinearGaussian, accepts_linear};
-use crate::posterior::{proximal_step, start_at_pseudo_inverse};
+use crate::posterior::{proximal_step, start_at_least_squares};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{InputError, Noise};
 use tweedie_math::{Level, Move, ParameterError};
@@ -80,6 +80,6 @@ impl<const D: usize, P: LinearGaussian<D>> Step<D> for Red<P> {
         device: &Device,
         _: &mut dyn Noise<D>,
     ) -> Result<Tensor<D>, StepError> {
-        start_at_pseudo_inverse(&self.problem, shape, device)
+        start_at_least_squares(&self.problem, shape, device)
     }
 }

@@ -9,15 +9,25 @@
 //! The authors' code skips the first and the last tenth of the moves and decreases the size. Here,
 //! every move except one to clean data is corrected, with a constant size.
 //!
+//! This update converges to one point: nothing tells it when the particles fit well enough.
+//! [`EnKg::tempered`] adds the likelihood in parts instead, `p(y | x)^(Δβ)` at a move, with
+//! `β = α²/(α² + σ²)`, so that the parts of a whole path are the likelihood. Each part is a Kalman
+//! update with perturbed measurements,
+//! `xʲ ← xʲ + C_xŷ (C_ŷŷ + σ_y²/Δβ)⁻¹ (y + σ_y/√Δβ zʲ − ŷʲ)`, with the covariances of the ensemble.
+//! For a Gaussian prior, a linear operator and a kernel without noise, it draws from the posterior
+//! in the limit of many particles.
+//!
 //! # Reference
 //! Zheng et al. 2024, "Ensemble Kalman Diffusion Guidance: A Derivative-free Method for Inverse
-//! Problems", algorithm 1, arXiv:2409.20175; Kovachki & Stuart 2019 (`h`), arXiv:1808.03620.
+//! Problems", algorithm 1, arXiv:2409.20175; Kovachki & Stuart 2019 (`h`), arXiv:1808.03620;
+//! Emerick & Reynolds 2013, "Ensemble smoother with multiple data assimilation" (the parts).
 
 use crate::measurement::Measured;
 use crate::posterior::chain::descend;
+use crate::posterior::{accepted, early_stopping};
 use burn::tensor::Tensor;
-use tweedie_core::{Advance, InputError};
-use tweedie_math::{Ddim, Kernel, Move, ParameterError};
+use tweedie_core::{Advance, DenoiseError, InputError};
+use tweedie_math::{Ddim, Kernel, Level, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// EnKG around any kernel, for any operator.
@@ -29,8 +39,17 @@ pub struct EnKg<K, P> {
     kernel: K,
     problem: P,
     particles: usize,
-    size: f64,
+    update: Update,
     moves: usize,
+}
+
+/// How the ensemble moves towards the measurement.
+#[derive(Clone, Copy, Debug)]
+enum Update {
+    /// By a step of this size.
+    Step(f64),
+    /// By a part of the likelihood, for this noise of the measurement.
+    Tempered(f64),
 }
 
 impl<K, P> EnKg<K, P> {
@@ -40,9 +59,25 @@ impl<K, P> EnKg<K, P> {
             kernel,
             problem,
             particles: 64,
-            size: 2.0,
+            update: Update::Step(2.0),
             moves: 3,
         }
+    }
+
+    /// Corrects the moves of `kernel` by parts of the likelihood, for Gaussian noise of standard
+    /// deviation `sigma`, with 64 particles and 10 moves of the flow. Use a kernel without noise.
+    ///
+    /// The flow's error shifts the draws: fewer moves of it make the ensemble overshoot.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless `sigma` is finite and above 0.
+    pub fn tempered(kernel: K, problem: P, sigma: f64) -> Result<Self, ParameterError> {
+        let sigma = ParameterError::require_positive("the measurement's noise", sigma)?;
+        Ok(Self {
+            update: Update::Tempered(sigma),
+            moves: 10,
+            ..Self::new(kernel, problem)
+        })
     }
 
     /// Sets the number of particles for each measurement.
@@ -55,13 +90,16 @@ impl<K, P> EnKg<K, P> {
         Ok(Self { particles, ..self })
     }
 
-    /// Sets the step size.
+    /// Sets the step size of the published update, and selects it.
     ///
     /// # Errors
     /// [`ParameterError`] unless `size` is finite and above 0.
     pub fn with_size(self, size: f64) -> Result<Self, ParameterError> {
         let size = ParameterError::require_positive("the step size", size)?;
-        Ok(Self { size, ..self })
+        Ok(Self {
+            update: Update::Step(size),
+            ..self
+        })
     }
 
     /// Sets the number of moves of the flow to `x̂`; each move is one evaluation.
@@ -100,22 +138,43 @@ impl<const D: usize, K: Kernel, P: Measured<D>> Step<D> for EnKg<K, P> {
         let clean = context.denoise(x.clone(), mv.from)?;
         let step = self.kernel.transition(mv.from, mv.to)?;
         let moved = step.advance(mv, x, clean.clone(), &mut *context.noise);
-        if mv.to.sigma() == 0.0 {
-            return Ok(State::new(mv.to, moved, Some(clean)));
-        }
-        let flow = Ddim::deterministic();
-        let ends = descend(&flow, moved.clone(), mv.to, self.moves, context)?;
+        let is_clean = mv.to.sigma() == 0.0;
+        let ends = match (is_clean, self.update) {
+            (true, Update::Step(_)) => return Ok(State::new(mv.to, moved, Some(clean))),
+            (true, Update::Tempered(_)) => moved.clone(),
+            (false, _) => {
+                let flow = Ddim::deterministic();
+                descend(&flow, moved.clone(), mv.to, self.moves, context)?
+            }
+        };
         let grouped = |x: Tensor<D>| x.reshape([groups as i32, count as i32, -1]);
-        let seen = grouped(self.problem.operator().apply(ends));
-        let gap = y.reshape([groups as i32, 1, -1]) - seen.clone();
-        let spread = seen.clone() - seen.mean_dim(1);
-        // D_jk and its norm for each ensemble, without σ_y², which cancels.
-        let products = gap.matmul(spread.swap_dims(1, 2)) * (1.0 / count as f64);
-        let square = products.clone().square().sum_dim(2).sum_dim(1);
-        let h = (square + f64::from(f32::MIN_POSITIVE)).sqrt().recip() * self.size;
+        let seen = self.problem.operator().apply(ends);
+        let coefficients = match self.update {
+            Update::Step(size) => {
+                let seen = grouped(seen);
+                let gap = y.reshape([groups as i32, 1, -1]) - seen.clone();
+                let spread = seen.clone() - seen.mean_dim(1);
+                // D_jk and its norm for each ensemble, without σ_y², which cancels.
+                let products = gap.matmul(spread.swap_dims(1, 2)) * (1.0 / count as f64);
+                let square = products.clone().square().sum_dim(2).sum_dim(1);
+                let h = (square + f64::from(f32::MIN_POSITIVE)).sqrt().recip() * size;
+                products * h
+            }
+            Update::Tempered(sigma) => {
+                let part = tempering(mv.to) - tempering(mv.from);
+                if part <= 0.0 {
+                    return Ok(State::new(mv.to, moved, Some(clean)));
+                }
+                let std = sigma / part.sqrt();
+                let z = grouped(context.noise.normal_like(&seen) * std);
+                let seen = grouped(seen);
+                let gap = y.reshape([groups as i32, 1, -1]) + z - seen.clone();
+                kalman(gap, seen, std)?
+            }
+        };
         let all = grouped(moved.clone());
         let centred = all.clone() - all.mean_dim(1);
-        let change = (products * h).matmul(centred).reshape(shape);
+        let change = coefficients.matmul(centred).reshape(shape);
         Ok(State::new(mv.to, moved + change, Some(clean)))
     }
 
@@ -129,4 +188,21 @@ impl<const D: usize, K: Kernel, P: Measured<D>> Step<D> for EnKg<K, P> {
         signal[0] = self.ensembles(shape[0], self.problem.y().dims()[0])?;
         self.problem.accepts(signal)
     }
+}
+
+/// `β = α²/(α² + σ²)`: the share of the likelihood that the ensemble has at a level.
+fn tempering(level: Level) -> f64 {
+    (level.alpha() / level.rms()).powi(2)
+}
+
+/// The Kalman update of each particle as coefficients of the centred ensemble:
+/// `R Sᵀ (S Sᵀ + (K−1) std² I)⁻¹`, with the rows of `R` the gaps and of `S` the centred `ŷ`.
+fn kalman(gap: Tensor<3>, seen: Tensor<3>, std: f64) -> Result<Tensor<3>, DenoiseError> {
+    let spread = seen.clone() - seen.mean_dim(1);
+    let across = spread.clone().swap_dims(1, 2);
+    let products = gap.matmul(across.clone());
+    let gram = spread.matmul(across);
+    let shift = (gram.dims()[1] - 1) as f64 * std * std;
+    let system = |w: Tensor<3>| Ok::<_, DenoiseError>(w.clone().matmul(gram.clone()) + w * shift);
+    accepted(early_stopping().invert(system, products))
 }

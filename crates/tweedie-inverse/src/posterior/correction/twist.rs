@@ -4,6 +4,7 @@
 //! Wu et al. 2023, arXiv:2306.17775.
 
 use crate::measurement::{Likelihood, LinearGaussian, accepts_linear};
+use crate::operator::Linear;
 use crate::posterior::{posterior_variance, residual, solve_shifted};
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, per_sample_sum, vjp};
@@ -79,21 +80,35 @@ impl<const D: usize, P: LinearGaussian<D>> Twist<D> for PigdmTwist<P> {
         clean: Tensor<D>,
         level: Level,
     ) -> Result<(Tensor<1>, Tensor<D>), DenoiseError> {
-        let (a, sigma2) = (self.problem.linear(), self.problem.sigma().powi(2));
         let r2 = posterior_variance(level, self.data_std);
         let residual = residual(&self.problem, clean)?;
-        if r2 == 0.0 {
-            let back = a.adjoint(residual.clone()) * (1.0 / sigma2);
-            let log = per_sample_sum(residual.square()) * (-0.5 / sigma2);
-            return Ok((log, back));
-        }
-        // `back` is Aᵀ u for u = (r² A Aᵀ + σ_y²)⁻¹ (y − A x̂₀); u follows from it.
-        let back = solve_shifted(a, a.adjoint(residual.clone()), sigma2 / r2)? * (1.0 / r2);
-        let u = (residual.clone() - a.apply(back.clone()) * r2) * (1.0 / sigma2);
-        Ok((per_sample_sum(residual * u) * -0.5, back))
+        log_marginal(
+            self.problem.linear(),
+            residual,
+            r2,
+            self.problem.sigma().powi(2),
+        )
     }
 
     fn accepts(&self, signal: [usize; D]) -> Result<(), InputError> {
         accepts_linear(&self.problem, signal)
     }
+}
+
+/// `log N(r; 0, r² A Aᵀ + σ² I)` of each sample up to a constant, and `Aᵀ (r² A Aᵀ + σ² I)⁻¹ r`.
+pub(super) fn log_marginal<const D: usize>(
+    a: &dyn Linear<D>,
+    residual: Tensor<D>,
+    r2: f64,
+    sigma2: f64,
+) -> Result<(Tensor<1>, Tensor<D>), DenoiseError> {
+    let seen = a.adjoint(residual.clone());
+    if r2 == 0.0 {
+        let log = per_sample_sum(residual.square()) * (-0.5 / sigma2);
+        return Ok((log, seen * (1.0 / sigma2)));
+    }
+    // `back` is Aᵀ u for u = (r² A Aᵀ + σ²)⁻¹ r; u follows from it.
+    let back = solve_shifted(a, seen, sigma2 / r2)? * (1.0 / r2);
+    let u = (residual.clone() - a.apply(back.clone()) * r2) * (1.0 / sigma2);
+    Ok((per_sample_sum(residual * u) * -0.5, back))
 }

@@ -13,9 +13,9 @@
 //! Sampling in Diffusion Models", algorithm 1, arXiv:2306.17775.
 
 use super::Twist;
-use burn::tensor::{Int, Tensor, TensorData};
-use statrs::function::erf::erf;
-use tweedie_core::{DenoiseError, Denoiser, InputError, Noise, linearised, per_sample_sum};
+use super::particles::{Particles, Swarm, host, select};
+use burn::tensor::Tensor;
+use tweedie_core::{DenoiseError, Denoiser, InputError, linearised, per_sample_sum};
 use tweedie_math::{Kernel, Level, Move, MoveError, ParameterError, Transition};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
@@ -48,7 +48,7 @@ use tweedie_samplers::{State, Step, StepContext, StepError};
 /// let mut run = sampler.trajectory(&prior, x, &mut noise)?;
 /// while let Some(state) = run.next() {
 ///     state?;
-///     assert!(run.memory().effective()[0] > 100.0);
+///     assert!(run.memory().particles().effective()[0] > 100.0);
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -56,8 +56,7 @@ use tweedie_samplers::{State, Step, StepContext, StepError};
 pub struct TwistedSmc<K, T> {
     kernel: K,
     twist: T,
-    particles: usize,
-    threshold: f64,
+    swarm: Swarm,
 }
 
 impl<K, T> TwistedSmc<K, T> {
@@ -67,8 +66,7 @@ impl<K, T> TwistedSmc<K, T> {
         Self {
             kernel,
             twist,
-            particles: 64,
-            threshold: 0.5,
+            swarm: Swarm::USUAL,
         }
     }
 
@@ -77,8 +75,8 @@ impl<K, T> TwistedSmc<K, T> {
     /// # Errors
     /// [`ParameterError`] if `particles` is 0.
     pub fn with_particles(self, particles: usize) -> Result<Self, ParameterError> {
-        let particles = ParameterError::require_count("the number of particles", particles)?;
-        Ok(Self { particles, ..self })
+        let swarm = self.swarm.with_count(particles)?;
+        Ok(Self { swarm, ..self })
     }
 
     /// Sets the effective fraction below which particles are resampled: 0 for never, 1 for always.
@@ -86,145 +84,76 @@ impl<K, T> TwistedSmc<K, T> {
     /// # Errors
     /// [`ParameterError`] unless `threshold` is from 0 to 1.
     pub fn with_threshold(self, threshold: f64) -> Result<Self, ParameterError> {
-        let threshold = ParameterError::require_fraction("the threshold", threshold)?;
-        Ok(Self { threshold, ..self })
+        let swarm = self.swarm.with_threshold(threshold)?;
+        Ok(Self { swarm, ..self })
     }
+}
 
-    /// The kernel's transition, which has to add noise unless it ends at clean data.
-    fn transition(&self, mv: Move) -> Result<Transition, MoveError>
-    where
-        K: Kernel,
-    {
-        mv.require_down()?;
-        let transition = self.kernel.transition(mv.from, mv.to)?;
-        match transition.noise > 0.0 || mv.to.sigma() == 0.0 {
-            true => Ok(transition),
-            false => Err(MoveError::Singular {
-                coefficient: "z",
-                value: transition.noise,
-            }),
-        }
-    }
-
-    /// Resamples the particles of each measurement below the threshold, or of every one if `all`.
-    /// Returns the indices of the chosen particles.
-    fn resample<const D: usize>(
-        &self,
-        particles: &mut Particles<D>,
-        like: &Tensor<D>,
-        noise: &mut dyn Noise<D>,
-        all: bool,
-    ) -> Tensor<1, Int> {
-        let (count, batch) = (self.particles, particles.log_weights.len());
-        let mut one_each = [1; D];
-        one_each[0] = batch;
-        let normal = noise.normal_like(&Tensor::<D>::zeros(one_each, &like.device()));
-        let normal = host(normal.reshape([batch]));
-        // Φ(z) is uniform.
-        let uniform = |group: usize| 0.5 * (1.0 + erf(normal[group * count] / 2_f64.sqrt()));
-        let mut chosen: Vec<usize> = (0..batch).collect();
-        for (group, effective) in particles.effective.iter().enumerate() {
-            if !(all || *effective < self.threshold * count as f64) {
-                continue;
-            }
-            let slots = group * count..(group + 1) * count;
-            let picked = systematic(&particles.weights[slots.clone()], uniform(group));
-            for (slot, pick) in slots.clone().zip(picked) {
-                chosen[slot] = group * count + pick;
-            }
-            particles.log_weights[slots.clone()].fill(0.0);
-            particles.weights[slots].fill(1.0 / count as f64);
-        }
-        if let Some(here) = &mut particles.here {
-            here.log = chosen.iter().map(|&i| here.log[i]).collect();
-        }
-        let chosen = TensorData::new(chosen.iter().map(|&i| i as i32).collect(), [batch]);
-        Tensor::from_data(chosen, &like.device())
+/// A kernel's transition, which has to add noise unless it ends at clean data.
+pub(super) fn noisy_transition(kernel: &impl Kernel, mv: Move) -> Result<Transition, MoveError> {
+    mv.require_down()?;
+    let transition = kernel.transition(mv.from, mv.to)?;
+    match transition.noise > 0.0 || mv.to.sigma() == 0.0 {
+        true => Ok(transition),
+        false => Err(MoveError::Singular {
+            coefficient: "z",
+            value: transition.noise,
+        }),
     }
 }
 
 /// The memory of twisted SMC: the weights of the particles and their twist.
 #[derive(Clone, Debug)]
-pub struct Particles<const D: usize> {
+pub struct TwistedParticles<const D: usize> {
     here: Option<Twisted<D>>,
-    log_weights: Vec<f64>,
-    weights: Vec<f64>,
-    effective: Vec<f64>,
+    particles: Particles,
 }
 
-impl<const D: usize> Default for Particles<D> {
+impl<const D: usize> Default for TwistedParticles<D> {
     fn default() -> Self {
         Self {
             here: None,
-            log_weights: Vec::new(),
-            weights: Vec::new(),
-            effective: Vec::new(),
+            particles: Particles::default(),
         }
     }
 }
 
-impl<const D: usize> Particles<D> {
-    /// Returns the weight of each particle. The weights of one measurement sum to 1.
+impl<const D: usize> TwistedParticles<D> {
+    /// The weights of the particles.
     #[must_use]
-    pub fn weights(&self) -> &[f64] {
-        &self.weights
-    }
-
-    /// Returns the effective number of particles of each measurement, `1/Σ w²`. At clean data, this
-    /// is the number before the final resampling.
-    #[must_use]
-    pub fn effective(&self) -> &[f64] {
-        &self.effective
-    }
-
-    /// Computes the weights and effective numbers of particles from the log-weights.
-    fn weigh(&mut self, count: usize) -> Result<(), StepError> {
-        (self.weights, self.effective) = (Vec::new(), Vec::new());
-        for (measurement, logs) in self.log_weights.chunks(count).enumerate() {
-            let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            if !largest.is_finite() || logs.iter().any(|log| log.is_nan()) {
-                return Err(StepError::Weights { measurement });
-            }
-            let raw: Vec<f64> = logs.iter().map(|log| (log - largest).exp()).collect();
-            let total: f64 = raw.iter().sum();
-            let squares: f64 = raw.iter().map(|w| w * w).sum();
-            self.effective.push(total * total / squares);
-            self.weights.extend(raw.iter().map(|w| w / total));
-        }
-        Ok(())
+    pub fn particles(&self) -> &Particles {
+        &self.particles
     }
 }
 
 impl<const D: usize, K: Kernel, T: Twist<D>> Step<D> for TwistedSmc<K, T> {
-    type Memory = Particles<D>;
+    type Memory = TwistedParticles<D>;
 
     fn step(
         &self,
         x: Tensor<D>,
         mv: Move,
         context: &mut StepContext<'_, D>,
-        memory: &mut Particles<D>,
+        memory: &mut TwistedParticles<D>,
     ) -> Result<State<D>, StepError> {
-        let (level, transition) = (mv.from, self.transition(mv)?);
-        let twisted = |x, level| Twisted::new(context.denoiser, &self.twist, x, level);
-        if memory.here.is_none() {
-            let here = twisted(x.clone(), level)?;
-            memory.log_weights = here.log.clone();
-            memory.here = Some(here);
-            memory.weigh(self.particles)?;
-        }
-        let chosen = self.resample(memory, &x, &mut *context.noise, false);
-        let select = |x: Tensor<D>| x.select(0, chosen.clone());
-        let Some(here) = memory.here.take() else {
-            unreachable!("it was set above")
+        let (level, transition) = (mv.from, noisy_transition(&self.kernel, mv)?);
+        let particles = &mut memory.particles;
+        let here = match memory.here.take() {
+            Some(here) => here,
+            None => {
+                let here = Twisted::new(context.denoiser, &self.twist, x.clone(), level)?;
+                particles.weigh(&here.log, self.swarm)?;
+                here
+            }
         };
-        let (clean, score) = (select(here.clean), select(here.score));
-        let mut x = select(x) * transition.state + clean.clone() * transition.clean;
-        let mut ratio = vec![0.0; memory.log_weights.len()];
+        let chosen = particles.resample(self.swarm, &x, &mut *context.noise, false);
+        let clean = select(here.clean, &chosen);
+        let mut x = select(x, &chosen) * transition.state + clean.clone() * transition.clean;
+        let mut ratio = vec![0.0; chosen.len()];
         // A move without noise is deterministic, so it is not guided.
         if transition.noise > 0.0 {
             let scale = level.sigma().powi(2) / level.alpha() * transition.clean / transition.noise;
-            let shift = score * scale;
+            let shift = select(here.score, &chosen) * scale;
             let z = context.noise.increment(mv, &x);
             // log p − log q = ½ ‖z‖² − ½ ‖z + shift‖²
             let log = (z.clone() + shift.clone() * 0.5) * shift.clone() * -1.0;
@@ -232,21 +161,21 @@ impl<const D: usize, K: Kernel, T: Twist<D>> Step<D> for TwistedSmc<K, T> {
             x = x + (z + shift) * transition.noise;
         }
         let next = Twisted::new(context.denoiser, &self.twist, x.clone(), mv.to)?;
-        for (i, log) in memory.log_weights.iter_mut().enumerate() {
-            *log += ratio[i] + next.log[i] - here.log[i];
+        for (i, log) in ratio.iter_mut().enumerate() {
+            *log += next.log[i] - here.log[chosen[i]];
         }
+        particles.weigh(&ratio, self.swarm)?;
         memory.here = Some(next);
-        memory.weigh(self.particles)?;
         if mv.to.sigma() == 0.0 {
-            let chosen = self.resample(memory, &x, &mut *context.noise, true);
-            x = x.select(0, chosen);
+            let chosen = particles.resample(self.swarm, &x, &mut *context.noise, true);
+            x = select(x, &chosen);
         }
         Ok(State::new(mv.to, x, Some(clean)))
     }
 
     fn check(&self, mv: Move) -> Result<(), StepError> {
         mv.from.require_signal()?;
-        self.transition(mv)?;
+        noisy_transition(&self.kernel, mv)?;
         Ok(())
     }
 
@@ -256,27 +185,9 @@ impl<const D: usize, K: Kernel, T: Twist<D>> Step<D> for TwistedSmc<K, T> {
     }
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
-        let (count, expected) = (self.particles, "a divisor of the batch");
-        let whole = shape[0].is_multiple_of(count);
-        ParameterError::require(whole, "the number of particles", expected, count as f64)?;
+        self.swarm.accepts(shape[0])?;
         self.twist.accepts(shape)
     }
-}
-
-/// Systematic resampling: as many indices as weights, each in proportion to its weight.
-fn systematic(weights: &[f64], uniform: f64) -> Vec<usize> {
-    let count = weights.len();
-    let (mut sum, mut picked) = (0.0, Vec::with_capacity(count));
-    for (i, weight) in weights.iter().enumerate() {
-        sum += weight;
-        while picked.len() < count && (picked.len() as f64 + uniform) / (count as f64) < sum {
-            picked.push(i);
-        }
-    }
-    // Places left empty by rounding go to the last particle with a positive weight.
-    let last = weights.iter().rposition(|weight| *weight > 0.0);
-    picked.resize(count, last.unwrap_or(count - 1));
-    picked
 }
 
 /// The twisting function at a batch of states.
@@ -311,8 +222,4 @@ impl<const D: usize> Twisted<D> {
             log: host(log),
         })
     }
-}
-
-fn host(x: Tensor<1>) -> Vec<f64> {
-    x.into_data().iter::<f64>().collect()
 }
