@@ -9,7 +9,6 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tweedie::core::{Interpolation, Resize, StaticClip};
-use tweedie::image::{PHOTOS, load};
 use tweedie::inverse::baseline::{TotalVariation, wiener};
 use tweedie::inverse::measurement::{LinearGaussian, Measurement};
 use tweedie::inverse::noise::GaussianNoise;
@@ -20,8 +19,8 @@ use tweedie::inverse::posterior::{DiffPir, Dpir};
 use tweedie::math::{Chain, Renoise, Schedule};
 use tweedie::metrics::{Lpips, Ssim, psnr};
 use tweedie::prelude::*;
-use tweedie_examples::finish;
 use tweedie_examples::restoration::Prior;
+use tweedie_examples::{finish, photograph};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -103,7 +102,7 @@ fn damages(size: [usize; 2]) -> Result<Vec<Damage>, Box<dyn Error>> {
 
 fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let device = Device::default();
-    let truth = photo(&arguments.image, &device)?;
+    let truth = photograph(&arguments.image, &device)?;
     let [_, channels, h, w] = truth.dims();
     if channels != 3 || h < 16 || w < 16 {
         return Err(format!(
@@ -269,12 +268,5 @@ impl Scores {
         let bicubic = Resize::new(Interpolation::Bicubic);
         let enlarge = Separable::resize(bicubic, [rows, columns], [h, w])?;
         Ok(enlarge.apply(m.y.clone()).clamp(-1.0, 1.0))
-    }
-}
-
-fn photo(name: &str, device: &Device) -> Result<Tensor<4>, Box<dyn Error>> {
-    match PHOTOS.iter().position(|photo| *photo == name) {
-        Some(i) => Ok(Images::photos()?.select(&[i], ValueRange::Signed, device)),
-        None => Ok(load(name, ValueRange::Signed, device)?),
     }
 }

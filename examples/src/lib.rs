@@ -1,4 +1,4 @@
-//! Code shared by the example programs: error exits, and a prior with a closed form.
+//! Code shared by the example programs: error exits, photographs, and a prior with a closed form.
 
 pub mod lecture;
 pub mod measure;
@@ -8,6 +8,19 @@ pub mod training;
 use std::fmt::Display;
 use std::process::ExitCode;
 use tweedie::core::oracle::{Gaussian, GaussianMixture, OracleError};
+use tweedie::image::{ImageError, PHOTOS, load};
+use tweedie::prelude::*;
+
+/// A bundled photograph by its name, or one from a file, on `[−1, 1]`.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn photograph(name: &str, device: &Device) -> Result<Tensor<4>, ImageError> {
+    match PHOTOS.iter().position(|photo| *photo == name) {
+        Some(i) => Ok(Images::photos()?.select(&[i], ValueRange::Signed, device)),
+        None => load(name, ValueRange::Signed, device),
+    }
+}
 
 /// A mixture of three Gaussians in the plane.
 ///

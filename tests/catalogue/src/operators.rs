@@ -3,10 +3,10 @@
 use crate::ok;
 use tweedie_core::{Interpolation, Resize, ValueRange};
 use tweedie_inverse::operator::{
-    AnyLinear, AnyOperator, AveragePool, Basis, Bayer, Blur, ChannelMix, Channels, CircularBlur,
-    Compose, FanBeam, FourierPhase, Gamma, Identity, Jpeg, Mask, Matrix, MultiCoil, Operator,
-    OperatorError, Padding, PointSpread, RandomPhase, Reading, Sampled, Saturation, Scaled,
-    Separable, Side, Spectral, Stack, Taps, Tomography, Transform, VaryingBlur, pansharpen,
+    AnyLinear, AnyOperator, AveragePool, Basis, Bayer, BlindBlur, Blur, ChannelMix, Channels,
+    CircularBlur, Compose, FanBeam, FourierPhase, Gamma, Identity, Jpeg, Mask, Matrix, MultiCoil,
+    Operator, OperatorError, Padding, PointSpread, RandomPhase, Reading, Sampled, Saturation,
+    Scaled, Separable, Side, Spectral, Stack, Taps, Tomography, Transform, VaryingBlur, pansharpen,
 };
 
 /// A linear operator with the shape of its signals.
@@ -211,6 +211,7 @@ pub fn nonlinear_operators() -> Vec<NonlinearCase> {
             ok(Jpeg::new(75, ValueRange::Signed)).into(),
             [1, 1, 8, 8],
         ),
+        ("blind blur", ok(BlindBlur::new(3)).into(), [2, 3, 6, 5]),
     ]
 }
 

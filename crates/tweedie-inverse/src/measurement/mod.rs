@@ -2,6 +2,7 @@
 
 mod any;
 mod reverse;
+mod unknown_noise;
 
 use crate::noise::{GaussianNoise, NoiseModel};
 use crate::operator::adjoint::check_adjoint;
@@ -12,6 +13,7 @@ use burn::tensor::Tensor;
 use tweedie_core::{InputError, Noise};
 
 pub use any::{AnyMeasurement, MeasurementError};
+pub use unknown_noise::UnknownNoise;
 
 /// A log-likelihood of clean signals: a measurement, a classifier or a constraint.
 pub trait Likelihood<const D: usize> {

@@ -9,12 +9,15 @@
 //! | [`GammaNoise`], [`RicianNoise`] | speckle; magnitudes of complex values |
 //! | [`SaltAndPepper`], [`QuantisationNoise`] | impulses; rounding |
 //! | [`InRange`] | any of them, with parameters stated in another range of values |
+//!
+//! [`estimate_sigma`] and [`estimate_camera_noise`] find the parameters of an image's noise.
 
 #[macro_use]
 mod any;
 
 mod approximate_poisson;
 mod draw;
+mod estimate;
 mod gamma;
 mod gaussian;
 mod in_range;
@@ -36,6 +39,7 @@ use std::sync::Arc;
 use tweedie_core::Noise;
 
 pub use approximate_poisson::ApproximatePoissonNoise;
+pub use estimate::{CameraNoise, estimate_camera_noise, estimate_sigma};
 pub use gamma::GammaNoise;
 pub use gaussian::GaussianNoise;
 pub use in_range::InRange;

@@ -17,6 +17,7 @@
 //! | [`Scaled`] | a multiple of an operator | as that operator |
 //! | [`FourierPhase`], [`RandomPhase`] | magnitudes of complex coefficients | not linear |
 //! | [`Saturation`], [`Gamma`], [`Jpeg`] | saturation, gamma correction, compression | not linear |
+//! | [`BlindBlur`] | a convolution with a kernel that is a part of the signal | not linear |
 
 #[macro_use]
 mod any;
@@ -26,6 +27,7 @@ pub(crate) mod spectral;
 mod svd;
 
 pub(crate) mod adjoint;
+mod blind_blur;
 mod blur;
 mod channel_mix;
 mod channels;
@@ -61,6 +63,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 pub use adjoint::adjoint_gap;
+pub use blind_blur::BlindBlur;
 pub use blur::Blur;
 pub use channel_mix::ChannelMix;
 pub use channels::Channels;
@@ -145,6 +148,8 @@ operators! {
     Gamma(Gamma),
     /// JPEG compression.
     Jpeg(Jpeg),
+    /// A blur whose kernel is a part of the signal.
+    BlindBlur(BlindBlur),
     /// The composition of two operators, not both linear.
     Compose(Box<Compose<AnyOperator, AnyOperator>>),
 }

@@ -5,7 +5,10 @@ use approx::{abs_diff_eq, assert_abs_diff_eq};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use tweedie_catalogue::nonlinear_operators;
 use tweedie_core::{ValueRange, vjp};
-use tweedie_inverse::operator::{FourierPhase, Gamma, Jpeg, Operator, RandomPhase, Saturation};
+use tweedie_inverse::operator::{
+    BlindBlur, Blur, FourierPhase, Gamma, Jpeg, Operator, Padding, PointSpread, RandomPhase,
+    Saturation,
+};
 use tweedie_ops::Constant;
 
 #[test]
@@ -71,6 +74,28 @@ fn clip_and_gamma_are_their_curves() {
     {
         assert!(abs_diff_eq!(*found, expected, epsilon = 1e-12), "{found}");
     }
+}
+
+/// The kernel beside the image blurs it as a known one does.
+#[test]
+fn a_blind_blur_is_that_of_its_kernel() {
+    let kernel = PointSpread::motion(5, 0.7, 3).expect("a kernel");
+    let x = random([2, 3, 12, 17], 1, DType::F64);
+    let blind = BlindBlur::new(7).expect("a size");
+    let signal = blind.signal(x.clone(), &kernel).expect("a signal");
+    let found = blind.apply(signal.clone());
+    let known = Blur::new(kernel, Padding::Valid).apply(x.clone());
+    // The larger kernel leaves out a pixel more on each side.
+    let known = known.narrow(2, 1, 6).narrow(3, 1, 11);
+    let off = (found - known).abs().max().into_scalar::<f64>();
+    assert_abs_diff_eq!(off, 0.0, epsilon = 1e-6);
+    let off = (blind.images(signal.clone()) - x).abs().max();
+    assert_abs_diff_eq!(off.into_scalar::<f64>(), 0.0, epsilon = 0.0);
+    let sum = blind.kernels(signal).sum().into_scalar::<f64>();
+    assert_abs_diff_eq!(sum, 2.0, epsilon = 1e-5);
+    let wide = PointSpread::uniform([9, 9]).expect("a kernel");
+    let refused = blind.signal(random([1, 1, 12, 12], 1, DType::F64), &wide);
+    assert!(refused.is_err(), "a kernel larger than its corner");
 }
 
 #[test]

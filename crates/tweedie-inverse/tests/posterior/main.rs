@@ -8,6 +8,7 @@
 
 mod batch;
 mod bias;
+mod blind;
 mod blurred;
 mod exact;
 mod gamma;

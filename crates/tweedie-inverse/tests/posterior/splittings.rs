@@ -2,7 +2,7 @@
 //! Langevin dynamics has the posterior's law.
 
 use crate::{SIGMA, correlated, device, gap, inpainting, posterior};
-use approx::{abs_diff_eq, assert_abs_diff_eq};
+use approx::abs_diff_eq;
 use burn::tensor::{DType, Tensor};
 use tweedie_core::HostNoise;
 use tweedie_core::oracle::Gaussian;
