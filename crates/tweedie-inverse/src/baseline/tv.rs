@@ -78,7 +78,7 @@ impl TotalVariation {
         require("weight of the variation", self.lambda, expected, legal)?;
         let (a, y) = (problem.linear(), problem.y());
         let shape = a.input_shape(y.dims())?;
-        crate::solver::conjugate_gradient::finite(&y)?;
+        crate::solver::iterations::finite(&y)?;
         let norm = operator_norm(a, shape, &y.device())?.value;
         // ‖∇‖² ≤ 8. `norm` is a lower bound of ‖A‖, hence the factor 1.01.
         let step = 0.99 / (1.01 * norm * norm + 8.0).sqrt();

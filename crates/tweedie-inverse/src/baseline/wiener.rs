@@ -35,7 +35,7 @@ pub fn wiener(problem: &impl LinearGaussian<4>, std: f64) -> Result<Tensor<4>, S
     let sigma2 = problem.sigma().powi(2);
     let normal = |p: Tensor<4>| {
         let x = root.forward(p.clone());
-        Ok::<_, SolveError>(root.forward(a.adjoint(a.apply(x))) + p * sigma2)
+        root.forward(a.adjoint(a.apply(x))) + p * sigma2
     };
     let iterations = ConjugateGradient::default()
         .with_iterations(100)

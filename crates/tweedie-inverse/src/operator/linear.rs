@@ -1,7 +1,7 @@
 //! Linear operators.
 
 use super::{Operator, OperatorError, error};
-use crate::solver::conjugate_gradient::{finite, positive};
+use crate::solver::iterations::{finite, positive};
 use crate::solver::{ConjugateGradient, Solution, SolveError};
 use burn::tensor::Tensor;
 use std::sync::Arc;

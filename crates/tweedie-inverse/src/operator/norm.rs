@@ -1,7 +1,7 @@
 //! The norm of a linear operator, by power iteration.
 
 use super::{Linear, SolveError};
-use crate::solver::conjugate_gradient::norms;
+use crate::solver::iterations::norms;
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{HostNoise, Noise};
 

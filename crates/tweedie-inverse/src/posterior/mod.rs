@@ -47,8 +47,7 @@ mod residual_norm;
 
 use crate::measurement::{LinearGaussian, LinearMeasured, Measured};
 use crate::operator::Linear;
-use crate::solver::Solution;
-use crate::solver::conjugate_gradient::ConjugateGradient;
+use crate::solver::{ConjugateGradient, Solution};
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{DenoiseError, InputError};
 use tweedie_math::Level;

@@ -66,7 +66,7 @@ pub enum SolveError {
     },
     /// Iterations that did not converge.
     #[error(
-        "conjugate gradients: a relative residual of {residual:e} after {iterations} iterations, \
+        "not solved: a relative residual of {residual:e} after {iterations} iterations, \
          expected {tolerance:e}"
     )]
     NotConverged {

@@ -10,6 +10,7 @@ mod input;
 mod laws;
 mod nonlinear;
 mod solutions;
+mod solvers;
 mod spectral;
 
 use approx::abs_diff_eq;

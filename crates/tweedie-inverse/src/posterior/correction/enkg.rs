@@ -203,6 +203,6 @@ fn kalman(gap: Tensor<3>, seen: Tensor<3>, std: f64) -> Result<Tensor<3>, Denois
     let products = gap.matmul(across.clone());
     let gram = spread.matmul(across);
     let shift = (gram.dims()[1] - 1) as f64 * std * std;
-    let system = |w: Tensor<3>| Ok::<_, DenoiseError>(w.clone().matmul(gram.clone()) + w * shift);
+    let system = |w: Tensor<3>| w.clone().matmul(gram.clone()) + w * shift;
     accepted(early_stopping().invert(system, products))
 }

@@ -12,7 +12,7 @@
 
 use crate::measurement::{LinearGaussian, accepts_linear};
 use crate::posterior::{accepted, residual};
-use crate::solver::conjugate_gradient::ConjugateGradient;
+use crate::solver::ConjugateGradient;
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, Denoiser, InputError, linearised};
 use tweedie_math::{Level, ParameterError};
@@ -93,7 +93,7 @@ impl<const D: usize, M: Denoiser<D>, P: LinearGaussian<D>> Denoiser<D> for Mmps<
         let iterations = ConjugateGradient::default()
             .with_iterations(self.iterations)
             .with_early_stop(true);
-        let u = accepted(iterations.invert(normal, residual))?;
+        let u = accepted(iterations.try_invert(normal, Ok, residual))?;
         Ok(clean + pullback.apply(a.adjoint(u)) * scale)
     }
 
