@@ -10,7 +10,7 @@
 //! | group normalisation with scale, shifts and activation | [`group_norm`] |
 //! | `x/(1 + e⁻ˣ)` | [`silu`] |
 //! | `x W + b` for few rows | [`linear`] |
-//! | parallel projections of an image, and their transpose | [`Projector`] |
+//! | parallel and fan-beam projections of an image, cone-beam ones of a volume, their transposes | [`Projector`], [`Cone`] |
 //! | training: AdamW, averages, norms | [`adamw`], [`average`], [`scaled`], [`add_squares`] |
 //!
 //! All but the last row have gradients. On burn's CPU backend (feature `flex`) all but [`linear`]
@@ -20,6 +20,7 @@
 
 mod attention;
 mod concat_channels;
+mod cone;
 mod constant;
 mod convolution;
 #[cfg(feature = "cube")]
@@ -49,6 +50,7 @@ use burn::tensor::Tensor;
 
 pub use attention::attention;
 pub use concat_channels::concat_channels;
+pub use cone::Cone;
 pub use constant::Constant;
 pub use convolution::{ConvGeometry, conv2d};
 pub use fourier::{CircularFilter, Sign, fft2, fft2_centred};

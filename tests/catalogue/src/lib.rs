@@ -6,7 +6,7 @@
 //! | [`schedules`] | schedules, with their published parameters |
 //! | [`steps`] | steps, with the order they declare and how it is measured |
 //! | [`linear_operators`], [`spectral_operators`], [`nonlinear_operators`] | operators |
-//! | [`photo_operators`] | operators on a photograph |
+//! | [`photo_operators`], [`volume_operators`] | operators on a photograph; on volumes |
 //! | [`noise_models`] | noise models, with their moments in closed form |
 //! | [`posterior_methods`] | posterior methods, with what they wrap |
 //! | [`architectures`] | architectures of networks, small ones |
@@ -31,7 +31,7 @@ pub use architectures::{NamedArchitecture, architectures};
 pub use noise_models::{Exact, NoiseCase, noise_models};
 pub use operators::{
     LinearCase, NonlinearCase, SpectralCase, linear_operators, nonlinear_operators,
-    photo_operators, spectral_operators,
+    photo_operators, spectral_operators, volume_operators,
 };
 pub use posterior_methods::{linear_methods, methods_of_any_operator, posterior_methods};
 pub use schedules::schedules;

@@ -4,9 +4,10 @@ use crate::ok;
 use tweedie_core::{Interpolation, Resize, ValueRange};
 use tweedie_inverse::operator::{
     AnyLinear, AnyOperator, AveragePool, Basis, Bayer, BlindBlur, Blur, ChannelMix, Channels,
-    CircularBlur, Compose, FanBeam, FourierPhase, Gamma, Identity, Jpeg, Mask, Matrix, MultiCoil,
-    Operator, OperatorError, Padding, PointSpread, RandomPhase, Reading, Sampled, Saturation,
-    Scaled, Separable, Side, Spectral, Stack, Taps, Tomography, Transform, VaryingBlur, pansharpen,
+    CircularBlur, Compose, ConeBeam, FanBeam, FourierPhase, Gamma, Identity, Jpeg, Linear, Mask,
+    Matrix, MultiCoil, Operator, OperatorError, Padding, PointSpread, Ptychography, RandomPhase,
+    Reading, Sampled, Saturation, Scaled, Separable, Side, Slices, Spectral, Stack, Taps,
+    Tomography, Transform, VaryingBlur, VolumeBlur, WeightOrder, blur_in_linear_light, pansharpen,
 };
 
 /// A linear operator with the shape of its signals.
@@ -141,6 +142,8 @@ list! {
     "defocus": blur(ok(PointSpread::disc(1.5)), Padding::Zero), [1, 1, 8, 8];
     "varying blur": ok(VaryingBlur::tiles(vec![gaussian(0.5), lopsided(), gaussian(0.8),
         lopsided(), gaussian(0.6), lopsided()], [2, 3], [9, 8], Padding::Reflect)), [2, 1, 9, 8];
+    "varying blur, weights last": ok(ok(VaryingBlur::tiles(vec![gaussian(0.5), lopsided()],
+        [1, 2], [6, 5], Padding::Reflect)).with_order(WeightOrder::Last)), [2, 1, 6, 5];
     "varying blur, valid": ok(VaryingBlur::tiles(vec![lopsided(), lopsided()], [2, 1], [6, 5],
         Padding::Valid)), [1, 1, 6, 5];
     "average pooling": ok(AveragePool::new(2)), [2, 3, 8, 12];
@@ -150,6 +153,8 @@ list! {
     "tomography": ok(Tomography::half_turn([8, 7], 30)), [2, 1, 8, 7];
     "tomography of a disc": ok(ok(Tomography::new([9, 9], &[0.0, 31.0, 77.5, 120.0, 200.0]))
         .with_disc()), [1, 2, 9, 9];
+    "tomography, detectors moved": ok(ok(Tomography::half_turn([7, 8], 9))
+        .with_detector_offset(0.7)), [1, 2, 7, 8];
     "tomography, one pixel": ok(Tomography::half_turn([1, 1], 2)), [1, 1, 1, 1];
     "fan beam": ok(FanBeam::new([8, 7], 24, 12.0)), [2, 1, 8, 7];
     "fan beam, one pixel": ok(FanBeam::new([1, 1], 1, 2.0)), [1, 1, 1, 1];
@@ -212,6 +217,64 @@ pub fn nonlinear_operators() -> Vec<NonlinearCase> {
             [1, 1, 8, 8],
         ),
         ("blind blur", ok(BlindBlur::new(3)).into(), [2, 3, 6, 5]),
+        (
+            "ptychography",
+            ok(Ptychography::disc([7, 8], 4, 1.6, 2)).into(),
+            [2, 2, 7, 8],
+        ),
+        (
+            "blur in linear light",
+            ok(blur_in_linear_light(
+                gaussian(0.6),
+                Padding::Symmetric,
+                2.2,
+                ValueRange::Signed,
+            )),
+            [1, 3, 6, 5],
+        ),
+    ]
+}
+
+/// Linear operators on volumes `[batch, channels, depth, height, width]`, with the shape of a
+/// signal.
+#[must_use]
+pub fn volume_operators() -> Vec<(&'static str, Box<dyn Linear<5>>, [usize; 5])> {
+    let frame = |seed| {
+        ok(MultiCoil::ring(
+            2,
+            ok(Mask::cartesian([6, 5], 2.0, 0.2, seed)),
+            [6, 5],
+        ))
+    };
+    let wedge: Vec<f64> = (0..3 * 4 * 5).map(|i| f64::from(i * i % 17)).collect();
+    vec![
+        (
+            "slices, pooled",
+            Box::new(Slices::new(ok(AveragePool::new(2)))),
+            [2, 1, 3, 4, 6],
+        ),
+        (
+            "dynamic magnetic resonance imaging",
+            Box::new(ok(Slices::each((0..3).map(frame).collect()))),
+            [1, 2, 3, 6, 5],
+        ),
+        (
+            "blur of a volume",
+            Box::new(ok(VolumeBlur::new(&wedge, [3, 4, 5]))),
+            [2, 2, 3, 4, 5],
+        ),
+        (
+            "Gaussian blur of a volume",
+            Box::new(ok(VolumeBlur::gaussian([1.5, 0.7, 0.6], [4, 6, 5]))),
+            [1, 1, 4, 6, 5],
+        ),
+        (
+            "cone-beam tomography",
+            Box::new(ok(
+                ok(ConeBeam::new([3, 6, 5], 4, 12.0)).with_detector([5, 9])
+            )),
+            [2, 1, 3, 6, 5],
+        ),
     ]
 }
 

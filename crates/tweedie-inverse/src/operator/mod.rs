@@ -15,8 +15,11 @@
 //! | [`Matrix`] | products with a matrix | closed form up to 1,024 rows and columns; iterative above |
 //! | [`Compose`], [`Stack`] | compositions; [`pansharpen`] is one | iterative |
 //! | [`Scaled`] | a multiple of an operator | as that operator |
-//! | [`FourierPhase`], [`RandomPhase`] | magnitudes of complex coefficients | not linear |
-//! | [`Saturation`], [`Gamma`], [`Jpeg`] | saturation, gamma correction, compression | not linear |
+//! | [`Slices`] | slices of a volume or frames of a film, by any of these | iterative |
+//! | [`VolumeBlur`] | a circular convolution of a volume | closed form |
+//! | [`ConeBeam`] | sums of a volume along rays from a source | iterative |
+//! | [`FourierPhase`], [`RandomPhase`], [`Ptychography`] | magnitudes of complex coefficients | not linear |
+//! | [`Saturation`], [`Gamma`], [`Jpeg`] | saturation, gamma correction, compression; [`blur_in_linear_light`] | not linear |
 //! | [`BlindBlur`] | a convolution with a kernel that is a part of the signal | not linear |
 
 #[macro_use]
@@ -33,11 +36,13 @@ mod channel_mix;
 mod channels;
 mod circular_blur;
 mod compose;
+mod cone_beam;
 mod fan_beam;
 mod gamma;
 mod identity;
 mod jpeg;
 mod linear;
+mod linear_light;
 mod mask;
 mod matrix;
 mod mri;
@@ -47,15 +52,19 @@ mod pansharpen;
 mod phase;
 mod point_spread;
 mod pool;
+mod ptychography;
 mod resample;
 mod sampled;
 mod saturation;
 mod scaled;
 mod separable;
+mod slices;
 mod stack;
 mod tomography;
 mod transform;
 mod varying_blur;
+mod volume_blur;
+mod zernike;
 
 use crate::solver::{ConjugateGradient, Solution, SolveError};
 use burn::tensor::Tensor;
@@ -69,12 +78,14 @@ pub use channel_mix::ChannelMix;
 pub use channels::Channels;
 pub use circular_blur::CircularBlur;
 pub use compose::Compose;
+pub use cone_beam::ConeBeam;
 pub use error::OperatorError;
 pub use fan_beam::FanBeam;
 pub use gamma::Gamma;
 pub use identity::Identity;
 pub use jpeg::Jpeg;
 pub use linear::Linear;
+pub use linear_light::blur_in_linear_light;
 pub(crate) use mask::unit;
 pub use mask::{Bayer, Mask, Side};
 pub use matrix::Matrix;
@@ -85,16 +96,19 @@ pub use pansharpen::pansharpen;
 pub use phase::{FourierPhase, RandomPhase, Reading};
 pub use point_spread::PointSpread;
 pub use pool::AveragePool;
+pub use ptychography::Ptychography;
 pub use resample::Taps;
 pub use sampled::Sampled;
 pub use saturation::Saturation;
 pub use scaled::Scaled;
 pub use separable::Separable;
+pub use slices::Slices;
 pub use spectral::Spectral;
 pub use stack::Stack;
 pub use tomography::Tomography;
 pub use transform::{Basis, Transform};
-pub use varying_blur::VaryingBlur;
+pub use varying_blur::{VaryingBlur, WeightOrder};
+pub use volume_blur::VolumeBlur;
 
 linear_operators! {
     /// The identity, for denoising.
@@ -144,6 +158,8 @@ operators! {
     RandomPhase(RandomPhase),
     /// A sensor that saturates.
     Saturation(Saturation),
+    /// Magnitudes of the Fourier transforms of overlapping parts.
+    Ptychography(Ptychography),
     /// A power law, `x^γ`.
     Gamma(Gamma),
     /// JPEG compression.

@@ -26,7 +26,7 @@ pub enum Reading {
 }
 
 impl Reading {
-    fn of(self, re: Tensor<4>, im: Tensor<4>) -> Tensor<4> {
+    pub(super) fn of(self, re: Tensor<4>, im: Tensor<4>) -> Tensor<4> {
         let intensity = re.square() + im.square();
         match self {
             // Adding the smallest positive normal number makes the gradient at 0 finite.

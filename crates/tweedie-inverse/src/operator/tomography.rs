@@ -45,6 +45,7 @@ struct TomographyRecipe {
     angles: Vec<f64>,
     detectors: usize,
     centre: [f64; 2],
+    offset: f64,
     disc: bool,
 }
 
@@ -82,6 +83,7 @@ impl Tomography {
             angles: degrees.iter().map(|angle| angle.to_radians()).collect(),
             detectors: (size[0] as f64).hypot(size[1] as f64).ceil() as usize,
             centre: size.map(|n| (n as f64 - 1.0) / 2.0),
+            offset: 0.0,
             disc: false,
         })
     }
@@ -123,6 +125,19 @@ impl Tomography {
         })
     }
 
+    /// Moves the detectors by `offset` pixels, as where the axis of rotation does not project onto
+    /// their middle. [`filtered_back_projection`](Self::filtered_back_projection) takes it into
+    /// account.
+    ///
+    /// # Errors
+    /// [`OperatorError::Parameter`] for an offset that is not finite.
+    pub fn with_detector_offset(self, offset: f64) -> Result<Self, OperatorError> {
+        Self::of(TomographyRecipe {
+            offset,
+            ..self.recipe
+        })
+    }
+
     fn of(recipe: TomographyRecipe) -> Result<Self, OperatorError> {
         let ([h, w], count) = (recipe.size, recipe.angles.len());
         pixels([h, w])?;
@@ -137,6 +152,8 @@ impl Tomography {
         for place in recipe.centre {
             require("centre", place, "finite", place.is_finite())?;
         }
+        let offset = recipe.offset;
+        require("detector offset", offset, "finite", offset.is_finite())?;
         for &angle in &recipe.angles {
             require("angle", angle, "finite", angle.is_finite())?;
         }
@@ -150,7 +167,8 @@ impl Tomography {
             })
         });
         Ok(Self {
-            projector: Projector::new(recipe.size, &recipe.angles, recipe.detectors, recipe.centre),
+            projector: Projector::new(recipe.size, &recipe.angles, recipe.detectors, recipe.centre)
+                .with_offset(offset),
             disc,
             ramp: ramp(recipe.detectors),
             recipe,

@@ -1,6 +1,7 @@
 //! Spatially varying blur: one kernel per tile, interpolated between tiles.
 //!
-//! `y = Σ_k h_k ∗ (w_k ∘ x)` with weights `w_k` of sum 1 in every pixel.
+//! `y = Σ_k h_k ∗ (w_k ∘ x)` with weights `w_k` of sum 1 in every pixel. Or the weights come last,
+//! `y = Σ_k w_k ∘ (h_k ∗ x)` ([`WeightOrder`]): then a flat image stays flat.
 //!
 //! # Reference
 //! Nagy and O'Leary 1998, "Restoring images degraded by spatially variant blur".
@@ -10,6 +11,17 @@ use super::{Blur, Linear, Operator, Padding, PointSpread};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use tweedie_ops::Constant;
+
+/// Whether the weights of a [`VaryingBlur`] come before the convolutions or after them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightOrder {
+    /// `Σ_k h_k ∗ (w_k ∘ x)`: a source of light spreads by the kernel of its own place.
+    #[default]
+    First,
+    /// `Σ_k w_k ∘ (h_k ∗ x)`: a detector's pixel collects by the kernel of its own place.
+    Last,
+}
 
 /// A blur of images of one size by a grid of kernels.
 ///
@@ -30,9 +42,14 @@ pub struct VaryingBlur {
     blurs: Vec<Blur>,
     /// `[kernels, 1, h, w]`.
     weights: Constant<4>,
+    order: WeightOrder,
 }
 
-checked!(VaryingBlur { blurs: Vec<Blur>, weights: Constant<4> } by VaryingBlur::of);
+checked!(VaryingBlur {
+    blurs: Vec<Blur>,
+    weights: Constant<4>,
+    order: WeightOrder
+} by VaryingBlur::of);
 
 impl VaryingBlur {
     /// A grid of `tiles` (rows, columns) over images of `size`, with kernels in row-major order.
@@ -75,10 +92,24 @@ impl VaryingBlur {
         Self::of(
             blurs.collect(),
             Constant::new(weights.collect(), [count, 1, h, w]),
+            WeightOrder::First,
         )
     }
 
-    fn of(blurs: Vec<Blur>, weights: Constant<4>) -> Result<Self, OperatorError> {
+    /// Sets whether the weights come before the convolutions or after them.
+    ///
+    /// # Errors
+    /// [`OperatorError::Edge`] for weights that come last with [`Padding::Valid`], where the images
+    /// shrink.
+    pub fn with_order(self, order: WeightOrder) -> Result<Self, OperatorError> {
+        Self::of(self.blurs, self.weights, order)
+    }
+
+    fn of(
+        blurs: Vec<Blur>,
+        weights: Constant<4>,
+        order: WeightOrder,
+    ) -> Result<Self, OperatorError> {
         let [count, one, h, w] = weights.shape();
         require("number of tiles", count as f64, "at least 1", count > 0)?;
         require("number of channels of a weight", one as f64, "1", one == 1)?;
@@ -101,7 +132,17 @@ impl VaryingBlur {
                 same,
             )?;
         }
-        Ok(Self { blurs, weights })
+        if order == WeightOrder::Last && [rows, columns] != [h, w] {
+            return Err(OperatorError::Edge {
+                operator: "a varying blur with weights that come last",
+                found: Padding::Valid,
+            });
+        }
+        Ok(Self {
+            blurs,
+            weights,
+            order,
+        })
     }
 
     fn size(&self) -> [usize; 2] {
@@ -130,7 +171,10 @@ impl Operator<4> for VaryingBlur {
     }
 
     fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
-        self.sum(|blur, k| blur.apply_unchecked(x.clone() * self.weight(k, &x)))
+        self.sum(|blur, k| match self.order {
+            WeightOrder::First => blur.apply_unchecked(x.clone() * self.weight(k, &x)),
+            WeightOrder::Last => blur.apply_unchecked(x.clone()) * self.weight(k, &x),
+        })
     }
 }
 
@@ -142,6 +186,9 @@ impl Linear<4> for VaryingBlur {
     }
 
     fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
-        self.sum(|blur, k| blur.adjoint_unchecked(y.clone()) * self.weight(k, &y))
+        self.sum(|blur, k| match self.order {
+            WeightOrder::First => blur.adjoint_unchecked(y.clone()) * self.weight(k, &y),
+            WeightOrder::Last => blur.adjoint_unchecked(y.clone() * self.weight(k, &y)),
+        })
     }
 }

@@ -12,6 +12,7 @@ mod nonlinear;
 mod solutions;
 mod solvers;
 mod spectral;
+mod volumes;
 
 use approx::abs_diff_eq;
 use burn::tensor::{DType, Device, Tensor};

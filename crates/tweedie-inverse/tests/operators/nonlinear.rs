@@ -15,7 +15,7 @@ use tweedie_ops::Constant;
 fn gradients_are_those_of_differences() {
     for (name, a, shape) in nonlinear_operators() {
         // JPEG rounds; its straight-through gradient is tested below.
-        if matches!(a.kind(), "Jpeg" | "Compose") {
+        if name.contains("JPEG") {
             continue;
         }
         let x = random(shape, 1, DType::F64) * 0.2;

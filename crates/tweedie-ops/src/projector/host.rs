@@ -110,7 +110,7 @@ impl Geometry {
     #[inline]
     fn ray(&self, s: usize, angle: usize) -> ((f64, f64), f64) {
         let (cos, sin) = self.directions[angle];
-        let place = s as f64 - (self.detectors as f64 - 1.0) / 2.0;
+        let place = s as f64 - (self.detectors as f64 - 1.0) / 2.0 + self.offset;
         match self.fan {
             None => ((cos, sin), place),
             Some(fan) => {

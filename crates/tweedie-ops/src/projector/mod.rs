@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 ///
 /// for `t = 0 … n − 1`, interpolated bilinearly, 0 outside of the image.
 ///
-/// Rays are parallel or a fan. With `S` detectors and `c = (S − 1)/2`, parallel ones have `φ = θ`,
+/// Rays are parallel or a fan. With `S` detectors and `c = (S − 1)/2 − offset`, parallel ones have `φ = θ`,
 /// `u = s − c` for detector `s` at angle `θ`, and `n = S`; at `θ = 0` a detector sums a column. In
 /// a fan they come from a source at the distance `R` from the centre, in equal angles: `φ = θ + γ`
 /// and `u = R sin γ` with `γ = (s − c) Δγ`, and `n` is the diagonal of the image, rounded up.
@@ -41,6 +41,8 @@ struct Geometry {
     /// The number of samples along a ray.
     samples: usize,
     centre: [f64; 2],
+    /// How far the detectors are moved, in detectors.
+    offset: f64,
     /// The rays of a fan; parallel ones otherwise.
     fan: Option<Fan>,
     /// `s − c` and `t − c` of every sample, for devices without a host kernel.
@@ -58,12 +60,15 @@ impl Geometry {
     fn grid(&self) -> &[Constant<2>; 2] {
         self.grid.get_or_init(|| {
             let (n, count) = (self.samples, self.detectors * self.samples);
-            let grid = |length: usize, place: fn(usize, usize) -> usize| {
-                let shift = (length as f64 - 1.0) / 2.0;
+            let grid = |length: usize, offset: f64, place: fn(usize, usize) -> usize| {
+                let shift = (length as f64 - 1.0) / 2.0 - offset;
                 let values = (0..count).map(|i| place(i, n) as f64 - shift);
                 Constant::new(values.collect(), [1, count])
             };
-            [grid(self.detectors, |i, n| i / n), grid(n, |i, n| i % n)]
+            [
+                grid(self.detectors, self.offset, |i, n| i / n),
+                grid(n, 0.0, |i, n| i % n),
+            ]
         })
     }
 }
@@ -122,7 +127,29 @@ impl Projector {
             detectors,
             samples,
             centre,
+            offset: 0.0,
             fan,
+            grid: OnceLock::new(),
+        }))
+    }
+
+    /// Moves the detectors by `offset` of them, as where the axis of rotation does not project onto
+    /// their middle.
+    ///
+    /// # Panics
+    /// If the offset is not finite.
+    #[must_use]
+    pub fn with_offset(self, offset: f64) -> Self {
+        assert!(offset.is_finite(), "projector: an offset of {offset}");
+        let geometry = &*self.0;
+        Self(Arc::new(Geometry {
+            size: geometry.size,
+            directions: geometry.directions.clone(),
+            detectors: geometry.detectors,
+            samples: geometry.samples,
+            centre: geometry.centre,
+            offset,
+            fan: geometry.fan,
             grid: OnceLock::new(),
         }))
     }
@@ -181,7 +208,11 @@ mod tests {
                 let centre = size.map(|n| (n as f64 - 1.0) / 2.0);
                 let parallel = Projector::new(size, &angles, n, centre);
                 let fan = Projector::fan(size, &angles, n, 9.0, 0.07);
-                for projector in [parallel, fan] {
+                let moved = [
+                    parallel.clone().with_offset(0.4),
+                    fan.clone().with_offset(-1.3),
+                ];
+                for projector in [parallel, fan].into_iter().chain(moved) {
                     let x = random([2, 3, size[0], size[1]], dtype);
                     let y = random([2, 3, n, angles.len()], dtype);
                     let far = |a: Tensor<4>, b: Tensor<4>| (a - b).abs().max().into_scalar::<f64>();
