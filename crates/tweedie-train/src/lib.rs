@@ -14,7 +14,8 @@
 //! | [`LossAware`]: noise levels drawn by their loss | `loss_aware.rs` |
 //! | [`LearnedWeight`]: noise levels with learned weights | `learned_weight.rs` |
 //! | [`CorruptionMatching`]: the score of data under any corruption | `corruption.rs` |
-//! | [`Sure`], [`Recorrupted`]: the loss of a denoiser that sees noisy data only | `sure.rs`, `recorrupted.rs` |
+//! | [`Sure`], [`Recorrupted`], [`Noise2Noise`]: the loss of a denoiser that sees noisy data only | `sure.rs`, `recorrupted.rs`, `noise2noise.rs` |
+//! | [`Splitting`], [`Equivariant`]: that of a reconstruction that sees incomplete data only | `splitting.rs`, `equivariant.rs` |
 //! | [`Elbo`]: the loss of a variational autoencoder | `elbo.rs` |
 //! | [`Trainer`]: the training loop | `trainer.rs` |
 //! | [`Group`]: several processes that train together | `group.rs` |
@@ -74,6 +75,7 @@ mod data;
 mod derive_condition;
 mod elbo;
 mod ema;
+mod equivariant;
 mod gathered;
 mod gradients;
 mod group;
@@ -84,6 +86,7 @@ mod learned_weight;
 mod learning_rate;
 mod loss_aware;
 mod mixed_precision;
+mod noise2noise;
 mod objective;
 mod own_part;
 mod post_hoc;
@@ -97,6 +100,7 @@ mod score_matching;
 mod self_conditioning;
 mod settings;
 mod shuffle;
+mod splitting;
 mod sure;
 mod train_error;
 mod trainer;
@@ -109,6 +113,7 @@ pub use data::{Batch, DropCondition, ExampleError, Examples, FnExamples, Paired,
 pub use derive_condition::DeriveCondition;
 pub use elbo::Elbo;
 pub use ema::{Ema, EmaDecay, EmaWarmup};
+pub use equivariant::Equivariant;
 pub use group::{Alone, Group, GroupError};
 pub use held_out::HeldOut;
 pub use hybrid::Hybrid;
@@ -116,6 +121,7 @@ pub use learned_weight::{LearnedWeight, Weighted};
 pub use learning_rate::{Decay, LearningRate};
 pub use loss_aware::LossAware;
 pub use mixed_precision::MixedPrecision;
+pub use noise2noise::Noise2Noise;
 pub use objective::{Draws, Loss, Losses, Objective};
 pub use post_hoc::{Profile, post_hoc_average, post_hoc_weights};
 pub use progress::ProgressLine;
@@ -128,6 +134,7 @@ pub use score_matching::{Distance, ScoreMatching};
 pub use self_conditioning::SelfConditioning;
 pub use settings::TrainSettings;
 pub use shuffle::Shuffle;
+pub use splitting::Splitting;
 pub use sure::Sure;
 pub use train_error::TrainError;
 pub use trainer::{Report, Trainer};
