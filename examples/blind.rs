@@ -2,21 +2,31 @@
 //!
 //! A state holds the image and the kernel side by side. Its prior is the product of the two that
 //! come with the repository, of patches of photographs and of motion kernels, and the measurement
-//! is the convolution of both. Any method for nonlinear operators then restores both together.
+//! is the convolution of both. Any method for nonlinear operators then draws both together.
+//!
+//! From the kernel that agrees best with those of the other draws, expectation maximisation goes
+//! on: DiffPIR draws images with the present kernel, and the next kernel is the one with which all
+//! draws fit best. With the last one, DPIR restores the image.
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tweedie::core::{Corner, Product};
+use tweedie::core::{Corner, Product, vjp};
 use tweedie::image::Npz;
-use tweedie::inverse::measurement::Measurement;
+use tweedie::inverse::measurement::{Likelihood, Measurement};
 use tweedie::inverse::noise::GaussianNoise;
-use tweedie::inverse::operator::{AnyOperator, BlindBlur, Operator, PointSpread};
+use tweedie::inverse::operator::{
+    AnyOperator, BlindBlur, Blur, Operator, OperatorError, Padding, PointSpread,
+};
+use tweedie::inverse::posterior::{DiffPir, Dpir};
+use tweedie::math::Renoise;
 use tweedie::metrics::psnr;
+use tweedie::models::Ffdnet;
 use tweedie::prelude::*;
 use tweedie_catalogue::{Setup, methods_of_any_operator};
+use tweedie_examples::blind::{KERNEL, PATCH, aligned, centred, enlarged, framed, likeness};
 use tweedie_examples::restoration::walk;
 use tweedie_examples::{finish, photograph};
 
@@ -27,10 +37,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 struct Arguments {
     /// One of the bundled photographs, or a PNG or JPEG file in colour
-    #[arg(default_value = "chelsea")]
+    #[arg(default_value = "astronaut")]
     image: String,
     /// The upper-left corner of the patch of 64×64 pixels
-    #[arg(long, num_args = 2, default_values_t = [96, 160])]
+    #[arg(long, num_args = 2, default_values_t = [100, 20])]
     corner: Vec<usize>,
     /// Pixels of the photograph for a pixel of the patch
     #[arg(long, default_value_t = 2)]
@@ -45,17 +55,20 @@ struct Arguments {
     #[arg(long, default_value_t = 0.02)]
     sigma: f64,
     /// The posterior method
-    #[arg(long, value_parser = PossibleValuesParser::new(ids()), default_value = "dps")]
+    #[arg(long, value_parser = PossibleValuesParser::new(ids()), default_value = "daps-langevin")]
     method: String,
     /// The strength of the method
     #[arg(long)]
     strength: Option<f64>,
     /// Steps of each chain
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 100)]
     steps: usize,
     /// Draws
     #[arg(long, default_value_t = 4)]
     draws: usize,
+    /// Rounds of expectation maximisation after the joint draws
+    #[arg(long, default_value_t = 6)]
+    rounds: usize,
     /// The prior of kernels
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/kernels"))]
     kernels: PathBuf,
@@ -70,10 +83,6 @@ struct Arguments {
     seed: u64,
 }
 
-/// The height and width of a patch.
-const PATCH: usize = 64;
-/// The height and width of the corner that holds a kernel.
-const KERNEL: usize = 16;
 /// Kernels in the training set.
 const TRAINED: u64 = 20_000;
 
@@ -104,9 +113,83 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 
     let images = Model::open(concat!(env!("CARGO_MANIFEST_DIR"), "/photos"), &device)?;
     let kernels = Model::open(&arguments.kernels, &device)?;
-    let prior = Product::new(images, 3, Corner::new(kernels, [KERNEL, KERNEL])?)?;
+    let prior = Product::new(&images, 3, Corner::new(kernels, [KERNEL, KERNEL])?)?;
     let drawn = draw(arguments, &prior, &measured, &mut noise)?;
-    report(arguments, operator, &measured, &truth, drawn)
+    let known = operator.kernels(truth.clone());
+    let found = operator.kernels(drawn.clone()).split(1, 0);
+    let found: Vec<Tensor<4>> = found.iter().map(centred).collect();
+    let agreement =
+        |kernel: &Tensor<4>| -> f64 { found.iter().map(|other| likeness(other, kernel)).sum() };
+    let mut order: Vec<usize> = (0..found.len()).collect();
+    order.sort_by(|a, b| agreement(&found[*b]).total_cmp(&agreement(&found[*a])));
+    let mut kernel = found[order[0]].clone();
+    println!(
+        "the kernel of draw {}: {:.3}",
+        order[0],
+        likeness(&known, &kernel)
+    );
+    for round in 1..=arguments.rounds {
+        let draws = draw_with(&images, &kernel, &measured, arguments.draws, &mut noise)?;
+        kernel = centred(&fitted(&draws, &measured, &kernel)?);
+        println!("round {round}: {:.3}", likeness(&known, &kernel));
+    }
+    report(arguments, operator, &measured, &truth, drawn, &kernel)
+}
+
+/// Draws images from the posterior with a known kernel, by DiffPIR.
+fn draw_with(
+    prior: &Model,
+    kernel: &Tensor<4>,
+    measured: &Measurement<4, AnyOperator, GaussianNoise>,
+    count: usize,
+    noise: &mut HostNoise,
+) -> Result<Tensor<4>, Box<dyn Error>> {
+    let known = Measurement::new(blur(kernel)?, measured.noise, measured.y.clone());
+    let path = LevelPath::karras(Cosine::default(), Span::new(0.98, 2e-3), 30, 7.0)?;
+    let sampler = Sampler::new(Renoise::new(0.3)?, path.then_clean());
+    let guided = DiffPir::new(prior, &known);
+    let shape = [count, 3, PATCH, PATCH];
+    let x = sampler.start(shape, &Device::default(), noise)?;
+    walk(&sampler, "drawing", &guided, x, noise)
+}
+
+/// The kernel with which the draws fit best, by 150 steps of Adam from a kernel.
+fn fitted(
+    draws: &Tensor<4>,
+    measured: &Measurement<4, AnyOperator, GaussianNoise>,
+    kernel: &Tensor<4>,
+) -> Result<Tensor<4>, Box<dyn Error>> {
+    let operator = BlindBlur::new(KERNEL)?;
+    let images = draws.clone();
+    let values: Vec<f64> = kernel.to_data().iter::<f64>().collect();
+    let spread = PointSpread::new(values, [KERNEL, KERNEL])?;
+    let mut u = operator.signal(images.clone().narrow(0, 0, 1), &spread)?;
+    u = u.narrow(1, 3, 1);
+    let count = draws.dims()[0];
+    let (mut first, mut second) = (u.zeros_like(), u.zeros_like());
+    for step in 1..=150 {
+        let (value, pullback) = vjp(u.clone(), |u| {
+            let all = u.expand([count, 1, PATCH, PATCH]);
+            let signals = Tensor::cat(vec![images.clone(), all], 1);
+            measured.log_likelihood(signals)
+        });
+        let slope = pullback.apply(value.ones_like());
+        first = first * 0.9 + slope.clone() * 0.1;
+        second = second * 0.99 + slope.square() * 0.01;
+        let [a, b] = [0.9_f64, 0.99].map(|beta| 1.0 / (1.0 - beta.powi(step)));
+        let move_by = first.clone() * a / ((second.clone() * b).sqrt() + 1e-8);
+        u = (u + move_by * 0.02).clamp(-1.0, 1.0);
+    }
+    Ok(operator.kernels(u.repeat_dim(1, 2)))
+}
+
+/// The convolution with a kernel, where it lies within the image.
+fn blur(kernel: &Tensor<4>) -> Result<Blur, OperatorError> {
+    let values = kernel.to_data().iter::<f64>().collect();
+    Ok(Blur::new(
+        PointSpread::new(values, [KERNEL, KERNEL])?,
+        Padding::Valid,
+    ))
 }
 
 /// Draws signals from the posterior.
@@ -151,6 +234,7 @@ fn report(
     measured: &Measurement<4, AnyOperator, GaussianNoise>,
     truth: &Tensor<4>,
     drawn: Tensor<4>,
+    kernel: &Tensor<4>,
 ) -> Result<ExitCode, Box<dyn Error>> {
     let clean = operator.images(truth.clone());
     let images = operator.images(drawn.clone());
@@ -161,28 +245,44 @@ fn report(
     let blurred = psnr(y.clone(), crop(clean.clone()), 2.0)[0];
     println!("blurred: {blurred:.2} dB");
     let fits = measured.operator.apply(drawn.clone()) - y.clone();
-    let mut labels = vec!["truth".to_owned(), "measured".to_owned()];
-    let mut top = vec![clean.clone(), framed(y, margin)];
     let known = operator.kernels(truth.clone());
-    let mut below = vec![enlarged(known.clone()), enlarged(known.clone()) * 0.0 - 1.0];
+    let best = sharpened(&known, &y, arguments.sigma)?;
+    let limit = aligned(&clean, &best);
+    println!("DPIR with the true kernel: {limit:.2} dB");
+    let last = sharpened(kernel, &y, arguments.sigma)?;
+    let end = aligned(&clean, &last);
+    println!("DPIR with the last kernel: {end:.2} dB");
+    let name = |text: &str, found: f64| format!("{text} {found:.1} dB");
+    let mut labels = vec!["truth".into(), name("blurred", blurred)];
+    labels.extend([name("known", limit), name("blind", end)]);
+    let blank = enlarged(known.clone()) * 0.0 - 1.0;
+    let mut rows = [
+        vec![clean.clone(), framed(y.clone(), margin), best, last],
+        [&known, &known, &known, kernel]
+            .map(|it| enlarged(it.clone()))
+            .to_vec(),
+        vec![blank; 4],
+    ];
     for i in 0..arguments.draws {
         let one = |x: &Tensor<4>| x.clone().narrow(0, i, 1);
-        let (found, shift) = aligned(&clean, &one(&images));
-        let kernel = operator.kernels(one(&drawn));
+        let kernel = centred(&operator.kernels(one(&drawn)));
+        let sharp = sharpened(&kernel, &y, arguments.sigma)?;
+        let found = aligned(&clean, &sharp);
         let likeness = likeness(&known, &kernel);
         let rms = one(&fits).square().mean().sqrt().into_scalar::<f64>();
         println!(
-            "draw {i}: {found:.2} dB at a shift of {shift:?}, kernel {likeness:.3}, residual {:.2} σ",
+            "draw {i}: kernel {likeness:.3}, residual {:.2} σ, DPIR with it {found:.2} dB",
             rms / arguments.sigma
         );
-        labels.push(format!("{found:.1} dB"));
-        top.push(one(&images));
-        below.push(enlarged(kernel));
+        labels.push(name(&format!("draw {i}"), found));
+        rows[0].push(sharp);
+        rows[1].push(enlarged(kernel));
+        rows[2].push(one(&images));
     }
-    let sheet = Sheet::new().with_scale(2).with_columns(labels);
-    let sheet = sheet
-        .with_row("image", Tensor::cat(top, 0), ValueRange::Signed)?
-        .with_row("kernel", Tensor::cat(below, 0), ValueRange::Signed)?;
+    let mut sheet = Sheet::new().with_scale(2).with_columns(labels);
+    for (name, row) in ["restored", "kernel", "drawn"].into_iter().zip(rows) {
+        sheet = sheet.with_row(name, Tensor::cat(row, 0), ValueRange::Signed)?;
+    }
     if let Some(folder) = arguments.out.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -217,70 +317,15 @@ fn patch(arguments: &Arguments, device: &Device) -> Result<Tensor<4>, Box<dyn Er
     Ok(patch.reshape([1, 3, PATCH, PATCH]))
 }
 
-/// A measurement with a frame of black, of the size of the image.
-fn framed(y: Tensor<4>, margin: usize) -> Tensor<4> {
-    let inner = y.dims()[2];
-    let black = Tensor::full([1, 3, PATCH, PATCH], -1.0, (&y.device(), y.dtype()));
-    let at = margin..margin + inner;
-    black.slice_assign([0..1, 0..3, at.clone(), at], y)
-}
-
-/// A kernel as an image of the size of a patch, whose largest value is white.
-fn enlarged(kernel: Tensor<4>) -> Tensor<4> {
-    let n = PATCH / KERNEL;
-    let largest = kernel
-        .clone()
-        .max()
-        .into_scalar::<f64>()
-        .max(f64::MIN_POSITIVE);
-    let wide = kernel.reshape([1, 1, KERNEL, 1, KERNEL, 1]) * (2.0 / largest) - 1.0;
-    let wide = wide.expand([1, 1, KERNEL, n, KERNEL, n]);
-    wide.reshape([1, 1, PATCH, PATCH]).repeat_dim(1, 3)
-}
-
-/// The parts of two images that overlap when the second is moved down and right by `shift`, within
-/// the area that the blur has seen.
-fn overlap(shift: [i32; 2], clean: &Tensor<4>, found: &Tensor<4>) -> [Tensor<4>; 2] {
-    let (first, length) = (KERNEL / 2 + FARTHEST, PATCH + 1 - KERNEL - 2 * FARTHEST);
-    let part = |x: &Tensor<4>, by: [i32; 2]| {
-        let at = by.map(|by| (first as i32 + by) as usize);
-        x.clone().narrow(2, at[0], length).narrow(3, at[1], length)
-    };
-    [part(clean, [0, 0]), part(found, shift)]
-}
-
-/// The largest shift of an image against a kernel shifted the other way, in pixels.
-const FARTHEST: usize = 4;
-
-/// The PSNR at the best shift: a shifted image with a kernel shifted back fits as well.
-fn aligned(clean: &Tensor<4>, found: &Tensor<4>) -> (f64, [i32; 2]) {
-    let reach = FARTHEST as i32;
-    let shifts = (-reach..=reach).flat_map(|i| (-reach..=reach).map(move |j| [i, j]));
-    let measured = shifts.map(|shift| {
-        let [clean, found] = overlap(shift, clean, found);
-        (psnr(found, clean, 2.0)[0], shift)
-    });
-    let best = measured.max_by(|a, b| a.0.total_cmp(&b.0));
-    best.unwrap_or((f64::NAN, [0, 0]))
-}
-
-/// The largest normalised correlation of two kernels over all shifts.
-fn likeness(known: &Tensor<4>, found: &Tensor<4>) -> f64 {
-    let [a, b] = [known, found].map(|k| k.to_data().iter::<f64>().collect::<Vec<_>>());
-    let norm = |k: &[f64]| k.iter().map(|v| v * v).sum::<f64>().sqrt();
-    let (n, reach) = (KERNEL as i32, KERNEL as i32 / 2);
-    let shifts = (-reach..=reach).flat_map(|i| (-reach..=reach).map(move |j| (i, j)));
-    let products = shifts.map(|(down, right)| {
-        let place = |at: i32| {
-            let (row, column) = (at / n + down, at % n + right);
-            let inside = (0..n).contains(&row) && (0..n).contains(&column);
-            inside.then_some((row * n + column) as usize)
-        };
-        let each = a.iter().enumerate();
-        each.filter_map(|(i, a)| place(i as i32).map(|j| a * b[j]))
-            .sum::<f64>()
-    });
-    products.fold(0.0, f64::max) / (norm(&a) * norm(&b))
+/// Restores the image by DPIR with a known kernel.
+fn sharpened(kernel: &Tensor<4>, y: &Tensor<4>, sigma: f64) -> Result<Tensor<4>, Box<dyn Error>> {
+    let device = Device::default();
+    let measured = Measurement::new(blur(kernel)?, GaussianNoise::new(sigma)?, y.clone());
+    let path = Dpir::<()>::path(2.0 * 49.0 / 255.0, sigma, 24)?;
+    let sampler = Sampler::new(Dpir::new(measured), path);
+    let mut noise = HostNoise::seeded(0);
+    let x = sampler.start([1, 3, PATCH, PATCH], &device, &mut noise)?;
+    Ok(sampler.sample(&Ffdnet::colour(&device), x, &mut noise)?)
 }
 
 /// Motion kernels of all lengths, as bytes of `u`.

@@ -1,5 +1,6 @@
 //! Code shared by the example programs: error exits, photographs, and a prior with a closed form.
 
+pub mod blind;
 pub mod lecture;
 pub mod measure;
 pub mod restoration;

@@ -2,7 +2,7 @@
 
 use crate::{Done, cargo};
 
-const EXAMPLES: [&str; 18] = [
+const EXAMPLES: [&str; 20] = [
     "restore -- --steps 3 --out target/restore.png",
     "restore -- --task sr2 --method mmps --sampler heun --steps 2 --out target/sr2.png",
     "restore -- --image crates/tweedie-image/data/chelsea.png --simulate --operator blur:1.6 \
@@ -10,6 +10,8 @@ const EXAMPLES: [&str; 18] = [
     "restore -- --replay target/own --out target/own-again",
     "restore -- --image crates/tweedie-image/data/astronaut.png --simulate --operator missing:50 \
      --model examples/photos --method ddnm --steps 2 --draws 1 --out target/colour",
+    "blind -- --steps 2 --draws 1 --rounds 1 --out target/blind.png",
+    "incomplete -- --digits 40 --rounds 2 --steps 2 --moves 2 --out target/incomplete",
     "coverage -- --methods ddrm --images 40 --draws 2 --steps 3 --out target/coverage.png",
     "super_resolution -- --steps 2 --out target/super-resolution.png",
     "train -- --steps 9 --enlarge 2 --dry-run",

@@ -2,8 +2,8 @@
 //! reflections.
 //!
 //! With the operator `A`, a first reconstruction `B` (`A⁺` or `Aᵀ`) and the network `D`, let
-//! `x̂ = D(B y)`. The loss is `‖A x̂ − y‖² + λ ‖T x̂ − D(B A T x̂)‖²` for a random transform `T`. The
-//! first term says nothing of what the operator does not see. The second does: a transformed
+//! `x̂ = D(B y)`. The loss is `‖A x̂ − y‖² + λ ‖T x̂ − D(B A T x̂)‖²` for a random transform `T`.
+//! The first term says nothing of what the operator does not see. The second does: a transformed
 //! reconstruction would have been measured elsewhere, and has to be found again.
 //!
 //! This determines the signal only if the network cannot represent another set of signals that the

@@ -160,7 +160,9 @@ fn equivariance_learns_what_is_never_measured() {
     let z = HostNoise::seeded(3).normal([4000, 3], &device);
     let wave = |k: usize, i: usize| match k {
         0 => 1.0,
-        _ => (std::f32::consts::TAU * i as f32 / N as f32 - (k - 1) as f32 * 1.570_796).cos(),
+        _ => (std::f32::consts::TAU * i as f32 / N as f32
+            - (k - 1) as f32 * std::f32::consts::FRAC_PI_2)
+            .cos(),
     };
     let waves: Vec<f32> = (0..3 * N).map(|i| wave(i / N, i % N)).collect();
     let x = z.matmul(Tensor::<1>::from_floats(&waves[..], &device).reshape([3, N]));

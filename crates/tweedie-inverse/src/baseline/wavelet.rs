@@ -43,8 +43,8 @@ pub struct Wavelets {
 }
 
 impl Wavelets {
-    /// Creates the method with weight `lambda` of the coefficients, in units of the image, 3 levels,
-    /// 100 iterations and 4 shifts along each axis.
+    /// Creates the method with weight `lambda` of the coefficients, in units of the image, with 3
+    /// levels, 100 iterations and 4 shifts along each axis.
     #[must_use]
     pub fn new(lambda: f64) -> Self {
         Self {

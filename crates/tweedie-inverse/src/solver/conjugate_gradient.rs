@@ -31,8 +31,8 @@ use burn::tensor::Tensor;
 /// for equations, and of `10⁻⁶` or `10⁻⁴` for pseudo-inverses.
 ///
 /// The residual is computed from the solution. Because the solution is rounded, the residual of an
-/// equation cannot fall much below `ε (‖A‖² + shift)/shift`. If the tolerance is smaller, the result
-/// is [`SolveError::NotConverged`].
+/// equation cannot fall much below `ε (‖A‖² + shift)/shift`. If the tolerance is smaller, the
+/// result is [`SolveError::NotConverged`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ConjugateGradient {
     stopping: Stopping,

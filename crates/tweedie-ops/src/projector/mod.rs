@@ -16,10 +16,11 @@ use std::sync::{Arc, OnceLock};
 ///
 /// for `t = 0 … n − 1`, interpolated bilinearly, 0 outside of the image.
 ///
-/// Rays are parallel or a fan. With `S` detectors and `c = (S − 1)/2 − offset`, parallel ones have `φ = θ`,
-/// `u = s − c` for detector `s` at angle `θ`, and `n = S`; at `θ = 0` a detector sums a column. In
-/// a fan they come from a source at the distance `R` from the centre, in equal angles: `φ = θ + γ`
-/// and `u = R sin γ` with `γ = (s − c) Δγ`, and `n` is the diagonal of the image, rounded up.
+/// Rays are parallel or a fan. With `S` detectors and `c = (S − 1)/2 − offset`, parallel ones have
+/// `φ = θ`, `u = s − c` for detector `s` at angle `θ`, and `n = S`; at `θ = 0` a detector sums a
+/// column. In a fan they come from a source at the distance `R` from the centre, in equal angles:
+/// `φ = θ + γ` and `u = R sin γ` with `γ = (s − c) Δγ`, and `n` is the diagonal of the image,
+/// rounded up.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
