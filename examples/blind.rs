@@ -104,7 +104,11 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     }
     let truth = patch(arguments, &device)?;
     let operator = BlindBlur::new(KERNEL)?;
-    let kernel = PointSpread::motion(arguments.length, arguments.intensity, arguments.seed + 1)?;
+    let kernel = PointSpread::motion(
+        arguments.length,
+        arguments.intensity,
+        arguments.seed.wrapping_add(1),
+    )?;
     let truth = operator.signal(truth, &kernel)?;
     let mut noise = HostNoise::seeded(arguments.seed);
     let sensor = GaussianNoise::new(arguments.sigma)?;
@@ -239,7 +243,8 @@ fn report(
     let clean = operator.images(truth.clone());
     let images = operator.images(drawn.clone());
     let y = measured.y.clone();
-    let margin = KERNEL / 2;
+    // The valid part begins where the kernel's last pixel is within the image.
+    let margin = KERNEL - 1 - KERNEL / 2;
     let inner = PATCH + 1 - KERNEL;
     let crop = |x: Tensor<4>| x.narrow(2, margin, inner).narrow(3, margin, inner);
     let blurred = psnr(y.clone(), crop(clean.clone()), 2.0)[0];
@@ -258,9 +263,12 @@ fn report(
     let blank = enlarged(known.clone()) * 0.0 - 1.0;
     let mut rows = [
         vec![clean.clone(), framed(y.clone(), margin), best, last],
-        [&known, &known, &known, kernel]
-            .map(|it| enlarged(it.clone()))
-            .to_vec(),
+        vec![
+            enlarged(known.clone()),
+            blank.clone(),
+            enlarged(known.clone()),
+            enlarged(kernel.clone()),
+        ],
         vec![blank; 4],
     ];
     for i in 0..arguments.draws {
@@ -298,9 +306,13 @@ fn patch(arguments: &Arguments, device: &Device) -> Result<Tensor<4>, Box<dyn Er
     let (top, left, side) = (
         arguments.corner[0],
         arguments.corner[1],
-        PATCH * arguments.shrink,
+        PATCH.saturating_mul(arguments.shrink),
     );
-    if channels != 3 || arguments.shrink == 0 || top + side > height || left + side > width {
+    if channels != 3
+        || arguments.shrink == 0
+        || top.saturating_add(side) > height
+        || left.saturating_add(side) > width
+    {
         return Err(format!(
             "{side}×{side} pixels at ({top}, {left}) of {}: {channels} channels of \
              {height}×{width} pixels",

@@ -3,8 +3,9 @@
 //!
 //! Expectation maximisation: a posterior method draws the complete digits with the present prior,
 //! and the trainer fits the next prior to the draws. No complete digit is ever seen, except to
-//! measure the result and to train the prior that it is compared with. Every round is kept in the
-//! folder `--out`, and an interrupted run continues with the last one.
+//! measure the result and to train the prior that it is compared with. Every prior is kept in the
+//! folder `--out`: an interrupted run draws again, with the same numbers, and skips the training
+//! that is done.
 //!
 //! # Reference
 //! Rozet, Andry, Lanusse & Louppe 2024, "Learning Diffusion Priors from Observations by Expectation
@@ -68,8 +69,11 @@ fn learn(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let device = Device::default();
     let all = Images::digits()?.tensor(ValueRange::Signed, &device);
     let (whole, count) = (all.dims()[0], arguments.digits);
-    if count == 0 || count >= whole || arguments.rounds == 0 {
-        return Err(format!("from 1 to {} digits, and at least a round", whole - 1).into());
+    if !(20..=whole - 20).contains(&count) || arguments.rounds == 0 {
+        return Err(format!("from 20 to {} digits, and at least a round", whole - 20).into());
+    }
+    if !(0.0..1.0).contains(&arguments.missing) {
+        return Err(format!("--missing {}: at least 0 and below 1", arguments.missing).into());
     }
     let truth = all.clone().narrow(0, 0, count);
     let held_out = all.narrow(0, count, whole - count);
@@ -93,7 +97,7 @@ fn learn(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let best = distance(&clean, &held_out, arguments)?;
     let none = {
         // Pixels of any digit, for what a prior is worth that knows nothing of shapes.
-        let mut noise = HostNoise::seeded(arguments.seed + 1);
+        let mut noise = HostNoise::seeded(arguments.seed.wrapping_add(1));
         let (variance, mean) = truth.clone().var_mean(0);
         let like = held_out.zeros_like();
         let x = noise.normal_like(&like) * variance.sqrt() + mean;
@@ -109,7 +113,7 @@ fn learn(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         if round > 1 {
             draws = draw(&prior, &measured, round, arguments)?;
         }
-        let seed = arguments.seed + round as u64;
+        let seed = arguments.seed.wrapping_add(round as u64);
         prior = fit(prior, &place, &draws, arguments.steps, seed)?;
         let found = distance(&prior, &held_out, arguments)?;
         let error = (draws.clone() - truth.clone()).square().mean();
@@ -140,11 +144,11 @@ fn measure(arguments: &Arguments, truth: &Tensor<4>) -> Result<Incomplete, Box<d
 /// The first draws: missing pixels from the normal law of the measured ones.
 fn filled(measured: &Incomplete, seed: u64) -> Tensor<4> {
     let seen = measured.operator.apply(measured.y.ones_like());
-    let count = seen.clone().sum_dim(0);
+    let count = seen.clone().sum_dim(0).clamp_min(1.0);
     let mean = measured.y.clone().sum_dim(0) / count.clone();
     let square = measured.y.clone().square().sum_dim(0) / count;
     let std = (square - mean.clone().square()).clamp_min(0.0).sqrt();
-    let mut noise = HostNoise::seeded(seed + 100);
+    let mut noise = HostNoise::seeded(seed.wrapping_add(100));
     let drawn = noise.normal_like(&measured.y) * std + mean;
     measured.y.clone() + drawn * (seen * -1.0 + 1.0)
 }
@@ -158,7 +162,7 @@ fn draw(
 ) -> Result<Tensor<4>, Box<dyn Error>> {
     let path = path(arguments.moves)?;
     let sampler = Sampler::new(Ddim::ancestral(), path);
-    let mut noise = HostNoise::seeded(arguments.seed + 1000 * round as u64);
+    let mut noise = HostNoise::seeded(arguments.seed.wrapping_add(1000 * round as u64));
     let guided = Mmps::new(prior, measured).with_iterations(1)?;
     let x = sampler.start(measured.y.dims(), &Device::default(), &mut noise)?;
     let x = walk(&sampler, "drawing", &guided, x, &mut noise)?;
@@ -212,7 +216,7 @@ fn generate(
     arguments: &Arguments,
 ) -> Result<Tensor<4>, Box<dyn Error>> {
     let sampler = Sampler::new(RungeKutta::heun(), path(20)?);
-    let mut noise = HostNoise::seeded(arguments.seed + 7);
+    let mut noise = HostNoise::seeded(arguments.seed.wrapping_add(7));
     let x = sampler.start([count, 1, 8, 8], &Device::default(), &mut noise)?;
     walk(&sampler, "generating", prior, x, &mut noise)
 }

@@ -52,8 +52,23 @@ impl<A, B> Product<A, B> {
     }
 }
 
+impl<A, B> Product<A, B> {
+    /// `Ok` for a state with channels for both parts.
+    fn wide_enough(&self, shape: &[usize]) -> Result<(), InputError> {
+        match shape.get(1) {
+            Some(&channels) if channels > self.channels => Ok(()),
+            _ => Err(InputError::Shape {
+                name: "a state of two parts",
+                found: shape.to_vec(),
+                expected: format!("more than {} channels", self.channels),
+            }),
+        }
+    }
+}
+
 impl<const D: usize, A: Denoiser<D>, B: Denoiser<D>> Denoiser<D> for Product<A, B> {
     fn denoise(&self, x: Tensor<D>, level: Level) -> Result<Tensor<D>, DenoiseError> {
+        self.wide_enough(&x.dims())?;
         let rest = x.dims()[1] - self.channels;
         let first = x.clone().narrow(1, 0, self.channels);
         let second = x.narrow(1, self.channels, rest);
@@ -69,13 +84,7 @@ impl<const D: usize, A: Denoiser<D>, B: Denoiser<D>> Denoiser<D> for Product<A, 
     }
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
-        if shape[1] <= self.channels {
-            return Err(InputError::Shape {
-                name: "a state of two parts",
-                found: shape.to_vec(),
-                expected: format!("more than {} channels", self.channels),
-            });
-        }
+        self.wide_enough(&shape)?;
         let (mut first, mut second) = (shape, shape);
         (first[1], second[1]) = (self.channels, shape[1] - self.channels);
         self.first.accepts(first)?;
@@ -105,10 +114,26 @@ impl<M> Corner<M> {
     }
 }
 
+impl<M> Corner<M> {
+    /// `Ok` for an image that contains the corner.
+    fn large_enough(&self, shape: [usize; 4]) -> Result<(), InputError> {
+        let ([_, _, height, width], [rows, columns]) = (shape, self.size);
+        match height >= rows && width >= columns {
+            true => Ok(()),
+            false => Err(InputError::Shape {
+                name: "an image with a corner",
+                found: shape.to_vec(),
+                expected: format!("[batch, channels, {rows} or more, {columns} or more]"),
+            }),
+        }
+    }
+}
+
 impl<M: Denoiser<4>> Denoiser<4> for Corner<M> {
     fn denoise(&self, x: Tensor<4>, level: Level) -> Result<Tensor<4>, DenoiseError> {
         let [batch, channels, height, width] = x.dims();
         let [rows, columns] = self.size;
+        self.large_enough(x.dims())?;
         let corner = x.narrow(2, 0, rows).narrow(3, 0, columns);
         let clean = self.inner.denoise(corner, level)?;
         let (device, dtype) = (clean.device(), clean.dtype());
@@ -129,15 +154,8 @@ impl<M: Denoiser<4>> Denoiser<4> for Corner<M> {
     }
 
     fn accepts(&self, shape: [usize; 4]) -> Result<(), InputError> {
-        let [batch, channels, height, width] = shape;
-        let [rows, columns] = self.size;
-        if height < rows || width < columns {
-            return Err(InputError::Shape {
-                name: "an image with a corner",
-                found: shape.to_vec(),
-                expected: format!("[batch, channels, {rows} or more, {columns} or more]"),
-            });
-        }
+        self.large_enough(shape)?;
+        let ([batch, channels, _, _], [rows, columns]) = (shape, self.size);
         self.inner.accepts([batch, channels, rows, columns])
     }
 }

@@ -2,8 +2,8 @@
 //! reflections.
 //!
 //! With the operator `A`, a first reconstruction `B` (`A⁺` or `Aᵀ`) and the network `D`, let
-//! `x̂ = D(B y)`. The loss is `‖A x̂ − y‖² + λ ‖T x̂ − D(B A T x̂)‖²` for a random transform `T`.
-//! The first term says nothing of what the operator does not see. The second does: a transformed
+//! `x̂ = D(B y)`. The loss is `‖A x̂ − y‖² + λ ‖T x̂ − D(B A T x̂)‖²` for a random transform `T`,
+//! with the mean over its values in place of each squared norm. The first term says nothing of what the operator does not see. The second does: a transformed
 //! reconstruction would have been measured elsewhere, and has to be found again.
 //!
 //! This determines the signal only if the network cannot represent another set of signals that the
@@ -21,7 +21,7 @@ use crate::{Batch, Draws, Loss, Losses, Objective, TrainError};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use std::fmt;
-use tweedie_core::{Denoiser, InputError, per_sample_sum};
+use tweedie_core::{DenoiseError, Denoiser, InputError, per_sample_sum};
 use tweedie_math::ParameterError;
 
 /// Equivariant imaging, for measurements by a known operator.
@@ -108,7 +108,10 @@ where
             per_sample_sum(x.square()) / values
         };
         let found = estimate(model, first, level)?;
-        let fit = mean((self.measure)(found.clone()) - y);
+        let seen = (self.measure)(found.clone());
+        DenoiseError::unless_shape("the measurement", &seen.dims(), &y.dims())
+            .map_err(|error| InputError::Refused(error.to_string()))?;
+        let fit = mean(seen - y);
         if self.weight == 0.0 {
             return Ok(Losses::new(fit));
         }
@@ -123,7 +126,8 @@ fn transformed<const D: usize>(x: Tensor<D>, uniform: &[f64]) -> Tensor<D> {
     let samples = uniform.iter().enumerate().map(|(i, &u)| {
         let mut sample = x.clone().narrow(0, i, 1);
         let mut rest = u;
-        for dim in 2.max(D - 1) - 1..D {
+        let first = if D >= 4 { D - 2 } else { D - 1 };
+        for dim in first..D {
             let n = x.dims()[dim];
             let place = rest * n as f64;
             rest = place.fract();

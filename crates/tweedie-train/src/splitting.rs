@@ -74,6 +74,8 @@ impl<const D: usize, M: Module + Denoiser<D>> Loss<M, D> for Splitting {
         draws: &mut Draws,
     ) -> Result<Losses, InputError> {
         let [values, measured] = halves(both)?;
+        // What was not measured may be NaN.
+        let values = values.mask_fill(measured.clone().equal_elem(0.0), 0.0);
         model.accepts(values.dims())?;
         // A normal value is below this threshold with the probability of hiding.
         let z = draws.normal_like(&values);

@@ -13,7 +13,7 @@
 use crate::operator::Linear;
 use crate::operator::error::{fits, require};
 use crate::solver::SolveError;
-use crate::values::finite_values;
+use crate::values::{finite_values, widened};
 use burn::tensor::Tensor;
 
 /// MLEM, and OSEM with several parts of a measurement, for operators without negative entries.
@@ -37,8 +37,8 @@ pub struct Mlem {
     background: f64,
 }
 
-/// Keeps divisions finite where nothing is expected.
-const LEAST: f64 = 1e-12;
+/// Values below this share of the largest are rounding errors of 0.
+const LEAST: f64 = 1e-6;
 
 impl Mlem {
     /// Creates the method with a number of iterations over all parts, without background.
@@ -93,16 +93,23 @@ impl Mlem {
             let least = y.clone().min().into_scalar::<f64>();
             require("count", least, "at least 0", least >= 0.0)?;
         }
-        let sensitivity: Vec<Tensor<D>> = parts
-            .iter()
-            .map(|(operator, y)| operator.adjoint(y.ones_like()))
-            .collect();
-        let mut x = sensitivity[0].ones_like();
+        // Where a part does not see the signal, its step leaves it as it is.
+        let seen = parts.iter().map(|(operator, y)| {
+            let y = widened(y.clone());
+            let all = operator.adjoint(y.ones_like());
+            let floor = all.clone().max().into_scalar::<f64>() * LEAST;
+            let unseen = all.clone().lower_equal_elem(floor);
+            (y, all.mask_fill(unseen.clone(), 1.0), unseen)
+        });
+        let seen: Vec<_> = seen.collect();
+        let mut x = seen[0].1.ones_like();
         for _ in 0..self.iterations {
-            for ((operator, y), seen) in parts.iter().zip(&sensitivity) {
+            for ((operator, _), (y, all, unseen)) in parts.iter().zip(&seen) {
                 let mean = operator.apply(x.clone()) + background;
-                let ratio = operator.adjoint(y.clone() / mean.clamp_min(LEAST));
-                x = x * ratio / seen.clone().clamp_min(LEAST);
+                let floor = mean.clone().max().into_scalar::<f64>() * LEAST;
+                let mean = mean.clamp_min(floor.max(f64::from(f32::MIN_POSITIVE)));
+                let ratio = operator.adjoint(y.clone() / mean).clamp_min(0.0) / all.clone();
+                x = x * ratio.mask_fill(unseen.clone(), 1.0);
             }
         }
         Ok(x)

@@ -1,8 +1,8 @@
 //! Sparse wavelets: `argmin ½ ‖y − A x‖² + λ ‖W x‖₁`, by FISTA.
 //!
 //! `W` is the orthonormal Haar transform over several levels. Its coarse coefficients are not
-//! penalised. With cycle spinning, the result is the mean over shifts of the image, without the
-//! blocks of one grid.
+//! penalised. With cycle spinning, the shrinkage of each iteration is averaged over shifts of the
+//! image, which removes the blocks of one grid; the iteration then no longer minimises the sum above.
 //!
 //! `x ← Wᵀ soft(W (z + τ Aᵀ (y − A z)), τ λ)`, `z = x + momentum`, with `τ = 1/‖A‖²`.
 //!
@@ -100,7 +100,11 @@ impl Wavelets {
         finite(&y)?;
         let norm = operator_norm(a, shape, &y.device())?.value;
         // The norm is approached from below.
-        let tau = 0.98 / (norm * norm).max(f64::MIN_POSITIVE);
+        let tau = if norm > 0.0 {
+            0.98 / (norm * norm)
+        } else {
+            0.0
+        };
         let mut x = a.adjoint(y.clone());
         let mut z = x.clone();
         let mut t = 1.0_f64;

@@ -45,8 +45,8 @@ impl<const D: usize, A: Operator<D>> UnknownNoise<D, A> {
     /// # Errors
     /// [`OperatorError::Value`] unless the values are finite.
     pub fn new(operator: A, y: Tensor<D>) -> Result<Self, OperatorError> {
-        finite_values("a measurement", &y)?;
         let y = operator.observed(y);
+        finite_values("a measurement", &y)?;
         Ok(Self { operator, y })
     }
 
@@ -70,15 +70,14 @@ impl<const D: usize, A: Operator<D>> Likelihood<D> for UnknownNoise<D, A> {
         let s = widened(self.log_noise(clean.clone()));
         let mean = self.operator.apply(self.signals(clean));
         let residual = widened(self.operator.observed(self.y.clone() - mean));
-        // Entries without information are 1 in this count only if they are measured.
         let ones = self.operator.observed(self.y.ones_like());
-        let count = widened(per_sample_sum(ones));
+        let count = per_sample_sum(widened(ones));
         let squares = per_sample_sum(residual.square());
         (s.clone() * count + squares * 0.5 * (s * -2.0).exp()) * -1.0
     }
 
     fn accepts(&self, mut signal: [usize; D]) -> Result<(), InputError> {
-        if signal[1] < 2 {
+        if D < 2 || signal[1] < 2 {
             return Err(InputError::Shape {
                 name: "a state with a noise level",
                 found: signal.to_vec(),

@@ -72,11 +72,11 @@ pub struct CameraNoise {
 /// ```
 ///
 /// # Errors
-/// [`OperatorError`] for images of fewer than 32×32 pixels or with values that are not finite.
+/// [`OperatorError`] for images below 64×64 pixels or with values that are not finite.
 pub fn estimate_camera_noise(images: Tensor<4>) -> Result<Vec<CameraNoise>, OperatorError> {
     let [_, _, height, width] = images.dims();
-    let (pixels, expected) = (height * width, "at least 32×32 pixels");
-    require("image's size", pixels as f64, expected, pixels >= 1024)?;
+    let least = height.min(width);
+    require("side of an image", least as f64, "at least 64", least >= 64)?;
     Ok(haar(&images)?.into_iter().map(line).collect())
 }
 
@@ -119,10 +119,10 @@ fn spread(values: impl Iterator<Item = f64>) -> f64 {
 fn line(mut pairs: Vec<(f64, f64)>) -> CameraNoise {
     const CLASSES: usize = 32;
     pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let size = (pairs.len() / CLASSES).max(1);
-    let classes: Vec<(f64, f64)> = pairs
-        .chunks(size)
-        .map(|class| {
+    let cut = |i: usize| i * pairs.len() / CLASSES;
+    let classes: Vec<(f64, f64)> = (0..CLASSES)
+        .map(|i| {
+            let class = &pairs[cut(i)..cut(i + 1)];
             let mean = class.iter().map(|(mean, _)| mean).sum::<f64>() / class.len() as f64;
             (
                 mean,
@@ -130,24 +130,56 @@ fn line(mut pairs: Vec<(f64, f64)>) -> CameraNoise {
             )
         })
         .collect();
-    // The error of a variance is in proportion to it. The floor keeps a flat class from deciding.
-    let floor = 1e-3
-        * classes
-            .iter()
-            .map(|(_, v)| *v)
-            .fold(f64::MIN_POSITIVE, f64::max);
-    let weighted = |of: &dyn Fn(f64, f64) -> f64| -> f64 {
-        let each = classes.iter().map(|&(m, v)| of(m, v) / (v + floor).powi(2));
-        each.sum()
+    let overall = classes.iter().map(|(_, v)| v).sum::<f64>() / CLASSES as f64;
+    let mut found = CameraNoise {
+        gain: 0.0,
+        sigma: overall.sqrt(),
     };
-    let total = weighted(&|_, _| 1.0);
-    let (m, v) = (weighted(&|m, _| m) / total, weighted(&|_, v| v) / total);
-    let across = weighted(&|x, y| (x - m) * (y - v));
-    let along = weighted(&|x, _| (x - m).powi(2));
-    let slope = if along > 0.0 { across / along } else { 0.0 };
-    let gain = slope.max(0.0);
-    CameraNoise {
-        gain,
-        sigma: (v - gain * m).max(0.0).sqrt(),
+    // The error of a variance is in proportion to it, as the line so far says: twice weighted.
+    for _ in 0..3 {
+        let floor = (1e-3 * overall).max(f64::MIN_POSITIVE);
+        let weight = |m: f64| (found.gain * m + found.sigma.powi(2)).max(floor).powi(-2);
+        let weighted = |of: &dyn Fn(f64, f64) -> f64| -> f64 {
+            classes.iter().map(|&(m, v)| of(m, v) * weight(m)).sum()
+        };
+        let total = weighted(&|_, _| 1.0);
+        let (m, v) = (weighted(&|m, _| m) / total, weighted(&|_, v| v) / total);
+        let across = weighted(&|x, y| (x - m) * (y - v));
+        let along = weighted(&|x, _| (x - m).powi(2));
+        let gain = if along > 0.0 {
+            (across / along).max(0.0)
+        } else {
+            0.0
+        };
+        found = CameraNoise {
+            gain,
+            sigma: (v - gain * m).max(0.0).sqrt(),
+        };
+    }
+    found
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test may stop at once")]
+mod tests {
+    use super::*;
+    use approx::assert_abs_diff_eq;
+    use burn::tensor::Device;
+    use tweedie_core::{HostNoise, Noise};
+
+    /// Sizes that the classes divide and sizes that leave a remainder.
+    #[test]
+    fn the_gain_of_a_ramp_is_found_at_any_size() {
+        for (side, room) in [(66, 0.2), (130, 0.1), (258, 0.05)] {
+            let ramp = (0..side * side).map(|i| 5.0 + 100.0 * (i % side) as f32 / side as f32);
+            let ramp: Vec<f32> = ramp.collect();
+            let ramp = Tensor::<1>::from_floats(&ramp[..], &Device::flex());
+            let mean = ramp.reshape([1, 1, side, side]).repeat_dim(0, 8);
+            let z = HostNoise::seeded(side as u64).normal_like(&mean);
+            let noisy = mean.clone() + z * (mean * 0.5 + 1.0).sqrt();
+            for found in estimate_camera_noise(noisy).expect("an estimate") {
+                assert_abs_diff_eq!(found.gain, 0.5, epsilon = room);
+            }
+        }
     }
 }

@@ -79,7 +79,8 @@ impl BlindBlur {
     /// The signal of images and one kernel: the kernel's values, divided by their largest.
     ///
     /// # Errors
-    /// [`OperatorError::Shape`] if the kernel is larger than `size`, or the images are smaller.
+    /// [`OperatorError`] if the kernel is larger than `size` or has a value below 0, or if the images
+    /// are smaller.
     pub fn signal(
         self,
         images: Tensor<4>,
@@ -93,18 +94,20 @@ impl BlindBlur {
         fits("a kernel", &[rows, columns], holds, || {
             format!("at most {most}×{most} pixels")
         })?;
+        let least = kernel.values().iter().copied().fold(0.0, f64::min);
+        require("kernel's value", least, "at least 0", least >= 0.0)?;
         let largest = kernel.values().iter().copied().fold(LEAST, f64::max);
-        let mut plane = vec![0.0_f32; height * width];
+        let mut plane = vec![0.0; height * width];
         let from = [rows, columns].map(|n| self.size / 2 - n / 2);
         for row in 0..self.size {
             plane[row * width..row * width + self.size].fill(-1.0);
         }
         for (i, value) in kernel.values().iter().enumerate() {
             let place = (from[0] + i / columns) * width + from[1] + i % columns;
-            plane[place] = (2.0 * value / largest - 1.0) as f32;
+            plane[place] = 2.0 * value / largest - 1.0;
         }
         let device = images.device();
-        let plane = Tensor::<1>::from_floats(plane.as_slice(), &device).cast(images.dtype());
+        let plane = Tensor::<1>::from_data(&plane[..], (&device, images.dtype()));
         let plane = plane
             .reshape([1, 1, height, width])
             .expand([batch, 1, height, width]);

@@ -8,7 +8,7 @@
 //! # Reference
 //! Feldkamp, Davis & Kress 1984, "Practical cone-beam algorithm".
 
-use super::error::{OperatorError, fits, require};
+use super::error::{OperatorError, fits, require, voxels};
 use super::{Linear, Operator};
 use burn::tensor::Tensor;
 use std::f64::consts::TAU;
@@ -61,9 +61,7 @@ impl ConeBeam {
         radius: f64,
         detector: [usize; 2],
     ) -> Result<Self, OperatorError> {
-        let voxels = size.iter().product::<usize>();
-        let few = (1..=1 << 24).contains(&voxels);
-        require("number of voxels", voxels as f64, "from 1 to 2²⁴", few)?;
+        voxels(size)?;
         let few = (1..=1 << 16).contains(&views);
         require("number of views", views as f64, "from 1 to 65,536", few)?;
         let reach = (size[1] as f64).hypot(size[2] as f64) / 2.0;

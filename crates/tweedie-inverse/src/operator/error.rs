@@ -170,6 +170,15 @@ pub(crate) fn pixels([h, w]: [usize; 2]) -> Result<usize, OperatorError> {
     Ok(h * w)
 }
 
+/// The number of voxels of a volume of a legal size.
+pub(crate) fn voxels([d, h, w]: [usize; 3]) -> Result<usize, OperatorError> {
+    let count = d.checked_mul(h).and_then(|plane| plane.checked_mul(w));
+    let legal = count.filter(|count| (1..=1 << 24).contains(count));
+    let found = d as f64 * h as f64 * w as f64;
+    require("number of voxels", found, "from 1 to 2²⁴", legal.is_some())?;
+    Ok(d * h * w)
+}
+
 /// `Ok` if a shape `fits`, else an error with the expected shape.
 pub(crate) fn fits(
     operator: &'static str,

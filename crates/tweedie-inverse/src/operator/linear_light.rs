@@ -1,11 +1,14 @@
 //! A blur of the light itself, before the camera's response curve.
 
+use super::error::require;
 use super::{AnyOperator, Blur, Gamma, Operator, OperatorError, Padding, PointSpread};
 use tweedie_core::ValueRange;
 
 /// `(k ∗ x^γ)^{1/γ}` on `[0, 1]`: light adds up linearly, and the image stores its `1/γ`th power.
 ///
-/// Bright points spread farther than in a blur of the stored values. γ = 2.2 is close to sRGB.
+/// Bright points spread farther than in a blur of the stored values. γ = 2.2 is close to sRGB. The
+/// kernel has sum 1, and the padding extends the image, so that the formula holds in any range of
+/// values.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -21,13 +24,22 @@ use tweedie_core::ValueRange;
 /// ```
 ///
 /// # Errors
-/// As [`Gamma::new`].
+/// As [`Gamma::new`]; [`OperatorError::Parameter`] for a kernel whose sum is not 1,
+/// [`OperatorError::Edge`] for [`Padding::Zero`].
 pub fn blur_in_linear_light(
     kernel: PointSpread,
     padding: Padding,
     gamma: f64,
     range: ValueRange,
 ) -> Result<AnyOperator, OperatorError> {
+    if padding == Padding::Zero {
+        return Err(OperatorError::Edge {
+            operator: "a blur in linear light",
+            found: padding,
+        });
+    }
+    let sum: f64 = kernel.values().iter().sum();
+    require("sum of the kernel", sum, "1", (sum - 1.0).abs() < 1e-6)?;
     let light = Gamma::new(gamma, range)?.then(Blur::new(kernel, padding));
     Ok(light.then(Gamma::new(gamma.recip(), range)?).into())
 }

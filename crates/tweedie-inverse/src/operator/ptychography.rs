@@ -67,7 +67,7 @@ impl Ptychography {
         let few = (1..=1 << 12).contains(&count);
         require("number of places", count as f64, "from 1 to 4,096", few)?;
         for &corner in &places {
-            if (0..2).any(|i| corner[i] + k > size[i]) {
+            if (0..2).any(|i| corner[i].saturating_add(k) > size[i]) {
                 return Err(OperatorError::Box {
                     size,
                     corner,
@@ -94,6 +94,7 @@ impl Ptychography {
         radius: f64,
         step: usize,
     ) -> Result<Self, OperatorError> {
+        pixels(size)?;
         pixels([k, k])?;
         require("step", step as f64, "at least 1", step > 0)?;
         require("radius", radius, "above 0", radius > 0.0)?;
@@ -104,6 +105,14 @@ impl Ptychography {
         });
         let dark = std::iter::repeat_n(0.0, k * k);
         let probe = Constant::new(lit.chain(dark).collect(), [1, 2, k, k]);
+        let lines = size.map(|n| n.saturating_sub(k) / step + 1);
+        let count = lines[0] as f64 * lines[1] as f64;
+        require(
+            "number of places",
+            count,
+            "from 1 to 4,096",
+            count <= 4096.0,
+        )?;
         let line = |n: usize| (0..=n.saturating_sub(k)).step_by(step);
         let places = line(size[0]).flat_map(|row| line(size[1]).map(move |column| [row, column]));
         Self::new(size, probe, places.collect(), Reading::Amplitude)

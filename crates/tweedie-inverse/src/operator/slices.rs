@@ -75,11 +75,13 @@ impl<A> Slices<A> {
                 false => "at least one slice".into(),
             },
         )?;
-        let slice = [b, c, h, w];
+        // One operator takes the slices of all volumes as one batch.
+        let batch = if self.own { b } else { b * d };
+        let slice = [batch, c, h, w];
         let [_, c, h, w] = of(&self.operators[0], slice)?;
         for operator in &self.operators[1..] {
             let found = of(operator, slice)?;
-            fits("a slice", &found, found == [b, c, h, w], || {
+            fits("a slice", &found, found[1..] == [c, h, w], || {
                 format!("[{b}, {c}, {h}, {w}], as the first")
             })?;
         }
@@ -113,9 +115,20 @@ impl<A: Operator<4>> Operator<5> for Slices<A> {
     }
 
     fn observed(&self, y: Tensor<5>) -> Tensor<5> {
-        match self.own && y.dims()[2] != self.operators.len() {
-            true => y,
-            false => self.map(y, |operator, slices| operator.observed(slices)),
+        let [_, _, d, _, _] = y.dims();
+        let fits = d > 0 && (!self.own || d == self.operators.len());
+        match fits {
+            true => self.map(y, |operator, slices| {
+                let batch = slices.dims()[0];
+                let seen = operator.observed(slices.clone());
+                // A mask for each sample would repeat a single one.
+                if seen.dims()[0] == batch {
+                    seen
+                } else {
+                    slices
+                }
+            }),
+            false => y,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `y = F⁻¹ (H ∘ F x)`: a microscope's stack, blurred by its point spread function.
 
-use super::error::{OperatorError, fits, require};
+use super::error::{OperatorError, fits, require, voxels};
 use super::spectral::closed_form;
 use super::{Linear, Operator, Solution, SolveError, Spectral};
 use burn::tensor::Tensor;
@@ -37,13 +37,14 @@ impl VolumeBlur {
     /// row-major order, with its centre at the origin and wrapped around.
     ///
     /// # Errors
-    /// [`OperatorError`] for a wrong number of values, an empty volume or one of more than 2²⁴
-    /// voxels, or a value that is not finite.
+    /// [`OperatorError`] for a wrong number of values, an empty volume, one of more than 2²⁴ voxels
+    /// or with a side above 1,024, or a value that is not finite.
     pub fn new(kernel: &[f64], size: [usize; 3]) -> Result<Self, OperatorError> {
         let [d, h, w] = size;
-        let voxels = d * h * w;
-        let few = (1..=1 << 24).contains(&voxels);
-        require("number of voxels", voxels as f64, "from 1 to 2²⁴", few)?;
+        let voxels = voxels(size)?;
+        for n in size {
+            require("side of a volume", n as f64, "at most 1,024", n <= 1024)?;
+        }
         if kernel.len() != voxels {
             return Err(OperatorError::Length {
                 values: "a kernel",
@@ -78,6 +79,7 @@ impl VolumeBlur {
     /// [`OperatorError::Parameter`] unless each σ is above 0 and below 1,000, or as
     /// [`new`](Self::new).
     pub fn gaussian(sigma: [f64; 3], size: [usize; 3]) -> Result<Self, OperatorError> {
+        voxels(size)?;
         for value in sigma {
             let valid = value > 0.0 && value < 1e3;
             require("blur's σ", value, "above 0 and below 1,000 voxels", valid)?;

@@ -11,8 +11,8 @@ use super::PointSpread;
 use super::error::{OperatorError, pixels, require};
 use std::f64::consts::TAU;
 
-/// Points along the diameter of the pupil.
-const PUPIL: usize = 64;
+/// The fewest points along the diameter of the pupil.
+const LEAST: usize = 64;
 
 impl PointSpread {
     /// The response of a lens with aberrations, of `size × size` pixels and sum 1.
@@ -33,11 +33,12 @@ impl PointSpread {
     /// ```
     ///
     /// # Errors
-    /// [`OperatorError::Parameter`] for a size of 0 or above 255, a cutoff that is not above 0 and
-    /// at most 0.5, more than 33 coefficients, or one that is not finite.
+    /// [`OperatorError::Parameter`] for a size of 0 or above 127, a cutoff that is not above 0 and
+    /// at most 0.5, more than 33 coefficients, or ones whose magnitudes add up to more than 10
+    /// radians.
     pub fn zernike(coefficients: &[f64], cutoff: f64, size: usize) -> Result<Self, OperatorError> {
         pixels([size, size])?;
-        require("kernel's size", size as f64, "at most 255", size < 256)?;
+        require("kernel's size", size as f64, "at most 127", size < 128)?;
         let valid = cutoff > 0.0 && cutoff <= 0.5;
         require("pupil's radius", cutoff, "above 0 and at most 0.5", valid)?;
         let count = coefficients.len();
@@ -47,33 +48,46 @@ impl PointSpread {
             "at most 33",
             count < 34,
         )?;
-        for &value in coefficients {
-            require("coefficient", value, "finite", value.is_finite())?;
-        }
-        let place = |i: usize| (2 * i + 1) as f64 / PUPIL as f64 - 1.0;
-        let pupil: Vec<(usize, usize, f64)> = (0..PUPIL * PUPIL)
+        let total: f64 = coefficients.iter().map(|value| value.abs()).sum();
+        let expected = "at most 10 radians in all";
+        require("coefficients", total, expected, total <= 10.0)?;
+        // The response repeats after half of the points, in units of 1/cutoff. The slope of a
+        // wavefront of ten radians moves light by a few such units.
+        let points = ((8.0 * cutoff * size as f64).ceil() as usize).max(LEAST);
+        let place = |i: usize| (2 * i + 1) as f64 / points as f64 - 1.0;
+        let pupil: Vec<(usize, usize, f64)> = (0..points * points)
             .filter_map(|i| {
-                let (y, x) = (place(i / PUPIL), place(i % PUPIL));
+                let (y, x) = (place(i / points), place(i % points));
                 let (radius, angle) = (y.hypot(x), y.atan2(x));
                 let wave = coefficients.iter().enumerate();
                 let wave = wave.map(|(j, c)| c * polynomial(j + 4, radius, angle));
-                (radius <= 1.0).then(|| (i / PUPIL, i % PUPIL, wave.sum()))
+                (radius <= 1.0).then(|| (i / points, i % points, wave.sum()))
             })
             .collect();
-        // The phases 2π f ρ x of rows and of columns.
+        // The phases 2π f ρ x of a pixel; rows of the pupil are summed first.
         let centre = (size / 2) as f64;
-        let phase = |pixel: usize, i: usize| TAU * cutoff * place(i) * (pixel as f64 - centre);
-        let intensity = |row: usize, column: usize| {
-            let (mut re, mut im) = (0.0, 0.0);
-            for &(i, j, wave) in &pupil {
-                let (sin, cos) = (wave + phase(row, i) + phase(column, j)).sin_cos();
-                (re, im) = (re + cos, im + sin);
-            }
-            re * re + im * im
+        let turns = |pixel: usize| -> Vec<(f64, f64)> {
+            let phase = |i: usize| TAU * cutoff * place(i) * (pixel as f64 - centre);
+            (0..points).map(|i| phase(i).sin_cos()).collect()
         };
-        let values: Vec<f64> = (0..size * size)
-            .map(|i| intensity(i / size, i % size))
-            .collect();
+        let turns: Vec<Vec<(f64, f64)>> = (0..size).map(turns).collect();
+        let mut values = vec![0.0; size * size];
+        for column in 0..size {
+            let mut rows = vec![(0.0, 0.0); points];
+            for &(i, j, wave) in &pupil {
+                let ((a, b), (sin, cos)) = (turns[column][j], wave.sin_cos());
+                rows[i].0 += cos * b - sin * a;
+                rows[i].1 += sin * b + cos * a;
+            }
+            for row in 0..size {
+                let (mut re, mut im) = (0.0, 0.0);
+                for ((a, b), (sin, cos)) in rows.iter().zip(&turns[row]) {
+                    re += a * cos - b * sin;
+                    im += a * sin + b * cos;
+                }
+                values[row * size + column] = re * re + im * im;
+            }
+        }
         let sum: f64 = values.iter().sum();
         Self::new(values.into_iter().map(|v| v / sum).collect(), [size, size])
     }

@@ -1,4 +1,5 @@
-//! The decoder of an autoencoder as an operator, so that every method works in latents.
+//! The decoder of an autoencoder as an operator, so that methods for nonlinear operators work in
+//! latents.
 
 use crate::operator::{Operator, OperatorError};
 use burn::tensor::Tensor;

@@ -48,8 +48,9 @@ mod residual_norm;
 use crate::measurement::{LinearGaussian, LinearMeasured, Measured};
 use crate::operator::Linear;
 use crate::solver::{ConjugateGradient, Solution};
+use crate::values::widened;
 use burn::tensor::{Device, Tensor};
-use tweedie_core::{DenoiseError, InputError};
+use tweedie_core::{DenoiseError, InputError, per_sample_sum};
 use tweedie_math::Level;
 use tweedie_samplers::StepError;
 
@@ -77,6 +78,24 @@ fn residual<const D: usize>(
     }
     DenoiseError::unless_shape("the measurement", &y.dims(), &sample)?;
     Ok(y - a.apply_unchecked(x))
+}
+
+/// `‖y − A x‖²` of each sample, and which samples have a root mean square residual above
+/// `tolerance`, as factors 1 and 0. Entries that the operator never measures do not count.
+fn misfit<const D: usize>(
+    problem: &(impl Measured<D> + ?Sized),
+    x: Tensor<D>,
+    tolerance: f64,
+) -> Result<(Tensor<1>, Vec<f64>), DenoiseError> {
+    let residual = problem.operator().observed(residual(problem, x)?);
+    let ones = residual.clone().without_autodiff().ones_like();
+    let count = per_sample_sum(widened(problem.operator().observed(ones)));
+    let squares = per_sample_sum(widened(residual).square());
+    let (found, count) = (squares.clone().without_autodiff(), count.into_data());
+    let pairs = found.into_data();
+    let pairs = pairs.iter::<f64>().zip(count.iter::<f64>());
+    let above = pairs.map(|(squares, count)| f64::from(squares > tolerance.powi(2) * count));
+    Ok((squares, above.collect()))
 }
 
 /// `(AᵀA + shift)⁻¹ b`, in closed form if the operator has one. Otherwise by iterations that may

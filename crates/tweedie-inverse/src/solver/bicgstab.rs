@@ -1,4 +1,6 @@
-//! BiCGStab: equations with any square matrix.
+//! BiCGStab: equations with square matrices that need not be symmetric.
+//!
+//! The method breaks down for skew-symmetric matrices and near them, where its steps are 0.
 //!
 //! # Reference
 //! van der Vorst 1992, "Bi-CGSTAB: A Fast and Smoothly Converging Variant of Bi-CG for the Solution
@@ -62,10 +64,11 @@ impl BiCgStab {
                 x = x + p.clone() * alpha.clone() + s.clone() * omega.clone();
                 r = s - t * omega.clone();
                 let next = dot(&shadow, &r);
-                let turn = ratio(next.clone() * alpha, rho * omega.clone());
-                p = r.clone() + (p - q * omega) * run.only_active(turn);
-                // The shadow residual has become orthogonal: begin again from here.
-                run.rest(next.clone().equal_elem(0.0));
+                let turn = ratio(next.clone() * alpha.clone(), rho * omega.clone());
+                p = r.clone() + (p - q * omega.clone()) * run.only_active(turn);
+                // The shadow residual is orthogonal, or no step is made: begin again from here.
+                let still = alpha.clone().abs() + omega.clone().abs();
+                run.rest((next.clone() * still).equal_elem(0.0));
                 rho = next;
             }
             if !self.stopping.early_stop {

@@ -9,6 +9,8 @@
 //! arXiv:1909.01377.
 
 use super::{BiCgStab, Solution, SolveError};
+use crate::operator::error::fits;
+use crate::values::widened;
 use burn::tensor::Tensor;
 use tweedie_core::vjp;
 
@@ -37,7 +39,8 @@ use tweedie_core::vjp;
 /// ```
 ///
 /// # Errors
-/// [`SolveError`] if the adjoint equation is not solved, as where `∂F/∂x` is singular.
+/// [`SolveError`] if `f(x, θ)` or `v` does not have the shape of `x`, or if the adjoint equation is
+/// not solved, as where `∂F/∂x` is singular.
 pub fn implicit_gradient<const D: usize, const E: usize>(
     f: impl Fn(Tensor<D>, Tensor<E>) -> Tensor<D>,
     x: Tensor<D>,
@@ -45,6 +48,14 @@ pub fn implicit_gradient<const D: usize, const E: usize>(
     v: Tensor<D>,
     solver: BiCgStab,
 ) -> Result<(Tensor<E>, Solution<D>), SolveError> {
+    // Sums over an image exceed half precision.
+    let (x, theta, v) = (widened(x), widened(theta), widened(v));
+    let found = f(x.clone(), theta.clone()).dims();
+    for (name, shape) in [("an equation's value", found), ("a cotangent", v.dims())] {
+        fits(name, &shape, shape == x.dims(), || {
+            format!("{:?}", x.dims())
+        })?;
+    }
     let transposed = |u: Tensor<D>| {
         let (_, pullback) = vjp(x.clone(), |x| f(x, theta.clone()));
         pullback.apply(u)

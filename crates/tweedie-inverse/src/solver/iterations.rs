@@ -127,7 +127,8 @@ impl<const D: usize> Iterations<D> {
         }
         let wanted = self.active.contains(&1.0);
         let residual = worst(&residuals, &self.scale);
-        if wanted && self.settings.early_stop && self.iterations == self.settings.iterations {
+        let ends = self.iterations == self.settings.iterations;
+        if wanted && self.settings.early_stop && ends && residual.is_finite() {
             return Ok(false);
         }
         if wanted && (self.iterations == self.settings.iterations || !residual.is_finite()) {

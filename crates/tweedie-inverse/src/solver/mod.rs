@@ -5,7 +5,7 @@
 //! | [`ConjugateGradient`] | `(AᵀA + shift I) x = b`, preconditioned or not; `A⁺ y`; any symmetric and positive definite matrix |
 //! | [`Lsqr`] | `A⁺ y` and `(AᵀA + damp²)⁻¹ Aᵀ y`, for ill-conditioned operators |
 //! | [`Minres`] | any symmetric matrix |
-//! | [`BiCgStab`] | any square matrix |
+//! | [`BiCgStab`] | square matrices, symmetric or not, but not skew |
 //!
 //! All have the same settings: `with_tolerance`, `with_iterations`, `with_early_stop`. All return a
 //! [`Solution`] with its residual. [`Linear::solve`](crate::operator::Linear::solve) and

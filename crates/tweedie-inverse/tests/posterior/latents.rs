@@ -136,7 +136,7 @@ fn fitted_latents_reproduce_the_measurement() {
     let m = in_latents();
     let rms = |z: Tensor<2>| {
         let squares = (m.operator.apply(z) - m.y.clone()).square().sum_dim(1);
-        (squares / 3.0).sqrt().max().into_scalar::<f64>()
+        (squares / 2.0).sqrt().max().into_scalar::<f64>()
     };
     let resample = Resample::new(Ddim::ancestral(), in_latents());
     let resample = resample.with_tolerance(0.05).expect("a tolerance");

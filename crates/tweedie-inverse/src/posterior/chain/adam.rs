@@ -3,6 +3,7 @@
 //! # Reference
 //! Kingma & Ba 2015, algorithm 1, arXiv:1412.6980.
 
+use crate::values::widened;
 use burn::tensor::Tensor;
 
 /// Adam's running averages of the gradient and of its square, and the number of gradients.
@@ -25,6 +26,9 @@ impl<const D: usize> Averages<D> {
     /// Adds a gradient and returns Adam's direction, with β = 0.9 and 0.99.
     pub(crate) fn direction(&mut self, gradient: Tensor<D>) -> Tensor<D> {
         const BETAS: [f64; 2] = [0.9, 0.99];
+        // The square of a small gradient is 0 in half precision.
+        let dtype = gradient.dtype();
+        let gradient = widened(gradient);
         let zeros = || (gradient.zeros_like(), gradient.zeros_like());
         let (first, second) = self.mean.take().unwrap_or_else(zeros);
         let first = first * BETAS[0] + gradient.clone() * (1.0 - BETAS[0]);
@@ -34,6 +38,6 @@ impl<const D: usize> Averages<D> {
         let scale = (second.clone() * unbiased[1]).sqrt() + 1e-8;
         let direction = first.clone() * unbiased[0] / scale;
         self.mean = Some((first, second));
-        direction
+        direction.cast(dtype)
     }
 }

@@ -110,6 +110,7 @@ impl<const D: usize, P: LinearGaussian<D>> Step<D> for PnpAdmm<P> {
     }
 
     fn check(&self, mv: Move) -> Result<(), StepError> {
+        mv.require_staying()?;
         mv.from.require_signal()?;
         Ok(mv.from.require_noise()?)
     }

@@ -16,7 +16,7 @@ use crate::measurement::{LinearMeasured, accepts_linear};
 use crate::posterior::residual;
 use burn::tensor::{Device, Tensor};
 use tweedie_core::{InputError, Noise};
-use tweedie_math::{Level, Move, ParameterError};
+use tweedie_math::{Level, Move, MoveError, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// PnP-Flow for linear operators, with any denoiser. The network is not differentiated.
@@ -90,6 +90,15 @@ impl<const D: usize, P: LinearMeasured<D>> Step<D> for PnpFlow<P> {
         }
         let clean = sum * (1.0 / self.draws as f64);
         Ok(State::new(mv.to, clean.clone(), Some(clean)))
+    }
+
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        Ok(mv.require_down()?)
+    }
+
+    /// Rejects forward moves: the state is an image at every level, to which no noise is added.
+    fn check_forward(&self, _: Move) -> Result<(), StepError> {
+        Err(MoveError::Uphill.into())
     }
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {

@@ -13,9 +13,9 @@
 
 use super::Averages;
 use crate::measurement::Measured;
-use crate::posterior::residual;
+use crate::posterior::misfit;
 use burn::tensor::Tensor;
-use tweedie_core::{DenoiseError, InputError, column, per_sample_sum, tracked, try_vjp};
+use tweedie_core::{DenoiseError, InputError, column, tracked, try_vjp};
 use tweedie_math::{Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
@@ -95,19 +95,15 @@ impl<const D: usize, P: Measured<D>> Step<D> for Sitcom<P> {
         let mut v = x.clone();
         let mut adam = Averages::default();
         for _ in 0..self.steps {
-            let mut count = 1;
+            let mut moving = Vec::new();
             let (squares, pullback) = try_vjp(v.clone(), |v| {
                 let estimate = tracked(context.denoiser, v, mv.from)?;
-                let residual = residual(&self.problem, estimate)?;
-                count = residual.dims()[1..].iter().product();
-                Ok::<_, DenoiseError>(per_sample_sum(residual.square()))
+                let (squares, above) = misfit(&self.problem, estimate, self.tolerance)?;
+                moving = above;
+                Ok::<_, DenoiseError>(squares)
             })?;
             let fit = pullback.apply(squares.ones_like());
             let gradient = fit + (v.clone() - x.clone()) * (2.0 * self.lambda);
-            let enough = self.tolerance.powi(2) * count as f64;
-            let squares = squares.into_data();
-            let moving = squares.iter::<f64>().map(|it| f64::from(it > enough));
-            let moving: Vec<f64> = moving.collect();
             if !moving.contains(&1.0) {
                 break;
             }
@@ -119,6 +115,10 @@ impl<const D: usize, P: Measured<D>> Step<D> for Sitcom<P> {
             next = next + context.noise.normal_like(&clean) * mv.to.sigma();
         }
         Ok(State::new(mv.to, next, Some(clean)))
+    }
+
+    fn check(&self, mv: Move) -> Result<(), StepError> {
+        Ok(mv.require_down()?)
     }
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {

@@ -25,9 +25,10 @@
 use crate::measurement::Measured;
 use crate::posterior::chain::descend;
 use crate::posterior::{accepted, early_stopping};
+use crate::values::widened;
 use burn::tensor::Tensor;
 use tweedie_core::{Advance, DenoiseError, InputError};
-use tweedie_math::{Ddim, Kernel, Level, Move, ParameterError};
+use tweedie_math::{Ddim, Kernel, Level, Move, MoveError, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// EnKG around any kernel, for any operator.
@@ -124,14 +125,15 @@ impl<K, P> EnKg<K, P> {
 }
 
 impl<const D: usize, K: Kernel, P: Measured<D>> Step<D> for EnKg<K, P> {
-    type Memory = ();
+    /// Whether a move was made.
+    type Memory = bool;
 
     fn step(
         &self,
         x: Tensor<D>,
         mv: Move,
         context: &mut StepContext<'_, D>,
-        (): &mut (),
+        begun: &mut bool,
     ) -> Result<State<D>, StepError> {
         let (shape, count, y) = (x.dims(), self.particles, self.problem.y());
         let groups = self.ensembles(shape[0], y.dims()[0])?;
@@ -161,7 +163,9 @@ impl<const D: usize, K: Kernel, P: Measured<D>> Step<D> for EnKg<K, P> {
                 products * h
             }
             Update::Tempered(sigma) => {
-                let part = tempering(mv.to) - tempering(mv.from);
+                // The first part contains what the first level lacks.
+                let before = if *begun { tempering(mv.from) } else { 0.0 };
+                let part = tempering(mv.to) - before;
                 if part <= 0.0 {
                     return Ok(State::new(mv.to, moved, Some(clean)));
                 }
@@ -172,6 +176,7 @@ impl<const D: usize, K: Kernel, P: Measured<D>> Step<D> for EnKg<K, P> {
                 kalman(gap, seen, std)?
             }
         };
+        *begun = true;
         let all = grouped(moved.clone());
         let centred = all.clone() - all.mean_dim(1);
         let change = coefficients.matmul(centred).reshape(shape);
@@ -181,6 +186,14 @@ impl<const D: usize, K: Kernel, P: Measured<D>> Step<D> for EnKg<K, P> {
     fn check(&self, mv: Move) -> Result<(), StepError> {
         self.kernel.transition(mv.from, mv.to)?;
         Ok(mv.to.require_signal()?)
+    }
+
+    /// Rejects forward moves of a tempered ensemble, which would add parts of the likelihood twice.
+    fn check_forward(&self, _: Move) -> Result<(), StepError> {
+        match self.update {
+            Update::Step(_) => Ok(()),
+            Update::Tempered(_) => Err(MoveError::Uphill.into()),
+        }
     }
 
     fn accepts(&self, shape: [usize; D]) -> Result<(), InputError> {
@@ -198,11 +211,13 @@ fn tempering(level: Level) -> f64 {
 /// The Kalman update of each particle as coefficients of the centred ensemble:
 /// `R Sᵀ (S Sᵀ + (K−1) std² I)⁻¹`, with the rows of `R` the gaps and of `S` the centred `ŷ`.
 fn kalman(gap: Tensor<3>, seen: Tensor<3>, std: f64) -> Result<Tensor<3>, DenoiseError> {
+    let dtype = gap.dtype();
+    let (gap, seen) = (widened(gap), widened(seen));
     let spread = seen.clone() - seen.mean_dim(1);
     let across = spread.clone().swap_dims(1, 2);
     let products = gap.matmul(across.clone());
     let gram = spread.matmul(across);
     let shift = (gram.dims()[1] - 1) as f64 * std * std;
     let system = |w: Tensor<3>| w.clone().matmul(gram.clone()) + w * shift;
-    accepted(early_stopping().invert(system, products))
+    Ok(accepted(early_stopping().invert(system, products))?.cast(dtype))
 }

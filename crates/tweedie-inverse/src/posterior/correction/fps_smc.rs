@@ -25,7 +25,8 @@ use tweedie_samplers::{State, Step, StepContext, StepError};
 /// FPS-SMC with any kernel that adds noise, for linear operators and Gaussian noise. The network is
 /// not differentiated.
 ///
-/// A batch has the shape `[measurements × particles, …]`, ordered by measurement.
+/// A batch has the shape `[measurements × particles, …]`, ordered by measurement. `y` has a row for
+/// each particle, or one for all.
 #[derive(Clone, Debug)]
 pub struct FpsSmc<K, P> {
     kernel: K,

@@ -20,6 +20,7 @@ use super::twisted_smc::noisy_transition;
 use crate::measurement::{SpectralGaussian, accepts_linear};
 use crate::operator::spectral::negligible;
 use crate::posterior::chain::CUTOFF;
+use crate::values::widened;
 use burn::tensor::Tensor;
 use tweedie_core::{InputError, per_sample_sum};
 use tweedie_math::{Kernel, Level, Move, MoveError, ParameterError};
@@ -28,7 +29,8 @@ use tweedie_samplers::{State, Step, StepContext, StepError};
 /// MCG-diff with any kernel that adds noise, for operators with known singular values and Gaussian
 /// noise. The network is not differentiated.
 ///
-/// A batch has the shape `[measurements × particles, …]`, ordered by measurement.
+/// A batch has the shape `[measurements × particles, …]`, ordered by measurement. `y` has a row for
+/// each particle, or one for all.
 #[derive(Clone, Debug)]
 pub struct McgDiff<K, P> {
     kernel: K,
@@ -88,8 +90,9 @@ struct Potential<const D: usize> {
 impl<const D: usize> Potential<D> {
     /// Its logarithm after a convolution with `N(0, added)`, up to a constant.
     fn log(&self, x: Tensor<D>, added: f64) -> Tensor<1> {
-        let gap = (x - self.mean.clone()).square() / (self.variance.clone() + added);
-        per_sample_sum(gap * self.seen.clone()) * -0.5
+        let gap = widened(x - self.mean.clone()).square();
+        let gap = gap / (widened(self.variance.clone()) + added);
+        per_sample_sum(gap * widened(self.seen.clone())) * -0.5
     }
 }
 
@@ -111,7 +114,11 @@ impl<const D: usize, K: Kernel, P: SpectralGaussian<D>> Step<D> for McgDiff<K, P
         let mean = a.signal_to_spectrum(mean);
         let (from, to) = (self.potential(&here, mv.from), self.potential(&mean, mv.to));
         let added = by.noise.powi(2);
-        let ratio = to.log(mean.clone(), added) - from.log(here, 0.0);
+        let mut ratio = to.log(mean.clone(), added);
+        // The first states are draws of the prior, without a potential.
+        if !particles.is_new() {
+            ratio = ratio - from.log(here, 0.0);
+        }
         particles.weigh(&host(ratio), self.swarm)?;
         let last = mv.to.sigma() == 0.0;
         let chosen = particles.resample(self.swarm, &x, &mut *context.noise, last);

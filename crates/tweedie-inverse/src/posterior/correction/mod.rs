@@ -28,6 +28,6 @@ pub use pigdm_step::PigdmStep;
 pub use psld::Psld;
 pub use repaint::RePaint;
 pub use resample::Resample;
-pub use scg::{Estimate, Scg};
+pub use scg::Scg;
 pub use twist::{PigdmTwist, Twist};
 pub use twisted_smc::{TwistedParticles, TwistedSmc};

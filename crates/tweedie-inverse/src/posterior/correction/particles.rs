@@ -62,6 +62,11 @@ impl Particles {
         &self.effective
     }
 
+    /// Whether no weight was computed yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.log_weights.is_empty()
+    }
+
     /// Multiplies the weights by `e^log` and normalises them. Before the first call they are equal.
     pub(super) fn weigh(&mut self, log: &[f64], swarm: Swarm) -> Result<(), StepError> {
         self.log_weights.resize(log.len(), 0.0);

@@ -14,6 +14,7 @@
 
 use crate::measurement::{LinearMeasured, accepts_linear};
 use crate::posterior::residual_norm::residual_norm;
+use crate::values::widened;
 use burn::tensor::Tensor;
 use tweedie_core::{Advance, Encoding, InputError, per_sample_sum, tracked, try_vjp};
 use tweedie_math::{Kernel, Move, ParameterError};
@@ -91,7 +92,7 @@ where
             let kept = a.adjoint(self.problem.y() - a.apply(image.clone()));
             let glued = self.encoding.encode(image + kept).mean;
             // The norm has no gradient at 0. The smallest normal `f32` makes it 0 there.
-            let squares = per_sample_sum((estimate - glued).square());
+            let squares = per_sample_sum(widened(estimate - glued).square());
             let norm = (squares + f64::from(f32::MIN_POSITIVE)).sqrt();
             Ok::<_, StepError>(fit + norm * self.gamma)
         })?;

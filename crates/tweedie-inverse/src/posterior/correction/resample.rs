@@ -8,6 +8,9 @@
 //!    resampling), where `x_s′` is the kernel's own state and
 //!    `σ_r² = γ (σ_s²/α_t²) (1 − α_t²/α_s²)` for the variance-preserving process.
 //!
+//! The last move is always corrected. A path that goes up in between begins to count again. The
+//! paper writes `1 − ᾱ_t` in the denominator of σ_r², of which copies of its code keep `ᾱ_t`.
+//!
 //! It is made for latents: put [`Decode`](crate::posterior::Decode) before the operator.
 //!
 //! # Reference
@@ -15,9 +18,9 @@
 //! via Hard Data Consistency", algorithm 1, arXiv:2307.08123.
 
 use crate::measurement::Measured;
-use crate::posterior::residual;
+use crate::posterior::misfit;
 use burn::tensor::Tensor;
-use tweedie_core::{Advance, DenoiseError, InputError, column, per_sample_sum, try_vjp};
+use tweedie_core::{Advance, DenoiseError, InputError, column, try_vjp};
 use tweedie_math::{Kernel, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
@@ -35,7 +38,8 @@ pub struct Resample<K, P> {
 
 impl<K, P> Resample<K, P> {
     /// Corrects every tenth move of `kernel`, as in the paper, by at most 100 steps of size 1, with
-    /// γ = 40 and without a tolerance.
+    /// γ = 40 and without a tolerance. A step of size 1 is for operators of norm 1: with a decoder
+    /// before the operator it may have to be shorter.
     pub fn new(kernel: K, problem: P) -> Self {
         Self {
             kernel,
@@ -96,17 +100,13 @@ impl<K, P> Resample<K, P> {
         P: Measured<D>,
     {
         for _ in 0..self.steps {
-            let mut count = 1;
+            let mut moving = Vec::new();
             let (squares, pullback) = try_vjp(x.clone(), |x| {
-                let residual = residual(&self.problem, x)?;
-                count = residual.dims()[1..].iter().product();
-                Ok::<_, DenoiseError>(per_sample_sum(residual.square()))
+                let (squares, above) = misfit(&self.problem, x, self.tolerance)?;
+                moving = above;
+                Ok::<_, DenoiseError>(squares)
             })?;
             let gradient = pullback.apply(squares.ones_like()) * 0.5;
-            let enough = self.tolerance.powi(2) * count as f64;
-            let squares = squares.into_data();
-            let moving = squares.iter::<f64>().map(|it| f64::from(it > enough));
-            let moving: Vec<f64> = moving.collect();
             if !moving.contains(&1.0) {
                 break;
             }

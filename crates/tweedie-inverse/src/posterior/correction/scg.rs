@@ -8,9 +8,10 @@
 //! Huang et al. 2024, "Symbolic Music Generation with Non-Differentiable Rule Guided Diffusion",
 //! algorithm 1, arXiv:2402.14285.
 
+use super::twisted_smc::noisy_transition;
 use crate::measurement::Likelihood;
-use burn::tensor::{Tensor, TensorData};
-use tweedie_core::{Advance, InputError};
+use burn::tensor::Tensor;
+use tweedie_core::{Advance, InputError, column};
 use tweedie_math::{Kernel, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
@@ -32,7 +33,7 @@ impl<K, L> Scg<K, L> {
         }
     }
 
-    /// Sets the number of candidates; each is one evaluation.
+    /// Sets the number of candidates; each is one evaluation, and the state is one more.
     ///
     /// # Errors
     /// [`ParameterError`] if `candidates` is 0.
@@ -42,61 +43,45 @@ impl<K, L> Scg<K, L> {
     }
 }
 
-/// The estimate of the state, which the choice has computed.
-#[derive(Clone, Debug)]
-pub struct Estimate<const D: usize>(Option<Tensor<D>>);
-
-impl<const D: usize> Default for Estimate<D> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
-
 impl<const D: usize, K: Kernel, L: Likelihood<D>> Step<D> for Scg<K, L> {
-    type Memory = Estimate<D>;
+    type Memory = ();
 
     fn step(
         &self,
         x: Tensor<D>,
         mv: Move,
         context: &mut StepContext<'_, D>,
-        Estimate(known): &mut Estimate<D>,
+        (): &mut (),
     ) -> Result<State<D>, StepError> {
-        let clean = match known.take() {
-            Some(clean) => clean,
-            None => context.denoise(x.clone(), mv.from)?,
-        };
-        let transition = self.kernel.transition(mv.from, mv.to)?;
-        if transition.noise == 0.0 || mv.to.sigma() == 0.0 {
+        let clean = context.denoise(x.clone(), mv.from)?;
+        let transition = noisy_transition(&self.kernel, mv)?;
+        if mv.to.sigma() == 0.0 {
             let next = transition.advance(mv, x, clean.clone(), &mut *context.noise);
             return Ok(State::new(mv.to, next, Some(clean)));
         }
-        let (count, batch) = (self.candidates, x.dims()[0]);
         let mean = x * transition.state + clean.clone() * transition.clean;
-        let drawn = (0..count).map(|_| {
+        let (mut next, mut best) = (mean.clone(), vec![f64::NEG_INFINITY; mean.dims()[0]]);
+        for _ in 0..self.candidates {
             let z = context.noise.normal_like(&mean);
-            mean.clone() + z * transition.noise
-        });
-        let moved = Tensor::cat(drawn.collect(), 0);
-        let estimates = context.denoise(moved.clone(), mv.to)?;
-        let logs = (0..count).map(|i| {
-            let estimate = estimates.clone().narrow(0, i * batch, batch);
+            let moved = mean.clone() + z * transition.noise;
+            let estimate = context.denoise(moved.clone(), mv.to)?;
             let log = self.likelihood.log_likelihood(estimate).into_data();
-            log.iter::<f64>().collect::<Vec<_>>()
-        });
-        let logs: Vec<Vec<f64>> = logs.collect();
-        let best = (0..batch).map(|sample| {
-            let fits = (0..count).max_by(|a, b| logs[*a][sample].total_cmp(&logs[*b][sample]));
-            (fits.unwrap_or(0) * batch + sample) as i32
-        });
-        let best = TensorData::new(best.collect::<Vec<_>>(), [batch]);
-        let best = Tensor::from_data(best, &moved.device());
-        *known = Some(estimates.select(0, best.clone()));
-        Ok(State::new(mv.to, moved.select(0, best), Some(clean)))
+            let mut chosen = vec![0.0; best.len()];
+            for ((best, chosen), log) in best.iter_mut().zip(&mut chosen).zip(log.iter::<f64>()) {
+                // A likelihood that is NaN is never the best; the first is, if all are.
+                if log > *best || *best == f64::NEG_INFINITY {
+                    *best = if log.is_nan() { f64::MIN } else { log };
+                    *chosen = 1.0;
+                }
+            }
+            let chosen = column(&chosen, &mean).greater_elem(0.5).expand(mean.dims());
+            next = next.mask_where(chosen, moved);
+        }
+        Ok(State::new(mv.to, next, Some(clean)))
     }
 
     fn check(&self, mv: Move) -> Result<(), StepError> {
-        self.kernel.transition(mv.from, mv.to)?;
+        noisy_transition(&self.kernel, mv)?;
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 use crate::measurement::{Likelihood, LinearGaussian, accepts_linear};
 use crate::operator::Linear;
 use crate::posterior::{posterior_variance, residual, solve_shifted};
+use crate::values::widened;
 use burn::tensor::Tensor;
 use tweedie_core::{DenoiseError, InputError, per_sample_sum, vjp};
 use tweedie_math::{Level, ParameterError};
@@ -104,11 +105,14 @@ pub(super) fn log_marginal<const D: usize>(
 ) -> Result<(Tensor<1>, Tensor<D>), DenoiseError> {
     let seen = a.adjoint(residual.clone());
     if r2 == 0.0 {
-        let log = per_sample_sum(residual.square()) * (-0.5 / sigma2);
+        let log = per_sample_sum(widened(residual).square()) * (-0.5 / sigma2);
         return Ok((log, seen * (1.0 / sigma2)));
     }
-    // `back` is Aᵀ u for u = (r² A Aᵀ + σ²)⁻¹ r; u follows from it.
-    let back = solve_shifted(a, seen, sigma2 / r2)? * (1.0 / r2);
-    let u = (residual.clone() - a.apply(back.clone()) * r2) * (1.0 / sigma2);
-    Ok((per_sample_sum(residual * u) * -0.5, back))
+    // `near` is r² Aᵀ u for u = (r² A Aᵀ + σ²)⁻¹ r. With it, rᵀ u = ‖r − A near‖²/σ² + ‖near‖²/r²,
+    // in which nothing cancels.
+    let near = solve_shifted(a, seen, sigma2 / r2)?;
+    let rest = widened(residual - a.apply(near.clone())).square();
+    let cost = per_sample_sum(rest) * (1.0 / sigma2)
+        + per_sample_sum(widened(near.clone()).square()) * (1.0 / r2);
+    Ok((cost * -0.5, near * (1.0 / r2)))
 }
