@@ -16,7 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Measures every posterior method on every problem.
 #[derive(Parser)]
 struct Arguments {
-    /// The folder of the table and of its numbers; rows measured before are kept
+    /// The folder of the table and of its numbers; rows measured before are kept, others added
     #[arg(long, default_value = "out/posterior")]
     out: PathBuf,
     /// Measurements of each problem; half as many for the digits
@@ -78,22 +78,16 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
     let bar = ProgressBar::new(cells.len() as u64).with_style(style);
     for (prior, task, sigma) in cells {
         bar.inc(1);
-        let known = |row: &Row| (row.prior, row.task, row.sigma) == (prior, task, sigma);
-        if rows.iter().any(known) {
-            continue;
-        }
+        let here = |row: &Row| (row.prior, row.task, row.sigma) == (prior, task, sigma);
+        let (measured, others): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(here);
+        rows = others;
         // A prior of ten components costs ten times as much.
         let share = if prior == Prior::Digits { 2 } else { 1 };
         let measurements = (arguments.measurements / share).max(1);
         let count = (arguments.draws / share).max(4);
         let problem = Problem::new(prior, task, sigma, measurements)?;
         let nudged = problem.nudged(1e-5);
-        let mut add = |method: Option<Method>,
-                       walk,
-                       draws: &_,
-                       evaluations,
-                       seconds|
-         -> Result<(), Failure> {
+        let row = |method: Option<Method>, walk, draws: &_, evaluations, seconds| {
             let scores = Scores::of(&problem, draws);
             let stable = match method.filter(|_| arguments.nudged) {
                 None => true,
@@ -103,7 +97,7 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
                     scores.zip(other).is_some_and(|(a, b)| a.agrees(b, 0.25))
                 }
             };
-            rows.push(Row {
+            Ok::<Row, Failure>(Row {
                 prior,
                 task,
                 sigma,
@@ -113,19 +107,30 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
                 stable,
                 evaluations,
                 seconds,
-            });
-            Ok(())
+            })
         };
-        let draws = floor(&problem, count);
-        add(None, Walk::Own, &draws, 0, 0.0)?;
+        let known = |method, walk| {
+            let found = measured.iter();
+            let mut found = found.filter(|row| (row.method, row.walk) == (method, walk));
+            found.next().cloned()
+        };
+        rows.push(match known(None, Walk::Own) {
+            Some(known) => known,
+            None => row(None, Walk::Own, &floor(&problem, count), 0, 0.0)?,
+        });
         for method in Method::all() {
             if !method.allows(prior, task) {
                 continue;
             }
             for &walk in method.walks() {
+                if let Some(known) = known(Some(method), walk) {
+                    rows.push(known);
+                    continue;
+                }
                 bar.set_message(format!("{prior:?} {task:?} {sigma} {}", method.name()));
                 let run = method.run(&problem, walk, count, arguments.moves)?;
-                add(Some(method), walk, &run.draws, run.evaluations, run.seconds)?;
+                let (evaluations, seconds) = (run.evaluations, run.seconds);
+                rows.push(row(Some(method), walk, &run.draws, evaluations, seconds)?);
             }
         }
         // Written after each problem, so that an interrupted run can continue.
