@@ -3,8 +3,9 @@
 //!
 //! With the operator `A`, a first reconstruction `B` (`A⁺` or `Aᵀ`) and the network `D`, let
 //! `x̂ = D(B y)`. The loss is `‖A x̂ − y‖² + λ ‖T x̂ − D(B A T x̂)‖²` for a random transform `T`,
-//! with the mean over its values in place of each squared norm. The first term says nothing of what the operator does not see. The second does: a transformed
-//! reconstruction would have been measured elsewhere, and has to be found again.
+//! with the mean over its values in place of each squared norm. The first term says nothing of what
+//! the operator does not see. The second does: a transformed reconstruction would have been
+//! measured elsewhere, and has to be found again.
 //!
 //! This determines the signal only if the network cannot represent another set of signals that the
 //! transforms keep and that explains the measurements: with as many free dimensions as measured

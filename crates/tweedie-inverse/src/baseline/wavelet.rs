@@ -2,7 +2,8 @@
 //!
 //! `W` is the orthonormal Haar transform over several levels. Its coarse coefficients are not
 //! penalised. With cycle spinning, the shrinkage of each iteration is averaged over shifts of the
-//! image, which removes the blocks of one grid; the iteration then no longer minimises the sum above.
+//! image, which removes the blocks of one grid; the iteration then no longer minimises the sum
+//! above.
 //!
 //! `x ← Wᵀ soft(W (z + τ Aᵀ (y − A z)), τ λ)`, `z = x + momentum`, with `τ = 1/‖A‖²`.
 //!

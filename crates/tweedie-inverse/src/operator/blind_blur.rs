@@ -79,8 +79,8 @@ impl BlindBlur {
     /// The signal of images and one kernel: the kernel's values, divided by their largest.
     ///
     /// # Errors
-    /// [`OperatorError`] if the kernel is larger than `size` or has a value below 0, or if the images
-    /// are smaller.
+    /// [`OperatorError`] if the kernel is larger than `size` or has a value below 0, or if the
+    /// images are smaller.
     pub fn signal(
         self,
         images: Tensor<4>,

@@ -18,8 +18,8 @@ use burn::tensor::Tensor;
 /// LSQR for every sample of a batch.
 ///
 /// By default at most 1,000 iterations, to the residual of a pseudo-inverse by
-/// [`ConjugateGradient`](super::ConjugateGradient). Rounding may leave the solution's residual up to
-/// ten times above the tolerance, never more. A sample is frozen when it converges, so that
+/// [`ConjugateGradient`](super::ConjugateGradient). Rounding may leave the solution's residual up
+/// to ten times above the tolerance, never more. A sample is frozen when it converges, so that
 /// its solution does not depend on the other samples.
 ///
 /// ```
