@@ -8,8 +8,8 @@
 //!    resampling), where `x_s′` is the kernel's own state and
 //!    `σ_r² = γ (σ_s²/α_t²) (1 − α_t²/α_s²)` for the variance-preserving process.
 //!
-//! The last move is always corrected. A path that goes up in between begins to count again. The
-//! paper writes `1 − ᾱ_t` in the denominator of σ_r², of which copies of its code keep `ᾱ_t`.
+//! The last move is always corrected. A path that goes up in between begins to count again. Copies
+//! of the authors' code divide by `1 − α_t²` where this `σ_r²` divides by `α_t²`.
 //!
 //! It is made for latents: put [`Decode`](crate::posterior::Decode) before the operator.
 //!
