@@ -20,7 +20,7 @@ use tweedie::inverse::noise::GaussianNoise;
 use tweedie::inverse::operator::{
     AnyOperator, BlindBlur, Blur, Operator, OperatorError, Padding, PointSpread,
 };
-use tweedie::inverse::posterior::{DiffPir, Dpir};
+use tweedie::inverse::posterior::{Averages, DiffPir, Dpir};
 use tweedie::math::Renoise;
 use tweedie::metrics::psnr;
 use tweedie::models::Ffdnet;
@@ -170,19 +170,15 @@ fn fitted(
     let mut u = operator.signal(images.clone().narrow(0, 0, 1), &spread)?;
     u = u.narrow(1, 3, 1);
     let count = draws.dims()[0];
-    let (mut first, mut second) = (u.zeros_like(), u.zeros_like());
-    for step in 1..=150 {
+    let mut adam = Averages::default();
+    for _ in 0..150 {
         let (value, pullback) = vjp(u.clone(), |u| {
             let all = u.expand([count, 1, PATCH, PATCH]);
             let signals = Tensor::cat(vec![images.clone(), all], 1);
             measured.log_likelihood(signals)
         });
         let slope = pullback.apply(value.ones_like());
-        first = first * 0.9 + slope.clone() * 0.1;
-        second = second * 0.99 + slope.square() * 0.01;
-        let [a, b] = [0.9_f64, 0.99].map(|beta| 1.0 / (1.0 - beta.powi(step)));
-        let move_by = first.clone() * a / ((second.clone() * b).sqrt() + 1e-8);
-        u = (u + move_by * 0.02).clamp(-1.0, 1.0);
+        u = (u + adam.direction(slope) * 0.02).clamp(-1.0, 1.0);
     }
     Ok(operator.kernels(u.repeat_dim(1, 2)))
 }

@@ -6,7 +6,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`operator`] | 14 linear operators with exact adjoints, 6 nonlinear ones, compositions, stacks |
+//! | [`operator`] | linear operators with exact adjoints, nonlinear ones, compositions, stacks |
 //! | [`noise`] | 11 noise models with their densities, in any range of values |
 //! | [`measurement`] | measurements and their likelihoods, in memory and in files |
 //! | [`posterior`] | posterior methods, by what they wrap |

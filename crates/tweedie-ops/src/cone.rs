@@ -15,6 +15,8 @@ use std::sync::Arc;
 /// Detector `(v, u)` of `rows × columns` is at `(u − c) (−sin θ, cos θ)`, `v − r` along the depth,
 /// with the middles `c` and `r`. The volume is sampled along the ray at `n` places one voxel apart,
 /// centred at the place nearest to the middle, with `n` the diagonal of the volume, rounded up.
+///
+/// On devices other than the CPU, each call lists the voxels of every ray on the host.
 #[derive(Clone, Debug)]
 pub struct Cone(Arc<Geometry>);
 

@@ -36,6 +36,8 @@ use tweedie_core::{InputError, per_sample_sum};
 pub struct UnknownNoise<const D: usize, A> {
     operator: A,
     y: Tensor<D>,
+    /// The number of measured values of each row of `y`.
+    count: Tensor<1>,
 }
 
 impl<const D: usize, A: Operator<D>> UnknownNoise<D, A> {
@@ -47,7 +49,8 @@ impl<const D: usize, A: Operator<D>> UnknownNoise<D, A> {
     pub fn new(operator: A, y: Tensor<D>) -> Result<Self, OperatorError> {
         let y = operator.observed(y);
         finite_values("a measurement", &y)?;
-        Ok(Self { operator, y })
+        let count = per_sample_sum(widened(operator.observed(y.ones_like())));
+        Ok(Self { operator, y, count })
     }
 
     /// The signals of states.
@@ -70,10 +73,8 @@ impl<const D: usize, A: Operator<D>> Likelihood<D> for UnknownNoise<D, A> {
         let s = widened(self.log_noise(clean.clone()));
         let mean = self.operator.apply(self.signals(clean));
         let residual = widened(self.operator.observed(self.y.clone() - mean));
-        let ones = self.operator.observed(self.y.ones_like());
-        let count = per_sample_sum(widened(ones));
         let squares = per_sample_sum(residual.square());
-        (s.clone() * count + squares * 0.5 * (s * -2.0).exp()) * -1.0
+        (s.clone() * self.count.clone() + squares * 0.5 * (s * -2.0).exp()) * -1.0
     }
 
     fn accepts(&self, mut signal: [usize; D]) -> Result<(), InputError> {

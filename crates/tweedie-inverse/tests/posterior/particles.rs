@@ -1,14 +1,15 @@
 //! Weighted particles converge to the posterior as their number grows.
 
 use crate::{device, path};
+use approx::assert_abs_diff_eq;
 use burn::tensor::Tensor;
-use tweedie_core::HostNoise;
 use tweedie_core::oracle::{Gaussian, GaussianMixture};
+use tweedie_core::{HostNoise, Noise};
 use tweedie_inverse::measurement::Measurement;
 use tweedie_inverse::noise::GaussianNoise;
-use tweedie_inverse::operator::Mask;
+use tweedie_inverse::operator::{Identity, Mask};
 use tweedie_inverse::posterior::{FpsSmc, McgDiff, PigdmTwist, Twist, TwistedSmc};
-use tweedie_math::{Ddim, LevelPath};
+use tweedie_math::{Ddim, Level, LevelPath};
 use tweedie_samplers::{Sampler, Step};
 
 /// Two Gaussians on the diagonal.
@@ -114,6 +115,29 @@ fn particles_without_gradients_converge() {
             assert!(within || !is_exact, "{name}: {many} ± {spread}");
         }
     }
+}
+
+/// A run may begin with some signal left. The first states are draws of the prior, which carry no
+/// potential yet.
+#[test]
+fn particles_that_begin_with_signal_converge() {
+    let prior = Gaussian::isotropic(&[0.0], 1.0).expect("a Gaussian");
+    let y = Tensor::<2>::full([1, 1], 1.0, &device());
+    let measured = Measurement::new(Identity, GaussianNoise::new(0.5).expect("a noise"), y);
+    let levels = (0..60).map(|i| Level::variance_preserving(-0.4 + 0.15 * f64::from(i)));
+    let levels: Vec<Level> = levels.chain([Level::CLEAN]).collect();
+    let path = LevelPath::through(levels).expect("a path");
+    let step = McgDiff::new(Ddim::ancestral(), measured).with_particles(4000);
+    let sampler = Sampler::new(step.expect("particles"), path);
+    let mut noise = HostNoise::seeded(3);
+    // The states of a prior N(0, 1) at a level of variance 1.
+    let x = noise.normal([4000, 1], &device());
+    let x = sampler.sample(&prior, x, &mut noise).expect("a run");
+    let (variance, mean) = x.var_mean(0);
+    let [mean, variance] = [mean, variance].map(|it| it.into_scalar::<f64>());
+    // 1/(1 + 0.25), and 0.2.
+    assert_abs_diff_eq!(mean, 0.8, epsilon = 0.04);
+    assert_abs_diff_eq!(variance, 0.2, epsilon = 0.04);
 }
 
 #[test]

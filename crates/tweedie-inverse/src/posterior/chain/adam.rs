@@ -24,7 +24,7 @@ impl<const D: usize> Default for Averages<D> {
 
 impl<const D: usize> Averages<D> {
     /// Adds a gradient and returns Adam's direction, with β = 0.9 and 0.99.
-    pub(crate) fn direction(&mut self, gradient: Tensor<D>) -> Tensor<D> {
+    pub fn direction(&mut self, gradient: Tensor<D>) -> Tensor<D> {
         const BETAS: [f64; 2] = [0.9, 0.99];
         // The square of a small gradient is 0 in half precision.
         let dtype = gradient.dtype();

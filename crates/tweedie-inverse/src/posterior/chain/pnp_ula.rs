@@ -12,8 +12,8 @@
 
 use crate::measurement::Likelihood;
 use burn::tensor::Tensor;
-use tweedie_core::{InputError, vjp};
-use tweedie_math::{Move, ParameterError};
+use tweedie_core::{DenoiseError, Denoiser, InputError, vjp};
+use tweedie_math::{Level, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
 /// PnP-ULA for any likelihood and any denoiser: one Langevin step per move.
@@ -66,6 +66,19 @@ impl<L> PnpUla<L> {
     }
 }
 
+/// `∇ log p(y | x) + (D(x) − x)/σ²`, and `D(x)`, at the noise σ of a level.
+pub(super) fn score<const D: usize>(
+    likelihood: &impl Likelihood<D>,
+    denoiser: &dyn Denoiser<D>,
+    x: Tensor<D>,
+    level: Level,
+) -> Result<(Tensor<D>, Tensor<D>), DenoiseError> {
+    let clean = denoiser.denoise(x.clone() * level.alpha(), level)?;
+    let (value, pullback) = vjp(x.clone(), |x| likelihood.log_likelihood(x));
+    let measured = pullback.apply(value.ones_like());
+    Ok((measured + (clean.clone() - x) * level.snr(), clean))
+}
+
 impl<const D: usize, L: Likelihood<D>> Step<D> for PnpUla<L> {
     type Memory = ();
 
@@ -77,12 +90,9 @@ impl<const D: usize, L: Likelihood<D>> Step<D> for PnpUla<L> {
         (): &mut (),
     ) -> Result<State<D>, StepError> {
         let (level, delta) = (mv.from, self.step_size()?);
-        let clean = context.denoise(x.clone() * level.alpha(), level)?;
-        let (value, pullback) = vjp(x.clone(), |x| self.likelihood.log_likelihood(x));
-        let score = pullback.apply(value.ones_like());
-        let prior = (clean.clone() - x.clone()) * level.snr();
+        let (score, clean) = score(&self.likelihood, context.denoiser, x.clone(), level)?;
         let z = context.noise.normal_like(&x);
-        let x = x + (score + prior) * delta + z * (2.0 * delta).sqrt();
+        let x = x + score * delta + z * (2.0 * delta).sqrt();
         let x = match self.range {
             Some((min, max)) => x.clamp(min, max),
             None => x,

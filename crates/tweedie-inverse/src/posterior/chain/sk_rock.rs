@@ -14,9 +14,10 @@
 //! Using an Explicit Stabilized Method", algorithm 1, arXiv:1908.08845; Abdulle, Almuslimani &
 //! Vilmart 2018.
 
+use super::pnp_ula::score;
 use crate::measurement::Likelihood;
 use burn::tensor::Tensor;
-use tweedie_core::{InputError, vjp};
+use tweedie_core::InputError;
 use tweedie_math::{Level, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
@@ -105,10 +106,9 @@ impl<const D: usize, L: Likelihood<D>> Step<D> for SkRock<L> {
         let (level, delta) = (mv.from, self.step_size(mv.from));
         let mut last = None;
         let mut score = |x: Tensor<D>| -> Result<Tensor<D>, StepError> {
-            let clean = context.denoiser.denoise(x.clone() * level.alpha(), level)?;
-            let (value, pullback) = vjp(x.clone(), |x| self.likelihood.log_likelihood(x));
-            last = Some(clean.clone());
-            Ok(pullback.apply(value.ones_like()) + (clean - x) * level.snr())
+            let (score, clean) = score(&self.likelihood, context.denoiser, x, level)?;
+            last = Some(clean);
+            Ok(score)
         };
         let (t, ratio) = self.chebyshev();
         let n = self.stages as f64;

@@ -11,7 +11,7 @@
 use super::twisted_smc::noisy_transition;
 use crate::measurement::Likelihood;
 use burn::tensor::Tensor;
-use tweedie_core::{Advance, InputError, column};
+use tweedie_core::{Advance, InputError};
 use tweedie_math::{Kernel, Move, ParameterError};
 use tweedie_samplers::{State, Step, StepContext, StepError};
 
@@ -60,23 +60,27 @@ impl<const D: usize, K: Kernel, L: Likelihood<D>> Step<D> for Scg<K, L> {
             return Ok(State::new(mv.to, next, Some(clean)));
         }
         let mean = x * transition.state + clean.clone() * transition.clean;
-        let (mut next, mut best) = (mean.clone(), vec![f64::NEG_INFINITY; mean.dims()[0]]);
+        let mut chosen: Option<(Tensor<D>, Tensor<1>)> = None;
         for _ in 0..self.candidates {
             let z = context.noise.normal_like(&mean);
             let moved = mean.clone() + z * transition.noise;
             let estimate = context.denoise(moved.clone(), mv.to)?;
-            let log = self.likelihood.log_likelihood(estimate).into_data();
-            let mut chosen = vec![0.0; best.len()];
-            for ((best, chosen), log) in best.iter_mut().zip(&mut chosen).zip(log.iter::<f64>()) {
-                // A likelihood that is NaN is never the best; the first is, if all are.
-                if log > *best || *best == f64::NEG_INFINITY {
-                    *best = if log.is_nan() { f64::MIN } else { log };
-                    *chosen = 1.0;
+            let log = self.likelihood.log_likelihood(estimate);
+            // A likelihood that is NaN is never better than another.
+            let nan = log.clone().is_nan();
+            let log = log.mask_fill(nan, f64::from(f32::MIN));
+            chosen = Some(match chosen {
+                None => (moved, log),
+                Some((next, best)) => {
+                    let better = log.clone().greater(best.clone());
+                    let mut rows = [1; D];
+                    rows[0] = better.dims()[0];
+                    let wide = better.clone().reshape(rows).expand(next.dims());
+                    (next.mask_where(wide, moved), best.mask_where(better, log))
                 }
-            }
-            let chosen = column(&chosen, &mean).greater_elem(0.5).expand(mean.dims());
-            next = next.mask_where(chosen, moved);
+            });
         }
+        let next = chosen.map_or(mean, |(next, _)| next);
         Ok(State::new(mv.to, next, Some(clean)))
     }
 

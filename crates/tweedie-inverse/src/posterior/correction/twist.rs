@@ -116,3 +116,27 @@ pub(super) fn log_marginal<const D: usize>(
         + per_sample_sum(widened(near.clone()).square()) * (1.0 / r2);
     Ok((cost * -0.5, near * (1.0 / r2)))
 }
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test may stop at once")]
+mod tests {
+    use super::*;
+    use crate::operator::Identity;
+    use burn::tensor::{DType, Device};
+    use tweedie_core::{HostNoise, Noise};
+
+    /// With much less noise than spread, nothing cancels in single precision.
+    #[test]
+    fn small_noise_leaves_the_marginal_precise() {
+        let like = Tensor::<2>::zeros([3, 4096], (&Device::flex(), DType::F64));
+        let residual = HostNoise::seeded(1).normal_like(&like) * 0.5;
+        let log = |residual| {
+            let (log, _) = log_marginal(&Identity, residual, 0.25, 1e-8).expect("a marginal");
+            log.into_data().iter::<f64>().collect::<Vec<_>>()
+        };
+        let (exact, found) = (log(residual.clone()), log(residual.cast(DType::F32)));
+        for (exact, found) in exact.iter().zip(found) {
+            assert!((exact - found).abs() < 0.05, "{exact} {found}");
+        }
+    }
+}
