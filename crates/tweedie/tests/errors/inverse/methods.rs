@@ -23,8 +23,9 @@ impl Linear<4> for Tripled {
     }
 }
 
+const GREY: &str = "grey y for colour images";
+
 pub(super) fn methods(all: &mut Cases) {
-    const GREY: &str = "grey y for colour images";
     const THREE: &str = "y of three images for one";
     let three = || seen([3, 3, 8, 8]);
     all.error("Dps::new", GREY, || {
@@ -215,6 +216,9 @@ pub(super) fn methods(all: &mut Cases) {
         let step = EnKg::new(ddpm(), seen([2, 3, 8, 8])).with_particles(usize::MAX);
         walk(step.unwrap(), &prior())
     });
+    all.error("EnKg::tempered", "noise 0", || {
+        EnKg::tempered(ddpm(), seen([1, 3, 8, 8]), 0.0)
+    });
     let smc = || TwistedSmc::new(Ddim::ancestral(), grey());
     all.error("TwistedSmc::new", GREY, move || {
         walk(smc().with_particles(1).unwrap(), &prior())
@@ -247,5 +251,93 @@ pub(super) fn methods(all: &mut Cases) {
         let y = zeros([1, 1, 8, 8]);
         let schedule = tweedie::math::VarianceExploding::default();
         Measurement::new(Identity, noise, y).reverse(schedule, 0.0, 4)
+    });
+}
+
+/// Methods that move estimates, states or particles towards the measurement.
+pub(super) fn further(all: &mut Cases) {
+    let colour = || seen([1, 3, 8, 8]);
+    let still = || LevelPath::staying(Level::variance_exploding(0.1).unwrap(), 3).unwrap();
+    all.error("Sitcom::new", GREY, || walk(Sitcom::new(grey()), &prior()));
+    all.error("Sitcom::with_steps", "0", move || {
+        Sitcom::new(colour()).with_steps(0)
+    });
+    all.error("Sitcom::with_tolerance", "NaN", move || {
+        Sitcom::new(colour()).with_tolerance(f64::NAN)
+    });
+    all.error("SkRock::new", "curvature −1", move || {
+        SkRock::new(colour(), -1.0)
+    });
+    all.error("SkRock::with_stages", "1", move || {
+        SkRock::new(colour(), 1.0).unwrap().with_stages(1)
+    });
+    all.error("SkRock", "a path that falls", move || {
+        walk(SkRock::new(colour(), 1.0).unwrap(), &prior())
+    });
+    all.error("PnpGradient::new", GREY, move || {
+        along(still(), PnpGradient::new(grey()), &prior())
+    });
+    all.error("PnpGradient::with_step_size", "0", move || {
+        PnpGradient::new(colour()).with_step_size(0.0)
+    });
+    all.error("PnpAdmm", "a path that falls", move || {
+        walk(PnpAdmm::new(colour()), &prior())
+    });
+    all.error("PnpAdmm::with_step_size", "∞", move || {
+        PnpAdmm::douglas_rachford(colour()).with_step_size(f64::INFINITY)
+    });
+    all.error("PnpFlow::with_draws", "0", move || {
+        PnpFlow::new(colour()).with_draws(0)
+    });
+    all.error("PnpFlow", "time travel", move || {
+        let path = path().with_time_travel(2, 2);
+        along(path, PnpFlow::new(colour()), &prior())
+    });
+    all.error("FlowDps::new", GREY, || {
+        walk(FlowDps::new(grey()), &prior())
+    });
+    all.error("FlowDps::with_steps", "0", move || {
+        FlowDps::new(colour()).with_steps(0)
+    });
+    all.error("Dpg::with_draws", "1", move || {
+        Dpg::new(prior(), colour()).with_draws(1)
+    });
+    all.error("Scg", "a kernel without noise", move || {
+        walk(Scg::new(Ddim::deterministic(), colour()), &prior())
+    });
+    all.error("Scg::with_candidates", "0", move || {
+        Scg::new(ddpm(), colour()).with_candidates(0)
+    });
+    all.error("Resample::with_every", "0", move || {
+        Resample::new(ddpm(), colour()).with_every(0)
+    });
+    all.error("Resample::with_descent", "steps of size −1", move || {
+        Resample::new(ddpm(), colour()).with_descent(-1.0, 3)
+    });
+    all.error(
+        "McgDiff",
+        "particles that do not fill the batch",
+        move || walk(McgDiff::new(ddpm(), colour()), &prior()),
+    );
+    all.error("FpsSmc", "a kernel without noise", move || {
+        let step = FpsSmc::new(Ddim::deterministic(), colour()).with_particles(1);
+        walk(step.unwrap(), &prior())
+    });
+    all.error("EnKg::tempered", "time travel", move || {
+        let step = EnKg::tempered(Ddim::deterministic(), colour(), 0.1).unwrap();
+        along(path().with_time_travel(2, 2), step, &prior())
+    });
+    all.error("Product::new", "no channels", || {
+        Product::new(prior(), 0, prior())
+    });
+    all.error("Product", "a state without a second part", || {
+        let joint = Product::new(prior(), 3, prior()).unwrap();
+        walk(ddpm(), &joint)
+    });
+    all.error("Corner", "a corner larger than the image", || {
+        walk(ddpm(), &Corner::new(prior(), [9, 8]).unwrap())
+    });
+    all.error("UnknownNoise::new", "y = NaN", || {
+        UnknownNoise::new(Identity, zeros([1, 3, 8, 8]) * f64::NAN)
     });
 }

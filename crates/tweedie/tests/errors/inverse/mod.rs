@@ -7,25 +7,28 @@ mod operators;
 use super::{Cases, device, file, zeros};
 use std::path::Path as Folder;
 use tweedie::burn::tensor::{DType, Tensor};
-use tweedie::core::{Denoiser, HostNoise, Noise, ValueRange, from_fn};
-use tweedie::inverse::baseline::{TotalVariation, tikhonov, wiener};
-use tweedie::inverse::measurement::{AnyMeasurement, Measurement};
+use tweedie::core::{Corner, Denoiser, HostNoise, Noise, Product, ValueRange, from_fn};
+use tweedie::inverse::baseline::{Mlem, TotalVariation, Wavelets, tikhonov, wiener};
+use tweedie::inverse::measurement::{AnyMeasurement, Measurement, UnknownNoise};
 use tweedie::inverse::noise::{
     GammaNoise, GaussianNoise, LaplaceNoise, LogPoissonNoise, PoissonGaussianNoise, PoissonNoise,
-    QuantisationNoise, RicianNoise, SaltAndPepper, UniformNoise,
+    QuantisationNoise, RicianNoise, SaltAndPepper, UniformNoise, estimate_camera_noise,
+    estimate_sigma,
 };
 use tweedie::inverse::operator::{
-    AveragePool, Basis, Bayer, Blur, ChannelMix, Channels, CircularBlur, FanBeam, FourierPhase,
-    Gamma, Identity, Jpeg, Linear, Mask, Matrix, MultiCoil, Operator, OperatorError, Padding,
-    PointSpread, RandomPhase, Sampled, Saturation, Scaled, Separable, Side, Spectral, Stack, Taps,
-    Tomography, Transform, VaryingBlur,
+    AveragePool, Basis, Bayer, BlindBlur, Blur, ChannelMix, Channels, CircularBlur, ConeBeam,
+    FanBeam, FourierPhase, Gamma, Identity, Jpeg, Linear, Mask, Matrix, MultiCoil, Operator,
+    OperatorError, Padding, PointSpread, Ptychography, RandomPhase, Reading, Sampled, Saturation,
+    Scaled, Separable, Side, Slices, Spectral, Stack, Taps, Tomography, Transform, VaryingBlur,
+    VolumeBlur, WeightOrder, blur_in_linear_light,
 };
 use tweedie::inverse::posterior::{
-    Annealed, Classifier, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpir, Dps, DpsStep, EnKg, Ilvr,
-    LangevinLikelihoodStep, Lgd, Mcg, Mmps, Pigdm, PigdmStep, PigdmTwist, PnpDm, PnpUla, RePaint,
-    Red, RedDiff, ResidualNorm, ScoreGuidance, Tmpd, TwistedSmc,
+    Annealed, Classifier, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpg, Dpir, Dps, DpsStep, EnKg,
+    FlowDps, FpsSmc, Ilvr, LangevinLikelihoodStep, Lgd, Mcg, McgDiff, Mmps, Pigdm, PigdmStep,
+    PigdmTwist, PnpAdmm, PnpDm, PnpFlow, PnpGradient, PnpUla, RePaint, Red, RedDiff, Resample,
+    ResidualNorm, Scg, ScoreGuidance, Sitcom, SkRock, Tmpd, TwistedSmc,
 };
-use tweedie::inverse::solver::ConjugateGradient;
+use tweedie::inverse::solver::{BiCgStab, ConjugateGradient, Lsqr, Minres, implicit_gradient};
 use tweedie::math::{Ancestral, Ddim, Level, LevelPath, Renoise, Span, VariancePreserving};
 use tweedie::ops::Constant;
 use tweedie::samplers::{SampleError, Sampler, Step};
@@ -149,8 +152,10 @@ pub(crate) fn cases(folder: &Folder) -> Cases {
     let mut all = Cases::default();
     operators::operators(&mut all);
     operators::equations(&mut all);
+    operators::further(&mut all);
     noises(&mut all);
     methods::methods(&mut all);
+    methods::further(&mut all);
     files::files(&mut all, folder);
     all
 }

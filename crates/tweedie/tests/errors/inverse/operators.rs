@@ -251,3 +251,105 @@ pub(super) fn equations(all: &mut Cases) {
         TotalVariation::new(0.1).restore(&seen)
     });
 }
+
+/// Operators of unknown kernels, of volumes and of light; solvers and baselines.
+pub(super) fn further(all: &mut Cases) {
+    let spread = || PointSpread::gaussian(1.0).unwrap();
+    all.error("BlindBlur::new", "0", || BlindBlur::new(0));
+    all.error("BlindBlur::signal", "a kernel below 0", || {
+        let kernel = PointSpread::new(vec![1.0, -1.0], [1, 2]).unwrap();
+        BlindBlur::new(4)
+            .unwrap()
+            .signal(zeros([1, 3, 8, 8]), &kernel)
+    });
+    all.error(
+        "BlindBlur::signal",
+        "a kernel larger than its corner",
+        move || {
+            BlindBlur::new(4)
+                .unwrap()
+                .signal(zeros([1, 3, 8, 8]), &spread())
+        },
+    );
+    all.error("PointSpread::zernike", "a wavefront of 20 radians", || {
+        PointSpread::zernike(&[20.0], 0.2, 9)
+    });
+    all.error("PointSpread::zernike", "cutoff 0.7", || {
+        PointSpread::zernike(&[], 0.7, 9)
+    });
+    all.error("blur_in_linear_light", "zeros at the edge", move || {
+        blur_in_linear_light(spread(), Padding::Zero, 2.2, ValueRange::Signed)
+    });
+    all.error("Tomography::with_detector_offset", "NaN", || {
+        Tomography::half_turn([8, 8], 3)
+            .unwrap()
+            .with_detector_offset(f64::NAN)
+    });
+    all.error(
+        "VaryingBlur::with_order",
+        "an image that shrinks",
+        move || {
+            let blur = VaryingBlur::tiles(vec![spread()], [1, 1], [16, 16], Padding::Valid);
+            blur.unwrap().with_order(WeightOrder::Last)
+        },
+    );
+    all.error("Ptychography::disc", "step 0", || {
+        Ptychography::disc([8, 8], 4, 2.0, 0)
+    });
+    all.error("Ptychography::disc", "a million places", || {
+        Ptychography::disc([1003, 1003], 4, 2.0, 1)
+    });
+    all.error("Ptychography::new", "a place far outside", || {
+        let probe = Constant::new(vec![1.0; 32], [1, 2, 4, 4]);
+        Ptychography::new([8, 8], probe, vec![[usize::MAX, 0]], Reading::Amplitude)
+    });
+    all.error("Slices::each", "no slices", || {
+        Slices::each(Vec::<Identity>::new())
+    });
+    all.error("VolumeBlur::gaussian", "2⁶⁴ − 1 slices", || {
+        VolumeBlur::gaussian([1.0; 3], [usize::MAX, 1, 1])
+    });
+    all.error("VolumeBlur::new", "a kernel of another size", || {
+        VolumeBlur::new(&[1.0], [2, 2, 2])
+    });
+    all.error("ConeBeam::new", "a source within the volume", || {
+        ConeBeam::new([4, 8, 8], 3, 2.0)
+    });
+    all.error("ConeBeam::new", "2⁶⁴ − 1 slices", || {
+        ConeBeam::new([usize::MAX, 2, 2], 3, 9.0)
+    });
+    all.error("Lsqr::with_damping", "−1", || {
+        Lsqr::default()
+            .with_damping(-1.0)
+            .pinv(&Identity, zeros([1, 1, 8, 8]))
+    });
+    all.error("Minres::with_tolerance", "0", || {
+        let solver = Minres::default().with_tolerance(0.0);
+        solver.invert(|x| x, Tensor::<4>::ones([1, 1, 2, 2], &device()))
+    });
+    all.error("BiCgStab::invert", "a rotation", || {
+        let b = Tensor::<2>::from_floats([[1.0, 0.5]], &device());
+        let turn = Tensor::<2>::from_floats([[0.0, 1.0], [-1.0, 0.0]], &device());
+        BiCgStab::default().invert(|x| x.matmul(turn.clone()), b)
+    });
+    all.error("implicit_gradient", "an equation of another shape", || {
+        let x = Tensor::<2>::ones([1, 2], &device());
+        let f = |x: Tensor<2>, _: Tensor<1>| x.narrow(1, 0, 1);
+        let theta = Tensor::<1>::ones([1], &device());
+        implicit_gradient(f, x.clone(), theta, x, BiCgStab::default()).map(|(it, _)| it)
+    });
+    all.error("Mlem::restore", "a count of −1", || {
+        Mlem::new(1).restore(&Identity, Tensor::<4>::ones([1, 1, 8, 8], &device()) * -1.0)
+    });
+    all.error(
+        "Wavelets::restore",
+        "levels that do not divide the image",
+        || Wavelets::new(0.1).with_levels(5).restore(&grey()),
+    );
+    all.error("estimate_sigma", "an image of one pixel", || {
+        estimate_sigma(zeros([1, 1, 1, 1])).map(|_| ())
+    });
+    all.error("estimate_camera_noise", "an image of 32×32 pixels", || {
+        estimate_camera_noise(zeros([1, 1, 32, 32])).map(|_| ())
+    });
+}
