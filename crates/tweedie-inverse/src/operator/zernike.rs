@@ -49,8 +49,8 @@ impl PointSpread {
             count < 34,
         )?;
         let total: f64 = coefficients.iter().map(|value| value.abs()).sum();
-        let expected = "at most 10 radians in all";
-        require("coefficients", total, expected, total <= 10.0)?;
+        let expected = "at most 10 radians";
+        require("sum of the coefficients", total, expected, total <= 10.0)?;
         // The response repeats after half of the points, in units of 1/cutoff. The slope of a
         // wavefront of ten radians moves light by a few such units.
         let points = ((8.0 * cutoff * size as f64).ceil() as usize).max(LEAST);

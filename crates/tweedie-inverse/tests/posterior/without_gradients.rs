@@ -49,6 +49,14 @@ fn a_tempered_ensemble_keeps_its_spread() {
             "{variance:?} {v}"
         );
     }
+    // Going up in between would add parts of the likelihood twice.
+    let again = EnKg::tempered(flow, &m, 0.2).expect("a noise");
+    let again = again.with_particles(4).expect("particles");
+    let sampler = Sampler::new(again, path(6).with_time_travel(2, 2));
+    let x = Tensor::zeros([4, 2], (&device(), DType::F64));
+    let refused = sampler.sample(&correlated(), x, &mut HostNoise::seeded(0));
+    let refused = refused.expect_err("an error").to_string();
+    assert!(refused.contains("raises the noise level"), "{refused}");
     let published = EnKg::new(flow, &m).with_particles(PARTICLES);
     let [_, collapsed] = moments(draws(published.expect("particles"), PARTICLES, 3));
     assert!(

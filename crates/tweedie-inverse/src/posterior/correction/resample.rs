@@ -57,7 +57,8 @@ impl<K, P> Resample<K, P> {
     /// # Errors
     /// [`ParameterError`] if `every` is 0.
     pub fn with_every(self, every: usize) -> Result<Self, ParameterError> {
-        let every = ParameterError::require_count("the moves between corrections", every)?;
+        let every =
+            ParameterError::require_count("the number of moves between corrections", every)?;
         Ok(Self { every, ..self })
     }
 

@@ -323,10 +323,6 @@ pub(super) fn further(all: &mut Cases) {
         let step = FpsSmc::new(Ddim::deterministic(), colour()).with_particles(1);
         walk(step.unwrap(), &prior())
     });
-    all.error("EnKg::tempered", "time travel", move || {
-        let step = EnKg::tempered(Ddim::deterministic(), colour(), 0.1).unwrap();
-        along(path().with_time_travel(2, 2), step, &prior())
-    });
     all.error("Product::new", "no channels", || {
         Product::new(prior(), 0, prior())
     });
