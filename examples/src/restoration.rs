@@ -187,15 +187,17 @@ impl Settings {
     ) -> Result<Tensor<4>, Box<dyn Error>> {
         match measured {
             Measured::Linear(Linear4(m)) => {
+                let all = posterior_methods();
                 let chosen = match self.method == AUTO {
                     true => {
                         let [_, channels, height, width] = shape;
                         let image = [channels, height, width];
-                        auto::choose(self, model, image, &m.operator, m.noise.sigma(), 0)?
+                        let physics = (&m.operator, m.noise.sigma());
+                        auto::choose(self, &all, model, image, physics, 0)?
                     }
                     false => self.clone(),
                 };
-                chosen.by(&posterior_methods(), model, m, (shape, None), noise)
+                chosen.by(&all, model, m, (shape, None), noise)
             }
             Measured::Phase(m) => {
                 // A magnitude has no pseudo-inverse to begin with.

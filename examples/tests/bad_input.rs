@@ -203,6 +203,24 @@ fn a_restoration_refuses_what_does_not_fit_and_leaves_no_folder() {
             "the mask has",
         ),
         (
+            image_and(&at("grey.png"), "--operator kernel:nowhere.npy"),
+            "nowhere.npy",
+        ),
+        (
+            image_and(
+                &at("grey.png"),
+                &format!("--operator file:{}", at("text.png")),
+            ),
+            "text.png",
+        ),
+        (
+            image_and(
+                &at("grey.png"),
+                &format!("--operator kernel:{}", at("grey.png")),
+            ),
+            "sum has to be above 0",
+        ),
+        (
             vec!["--replay".to_owned(), at("nothing")],
             "experiment.json",
         ),

@@ -62,12 +62,11 @@ impl<const D: usize> Split<D> {
 mod tests {
     use super::*;
     use crate::operator::{CircularBlur, Operator, PointSpread, Separable};
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::Device;
+    use tweedie_core::{HostNoise, Noise};
 
     fn image(side: usize) -> Tensor<4> {
-        let device = Device::flex();
-        device.seed(4);
-        Tensor::random([2, 1, side, side], Distribution::Normal(0.0, 1.0), &device)
+        HostNoise::seeded(4).normal([2, 1, side, side], &Device::flex())
     }
 
     /// Without a shift the prior's part is invisible to the operator, and the parts are orthogonal.

@@ -63,6 +63,7 @@ mod tests {
     use super::*;
     use approx::assert_abs_diff_eq;
     use burn::tensor::Device;
+    use tweedie_core::{HostNoise, Noise};
 
     #[test]
     fn two_points_at_distance_d_are_at_energy_distance_root_2d() {
@@ -78,14 +79,8 @@ mod tests {
     #[test]
     fn the_squared_distance_has_no_bias() {
         let device = Device::flex();
-        device.seed(2);
-        let normal = |n: usize| {
-            Tensor::<2>::random(
-                [n, 2],
-                burn::tensor::Distribution::Normal(0.0, 1.0),
-                &device,
-            )
-        };
+        let mut noise = HostNoise::seeded(2);
+        let mut normal = |n: usize| -> Tensor<2> { noise.normal([n, 2], &device) };
         let runs = 2000;
         let sum: f64 = (0..runs)
             .map(|_| energy_squared(&normal(4), &normal(6)))

@@ -9,8 +9,8 @@
 use crate::Activation;
 use crate::convolution::linear;
 use burn::module::{Module, Param};
-use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use burn::nn::{Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
@@ -111,9 +111,12 @@ impl TimeEmbedding {
         device: &Device,
     ) -> Self {
         let fourier = |width: usize| {
-            let frequencies = Distribution::Normal(0.0, 16.0);
-            Param::from_tensor(Tensor::random([width / 2], frequencies, device))
-                .set_require_grad(false)
+            let frequencies = Initializer::Normal {
+                mean: 0.0,
+                std: 16.0,
+            };
+            let frequencies = frequencies.init([width / 2], device);
+            frequencies.set_require_grad(false)
         };
         Self {
             fourier: match waves {

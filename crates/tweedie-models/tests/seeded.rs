@@ -3,7 +3,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Distribution, Tensor};
-use tweedie_models::{MlpConfig, seeded};
+use tweedie_models::{TimeEncoding, UnetConfig, seeded};
 
 struct Collect(Vec<f32>);
 
@@ -17,11 +17,15 @@ impl ModuleVisitor for Collect {
 fn a_seed_fixes_the_parameters() {
     let device = Device::flex();
     let parameters = |seed: u64, disturb: bool| {
-        let network = seeded(
-            seed,
-            &device,
-            MlpConfig::new(2).init(&device).expect("a network"),
-        );
+        let fourier = TimeEncoding::Fourier {
+            width: 8,
+            cosine_first: false,
+            log: false,
+        };
+        let config = UnetConfig::new(1).with_widths([8]).with_groups(None);
+        let config = config.with_time_encoding(Some(fourier));
+        let network = config.init(&device).expect("a network");
+        let network = seeded(seed, &device, network);
         if disturb {
             let _ = Tensor::<1>::random([5], Distribution::Default, &device);
         }

@@ -6,16 +6,16 @@
 //! smoother than the prior, and the real image may be neither: the table says which methods are
 //! correct for this operator and noise, not how well a network knows the image.
 
-use super::{Physics, Run, STRENGTHS, Settings};
+use super::{Run, STRENGTHS, Settings};
 use std::error::Error;
 use std::time::Instant;
 use tweedie::core::oracle::{FactorMixture, Observed};
 use tweedie::inverse::measurement::Measurement;
 use tweedie::inverse::noise::GaussianNoise;
-use tweedie::inverse::operator::Operator as _;
+use tweedie::inverse::operator::Linear;
 use tweedie::metrics::energy_squared;
 use tweedie::prelude::*;
-use tweedie_catalogue::posterior_methods;
+use tweedie_catalogue::Method;
 
 /// Draws of the prior to which the mixture is fitted.
 const SAMPLES: usize = 256;
@@ -44,12 +44,12 @@ struct Tried {
 ///
 /// # Errors
 /// If the model cannot be sampled, or its images are too large.
-pub(super) fn choose(
+pub(super) fn choose<A: Linear<4> + Clone>(
     settings: &Settings,
+    all: &[Method<4, Measurement<4, A, GaussianNoise>>],
     prior: &dyn Denoiser<4>,
     [channels, height, width]: [usize; 3],
-    operator: &Physics,
-    sigma: f64,
+    (operator, sigma): (&A, f64),
     seed: u64,
 ) -> Result<Settings, Box<dyn Error>> {
     let device = Device::default();
@@ -77,7 +77,6 @@ pub(super) fn choose(
     let exact = exact_draws(&observed, &once.y, EXACT, 1)?;
     let floor = distance(&exact_draws(&observed, &once.y, DRAWS, 2)?, &exact);
 
-    let all = posterior_methods();
     let (mut tried, mut left_out) = (Vec::new(), Vec::new());
     for method in all.iter().filter(|method| method.path_factor <= 2) {
         let known = STRENGTHS.iter().find(|(id, _)| *id == method.id);
@@ -108,7 +107,7 @@ pub(super) fn choose(
             let began = Instant::now();
             let mut noise = HostNoise::seeded(seed.wrapping_add(3));
             // A method that does not take this operator, or diverges, is named below the table.
-            let draws = attempt.draw(&all, &once, &run, &mut noise, &mut |_, _| {});
+            let draws = attempt.draw(all, &once, &run, &mut noise, &mut |_, _| {});
             let draws = match draws {
                 Ok(draws) => draws,
                 Err(error) => {

@@ -1,12 +1,11 @@
 //! The files and figures of a restoration.
 
-use super::Physics;
 use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 use tweedie::image::{Npz, Sheet, film_strip, save, save_gif};
 use tweedie::inverse::Split;
-use tweedie::inverse::operator::Linear as _;
+use tweedie::inverse::operator::Linear;
 use tweedie::metrics::{Lpips, Ssim, psnr};
 use tweedie::prelude::*;
 
@@ -43,7 +42,7 @@ pub(super) fn report(draws: &Tensor<4>, truth: Option<&Tensor<4>>, lpips: Option
 /// Writes pictures and arrays. The spread needs two draws.
 pub(super) fn write(
     out: &Path,
-    operator: &Physics,
+    operator: &impl Linear<4>,
     y: &Tensor<4>,
     draws: &Tensor<4>,
     truth: Option<Tensor<4>>,
@@ -69,7 +68,7 @@ pub(super) fn write(
         save(out.join("mean.png"), mean.clone(), ValueRange::Signed)?;
         let spread = |x: Tensor<4>| x.var(0).sqrt();
         // Signals of deviation ½: below this gain the prior decides.
-        let parts = Split::of(&**operator, draws.clone(), (sigma / 0.5).powi(2))?;
+        let parts = Split::of(operator, draws.clone(), (sigma / 0.5).powi(2))?;
         let (std, of_prior) = (spread(draws.clone()), spread(parts.prior));
         let bright = |x: &Tensor<4>| x.clone() * 8.0 - 1.0;
         names.extend(["mean", "spread x 4", "of the prior x 4"]);

@@ -1,12 +1,12 @@
 //! Restores an image of one's own, from a file to a folder.
 
 use super::auto::choose;
-use super::damage::Damage;
+use super::damage::{Damage, Damaging};
 use super::output::{ARRAYS, Film, report, write};
 use super::prior::Prior;
 use super::record::checksum;
 use super::sensor::Sensor;
-use super::{AUTO, Experiment, Physics, Run, Settings, repeated};
+use super::{AUTO, Experiment, Run, Settings, repeated};
 use clap::Args;
 use std::error::Error;
 use std::fs;
@@ -16,26 +16,27 @@ use tweedie::core::Counting;
 use tweedie::image::{Npz, load, load_npy};
 use tweedie::inverse::baseline::wiener;
 use tweedie::inverse::measurement::Measurement;
-use tweedie::inverse::noise::NoiseModel;
-use tweedie::inverse::operator::{Linear as _, Mask, Operator as _};
+use tweedie::inverse::noise::{GaussianNoise, NoiseModel};
+use tweedie::inverse::operator::{Linear, Mask, Operator};
 use tweedie::metrics::Lpips;
 use tweedie::prelude::*;
-use tweedie_catalogue::{methods_of_any_operator, posterior_methods};
+use tweedie_catalogue::{Method, linear_methods, methods_of_any_operator, posterior_methods};
 
 /// Which image, how it was damaged, and what to write.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "An image of your own")]
 pub struct Own {
-    /// Restore this file (PNG, JPEG, WebP, TIFF, or npy with values in [0, 1]) instead of the test
-    /// images; --out is then a folder. --model may be `examples/photos`, or, with --method dpir,
+    /// Restore this file (PNG, JPEG, WebP, TIFF, or npy with what was measured of an image on
+    /// [0, 1]) instead of the test images; --out is then a folder. --model may be `examples/photos`, or, with --method dpir,
     /// `ffdnet` or a file of FFDNet or DRUNet
     #[arg(long)]
     pub image: Option<PathBuf>,
     /// The image is clean: damage it first, and measure how far restorations are from it
     #[arg(long, requires = "image")]
     pub simulate: bool,
-    /// How it was damaged: identity, blur:DEVIATION, motion:LENGTH, reduce:FACTOR, missing:PERCENT
-    /// or mosaic
+    /// How it was damaged: identity, blur:DEVIATION, motion:LENGTH, reduce:FACTOR, missing:PERCENT,
+    /// mosaic, kernel:FILE (of a blur, npy or an image), matrix:FILE (npy, a column for each value
+    /// of the image) or file:FILE (any linear operator of this library, JSON)
     #[arg(long, requires = "image", default_value = "identity")]
     pub operator: Damage,
     /// An image of the same size that is black where pixels are missing, instead of --operator
@@ -88,6 +89,7 @@ pub fn restore_own(
             image: recorded(own.image.as_deref().ok_or("no --image")?)?,
             simulate: own.simulate,
             operator: own.operator.text.clone(),
+            operator_file: own.operator.file().map(recorded).transpose()?,
             mask: own.mask.as_deref().map(recorded).transpose()?,
             noise: own.noise.text.clone(),
             model: recorded(model)?,
@@ -146,122 +148,175 @@ fn in_folder(own: &Own, experiment: &Experiment, out: &Path) -> Result<Tensor<4>
 
 fn run(own: &Own, experiment: &Experiment, out: &Path) -> Result<Tensor<4>, Box<dyn Error>> {
     let device = Device::default();
-    let settings = &experiment.settings;
     let image = read(&experiment.image.0, &device)?;
     let mask = own.mask.as_deref().map(|path| read(path, &device));
     let lpips = own.lpips.as_ref().map(|path| Lpips::open(path, &device));
     let (mask, lpips) = (mask.transpose()?, lpips.transpose()?);
-    let shape = match own.simulate {
-        true => image.dims(),
-        false => own.operator.clean(image.dims()),
-    };
-    let operator: Physics = match mask {
-        None => own.operator.operator(shape)?,
-        Some(mask) if mask.dims()[2..] == shape[2..] => {
+    let prior = Prior::open(&experiment.model.0, &device)?;
+    let of_prior = prior.image();
+    let damaging = own
+        .operator
+        .operator(image.dims(), own.simulate, of_prior)?;
+    let (operator, shape) = match (mask, damaging) {
+        (None, damaging) => damaging,
+        (Some(mask), (_, shape)) if mask.dims()[2..] == shape[2..] => {
             // Any channel that is not black.
             let kept = mask.max_dim(1).greater_elem(-1.0 + 1.0 / 255.0);
-            Arc::new(Mask::new(kept))
+            (Damaging::Spectral(Arc::new(Mask::new(kept))), shape)
         }
-        Some(mask) => {
+        (Some(mask), (_, shape)) => {
             let found = &mask.dims()[2..];
             return Err(
                 format!("the mask has {found:?} pixels, the image {:?}", &shape[2..]).into(),
             );
         }
     };
-    let prior = Prior::open(&experiment.model.0, &device)?;
-    let noisiest = prior.noisiest;
-    let denoiser = Counting::new(prior.tiled([shape[2], shape[3]], own.tile)?);
-    let run = Run {
-        prior: &denoiser,
-        shape: [settings.guesses, shape[1], shape[2], shape[3]],
-        start: None,
-        sigma: own.noise.gaussian()?.sigma(),
-        noisiest,
+    let job = Job {
+        own,
+        experiment,
+        shape,
+        prior,
+        image,
+        lpips,
     };
-    denoiser.accepts(run.shape)?;
-
-    let mut noise = HostNoise::seeded(experiment.seed);
-    let mut film = Film::new(own.film, settings.steps);
-    let mut see = |k: usize, state: &State<4>| film.add(k, state);
-    let truth = own.simulate.then(|| image.clone());
-    let (y, draws, expected) = match own.noise.other()? {
-        None => {
-            let sensor = own.noise.gaussian()?;
-            let m = measured(&operator, sensor, image, own.simulate, &mut noise)?;
-            let all = posterior_methods();
-            let start = match shape[2] * shape[3] > LARGE {
-                // Closed form for most operators, in less memory.
-                true => {
-                    operator
-                        .solve(operator.adjoint(m.y.clone()), m.noise.sigma().powi(2))?
-                        .x
-                }
-                false => wiener(&m, 1.0)?,
-            };
-            let run = Run {
-                start: Some(start),
-                ..run
-            };
-            let settings = match settings.method == AUTO {
-                false => settings.clone(),
-                true if noisiest.is_finite() => {
-                    return Err("--method auto draws from the prior, which this one cannot".into());
-                }
-                true => {
-                    let image = [shape[1], shape[2], shape[3]];
-                    let (seed, sigma) = (experiment.seed, m.noise.sigma());
-                    choose(settings, run.prior, image, &operator, sigma, seed)?
-                }
-            };
-            let draws = settings.draw(&all, &m, &run, &mut noise, &mut see)?;
-            let expected = expectation(&m, &draws, &mut noise);
-            (m.y, draws, expected)
+    match operator {
+        Damaging::Spectral(operator) => job.restored(&operator, &posterior_methods(), out),
+        Damaging::Linear(operator) => {
+            let mut all = methods_of_any_operator();
+            all.extend(linear_methods());
+            job.restored(&*operator, &all, out)
         }
-        Some(sensor) => {
-            let m = measured(&operator, sensor, image, own.simulate, &mut noise)?;
-            let all = methods_of_any_operator();
-            let start = noise.normal(run.shape, &device);
-            let run = Run {
-                start: Some(start),
-                ..run
-            };
-            let draws = settings.draw(&all, &m, &run, &mut noise, &mut see)?;
-            let expected = expectation(&m, &draws, &mut noise);
-            (m.y, draws, expected)
-        }
-    };
-    film.save(out)?;
-    report(&draws, truth.as_ref(), lpips.as_ref());
-    println!(
-        "the draws are off what was measured by {:.4}, the noise says {:.4} (on [−1, 1])",
-        root(operator.apply(draws.clone()) - repeated(&y, settings.guesses)),
-        expected
-    );
-    write(
-        out,
-        &operator,
-        &y,
-        &draws,
-        truth,
-        own.noise.gaussian()?.sigma(),
-    )?;
-    experiment.save(out)?;
-    println!(
-        "{} evaluations; folder: {}",
-        denoiser.evaluations(),
-        out.display()
-    );
-    Ok(draws)
+    }
 }
 
-fn measured<N: NoiseModel<4>>(
-    operator: &Physics,
+/// What a restoration needs besides the operator.
+struct Job<'a> {
+    own: &'a Own,
+    experiment: &'a Experiment,
+    /// The shape of the clean image.
+    shape: [usize; 4],
+    prior: Prior,
+    image: Tensor<4>,
+    lpips: Option<Lpips>,
+}
+
+impl Job<'_> {
+    /// Restores by one of the methods for Gaussian noise, or, for other noise, by one of those of
+    /// any measurement.
+    fn restored<A: Linear<4> + Clone + Send + Sync + 'static>(
+        self,
+        operator: &A,
+        gaussian: &[Method<4, Measurement<4, A, GaussianNoise>>],
+        out: &Path,
+    ) -> Result<Tensor<4>, Box<dyn Error>> {
+        let (own, experiment, shape) = (self.own, self.experiment, self.shape);
+        let device = Device::default();
+        let settings = &experiment.settings;
+        let noisiest = self.prior.noisiest;
+        let denoiser = Counting::new(self.prior.tiled([shape[2], shape[3]], own.tile)?);
+        let sensor = own.noise.gaussian()?;
+        let sigma = sensor.sigma();
+        let run = Run {
+            prior: &denoiser,
+            shape: [settings.guesses, shape[1], shape[2], shape[3]],
+            start: None,
+            sigma,
+            noisiest,
+        };
+        denoiser.accepts(run.shape)?;
+        let (found, expected) = (self.image.dims(), operator.output_shape(shape)?);
+        if !own.simulate && found != expected {
+            return Err(
+                format!("a measurement of shape {found:?}, the operator has {expected:?}").into(),
+            );
+        }
+
+        let mut noise = HostNoise::seeded(experiment.seed);
+        let mut film = Film::new(own.film, settings.steps);
+        let mut see = |k: usize, state: &State<4>| film.add(k, state);
+        let truth = own.simulate.then(|| self.image.clone());
+        let image = match own.simulate {
+            true => self.image,
+            // Measured of `x` on [0, 1]: `A (2 x − 1) = 2 A x − A 1`.
+            false => self.image + 1.0 - operator.apply(Tensor::ones(shape, &device)),
+        };
+        let (y, draws, expected) = match own.noise.other()? {
+            None => {
+                let m = measured(operator, sensor, image, own.simulate, &mut noise)?;
+                let start = match shape[2] * shape[3] > LARGE {
+                    // Closed form for most operators, in less memory.
+                    true => {
+                        operator
+                            .solve(operator.adjoint(m.y.clone()), sigma.powi(2))?
+                            .x
+                    }
+                    false => wiener(&m, 1.0)?,
+                };
+                let run = Run {
+                    start: Some(start),
+                    ..run
+                };
+                let settings = match settings.method == AUTO {
+                    false => settings.clone(),
+                    true if noisiest.is_finite() => {
+                        let why = "--method auto draws from the prior, which this one cannot";
+                        return Err(why.into());
+                    }
+                    true => {
+                        let image = [shape[1], shape[2], shape[3]];
+                        let physics = (operator, sigma);
+                        choose(
+                            settings,
+                            gaussian,
+                            run.prior,
+                            image,
+                            physics,
+                            experiment.seed,
+                        )?
+                    }
+                };
+                let draws = settings.draw(gaussian, &m, &run, &mut noise, &mut see)?;
+                let expected = expectation(&m, &draws, &mut noise);
+                (m.y, draws, expected)
+            }
+            Some(sensor) => {
+                let m = measured(operator, sensor, image, own.simulate, &mut noise)?;
+                let all = methods_of_any_operator();
+                let start = noise.normal(run.shape, &device);
+                let run = Run {
+                    start: Some(start),
+                    ..run
+                };
+                let draws = settings.draw(&all, &m, &run, &mut noise, &mut see)?;
+                let expected = expectation(&m, &draws, &mut noise);
+                (m.y, draws, expected)
+            }
+        };
+        film.save(out)?;
+        report(&draws, truth.as_ref(), self.lpips.as_ref());
+        println!(
+            "the draws are off what was measured by {:.4}, the noise says {expected:.4} \
+             (on [−1, 1])",
+            root(operator.apply(draws.clone()) - repeated(&y, settings.guesses)),
+        );
+        write(out, operator, &y, &draws, truth, sigma)?;
+        experiment.save(out)?;
+        println!(
+            "{} evaluations; folder: {}",
+            denoiser.evaluations(),
+            out.display()
+        );
+        Ok(draws)
+    }
+}
+
+fn measured<A: Operator<4> + Clone, N: NoiseModel<4>>(
+    operator: &A,
     sensor: N,
     image: Tensor<4>,
     simulate: bool,
     noise: &mut HostNoise,
-) -> Result<Measurement<4, Physics, N>, Box<dyn Error>> {
+) -> Result<Measurement<4, A, N>, Box<dyn Error>> {
     Ok(match simulate {
         true => Measurement::simulate(operator.clone(), sensor, image, noise)?,
         false => Measurement::new(operator.clone(), sensor, image),
@@ -269,8 +324,8 @@ fn measured<N: NoiseModel<4>>(
 }
 
 /// The root mean square of `y − A x` that the noise model has for these restorations.
-fn expectation<N: NoiseModel<4>>(
-    m: &Measurement<4, Physics, N>,
+fn expectation<A: Operator<4>, N: NoiseModel<4>>(
+    m: &Measurement<4, A, N>,
     draws: &Tensor<4>,
     noise: &mut HostNoise,
 ) -> f64 {

@@ -9,6 +9,7 @@ use tweedie::prelude::*;
 /// A denoiser, the image size that it was trained for, and the largest `σ/α`.
 pub struct Prior {
     denoiser: Box<dyn Denoiser<4>>,
+    channels: usize,
     tile: [usize; 2],
     alignment: usize,
     /// The radius of the receptive field, where it is small.
@@ -38,6 +39,7 @@ impl Prior {
             return Ok(Self {
                 reach: Ffdnet::colour(device).reach(),
                 denoiser: Box::new(Ffdnet::colour(device)),
+                channels: 3,
                 tile: [256, 256],
                 alignment: 2,
                 noisiest: DPIR,
@@ -47,6 +49,7 @@ impl Prior {
         if path.is_file() {
             let plain = |denoiser, alignment, reach| Self {
                 denoiser,
+                channels: 3,
                 tile: [256, 256],
                 alignment,
                 reach,
@@ -68,13 +71,21 @@ impl Prior {
             return Err("a prior of images is needed, this one is of latents".into());
         }
         let model = checkpoint.model(device)?;
+        let [_, channels, ..] = model.shape(1);
         Ok(Self {
+            channels,
             tile: model.config().size,
             denoiser: Box::new(model),
             alignment: 1,
             reach: 0,
             noisiest: f64::INFINITY,
         })
+    }
+
+    /// Channels, height and width of the images that it was trained for.
+    pub(super) fn image(&self) -> [usize; 3] {
+        let [h, w] = self.tile;
+        [self.channels, h, w]
     }
 
     /// The denoiser for images of this size: in tiles if it is larger than a tile.

@@ -24,6 +24,8 @@ pub struct Experiment {
     pub simulate: bool,
     /// The operator, as on the command line.
     pub operator: String,
+    /// The file of the operator, and its checksum.
+    pub operator_file: Option<(PathBuf, String)>,
     /// A file with the mask of the operator, and its checksum.
     pub mask: Option<(PathBuf, String)>,
     /// The noise, as on the command line.
@@ -57,8 +59,8 @@ impl Experiment {
         let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let text = read_text(&path, 1 << 20).map_err(|error| named(&error))?;
         let this: Self = serde_json::from_str(&text).map_err(|error| named(&error))?;
-        let files = [Some(&this.image), Some(&this.model), this.mask.as_ref()];
-        for (file, checksum) in files.into_iter().flatten() {
+        let files = [&this.mask, &this.operator_file].into_iter().flatten();
+        for (file, checksum) in files.chain([&this.image, &this.model]) {
             let found = self::checksum(file)?;
             if found.is_empty() && !checksum.is_empty() {
                 return Err(format!("{} is not there", file.display()).into());

@@ -26,17 +26,19 @@ mod posterior_methods;
 mod schedules;
 mod setup;
 mod steps;
+mod volumes;
 
 pub use architectures::{NamedArchitecture, architectures};
 pub use noise_models::{Exact, NoiseCase, noise_models};
 pub use operators::{
     LinearCase, NonlinearCase, SpectralCase, linear_operators, nonlinear_operators,
-    photo_operators, spectral_operators, volume_operators,
+    photo_operators, spectral_operators,
 };
 pub use posterior_methods::{linear_methods, methods_of_any_operator, posterior_methods};
 pub use schedules::schedules;
 pub use setup::{Failure, Kind, Method, Moves, Owned, Parts, Route, Setup};
 pub use steps::{Criterion, NamedStep, converging_steps, featured_steps, steps};
+pub use volumes::volume_operators;
 
 /// Unwraps what this crate builds from constants.
 pub(crate) fn ok<T, E: std::fmt::Debug>(built: Result<T, E>) -> T {

@@ -4,10 +4,10 @@ use crate::ok;
 use tweedie_core::{Interpolation, Resize, ValueRange};
 use tweedie_inverse::operator::{
     AnyLinear, AnyOperator, AveragePool, Basis, Bayer, BlindBlur, Blur, ChannelMix, Channels,
-    CircularBlur, Compose, ConeBeam, FanBeam, FourierPhase, Gamma, Identity, Jpeg, Linear, Mask,
-    Matrix, MultiCoil, Operator, OperatorError, Padding, PointSpread, Ptychography, RandomPhase,
-    Reading, Sampled, Saturation, Scaled, Separable, Side, Slices, Spectral, Stack, Taps,
-    Tomography, Transform, VaryingBlur, VolumeBlur, WeightOrder, blur_in_linear_light, pansharpen,
+    CircularBlur, Compose, FanBeam, FourierPhase, Gamma, Identity, Jpeg, Mask, Matrix, MultiCoil,
+    Operator, OperatorError, Padding, PointSpread, Ptychography, RandomPhase, Reading, Sampled,
+    Saturation, Scaled, Separable, Side, Spectral, Stack, Taps, Tomography, Transform, VaryingBlur,
+    WeightOrder, blur_in_linear_light, pansharpen,
 };
 
 /// A linear operator with the shape of its signals.
@@ -231,49 +231,6 @@ pub fn nonlinear_operators() -> Vec<NonlinearCase> {
                 ValueRange::Signed,
             )),
             [1, 3, 6, 5],
-        ),
-    ]
-}
-
-/// Linear operators on volumes `[batch, channels, depth, height, width]`, with the shape of a
-/// signal.
-#[must_use]
-pub fn volume_operators() -> Vec<(&'static str, Box<dyn Linear<5>>, [usize; 5])> {
-    let frame = |seed| {
-        ok(MultiCoil::ring(
-            2,
-            ok(Mask::cartesian([6, 5], 2.0, 0.2, seed)),
-            [6, 5],
-        ))
-    };
-    let wedge: Vec<f64> = (0..3 * 4 * 5).map(|i| f64::from(i * i % 17)).collect();
-    vec![
-        (
-            "slices, pooled",
-            Box::new(Slices::new(ok(AveragePool::new(2)))),
-            [2, 1, 3, 4, 6],
-        ),
-        (
-            "dynamic magnetic resonance imaging",
-            Box::new(ok(Slices::each((0..3).map(frame).collect()))),
-            [1, 2, 3, 6, 5],
-        ),
-        (
-            "blur of a volume",
-            Box::new(ok(VolumeBlur::new(&wedge, [3, 4, 5]))),
-            [2, 2, 3, 4, 5],
-        ),
-        (
-            "Gaussian blur of a volume",
-            Box::new(ok(VolumeBlur::gaussian([1.5, 0.7, 0.6], [4, 6, 5]))),
-            [1, 1, 4, 6, 5],
-        ),
-        (
-            "cone-beam tomography",
-            Box::new(ok(
-                ok(ConeBeam::new([3, 6, 5], 4, 12.0)).with_detector([5, 9])
-            )),
-            [2, 1, 3, 6, 5],
         ),
     ]
 }

@@ -146,8 +146,7 @@ impl Architecture for PixelsConfig {
 
 pub fn main() -> Result<(), tweedie::Error> {
     let device = Device::default();
-    device.seed(0);
-    let data = Tensor::<4>::random([2000, 1, 2, 2], Distribution::Normal(0.0, 0.5), &device);
+    let data: Tensor<4> = HostNoise::seeded(0).normal([2000, 1, 2, 2], &device) * 0.5;
     let schedule = VarianceExploding::new(0.05, 20.0)?;
     let train = |network: Preconditioned<Pixels>, steps| -> Result<Pixels, tweedie::Error> {
         let settings = TrainSettings::default().with_steps(steps).with_batch(128);

@@ -10,7 +10,7 @@
 //! | [`Separable`], [`AveragePool`] | a smaller or larger image, with any filter | closed form |
 //! | [`Transform`] | Hadamard, cosine, sine or Fourier coefficients | closed form |
 //! | [`Sampled`] | a subset of such coefficients | closed form |
-//! | [`MultiCoil`] | some Fourier coefficients of several coils | iterative |
+//! | [`MultiCoil`] | some Fourier coefficients of several coils, of an image or a volume; [`Espirit`] finds the coils | iterative |
 //! | [`Tomography`], [`FanBeam`] | sums along rays, parallel or from a source | iterative; filtered back-projection |
 //! | [`Matrix`] | products with a matrix | closed form up to 1,024 rows and columns; iterative above |
 //! | [`Compose`], [`Stack`] | compositions; [`pansharpen`] is one | iterative |
@@ -37,6 +37,7 @@ mod channels;
 mod circular_blur;
 mod compose;
 mod cone_beam;
+mod espirit;
 mod fan_beam;
 mod gamma;
 mod identity;
@@ -80,6 +81,7 @@ pub use circular_blur::CircularBlur;
 pub use compose::Compose;
 pub use cone_beam::ConeBeam;
 pub use error::OperatorError;
+pub use espirit::Espirit;
 pub use fan_beam::FanBeam;
 pub use gamma::Gamma;
 pub use identity::Identity;
@@ -136,7 +138,7 @@ linear_operators! {
     /// A subset of the coefficients of an orthogonal transform.
     Sampled(Sampled),
     /// Multi-coil magnetic resonance imaging.
-    MultiCoil(MultiCoil),
+    MultiCoil(MultiCoil<4>),
     /// Parallel-beam tomography.
     Tomography(Tomography),
     /// Fan-beam tomography.

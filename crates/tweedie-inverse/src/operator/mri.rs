@@ -5,18 +5,20 @@
 //! # Reference
 //! Pruessmann et al. 1999, "SENSE: sensitivity encoding for fast MRI".
 
-use super::error::{OperatorError, checked, finite, fits, pixels, require, sample};
-use super::transform::centred;
+use super::error::{OperatorError, finite, fits, pixels, require};
+use super::transform::{centred, centred_volume};
 use super::{Linear, Mask, Operator};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 use tweedie_ops::{Constant, Sign};
 
-/// A multi-coil scan: complex images `[b, 2, h, w]` to measurements `[b, 2 n, h, w]`.
+/// A multi-coil scan: complex images `[b, 2, h, w]` to measurements `[b, 2 n, h, w]`, or volumes
+/// `[b, 2, d, h, w]` to `[b, 2 n, d, h, w]` by the transform in three dimensions.
 ///
 /// Measurements are the sampled Fourier transforms of the images of all coils: first all real
-/// parts, then all imaginary parts.
+/// parts, then all imaginary parts. [`Espirit`](super::Espirit) estimates the sensitivities from
+/// what was measured.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -27,29 +29,129 @@ use tweedie_ops::{Constant, Sign};
 /// # Ok::<(), tweedie_inverse::operator::OperatorError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Raw")]
-pub struct MultiCoil {
-    /// `[2, coils, h, w]`: the real parts, then the imaginary parts.
-    maps: Constant<4>,
-    mask: Mask<4>,
+#[serde(try_from = "Raw<D>")]
+pub struct MultiCoil<const D: usize = 4> {
+    /// `[2, coils, h, w]` or `[2, coils, d, h, w]`: the real parts, then the imaginary parts.
+    maps: Constant<D>,
+    mask: Mask<D>,
 }
 
-checked!(MultiCoil { maps: Constant<4>, mask: Mask<4> } by MultiCoil::new);
+#[derive(Deserialize)]
+#[serde(rename = "MultiCoil")]
+struct Raw<const D: usize> {
+    maps: Constant<D>,
+    mask: Mask<D>,
+}
 
-impl MultiCoil {
-    /// Coils with given sensitivity maps `[2, coils, h, w]`: real parts, then imaginary parts.
+impl<const D: usize> TryFrom<Raw<D>> for MultiCoil<D> {
+    type Error = OperatorError;
+
+    fn try_from(raw: Raw<D>) -> Result<Self, OperatorError> {
+        Self::new(raw.maps, raw.mask)
+    }
+}
+
+impl<const D: usize> MultiCoil<D> {
+    /// Coils with given sensitivity maps `[2, coils, h, w]` or `[2, coils, d, h, w]`: real parts,
+    /// then imaginary parts.
     ///
     /// # Errors
-    /// [`OperatorError`] unless there are two parts and at least one coil and pixel, for a value
-    /// that is not finite, or for a mask of another size.
-    pub fn new(maps: Constant<4>, mask: Mask<4>) -> Result<Self, OperatorError> {
-        let [parts, _, h, w] = maps.shape();
+    /// [`OperatorError`] unless there are two or three dimensions of space, two parts and at least
+    /// one coil and pixel, for a value that is not finite, or for a mask of another size.
+    pub fn new(maps: Constant<D>, mask: Mask<D>) -> Result<Self, OperatorError> {
+        let known = D == 4 || D == 5;
+        let dimensions = D.saturating_sub(2) as f64;
+        require("number of a map's dimensions", dimensions, "2 or 3", known)?;
+        let parts = maps.shape()[0];
         require("number of parts of a map", parts as f64, "2", parts == 2)?;
         finite("map's value", &maps)?;
-        mask.output_shape([1, 2, h, w])?;
+        mask.output_shape(with_channels(maps.shape(), 1, 2))?;
         Ok(Self { maps, mask })
     }
 
+    /// The sensitivity maps, real parts first.
+    #[must_use]
+    pub fn maps(&self) -> &Constant<D> {
+        &self.maps
+    }
+
+    /// Which coefficients are measured.
+    #[must_use]
+    pub fn mask(&self) -> &Mask<D> {
+        &self.mask
+    }
+
+    fn coils(&self) -> usize {
+        self.maps.shape()[1]
+    }
+
+    /// `Ok` with `batch` samples of `to` channels, if there are samples of `from` channels.
+    fn shaped(
+        &self,
+        found: [usize; D],
+        from: usize,
+        to: usize,
+    ) -> Result<[usize; D], OperatorError> {
+        let size = self.maps.shape();
+        let whole = found[1] == from && found[2..] == size[2..];
+        fits("multi-coil scan", &found, whole, || {
+            let size: Vec<String> = size[2..].iter().map(usize::to_string).collect();
+            format!("[batch, {from}, {}]", size.join(", "))
+        })?;
+        Ok(with_channels(found, found[0], to))
+    }
+
+    /// Real and imaginary parts of the maps, each `[1, coils, …]`.
+    fn parts(&self, like: &Tensor<D>) -> [Tensor<D>; 2] {
+        let maps = self.maps.beside(like);
+        [0, 1].map(|part| maps.clone().narrow(0, part, 1))
+    }
+
+    /// Maps pairs of real and imaginary part `[b n, 2, …]` of measurements `[b, 2 n, …]`.
+    fn of_pairs(&self, y: Tensor<D>, f: impl Fn(Tensor<D>) -> Tensor<D>) -> Tensor<D> {
+        let (shape, n) = (y.dims(), self.coils());
+        let b = shape[0];
+        let pixels = shape[2..].iter().product::<usize>();
+        let pairs: Tensor<4> = y.reshape([b, 2, n, pixels]).swap_dims(1, 2);
+        let pairs = f(pairs.reshape(with_channels(shape, b * n, 2)));
+        let parts: Tensor<4> = pairs.reshape([b, n, 2, pixels]).swap_dims(1, 2);
+        parts.reshape(shape)
+    }
+
+    /// The Fourier transform of every coil's image: `[b, 2 n, …]` to the same shape.
+    fn every_coil(&self, z: Tensor<D>, sign: Sign) -> Tensor<D> {
+        self.of_pairs(z, |pairs| {
+            let shape = pairs.dims();
+            match shape[2..] {
+                [d, h, w] => {
+                    centred_volume(pairs.reshape([shape[0], 2, d, h, w]), sign).reshape(shape)
+                }
+                _ => {
+                    let image = [shape[0], 2, shape[2], shape[D - 1]];
+                    centred(pairs.reshape(image), sign).reshape(shape)
+                }
+            }
+        })
+    }
+
+    /// Sets the real and imaginary parts of every coil to 0 where the mask is false.
+    fn masked(&self, y: Tensor<D>) -> Tensor<D> {
+        // The mask has one channel, or one for each part.
+        self.of_pairs(y, |pairs| self.mask.observed(pairs))
+    }
+}
+
+/// A shape with another batch and number of channels.
+fn with_channels<const D: usize>(
+    mut shape: [usize; D],
+    batch: usize,
+    channels: usize,
+) -> [usize; D] {
+    (shape[0], shape[1]) = (batch, channels);
+    shape
+}
+
+impl MultiCoil {
     /// Simulated coils on a ring around images of `size` (height, width).
     ///
     /// Each sensitivity is Gaussian in magnitude, with a phase that grows linearly along the coil's
@@ -84,30 +186,14 @@ impl MultiCoil {
         let values = part(f64::cos).chain(part(f64::sin)).collect();
         Self::new(Constant::new(values, [2, coils, h, w]), mask)
     }
-
-    /// Real and imaginary parts of the maps, each `[1, coils, h, w]`.
-    fn parts(&self, like: &Tensor<4>) -> [Tensor<4>; 2] {
-        let maps = self.maps.beside(like);
-        [0, 1].map(|part| maps.clone().narrow(0, part, 1))
-    }
-
-    /// The Fourier transform of every coil's image: `[b, 2 n, h, w]` to the same shape.
-    fn every_coil(&self, z: Tensor<4>, sign: Sign) -> Tensor<4> {
-        let ([b, _, h, w], [_, n, ..]) = (z.dims(), self.maps.shape());
-        let pairs: Tensor<5> = z.reshape([b, 2, n, h, w]).swap_dims(1, 2);
-        let pairs = centred(pairs.reshape([b * n, 2, h, w]), sign);
-        let parts: Tensor<5> = pairs.reshape([b, n, 2, h, w]).swap_dims(1, 2);
-        parts.reshape([b, 2 * n, h, w])
-    }
 }
 
-impl Operator<4> for MultiCoil {
-    fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
-        let [_, n, h, w] = self.maps.shape();
-        sample("multi-coil scan", signal, [2, h, w], [2 * n, h, w])
+impl<const D: usize> Operator<D> for MultiCoil<D> {
+    fn output_shape(&self, signal: [usize; D]) -> Result<[usize; D], OperatorError> {
+        self.shaped(signal, 2, 2 * self.coils())
     }
 
-    fn apply_unchecked(&self, x: Tensor<4>) -> Tensor<4> {
+    fn apply_unchecked(&self, x: Tensor<D>) -> Tensor<D> {
         let ([s_re, s_im], re) = (self.parts(&x), x.clone().narrow(1, 0, 1));
         let im = x.narrow(1, 1, 1);
         let seen = vec![
@@ -117,7 +203,7 @@ impl Operator<4> for MultiCoil {
         self.masked(self.every_coil(Tensor::cat(seen, 1), Sign::Forward))
     }
 
-    fn observed(&self, y: Tensor<4>) -> Tensor<4> {
+    fn observed(&self, y: Tensor<D>) -> Tensor<D> {
         match self.input_shape(y.dims()) {
             Ok(_) => self.masked(y),
             Err(_) => y,
@@ -125,37 +211,13 @@ impl Operator<4> for MultiCoil {
     }
 }
 
-impl MultiCoil {
-    /// Sets the real and imaginary parts of every coil to 0 where the mask is false.
-    fn masked(&self, y: Tensor<4>) -> Tensor<4> {
-        let ([b, c, h, w], [_, n, ..]) = (y.dims(), self.maps.shape());
-        // Bring the parts to channels, since the mask has one channel, or one for each part.
-        let parts: Tensor<5> = y.reshape([b, 2, n, h, w]).swap_dims(1, 2);
-        let kept = self.mask.observed(parts.reshape([b * n, 2, h, w]));
-        let parts: Tensor<5> = kept.reshape([b, n, 2, h, w]).swap_dims(1, 2);
-        parts.reshape([b, c, h, w])
-    }
-}
-
-impl Linear<4> for MultiCoil {
-    fn input_shape(&self, measured: [usize; 4]) -> Result<[usize; 4], OperatorError> {
-        let [_, n, h, w] = self.maps.shape();
-        fits(
-            "multi-coil scan",
-            &measured,
-            measured[1..] == [2 * n, h, w],
-            || {
-                format!(
-                    "[batch, {}, {h}, {w}]: real, then imaginary parts of {n} coils",
-                    2 * n
-                )
-            },
-        )?;
-        Ok([measured[0], 2, h, w])
+impl<const D: usize> Linear<D> for MultiCoil<D> {
+    fn input_shape(&self, measured: [usize; D]) -> Result<[usize; D], OperatorError> {
+        self.shaped(measured, 2 * self.coils(), 2)
     }
 
-    fn adjoint_unchecked(&self, y: Tensor<4>) -> Tensor<4> {
-        let [_, n, ..] = self.maps.shape();
+    fn adjoint_unchecked(&self, y: Tensor<D>) -> Tensor<D> {
+        let n = self.coils();
         let z = self.every_coil(self.masked(y), Sign::Inverse);
         let [s_re, s_im] = self.parts(&z);
         let (re, im) = (z.clone().narrow(1, 0, n), z.narrow(1, n, n));

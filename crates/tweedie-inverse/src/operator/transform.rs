@@ -167,6 +167,37 @@ pub(crate) fn centred(z: Tensor<4>, sign: Sign) -> Tensor<4> {
     fft2_centred(z.reshape([b * c / 2, 2, h, w]), sign).reshape([b, c, h, w])
 }
 
+/// The unitary Fourier transform of complex volumes `[b, 2, d, h, w]`, centred in both domains.
+pub(crate) fn centred_volume(z: Tensor<5>, sign: Sign) -> Tensor<5> {
+    let parts = [0, 1].map(|part| z.clone().narrow(1, part, 1));
+    Tensor::cat(fft3(parts, sign, fft2_centred).into(), 1)
+}
+
+/// The unitary transform in three dimensions of real and imaginary part, by the one in two: of
+/// slices, then along the depth.
+pub(crate) fn fft3(
+    [re, im]: [Tensor<5>; 2],
+    sign: Sign,
+    fft: fn(Tensor<4>, Sign) -> Tensor<4>,
+) -> [Tensor<5>; 2] {
+    let [b, c, d, h, w] = re.dims();
+    let n = b * c;
+    let pair = |parts: [Tensor<5>; 2], shape: [usize; 4]| {
+        let parts = parts.map(|part| part.reshape(shape)).into_iter().collect();
+        fft(Tensor::cat(parts, 1), sign)
+    };
+    let both = pair([re, im], [n * d, 1, h, w]);
+    let deep = |part: usize| -> Tensor<5> {
+        let part = both.clone().narrow(1, part, 1).reshape([n, d, h * w]);
+        part.swap_dims(1, 2).reshape([1, 1, n * h * w, 1, d])
+    };
+    let both = pair([deep(0), deep(1)], [n * h * w, 1, 1, d]);
+    [0, 1].map(|part| {
+        let part = both.clone().narrow(1, part, 1).reshape([n, h * w, d]);
+        part.swap_dims(1, 2).reshape([b, c, d, h, w])
+    })
+}
+
 impl Operator<4> for Transform {
     fn output_shape(&self, signal: [usize; 4]) -> Result<[usize; 4], OperatorError> {
         let pairs = self.basis != Basis::Fourier || signal[1].is_multiple_of(2);

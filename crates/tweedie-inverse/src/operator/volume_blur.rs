@@ -4,6 +4,7 @@
 
 use super::error::{OperatorError, fits, require, voxels};
 use super::spectral::closed_form;
+use super::transform::fft3;
 use super::{Linear, Operator, Solution, SolveError, Spectral};
 use burn::tensor::Tensor;
 use std::f64::consts::TAU;
@@ -106,7 +107,7 @@ impl VolumeBlur {
             re.clone() * a.clone() - im.clone() * b.clone(),
             re * b + im * a,
         ];
-        fft3(product, Sign::Inverse)[0].clone()
+        fft3(product, Sign::Inverse, fft2)[0].clone()
     }
 
     fn sized(&self, found: [usize; 5]) -> Result<[usize; 5], OperatorError> {
@@ -144,27 +145,7 @@ fn transform(kernel: &[f64], [d, h, w]: [usize; 3]) -> [Vec<f64>; 2] {
 
 /// Real and imaginary part of the unitary transform of a real volume.
 fn spectrum(x: Tensor<5>) -> [Tensor<5>; 2] {
-    fft3([x.clone(), x.zeros_like()], Sign::Forward)
-}
-
-/// The unitary transform in three dimensions: of slices, then along the depth.
-fn fft3([re, im]: [Tensor<5>; 2], sign: Sign) -> [Tensor<5>; 2] {
-    let [b, c, d, h, w] = re.dims();
-    let n = b * c;
-    let pair = |parts: [Tensor<5>; 2], shape: [usize; 4]| {
-        let parts = parts.map(|part| part.reshape(shape)).into_iter().collect();
-        fft2(Tensor::cat(parts, 1), sign)
-    };
-    let both = pair([re, im], [n * d, 1, h, w]);
-    let deep = |part: usize| -> Tensor<5> {
-        let part = both.clone().narrow(1, part, 1).reshape([n, d, h * w]);
-        part.swap_dims(1, 2).reshape([1, 1, n * h * w, 1, d])
-    };
-    let both = pair([deep(0), deep(1)], [n * h * w, 1, 1, d]);
-    [0, 1].map(|part| {
-        let part = both.clone().narrow(1, part, 1).reshape([n, h * w, d]);
-        part.swap_dims(1, 2).reshape([b, c, d, h, w])
-    })
+    fft3([x.clone(), x.zeros_like()], Sign::Forward, fft2)
 }
 
 /// `Re F x − Im F x`: orthogonal, symmetric, its own inverse.

@@ -202,16 +202,16 @@ fn spreads<const D: usize>(
 #[allow(clippy::expect_used, reason = "a test may stop at once")]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::Device;
+    use tweedie_core::{HostNoise, Noise};
 
     /// A method that is biased and twice too sure: after calibration its intervals hold 90 % of new
     /// values. Averaged over many calibrations the guarantee is `level ≤ E ≤ level + 1/(n + 1)`.
     #[test]
     fn intervals_of_a_wrong_method_hold_on_average() {
         let device = Device::flex();
-        device.seed(7);
-        let normal =
-            |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Normal(0.0, 1.0), &device);
+        let mut noise = HostNoise::seeded(7);
+        let mut normal = |shape: [usize; 2]| -> Tensor<2> { noise.normal(shape, &device) };
         let (mut sum, runs, n) = (0.0, 400, 19);
         for _ in 0..runs {
             let truth = normal([n, 3]);

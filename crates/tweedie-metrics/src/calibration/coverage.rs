@@ -102,20 +102,20 @@ pub fn coverage<const D: usize>(
 mod tests {
     use super::*;
     use approx::assert_abs_diff_eq;
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::Device;
+    use tweedie_core::{HostNoise, Noise};
 
     /// 2,000 problems with the posterior `N(y/2, 1/2)`, and draws that are too narrow by a third.
     #[test]
     fn exact_draws_cover_as_they_say_and_narrow_ones_less() {
         let device = Device::flex();
-        device.seed(3);
-        let normal =
-            |shape: [usize; 2]| Tensor::<2>::random(shape, Distribution::Normal(0.0, 1.0), &device);
+        let mut noise = HostNoise::seeded(3);
+        let mut normal = |shape: [usize; 2]| -> Tensor<2> { noise.normal(shape, &device) };
         let truth = normal([2000, 4]);
         let mean = (truth.clone() + normal([2000, 4])) * 0.5;
         let mean = mean.unsqueeze_dim::<3>(1).expand([2000, 19, 4]);
         let mean = mean.reshape([38_000, 4]);
-        let draws = |spread: f64| mean.clone() + normal([38_000, 4]) * spread;
+        let mut draws = |spread: f64| mean.clone() + normal([38_000, 4]) * spread;
         let root = 0.5_f64.sqrt();
         let exact = coverage(&draws(root), &truth, 0.9).expect("a coverage");
         assert_abs_diff_eq!(exact.nominal, 0.9, epsilon = 1e-12);

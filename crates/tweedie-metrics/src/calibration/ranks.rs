@@ -109,15 +109,15 @@ impl RankHistogram {
 #[allow(clippy::expect_used, reason = "a test may stop at once")]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::Device;
+    use tweedie_core::{HostNoise, Noise};
 
     /// The posterior `N(y/2, 1/2)`, and draws from it and from a law shifted by half a deviation.
     #[test]
     fn exact_draws_have_uniform_ranks_and_shifted_ones_do_not() {
         let device = Device::flex();
-        device.seed(5);
-        let normal =
-            |rows: usize| Tensor::<2>::random([rows, 1], Distribution::Normal(0.0, 1.0), &device);
+        let mut noise = HostNoise::seeded(5);
+        let mut normal = |rows: usize| -> Tensor<2> { noise.normal([rows, 1], &device) };
         let truth = normal(2000);
         let mean = (truth.clone() + normal(2000)) * 0.5;
         let mean = mean.expand([2000, 9]).reshape([18_000, 1]);

@@ -61,14 +61,14 @@ pub fn surprise(y: &Tensor<2>, simulated: &Tensor<2>) -> Result<Vec<f64>, Calibr
 #[allow(clippy::expect_used, reason = "a test may stop at once")]
 mod tests {
     use super::*;
-    use burn::tensor::{Device, Distribution};
+    use burn::tensor::Device;
+    use tweedie_core::{HostNoise, Noise};
 
     #[test]
     fn p_values_are_valid_under_the_law_and_small_outside() {
         let device = Device::flex();
-        device.seed(1);
-        let normal =
-            |rows: usize| Tensor::<2>::random([rows, 5], Distribution::Normal(0.0, 1.0), &device);
+        let mut noise = HostNoise::seeded(1);
+        let mut normal = |rows: usize| -> Tensor<2> { noise.normal([rows, 5], &device) };
         let (mut below, mut runs) = (0, 0);
         for _ in 0..40 {
             let found = surprise(&normal(25), &normal(99)).expect("p-values");
