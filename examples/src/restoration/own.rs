@@ -27,8 +27,8 @@ use tweedie_catalogue::{Method, linear_methods, methods_of_any_operator, posteri
 #[command(next_help_heading = "An image of your own")]
 pub struct Own {
     /// Restore this file (PNG, JPEG, WebP, TIFF, or npy with what was measured of an image on
-    /// [0, 1]) instead of the test images; --out is then a folder. --model may be `examples/photos`, or, with --method dpir,
-    /// `ffdnet` or a file of FFDNet or DRUNet
+    /// [0, 1]) instead of the test images; --out is then a folder. --model may be
+    /// `examples/photos`, or, with --method dpir, `ffdnet` or a file of FFDNet or DRUNet
     #[arg(long)]
     pub image: Option<PathBuf>,
     /// The image is clean: damage it first, and measure how far restorations are from it

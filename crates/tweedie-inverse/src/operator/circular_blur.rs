@@ -35,11 +35,17 @@ use tweedie_ops::{CircularFilter, Constant, Sign, fft2};
 pub struct CircularBlur {
     kernel: PointSpread,
     filter: CircularFilter,
-    /// `e^{iφ}`, or 0 where `H` is negligible.
-    phase: CircularFilter,
-    magnitudes: Constant<4>,
+    /// What only the spectral form needs.
+    polar: Arc<OnceLock<Polar>>,
     /// `1/H` for `f32` and for `f64`, or 0 where `H` is negligible in that precision.
     inverse: [Arc<OnceLock<CircularFilter>>; 2],
+}
+
+/// `H = |H| e^{iφ}`, both 0 where `H` is negligible.
+#[derive(Debug)]
+struct Polar {
+    magnitudes: Constant<4>,
+    phase: CircularFilter,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,23 +85,34 @@ impl CircularBlur {
             require("kernel's value", value, "finite", value.is_finite())?;
         }
         let filter = CircularFilter::of_kernel(&embedded, [1, 1], size);
-        let magnitudes = filter.magnitudes();
-        let largest = magnitudes.values().iter().fold(0.0, |a: f64, &b| a.max(b));
-        let none = 1e-15 * largest;
         Ok(Self {
             kernel,
-            phase: filter.map(|h| {
-                if h.norm() > none {
-                    h / h.norm()
-                } else {
-                    0.0 * h
-                }
-            }),
-            magnitudes: magnitudes.map(|s| if s > none { s } else { 0.0 }),
+            polar: Arc::default(),
             filter,
             inverse: Default::default(),
         })
     }
+
+    fn polar(&self) -> &Polar {
+        self.polar.get_or_init(|| {
+            let magnitudes = self.filter.magnitudes();
+            let none = 1e-15 * largest(&magnitudes);
+            Polar {
+                phase: self.filter.map(|h| {
+                    if h.norm() > none {
+                        h / h.norm()
+                    } else {
+                        0.0 * h
+                    }
+                }),
+                magnitudes: magnitudes.map(|s| if s > none { s } else { 0.0 }),
+            }
+        })
+    }
+}
+
+fn largest(magnitudes: &Constant<4>) -> f64 {
+    magnitudes.values().iter().fold(0.0, |a: f64, &b| a.max(b))
 }
 
 /// `Re F x − Im F x`: orthogonal, symmetric, its own inverse.
@@ -153,8 +170,7 @@ impl Linear<4> for CircularBlur {
             single
         };
         let filter = known.get_or_init(|| {
-            let magnitudes = self.magnitudes.values().iter();
-            let none = cutoff(y.dtype()) * magnitudes.fold(0.0, |a: f64, &b| a.max(b));
+            let none = cutoff(y.dtype()) * largest(&self.filter.magnitudes());
             self.filter
                 .map(|h| if h.norm() > none { h.inv() } else { 0.0 * h })
         });
@@ -164,7 +180,7 @@ impl Linear<4> for CircularBlur {
 
 impl Spectral<4> for CircularBlur {
     fn singular_values(&self, like: &Tensor<4>) -> Tensor<4> {
-        self.magnitudes.beside(like)
+        self.polar().magnitudes.beside(like)
     }
 
     fn signal_to_spectrum(&self, x: Tensor<4>) -> Tensor<4> {
@@ -176,10 +192,10 @@ impl Spectral<4> for CircularBlur {
     }
 
     fn measured_to_spectrum(&self, y: Tensor<4>) -> Tensor<4> {
-        hartley(self.phase.adjoint(y))
+        hartley(self.polar().phase.adjoint(y))
     }
 
     fn spectrum_to_measured(&self, c: Tensor<4>) -> Tensor<4> {
-        self.phase.forward(hartley(c))
+        self.polar().phase.forward(hartley(c))
     }
 }
