@@ -1,7 +1,7 @@
 //! Restores a photograph: `cargo run --example photo -- [IMAGE]`.
 //!
-//! Degrades the photograph in four ways and restores each by four methods: Wiener's filter, total
-//! variation, and DPIR and DiffPIR with a denoiser as the prior, FFDNet by default.
+//! Degrades the photograph in seven ways and restores each by four methods: Wiener's filter, total
+//! variation, DPIR with a denoiser (FFDNet), and DiffPIR with a diffusion prior of photographs.
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,13 +11,14 @@ use std::process::ExitCode;
 use tweedie::core::{Interpolation, Resize, StaticClip};
 use tweedie::inverse::baseline::{TotalVariation, wiener};
 use tweedie::inverse::measurement::{LinearGaussian, Measurement};
-use tweedie::inverse::noise::GaussianNoise;
+use tweedie::inverse::noise::{Anscombe, GaussianNoise, NoiseModel, PoissonNoise};
 use tweedie::inverse::operator::{
-    Bayer, CircularBlur, Linear, Mask, Operator, PointSpread, Separable,
+    AnyLinear, Bayer, CircularBlur, Identity, Linear, Mask, Operator, PointSpread, Separable,
 };
 use tweedie::inverse::posterior::{DiffPir, Dpir};
 use tweedie::math::{Chain, Renoise, Schedule};
 use tweedie::metrics::{Lpips, Ssim, psnr};
+use tweedie::models::Demosaicnet;
 use tweedie::prelude::*;
 use tweedie_examples::restoration::Prior;
 use tweedie_examples::{finish, photograph};
@@ -31,13 +32,18 @@ struct Arguments {
     /// One of the bundled photographs, or a PNG or JPEG file in colour
     #[arg(default_value = "chelsea")]
     image: String,
-    /// The denoiser: `ffdnet`, a file of FFDNet or DRUNet, or the folder of a model in colour
+    /// The denoiser of DPIR: `ffdnet`, a file of FFDNet or DRUNet, or the folder of a model in
+    /// colour
     #[arg(long, default_value = "ffdnet")]
     model: PathBuf,
+    /// The prior of DiffPIR, as --model
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/photos"))]
+    prior: PathBuf,
     /// The picture to write
     #[arg(long, default_value = "out/photo.png")]
     out: PathBuf,
-    /// Standard deviation of the measurement's noise, on [0, 1]
+    /// Standard deviation of the measurements' noise, on [0, 1]; the first has 0.1, the last that
+    /// of 10 photons in white
     #[arg(long, default_value_t = 0.01, allow_negative_numbers = true)]
     sigma: f64,
     /// Moves of DiffPIR
@@ -49,6 +55,9 @@ struct Arguments {
     /// AlexNet's weights, to measure LPIPS as well (alexnet.safetensors)
     #[arg(long)]
     lpips: Option<PathBuf>,
+    /// Demosaicnet's weights, to restore the mosaic by that network as well (bayer.pth)
+    #[arg(long)]
+    demosaicnet: Option<PathBuf>,
     /// Seed of all random numbers
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -66,38 +75,80 @@ struct Damage {
     moves: usize,
     /// The weight of total variation, for images in `[−1, 1]`.
     variation: f64,
+    noise: Damaging,
 }
+
+/// The noise of a measurement.
+#[derive(Clone, Copy, PartialEq)]
+enum Damaging {
+    /// Of `--sigma`.
+    Little,
+    /// Of this deviation on `[0, 1]`.
+    Gaussian(f64),
+    /// Photons, in white.
+    Photons(f64),
+}
+
+/// The name of the damage that demosaicnet restores.
+const MOSAIC: &str = "demosaicing";
 
 fn damages(size: [usize; 2]) -> Result<Vec<Damage>, Box<dyn Error>> {
     let half = size.map(|n| n / 2);
-    let damage = |name, operator, moves, variation| Damage {
+    let blur = |spread: PointSpread| CircularBlur::new(spread, size);
+    let damage = |name, operator, moves, variation, noise| Damage {
         name,
         operator,
         moves,
         variation,
+        noise,
     };
-    let blur = CircularBlur::new(PointSpread::gaussian(1.6)?, size)?;
+    let boxed = |operator: AnyLinear| Box::new(operator) as Box<dyn Linear<4>>;
+    let gaussian = blur(PointSpread::gaussian(1.6)?)?;
+    let motion = blur(PointSpread::motion(15, 0.5, 4)?)?;
+    let holes = Mask::random(size, 0.5, 1)?;
+    let smaller = Separable::imresize(size, half)?;
+    let mosaic = Mask::bayer(size, Bayer::Rggb);
+    let (plain, little) = (|| boxed(Identity.into()), Damaging::Little);
     Ok(vec![
-        damage("deblurring", Box::new(blur) as Box<dyn Linear<4>>, 8, 1e-4),
-        damage(
-            "50 % missing",
-            Box::new(Mask::random(size, 0.5, 1)?),
-            16,
-            0.02,
-        ),
-        damage(
-            "resolution x2",
-            Box::new(Separable::imresize(size, half)?),
-            8,
-            5e-4,
-        ),
-        damage(
-            "demosaicing",
-            Box::new(Mask::bayer(size, Bayer::Rggb)),
-            16,
-            0.01,
-        ),
+        damage("noise", plain(), 8, 0.15, Damaging::Gaussian(0.1)),
+        damage("deblurring", boxed(gaussian.into()), 8, 1e-4, little),
+        damage("motion blur", boxed(motion.into()), 8, 1e-3, little),
+        damage("50 % missing", boxed(holes.into()), 16, 0.02, little),
+        damage("resolution x2", boxed(smaller.into()), 8, 5e-4, little),
+        damage(MOSAIC, boxed(mosaic.into()), 16, 0.01, little),
+        damage("10 photons", plain(), 8, 0.3, Damaging::Photons(10.0)),
     ])
+}
+
+type Measured = Measurement<4, Box<dyn Linear<4>>, GaussianNoise>;
+
+/// Simulates the measurement. That of photons is stabilised; an image of what it measures is
+/// brought back by the function.
+fn measure(
+    damage: Damage,
+    sigma: f64,
+    truth: &Tensor<4>,
+    noise: &mut HostNoise,
+) -> Result<(Measured, Box<dyn Fn(Tensor<4>) -> Tensor<4>>), Box<dyn Error>> {
+    let sigma = match damage.noise {
+        Damaging::Little => sigma,
+        Damaging::Gaussian(sigma) => sigma,
+        Damaging::Photons(count) => {
+            let law = PoissonNoise::new(1.0 / count)?;
+            let photons = Anscombe::of(law);
+            let (from, to) = (ValueRange::Signed, ValueRange::Unit);
+            let y = law.corrupt(from.convert(to, truth.clone()), noise);
+            let highest = photons.highest(1.0);
+            let y = photons.stabilise(y) * (2.0 / highest) - 1.0;
+            let sensor = GaussianNoise::new(2.0 / highest)?;
+            let back =
+                move |x: Tensor<4>| to.convert(from, photons.recover((x + 1.0) * (0.5 * highest)));
+            return Ok((Measurement::new(damage.operator, sensor, y), Box::new(back)));
+        }
+    };
+    let sensor = GaussianNoise::new(sigma)?.converted(ValueRange::Unit, ValueRange::Signed);
+    let m = Measurement::simulate(damage.operator, sensor, truth.clone(), noise)?;
+    Ok((m, Box::new(|x| x)))
 }
 
 fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
@@ -111,63 +162,70 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         )
         .into());
     }
-    let noise_model =
-        GaussianNoise::new(arguments.sigma)?.converted(ValueRange::Unit, ValueRange::Signed);
     let lpips = arguments
         .lpips
         .as_ref()
         .map(|path| Lpips::open(path, &device));
+    let demosaicnet = arguments
+        .demosaicnet
+        .as_ref()
+        .map(|path| Demosaicnet::open(path, &device))
+        .transpose()?;
     let scores = Scores {
         truth: truth.clone(),
         lpips: lpips.transpose()?,
     };
     let diffpir = diffpir_path(arguments.steps)?;
     // Reject `--sigma` or `--moves` before the work starts.
-    dpir_path(noise_model.sigma(), arguments.moves.unwrap_or(1))?;
-    let prior = Prior::open(&arguments.model, &device)?.tiled([h, w], None)?;
-    prior.accepts(truth.dims())?;
+    let sigma = arguments.sigma;
+    GaussianNoise::new(sigma)?;
+    dpir_path(2.0 * sigma, arguments.moves.unwrap_or(1))?;
+    let open = |path: &PathBuf| -> Result<Box<dyn Denoiser<4>>, Box<dyn Error>> {
+        let prior = Prior::open(path, &device)?.tiled([h, w], None)?;
+        prior.accepts(truth.dims())?;
+        Ok(prior)
+    };
+    let (denoiser, prior) = (open(&arguments.model)?, open(&arguments.prior)?);
     let mut noise = HostNoise::seeded(arguments.seed);
-    let mut sheet = Sheet::new().with_columns([
-        "original",
-        "measured",
-        "Wiener",
-        "total variation",
-        "DPIR",
-        "DiffPIR",
-    ]);
+    let names = ["measured", "Wiener", "total variation", "DPIR", "DiffPIR"];
+    let mut sheet = Sheet::new().with_columns(["original"].into_iter().chain(names));
     let damages = damages([h, w])?;
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed} {msg}")?;
     let bar = ProgressBar::new(4 * damages.len() as u64).with_style(style);
     for damage in damages {
-        bar.set_message(damage.name);
-        let m = Measurement::simulate(damage.operator, noise_model, truth.clone(), &mut noise)?;
-        let mut row = vec![truth.clone(), scores.picture(&m)?];
+        let (name, variation) = (damage.name, damage.variation);
+        bar.set_message(name);
+        let moves = arguments.moves.unwrap_or(damage.moves);
+        let (m, back) = measure(damage, sigma, &truth, &mut noise)?;
+        let mut row = vec![truth.clone(), back(scores.picture(&m)?).clamp(-1.0, 1.0)];
         let mut add = |x: Tensor<4>| {
-            row.push(x.clamp(-1.0, 1.0));
+            row.push(back(x).clamp(-1.0, 1.0));
             bar.inc(1);
         };
         let start = wiener(&m, 1.0)?;
         add(start.clone());
-        add(TotalVariation::new(damage.variation).restore(&m)?);
-        add(dpir(
-            &*prior,
-            &m,
-            arguments.moves.unwrap_or(damage.moves),
-            start.clone(),
-        )?);
+        add(TotalVariation::new(variation).restore(&m)?);
+        add(dpir(&*denoiser, &m, moves, start.clone())?);
         add(run_diffpir(&*prior, &m, &diffpir, start, &mut noise)?);
         let captions: Vec<String> = row[1..].iter().map(|x| scores.of(x)).collect();
-        println!("{}:", damage.name);
-        for (name, caption) in ["measured", "Wiener", "TV", "DPIR", "DiffPIR"]
-            .iter()
-            .zip(&captions)
-        {
-            println!("  {name:8} {caption}");
+        println!("{name}:");
+        for (name, caption) in names.iter().zip(&captions) {
+            println!("  {name:15} {caption}");
+        }
+        if let Some(network) = demosaicnet.as_ref().filter(|_| name == MOSAIC) {
+            // Red comes first in the mosaic, the second column of the network's pattern.
+            let y = m.operator.adjoint((m.y.clone() + 1.0) * 0.5);
+            let found = network.restore(y, [0, 1]) * 2.0 - 1.0;
+            println!(
+                "  {:15} {}",
+                "demosaicnet",
+                scores.of(&found.clamp(-1.0, 1.0))
+            );
         }
         let captions = [vec![String::new()], captions].concat();
         let row = Tensor::cat(row, 0);
         sheet = sheet
-            .with_row(damage.name, row, ValueRange::Signed)?
+            .with_row(name, row, ValueRange::Signed)?
             .with_captions(captions);
     }
     bar.finish_and_clear();
@@ -194,7 +252,7 @@ fn dpir_path(sigma: f64, moves: usize) -> Result<LevelPath, Box<dyn Error>> {
 
 fn dpir(
     prior: &dyn Denoiser<4>,
-    m: &Measurement<4, Box<dyn Linear<4>>, GaussianNoise>,
+    m: &Measured,
     moves: usize,
     start: Tensor<4>,
 ) -> Result<Tensor<4>, Box<dyn Error>> {
@@ -224,7 +282,7 @@ fn diffpir_path(steps: usize) -> Result<LevelPath, Box<dyn Error>> {
 
 fn run_diffpir(
     prior: &dyn Denoiser<4>,
-    m: &Measurement<4, Box<dyn Linear<4>>, GaussianNoise>,
+    m: &Measured,
     path: &LevelPath,
     start: Tensor<4>,
     noise: &mut HostNoise,
@@ -256,10 +314,7 @@ impl Scores {
     }
 
     /// The measurement at the size of the photograph, enlarged by bicubic resizing if smaller.
-    fn picture(
-        &self,
-        m: &Measurement<4, Box<dyn Linear<4>>, GaussianNoise>,
-    ) -> Result<Tensor<4>, Box<dyn Error>> {
+    fn picture(&self, m: &Measured) -> Result<Tensor<4>, Box<dyn Error>> {
         let [_, _, h, w] = self.truth.dims();
         let [_, _, rows, columns] = m.y.dims();
         if [rows, columns] == [h, w] {

@@ -6,6 +6,7 @@
 //! | [`Dit`], the transformer | `dit/` |
 //! | [`Autoencoder`] and [`Latent`] diffusion | `autoencoder.rs`, `latent.rs` |
 //! | [`Ffdnet`], [`Drunet`], [`Dncnn`], denoisers of photographs | `ffdnet.rs`, `drunet.rs`, `dncnn.rs` |
+//! | [`Demosaicnet`], the colours of a Bayer mosaic | `demosaicnet.rs` |
 //! | [`Mlp`] for points | `mlp.rs` |
 //!
 //! | part | file |
@@ -46,6 +47,7 @@ mod autoencoder;
 mod class;
 mod conditions;
 mod convolution;
+mod demosaicnet;
 mod describe;
 mod dit;
 mod dncnn;
@@ -79,6 +81,7 @@ pub use autoencoder::{Autoencoder, AutoencoderConfig};
 pub use class::{ClassEmbedding, ClassInput};
 pub use conditions::{Class, Conditions, Context};
 pub use convolution::{Conv2d, Conv2dConfig};
+pub use demosaicnet::Demosaicnet;
 pub use describe::{Description, Row};
 pub use dit::{Dit, DitBlock, DitConfig, LevelAndClass};
 pub use dncnn::Dncnn;

@@ -5,7 +5,7 @@ use super::damage::{Damage, Damaging};
 use super::output::{ARRAYS, Film, report, write};
 use super::prior::Prior;
 use super::record::checksum;
-use super::sensor::Sensor;
+use super::sensor::{AnySensor, Sensor};
 use super::{AUTO, Experiment, Run, Settings, repeated};
 use clap::Args;
 use std::error::Error;
@@ -42,7 +42,8 @@ pub struct Own {
     /// An image of the same size that is black where pixels are missing, instead of --operator
     #[arg(long, requires = "image", conflicts_with = "operator")]
     pub mask: Option<PathBuf>,
-    /// The noise, on [0, 1]: gaussian:DEVIATION, laplace:SCALE, or poisson:PHOTONS in white
+    /// The noise, on [0, 1]: gaussian:DEVIATION, laplace:SCALE, or poisson:PHOTONS in white, whose
+    /// stabilised counts the methods for Gaussian noise take
     #[arg(long, requires = "image", default_value = "gaussian:0.02")]
     pub noise: Sensor,
     /// The number of restorations
@@ -281,13 +282,34 @@ impl Job<'_> {
             }
             Some(sensor) => {
                 let m = measured(operator, sensor, image, own.simulate, &mut noise)?;
-                let all = methods_of_any_operator();
-                let start = noise.normal(run.shape, &device);
-                let run = Run {
-                    start: Some(start),
-                    ..run
+                let all: Vec<Method<4, Measurement<4, A, AnySensor>>> = methods_of_any_operator();
+                let known = all.iter().any(|method| method.id == settings.method);
+                let is_plain = own.mask.is_none() && own.operator.text == "identity";
+                let stabilised = own.noise.stabilised()?.filter(|_| is_plain && !known);
+                let draws = match stabilised {
+                    Some(photons) => {
+                        let highest = photons.highest(1.0);
+                        let y = photons.stabilise((m.y.clone() + 1.0) * 0.5);
+                        let y = y * (2.0 / highest) - 1.0;
+                        let sensor = GaussianNoise::new(2.0 / highest)?;
+                        let run = Run {
+                            start: Some(y.clone()),
+                            sigma: sensor.sigma(),
+                            ..run
+                        };
+                        let m = Measurement::new(operator.clone(), sensor, y);
+                        let draws = settings.draw(gaussian, &m, &run, &mut noise, &mut see)?;
+                        photons.recover((draws + 1.0) * (0.5 * highest)) * 2.0 - 1.0
+                    }
+                    None => {
+                        let start = noise.normal(run.shape, &device);
+                        let run = Run {
+                            start: Some(start),
+                            ..run
+                        };
+                        settings.draw(&all, &m, &run, &mut noise, &mut see)?
+                    }
                 };
-                let draws = settings.draw(&all, &m, &run, &mut noise, &mut see)?;
                 let expected = expectation(&m, &draws, &mut noise);
                 (m.y, draws, expected)
             }

@@ -4,7 +4,9 @@ use super::damage::numbered;
 use std::error::Error;
 use std::str::FromStr;
 use std::sync::Arc;
-use tweedie::inverse::noise::{GaussianNoise, InRange, LaplaceNoise, NoiseModel, PoissonNoise};
+use tweedie::inverse::noise::{
+    Anscombe, GaussianNoise, InRange, LaplaceNoise, NoiseModel, PoissonNoise,
+};
 use tweedie::prelude::*;
 
 /// The noise of a measurement.
@@ -50,6 +52,15 @@ impl Sensor {
                 Some(Arc::new(InRange::new(counts, from, to)))
             }
             _ => None,
+        })
+    }
+
+    /// The transform to Gaussian noise, if the noise is that of photon counts.
+    pub(super) fn stabilised(&self) -> Result<Option<Anscombe>, Box<dyn Error>> {
+        let photons = self.text.strip_prefix("poisson:").map(str::parse::<f64>);
+        Ok(match photons.transpose()? {
+            Some(photons) => Some(Anscombe::of(PoissonNoise::new(1.0 / photons)?)),
+            None => None,
         })
     }
 

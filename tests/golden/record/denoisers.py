@@ -1,5 +1,5 @@
-"""Records `misc/denoisers`: DRUNet and DnCNN as their papers and authors define them, small and with
-random weights.
+"""Records `misc/denoisers`: DRUNet, DnCNN and demosaicnet as their papers and authors define them,
+small and with random weights.
 
     python denoisers.py OUT
 
@@ -8,6 +8,7 @@ Needs torch and safetensors.
 
 import json
 import sys
+from collections import OrderedDict
 
 import torch
 from safetensors.torch import save_file
@@ -71,6 +72,36 @@ class Dncnn(nn.Module):
         return x - self.model(x)
 
 
+class Demosaicnet(nn.Module):
+    """The network for Bayer mosaics, without padding."""
+
+    def __init__(self, width, depth):
+        super().__init__()
+        layers = [("pack_mosaic", nn.Conv2d(3, 4, 2, stride=2))]
+        for i in range(depth):
+            wider = 2 * width if i == depth - 1 else width
+            layers.append((f"conv{i + 1}", nn.Conv2d(width if i else 4, wider, 3)))
+            layers.append((f"relu{i + 1}", nn.ReLU()))
+        self.width = width
+        self.main_processor = nn.Sequential(OrderedDict(layers))
+        self.residual_predictor = nn.Conv2d(width, 12, 1)
+        self.upsampler = nn.ConvTranspose2d(12, 3, 2, stride=2, groups=3)
+        last = [
+            ("post_conv", nn.Conv2d(6, width, 3)),
+            ("post_relu", nn.ReLU()),
+            ("output", nn.Conv2d(width, 3, 1)),
+        ]
+        self.fullres_processor = nn.Sequential(OrderedDict(last))
+
+    def forward(self, mosaic):
+        features = self.main_processor(mosaic)
+        product = features[:, : self.width] * features[:, self.width :]
+        estimate = self.upsampler(self.residual_predictor(product))
+        crop = (mosaic.shape[-1] - estimate.shape[-1]) // 2
+        seen = mosaic[..., crop:-crop, crop:-crop]
+        return self.fullres_processor(torch.cat([seen, estimate], 1))
+
+
 torch.manual_seed(0)
 cases, tensors = [], {}
 x = torch.rand(2, 3, 21, 12)
@@ -85,6 +116,15 @@ with torch.no_grad():
         tensors |= {f"{name}/input": x, f"{name}/output": output}
         weights = {key: value.contiguous() for key, value in network.state_dict().items()}
         save_file(weights, f"{sys.argv[1]}/{name}.weights.safetensors")
+# The mosaic is larger by what the layers without padding take from each side.
+wide = torch.rand(2, 3, 40, 32)
+network = Demosaicnet(5, 3)
+with torch.no_grad():
+    output = network(wide)
+cases.append({"id": "demosaicnet", "kind": "denoiser"})
+tensors |= {"demosaicnet/input": wide, "demosaicnet/output": output}
+save_file(network.state_dict(), f"{sys.argv[1]}/demosaicnet.weights.safetensors")
+
 meta = {"source": f"torch {torch.__version__}", "seed": 0}
 tensors = {name: value.clone().contiguous() for name, value in tensors.items()}
 save_file(tensors, f"{sys.argv[1]}/denoisers.safetensors")

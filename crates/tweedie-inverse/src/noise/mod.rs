@@ -10,11 +10,13 @@
 //! | [`SaltAndPepper`], [`QuantisationNoise`] | impulses; rounding |
 //! | [`InRange`] | any of them, with parameters stated in another range of values |
 //!
-//! [`estimate_sigma`] and [`estimate_camera_noise`] find the parameters of an image's noise.
+//! [`Anscombe`] makes photon counts values with Gaussian noise. [`estimate_sigma`] and
+//! [`estimate_camera_noise`] find the parameters of an image's noise.
 
 #[macro_use]
 mod any;
 
+mod anscombe;
 mod approximate_poisson;
 mod draw;
 mod estimate;
@@ -38,6 +40,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tweedie_core::Noise;
 
+pub use anscombe::Anscombe;
 pub use approximate_poisson::ApproximatePoissonNoise;
 pub use estimate::{CameraNoise, estimate_camera_noise, estimate_sigma};
 pub use gamma::GammaNoise;
