@@ -1,4 +1,4 @@
-//! Tomography and magnetic resonance: `cargo run --example phantom -- --scan tomography|mri`.
+//! Tomography and magnetic resonance: `cargo run --example phantom -- --scan tomography|fan|mri`.
 //!
 //! Each head is scanned along a few directions, or in a few lines of its Fourier transform. It is
 //! restored by total variation, and by moment matching with a diffusion prior trained on synthetic
@@ -13,7 +13,7 @@ use tweedie::inverse::baseline::TotalVariation;
 use tweedie::inverse::measurement::Measurement;
 use tweedie::inverse::noise::GaussianNoise;
 use tweedie::inverse::operator::{
-    ChannelMix, Compose, Linear, Mask, MultiCoil, Operator, Tomography,
+    ChannelMix, Compose, FanBeam, Linear, Mask, MultiCoil, Operator, Tomography,
 };
 use tweedie::inverse::posterior::Mmps;
 use tweedie::metrics::psnr;
@@ -30,7 +30,7 @@ struct Arguments {
     /// How the heads are scanned
     #[arg(long, value_enum, default_value = "tomography")]
     scan: Scan,
-    /// Directions of the tomography, or the acceleration factor of the magnetic resonance
+    /// Directions of the tomography, views of the fan, or the acceleration of the resonance
     #[arg(long)]
     amount: Option<usize>,
     /// Standard deviation of the measurement's noise, for images on [−1, 1]
@@ -39,7 +39,7 @@ struct Arguments {
     /// The folder of a trained model
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/phantom"))]
     model: PathBuf,
-    /// The picture to write, instead of out/tomography.png or out/mri.png
+    /// The picture to write, instead of out/tomography.png, out/fan.png or out/mri.png
     #[arg(long)]
     out: Option<PathBuf>,
     /// Steps of each chain
@@ -55,6 +55,8 @@ struct Arguments {
 enum Scan {
     /// Parallel projections along few directions
     Tomography,
+    /// Fans of rays from a source that turns about the head, at twice its width
+    Fan,
     /// Four coils and few lines of the Fourier transform
     Mri,
 }
@@ -82,6 +84,7 @@ fn restore(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let scan = arguments.scan;
     let (amount, sigma, name) = match scan {
         Scan::Tomography => (20, 0.5, "tomography"),
+        Scan::Fan => (20, 0.5, "fan"),
         Scan::Mri => (6, 0.05, "mri"),
     };
     let amount = arguments.amount.unwrap_or(amount);
@@ -153,6 +156,7 @@ impl Scan {
         let size = [side, side];
         Ok(match self {
             Self::Tomography => Box::new(Tomography::half_turn(size, amount)?),
+            Self::Fan => Box::new(FanBeam::new(size, amount, 2.0 * side as f64)?),
             Self::Mri => {
                 let mask = Mask::cartesian(size, amount as f64, 0.08, 7)?;
                 // The image has one real channel, the scanner takes a real and an imaginary one.
@@ -164,7 +168,7 @@ impl Scan {
 
     fn plain_name(self) -> &'static str {
         match self {
-            Self::Tomography => "back-projection",
+            Self::Tomography | Self::Fan => "back-projection",
             Self::Mri => "zero-filled",
         }
     }
@@ -172,13 +176,18 @@ impl Scan {
     /// Reconstruction without a prior: filtered back-projection, or zero-filling.
     fn plain(self, side: usize, amount: usize, m: &Scanned) -> Result<Tensor<4>, Box<dyn Error>> {
         match self {
-            Self::Tomography => {
-                // Filtered back-projection assumes 0 around the image: shift by 1, so that air is 0
-                // instead of −1.
-                let scan = Tomography::half_turn([side, side], amount)?;
-                let [b, c, ..] = m.y.dims();
+            // Filtered back-projection assumes 0 around the image: shift by 1, so that air is 0 and
+            // not −1.
+            Self::Tomography | Self::Fan => {
+                let (size, [b, c, ..]) = ([side, side], m.y.dims());
                 let air = Tensor::ones([b, c, side, side], &m.y.device());
-                let head = scan.filtered_back_projection(m.y.clone() + scan.apply(air));
+                let y = m.y.clone() + m.operator.apply(air);
+                let head = match self {
+                    Self::Fan => {
+                        FanBeam::new(size, amount, 2.0 * side as f64)?.filtered_back_projection(y)
+                    }
+                    _ => Tomography::half_turn(size, amount)?.filtered_back_projection(y),
+                };
                 Ok(head - 1.0)
             }
             Self::Mri => Ok(m.operator.adjoint(m.y.clone())),

@@ -6,7 +6,7 @@ mod operators;
 
 use super::{Cases, device, file, zeros};
 use std::path::Path as Folder;
-use tweedie::burn::tensor::{DType, Tensor};
+use tweedie::burn::tensor::{Bool, DType, Tensor};
 use tweedie::core::{Corner, Denoiser, HostNoise, Noise, Product, ValueRange, from_fn};
 use tweedie::inverse::baseline::{Mlem, TotalVariation, Wavelets, tikhonov, wiener};
 use tweedie::inverse::measurement::{AnyMeasurement, Measurement, UnknownNoise};
@@ -17,10 +17,10 @@ use tweedie::inverse::noise::{
 };
 use tweedie::inverse::operator::{
     AveragePool, Basis, Bayer, BlindBlur, Blur, ChannelMix, Channels, CircularBlur, ConeBeam,
-    FanBeam, FourierPhase, Gamma, Identity, Jpeg, Linear, Mask, Matrix, MultiCoil, Operator,
-    OperatorError, Padding, PointSpread, Ptychography, RandomPhase, Reading, Sampled, Saturation,
-    Scaled, Separable, Side, Slices, Spectral, Stack, Taps, Tomography, Transform, VaryingBlur,
-    VolumeBlur, WeightOrder, blur_in_linear_light,
+    Espirit, FanBeam, FourierPhase, Gamma, Identity, Jpeg, Linear, Mask, Matrix, MultiCoil,
+    Operator, OperatorError, Padding, PointSpread, Ptychography, RandomPhase, Reading, Sampled,
+    Saturation, Scaled, Separable, Side, Slices, Spectral, Stack, Taps, Tomography, Transform,
+    VaryingBlur, VolumeBlur, WeightOrder, blur_in_linear_light,
 };
 use tweedie::inverse::posterior::{
     Annealed, Classifier, Daps, Ddnm, DdnmPlus, Ddrm, DiffPir, Dpg, Dpir, Dps, DpsStep, EnKg,

@@ -110,6 +110,28 @@ pub(super) fn operators(all: &mut Cases) {
     all.error("MultiCoil::ring", "no coils", || {
         MultiCoil::ring(0, Mask::lines([8, 8], 2)?, [8, 8])
     });
+    all.error("MultiCoil::new", "maps of one dimension", || {
+        let kept = Tensor::<3, Bool>::full([1, 1, 8], true, &device());
+        MultiCoil::new(Constant::new(vec![1.0; 16], [2, 1, 8]), Mask::new(kept))
+    });
+    all.error("Espirit::new", "a region of one row", || {
+        Espirit::new([1, 8])
+    });
+    all.error("Espirit::with_kernel", "larger than the region", || {
+        Espirit::new([8, 8])?.with_kernel(9)
+    });
+    all.error("Espirit::with_threshold", "1", || {
+        Espirit::new([8, 8])?.with_threshold(1.0)
+    });
+    all.error("Espirit::with_crop", "NaN", || {
+        Espirit::new([8, 8])?.with_crop(f64::NAN)
+    });
+    all.error("Espirit::maps", "two measurements", || {
+        Espirit::new([8, 8])?.maps(&Tensor::ones([2, 4, 16, 16], &device()))
+    });
+    all.error("Espirit::maps", "nothing measured", || {
+        Espirit::new([8, 8])?.maps(&Tensor::zeros([1, 4, 16, 16], &device()))
+    });
     all.error("Tomography::new", "no angles", || {
         Tomography::new([8, 8], &[])
     });

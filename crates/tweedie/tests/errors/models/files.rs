@@ -87,6 +87,10 @@ pub(super) fn weights(all: &mut Cases, folder: &Path) {
     all.error("Dncnn::open", "the weights of FFDNet", move || {
         Dncnn::open(path, &device())
     });
+    let path = file(folder, "ffdnet-third.safetensors", ffdnet);
+    all.error("Demosaicnet::open", "the weights of FFDNet", move || {
+        Demosaicnet::open(path, &device())
+    });
     let names = ["a.model.0.weight", "b.model.0.weight"];
     let header = format!("{{{},{}}}", entry(names[0], 0, 4), entry(names[1], 4, 8));
     let path = tensors(folder, "two.safetensors", &header, 8);

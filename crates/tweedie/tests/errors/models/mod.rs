@@ -8,8 +8,9 @@ use tweedie::burn::tensor::{Int, Tensor, TensorData};
 use tweedie::core::{Denoiser, TimeInput};
 use tweedie::math::{Chain, Prediction};
 use tweedie::models::{
-    AnyArchitecture, AutoencoderConfig, Checkpoint, Conditions, Context, DitConfig, Dncnn, Drunet,
-    Ffdnet, MlpConfig, Model, ModelConfig, Precision, Resampling, Sampling, UnetConfig, UnetLevel,
+    AnyArchitecture, AutoencoderConfig, Checkpoint, Conditions, Context, Demosaicnet, DitConfig,
+    Dncnn, Drunet, Ffdnet, MlpConfig, Model, ModelConfig, Precision, Resampling, Sampling,
+    UnetConfig, UnetLevel,
 };
 
 /// A small network.
@@ -107,6 +108,9 @@ fn configurations(all: &mut Cases) {
         Drunet::new(3, [4, 0, 4, 4], 1, &device())
     });
     all.error("Dncnn::new", "no layers", || Dncnn::new(1, 8, 0, &device()));
+    all.error("Demosaicnet::new", "no layers", || {
+        Demosaicnet::new(8, 0, &device())
+    });
     all.error("Ffdnet::new", "no layers", || {
         Ffdnet::new(1, 8, 0, &device())
     });
