@@ -121,6 +121,8 @@ fn damages(size: [usize; 2]) -> Result<Vec<Damage>, Box<dyn Error>> {
 }
 
 type Measured = Measurement<4, Box<dyn Linear<4>>, GaussianNoise>;
+/// From images of what is measured to photographs.
+type Back = Box<dyn Fn(Tensor<4>) -> Tensor<4>>;
 
 /// Simulates the measurement. That of photons is stabilised; an image of what it measures is
 /// brought back by the function.
@@ -129,7 +131,7 @@ fn measure(
     sigma: f64,
     truth: &Tensor<4>,
     noise: &mut HostNoise,
-) -> Result<(Measured, Box<dyn Fn(Tensor<4>) -> Tensor<4>>), Box<dyn Error>> {
+) -> Result<(Measured, Back), Box<dyn Error>> {
     let sigma = match damage.noise {
         Damaging::Little => sigma,
         Damaging::Gaussian(sigma) => sigma,

@@ -209,7 +209,7 @@ fn a_restoration_refuses_what_does_not_fit_and_leaves_no_folder() {
         (
             image_and(
                 &at("grey.png"),
-                &format!("--operator file:{}", at("text.png")),
+                &format!("--operator json:{}", at("text.png")),
             ),
             "text.png",
         ),

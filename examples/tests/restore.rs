@@ -32,7 +32,7 @@ fn an_operator_and_a_measurement_from_files_give_the_image() {
             "--image",
             "y.npy",
             "--operator",
-            "file:scanner.json",
+            "json:scanner.json",
             "--noise",
             "gaussian:0.01",
         ])

@@ -6,8 +6,8 @@
 //!
 //! # Reference
 //! Gharbi, Chaurasia, Paris & Durand 2016, "Deep joint demosaicking and denoising", section 3; the
-//! network is that of the authors' package `demosaicnet`, with whose weights it works (MIT licence,
-//! a PyPI package of 3.6 MB).
+//! network is that of the authors' Python package `demosaicnet`, with whose weights it works (3.6 MB,
+//! MIT licence).
 
 use crate::NetworkError;
 use crate::convolution::{Conv2d, Conv2dConfig};

@@ -72,10 +72,10 @@ impl FromStr for Damage {
             "mosaic" => Kind::Mosaic,
             "kernel" => Kind::Kernel(path()?),
             "matrix" => Kind::Matrix(path()?),
-            "file" => Kind::File(path()?),
+            "json" => Kind::File(path()?),
             _ => {
                 let all = "identity, blur:DEVIATION, motion:LENGTH, reduce:FACTOR, \
-                           missing:PERCENT, mosaic, kernel:FILE, matrix:FILE, file:FILE";
+                           missing:PERCENT, mosaic, kernel:FILE, matrix:FILE, json:FILE";
                 return Err(format!("{text} is none of {all}"));
             }
         };

@@ -36,7 +36,7 @@ pub struct Own {
     pub simulate: bool,
     /// How it was damaged: identity, blur:DEVIATION, motion:LENGTH, reduce:FACTOR, missing:PERCENT,
     /// mosaic, kernel:FILE (of a blur, npy or an image), matrix:FILE (npy, a column for each value
-    /// of the image) or file:FILE (any linear operator of this library, JSON)
+    /// of the image) or json:FILE (any linear operator of this library)
     #[arg(long, requires = "image", default_value = "identity")]
     pub operator: Damage,
     /// An image of the same size that is black where pixels are missing, instead of --operator
