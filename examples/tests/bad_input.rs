@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use tweedie::inverse::operator::{AnyLinear, Identity, Scaled};
 
 /// The example `name` that cargo built along with this test.
 fn example(name: &str) -> Command {
@@ -181,6 +182,9 @@ fn a_restoration_refuses_what_does_not_fit_and_leaves_no_folder() {
     image(folder.path().join("grey.png"), 28, 28);
     image(folder.path().join("small.png"), 10, 10);
     fs::write(at("text.png"), b"no image").expect("a file");
+    let double = AnyLinear::from(Scaled::new(Identity, 2.0));
+    let json = serde_json::to_string(&double).expect("JSON");
+    fs::write(at("double.json"), json).expect("a file");
     let out = folder.path().join("out");
     for (arguments, contains) in [
         (vec!["--image".to_owned(), at("nowhere.png")], "nowhere.png"),
@@ -201,6 +205,16 @@ fn a_restoration_refuses_what_does_not_fit_and_leaves_no_folder() {
         (
             image_and(&at("grey.png"), &format!("--mask {}", at("small.png"))),
             "the mask has",
+        ),
+        (
+            image_and(
+                &at("grey.png"),
+                &format!(
+                    "--simulate --noise poisson:9 --operator json:{}",
+                    at("double.json")
+                ),
+            ),
+            "leaves a white image white",
         ),
         (
             image_and(&at("grey.png"), "--operator kernel:nowhere.npy"),

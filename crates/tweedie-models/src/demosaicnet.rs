@@ -5,9 +5,9 @@
 //! resolution, and two more convolutions join it with the mosaic.
 //!
 //! # Reference
-//! Gharbi, Chaurasia, Paris & Durand 2016, "Deep joint demosaicking and denoising", section 3; the
-//! network is that of the authors' Python package `demosaicnet`, with whose weights it works (3.6 MB,
-//! MIT licence).
+//! Gharbi, Chaurasia, Paris & Durand 2016, "Deep joint demosaicking and denoising", section 3. The
+//! network is that of the authors' Python package `demosaicnet`, with whose weights it works
+//! (3.6 MB, MIT licence).
 
 use crate::NetworkError;
 use crate::convolution::{Conv2d, Conv2dConfig};

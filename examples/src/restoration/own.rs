@@ -232,6 +232,16 @@ impl Job<'_> {
             );
         }
 
+        let ones = operator.apply(Tensor::ones(shape, &device));
+        if own.noise.stabilised()?.is_some() {
+            // Counts are of an image on [0, 1], the state is on [−1, 1].
+            let gap = operator.observed(ones.clone() - 1.0).abs().max();
+            if gap.into_scalar::<f32>() > 1e-3 {
+                let why = "--noise poisson needs an operator that leaves a white image white";
+                return Err(why.into());
+            }
+        }
+
         let mut noise = HostNoise::seeded(experiment.seed);
         let mut film = Film::new(own.film, settings.steps);
         let mut see = |k: usize, state: &State<4>| film.add(k, state);
@@ -239,7 +249,7 @@ impl Job<'_> {
         let image = match own.simulate {
             true => self.image,
             // Measured of `x` on [0, 1]: `A (2 x − 1) = 2 A x − A 1`.
-            false => self.image + 1.0 - operator.apply(Tensor::ones(shape, &device)),
+            false => self.image + 1.0 - ones,
         };
         let (y, draws, expected) = match own.noise.other()? {
             None => {
